@@ -1,0 +1,109 @@
+"""The settings of the app: read once from the environment, frozen, refused in a clear sentence when wrong."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+
+GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
+PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it and says what was expected."""
+
+
+def _guid(value: str) -> str:
+    if not GUID.match(value.lower()):
+        raise ValueError("expected a GUID, like 6e74172b-be56-4843-9ff4-e66a39bb12e3")
+    return value.lower()
+
+
+def _commas(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    if not re.match(r"\Ahttps?://[^\s/]+(?:/\S*)?\Z", value):
+        raise ValueError("expected a URL that starts with https:// (or http:// for a local stand-in)")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
+        raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
+    return value
+
+
+Guid = Annotated[str, BeforeValidator(_guid)]
+Url = Annotated[str, BeforeValidator(_url)]
+Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
+Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
+
+
+class Settings(BaseModel):
+    """One field per setting; the alias is the name of the environment variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: Annotated[str, Field(min_length=1)] = Field(
+        "sqlite:///.data/timetracker.db", alias="DATABASE_URL", description="SQLAlchemy URL of the database"
+    )
+    entra_authority: Url = Field(
+        PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="who issues the tokens; issuers follow it"
+    )
+    entra_api_client_id: Guid = Field(
+        alias="ENTRA_API_CLIENT_ID", description="client id of our API: the audience of every token"
+    )
+    entra_client_ids: Guids = Field(
+        alias="ENTRA_CLIENT_IDS", description="client ids whose tokens are accepted (`azp`), comma separated"
+    )
+    entra_keys_url: Url = Field(
+        "",
+        alias="ENTRA_KEYS_URL",
+        description="where signing keys are; follows the authority when unset",
+    )
+    cors_allowed_origins: Origins = Field(
+        frozenset(),
+        alias="CORS_ALLOWED_ORIGINS",
+        description="exact origins of the extension",
+    )
+    internal_tenant_ids: Guids = Field(
+        frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
+    )
+    trial_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        30, alias="TRIAL_DAYS", description="length of a trial, in days of 24 hours"
+    )
+    trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
+    )
+    retention_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 10 * * * *",
+        alias="RETENTION_SCHEDULE",
+        description="when expired rows are removed (NCRONTAB, UTC)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_follow_the_authority(cls, values: dict[str, Any]) -> dict[str, Any]:
+        authority = str(values.get("ENTRA_AUTHORITY", PUBLIC_AUTHORITY)).rstrip("/")
+        return {"ENTRA_KEYS_URL": f"{authority}/common/discovery/v2.0/keys", **values}
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the settings; an empty variable counts as unset.
+
+        Raises:
+            SettingsError: names every setting that is missing or wrong and says what was expected.
+        """
+        names = {field.alias for field in cls.model_fields.values()}
+        given = {name: value for name, value in environment.items() if name in names and value.strip()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            told = "; ".join(
+                f"{item['loc'][0]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+            )
+            raise SettingsError(f"wrong settings: {told}") from error
