@@ -1,0 +1,13 @@
+"""The FunctionApp: registers each blueprint, nothing else."""
+
+import azure.functions as func
+
+from reports.routes import blueprint as reports
+from shared.http.routes import blueprint as service
+from tenants.routes import blueprint as tenants
+from timers.routes import blueprint as timers
+
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for blueprint in (reports, service, tenants, timers):
+    app.register_functions(blueprint)
