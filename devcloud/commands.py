@@ -53,7 +53,8 @@ def host(  # noqa: PLR0913 - one option each
     ] = False,
 ) -> None:
     """Serves one function app the way Azure does."""
-    from devcloud import host as front, schedule, serve, worker  # noqa: F401, PLC0415 - commands load only what they need
+    from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
+    from devcloud import ports, serve, worker  # noqa: PLC0415 - likewise
 
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s"
@@ -71,7 +72,7 @@ def host(  # noqa: PLR0913 - one option each
     except (
         settings_file.SettingsFileError,
         front.HostFileError,
-        serve.PortTaken,
+        ports.PortTaken,
         serve.UnknownFunction,
     ) as error:
         _fail("host: ", error, USAGE)
