@@ -51,7 +51,8 @@ def host(  # noqa: PLR0913 - one option each
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")] = False,
 ) -> None:
     """Serves one function app the way Azure does."""
-    from devcloud import host as front, schedule, serve, worker  # noqa: F401, PLC0415 - commands load only what they need
+    from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
+    from devcloud import ports, serve, worker  # noqa: PLC0415 - likewise
 
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
@@ -67,7 +68,7 @@ def host(  # noqa: PLR0913 - one option each
     except (
         settings_file.SettingsFileError,
         front.HostFileError,
-        serve.PortTaken,
+        ports.PortTaken,
         serve.UnknownFunction,
     ) as error:
         _fail("host: ", error, USAGE)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from werkzeug.routing.converters import BaseConverter, ValidationError
 
@@ -108,7 +107,7 @@ PLAIN: dict[str, Check] = {
     "float": _matches(r"\s*[+-]?(?:[\d,]+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*"),
     "required": bool,
 }
-WITH_ARGUMENT: dict[str, Callable[[str], Any]] = {
+WITH_ARGUMENT: dict[str, Callable[[str], Check]] = {
     "length": lambda argument: _length(_numbers(argument)[0], _numbers(argument)[-1]),
     "minlength": lambda argument: _length(int(argument), None),
     "maxlength": lambda argument: _length(0, int(argument)),

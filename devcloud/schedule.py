@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from croniter import CroniterError, croniter
 
@@ -82,7 +83,7 @@ class Timers:
         self._functions = [function for function in worker.functions.values() if function.is_timer]
         self._by_name = {function.name.lower(): function for function in self._functions}
         self._locks = {function.name: asyncio.Lock() for function in self._functions}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Starts every schedule.
@@ -129,12 +130,12 @@ class Timers:
             last, due = due, schedule.next(started)
 
     async def _until(self, due: dt.datetime) -> None:
-        while (left := (due - self._now()).total_seconds()) > 0:
+        while (left := (due - self._now()).total_seconds()) > 0:  # noqa: ASYNC110 - the clock is what is awaited
             await asyncio.sleep(min(left, LONGEST_SLEEP_SECONDS))
 
-    def _keep(self, task: asyncio.Task[None] | asyncio.Task[bool]) -> None:
-        self._tasks.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def schedule_of(function: Function) -> Schedule:

@@ -4,27 +4,24 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 import uvloop
+from rich.console import Console
+from rich.table import Table
 
 from devcloud.host import Front, route_prefix
-from devcloud.schedule import Timers, check_schedules, schedule_of
+from devcloud.ports import LOOPBACK, bound
+from devcloud.schedule import Timers, check_schedules
 from devcloud.worker import HTTP_LIMIT_SECONDS, Function, Worker
 from shared import clock
 
 
-LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 5
-
-
-class PortTaken(Exception):
-    """Something else listens on the port; one line says what to do."""
 
 
 class UnknownFunction(Exception):
@@ -70,22 +67,6 @@ def run_once(options: Options, name: str) -> bool:
     return uvloop.run(run())
 
 
-def bound(port: int) -> socket.socket:
-    """A socket that listens on loopback only.
-
-    Raises:
-        PortTaken: the port is in use.
-    """
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((LOOPBACK, port))
-    except OSError as error:
-        listening.close()
-        raise PortTaken(f"port {port} is taken: stop what listens there, or choose another with --port") from error
-    return listening
-
-
 async def _serve(options: Options) -> Worker:
     prefix = route_prefix(options.app_dir)
     worker = await Worker.start(options.app_dir, http_limit=options.http_limit, verbose=options.verbose)
@@ -111,7 +92,7 @@ async def _serve(options: Options) -> Worker:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003 - setattr has no keywords
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
         await asyncio.sleep(0.005)
     if options.verbose:
         _show(worker.functions.values(), prefix)
@@ -124,12 +105,9 @@ async def _serve(options: Options) -> Worker:
     return worker
 
 
-def _show(functions: "Iterator[Function] | object", prefix: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _show(functions: Iterable[Function], prefix: str) -> None:
     table = Table("function", "trigger", "where or when", box=None)
-    for function in sorted(functions, key=lambda each: each.name.upper()):  # type: ignore[call-overload]
+    for function in sorted(functions, key=lambda each: each.name.upper()):
         if function.is_http:
             methods = ",".join(sorted(function.methods or {"any"}))
             table.add_row(function.name, methods, f"/{prefix}/{function.route}".replace("//", "/"))
