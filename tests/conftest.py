@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import postgres
 from tests.support.entra import Entra
+from tests.support.logs import Listener
 from tests.support.world import FakeClock, Http, World
 
 
@@ -63,6 +65,16 @@ def host() -> Iterator[str]:
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
     with host_support.serving() as base:
         yield base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_personal_is_logged() -> Iterator[None]:
+    """The promise of the privacy policy, held against everything that the tests make the product log."""
+    listener, product = Listener(), logging.getLogger("timetracker")
+    product.addHandler(listener)
+    yield
+    product.removeHandler(listener)
+    assert listener.leaks() == []
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import function_app
 from shared.http.operation import OPERATIONS
 
 
+assert function_app.app, "indexing the app is what registers the operations"
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = """
 import asyncio, json, sys
