@@ -54,7 +54,7 @@ def host(  # noqa: PLR0913 - one option each
 ) -> None:
     """Serves one function app the way Azure does."""
     from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
-    from devcloud import ports, serve, worker  # noqa: PLC0415 - likewise
+    from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
 
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s"
@@ -67,7 +67,7 @@ def host(  # noqa: PLR0913 - one option each
         if function:
             raise typer.Exit(0 if serve.run_once(options, function) else 1)
         serve.serve(options)
-    except worker.IndexingError as error:
+    except indexing.IndexingError as error:
         _fail("host: cannot index the app: ", error, 1)
     except (
         settings_file.SettingsFileError,
