@@ -48,17 +48,13 @@ def host(  # noqa: PLR0913 - one option each
     http_limit: Annotated[float, typer.Option(help="seconds an HTTP function may take, as in Azure")] = 230.0,
     *,
     timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")] = False,
 ) -> None:
     """Serves one function app the way Azure does."""
     from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
     from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s"
-    )
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     options = serve.Options(app_dir.resolve(), port, timers, http_limit, verbose)

@@ -79,9 +79,7 @@ def _decimal(value: str) -> bool:
 
 def _in_range(low: int | None, high: int | None) -> Check:
     is_long = _integer(LONG_BITS)
-    return lambda value: (
-        is_long(value) and (low is None or int(value) >= low) and (high is None or int(value) <= high)
-    )
+    return lambda value: is_long(value) and (low is None or int(value) >= low) and (high is None or int(value) <= high)
 
 
 def _length(low: int, high: int | None) -> Check:

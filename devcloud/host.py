@@ -126,9 +126,7 @@ async def _body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI's own shapes
 
 def _encoded(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
     headers = [
-        (name.encode("ascii"), value.encode("ascii"))
-        for name, value in answer.headers
-        if name.lower() not in OURS
+        (name.encode("ascii"), value.encode("ascii")) for name, value in answer.headers if name.lower() not in OURS
     ]
     if answer.status not in WITHOUT_LENGTH:
         headers.append((b"content-length", str(len(answer.body)).encode()))

@@ -22,7 +22,5 @@ def bound(port: int) -> socket.socket:
         listening.bind((LOOPBACK, port))
     except OSError as error:
         listening.close()
-        raise PortTaken(
-            f"port {port} is taken: stop what listens there, or choose another with --port"
-        ) from error
+        raise PortTaken(f"port {port} is taken: stop what listens there, or choose another with --port") from error
     return listening

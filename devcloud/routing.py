@@ -51,9 +51,7 @@ class _Route:
                 if segment.parameter
             }
         except (UnsupportedConstraint, re.error) as error:
-            raise IndexingError(
-                f"the function {function.name} has the route {function.route!r}: {error}"
-            ) from error
+            raise IndexingError(f"the function {function.name} has the route {function.route!r}: {error}") from error
         rules = [Rule(rule, endpoint=function.name) for rule in self._rules()]
         mapped = Map(rules, converters=converters, strict_slashes=False, merge_slashes=False)
         self._adapter = mapped.bind("localhost")

@@ -113,9 +113,7 @@ class Timers:
             self._keep(asyncio.ensure_future(self.run(function)))
         return function is not None
 
-    async def run(
-        self, function: Function, *, past_due: bool = False, status: Mapping[str, str] | None = None
-    ) -> bool:
+    async def run(self, function: Function, *, past_due: bool = False, status: Mapping[str, str] | None = None) -> bool:
         """One run, after any run of the same function has ended; True when it succeeded."""
         async with self._locks[function.name]:
             try:

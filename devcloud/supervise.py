@@ -18,9 +18,7 @@ Show = Callable[[str], None]
 class Supervisor:
     """The first spec is the Functions host; only it is restarted on a change."""
 
-    def __init__(
-        self, specs: Sequence[Spec], environment: Mapping[str, str], *, project: Path, show: Show
-    ) -> None:
+    def __init__(self, specs: Sequence[Spec], environment: Mapping[str, str], *, project: Path, show: Show) -> None:
         self._specs = specs
         self._environment = environment
         self._project = project

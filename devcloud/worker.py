@@ -91,9 +91,7 @@ class Worker:
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def start(
-        cls, app_dir: Path, *, http_limit: float = HTTP_LIMIT_SECONDS, verbose: bool = False
-    ) -> Self:
+    async def start(cls, app_dir: Path, *, http_limit: float = HTTP_LIMIT_SECONDS, verbose: bool = False) -> Self:
         """Indexes the app.
 
         Raises:
@@ -114,9 +112,7 @@ class Worker:
         if not functions:
             raise IndexingError(f"{app_dir / 'function_app.py'} is missing or registers no function")
         for function in functions:
-            await _ask(
-                library.function_load_request, function_load_request=SimpleNamespace(function_id=function.id)
-            )
+            await _ask(library.function_load_request, function_load_request=SimpleNamespace(function_id=function.id))
         return cls(functions, http_limit)
 
     async def http(self, function: Function, call: HttpCall) -> HttpAnswer:
@@ -195,7 +191,7 @@ async def _ask(verb: Any, **request: Any) -> Any:  # noqa: ANN401 - the library 
 def _run_as_in_azure(app_dir: Path) -> None:
     if str(app_dir) not in sys.path:
         sys.path.insert(0, str(app_dir))
-    os.environ["TZ"] = "UTC"
+    os.environ.setdefault("TZ", "UTC")
     time.tzset()
 
 

@@ -33,9 +33,7 @@ class Host:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def call(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] = NO_CHANGE
-    ) -> Answer:
+    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] = NO_CHANGE) -> Answer:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         with contextlib.closing(connection):
             connection.request(method, path, body, dict(headers))  # type: ignore[arg-type]

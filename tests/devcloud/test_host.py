@@ -168,9 +168,7 @@ def test_a_chunked_body_arrives_empty(sample: Host):
 
 
 def test_a_body_over_the_platforms_limit_is_refused_before_it_is_read(sample: Host):
-    answer = sample.raw(
-        b"POST /api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 104857601\r\nConnection: close\r\n\r\n"
-    )
+    answer = sample.raw(b"POST /api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 104857601\r\nConnection: close\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 413 ")
 

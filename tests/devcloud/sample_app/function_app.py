@@ -23,9 +23,7 @@ def note(text: str) -> None:
 
 
 def as_json(body: object, status: int = 200, **headers: str) -> func.HttpResponse:
-    return func.HttpResponse(
-        json.dumps(body), status_code=status, mimetype="application/json", headers=headers or None
-    )
+    return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json", headers=headers or None)
 
 
 def seen(req: func.HttpRequest) -> dict[str, object]:

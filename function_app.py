@@ -1,0 +1,14 @@
+"""The FunctionApp: registers each blueprint, nothing else."""
+
+import azure.functions as func
+
+from privacy.jobs import blueprint as retention
+from reports.routes import blueprint as reports
+from shared.http.routes import blueprint as service
+from tenants.routes import blueprint as tenants
+from timers.routes import blueprint as timers
+
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for blueprint in (reports, retention, service, tenants, timers):
+    app.register_functions(blueprint)

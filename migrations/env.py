@@ -1,0 +1,51 @@
+"""Runs the migrations on the database that DATABASE_URL names; `--sql` prints them for review instead."""
+
+import os
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+
+from shared.db.engine import make_engine
+from shared.db.schema import metadata
+
+
+URL = os.environ.get("DATABASE_URL") or "sqlite:///.data/timetracker.db"
+
+
+def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - any schema item
+    if kind == "type" and type(item).__module__ == "shared.db.types":
+        autogen.imports.add("from shared.db import types")
+        return f"types.{type(item).__name__}()"
+    return False
+
+
+def _configure(**options: Any) -> None:  # noqa: ANN401 - handed to Alembic
+    context.configure(target_metadata=metadata, render_as_batch=True, compare_type=True, render_item=_render, **options)
+
+
+def _print() -> None:
+    _configure(url=URL, literal_binds=True, transaction_per_migration=True)
+    dialect = context.get_context().dialect
+    if dialect.name == "mssql":
+        # Without a connection the dialect would write for a server of 2005.
+        dialect.server_version_info = (16, 0, 0, 0)
+        dialect._setup_version_attributes()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _migrate() -> None:
+    engine = make_engine(URL, pool_size=1)
+    with engine.connect() as connection:
+        _configure(connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+    engine.dispose()
+
+
+if context.is_offline_mode():
+    _print()
+else:
+    _migrate()

@@ -1,0 +1,1 @@
+"""What is kept how long, and its removal when the time is over."""

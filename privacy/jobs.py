@@ -1,0 +1,25 @@
+"""The timer-triggered function of retention."""
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from privacy import service, store
+from shared.app import current
+from shared.jobs import each_tenant
+
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("remove_expired")
+@blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    app = current()
+    now = app.now()
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return service.remove_expired(tx, tenant_id, now=now)
+
+    with app.transaction(reads_only=True) as tx:
+        tenant_ids = store.tenant_ids(tx)
+    each_tenant(app, "remove_expired", tenant_ids, work)

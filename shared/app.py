@@ -1,0 +1,72 @@
+"""The composition root: one frozen App holds what handlers and jobs are given; tests put another in its place."""
+
+import datetime as dt
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from shared import clock
+from shared.db.engine import make_engine
+from shared.identity import Validator
+from shared.settings import Settings
+from shared.signing_keys import SigningKeys
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """Everything outside the process that the code may touch, and the two sources of surprise: time and ids."""
+
+    settings: Settings
+    engine: sa.Engine
+    validator: Validator
+    now: Callable[[], dt.datetime] = field(default=clock.now)
+    new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
+
+    @contextmanager
+    def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:
+        """One transaction: leaving it commits, an exception undoes it."""
+        with self.engine.connect() as connection:
+            if reads_only:
+                connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
+            with connection.begin():
+                yield connection
+
+
+def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
+    """The production App; nothing is connected or fetched before it is needed."""
+    validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=now)
+    return App(settings=settings, engine=make_engine(settings.database_url), validator=validator, now=now)
+
+
+_lock = threading.Lock()
+_current: App | None = None
+
+
+def current() -> App:
+    """The App of this process, built from the environment when first asked for.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+    """
+    global _current  # noqa: PLW0603 - the one place a process keeps its App
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = build(Settings.from_env(os.environ))
+    return _current
+
+
+@contextmanager
+def use(app: App) -> Iterator[App]:
+    """Puts another App in place for a while: the seam for tests."""
+    global _current  # noqa: PLW0603 - the one place a process keeps its App
+    before, _current = _current, app
+    try:
+        yield app
+    finally:
+        _current = before

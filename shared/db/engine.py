@@ -1,0 +1,67 @@
+"""Makes the engine for a database URL, and tells the database's faults apart."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+
+
+LOCK_WAIT_SECONDS: Final = 5
+POOL_SIZE: Final = 16  # one connection for every worker thread
+_SQLITE_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # an acknowledged commit survives the loss of power, too
+    "foreign_keys=ON",
+    f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
+    "temp_store=MEMORY",
+)
+# PostgreSQL: serialization failure, deadlock: the whole transaction was undone and may run again at once
+_UNDONE: Final = {"40001", "40P01"}
+
+
+def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
+    """An engine with the pool, the durability and the time limits that the product relies on.
+
+    Statement parameters never show in an exception's text, since that may reach a log.
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, pool_size)
+    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
+    if parsed.get_backend_name() == "postgresql":
+        limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
+        options["connect_args"] = {"options": limits, "connect_timeout": 5}
+    return sa.create_engine(parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_SECONDS, hide_parameters=True, **options)
+
+
+def _sqlite(url: URL, pool_size: int) -> sa.Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": LOCK_WAIT_SECONDS},
+        pool_size=pool_size,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in _SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A writer takes the write lock at once: upgrading from a read would fail under contention.
+        reads = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def was_undone(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database undid the whole transaction and asks for it to be run again."""
+    return getattr(error.orig, "sqlstate", None) in _UNDONE

@@ -1,0 +1,77 @@
+"""Statements that no two engines write alike: insert unless there, and read with a lock."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+class InsertIfAbsent:
+    """One statement that inserts a row unless one with the same key is there, and tells which it was.
+
+    The columns in `key` must have a unique index; it, not a check before, decides between two at once.
+    Values come from the parameters, or, with `source`, from the row that this select finds.
+    """
+
+    def __init__(
+        self,
+        table: sa.Table,
+        *,
+        key: tuple[str, ...],
+        columns: tuple[str, ...],
+        returning: tuple[str, ...] | None = None,
+        source: sa.Select[Any] | None = None,
+        index_where: sa.ColumnElement[bool] | None = None,
+    ) -> None:
+        self.table, self.key, self.columns, self.source = table, key, columns, source
+        self.returning = returning or key
+        self.index_where = index_where
+
+    def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> sa.Row[Any] | None:
+        """The inserted row's `returning` columns, or None when a row with this key was there already."""
+        return tx.execute(self.statement(tx.dialect.name), values).first()
+
+    @cache  # noqa: B019 - lives as long as the module that holds it
+    def statement(self, dialect: str) -> Any:  # noqa: ANN401 - an INSERT of the dialect's own class
+        """The statement as one dialect writes it; made once."""
+        returned = [self.table.c[name] for name in self.returning]
+        if dialect == "mssql":
+            guarded: sa.Executable = self._guarded_insert().returning(*returned)
+            return guarded
+        module = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+        insert = module.insert(self.table)
+        if self.source is not None:
+            insert = insert.from_select(list(self.columns), self.source, include_defaults=False)
+        else:
+            insert = insert.values({name: sa.bindparam(name) for name in self.columns})
+        target = [self.table.c[name] for name in self.key]
+        return insert.on_conflict_do_nothing(index_elements=target, index_where=self.index_where).returning(*returned)
+
+    def _guarded_insert(self) -> sa.Insert:
+        source = self.source if self.source is not None else sa.select(*self._parameters(self.columns))
+        there: sa.Select[Any] = (
+            sa.select(sa.literal_column("1"))
+            .select_from(self.table)
+            .with_hint(self.table, "WITH (UPDLOCK, HOLDLOCK)", "mssql")
+            .where(*(self.table.c[name] == sa.bindparam(name, type_=self.table.c[name].type) for name in self.key))
+            .correlate(None)
+        )
+        return (
+            self.table.insert()
+            .inline()
+            .from_select(list(self.columns), source.where(~sa.exists(there)), include_defaults=False)
+        )
+
+    def _parameters(self, names: Iterable[str]) -> list[sa.ColumnElement[Any]]:
+        return [sa.bindparam(name, type_=self.table.c[name].type).label(name) for name in names]
+
+
+def locked(select: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
+    """Holds the rows of `table` that the select finds until the transaction ends.
+
+    FOR NO KEY UPDATE on PostgreSQL (rows that point here may still be inserted), a hint on Azure SQL, and
+    nothing on SQLite, where a writing transaction holds the only write lock from its first statement.
+    """
+    return select.with_hint(table, "WITH (UPDLOCK, ROWLOCK)", "mssql").with_for_update(of=table, key_share=True)

@@ -1,0 +1,94 @@
+"""The column types: one definition that means the same on SQLite, PostgreSQL and Azure SQL."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql, postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """Aware UTC in, aware UTC out, to the millisecond; a naive value is refused.
+
+    DATETIMEOFFSET(3) on Azure SQL, timestamptz(3) on PostgreSQL, fixed-width text that sorts as time on SQLite.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.DATETIMEOFFSET(3))  # type: ignore[no-untyped-call]
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(24))
+        return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=3))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - driver's
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        value = value.astimezone(dt.UTC)
+        value = value.replace(microsecond=value.microsecond // 1000 * 1000)  # SQL Server would round
+        if dialect.name == "sqlite":
+            return value.isoformat(timespec="milliseconds")[:23] + "Z"
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:  # noqa: ANN401 - driver's
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return dt.datetime.fromisoformat(value)
+        result: dt.datetime = value.astimezone(dt.UTC)
+        return result
+
+
+class Hours(TypeDecorator[Decimal]):
+    """Decimal hours with four places; SQLite, which has only binary fractions, keeps a scaled integer."""
+
+    impl = sa.Numeric(12, 4)
+    cache_ok = True
+    QUANTUM = Decimal("0.0001")
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.BigInteger() if dialect.name == "sqlite" else sa.Numeric(12, 4))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | Decimal | None:
+        if value is None:
+            return None
+        value = value.quantize(self.QUANTUM)
+        return int(value.scaleb(4)) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ANN401 - driver's
+        if value is None:
+            return None
+        return Decimal(int(value)).scaleb(-4) if dialect.name == "sqlite" else Decimal(value)
+
+
+# 64-bit keys: IDENTITY on the servers; SQLite needs the word INTEGER to make the key its row number.
+BigId = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+
+# Compiled without a server version, the mssql dialect would call a date DATETIME.
+Day = sa.Date().with_variant(mssql.DATE(), "mssql")
+
+
+def identity() -> sa.Column[int]:
+    """The clustered key: given out by the database, sequential, never shown to anybody."""
+    return sa.Column("id", BigId, sa.Identity(always=False), nullable=False)
+
+
+def choice(name: str, *values: str) -> tuple[sa.Column[str], sa.CheckConstraint]:
+    """A short string out of a fixed set, and the named CHECK that holds it.
+
+    Not `sa.Enum`: on Azure SQL that binds NVARCHAR against VARCHAR, and the conversion costs the index.
+    """
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.Column(name, sa.String(24), nullable=False), sa.CheckConstraint(f"{name} IN ({listed})", name=name)
+
+
+def only_where(predicate: sa.ColumnElement[bool]) -> dict[str, Any]:
+    """Options of an index over a part of the rows, the same part on every engine."""
+    return {"mssql_where": predicate, "postgresql_where": predicate, "sqlite_where": predicate}

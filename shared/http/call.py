@@ -1,0 +1,150 @@
+"""One request in progress: who calls, in which transaction, and the answer that is kept with the work."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.app import App
+from shared.errors import ApiError, Conflict, Forbidden
+from shared.http.idempotency import RequestKey, fingerprint, keep, recall
+from shared.http.operation import Operation
+from shared.http.problem import problem
+from shared.http.reply import Reply
+from shared.http.wire import WireModel
+from shared.identity import Principal
+from shared.permissions import Access
+from shared.tenancy import store
+from shared.tenancy.model import Caller
+
+
+@dataclass(slots=True)
+class Call:
+    """What a handler is given. `principal` is set where a token is needed, `caller` inside a transaction."""
+
+    app: App
+    operation: Operation
+    request: func.HttpRequest
+    request_id: str
+    idempotency_key: str | None = None
+    _principal: Principal | None = None
+    _caller: Caller | None = None
+    _now: dt.datetime | None = None
+
+    def authenticate(self) -> None:
+        """Checks the token, on every call.
+
+        Raises:
+            InvalidToken, InsufficientScope, Unavailable: as shared.identity says.
+        """
+        self._principal = self.app.validator.validate(self.request.headers.get("authorization"))
+
+    @property
+    def principal(self) -> Principal:
+        assert self._principal is not None, "this operation needs no token"  # noqa: S101 - a slip of ours
+        return self._principal
+
+    @property
+    def caller(self) -> Caller:
+        assert self._caller is not None, "the caller is known inside the transaction"  # noqa: S101 - a slip of ours
+        return self._caller
+
+    @property
+    def now(self) -> dt.datetime:
+        """The one instant of this call, read once the caller's row is held, so that a user's calls stay in order."""
+        if self._now is None:
+            self._now = self.app.now()
+        return self._now
+
+    @property
+    def sees_everyone(self) -> bool:
+        """Whether the caller's role shows them the whole tenant's rows here."""
+        return self.operation.permission.sees_everyone(self.caller.user.role)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """One transaction. The caller is read in it, and held when the operation writes: a user's writes queue up.
+
+        Raises:
+            Forbidden: the caller is unknown, deactivated, or has not the role this takes.
+        """
+        with self.app.transaction(reads_only=not self.operation.writes) as tx:
+            self._now = None
+            if self.operation.permission.access >= Access.USER:
+                self._caller = self._admit(tx)
+            yield tx
+
+    def answer(
+        self,
+        tx: sa.Connection,
+        status: HTTPStatus,
+        model: WireModel | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """The answer; when the request has an Idempotency-Key it is kept in this transaction."""
+        reply = Reply.of(status, model, headers)
+        if self.idempotency_key is not None:
+            keep(tx, self._request_key(self.caller), reply, now=self.now)
+        return reply
+
+    def became(self, caller: Caller) -> None:
+        """Tells who the caller turned out to be, where the operation itself finds or makes their account."""
+        self._caller = caller
+
+    def settle(self, error: ApiError | None) -> Reply | None:
+        """The answer that the key had before; else, for a conflict, the refusal itself, kept from now on.
+
+        A conflict is kept since a late repeat must not succeed where the first was told no. Other refusals are not:
+        whoever pays, signs in or corrects a field may send the same request again.
+        """
+        if self.idempotency_key is None:
+            return None
+        with self.transaction() as tx:
+            caller = self._caller if self.operation.permission.access >= Access.USER else self._known(tx)
+            if caller is None or not caller.user.is_active:
+                return None
+            key = self._request_key(caller)
+            reply = recall(tx, key, now=self.now)
+            if reply is None and isinstance(error, Conflict):
+                reply = problem(error, operation=self.operation.id, request_id=self.request_id)
+                keep(tx, key, reply, now=self.now)
+            return reply
+
+    def _known(self, tx: sa.Connection) -> Caller | None:
+        return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=self.operation.writes)
+
+    def _request_key(self, caller: Caller) -> RequestKey:
+        assert self.idempotency_key is not None  # noqa: S101 - both callers have looked
+        asked = fingerprint(self.request.url.partition("://")[2].partition("/")[2], self.request.get_body())
+        return RequestKey(caller.tenant.id, caller.user.id, self.operation.id, self.idempotency_key, asked)
+
+    def _admit(self, tx: sa.Connection) -> Caller:
+        caller = self._known(tx)
+        if caller is None:
+            raise self._unknown(tx)
+        if not caller.user.is_active:
+            raise Forbidden(
+                "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
+                code="user_deactivated",
+            )
+        if not self.operation.permission.access.admits(caller.user.role):
+            needed = self.operation.permission.access.name.lower()
+            raise Forbidden(f"This takes the role {needed}. Ask an admin of your organisation.", code="role_required")
+        return caller
+
+    def _unknown(self, tx: sa.Connection) -> Forbidden:
+        if store.find_tenant(tx, tid=self.principal.tid) is None:
+            return tenant_not_registered()
+        return Forbidden("You have no account here yet. Sign in first: POST /api/sign-in.", code="not_signed_in")
+
+
+def tenant_not_registered() -> Forbidden:
+    return Forbidden(
+        "Your organisation does not use TimeTracker yet. Start a free trial with POST /api/tenants, or buy it in the "
+        "Azure Marketplace.",
+        code="tenant_not_registered",
+    )

@@ -1,0 +1,39 @@
+"""Cross-origin calls: the exact origins from the settings, without cookies, and the preflight before any check."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from shared.http.reply import Reply
+from shared.settings import Settings
+
+
+_ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-Match, X-AzureDevOps-Token"
+_EXPOSED_HEADERS: Final = "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+_ALLOWED_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
+
+
+def cors_headers(settings: Settings, origin: str | None) -> dict[str, str]:
+    """What a browser needs to hand the answer to a page of this origin; nothing for an origin that is not listed."""
+    if origin is None or origin not in settings.cors_allowed_origins:
+        return {"Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
+        "Vary": "Origin",
+    }
+
+
+def preflight(settings: Settings, headers: Mapping[str, str]) -> Reply:
+    """The answer to OPTIONS: 204, and leave to go on only for a listed origin."""
+    origin = headers.get("origin")
+    if origin is None or origin not in settings.cors_allowed_origins:
+        return Reply(HTTPStatus.NO_CONTENT)
+    return Reply(
+        HTTPStatus.NO_CONTENT,
+        headers={
+            "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+            "Access-Control-Allow-Methods": _ALLOWED_METHODS,
+            "Access-Control-Max-Age": "7200",
+        },
+    )

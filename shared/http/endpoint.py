@@ -1,0 +1,94 @@
+"""The way in and out of every HTTP function: authenticate, parse, call the handler, and answer whatever happens."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.app import current
+from shared.db.engine import was_undone
+from shared.errors import ApiError, Unavailable
+from shared.http.call import Call
+from shared.http.cors import cors_headers
+from shared.http.idempotency import KeyTaken
+from shared.http.operation import Operation, register
+from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
+from shared.http.problem import problem
+from shared.http.reply import Reply
+from shared.permissions import Access
+
+
+Handler = Callable[..., Reply]
+_ATTEMPTS: Final = 4
+
+
+def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler], Handler]:
+    """Registers a handler as the HTTP function that its operation declares.
+
+    The handler is called with the Call and, where the operation has them, its parsed body and query.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        register(operation)
+
+        def endpoint(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+            return respond(operation, handler, req, context.invocation_id)
+
+        # Only the name, text and module: with functools.wraps the worker would see the handler's parameters.
+        endpoint.__name__, endpoint.__doc__, endpoint.__module__ = (
+            operation.id,
+            handler.__doc__,
+            handler.__module__,
+        )
+        routed = blueprint.route(
+            route=operation.path, methods=[operation.method.value], auth_level=func.AuthLevel.ANONYMOUS
+        )
+        blueprint.function_name(operation.id)(routed(endpoint))
+        return handler
+
+    return decorate
+
+
+def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
+    """Answers one request; no exception gets past here."""
+    extra = {"X-Request-Id": request_id}
+    try:
+        app = current()
+        extra |= cors_headers(app.settings, request.headers.get("origin"))
+        call = Call(app, operation, request, request_id)
+        reply = _work(call, handler)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
+        reply = problem(error, operation=operation.id, request_id=request_id)
+    return reply.to_response(extra)
+
+
+def _work(call: Call, handler: Handler) -> Reply:
+    operation, request = call.operation, call.request
+    if operation.permission.access > Access.ANYONE:
+        call.authenticate()
+    if operation.takes_idempotency_key:
+        call.idempotency_key = parse_idempotency_key(request)
+    parsed = [parse_query(operation, request), parse_body(operation, request)]
+    arguments = [model for model in reversed(parsed) if model is not None]
+    return _attempt(call, handler, arguments)
+
+
+def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
+    """Runs the handler again when the database undid its transaction, or when its key turned out to be free."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return handler(call, *arguments)
+        except KeyTaken:
+            reply = call.settle(None)
+            if reply is not None:
+                return reply
+        except ApiError as error:
+            reply = call.settle(error)
+            if reply is not None:
+                return reply
+            raise
+        except sa.exc.DBAPIError as error:
+            if not was_undone(error):
+                raise
+    raise Unavailable("Too many requests changed the same thing at once. Nothing was changed; try again.")

@@ -1,0 +1,153 @@
+"""The OpenAPI 3.1 document, made from the same declarations as the routes."""
+
+from functools import cache
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from shared.http.operation import JSON, OPERATIONS, Answer, Operation
+from shared.http.problem import PROBLEM_JSON
+from shared.http.wire import Problem, WireModel
+from shared.permissions import Access
+
+
+VERSION: Final = "0.1.0"
+_REF: Final = "#/components/schemas/{model}"
+_TITLES: Final = {
+    400: "The request is wrong; errors says where",
+    401: "The token is missing, expired or not ours",
+    402: "The plan does not allow this now",
+    403: "Not allowed",
+    404: "Nothing here, or not yours",
+    409: "The state of things does not allow this",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "The Idempotency-Key was used for another request",
+    500: "Our fault",
+    503: "Not now; try again after Retry-After seconds",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole contract; made once, since the operations are fixed when the app is indexed."""
+    operations = sorted(OPERATIONS.values(), key=lambda each: (each.path, each.method))
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        paths.setdefault(f"/api/{operation.path}", {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "TimeTracker for Azure DevOps",
+            "version": VERSION,
+            "description": "Start and stop a timer inside a work item; see where the month went. Times are RFC 3339 "
+            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in sorted({operation.tag for operation in operations})],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(operations),
+            "securitySchemes": {
+                "entra": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A Microsoft Entra v2 access token for the TimeTracker API, scope access_as_user",
+                }
+            },
+        },
+    }
+
+
+def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
+    """Every refusal of an operation by status: its own, and those its kind always has."""
+    codes: dict[int, tuple[str, ...]] = {400: ("invalid_query",), 413: ("body_too_large",)}
+    if operation.permission.access > Access.ANYONE:
+        codes |= {401: ("invalid_token",), 403: ("insufficient_scope",)}
+    if operation.permission.access >= Access.USER:
+        codes[403] += ("tenant_not_registered", "not_signed_in", "user_deactivated")
+    if operation.permission.access > Access.USER:
+        codes[403] += ("role_required",)
+    if operation.body is not None:
+        codes[400] += ("invalid_json", "invalid_body")
+        codes[415] = ("unsupported_media_type",)
+    if operation.takes_idempotency_key:
+        codes[400] += ("invalid_idempotency_key",)
+        codes[422] = ("idempotency_key_reused",)
+    keys = ("signing_keys_unavailable",) if operation.permission.access > Access.ANYONE else ()
+    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
+    for status, own in operation.problems.items():
+        codes[status] = codes.get(status, ()) + own
+    return dict(sorted(codes.items()))
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": _parameters(operation),
+        "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
+        | {str(status): _problem(status, codes) for status, codes in problem_codes(operation).items()},
+        "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body is not None:
+        required = any(field.is_required() for field in operation.body.model_fields.values())
+        described["requestBody"] = {"required": required, "content": {JSON: {"schema": _ref(operation.body)}}}
+    return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    if operation.query is not None:
+        schema = operation.query.model_json_schema(by_alias=True)
+        parameters += [
+            {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": part}
+            for name, part in schema["properties"].items()
+        ]
+    if operation.takes_idempotency_key:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "A fresh random value; a repeat within 48 hours gets the first answer",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+            }
+        )
+    return parameters
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.description}
+    if answer.model is not None:
+        described["content"] = {
+            media: {"schema": _ref(answer.model) if media == JSON else {"type": "string"}} for media in answer.media
+        }
+    return described
+
+
+def _problem(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "description": f"{_TITLES[status]}: {', '.join(f'`{code}`' for code in codes)}",
+        "content": {PROBLEM_JSON: {"schema": _ref(Problem)}},
+    }
+
+
+def _ref(model: type[WireModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _schemas(operations: list[Operation]) -> dict[str, Any]:
+    bodies = {operation.body for operation in operations if operation.body is not None}
+    answers = {answer.model for operation in operations for answer in operation.answers.values() if answer.model}
+    wanted: list[Any] = [(model, "validation") for model in bodies]
+    wanted += [(model, "serialization") for model in answers | {Problem}]
+    wanted.sort(key=lambda pair: pair[0].__name__)
+    _, schemas = models_json_schema(wanted, by_alias=True, ref_template=_REF)
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions

@@ -1,0 +1,65 @@
+"""What an operation is: one declaration that makes its route, its checks, its documentation and its permission."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPMethod
+from typing import Final
+
+from shared.http.wire import WireModel
+from shared.permissions import PERMISSIONS, Permission
+
+
+BODY_LIMIT: Final = 64 * 1024
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    description: str
+    model: type[WireModel] | None = None
+    media: tuple[str, ...] = (JSON,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """`id` is the operation id, the function's name and the key of its row in the permission table.
+
+    Raises:
+        KeyError: the operation has no row in the permission table, so it may not exist.
+    """
+
+    id: str
+    method: HTTPMethod
+    path: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # codes beyond those any operation has
+    description: str = ""
+    body: type[WireModel] | None = None
+    query: type[WireModel] | None = None
+    permission: Permission = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "permission", PERMISSIONS[self.id])
+
+    @property
+    def writes(self) -> bool:
+        return self.method is not HTTPMethod.GET
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        return self.method is HTTPMethod.POST
+
+
+OPERATIONS: Final[dict[str, Operation]] = {}
+
+
+def register(operation: Operation) -> None:
+    """Adds an operation to the contract.
+
+    Raises:
+        ValueError: two operations have the same id.
+    """
+    if OPERATIONS.setdefault(operation.id, operation) is not operation:
+        raise ValueError(f"two operations are called {operation.id}")

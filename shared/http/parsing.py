@@ -1,0 +1,111 @@
+"""Turns the bytes and parameters of a request into wire models, or into an error that names each wrong field."""
+
+import re
+from typing import Final
+
+import azure.functions as func
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.errors import BodyTooLarge, FieldError, InvalidRequest, UnsupportedMediaType
+from shared.http.operation import BODY_LIMIT, Operation
+from shared.http.wire import WireModel
+
+
+_KEY: Final = re.compile(r"\A[\x21-\x7e]{1,255}\Z")
+_NOT_JSON: Final = {"json_invalid", "recursion_loop"}
+_MOST_ERRORS: Final = 20
+
+
+def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | None:
+    """The body as the operation's model; None where it takes none.
+
+    Raises:
+        BodyTooLarge: before anything is parsed.
+        UnsupportedMediaType: the body does not say that it is JSON.
+        InvalidRequest: with a pointer to every wrong field.
+    """
+    raw = request.get_body()
+    if len(raw) > BODY_LIMIT:
+        raise BodyTooLarge(f"Send at most {BODY_LIMIT} bytes; this body has {len(raw)}.")
+    if operation.body is None:
+        return None
+    if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
+        return operation.body()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
+    try:
+        return operation.body.model_validate_json(raw)
+    except ValidationError as error:
+        raise _body_error(error) from error
+
+
+def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | None:
+    """The query parameters as the operation's model; an unknown parameter is refused.
+
+    Raises:
+        InvalidRequest: names every wrong parameter.
+    """
+    given = dict(request.params)
+    if operation.query is None:
+        if given:
+            raise _query_error(FieldError(name, "is not a parameter of this address") for name in sorted(given))
+        return None
+    try:
+        return operation.query.model_validate_strings(given)
+    except ValidationError as error:
+        found = (FieldError(".".join(str(part) for part in item["loc"]), _say(item)) for item in error.errors())
+        raise _query_error(found) from error
+
+
+def parse_idempotency_key(request: func.HttpRequest) -> str | None:
+    """The key, if the request carries one.
+
+    Raises:
+        InvalidRequest: it is not 1 to 255 printable ASCII characters.
+    """
+    key: str | None = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.match(key):
+        wrong = FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters without blanks")
+        raise InvalidRequest(
+            "Send a fresh random value, such as a UUID, as Idempotency-Key.",
+            code="invalid_idempotency_key",
+            errors=[wrong],
+        )
+    return key
+
+
+def _body_error(error: ValidationError) -> InvalidRequest:
+    items = error.errors()
+    if items[0]["type"] in _NOT_JSON:
+        return InvalidRequest(
+            "The body is not JSON that can be read. Check quotes, commas and brackets, and send it as UTF-8.",
+            code="invalid_json",
+            errors=[FieldError("", _say(items[0]))],
+        )
+    return InvalidRequest(
+        "Some fields of the body are wrong; each is listed under errors.",
+        code="invalid_body",
+        errors=[FieldError(_pointer(item), _say(item)) for item in items[:_MOST_ERRORS]],
+    )
+
+
+def _query_error(errors: object) -> InvalidRequest:
+    listed = list(errors)[:_MOST_ERRORS]  # type: ignore[call-overload]
+    return InvalidRequest(
+        "Some query parameters are wrong; each is listed under errors.", code="invalid_query", errors=listed
+    )
+
+
+def _pointer(item: ErrorDetails) -> str:
+    """RFC 6901, with what a member name may contain escaped."""
+    return "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in item["loc"])
+
+
+def _say(item: ErrorDetails) -> str:
+    if item["type"] == "extra_forbidden":
+        return "is not a field of this request"
+    if item["type"] == "missing":
+        return "is required"
+    return item["msg"].removeprefix("Value error, ")

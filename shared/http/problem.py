@@ -1,0 +1,50 @@
+"""The one place that turns an error into an HTTP answer."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared.errors import ApiError, InsufficientScope, InternalError, InvalidToken, Unavailable
+from shared.http.reply import Reply
+from shared.http.wire import FieldProblem, Problem
+from shared.log import get_logger, where
+
+
+PROBLEM_JSON: Final = "application/problem+json"
+_DATABASE_AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """What the caller is told of any failure; what we did not foresee tells them nothing but whose fault it is."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, _DATABASE_AWAY):
+        return Unavailable("The database cannot be reached right now. Nothing was changed; try again in a moment.")
+    return InternalError("This is our fault, not yours, and has been logged. Try again, and quote the requestId.")
+
+
+def problem(error: Exception, *, operation: str, request_id: str) -> Reply:
+    """The RFC 9457 answer to an error; what went wrong inside is logged, not told."""
+    told = as_api_error(error)
+    _log(error, told, operation=operation, request_id=request_id)
+    document = Problem(
+        type=f"urn:timetracker:problem:{told.code}",
+        title=told.title,
+        status=told.status,
+        detail=told.detail,
+        code=told.code,
+        request_id=request_id,
+        errors=[FieldProblem(pointer=item.pointer, detail=item.detail) for item in told.errors] or None,
+        **told.extra,
+    )
+    return Reply(told.status, document.to_json(), {**told.headers, "Content-Type": PROBLEM_JSON})
+
+
+def _log(error: Exception, told: ApiError, *, operation: str, request_id: str) -> None:
+    facts = {"requestId": request_id, "operation": operation, "status": int(told.status), "code": told.code}
+    if isinstance(error, InvalidToken | InsufficientScope):
+        get_logger().info("token_refused", reason=error.reason, **facts)
+    elif isinstance(told, InternalError | Unavailable):
+        get_logger().error("request_failed", **facts, **where(error))
+    else:
+        get_logger().info("request_refused", **facts)

@@ -1,0 +1,30 @@
+"""An answer on its way out: status, bytes and headers, before the platform's own type wraps them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import azure.functions as func
+
+from shared.http.wire import WireModel
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, status: HTTPStatus, model: WireModel | None = None, headers: Mapping[str, str] | None = None
+    ) -> "Reply":
+        if model is None:
+            return cls(status, b"", headers or {})
+        return cls(status, model.to_json(), {"Content-Type": "application/json", **(headers or {})})
+
+    def to_response(self, extra: Mapping[str, str]) -> func.HttpResponse:
+        """With the headers that every answer carries: nothing is cached, and types are not guessed."""
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers, **extra}
+        media_type = headers.pop("Content-Type", None)
+        return func.HttpResponse(self.body, status_code=int(self.status), headers=headers, mimetype=media_type)

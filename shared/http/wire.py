@@ -1,0 +1,93 @@
+"""The base of every model on the wire, and the types that all of them spell alike."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+class WireModel(BaseModel):
+    """camelCase on the wire; unknown members, coerced types, NaN and infinities are refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        allow_inf_nan=False,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        strict=True,
+    )
+
+    def to_json(self) -> bytes:
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
+
+
+class NoFields(WireModel):
+    """An empty object, or no body at all."""
+
+
+def rfc3339(instant: dt.datetime) -> str:
+    """UTC with milliseconds and a Z, always of the same width."""
+    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _visible(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    if any(ord(character) < ord(" ") and character not in "\t\n" for character in value):
+        raise ValueError("must not contain control characters")
+    return value.strip()
+
+
+def _one_line(value: str) -> str:
+    if any(character in "\t\n\x85\u2028\u2029" for character in value):
+        raise ValueError("must be one line")
+    return value
+
+
+def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annotated type
+    """Text with something in it, of at most `limit` UTF-16 units, which is how Azure SQL measures a column."""
+
+    def fits(value: str) -> str:
+        if len(value.encode("utf-16-le")) // 2 > limit:
+            raise ValueError(f"must have at most {limit} characters")
+        return value
+
+    checks = [AfterValidator(_visible), AfterValidator(fits)]
+    return Annotated[
+        str, Field(min_length=1, max_length=limit), *checks, *([] if lines else [AfterValidator(_one_line)])
+    ]
+
+
+Instant = Annotated[
+    dt.datetime,
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    Field(json_schema_extra={"format": "date-time", "examples": ["2026-11-23T09:30:00.000Z"]}),
+]
+ElapsedMs = Annotated[int, Field(ge=0, description="whole milliseconds")]
+
+
+class FieldProblem(WireModel):
+    pointer: str
+    detail: str
+
+
+class Problem(WireModel):
+    """RFC 9457: `code` is stable and for programs, `detail` says what to do and is for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] | None = None
+
+
+def dump(model: WireModel) -> dict[str, Any]:
+    """The model as plain JSON values, for a place inside another document."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

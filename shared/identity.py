@@ -1,0 +1,198 @@
+"""Who sends a request: the rules an Entra access token must keep, and the person it then names."""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import jwt
+
+from shared.errors import InsufficientScope, InvalidToken
+from shared.settings import GUID, Settings
+from shared.signing_keys import SigningKey, SigningKeys
+
+
+SCOPE: Final = "access_as_user"
+LEEWAY_SECONDS: Final = 60
+MAX_TOKEN_CHARS: Final = 16 * 1024
+MAX_KID_CHARS: Final = 128
+SHOWN_CHARS: Final = 256
+CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # every personal Microsoft account lives in it
+
+Claims: TypeAlias = Mapping[str, Any]
+
+_JWS: Final = jwt.PyJWS(algorithms=["RS256"])
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The person a token names. Only `key` says who they are; the rest is for showing, and may be wrong or change."""
+
+    tid: str
+    oid: str
+    name: str | None
+    username: str | None
+    email: str | None
+    is_guest: bool | None  # None: the token does not tell
+    token_id: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.tid, self.oid)
+
+
+class Validator:
+    """Checks each token from signature to scope, every time; nothing about a token is remembered."""
+
+    def __init__(self, keys: SigningKeys, settings: Settings, *, now: Callable[[], dt.datetime]) -> None:
+        self._keys = keys
+        self._now = now
+        self._authority = settings.entra_authority
+        self._audience = settings.entra_api_client_id
+        self._clients = settings.entra_client_ids
+
+    def validate(self, authorization: str | None) -> Principal:
+        """The person behind the value of an Authorization header.
+
+        Raises:
+            InvalidToken: not a sound, current token for our API; the reason is for the log only.
+            InsufficientScope: a sound one, but of another client, for no person, or without our scope.
+            Unavailable: there are no keys to check a signature with.
+        """
+        claims, key = signed_claims(bearer_token(authorization), self._keys)
+        check_times(claims, self._now())
+        if claims.get("aud") != self._audience:  # a list that contains it is not it
+            raise InvalidToken("wrong_audience")
+        if claims.get("ver") != "2.0":
+            raise InvalidToken("wrong_version")
+        self._check_issuer(claims, key)
+        if not isinstance(sub := claims.get("sub"), str) or not sub:
+            raise InvalidToken("no_subject")
+        self._check_permission(claims)
+        return _principal(claims)
+
+    def _check_issuer(self, claims: Claims, key: SigningKey) -> None:
+        tid, _oid = _guid(claims, "tid"), _guid(claims, "oid")
+        issuer = f"{self._authority}/{tid}/v2.0"
+        if claims.get("iss") != issuer:
+            raise InvalidToken("wrong_issuer")
+        # A key of the consumer tenant names that tenant; it must not vouch for anybody else's people.
+        if key.issuer is not None and key.issuer.replace("{tenantid}", tid) != issuer:
+            raise InvalidToken("wrong_key_issuer")
+        if tid == CONSUMER_TENANT:
+            raise InvalidToken("consumer_account")
+
+    def _check_permission(self, claims: Claims) -> None:
+        client, scopes = claims.get("azp"), claims.get("scp")
+        if not isinstance(client, str) or client not in self._clients:
+            raise InsufficientScope("client_not_allowed")
+        if claims.get("idtyp") == "app" or not isinstance(scopes, str):
+            raise InsufficientScope("app_only")
+        if SCOPE not in scopes.split(" "):
+            raise InsufficientScope("scope_missing")
+
+
+def bearer_token(authorization: str | None) -> str:
+    """The one token of an Authorization header.
+
+    Raises:
+        InvalidToken: none, several, or nothing that could be a signed token.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise InvalidToken("missing_token")
+    if len(token) > MAX_TOKEN_CHARS:
+        raise InvalidToken("too_long")
+    if token.count(".") != 2 or not token.isascii():  # noqa: PLR2004 - header.payload.signature
+        raise InvalidToken("malformed")
+    return token
+
+
+def signed_claims(token: str, keys: SigningKeys) -> tuple[Claims, SigningKey]:
+    """What the token says and the key that signed it. Who it is from and for is not checked yet.
+
+    Raises:
+        InvalidToken: not RS256, not signed by one of the keys, or not a JSON object.
+        Unavailable: there are no keys.
+    """
+    try:
+        key = keys.get(_kid(jwt.get_unverified_header(token)))
+        claims = json.loads(_JWS.decode(token, key.key, algorithms=["RS256"]))
+    except jwt.InvalidSignatureError:
+        raise InvalidToken("bad_signature") from None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise InvalidToken("malformed") from None
+    if not isinstance(claims, dict):
+        raise InvalidToken("malformed")
+    return claims, key
+
+
+def _kid(header: Mapping[str, Any]) -> str:
+    """The key id; key material or addresses in the header are never looked at, extensions are refused."""
+    kid, kind = header.get("kid"), header.get("typ", "JWT")
+    if header.get("alg") != "RS256" or "crit" in header or "b64" in header or kind != "JWT":
+        raise InvalidToken("bad_header")
+    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_CHARS:
+        raise InvalidToken("bad_header")
+    return kid
+
+
+def check_times(claims: Claims, now: dt.datetime) -> None:
+    """Checks `exp`, `nbf` and `iat` with a minute of leeway; all three must be there and be finite numbers.
+
+    PyJWT would read the system clock, and takes numbers in strings.
+
+    Raises:
+        InvalidToken: expired, not valid yet, or a time is missing or no number.
+    """
+    expires, starts, issued = (_seconds(claims, name) for name in ("exp", "nbf", "iat"))
+    instant = now.timestamp()
+    if instant >= expires + LEEWAY_SECONDS:
+        raise InvalidToken("expired")
+    if max(starts, issued) > instant + LEEWAY_SECONDS:
+        raise InvalidToken("not_yet_valid")
+
+
+def _seconds(claims: Claims, name: str) -> int | float:
+    value = claims.get(name)
+    if type(value) is int or (type(value) is float and math.isfinite(value)):  # a bool is an int to isinstance
+        return value
+    raise InvalidToken("bad_times")
+
+
+def _guid(claims: Claims, name: str) -> str:
+    value = claims.get(name)
+    if isinstance(value, str) and GUID.match(value):
+        return value
+    raise InvalidToken("bad_ids")
+
+
+def _principal(claims: Claims) -> Principal:
+    return Principal(
+        tid=claims["tid"],
+        oid=claims["oid"],
+        name=_shown(claims.get("name")),
+        username=_shown(claims.get("preferred_username")),
+        email=_shown(claims.get("email")),
+        is_guest=_is_guest(claims),
+        token_id=_shown(claims.get("uti")),
+    )
+
+
+def _shown(value: object) -> str | None:
+    """A text fit for a page and a database: no control characters, no half characters, cut to 256."""
+    if not isinstance(value, str):
+        return None
+    text = value if value.isprintable() else "".join(filter(str.isprintable, value))
+    return text[:SHOWN_CHARS] or None
+
+
+def _is_guest(claims: Claims) -> bool | None:
+    """A guest by account type, or signed in by somebody else's directory; both claims are optional in Entra."""
+    account, provider, tid = claims.get("acct"), claims.get("idp"), claims["tid"]
+    own = {claims["iss"], f"https://sts.windows.net/{tid}"}  # v2 tokens name providers in the v1 form
+    if account in (1, "1") or (isinstance(provider, str) and provider.rstrip("/") not in own):
+        return True
+    return False if account in (0, "0") or isinstance(provider, str) else None

@@ -1,0 +1,53 @@
+"""Who may call what: one row for every operation, and nothing is allowed that has no row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from shared.tenancy.model import Role
+
+
+class Access(IntEnum):
+    """What a caller must show, each including the ones before it."""
+
+    ANYONE = 0
+    TOKEN = 1  # a valid token, whether or not its directory or person is known here
+    USER = 2
+    ADMIN = 3
+    SUPER_ADMIN = 4
+
+    def admits(self, role: Role) -> bool:
+        return self <= _OF_ROLE[role]
+
+
+_OF_ROLE: Final = {Role.USER: Access.USER, Role.ADMIN: Access.ADMIN, Role.SUPER_ADMIN: Access.SUPER_ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`access` opens the operation; from `everyone` on a caller sees the whole tenant's rows, below only their own."""
+
+    access: Access
+    everyone: Access | None = None
+
+    def sees_everyone(self, role: Role) -> bool:
+        return self.everyone is not None and self.everyone.admits(role)
+
+
+PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
+    {
+        "get_health": Permission(Access.ANYONE),
+        "get_openapi": Permission(Access.ANYONE),
+        "create_tenant": Permission(Access.TOKEN),
+        "sign_in": Permission(Access.TOKEN),
+        "get_me": Permission(Access.USER),
+        "start_timer": Permission(Access.USER),
+        "stop_timer": Permission(Access.USER),
+        "get_running_timer": Permission(Access.USER),
+        "discard_running_timer": Permission(Access.USER),
+        "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
+    }
+)

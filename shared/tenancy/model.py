@@ -1,0 +1,70 @@
+"""The words of tenancy: tenant, user, role, plan and caller, as frozen values."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+
+class Role(StrEnum):
+    USER = "user"
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+
+
+class Plan(StrEnum):
+    TRIAL = "trial"
+    INTERNAL = "internal"
+    PAID = "paid"
+
+
+class TenantStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+
+
+class AuthProvider(StrEnum):
+    MICROSOFT = "microsoft"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    id: int
+    public_id: uuid.UUID
+    name: str
+    slug: str
+    organization: str
+    plan: Plan
+    status: TenantStatus
+    time_zone: str
+    trial_ends_at: dt.datetime | None
+    seats_used: int
+    seat_limit: int | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: int
+    public_id: uuid.UUID
+    email: str
+    display_name: str
+    role: Role
+    auth_provider: AuthProvider
+    is_active: bool
+    first_sign_in_at: dt.datetime | None
+    last_sign_in_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The person who calls and the tenant they belong to, as the database has them in this transaction."""
+
+    tenant: Tenant
+    user: User

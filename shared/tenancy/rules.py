@@ -1,0 +1,70 @@
+"""What a tenant's plan allows at an instant: the one answer that every slice uses."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from shared.errors import PaymentRequired
+from shared.tenancy.model import Plan, Tenant, TenantStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: str
+    detail: str
+
+
+TRIAL_EXPIRED = Refusal(
+    "trial_expired",
+    "The trial is over. Reading, exporting and stopping a running timer still work; to track new time, "
+    "a super admin can buy TimeTracker in the Azure Marketplace. Nothing has been deleted.",
+)
+SUSPENDED = Refusal(
+    "subscription_suspended",
+    "The subscription is suspended. Reading, exporting and stopping a running timer still work; to track new "
+    "time, a super admin can settle the payment in the Azure Marketplace.",
+)
+CANCELLED = Refusal(
+    "subscription_cancelled",
+    "The subscription was cancelled. Reading, exporting and stopping a running timer still work; to track new "
+    "time, a super admin can buy TimeTracker again in the Azure Marketplace.",
+)
+
+
+def tracking_refusal(tenant: Tenant, now: dt.datetime) -> Refusal | None:
+    """Why new time may not be tracked at `now`, or None when it may."""
+    match tenant.status:
+        case TenantStatus.SUSPENDED:
+            return SUSPENDED
+        case TenantStatus.CANCELLED:
+            return CANCELLED
+    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and now >= tenant.trial_ends_at:
+        return TRIAL_EXPIRED
+    return None
+
+
+def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
+    """Lets through whoever may start or enter time.
+
+    Raises:
+        PaymentRequired: with the code and what to do next.
+    """
+    refusal = tracking_refusal(tenant, now)
+    if refusal is not None:
+        raise PaymentRequired(refusal.detail, code=refusal.code)
+
+
+def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
+    """How many enabled accounts the plan admits; None is without a cap, 0 is none at all."""
+    match tenant.plan:
+        case Plan.TRIAL:
+            return trial_user_limit
+        case Plan.PAID:
+            return tenant.seat_limit
+        case Plan.INTERNAL:
+            return None
+
+
+def month_key(instant: dt.datetime, tenant: Tenant) -> int:
+    """The calendar month of an instant in the tenant's time zone, as yyyymm."""
+    local = instant.astimezone(tenant.zone)
+    return local.year * 100 + local.month

@@ -1,0 +1,106 @@
+"""The only way from a verified token to rows: reads the caller, and writes a user's activity."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import tenants, user_months, users
+from shared.db.statements import InsertIfAbsent, locked
+from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
+
+
+TENANT_COLUMNS: Final = (
+    tenants.c.id,
+    tenants.c.public_id,
+    tenants.c.name,
+    tenants.c.slug,
+    tenants.c.organization,
+    tenants.c.plan_kind,
+    tenants.c.status,
+    tenants.c.time_zone,
+    tenants.c.trial_ends_at,
+    tenants.c.seats_used,
+    tenants.c.seat_limit,
+)
+USER_COLUMNS: Final = (
+    users.c.id,
+    users.c.public_id,
+    users.c.email,
+    users.c.display_name,
+    users.c.role,
+    users.c.auth_provider,
+    users.c.is_active,
+    users.c.first_sign_in_at,
+    users.c.last_sign_in_at,
+)
+_CALLER: Final[sa.Select[Any]] = (
+    sa.select(*TENANT_COLUMNS, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
+    .join(users, users.c.tenant_id == tenants.c.id)
+    .where(tenants.c.entra_tenant_id == bindparam("tid"), users.c.entra_object_id == bindparam("oid"))
+)
+_CALLER_LOCKED: Final = locked(_CALLER, users)
+_TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
+_MONTH = InsertIfAbsent(
+    user_months,
+    key=("month_key", "tenant_id", "user_id"),
+    columns=("month_key", "tenant_id", "user_id", "first_reason", "first_activity_at"),
+)
+
+
+def tenant_of(row: sa.Row[Any]) -> Tenant:
+    return Tenant(
+        id=row.id,
+        public_id=row.public_id,
+        name=row.name,
+        slug=row.slug,
+        organization=row.organization,
+        plan=Plan(row.plan_kind),
+        status=TenantStatus(row.status),
+        time_zone=row.time_zone,
+        trial_ends_at=row.trial_ends_at,
+        seats_used=row.seats_used,
+        seat_limit=row.seat_limit,
+    )
+
+
+def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller | None:
+    """The person behind a token; with `lock`, one user's writes happen one after another."""
+    row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
+    if row is None:
+        return None
+    user = User(
+        id=row.user_id,
+        public_id=row.user_public_id,
+        email=row.user_email,
+        display_name=row.user_display_name,
+        role=Role(row.user_role),
+        auth_provider=AuthProvider(row.user_auth_provider),
+        is_active=row.user_is_active,
+        first_sign_in_at=row.user_first_sign_in_at,
+        last_sign_in_at=row.user_last_sign_in_at,
+    )
+    return Caller(tenant_of(row), user)
+
+
+def find_tenant(tx: sa.Connection, *, tid: str) -> Tenant | None:
+    row = tx.execute(_TENANT, {"tid": uuid.UUID(tid)}).first()
+    return None if row is None else tenant_of(row)
+
+
+def record_activity(
+    tx: sa.Connection, tenant_id: int, user_id: int, *, months: Iterable[int], reason: str, at: dt.datetime
+) -> None:
+    """Marks the user as active in each month (yyyymm, tenant time zone); whoever comes first is kept."""
+    for month in months:
+        values = {
+            "month_key": month,
+            "tenant_id": tenant_id,
+            "user_id": user_id,
+            "first_reason": reason,
+            "first_activity_at": at,
+        }
+        _MONTH.run(tx, values)

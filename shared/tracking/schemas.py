@@ -1,0 +1,93 @@
+"""The running timer and the time entry on the wire."""
+
+import datetime as dt
+import uuid
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from shared.http.wire import ElapsedMs, Instant, WireModel
+from shared.tracking import model
+
+
+WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
+
+
+Organization = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$",
+        description="the Azure DevOps organisation's name",
+        examples=["contoso"],
+    ),
+]
+
+
+class RunningTimer(WireModel):
+    id: str
+    user_id: str
+    organization: str
+    project: str
+    work_item_id: int
+    started_at: Instant
+    existing_hours: float | None = None
+    note: str | None = None
+    elapsed_ms: ElapsedMs
+
+    @classmethod
+    def of(cls, timer: model.RunningTimer, *, user: uuid.UUID, now: dt.datetime) -> Self:
+        """`user` is the person's id on the wire; the timer has run until `now`."""
+        hours = timer.existing_hours
+        return cls(
+            id=str(timer.id),
+            user_id=str(user),
+            organization=timer.work_item.organization,
+            project=timer.work_item.project,
+            work_item_id=timer.work_item.work_item_id,
+            started_at=timer.started_at,
+            existing_hours=None if hours is None else float(hours),
+            note=timer.note,
+            elapsed_ms=max(0, (now - timer.started_at) // dt.timedelta(milliseconds=1)),
+        )
+
+
+class EntryDay(WireModel):
+    date: dt.date
+    elapsed_ms: ElapsedMs
+
+
+class TimeEntry(WireModel):
+    id: str
+    user_id: str
+    organization: str
+    project: str
+    work_item_id: int
+    started_at: Instant
+    stopped_at: Instant
+    elapsed_ms: ElapsedMs
+    existing_hours: float | None = None
+    note: str | None = None
+    source: model.Source
+    needs_review: bool
+    version: int
+    days: list[EntryDay]
+
+    @classmethod
+    def of(cls, entry: model.TimeEntry, *, user: uuid.UUID) -> Self:
+        hours = entry.existing_hours
+        return cls(
+            id=str(entry.id),
+            user_id=str(user),
+            organization=entry.work_item.organization,
+            project=entry.work_item.project,
+            work_item_id=entry.work_item.work_item_id,
+            started_at=entry.started_at,
+            stopped_at=entry.stopped_at,
+            elapsed_ms=entry.elapsed_ms,
+            existing_hours=None if hours is None else float(hours),
+            note=entry.note,
+            source=entry.source,
+            needs_review=entry.needs_review,
+            version=entry.version,
+            days=[EntryDay(date=piece.date, elapsed_ms=piece.elapsed_ms) for piece in entry.days],
+        )

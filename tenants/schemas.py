@@ -1,0 +1,123 @@
+"""What starts a tenant, and the answer to a sign-in: all that the extension needs to draw itself."""
+
+import datetime as dt
+from functools import cache
+from typing import Annotated, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field
+
+from shared.http.wire import Instant, WireModel, text
+from shared.tenancy import model
+from shared.tenancy.rules import tracking_refusal
+from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
+from tenants.service import NewTenant
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """The IANA names, without the files beside them that are no places."""
+    return frozenset(name for name in available_timezones() if "/" in name or name == "UTC")
+
+
+def _known_zone(value: str) -> str:
+    if value not in _zones():
+        raise ValueError("must be an IANA time zone, like Europe/Berlin or UTC")
+    return value
+
+
+TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), AfterValidator(_known_zone)]
+
+
+class CreateTenant(WireModel):
+    name: text(200) = Field(examples=["Contoso"])  # type: ignore[valid-type]
+    azure_dev_ops_organization: Organization
+    time_zone: TimeZone
+
+    def to_new_tenant(self) -> NewTenant:
+        return NewTenant(self.name, self.azure_dev_ops_organization, self.time_zone)
+
+
+class User(WireModel):
+    id: str
+    email: str
+    display_name: str
+    role: model.Role
+    auth_provider: model.AuthProvider
+    is_active: bool
+
+    @classmethod
+    def of(cls, user: model.User) -> Self:
+        return cls(
+            id=str(user.public_id),
+            email=user.email,
+            display_name=user.display_name,
+            role=user.role,
+            auth_provider=user.auth_provider,
+            is_active=user.is_active,
+        )
+
+
+class Tenant(WireModel):
+    id: str
+    name: str
+    slug: str
+    azure_dev_ops_organization: str
+    plan: model.Plan
+    status: model.TenantStatus
+    time_zone: str
+    trial_ends_at: Instant | None = None
+    seats_used: int
+    seat_limit: int | None = None
+
+    @classmethod
+    def of(cls, tenant: model.Tenant, *, seat_limit: int | None) -> Self:
+        return cls(
+            id=str(tenant.public_id),
+            name=tenant.name,
+            slug=tenant.slug,
+            azure_dev_ops_organization=tenant.organization,
+            plan=tenant.plan,
+            status=tenant.status,
+            time_zone=tenant.time_zone,
+            trial_ends_at=tenant.trial_ends_at,
+            seats_used=tenant.seats_used,
+            seat_limit=seat_limit,
+        )
+
+
+class Entitlements(WireModel):
+    can_track: bool
+    reason: str | None = Field(None, description="the code of the refusal, when time may not be tracked")
+    detail: str | None = Field(None, description="what to do about it")
+
+    @classmethod
+    def of(cls, tenant: model.Tenant, *, now: dt.datetime) -> Self:
+        refusal = tracking_refusal(tenant, now)
+        if refusal is None:
+            return cls(can_track=True)
+        return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
+
+
+class SignIn(WireModel):
+    user: User
+    tenant: Tenant
+    entitlements: Entitlements
+    running_timer: RunningTimer | None = None
+    needs_review: list[TimeEntry]
+
+
+class Me(User):
+    time_zone: str
+    first_sign_in_at: Instant | None = None
+    last_sign_in_at: Instant | None = None
+
+    @classmethod
+    def of_caller(cls, caller: model.Caller) -> Self:
+        user = caller.user
+        return cls(
+            **dict(User.of(user)),
+            time_zone=caller.tenant.time_zone,
+            first_sign_in_at=user.first_sign_in_at,
+            last_sign_in_at=user.last_sign_in_at,
+        )

@@ -1,0 +1,119 @@
+"""The rows that sign-in and the start of a tenant write: tenants, users, and the seat counter between them."""
+
+import datetime as dt
+import uuid
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import tenants, users
+from shared.db.statements import InsertIfAbsent
+from shared.tenancy.model import AuthProvider
+
+
+_ADD_TENANT = InsertIfAbsent(
+    tenants,
+    key=("entra_tenant_id",),
+    columns=(
+        "public_id",
+        "entra_tenant_id",
+        "slug",
+        "name",
+        "organization",
+        "admin_email",
+        "plan_kind",
+        "status",
+        "time_zone",
+        "trial_started_at",
+        "trial_ends_at",
+        "seats_used",
+        "seat_limit",
+        "version",
+        "created_at",
+        "updated_at",
+    ),
+    returning=("id",),
+)
+_ADD_USER = InsertIfAbsent(
+    users,
+    key=("tenant_id", "entra_object_id"),
+    index_where=users.c.entra_object_id.is_not(None),
+    columns=(
+        "tenant_id",
+        "public_id",
+        "entra_object_id",
+        "email",
+        "email_key",
+        "display_name",
+        "role",
+        "auth_provider",
+        "is_active",
+        "version",
+        "created_at",
+        "updated_at",
+    ),
+    returning=("id",),
+)
+_users = users.c
+_OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
+# An account made by hand becomes the person's own at their first sign-in, once, and only inside their directory.
+_BIND = (
+    users.update()
+    .where(
+        _OF_TENANT,
+        _users.email_key == bindparam("address"),
+        _users.entra_object_id.is_(None),
+        _users.auth_provider == AuthProvider.MANUAL.value,
+    )
+    .values(entra_object_id=bindparam("oid"), updated_at=bindparam("now"), version=_users.version + 1)
+    .returning(_users.id)
+)
+# Entra gives an address to one person at a time: whoever signs in with it has it now.
+_RELEASE_ADDRESS = users.update().where(_OF_TENANT, _users.email_key == bindparam("address")).values(email_key=None)
+_TAKE_SEAT = (
+    tenants.update()
+    .where(
+        tenants.c.id == bindparam("tenant"),
+        sa.or_(bindparam("cap", type_=sa.Integer).is_(None), tenants.c.seats_used < bindparam("cap", type_=sa.Integer)),
+    )
+    .values(seats_used=tenants.c.seats_used + 1, updated_at=bindparam("now"))
+)
+_SIGNED_IN = (
+    users.update()
+    .where(_OF_TENANT, _users.id == bindparam("user"))
+    .values(
+        first_sign_in_at=sa.func.coalesce(_users.first_sign_in_at, bindparam("now")), last_sign_in_at=bindparam("now")
+    )
+)
+
+
+def add_tenant(tx: sa.Connection, values: dict[str, Any]) -> int | None:
+    """The new tenant's row number, or None when its directory has a tenant."""
+    row = _ADD_TENANT.run(tx, values)
+    return None if row is None else int(row.id)
+
+
+def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:
+    """The new user's row number, or None when the person has an account."""
+    row = _ADD_USER.run(tx, {"tenant_id": tenant_id, **values})
+    return None if row is None else int(row.id)
+
+
+def bind_manual_account(tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, now: dt.datetime) -> bool:
+    """Gives an account made by hand to the person who signs in with its address; False when there is none."""
+    row = tx.execute(_BIND, {"tenant": tenant_id, "address": address, "oid": oid, "now": now}).first()
+    return row is not None
+
+
+def release_address(tx: sa.Connection, tenant_id: int, *, address: str) -> None:
+    tx.execute(_RELEASE_ADDRESS, {"tenant": tenant_id, "address": address})
+
+
+def take_seat(tx: sa.Connection, tenant_id: int, *, cap: int | None, now: dt.datetime) -> bool:
+    """Counts one more enabled account, unless that would go over the cap; one statement decides any race."""
+    return tx.execute(_TAKE_SEAT, {"tenant": tenant_id, "cap": cap, "now": now}).rowcount == 1
+
+
+def stamp_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> None:
+    tx.execute(_SIGNED_IN, {"tenant": tenant_id, "user": user_id, "now": now})
