@@ -41,7 +41,7 @@ def run(
 
 
 @app.command()
-def host(  # noqa: PLR0913 - one option each
+def host(
     app_dir: Annotated[Path, typer.Option("--app", help="the directory of function_app.py")] = Path(),
     port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = 7071,
     function: Annotated[str, typer.Option("--run", help="run this timer function once and end")] = "",

@@ -1,5 +1,6 @@
 """Why an app cannot be indexed, in one line: the function or the place, and the reason."""
 
+import contextlib
 import re
 import sys
 import typing
@@ -28,12 +29,17 @@ def reason(failure: Any, app_dir: Path) -> str:  # noqa: ANN401 - the library is
 
 def _function_with_unreadable_annotations() -> str | None:
     """The library tells an annotation it cannot resolve without saying whose it is."""
-    for app in vars(sys.modules.get("function_app")).values() if "function_app" in sys.modules else ():
+    for app in list(vars(sys.modules.get("function_app", sys)).values()):
         if isinstance(app, func.FunctionRegister):
             app.functions_bindings = None  # or every name would count as used
-            for function in app.get_functions():
-                try:
-                    typing.get_type_hints(function.get_user_function())
-                except Exception:  # noqa: BLE001 - whatever the annotation raises
-                    return str(function.get_function_name())
+            with contextlib.suppress(ValueError):  # the app has another fault, and the library told it
+                return next(filter(None, map(_unreadable, app.get_functions())), None)
+    return None
+
+
+def _unreadable(function: Any) -> str | None:  # noqa: ANN401 - the library is untyped
+    try:
+        typing.get_type_hints(function.get_user_function())
+    except Exception:  # noqa: BLE001 - whatever the annotation raises
+        return str(function.get_function_name())
     return None

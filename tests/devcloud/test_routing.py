@@ -9,9 +9,7 @@ GUID = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 
 
 def http(name: str, route: str, *methods: str) -> Function:
-    return Function(
-        name, name, {"type": "httpTrigger", "name": "req", "route": route, "methods": list(methods)}
-    )
+    return Function(name, name, {"type": "httpTrigger", "name": "req", "route": route, "methods": list(methods)})
 
 
 def found(route: str, path: str) -> dict[str, str] | None:
@@ -65,9 +63,7 @@ def test_a_template_matches_as_in_azure(route, path, expected):
     assert found(route, path) == expected
 
 
-@pytest.mark.parametrize(
-    "route", ["a/{x:datetime}", "a/{x:length(q)}", "a/{x:regex(()}", "a/{x=5}", "a/{x", "a/b{x}"]
-)
+@pytest.mark.parametrize("route", ["a/{x:datetime}", "a/{x:length(q)}", "a/{x:regex(()}", "a/{x=5}", "a/{x", "a/b{x}"])
 def test_a_template_the_host_cannot_hold_to_names_its_function(route):
     with pytest.raises(IndexingError, match=r"the function f has the route 'a/.*': "):
         Router([http("f", route)], "api")

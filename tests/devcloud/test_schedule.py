@@ -2,7 +2,8 @@ import datetime as dt
 import itertools
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devcloud.schedule import Schedule, ScheduleError, resolved
 

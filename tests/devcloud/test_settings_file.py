@@ -7,9 +7,7 @@ from devcloud.settings_file import SettingsFileError
 
 
 def test_the_values_become_variables_and_what_is_set_wins(tmp_path):
-    (tmp_path / "local.settings.json").write_text(
-        json.dumps({"Values": {"A": "file", "B": "file", "C": 5, "D": True}})
-    )
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {"A": "file", "B": "file", "C": 5, "D": True}}))
     environment = {"A": "user", "B": ""}
 
     settings_file.load(tmp_path, environment)
