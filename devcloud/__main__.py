@@ -11,7 +11,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in {"devcloud", "shared"}:
             raise
-        for stamp in Path(sys.prefix).glob(".installed.*"):
+        for stamp in Path(sys.prefix).glob(".installed-*"):
             stamp.unlink()  # so that it is installed again
         sys.exit(f"devcloud: the package {error.name} is missing here; run scripts/run again to install it")
     app()
