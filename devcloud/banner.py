@@ -1,13 +1,14 @@
 """What the local cloud says on the terminal, or into a file: addresses, people, commands to try."""
 
-import importlib
-import os
-import sys
-from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 
+from devcloud.entra.people import PEOPLE, Person
+from devcloud.entra.server import PORT as ENTRA_PORT
+
+
+SHOWN = ("ada", "ben", "chloe", "gus", "nora")
+DEFAULT_ENTRA_URL = f"http://127.0.0.1:{ENTRA_PORT}"
 
 console = Console(soft_wrap=True, highlight=False, markup=False)
 
@@ -26,37 +27,43 @@ def show(host_url: str, entra_url: str) -> None:
     console.print()
     console.print(addresses)
     people = demo_people()
-    if people:
-        table = Table.grid(padding=(0, 3))
-        for person in people:
-            table.add_row(*person)
-        tell("\nPeople who can sign in:")
-        console.print(table)
+    table = Table.grid(padding=(0, 3))
+    for person in people:
+        table.add_row(*person)
+    tell("\nDemo people:")
+    console.print(table)
     tell("\nTry it:")
-    for command in commands(host_url, entra_url, people[0][0] if people else "PERSON"):
+    for command in commands(host_url, entra_url, people[0][0]):
         tell(f"  {command}")
     tell("\nReady. Ctrl-C stops everything.")
 
 
 def demo_people() -> list[tuple[str, ...]]:
-    """Short name, name, e-mail and directory of each person the stand-in for Entra knows."""
-    try:
-        people = importlib.import_module("devcloud.entra.people").PEOPLE
-    except ModuleNotFoundError:
-        return []
-    return [(person.short, person.name, person.email, person.directory.name) for person in people]
+    """What to call each person, their name, and who they are."""
+    return [(person.short, person.name, _role(person)) for person in PEOPLE if person.short in SHOWN]
+
+
+def _role(person: Person) -> str:
+    match person.directory.name, person.is_guest:
+        case "Contoso", True:
+            return f"user of Contoso, a guest from {person.home.name}"
+        case "Contoso", _:
+            return "super admin of Contoso" if person.short == "ada" else "user of Contoso"
+        case name, _:
+            return f"in the directory of {name}, which has no tenant yet"
 
 
 def commands(host_url: str, entra_url: str, person: str) -> list[str]:
     """Lines to paste into another terminal, in the project's directory."""
-    authority = "" if entra_url.endswith(":7072") else f" --authority {entra_url}"
-    python = os.path.relpath(sys.executable) if sys.prefix.startswith(str(Path.cwd())) else sys.executable
-    bearer = '-H "Authorization: Bearer $TOKEN"'
     json = "-H 'Content-Type: application/json'"
+    authority = "" if entra_url == DEFAULT_ENTRA_URL else f" --authority {entra_url}"
+    token = f"TOKEN=$(.venv/bin/python -m devcloud token {person}{authority})"
+    bearer = '-H "Authorization: Bearer $TOKEN"'
     start = '{"organization": "contoso", "project": "Website", "workItemId": 42}'
     return [
-        f"TOKEN=$({python} -m devcloud token {person}{authority})",
+        token,
         f"curl -s -X POST {host_url}/api/sign-in {bearer}",
         f"curl -s -X POST {host_url}/api/timers/start {bearer} {json} -d '{start}'",
         f"curl -s -X POST {host_url}/api/timers/stop {bearer}",
+        f'curl -s "{host_url}/api/reports/month?month=$(date -u +%Y-%m)&groupBy=project,user&format=csv" {bearer}',
     ]

@@ -86,6 +86,17 @@ def token(context: typer.Context) -> None:
     _hand_over("devcloud.entra.cli", context)
 
 
+@app.command("api-docs")
+def api_docs() -> None:
+    """Writes docs/api.md anew from the contract."""
+    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    from devcloud import apidocs  # noqa: PLC0415 - commands load only what they need
+    from shared.http.openapi import document  # noqa: PLC0415 - likewise
+
+    assert function_app.app  # noqa: S101 - used, by being imported
+    Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
+
+
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
     """Loads the demo tenant."""

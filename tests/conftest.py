@@ -106,7 +106,7 @@ def app(settings, engine, signing_keys, clock) -> Iterator[App]:
 
 
 @pytest.fixture
-def http(app, host) -> Iterator[Http]:
+def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
     http = Http(host)
     yield http
     http.session.close()

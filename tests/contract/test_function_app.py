@@ -1,5 +1,6 @@
 """The app as Microsoft's worker library sees it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from shared.http.operation import OPERATIONS
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,8 +25,6 @@ worker.close(grace_seconds=5)
 
 @pytest.fixture(scope="module")
 def indexed():
-    import json
-
     run = subprocess.run(
         [sys.executable, "-c", INDEX, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ
     )
@@ -32,8 +33,6 @@ def indexed():
 
 
 def test_the_worker_takes_every_function(indexed):
-    from shared.http.operation import OPERATIONS
-
     http = {name for name, (kind, _, _) in indexed.items() if kind == "httpTrigger"}
 
     assert http == {*OPERATIONS, "zz_no_such_route"}
