@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import event
 
 from shared.db.engine import make_engine
 from shared.db.schema import metadata
@@ -37,10 +38,15 @@ def _print() -> None:
 
 def _migrate() -> None:
     engine = make_engine(URL, pool_size=1)
+    if engine.dialect.name == "sqlite":
+        # SQLite changes a table by making it anew: rows that point at it must not stop that, nor be deleted by it.
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:
         _configure(connection=connection)
         with context.begin_transaction():
             context.run_migrations()
+        if engine.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise RuntimeError("the migration would leave rows that point at nothing")
         connection.commit()
     engine.dispose()
 

@@ -68,6 +68,29 @@ class Hours(TypeDecorator[Decimal]):
         return Decimal(int(value)).scaleb(-4) if dialect.name == "sqlite" else Decimal(value)
 
 
+class Money(TypeDecorator[Decimal]):
+    """Decimal money with four places; more places and binary fractions are refused, never rounded away."""
+
+    impl = sa.Numeric(19, 4)
+    cache_ok = True
+    QUANTUM = Decimal("0.0001")
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.BigInteger() if dialect.name == "sqlite" else sa.Numeric(19, 4))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | Decimal | None:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or value != value.quantize(self.QUANTUM):
+            raise ValueError("money is a Decimal with at most four places")
+        return int(value.scaleb(4)) if dialect.name == "sqlite" else value.quantize(self.QUANTUM)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ANN401 - driver's
+        if value is None:
+            return None
+        return Decimal(int(value)).scaleb(-4) if dialect.name == "sqlite" else Decimal(value)
+
+
 # 64-bit keys: IDENTITY on the servers; SQLite needs the word INTEGER to make the key its row number.
 BigId = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 

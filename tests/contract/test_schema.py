@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,26 @@ def test_the_migrations_go_back_and_forth(tmp_path):
     done = [alembic(*step, url=url) for step in (("upgrade", "head"), ("downgrade", "base"), ("upgrade", "head"))]
 
     assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+
+
+def test_a_migration_keeps_the_rows_that_are_there(tmp_path):
+    url = f"sqlite:///{tmp_path}/with_rows.db"
+    assert alembic("upgrade", "872a54654399", url=url).returncode == 0
+    with sqlite3.connect(tmp_path / "with_rows.db") as connection:
+        connection.execute(
+            "INSERT INTO tenants (public_id, entra_tenant_id, slug, name, organization, plan_kind, status, time_zone,"
+            " seats_used, version, created_at, updated_at)"
+            " VALUES ('a', 'b', 'c', 'Contoso', 'contoso', 'trial', 'active', 'UTC', 0, 1, 'x', 'x')"
+        )
+        connection.execute("INSERT INTO projects (tenant_id, organization, name, name_key) VALUES (1, 'o', 'n', 'k')")
+    upgraded = alembic("upgrade", "head", url=url)
+    with sqlite3.connect(tmp_path / "with_rows.db") as connection:
+        kept = connection.execute(
+            "SELECT t.name, p.name FROM tenants t JOIN projects p ON p.tenant_id = t.id"
+        ).fetchall()
+
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert kept == [("Contoso", "n")]
 
 
 def test_the_migrations_print_sql_for_azure_sql():

@@ -2,11 +2,14 @@
 
 from shared.db.schema.base import metadata
 from shared.db.schema.people import tenants, user_months, users
+from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.tracked import projects, running_timers, time_entries, time_entry_days, timer_log
 
 
 __all__ = [
+    "action_log",
+    "audit_log",
     "idempotency_keys",
     "metadata",
     "projects",

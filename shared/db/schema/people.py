@@ -7,7 +7,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_user, tenant_id
-from shared.db.types import UtcDateTime, choice, identity, only_where
+from shared.db.types import Money, UtcDateTime, choice, identity, only_where
 
 
 tenants = sa.Table(
@@ -26,7 +26,13 @@ tenants = sa.Table(
     Column("trial_started_at", UtcDateTime),
     Column("trial_ends_at", UtcDateTime),
     Column("seats_used", Integer, nullable=False),
-    Column("seat_limit", Integer),
+    Column("seat_limit", Integer),  # NULL is no cap, 0 is none at all
+    Column("rate_per_user", Money),
+    Column("currency", String(3)),
+    Column("subscription_id", Uuid),  # the Marketplace's
+    Column("users_at_purchase", Integer),
+    Column("forgotten_timer_limit_ms", BigInteger, nullable=False, server_default=sa.text("43200000")),  # 12 hours
+    Column("write_back", Boolean, nullable=False, server_default=sa.false()),  # hours to Completed Work
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -35,6 +41,8 @@ tenants = sa.Table(
     Unique("entra_tenant_id"),  # one trial per directory, ever
     Unique("slug"),
     CheckConstraint("seats_used >= 0", name="seats_used"),
+    CheckConstraint("seat_limit >= 0", name="seat_limit"),
+    CheckConstraint("forgotten_timer_limit_ms > 0", name="forgotten_timer_limit_ms"),
 )
 
 users = sa.Table(

@@ -1,0 +1,47 @@
+"""What is on record: who changed what, and what people did in the product. Both are only ever added to."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, Index, String, Uuid
+from sqlalchemy import ForeignKeyConstraint as ForeignKey
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata, of_user, tenant_id
+from shared.db.types import UtcDateTime, choice, identity
+
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("public_id", Uuid, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    *choice("actor_kind", "user", "operator", "service"),
+    Column("actor_id", BigInteger),  # the user who did it; NULL where nobody with an account did
+    Column("action", String(48), nullable=False),
+    Column("subject_user_id", BigInteger),  # the user it was done to
+    Column("before_change", sa.JSON),  # non-personal fields only
+    Column("after_change", sa.JSON),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    ForeignKey(["tenant_id", "actor_id"], ["users.tenant_id", "users.id"]),
+    ForeignKey(["tenant_id", "subject_user_id"], ["users.tenant_id", "users.id"]),
+    Unique("tenant_id", "public_id"),
+)
+Index("ix_audit_log_tenant", audit_log.c.tenant_id, audit_log.c.id)
+
+action_log = sa.Table(
+    "action_log",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("row_key", String(64), nullable=False),  # inverted time first: in its order, the newest comes first
+    Column("user_id", BigInteger, nullable=False),
+    Column("action_type", String(64), nullable=False),
+    Column("page", String(200), nullable=False),
+    Column("happened_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    of_user(),
+    Unique("tenant_id", "row_key"),
+)
