@@ -1,0 +1,119 @@
+"""Puts a change on record in the transaction that makes it: who, what, when, and the fields before and after.
+
+Personal data never enters: people are named by their row, and only the fields listed here are kept.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+
+from shared.db.schema import audit_log
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    OPERATOR = "operator"  # the vendor's staff, by the command line
+    SERVICE = "service"  # a job
+
+
+class Action(StrEnum):
+    TENANT_CREATED = "tenant.created"
+    TENANT_CHANGED = "tenant.changed"
+    PLAN_CHANGED = "plan.changed"
+    TRIAL_EXTENDED = "trial.extended"
+    USER_JOINED = "user.joined"
+    USER_BOUND = "user.bound"
+    USER_ADDED = "user.added"
+    USER_RENAMED = "user.renamed"
+    ROLE_CHANGED = "role.changed"
+    USER_DEACTIVATED = "user.deactivated"
+    USER_REACTIVATED = "user.reactivated"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    REPORT_EXPORTED = "report.exported"
+
+
+FIELDS: Final = frozenset(
+    {
+        "azureDevOpsOrganization",
+        "code",
+        "currency",
+        "forgottenTimerLimitMinutes",
+        "format",
+        "isActive",
+        "month",
+        "plan",
+        "ratePerUser",
+        "role",
+        "seatLimit",
+        "slug",
+        "status",
+        "timeZone",
+        "trialEndsAt",
+        "writeBack",
+    }
+)
+_ADD: Final = audit_log.insert().inline()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    kind: ActorKind
+    user_id: int | None = None
+
+    @classmethod
+    def user(cls, user_id: int) -> Self:
+        return cls(ActorKind.USER, user_id)
+
+
+OPERATOR: Final = Actor(ActorKind.OPERATOR)
+SERVICE: Final = Actor(ActorKind.SERVICE)
+
+
+def record(
+    tx: sa.Connection,
+    tenant_id: int,
+    action: Action,
+    *,
+    actor: Actor,
+    at: dt.datetime,
+    row_id: uuid.UUID,
+    subject_user_id: int | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Appends a row; a value that JSON does not know is kept as text.
+
+    Raises:
+        ValueError: a field that is not listed, and so might be personal.
+    """
+    tx.execute(
+        _ADD,
+        {
+            "tenant_id": tenant_id,
+            "public_id": row_id,
+            "at": at,
+            "actor_kind": actor.kind.value,
+            "actor_id": actor.user_id,
+            "action": action.value,
+            "subject_user_id": subject_user_id,
+            "before_change": _kept(before),
+            "after_change": _kept(after),
+        },
+    )
+
+
+def _kept(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not fields:
+        return None
+    if unknown := sorted(fields.keys() - FIELDS):
+        raise ValueError(f"the audit log does not keep {', '.join(unknown)}")
+    return {name: _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
