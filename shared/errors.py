@@ -8,9 +8,11 @@ ApiError
 ├── NotFound              404  not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
+├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
 ├── IdempotencyKeyReused  422  idempotency_key_reused
+├── PreconditionRequired  428  if_match_required
 ├── InternalError         500  internal_error
 └── Unavailable           503  temporarily_unavailable, signing_keys_unavailable
 
@@ -108,6 +110,14 @@ class MethodNotAllowed(ApiError):
 
 class Conflict(ApiError):
     status, code, title = HTTPStatus.CONFLICT, "conflict", "The state of things does not allow this"
+
+
+class PreconditionFailed(ApiError):
+    status, code, title = HTTPStatus.PRECONDITION_FAILED, "precondition_failed", "It was changed in the meantime"
+
+
+class PreconditionRequired(ApiError):
+    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "if_match_required", "Say which version you change"
 
 
 class BodyTooLarge(ApiError):

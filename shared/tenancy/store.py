@@ -67,6 +67,25 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
     )
 
 
+def user_of(row: sa.Row[Any], prefix: str = "") -> User:
+    """The user in a row whose columns may carry a prefix."""
+
+    def value(name: str) -> Any:  # noqa: ANN401 - of any column
+        return getattr(row, prefix + name)
+
+    return User(
+        id=value("id"),
+        public_id=value("public_id"),
+        email=value("email"),
+        display_name=value("display_name"),
+        role=Role(value("role")),
+        auth_provider=AuthProvider(value("auth_provider")),
+        is_active=value("is_active"),
+        first_sign_in_at=value("first_sign_in_at"),
+        last_sign_in_at=value("last_sign_in_at"),
+    )
+
+
 def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller | None:
     """The person behind a token; with `lock`, one user's writes happen one after another."""
     row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()

@@ -1,0 +1,30 @@
+"""Versions as entity tags: what an answer carries, and what If-Match asks for."""
+
+import azure.functions as func
+
+from shared.errors import FieldError, InvalidRequest, PreconditionRequired
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def version_wanted(request: func.HttpRequest, *, required: bool = False) -> int | None:
+    """The version that If-Match names, or None where it names none or any.
+
+    Raises:
+        PreconditionRequired: it is required and not there.
+        InvalidRequest: it is not an ETag of ours.
+    """
+    given = request.headers.get("if-match", "").strip()
+    if not given or given == "*":
+        if required and not given:
+            raise PreconditionRequired(
+                "Send If-Match with the ETag of what you read, so that nobody's change is overwritten."
+            )
+        return None
+    number = given.removeprefix("W/").strip('"')
+    if not number.isascii() or not number.isdigit() or len(number) > 9:  # noqa: PLR2004 - far beyond any version
+        wrong = FieldError("If-Match", 'must be an ETag as it was answered, like "3"')
+        raise InvalidRequest("Send If-Match as the ETag was answered.", code="invalid_if_match", errors=[wrong])
+    return int(number)

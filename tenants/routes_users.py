@@ -1,0 +1,210 @@
+"""The HTTP functions with which admins run their people."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.errors import FieldError, InvalidRequest, NotFound
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.etag import etag, version_wanted
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from shared.http.wire import NoFields
+from tenants import service_users, store_users
+from tenants.schemas_users import (
+    AddedUser,
+    AddedUsers,
+    AddUsers,
+    ChangeUser,
+    UserDetail,
+    UsersPage,
+    UsersQuery,
+    public_id,
+)
+from tenants.store_users import Account
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "people"
+_NOBODY: Final = "There is no such person in your organisation."
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_users",
+        method=HTTPMethod.GET,
+        path="users",
+        tag=_TAG,
+        summary="The people of your organisation",
+        query=UsersQuery,
+        answers={200: Answer("A page of people, oldest account first", UsersPage)},
+    ),
+)
+def list_users(call: Call, query: UsersQuery) -> Reply:
+    end = None if query.after is None else public_id(query.after)
+    if query.after is not None and end is None:
+        wrong = FieldError("after", "is not where a page ended")
+        raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+    with call.transaction() as tx:
+        tenant_id, most = call.caller.tenant.id, query.page_size + 1
+        accounts = store_users.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
+        items = [UserDetail.of_account(account) for account in accounts[: query.page_size]]
+        more = len(accounts) > query.page_size
+        return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=_next(query, items) if more else None))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="add_users",
+        method=HTTPMethod.POST,
+        path="users",
+        tag=_TAG,
+        summary="Add people by hand, one or up to 200",
+        description="Each row has its own result; one refused leaves the others. An account added by hand takes a seat "
+        "and becomes the person's own at their first sign-in with that address, inside your directory only. Only a "
+        "super admin gives roles above user.",
+        body=AddUsers,
+        answers={200: Answer("The result of every row", AddedUsers)},
+        problems={402: ("trial_expired", "subscription_suspended", "subscription_cancelled")},
+    ),
+)
+def add_users(call: Call, body: AddUsers) -> Reply:
+    with call.transaction() as tx:
+        added = service_users.add(
+            tx,
+            call.caller,
+            [each.to_person() for each in body.users],
+            trial_user_limit=call.app.settings.trial_user_limit,
+            now=call.now,
+            new_id=call.app.new_id,
+        )
+        results = [AddedUser.of(each, request_id=call.request_id) for each in added]
+        count = sum(each.account is not None for each in added)
+        return call.answer(tx, HTTPStatus.OK, AddedUsers(results=results, added=count))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_user",
+        method=HTTPMethod.GET,
+        path="users/{id}",
+        tag=_TAG,
+        summary="One person",
+        answers={200: Answer("The person", UserDetail)},
+        problems={404: ("not_found",)},
+    ),
+)
+def get_user(call: Call) -> Reply:
+    with call.transaction() as tx:
+        wanted = public_id(call.path("id"))
+        account = None if wanted is None else store_users.find(tx, call.caller.tenant.id, wanted)
+        if account is None:
+            raise NotFound(_NOBODY)
+        return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="change_user",
+        method=HTTPMethod.PATCH,
+        path="users/{id}",
+        tag=_TAG,
+        summary="Rename a person, or give them another role",
+        description="Roles are given by super admins, none above their own, and never so that no super admin is left. "
+        "With If-Match the change is made to that version only.",
+        body=ChangeUser,
+        answers={200: Answer("The person as changed", UserDetail)},
+        problems={
+            403: ("role_required",),
+            404: ("not_found",),
+            409: ("last_super_admin",),
+            412: ("precondition_failed",),
+        },
+    ),
+)
+def change_user(call: Call, body: ChangeUser) -> Reply:
+    version = version_wanted(call.request)
+    with call.transaction() as tx:
+        wanted = public_id(call.path("id"))
+        if wanted is None:
+            raise NotFound(_NOBODY)
+        account = service_users.change(
+            tx, call.caller, wanted, body.to_change(), version=version, now=call.now, new_id=call.app.new_id
+        )
+        return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="deactivate_user",
+        method=HTTPMethod.POST,
+        path="users/{id}/deactivate",
+        tag=_TAG,
+        summary="Close a person's account",
+        description="Their running timer stops at this instant, their seat is free, their history stays. Their next "
+        "call is refused.",
+        body=NoFields,
+        answers={200: Answer("The person, deactivated", UserDetail)},
+        problems={403: ("role_required",), 404: ("not_found",), 409: ("last_super_admin",)},
+    ),
+)
+def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    with call.transaction() as tx:
+        wanted = public_id(call.path("id"))
+        if wanted is None:
+            raise NotFound(_NOBODY)
+        account = service_users.deactivate(tx, call.caller, wanted, now=call.now, new_id=call.app.new_id)
+        return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="reactivate_user",
+        method=HTTPMethod.POST,
+        path="users/{id}/reactivate",
+        tag=_TAG,
+        summary="Open a person's account again",
+        body=NoFields,
+        answers={200: Answer("The person, active", UserDetail)},
+        problems={
+            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
+            403: ("role_required", "seat_limit_reached", "trial_user_limit_reached"),
+            404: ("not_found",),
+        },
+    ),
+)
+def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    with call.transaction() as tx:
+        wanted = public_id(call.path("id"))
+        if wanted is None:
+            raise NotFound(_NOBODY)
+        limit = call.app.settings.trial_user_limit
+        account = service_users.reactivate(
+            tx, call.caller, wanted, trial_user_limit=limit, now=call.now, new_id=call.app.new_id
+        )
+        return _person(call, tx, account)
+
+
+def _person(call: Call, tx: sa.Connection, account: Account) -> Reply:
+    return call.answer(tx, HTTPStatus.OK, UserDetail.of_account(account), {"ETag": etag(account.version)})
+
+
+def _next(query: UsersQuery, items: list[UserDetail]) -> str:
+    parameters = {
+        "role": query.role,
+        "isActive": None if query.is_active is None else str(query.is_active).lower(),
+        "authProvider": query.auth_provider,
+        "pageSize": query.page_size,
+        "after": items[-1].id,
+    }
+    return "/api/users?" + urlencode({name: value for name, value in parameters.items() if value is not None})

@@ -1,0 +1,144 @@
+"""The rows behind the people of a tenant: list, add by hand, rename, role, activation."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import tenants, users
+from shared.db.statements import InsertIfAbsent, locked
+from shared.tenancy.model import Role, User
+from shared.tenancy.store import USER_COLUMNS, user_of
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user with what an admin sees beside it."""
+
+    user: User
+    invited_by: uuid.UUID | None
+    created_at: dt.datetime
+    version: int
+
+
+_users = users.c
+_inviters = users.alias("inviters")
+_OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
+_ACCOUNT: Final[sa.Select[Any]] = (
+    sa.select(*USER_COLUMNS, _users.created_at, _users.version, _inviters.c.public_id.label("invited_by"))
+    .outerjoin(_inviters, sa.and_(_inviters.c.tenant_id == _users.tenant_id, _inviters.c.id == _users.invited_by))
+    .where(_OF_TENANT)
+)
+_ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
+_ONE_HELD: Final = locked(_ONE, users)
+_page_end = users.alias("page_end")
+
+
+def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    wanted = bindparam(name, type_=column.type)
+    return sa.or_(wanted.is_(None), column == wanted)
+
+
+_PAGE: Final = (
+    _ACCOUNT.where(
+        _if_given("role", _users.role),
+        _if_given("active", _users.is_active),
+        _if_given("provider", _users.auth_provider),
+    )
+    .order_by(_users.id)
+    .limit(bindparam("most"))
+)
+_NEXT_PAGE: Final = _PAGE.where(
+    _users.id
+    > sa.select(_page_end.c.id)
+    .where(_page_end.c.tenant_id == bindparam("tenant"), _page_end.c.public_id == bindparam("end"))
+    .scalar_subquery()
+)
+_ADD_BY_HAND = InsertIfAbsent(
+    users,
+    key=("tenant_id", "email_key"),
+    index_where=users.c.email_key.is_not(None),
+    columns=(
+        "tenant_id",
+        "public_id",
+        "email",
+        "email_key",
+        "display_name",
+        "role",
+        "auth_provider",
+        "is_active",
+        "invited_by",
+        "version",
+        "created_at",
+        "updated_at",
+    ),
+    returning=("id",),
+)
+_THIS: Final = (_OF_TENANT, _users.id == bindparam("user"))
+_CHANGED: Final = {"version": _users.version + 1, "updated_at": bindparam("now")}
+_RENAME: Final = users.update().where(*_THIS).values(display_name=bindparam("name"), **_CHANGED)
+_SET_ROLE: Final = users.update().where(*_THIS).values(role=bindparam("to_role"), **_CHANGED)
+_SET_ACTIVE: Final = (
+    users.update()
+    .where(*_THIS, _users.is_active != bindparam("to_active", type_=sa.Boolean))
+    .values(is_active=bindparam("to_active", type_=sa.Boolean), **_CHANGED)
+)
+_OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
+    _OF_TENANT, _users.id != bindparam("user"), _users.is_active, _users.role == Role.SUPER_ADMIN.value
+)
+_GIVE_SEAT_BACK: Final = (
+    tenants.update()
+    .where(tenants.c.id == bindparam("tenant"), tenants.c.seats_used > 0)
+    .values(seats_used=tenants.c.seats_used - 1, updated_at=bindparam("now"))
+)
+
+
+def page(
+    tx: sa.Connection, tenant_id: int, *, filters: dict[str, Any], end: uuid.UUID | None, most: int
+) -> list[Account]:
+    """At most `most` people, oldest account first, after the one that `end` names."""
+    parameters = {"tenant": tenant_id, "most": most, **filters}
+    if end is None:
+        return [_account(row) for row in tx.execute(_PAGE, parameters)]
+    return [_account(row) for row in tx.execute(_NEXT_PAGE, {**parameters, "end": end})]
+
+
+def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Account | None:
+    row = tx.execute(_ONE_HELD if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else _account(row)
+
+
+def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:
+    """The new account's row number, or None when somebody has the address."""
+    row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
+    return None if row is None else int(row.id)
+
+
+def rename(tx: sa.Connection, tenant_id: int, user_id: int, *, name: str, now: dt.datetime) -> None:
+    tx.execute(_RENAME, {"tenant": tenant_id, "user": user_id, "name": name, "now": now})
+
+
+def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
+    tx.execute(_SET_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": role.value, "now": now})
+
+
+def set_active(tx: sa.Connection, tenant_id: int, user_id: int, *, active: bool, now: dt.datetime) -> bool:
+    """False when it was so already; of two at once, one gets True."""
+    values = {"tenant": tenant_id, "user": user_id, "to_active": active, "now": now}
+    return tx.execute(_SET_ACTIVE, values).rowcount == 1
+
+
+def other_super_admins(tx: sa.Connection, tenant_id: int, user_id: int) -> int:
+    """How many enabled super admins there are beside a user; the tenant's row must be held for it to stay so."""
+    return int(tx.execute(_OTHER_SUPER_ADMINS, {"tenant": tenant_id, "user": user_id}).scalar_one())
+
+
+def give_seat_back(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
+    tx.execute(_GIVE_SEAT_BACK, {"tenant": tenant_id, "now": now})
+
+
+def _account(row: sa.Row[Any]) -> Account:
+    return Account(user_of(row), row.invited_by, row.created_at, row.version)
