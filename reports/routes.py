@@ -36,7 +36,7 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
         report = service.month(tx, call.caller, query.month, groups=query.group_by, user_id=user_id)
     if _wants_csv(call, query):
         name = f"timetracker-{report.month.first:%Y-%m}.csv"
-        headers = {"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": f'attachment; filename="{name}"'}
+        headers = {"Content-Type": CSV, "Content-Disposition": f'attachment; filename="{name}"'}
         return Reply(HTTPStatus.OK, tables.month_csv(report), headers)
     return Reply.of(HTTPStatus.OK, Report.of(report))
 

@@ -143,7 +143,7 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
         "entra_object_id": uuid.UUID(principal.oid),
         "email": email(principal),
         "email_key": email_key(principal),
-        "display_name": principal.name or email(principal),
+        "display_name": shortened(principal.name or email(principal), 200),
         "role": role.value,
         "auth_provider": AuthProvider.MICROSOFT.value,
         "is_active": True,
@@ -155,12 +155,16 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
 
 def email(principal: Principal) -> str:
     """The person's address as the directory gives it; a person without one is known by their object id."""
-    address: str = principal.email or principal.username or principal.oid
-    return address
+    return principal.email or principal.username or principal.oid
 
 
 def email_key(principal: Principal) -> str:
     return email(principal).strip().casefold()
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` UTF-16 units, which is how Azure SQL measures a column, without half a character at the end."""
+    return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", errors="ignore")
 
 
 def slug(name: str, tid: str) -> str:

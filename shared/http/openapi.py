@@ -76,7 +76,8 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     if operation.takes_idempotency_key:
         codes[400] += ("invalid_idempotency_key",)
         codes[422] = ("idempotency_key_reused",)
-    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable",)}
+    keys = ("signing_keys_unavailable",) if operation.permission.access > Access.ANYONE else ()
+    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
     for status, own in operation.problems.items():
         codes[status] = codes.get(status, ()) + own
     return dict(sorted(codes.items()))

@@ -1,0 +1,69 @@
+"""What the local cloud says on the terminal, or into a file: addresses, people, commands to try."""
+
+from rich.console import Console
+from rich.table import Table
+
+from devcloud.entra.people import PEOPLE, Person
+from devcloud.entra.server import PORT as ENTRA_PORT
+
+
+SHOWN = ("ada", "ben", "chloe", "gus", "nora")
+DEFAULT_ENTRA_URL = f"http://127.0.0.1:{ENTRA_PORT}"
+
+console = Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def tell(text: str) -> None:
+    console.print(text)
+    console.file.flush()
+
+
+def show(host_url: str, entra_url: str) -> None:
+    """Everything a newcomer needs; the last line says that all of it is up."""
+    addresses = Table.grid(padding=(0, 3))
+    addresses.add_row("TimeTracker", f"{host_url}/api")
+    addresses.add_row("its contract", f"{host_url}/api/openapi.json")
+    addresses.add_row("sign-in (stand-in for Entra)", entra_url)
+    console.print()
+    console.print(addresses)
+    people = demo_people()
+    table = Table.grid(padding=(0, 3))
+    for person in people:
+        table.add_row(*person)
+    tell("\nDemo people:")
+    console.print(table)
+    tell("\nTry it:")
+    for command in commands(host_url, entra_url, people[0][0]):
+        tell(f"  {command}")
+    tell("\nReady. Ctrl-C stops everything.")
+
+
+def demo_people() -> list[tuple[str, ...]]:
+    """What to call each person, their name, and who they are."""
+    return [(person.short, person.name, _role(person)) for person in PEOPLE if person.short in SHOWN]
+
+
+def _role(person: Person) -> str:
+    match person.directory.name, person.is_guest:
+        case "Contoso", True:
+            return f"user of Contoso, a guest from {person.home.name}"
+        case "Contoso", _:
+            return "super admin of Contoso" if person.short == "ada" else "user of Contoso"
+        case name, _:
+            return f"in the directory of {name}, which has no tenant yet"
+
+
+def commands(host_url: str, entra_url: str, person: str) -> list[str]:
+    """Lines to paste into another terminal, in the project's directory."""
+    json = "-H 'Content-Type: application/json'"
+    authority = "" if entra_url == DEFAULT_ENTRA_URL else f" --authority {entra_url}"
+    token = f"TOKEN=$(.venv/bin/python -m devcloud token {person}{authority})"
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    start = '{"organization": "contoso", "project": "Website", "workItemId": 42}'
+    return [
+        token,
+        f"curl -s -X POST {host_url}/api/sign-in {bearer}",
+        f"curl -s -X POST {host_url}/api/timers/start {bearer} {json} -d '{start}'",
+        f"curl -s -X POST {host_url}/api/timers/stop {bearer}",
+        f'curl -s "{host_url}/api/reports/month?month=$(date -u +%Y-%m)&groupBy=project,user&format=csv" {bearer}',
+    ]

@@ -1,0 +1,120 @@
+"""The commands: their options, and their failures as one line and an exit code."""
+
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devcloud import settings_file
+
+
+USAGE = 2
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+Port = typer.Option(help="where it listens, on 127.0.0.1 only", min=1, max=65000)
+
+app = typer.Typer(
+    help="TimeTracker's local cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    port: Annotated[int, Port] = 7071,
+    data: Annotated[Path, typer.Option(help="where the database and the keys are kept")] = Path(".data"),
+    *,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start with an empty database")] = False,
+    timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="load the demo tenant the first time")] = True,
+) -> None:
+    """Runs everything: the Functions host and the stand-ins, with a database and a demo tenant."""
+    from devcloud import run as running  # noqa: PLC0415 - commands load only what they need
+
+    options = running.Options(port=port, data=data.resolve(), fresh=fresh, timers=timers, demo=demo)
+    raise typer.Exit(running.run(options))
+
+
+@app.command()
+def host(
+    app_dir: Annotated[Path, typer.Option("--app", help="the directory of function_app.py")] = Path(),
+    port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = 7071,
+    function: Annotated[str, typer.Option("--run", help="run this timer function once and end")] = "",
+    http_limit: Annotated[float, typer.Option(help="seconds an HTTP function may take, as in Azure")] = 230.0,
+    *,
+    timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")] = False,
+) -> None:
+    """Serves one function app the way Azure does."""
+    from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
+    from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
+
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
+    for noisy in ("asyncio", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    options = serve.Options(app_dir.resolve(), port, timers, http_limit, verbose)
+    try:
+        settings_file.load(options.app_dir, os.environ)
+        if function:
+            raise typer.Exit(0 if serve.run_once(options, function) else 1)
+        serve.serve(options)
+    except indexing.IndexingError as error:
+        _fail("host: cannot index the app: ", error, 1)
+    except (
+        settings_file.SettingsFileError,
+        front.HostFileError,
+        ports.PortTaken,
+        serve.UnknownFunction,
+    ) as error:
+        _fail("host: ", error, USAGE)
+
+
+@app.command(context_settings=PASS_ON)
+def entra(context: typer.Context) -> None:
+    """Runs the stand-in for Microsoft Entra."""
+    _hand_over("devcloud.entra.cli", context)
+
+
+@app.command(context_settings=PASS_ON)
+def token(context: typer.Context) -> None:
+    """Prints an access token of a demo person."""
+    _hand_over("devcloud.entra.cli", context)
+
+
+@app.command("api-docs")
+def api_docs() -> None:
+    """Writes docs/api.md anew from the contract."""
+    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    from devcloud import apidocs  # noqa: PLC0415 - commands load only what they need
+    from shared.http.openapi import document  # noqa: PLC0415 - likewise
+
+    assert function_app.app  # noqa: S101 - used, by being imported
+    Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
+
+
+@app.command(context_settings=PASS_ON)
+def demo(context: typer.Context) -> None:
+    """Loads the demo tenant."""
+    _hand_over("devcloud.demo", context)
+
+
+def _hand_over(module: str, context: typer.Context) -> None:
+    """Stand-ins bring their own options, and cost nothing to the commands that do not need them."""
+    name = str(context.info_name)
+    try:
+        command = getattr(importlib.import_module(module), f"{name}_command")
+    except (ModuleNotFoundError, AttributeError) as error:
+        _fail(f"{name}: ", error, USAGE)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(command)
+    single(context.args, prog_name=f"python -m devcloud {name}")
+
+
+def _fail(what: str, error: Exception, code: int) -> None:
+    typer.echo(f"{what}{error}", err=True)
+    raise typer.Exit(code)

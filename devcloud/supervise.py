@@ -1,0 +1,133 @@
+"""Keeps the local cloud's processes: starts them, restarts the host on a change, ends all of them together."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+from devcloud.children import Child, ChildDied, Spec
+
+
+NOT_WATCHED = {"tests", "docs", "infra", "scripts", "node_modules", "build", "__pycache__"}
+
+Show = Callable[[str], None]
+
+
+class Supervisor:
+    """The first spec is the Functions host; only it is restarted on a change."""
+
+    def __init__(self, specs: Sequence[Spec], environment: Mapping[str, str], *, project: Path, show: Show) -> None:
+        self._specs = specs
+        self._environment = environment
+        self._project = project
+        self._show = show
+        self._children: dict[str, Child] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self, when_ready: Callable[[], Awaitable[None]]) -> None:
+        """Runs until a signal; everything it started has ended when it returns.
+
+        Raises:
+            ChildDied: a process ended on its own.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        work = asyncio.ensure_future(self._work(when_ready))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            work.cancel()
+            stopping.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.gather(*(child.stop() for child in self._children.values()))
+
+    async def _work(self, when_ready: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.gather(*(self._start(spec) for spec in self._specs))
+        for child in self._children.values():
+            child.release()
+        await when_ready()
+        tasks = [asyncio.ensure_future(self._reload())]
+        tasks += [asyncio.ensure_future(self._watch_over(spec)) for spec in self._specs[1:]]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start(self, spec: Spec) -> Child:
+        child = await Child.start(spec, self._environment, self._show)
+        self._children[spec.name] = child
+        await child.until_ready()
+        return child
+
+    async def _watch_over(self, spec: Spec) -> None:
+        raise await self._children[spec.name].death()
+
+    async def _reload(self) -> None:
+        host = self._specs[0]
+        changes = changed(self._project)
+        while True:
+            change = asyncio.ensure_future(anext(changes))
+            ended = asyncio.ensure_future(self._children[host.name].death())
+            try:
+                await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
+                if not change.done():
+                    raise await ended
+                names = change.result()
+                while not await self._restarted(host, names):
+                    names = await anext(changes)
+            finally:
+                change.cancel()
+                ended.cancel()
+
+    async def _restarted(self, host: Spec, names: str) -> bool:
+        self._show(f"{names} changed: restarting the host")
+        await self._children[host.name].stop()
+        try:
+            child = await self._start(host)
+        except ChildDied as death:
+            self._show(f"{death}\nwaiting for the next change")
+            return False
+        child.release()
+        return True
+
+
+async def changed(project: Path) -> AsyncIterator[str]:
+    """The names of changed sources, each time some change; virtual environments and data are not watched."""
+    directories = _watched(project)
+    queue: asyncio.Queue[set[str]] = asyncio.Queue()
+
+    async def watch(*paths: Path, recursive: bool) -> None:
+        async for changes in awatch(*paths, watch_filter=_is_source, recursive=recursive):
+            queue.put_nowait({str(Path(path).relative_to(project)) for _, path in changes})
+
+    watching = [asyncio.ensure_future(watch(project, recursive=False))]
+    if directories:
+        watching.append(asyncio.ensure_future(watch(*directories, recursive=True)))
+    try:
+        while True:
+            yield ", ".join(sorted(await queue.get()))
+    finally:
+        for task in watching:
+            task.cancel()
+
+
+def _watched(project: Path) -> list[Path]:
+    return [
+        path
+        for path in project.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.name not in NOT_WATCHED
+    ]
+
+
+def _is_source(_change: Change, path: str) -> bool:
+    return path.endswith((".py", "/host.json")) and "/__pycache__/" not in path

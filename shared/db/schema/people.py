@@ -1,0 +1,92 @@
+"""Tenants, their users, and who was active in which month."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
+from sqlalchemy import ForeignKeyConstraint as ForeignKey
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata, of_user, tenant_id
+from shared.db.types import UtcDateTime, choice, identity, only_where
+
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    identity(),
+    Column("public_id", Uuid, nullable=False),
+    Column("entra_tenant_id", Uuid, nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("name", Unicode(200), nullable=False),
+    Column("organization", String(50), nullable=False),
+    Column("admin_email", Unicode(320)),
+    *choice("plan_kind", "trial", "internal", "paid"),
+    *choice("status", "active", "suspended", "cancelled"),
+    Column("time_zone", String(64), nullable=False),
+    Column("trial_started_at", UtcDateTime),
+    Column("trial_ends_at", UtcDateTime),
+    Column("seats_used", Integer, nullable=False),
+    Column("seat_limit", Integer),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    Unique("public_id"),
+    Unique("entra_tenant_id"),  # one trial per directory, ever
+    Unique("slug"),
+    CheckConstraint("seats_used >= 0", name="seats_used"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("public_id", Uuid, nullable=False),
+    Column("entra_object_id", Uuid),
+    Column("email", Unicode(320), nullable=False),
+    Column("email_key", Unicode(320)),  # stripped and case-folded; NULL once another person holds the address
+    Column("display_name", Unicode(200), nullable=False),
+    *choice("role", "user", "admin", "super_admin"),
+    *choice("auth_provider", "microsoft", "manual"),
+    Column("is_active", Boolean, nullable=False),
+    Column("invited_by", BigInteger),
+    Column("first_sign_in_at", UtcDateTime),
+    Column("last_sign_in_at", UtcDateTime),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    ForeignKey(["tenant_id", "invited_by"], ["users.tenant_id", "users.id"]),
+    Unique("tenant_id", "id"),
+    Unique("tenant_id", "public_id"),
+)
+# SQL Server takes two NULLs for duplicates, so a nullable key is unique over its values only.
+Index(
+    "ux_users_entra_object_id",
+    users.c.tenant_id,
+    users.c.entra_object_id,
+    unique=True,
+    **only_where(users.c.entra_object_id.is_not(None)),
+)
+Index(
+    "ux_users_email_key",
+    users.c.tenant_id,
+    users.c.email_key,
+    unique=True,
+    **only_where(users.c.email_key.is_not(None)),
+)
+
+user_months = sa.Table(
+    "user_months",
+    metadata,
+    Column("month_key", Integer, nullable=False, autoincrement=False),
+    Column("tenant_id", BigInteger, nullable=False, autoincrement=False),
+    Column("user_id", BigInteger, nullable=False, autoincrement=False),
+    *choice("first_reason", "signIn", "time"),
+    Column("first_activity_at", UtcDateTime, nullable=False),
+    PrimaryKey("month_key", "tenant_id", "user_id"),
+    of_user(),
+    sqlite_with_rowid=False,
+)

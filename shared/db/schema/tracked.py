@@ -1,0 +1,130 @@
+"""Tracked time: projects, running timers, entries with their days, and the log."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
+from sqlalchemy import ForeignKeyConstraint as ForeignKey
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata, of_project, of_user, tenant_id
+from shared.db.types import Day, Hours, UtcDateTime, choice, identity
+
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("organization", String(50), nullable=False),
+    Column("name", Unicode(64), nullable=False),
+    Column("name_key", Unicode(128), nullable=False),  # organisation and name, case-folded
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    Unique("tenant_id", "id"),
+    Unique("tenant_id", "name_key"),
+)
+
+running_timers = sa.Table(
+    "running_timers",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("public_id", Uuid, nullable=False),
+    Column("project_id", BigInteger, nullable=False),
+    Column("organization", String(50), nullable=False),  # as in projects: a stop answers without a join
+    Column("project", Unicode(64), nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("existing_hours", Hours),
+    Column("note", Unicode(400)),
+    PrimaryKey("id"),
+    of_user(),
+    of_project(),
+    Unique("tenant_id", "user_id"),  # at most one running timer per user
+)
+
+time_entries = sa.Table(
+    "time_entries",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("public_id", Uuid, nullable=False),
+    Column("project_id", BigInteger, nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("stopped_at", UtcDateTime, nullable=False),
+    Column("elapsed_ms", BigInteger, nullable=False),
+    Column("time_zone", String(64), nullable=False),  # the one in force at the stop: it made the days
+    Column("existing_hours", Hours),
+    Column("note", Unicode(400)),
+    *choice("source", "timer", "manual", "autoStopped"),
+    Column("needs_review", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    of_user(),
+    of_project(),
+    Unique("tenant_id", "id"),
+    Unique("tenant_id", "public_id"),  # an entry keeps its timer's id: a timer ends at most once
+    CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
+)
+Index("ix_time_entries_user", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.started_at)
+
+time_entry_days = sa.Table(
+    "time_entry_days",
+    metadata,
+    tenant_id(),
+    Column("entry_id", BigInteger, nullable=False, autoincrement=False),
+    Column("work_date", Day, nullable=False),
+    Column("month_key", Integer, nullable=False),  # yyyymm of the work date
+    Column("user_id", BigInteger, nullable=False),
+    Column("project_id", BigInteger, nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("elapsed_ms", BigInteger, nullable=False),
+    Column("starts_entry", Integer, nullable=False),  # 1 on the entry's first day: entries are counted without DISTINCT
+    PrimaryKey("entry_id", "work_date"),
+    ForeignKey(["tenant_id", "entry_id"], ["time_entries.tenant_id", "time_entries.id"]),
+    CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
+)
+# Every grouping of a month's report is one range of this index, which holds all that a report adds up.
+Index(
+    "ix_time_entry_days_report",
+    *(
+        time_entry_days.c[name]
+        for name in (
+            "tenant_id",
+            "month_key",
+            "project_id",
+            "user_id",
+            "work_date",
+            "work_item_id",
+            "elapsed_ms",
+            "starts_entry",
+        )
+    ),
+)
+
+timer_log = sa.Table(
+    "timer_log",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("actor_id", BigInteger),  # who did it; NULL is the service itself
+    Column("timer_id", Uuid, nullable=False),
+    *choice("event", "started", "stopped", "discarded"),
+    Column("happened_at", UtcDateTime, nullable=False),  # the start or stop itself
+    Column("received_at", UtcDateTime, nullable=False),  # when we were told
+    Column("project_id", BigInteger, nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("elapsed_ms", BigInteger),
+    PrimaryKey("id"),
+    of_user(),
+    of_project(),
+    Unique("tenant_id", "timer_id", "event"),  # one start, one end
+)
+Index("ix_timer_log_tenant", timer_log.c.tenant_id, timer_log.c.id)
+Index("ix_timer_log_user", timer_log.c.tenant_id, timer_log.c.user_id, timer_log.c.id)

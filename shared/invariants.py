@@ -1,0 +1,113 @@
+"""What must always be true of the data, as queries that find what breaks it: nothing found is the proof.
+
+Run after every integration test; each works over all tenants, so none names one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared.db.schema import running_timers, tenants, time_entries, time_entry_days, timer_log, user_months, users
+
+
+_FIRST_IDS: Final = 10
+_days, _log = time_entry_days.c, timer_log.c
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold: how often, and the first row numbers."""
+
+    name: str
+    count: int
+    ids: tuple[int, ...]
+
+
+def _entry_has(event: str) -> sa.Exists:
+    return sa.exists().where(
+        _log.tenant_id == time_entries.c.tenant_id,
+        _log.timer_id == time_entries.c.public_id,
+        _log.user_id == time_entries.c.user_id,
+        _log.event == event,
+        sa.or_(_log.event == "started", _log.elapsed_ms == time_entries.c.elapsed_ms),
+    )
+
+
+def _of_entry(*columns: Any) -> sa.Select[Any]:  # noqa: ANN401 - columns of any type
+    return sa.select(*columns).where(_days.tenant_id == time_entries.c.tenant_id, _days.entry_id == time_entries.c.id)
+
+
+def _log_has_end() -> sa.Exists:
+    return sa.exists().where(
+        _log.tenant_id == running_timers.c.tenant_id,
+        _log.timer_id == running_timers.c.public_id,
+        _log.event != "started",
+    )
+
+
+_entry_days_total = _of_entry(sa.func.coalesce(sa.func.sum(_days.elapsed_ms), -1)).scalar_subquery()
+_entry_first_days = _of_entry(sa.func.coalesce(sa.func.sum(_days.starts_entry), 0)).scalar_subquery()
+_entry_day_strays = (
+    _of_entry(sa.literal(1))
+    .where(
+        sa.or_(
+            _days.user_id != time_entries.c.user_id,
+            _days.project_id != time_entries.c.project_id,
+            _days.work_item_id != time_entries.c.work_item_id,
+        )
+    )
+    .exists()
+)
+_enabled_accounts = (
+    sa.select(sa.func.count()).where(users.c.tenant_id == tenants.c.id, users.c.is_active).scalar_subquery()
+)
+_stopped_entry = sa.exists().where(
+    time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id
+)
+_active_month = sa.exists().where(
+    user_months.c.month_key == _days.month_key,
+    user_months.c.tenant_id == _days.tenant_id,
+    user_months.c.user_id == _days.user_id,
+)
+_second_timer = running_timers.alias("second_timer")
+
+INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
+    "one_running_timer_per_user": sa.select(running_timers.c.id).join(
+        _second_timer,
+        sa.and_(
+            _second_timer.c.tenant_id == running_timers.c.tenant_id,
+            _second_timer.c.user_id == running_timers.c.user_id,
+            _second_timer.c.id != running_timers.c.id,
+        ),
+    ),
+    "running_timer_has_a_start_and_no_end": sa.select(running_timers.c.id).where(
+        sa.or_(
+            _log_has_end(),
+            ~sa.exists().where(
+                _log.tenant_id == running_timers.c.tenant_id,
+                _log.timer_id == running_timers.c.public_id,
+                _log.event == "started",
+                _log.happened_at == running_timers.c.started_at,
+            ),
+        )
+    ),
+    "days_sum_to_elapsed": sa.select(time_entries.c.id).where(_entry_days_total != time_entries.c.elapsed_ms),
+    "days_name_one_first_day": sa.select(time_entries.c.id).where(_entry_first_days != 1),
+    "days_belong_to_their_entry": sa.select(time_entries.c.id).where(_entry_day_strays),
+    "timed_entry_has_a_start_and_a_stop": sa.select(time_entries.c.id).where(
+        time_entries.c.source == "timer", sa.or_(~_entry_has("started"), ~_entry_has("stopped"))
+    ),
+    "stop_has_its_entry": sa.select(timer_log.c.id).where(_log.event == "stopped", ~_stopped_entry),
+    "time_makes_its_user_active": sa.select(_days.entry_id).where(~_active_month),
+    "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
+}
+
+
+def violations(tx: sa.Connection) -> Iterator[Violation]:
+    """Every invariant that does not hold right now."""
+    for name, query in INVARIANTS.items():
+        ids = sorted(tx.scalars(query))
+        if ids:
+            yield Violation(name, len(ids), tuple(ids[:_FIRST_IDS]))

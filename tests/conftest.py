@@ -1,0 +1,133 @@
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+
+from shared.app import App, use
+from shared.db.engine import make_engine
+from shared.identity import Validator
+from shared.invariants import violations
+from shared.settings import Settings
+from shared.signing_keys import SigningKeys
+from tests.support import entra as entra_support
+from tests.support import host as host_support
+from tests.support import postgres
+from tests.support.entra import Entra
+from tests.support.logs import Listener
+from tests.support.world import FakeClock, Http, World
+
+
+ROOT = Path(__file__).resolve().parents[1]
+# Timings on a busy machine are no claim; in CI the same examples every time, elsewhere new ones.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=os.environ.get("CI") == "true")
+hypothesis.settings.load_profile("steady")
+INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
+
+
+def migrate(url: str) -> str:
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request, tmp_path_factory, worker_id) -> str:
+    """An empty, migrated database of each kind; one for the whole session, so tests make tenants of their own."""
+    if request.param == "sqlite":
+        return migrate(f"sqlite:///{tmp_path_factory.mktemp('database')}/timetracker.db")
+    server = request.getfixturevalue("postgres_server")
+    return migrate(postgres.make_database(server, f"timetracker_{worker_id}"))
+
+
+@pytest.fixture(scope="session")
+def engine(database_url) -> Iterator[sa.Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def entra(tmp_path_factory) -> Iterator[Entra]:
+    with entra_support.running(tmp_path_factory.mktemp("entra")) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[str]:
+    os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
+    with host_support.serving() as base:
+        yield base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_personal_is_logged() -> Iterator[None]:
+    """The promise of the privacy policy, held against everything that the tests make the product log."""
+    listener, product = Listener(), logging.getLogger("timetracker")
+    product.addHandler(listener)
+    yield
+    product.removeHandler(listener)
+    assert listener.leaks() == []
+
+
+@pytest.fixture(scope="session")
+def internal_tid() -> str:
+    return INTERNAL_TID
+
+
+@pytest.fixture(scope="session")
+def settings(entra, database_url) -> Settings:
+    return Settings.from_env(
+        {
+            "DATABASE_URL": database_url,
+            "ENTRA_AUTHORITY": entra.authority,
+            "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
+            "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
+            "CORS_ALLOWED_ORIGINS": "https://extension.example",
+            "INTERNAL_TENANT_IDS": INTERNAL_TID,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def signing_keys(settings) -> SigningKeys:
+    return SigningKeys(settings.entra_keys_url)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def app(settings, engine, signing_keys, clock) -> Iterator[App]:
+    """The App of one test; when the test is over, everything that must be true of the data still is."""
+    validator = Validator(signing_keys, settings, now=clock)
+    app = App(settings=settings, engine=engine, validator=validator, now=clock)
+    with use(app):
+        yield app
+    with engine.connect() as connection:
+        assert list(violations(connection)) == []
+
+
+@pytest.fixture
+def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
+    http = Http(host)
+    yield http
+    http.session.close()
+
+
+@pytest.fixture
+def world(http, entra, clock) -> World:
+    return World(http, entra, clock)

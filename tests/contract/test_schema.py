@@ -1,0 +1,103 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from shared.db.schema import metadata
+
+
+ROOT = Path(__file__).resolve().parents[2]
+# The rows of these are the tenants themselves; every other table's rows belong to one.
+WITHOUT_TENANT = {"tenants"}
+TABLES = list(metadata.sorted_tables)
+
+
+def sql_server():
+    dialect = mssql.dialect()
+    dialect.server_version_info = (16, 0, 0, 0)  # type: ignore[assignment]
+    dialect._setup_version_attributes()
+    return dialect
+
+
+def alembic(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_migrations_make_exactly_the_tables(database_url):
+    checked = alembic("check", url=database_url)
+
+    assert (checked.returncode, checked.stderr) == (0, checked.stderr)
+
+
+def test_the_checks_in_the_database_are_those_of_the_tables(engine):
+    inspector = sa.inspect(engine)
+    for table in TABLES:
+        made = {check["name"] for check in inspector.get_check_constraints(table.name)}
+
+        assert made == {c.name for c in table.constraints if isinstance(c, sa.CheckConstraint)}, table.name
+
+
+def test_the_migrations_go_back_and_forth(tmp_path):
+    url = f"sqlite:///{tmp_path}/there_and_back.db"
+    done = [alembic(*step, url=url) for step in (("upgrade", "head"), ("downgrade", "base"), ("upgrade", "head"))]
+
+    assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+
+
+def test_the_migrations_print_sql_for_azure_sql():
+    printed = alembic("upgrade", "head", "--sql", url="mssql+pyodbc://server/database")
+
+    assert printed.returncode == 0, printed.stderr
+    assert "id BIGINT NOT NULL IDENTITY" in printed.stdout
+    assert "DATETIMEOFFSET(3)" in printed.stdout
+    assert "work_date DATE NOT NULL" in printed.stdout
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_and_index_compiles_for_azure_sql(table):
+    dialect = sql_server()
+
+    statements = [str(CreateTable(table).compile(dialect=dialect))]
+    statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
+
+    assert all(statement.strip().startswith("CREATE ") for statement in statements)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES if t.name not in WITHOUT_TENANT], ids=lambda table: table.name)
+def test_a_tenants_rows_cannot_point_into_another_tenant(table):
+    for key in table.foreign_key_constraints:
+        columns = [column.name for column in key.columns]
+        targets = [element.column.name for element in key.elements]
+
+        assert columns[0] == "tenant_id", key.name
+        assert targets[0] in {"tenant_id", "id"}, key.name
+        assert targets[0] == "tenant_id" or key.referred_table.name == "tenants"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_no_guid_is_a_clustered_key(table):
+    assert not any(isinstance(column.type, sa.Uuid) for column in table.primary_key.columns)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_text_has_a_length(table):
+    unbounded = {"idempotency_keys.body"}
+    loose = {
+        f"{table.name}.{column.name}"
+        for column in table.columns
+        if isinstance(column.type, sa.String) and column.type.length is None
+    }
+
+    assert loose <= unbounded

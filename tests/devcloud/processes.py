@@ -1,0 +1,111 @@
+"""Runs the local cloud's commands as real processes and talks to them over real sockets."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = Path(__file__).parent / "sample_app"
+NO_CHANGE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+@dataclass
+class Host:
+    port: int
+    process: subprocess.Popen[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] = NO_CHANGE) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, dict(headers))  # type: ignore[arg-type]
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+
+    def raw(self, request: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(request)
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+            return answer
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | changes
+
+
+def devcloud(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "devcloud", *arguments],
+        cwd=ROOT,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iterator[Host]:
+    """A Functions host on a free port, stopped at the end whatever happened."""
+    command = [sys.executable, "-m", "devcloud", "host", "--app", str(app), "--port", "0", *arguments]
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment(**changes), stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            ready = process.stdout.readline()
+            assert ready.startswith("host ready on http://127.0.0.1:"), log.read_text()
+            yield Host(int(ready.rsplit(":", 1)[1]), process, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def free_pair() -> int:
+    """A port that is free together with the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def app_of(directory: Path, source: str) -> Path:
+    """A function app that consists of this one file."""
+    directory.mkdir(exist_ok=True)
+    (directory / "function_app.py").write_text(source)
+    (directory / "host.json").write_text('{"version": "2.0"}')
+    return directory

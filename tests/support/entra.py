@@ -1,0 +1,49 @@
+"""The Entra stand-in for a test session: a real server for the keys, and tokens with whatever claims a test wants."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devcloud.entra import server
+from devcloud.entra.admin import TokenOrder
+from devcloud.entra.clients import EXTENSION, TIMETRACKER_API
+
+
+API_CLIENT_ID = TIMETRACKER_API.id
+EXTENSION_CLIENT_ID = EXTENSION.id
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Entra:
+    stand_in: server.Entra
+
+    @property
+    def authority(self) -> str:
+        return self.stand_in.url
+
+    def token(self, *, tid: str, oid: str, name: str, email: str, at: dt.datetime, **claims: Any) -> str:  # noqa: ANN401
+        """Somebody's access token, valid for a year before and after `at`, since tests move the clock."""
+        seconds = int(at.timestamp())
+        person = {
+            "iss": f"{self.authority}/{tid}/v2.0",
+            "tid": tid,
+            "oid": oid,
+            "sub": oid,
+            "name": name,
+            "preferred_username": email,
+            "email": email,
+            "iat": seconds - 400 * DAY,
+            "nbf": seconds - 400 * DAY,
+            "exp": seconds + 400 * DAY,
+        }
+        return self.stand_in.admin.mint(TokenOrder(claims={**person, **claims}))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Entra]:
+    with server.running(folder, port=0) as stand_in:
+        yield Entra(stand_in)

@@ -1,0 +1,154 @@
+"""The people of a test and what they do: directories of their own, real tokens, real HTTP."""
+
+import datetime as dt
+import itertools
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.support.entra import Entra
+
+
+START = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
+WORK_ITEM = {"organization": "contoso", "project": "Website", "workItemId": 42}
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, at: dt.datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> dt.datetime:
+        return self.at
+
+    def tick(self, **by: float) -> dt.datetime:
+        self.at += dt.timedelta(**by)
+        return self.at
+
+    def set(self, at: str) -> None:
+        self.at = dt.datetime.fromisoformat(at).astimezone(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - any JSON
+        return json.loads(self.raw) if self.raw else None
+
+    @property
+    def code(self) -> str:
+        code: str = self.body["code"]
+        return code
+
+
+@dataclass(frozen=True)
+class Http:
+    """Sends requests to a host, over one kept connection."""
+
+    base: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,  # noqa: ANN401 - any JSON, or bytes as they are
+        *,
+        token: str | None = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        url = path if path.startswith("http") else f"{self.base}/api/{path.removeprefix('/api/')}"
+        got = self.session.request(method, url, data=data, headers=sent, params=params, timeout=30)
+        return Answer(got.status_code, got.headers, got.content)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a directory, with a token and a way to send requests."""
+
+    http: Http
+    tid: str
+    oid: str
+    name: str
+    email: str
+    token: str
+
+    def get(self, path: str, **params: str) -> Answer:
+        return self.http.send("GET", path, token=self.token, params=params)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Answer:  # noqa: ANN401 - any JSON
+        return self.http.send("POST", path, body, token=self.token, key=key)
+
+    def delete(self, path: str) -> Answer:
+        return self.http.send("DELETE", path, token=self.token)
+
+    def start(self, work_item_id: int = 42, *, key: str | None = None, **more: Any) -> Answer:  # noqa: ANN401 - JSON
+        return self.post("timers/start", {**WORK_ITEM, "workItemId": work_item_id, **more}, key=key)
+
+    def stop(self, *, key: str | None = None) -> Answer:
+        return self.post("timers/stop", key=key)
+
+    def running(self) -> Answer:
+        return self.get("timers/running")
+
+    def report(self, month: str = "2026-11", **params: str) -> Answer:
+        return self.get("reports/month", month=month, **params)
+
+    def log(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.get("timer-log", pageSize="200").body["items"]
+        return items
+
+
+class World:
+    """Makes people and tenants that no other test has."""
+
+    def __init__(self, http: Http, entra: Entra, clock: FakeClock) -> None:
+        self.http, self.entra, self.clock = http, entra, clock
+        self._numbers = itertools.count(1)
+
+    def person(self, tid: str | None = None, name: str | None = None, **claims: Any) -> Person:  # noqa: ANN401 - claims
+        """Somebody with a valid token; of a directory of their own, unless one is named."""
+        tid, oid = tid or new_id(), new_id()
+        name = name or f"Person {next(self._numbers)}"
+        email = claims.pop("email", f"{name.replace(' ', '.').lower()}.{oid[:4]}@contoso.example")
+        token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
+        return Person(self.http, tid, oid, name, email, token)
+
+    def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
+        """A new tenant on its trial; the super admin."""
+        admin = self.person()
+        body = {"name": name, "azureDevOpsOrganization": "contoso", "timeZone": time_zone}
+        made = admin.post("tenants", body)
+        assert made.status == 201, made.raw
+        return admin
+
+    def member(self, admin: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
+        """A colleague of the admin who has signed in."""
+        colleague = self.person(admin.tid, **claims)
+        signed_in = colleague.post("sign-in")
+        assert signed_in.status == 200, signed_in.raw
+        return colleague
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())  # noqa: TID251 - tests make their own ids

@@ -1,0 +1,195 @@
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import tenants, user_months, users
+
+
+def row(engine, table, person):
+    join = table if table is tenants else table.join(tenants, table.c.tenant_id == tenants.c.id)
+    found = sa.select(table).select_from(join).where(tenants.c.entra_tenant_id == uuid.UUID(person.tid))
+    if table is users:
+        found = found.where(users.c.entra_object_id == uuid.UUID(person.oid))
+    with engine.connect() as connection:
+        return connection.execute(found).one()
+
+
+def test_an_unknown_directory_is_told_how_to_begin(world):
+    refused = world.person().post("sign-in")
+
+    assert (refused.status, refused.code) == (403, "tenant_not_registered")
+    assert "POST /api/tenants" in refused.body["detail"]
+
+
+def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
+    ada = world.person(name="Ada Lovelace", email="ada@contoso.example")
+    made = ada.post("tenants", {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "Europe/Berlin"})
+
+    assert made.status == 201
+    assert made.body["user"] | {"id": ""} == {
+        "id": "",
+        "email": "ada@contoso.example",
+        "displayName": "Ada Lovelace",
+        "role": "super_admin",
+        "authProvider": "microsoft",
+        "isActive": True,
+    }
+    assert made.body["tenant"] | {"id": "", "slug": ""} == {
+        "id": "",
+        "slug": "",
+        "name": "Contoso",
+        "azureDevOpsOrganization": "contoso",
+        "plan": "trial",
+        "status": "active",
+        "timeZone": "Europe/Berlin",
+        "trialEndsAt": "2026-12-23T09:00:00.000Z",
+        "seatsUsed": 1,
+        "seatLimit": 5,
+    }
+    assert made.body["entitlements"] == {"canTrack": True}
+    assert made.body["needsReview"] == []
+
+
+def test_a_colleague_joins_at_the_first_sign_in(world, clock, engine):
+    ada = world.tenant()
+    ben = world.person(ada.tid)
+    joined = ben.post("sign-in")
+    first = clock()
+    clock.tick(hours=1)
+    ben.post("sign-in")
+    stored = row(engine, users, ben)
+
+    assert (joined.status, joined.body["user"]["role"]) == (200, "user")
+    assert (stored.first_sign_in_at, stored.last_sign_in_at) == (first, clock())
+    assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
+
+
+def test_a_sign_in_makes_the_person_active_in_the_month_of_the_tenants_zone(world, clock, engine):
+    clock.set("2026-11-30T10:30:00+00:00")
+    ada = world.tenant("Pacific/Kiritimati")
+
+    assert row(engine, user_months, ada).month_key == 202612
+
+
+def test_the_running_timer_comes_with_the_sign_in(world, clock):
+    ada = world.tenant()
+    started = ada.start(7)
+    clock.tick(minutes=1)
+    timer = ada.post("sign-in").body["runningTimer"]
+
+    assert (timer["id"], timer["elapsedMs"]) == (started.body["id"], 60_000)
+
+
+def test_the_sixth_person_of_a_trial_is_refused_and_nothing_is_counted(world):
+    ada = world.tenant()
+    for _ in range(4):
+        world.member(ada)
+    refused = world.person(ada.tid).post("sign-in")
+
+    assert (refused.status, refused.code) == (403, "trial_user_limit_reached")
+    assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 5
+
+
+def test_somebody_without_an_account_is_sent_to_sign_in(world):
+    ada = world.tenant()
+    refused = world.person(ada.tid).get("me")
+
+    assert (refused.status, refused.code) == (403, "not_signed_in")
+
+
+def test_a_deactivated_person_is_out_at_once_with_a_valid_token(world, engine):
+    ada = world.tenant()
+    ben = world.member(ada)
+    stored = row(engine, users, ben)
+    with engine.begin() as tx:
+        tx.execute(sa.update(users).where(users.c.id == stored.id).values(is_active=False))
+        tx.execute(sa.update(tenants).where(tenants.c.id == stored.tenant_id).values(seats_used=1))
+    refused = [ben.post("sign-in"), ben.get("me"), ben.start(7), ben.stop(key="k")]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(403, "user_deactivated")}
+
+
+def test_the_same_address_in_two_directories_is_two_people(world):
+    ada = world.tenant()
+    bob = world.tenant()
+    twins = [world.member(admin, name="Sam", email="sam@shared.example") for admin in (ada, bob)]
+    twins[0].start(7)
+
+    assert twins[1].running().status == 204
+    assert len({twin.get("me").body["id"] for twin in twins}) == 2
+
+
+def test_an_address_reused_after_a_leaver_is_a_new_person_without_old_data(world):
+    ada = world.tenant()
+    leaver = world.member(ada, name="Sam", email="sam@contoso.example")
+    leaver.start(7)
+    leaver.stop()
+    newcomer = world.member(ada, name="Sam", email="SAM@contoso.example")
+
+    assert newcomer.get("me").body["id"] != leaver.get("me").body["id"]
+    assert newcomer.log() == []
+
+
+def test_an_account_made_by_hand_becomes_the_persons_own_once(world, engine, clock):
+    ada = world.tenant()
+    tenant = row(engine, tenants, ada)
+    with engine.begin() as tx:
+        by_hand = {
+            "tenant_id": tenant.id,
+            "public_id": uuid.UUID(int=tenant.id),
+            "email": "Ben@Contoso.example",
+            "email_key": "ben@contoso.example",
+            "display_name": "Ben",
+            "role": "admin",
+            "auth_provider": "manual",
+            "is_active": True,
+            "version": 1,
+            "created_at": clock(),
+            "updated_at": clock(),
+        }
+        tx.execute(sa.insert(users).values(**by_hand))
+        tx.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(seats_used=2))
+    outsider = world.person(email="ben@contoso.example")
+    ben = world.member(ada, email="ben@contoso.example")
+    stored = row(engine, users, ben)
+
+    assert outsider.post("sign-in").status == 403
+    assert (stored.role, stored.auth_provider, stored.public_id) == ("admin", "manual", uuid.UUID(int=tenant.id))
+    assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
+
+
+def test_a_guest_cannot_register_the_directory_but_can_join_it(world):
+    guest = world.person(acct=1, idp="https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522aaaa/")
+    body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"}
+    refused = guest.post("tenants", body)
+    ada = world.tenant()
+
+    assert (refused.status, refused.code) == (403, "guest_cannot_register")
+    assert world.member(ada, acct=1).get("me").status == 200
+
+
+def test_the_vendors_own_directory_is_internal_and_without_caps(world, internal_tid):
+    vera = world.person(internal_tid)
+    made = vera.post("tenants", {"name": "Vendor", "azureDevOpsOrganization": "vendor", "timeZone": "UTC"})
+    people = [world.person(internal_tid).post("sign-in").status for _ in range(6)]
+
+    assert (made.status, made.body["tenant"]["plan"]) == (201, "internal")
+    assert "seatLimit" not in made.body["tenant"]
+    assert people == [200] * 6
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "localtime", "posixrules", "Europe/berlin", "", "CET "])
+def test_an_unknown_time_zone_is_named(world, zone):
+    refused = world.person().post(
+        "tenants", {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": zone}
+    )
+
+    assert (refused.status, [error["pointer"] for error in refused.body["errors"]]) == (400, ["/timeZone"])
+
+
+@pytest.mark.parametrize("name", ["contoso\n", "con.toso", "-contoso", "contoso-", "a" * 51, "@evil", "a/b", "", "ä"])
+def test_a_wrong_organisation_name_is_named(world, name):
+    refused = world.person().post("tenants", {"name": "X", "azureDevOpsOrganization": name, "timeZone": "UTC"})
+
+    assert [error["pointer"] for error in refused.body["errors"]] == ["/azureDevOpsOrganization"]

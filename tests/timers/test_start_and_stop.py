@@ -1,0 +1,186 @@
+import pytest
+
+
+def test_a_started_timer_runs_until_it_is_stopped(world, clock):
+    ada = world.tenant()
+    started = ada.start(7, existingHours=1.5, note="first try")
+    clock.tick(minutes=90)
+    running = ada.running()
+    stopped = ada.stop()
+
+    assert (started.status, running.status, stopped.status) == (201, 200, 200)
+    assert running.body["elapsedMs"] == 90 * 60_000
+    assert stopped.body == {
+        "id": started.body["id"],
+        "userId": started.body["userId"],
+        "organization": "contoso",
+        "project": "Website",
+        "workItemId": 7,
+        "startedAt": "2026-11-23T09:00:00.000Z",
+        "stoppedAt": "2026-11-23T10:30:00.000Z",
+        "elapsedMs": 5_400_000,
+        "existingHours": 1.5,
+        "note": "first try",
+        "source": "timer",
+        "needsReview": False,
+        "version": 1,
+        "days": [{"date": "2026-11-23", "elapsedMs": 5_400_000}],
+    }
+    assert ada.running().status == 204
+
+
+def test_the_same_work_item_again_answers_with_the_timer_that_runs(world, clock):
+    ada = world.tenant()
+    started = ada.start(7)
+    clock.tick(minutes=1)
+    again = ada.start(7, project="WEBSITE")
+
+    assert (again.status, again.body["id"]) == (200, started.body["id"])
+    assert again.body["elapsedMs"] == 60_000
+
+
+def test_another_work_item_is_refused_with_the_timer_in_the_way(world):
+    ada = world.tenant()
+    started = ada.start(7)
+    refused = ada.start(8)
+
+    assert (refused.status, refused.code) == (409, "timer_already_running")
+    assert refused.body["runningTimer"] == started.body
+
+
+def test_switch_stops_the_one_and_starts_the_other_in_one_step(world, clock):
+    ada = world.tenant()
+    first = ada.start(7)
+    clock.tick(minutes=5)
+    second = ada.start(8, switch=True)
+
+    assert second.status == 201
+    assert (second.body["stopped"]["id"], second.body["stopped"]["elapsedMs"]) == (first.body["id"], 300_000)
+    assert ada.running().body["workItemId"] == 8
+    assert second.body["startedAt"] == second.body["stopped"]["stoppedAt"]
+
+
+def test_stopping_when_nothing_runs_is_a_conflict_that_says_so(world):
+    ada = world.tenant()
+    refused = ada.stop()
+
+    assert (refused.status, refused.code) == (409, "no_running_timer")
+
+
+def test_a_discarded_timer_leaves_no_time_but_a_line_in_the_log(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(minutes=5)
+    discarded = [ada.delete("timers/running").status, ada.delete("timers/running").status]
+
+    assert discarded == [204, 204]
+    assert ada.stop().status == 409
+    assert [row["event"] for row in ada.log()] == ["discarded", "started"]
+    assert ada.report().body["totalMs"] == 0
+
+
+def test_a_clock_set_back_makes_no_negative_time_and_asks_for_a_look(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(seconds=-30)
+    stopped = ada.stop().body
+
+    assert (stopped["elapsedMs"], stopped["needsReview"]) == (0, True)
+    assert stopped["stoppedAt"] == stopped["startedAt"]
+
+
+def test_one_persons_timer_is_nobody_elses(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    ada.start(7)
+
+    assert ben.running().status == 204
+    assert ben.stop().status == 409
+    assert ben.start(8).status == 201
+
+
+def test_the_organisation_must_be_the_tenants(world):
+    ada = world.tenant()
+    refused = ada.start(7, organization="fabrikam")
+
+    assert (refused.status, refused.code) == (400, "wrong_organization")
+    assert refused.body["errors"][0]["pointer"] == "/organization"
+
+
+@pytest.mark.parametrize("path", ["timers/stop", "sign-in"])
+def test_an_empty_object_is_as_good_as_no_body(world, path):
+    ada = world.tenant()
+    ada.start(7)
+
+    assert ada.post(path, {}).status == 200
+
+
+def test_after_the_trial_time_can_be_stopped_and_read_but_not_started(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(days=30)
+    refused = ada.start(8, switch=True)
+    stopped = ada.stop()
+
+    assert (refused.status, refused.code) == (402, "trial_expired")
+    assert stopped.status == 200
+    assert ada.report("2026-12").body["totalMs"] > 0
+    assert ada.post("sign-in").body["entitlements"]["reason"] == "trial_expired"
+
+
+def test_the_trial_lasts_to_its_last_millisecond(world, clock):
+    ada = world.tenant()
+    clock.tick(days=30, milliseconds=-1)
+    last = ada.start(7)
+    clock.tick(milliseconds=1)
+
+    assert last.status == 201
+    assert ada.start(8, switch=True).status == 402
+
+
+def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
+    ada = world.tenant()
+    for work_item in (1, 2):
+        ada.start(work_item)
+        clock.tick(minutes=work_item)
+        ada.stop()
+    rows = ada.log()
+
+    assert [(row["event"], row["workItemId"], row.get("elapsedMs")) for row in rows] == [
+        ("stopped", 2, 120_000),
+        ("started", 2, None),
+        ("stopped", 1, 60_000),
+        ("started", 1, None),
+    ]
+    assert rows[0]["timerId"] == rows[1]["timerId"]
+
+
+def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):
+    ada = world.tenant()
+    for work_item in range(1, 6):
+        ada.start(work_item)
+        clock.tick(minutes=1)
+        ada.stop()
+    pages, link = [], "timer-log?pageSize=4"
+    while link:
+        page = ada.get(link).body
+        pages.append([(row["event"], row["workItemId"]) for row in page["items"]])
+        link = page.get("nextLink")
+
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert [row for page in pages for row in page] == [(row["event"], row["workItemId"]) for row in ada.log()]
+
+
+def test_people_see_their_own_log_and_admins_everyones(world):
+    ada = world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    for person in (ben, chloe):
+        person.start(7)
+        person.stop()
+    ben_id = ben.get("me").body["id"]
+
+    assert {row["userId"] for row in ben.log()} == {ben_id}
+    assert len({row["userId"] for row in ada.log()}) == 2
+    assert {row["userId"] for row in ada.get("timer-log", user=ben_id).body["items"]} == {ben_id}
+    assert chloe.get("timer-log", user=ben_id).status == 404
+    assert chloe.get("timer-log", user="nonsense").status == 404
