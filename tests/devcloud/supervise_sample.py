@@ -13,6 +13,10 @@ def show(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - what the tests read
 
 
+async def nothing() -> None:
+    """There is no database to prepare."""
+
+
 async def ready() -> None:
     show("Ready.")
 
@@ -29,7 +33,7 @@ def main(app: Path, port: int) -> None:
         f"http://127.0.0.1:{port + 1}/",
     )
     try:
-        asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(ready))
+        asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(nothing, ready))
     except ChildDied as death:
         show(str(death))
         sys.exit(1)

@@ -173,6 +173,7 @@ WRONG_CLAIMS = {
     "oid an object": ({"oid": {"a": 1}}, "bad_ids"),
     "oid an e-mail": ({"oid": "ada@contoso.example"}, "bad_ids"),
     "no sub": ({"sub": None}, "no_subject"),
+    "sub empty": ({"sub": ""}, "no_subject"),
     "sub a number": ({"sub": 1}, "no_subject"),
 }
 
@@ -189,6 +190,7 @@ WRONG_HEADERS = {
     "crit": {"crit": ["x"], "x": 1},
     "crit empty": {"crit": []},
     "payload not encoded": {"crit": ["b64"], "b64": False},
+    "payload not encoded, and not said so": {"b64": False},
     "another type": {"typ": "logout+jwt"},
     "no kid": {"kid": None},
     "kid empty": {"kid": ""},
