@@ -35,6 +35,10 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
         user_id = None if call.sees_everyone else call.caller.user.id
         report = service.month(tx, call.caller, query.month, groups=query.group_by, user_id=user_id)
     if _wants_csv(call, query):
+        with call.app.transaction() as tx:  # a read cannot write, and an export goes on record
+            service.record_export(
+                tx, call.caller, query.month, file_format="csv", now=call.now, row_id=call.app.new_id()
+            )
         name = f"timetracker-{report.month.first:%Y-%m}.csv"
         headers = {"Content-Type": CSV, "Content-Disposition": f'attachment; filename="{name}"'}
         return Reply(HTTPStatus.OK, tables.month_csv(report), headers)

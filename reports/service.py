@@ -1,6 +1,7 @@
 """Adds a month up: rows by group, days, and a total that always agrees with both."""
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,6 +9,8 @@ import sqlalchemy as sa
 from reports import store
 from reports.rules import Group, Month
 from reports.store import Person, Sum
+from shared import audit
+from shared.audit import Action, Actor
 from shared.tenancy.model import Caller
 
 
@@ -55,6 +58,21 @@ def month(
     rows.sort(key=_order)
     by_day = [(each.day, each.elapsed_ms) for each in days if each.day is not None]
     return Report(subject, caller.tenant.time_zone, groups, rows, by_day, sum(ms for _, ms in by_day))
+
+
+def record_export(
+    tx: sa.Connection, caller: Caller, subject: Month, *, file_format: str, now: dt.datetime, row_id: uuid.UUID
+) -> None:
+    """Puts on record that somebody took a month's report out."""
+    audit.record(
+        tx,
+        caller.tenant.id,
+        Action.REPORT_EXPORTED,
+        actor=Actor.user(caller.user.id),
+        at=now,
+        row_id=row_id,
+        after={"month": subject.first.strftime("%Y-%m"), "format": file_format},
+    )
 
 
 def _sums(

@@ -31,6 +31,7 @@ class Permission:
 
     access: Access
     everyone: Access | None = None
+    when_cancelled: bool = False  # even a user of a cancelled subscription may do it
 
     def sees_everyone(self, role: Role) -> bool:
         return self.everyone is not None and self.everyone.admits(role)
@@ -42,10 +43,20 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_openapi": Permission(Access.ANYONE),
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
-        "get_me": Permission(Access.USER),
+        "get_me": Permission(Access.USER, when_cancelled=True),
+        "rename_me": Permission(Access.USER),
+        "get_tenant": Permission(Access.ADMIN),
+        "change_tenant": Permission(Access.SUPER_ADMIN),
+        "list_audit": Permission(Access.SUPER_ADMIN),
+        "list_users": Permission(Access.ADMIN),
+        "add_users": Permission(Access.ADMIN),
+        "get_user": Permission(Access.ADMIN),
+        "change_user": Permission(Access.ADMIN),
+        "deactivate_user": Permission(Access.ADMIN),
+        "reactivate_user": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
-        "stop_timer": Permission(Access.USER),
-        "get_running_timer": Permission(Access.USER),
+        "stop_timer": Permission(Access.USER, when_cancelled=True),
+        "get_running_timer": Permission(Access.USER, when_cancelled=True),
         "discard_running_timer": Permission(Access.USER),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),

@@ -5,6 +5,7 @@ from http import HTTPMethod, HTTPStatus
 import azure.functions as func
 import sqlalchemy as sa
 
+from shared.errors import Forbidden, PaymentRequired
 from shared.http.call import Call, tenant_not_registered
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
@@ -12,10 +13,11 @@ from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
-from shared.tracking.schemas import RunningTimer
+from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
+from shared.tracking.store_entries import entries_to_review
 from tenants import service
-from tenants.schemas import CreateTenant, Entitlements, Me, SignIn, Tenant, User
+from tenants.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
 
 
 blueprint = func.Blueprint()
@@ -63,17 +65,25 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
         body=NoFields,
         answers={200: Answer("Welcome", SignIn)},
         problems={
+            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
             403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached"),
         },
     ),
 )
 def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    with call.transaction() as tx:
-        caller = service.sign_in(tx, call.principal, settings=call.app.settings, now=call.now, new_id=call.app.new_id)
-        if caller is None:
-            raise tenant_not_registered()
-        call.became(caller)
-        return call.answer(tx, HTTPStatus.OK, _welcome(tx, call, caller))
+    try:
+        with call.transaction() as tx:
+            caller = service.sign_in(
+                tx, call.principal, settings=call.app.settings, now=call.now, new_id=call.app.new_id
+            )
+            if caller is None:
+                raise tenant_not_registered()
+            call.became(caller)
+            return call.answer(tx, HTTPStatus.OK, _welcome(tx, call, caller))
+    except (Forbidden, PaymentRequired) as refusal:
+        with call.app.transaction() as tx:  # the refusal undid the other one
+            service.record_refusal(tx, call.principal, refusal.code, now=call.now, new_id=call.app.new_id)
+        raise
 
 
 @route(
@@ -92,13 +102,32 @@ def get_me(call: Call) -> Reply:
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(call.caller))
 
 
+@route(
+    blueprint,
+    Operation(
+        id="rename_me",
+        method=HTTPMethod.PATCH,
+        path="me",
+        tag="sign-in",
+        summary="Change the name you are shown by",
+        body=RenameMe,
+        answers={200: Answer("Your account", Me)},
+    ),
+)
+def rename_me(call: Call, body: RenameMe) -> Reply:
+    with call.transaction() as tx:
+        caller = service.rename_me(tx, call.caller, body.display_name, now=call.now, new_id=call.app.new_id)
+        return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))
+
+
 def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     timer = find_running(tx, caller.tenant.id, caller.user.id)
+    to_review = entries_to_review(tx, caller.tenant.id, caller.user.id)
     cap = seat_cap(caller.tenant, call.app.settings.trial_user_limit)
     return SignIn(
         user=User.of(caller.user),
-        tenant=Tenant.of(caller.tenant, seat_limit=cap),
+        tenant=Tenant.of(caller.tenant, seat_limit=cap, now=call.now),
         entitlements=Entitlements.of(caller.tenant, now=call.now),
         running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),
-        needs_review=[],
+        needs_review=[TimeEntry.of(entry, user=caller.user.public_id) for entry in to_review],
     )

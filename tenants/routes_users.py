@@ -14,7 +14,7 @@ from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from tenants import service_users, store_users
+from tenants import service_adding, service_users, store_users
 from tenants.schemas_users import (
     AddedUser,
     AddedUsers,
@@ -76,7 +76,7 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
 )
 def add_users(call: Call, body: AddUsers) -> Reply:
     with call.transaction() as tx:
-        added = service_users.add(
+        added = service_adding.add(
             tx,
             call.caller,
             [each.to_person() for each in body.users],

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from shared.http.wire import Instant, WireModel, text
 from shared.tenancy import model
-from shared.tenancy.rules import tracking_refusal
+from shared.tenancy.rules import tracking_refusal, trial_days_left
 from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
 from tenants.service import NewTenant
 
@@ -67,11 +67,12 @@ class Tenant(WireModel):
     status: model.TenantStatus
     time_zone: str
     trial_ends_at: Instant | None = None
+    trial_days_left: int | None = Field(None, description="days of the trial, the running one included", ge=0)
     seats_used: int
     seat_limit: int | None = None
 
     @classmethod
-    def of(cls, tenant: model.Tenant, *, seat_limit: int | None) -> Self:
+    def of(cls, tenant: model.Tenant, *, seat_limit: int | None, now: dt.datetime) -> Self:
         return cls(
             id=str(tenant.public_id),
             name=tenant.name,
@@ -81,6 +82,7 @@ class Tenant(WireModel):
             status=tenant.status,
             time_zone=tenant.time_zone,
             trial_ends_at=tenant.trial_ends_at,
+            trial_days_left=trial_days_left(tenant, now),
             seats_used=tenant.seats_used,
             seat_limit=seat_limit,
         )
@@ -105,6 +107,10 @@ class SignIn(WireModel):
     entitlements: Entitlements
     running_timer: RunningTimer | None = None
     needs_review: list[TimeEntry]
+
+
+class RenameMe(WireModel):
+    display_name: text(200)  # type: ignore[valid-type]
 
 
 class Me(User):

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.http.wire import Instant, Problem, WireModel, text
 from shared.tenancy.model import AuthProvider, Role
 from tenants.schemas import User
-from tenants.service_users import Added, Change, NewPerson
+from tenants.service_adding import Added, NewPerson
+from tenants.service_users import Change
 from tenants.store_users import Account
 
 

@@ -4,16 +4,18 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from shared import audit
+from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
 from shared.settings import Settings
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
-from shared.tenancy.rules import month_key, seat_cap
+from shared.tenancy.rules import month_key, no_seat, require_tracking, seat_cap
 from shared.tenancy.store import find_caller, find_tenant, record_activity
 from tenants import store
 
@@ -51,6 +53,8 @@ def start_tenant(
     user_values = _user_values(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours
+    after = {"plan": values["plan_kind"], "timeZone": subject.time_zone, "trialEndsAt": values["trial_ends_at"]}
+    _record(tx, tenant_id, user_id, Action.TENANT_CREATED, now=now, new_id=new_id, after=after)
     return _welcome(tx, principal, now=now)
 
 
@@ -61,28 +65,68 @@ def sign_in(
 
     Raises:
         Forbidden: the account is deactivated, or no seat is free for a new one.
+        PaymentRequired: the plan admits nobody new now.
     """
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
     if caller is None:
-        tenant = find_tenant(tx, tid=principal.tid)
+        tenant = find_tenant(tx, tid=principal.tid, lock=True)
         if tenant is None:
             return None
-        _join(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+        # People join one after another; the same person may have been the one before.
+        if find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True) is None:
+            _join(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
     return _welcome(tx, principal, now=now)
+
+
+def record_refusal(tx: sa.Connection, principal: Principal, code: str, *, now: dt.datetime, new_id: NewId) -> None:
+    """Puts a refused sign-in on record, in a transaction of its own, where the directory has a tenant."""
+    tenant = find_tenant(tx, tid=principal.tid)
+    if tenant is None:
+        return
+    caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
+    user_id = None if caller is None else caller.user.id
+    _record(tx, tenant.id, user_id, Action.SIGN_IN_REFUSED, now=now, new_id=new_id, after={"code": code})
+
+
+def rename_me(tx: sa.Connection, caller: Caller, name: str, *, now: dt.datetime, new_id: NewId) -> Caller:
+    """Gives the caller the name they want to be shown by."""
+    if name != caller.user.display_name:
+        store.rename(tx, caller.tenant.id, caller.user.id, name=name, now=now)
+        _record(tx, caller.tenant.id, caller.user.id, Action.USER_RENAMED, now=now, new_id=new_id)
+    return replace(caller, user=replace(caller.user, display_name=name))
 
 
 def _join(
     tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime, new_id: NewId
 ) -> None:
     address = email_key(principal)
-    if store.bind_manual_account(tx, tenant.id, address=address, oid=uuid.UUID(principal.oid), now=now):
+    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=uuid.UUID(principal.oid), now=now)
+    if bound is not None:
+        _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
         return
+    require_tracking(tenant, now)  # an account that can do nothing is no use to anybody
     store.release_address(tx, tenant.id, address=address)
-    if store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id)) is None:
-        return  # the same person signed in twice at once, and the other request made the account
+    user_id = store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id))
+    assert user_id is not None, "the tenant is held, so nobody made the account meanwhile"  # noqa: S101 - ours
     cap = seat_cap(tenant, settings.trial_user_limit)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        raise _no_seat(tenant, cap)
+        raise no_seat(tenant, cap)
+    _record(tx, tenant.id, user_id, Action.USER_JOINED, now=now, new_id=new_id, after={"role": Role.USER})
+
+
+def _record(
+    tx: sa.Connection,
+    tenant_id: int,
+    user_id: int | None,
+    action: Action,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """What people do to their own account: they are who did it and whom it was done to."""
+    actor = audit.SERVICE if user_id is None else Actor.user(user_id)
+    audit.record(tx, tenant_id, action, actor=actor, at=now, row_id=new_id(), subject_user_id=user_id, after=after)
 
 
 def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Caller:
@@ -97,20 +141,6 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     months = [month_key(now, caller.tenant)]
     record_activity(tx, caller.tenant.id, caller.user.id, months=months, reason="signIn", at=now)
     return caller
-
-
-def _no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
-    if tenant.plan is Plan.TRIAL:
-        return Forbidden(
-            f"A trial admits {cap} people, and {tenant.name} has them. A super admin can deactivate somebody or buy "
-            "TimeTracker in the Azure Marketplace.",
-            code="trial_user_limit_reached",
-        )
-    return Forbidden(
-        f"All {cap} seats of {tenant.name} are taken. A super admin can deactivate somebody or add seats in the Azure "
-        "Marketplace.",
-        code="seat_limit_reached",
-    )
 
 
 def _tenant_values(

@@ -1,8 +1,8 @@
-"""What admins do with people: add by hand, rename, change roles, deactivate and reactivate."""
+"""What admins do with accounts: rename, change roles, deactivate and reactivate."""
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,34 +10,17 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action, Actor
-from shared.errors import ApiError, Conflict, Forbidden, NotFound, PreconditionFailed
-from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
+from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.store import hold_tenant
 from shared.tracking import service as tracking
 from tenants import store, store_users
 from tenants.rules import RANK, may_manage
-from tenants.service import shortened
 from tenants.store_users import Account
 
 
 NewId = Callable[[], uuid.UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class NewPerson:
-    email: str
-    display_name: str | None
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of one row: an account, or the reason why not."""
-
-    email: str
-    account: Account | None = None
-    refusal: ApiError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,52 +29,6 @@ class Change:
 
     display_name: str | None = None
     role: Role | None = None
-
-
-def add(
-    tx: sa.Connection,
-    caller: Caller,
-    people: Sequence[NewPerson],
-    *,
-    trial_user_limit: int,
-    now: dt.datetime,
-    new_id: NewId,
-) -> list[Added]:
-    """Adds accounts by hand, each on its own merits; the person takes it over at their first sign-in.
-
-    Raises:
-        PaymentRequired: the plan does not admit anybody now.
-    """
-    tenant = _hold(tx, caller)
-    require_tracking(tenant, now)
-    cap = seat_cap(tenant, trial_user_limit)
-    return [_add(tx, caller, person, tenant=tenant, cap=cap, now=now, new_id=new_id) for person in people]
-
-
-def _add(
-    tx: sa.Connection, caller: Caller, person: NewPerson, *, tenant: Tenant, cap: int | None, now: dt.datetime, new_id: NewId
-) -> Added:
-    if person.role is not Role.USER and caller.user.role is not Role.SUPER_ADMIN:
-        return Added(person.email, refusal=_only_super_admins_grant())
-    public_id = new_id()
-    values = _by_hand(caller, person, public_id=public_id, now=now)
-    if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        return Added(person.email, refusal=no_seat(tenant, cap))
-    user_id = store_users.add_by_hand(tx, tenant.id, values)
-    if user_id is None:
-        store_users.give_seat_back(tx, tenant.id, now=now)
-        return Added(person.email, refusal=Conflict("Somebody has this address already.", code="email_taken"))
-    audit.record(
-        tx,
-        tenant.id,
-        Action.USER_ADDED,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=new_id(),
-        subject_user_id=user_id,
-        after={"role": person.role},
-    )
-    return Added(person.email, store_users.find(tx, tenant.id, public_id))
 
 
 def change(
@@ -117,7 +54,7 @@ def change(
     if version is not None and version != account.version:
         raise PreconditionFailed("Somebody changed this account in the meantime. Read it again and repeat the change.")
     if subject.display_name is not None and subject.display_name != account.user.display_name:
-        store_users.rename(tx, caller.tenant.id, account.user.id, name=subject.display_name, now=now)
+        store.rename(tx, caller.tenant.id, account.user.id, name=subject.display_name, now=now)
         _record(tx, caller, Action.USER_RENAMED, account, now=now, new_id=new_id)
     if subject.role is not None and subject.role is not account.user.role:
         _change_role(tx, caller, account, subject.role, now=now, new_id=new_id)
@@ -128,7 +65,7 @@ def _change_role(
     tx: sa.Connection, caller: Caller, account: Account, role: Role, *, now: dt.datetime, new_id: NewId
 ) -> None:
     if caller.user.role is not Role.SUPER_ADMIN or RANK[role] > RANK[caller.user.role]:
-        raise _only_super_admins_grant()
+        raise only_super_admins_grant()
     if account.user.role is Role.SUPER_ADMIN and account.user.is_active:
         _require_another_super_admin(tx, caller, account)
     store_users.set_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
@@ -136,9 +73,7 @@ def _change_role(
     _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after=after)
 
 
-def deactivate(
-    tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId
-) -> Account:
+def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId) -> Account:
     """Closes an account: its timer stops at this instant, its seat is free, its history stays.
 
     Raises:
@@ -211,13 +146,18 @@ def _again(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
 
 def _require_another_super_admin(tx: sa.Connection, caller: Caller, account: Account) -> None:
     if store_users.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
-        raise Conflict(
-            "This is the last super admin. Make somebody else a super admin first.", code="last_super_admin"
-        )
+        raise Conflict("This is the last super admin. Make somebody else a super admin first.", code="last_super_admin")
 
 
 def _record(
-    tx: sa.Connection, caller: Caller, action: Action, account: Account, *, now: dt.datetime, new_id: NewId, **fields: Any
+    tx: sa.Connection,
+    caller: Caller,
+    action: Action,
+    account: Account,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+    **fields: Any,  # noqa: ANN401 - before and after, handed on
 ) -> None:
     audit.record(
         tx,
@@ -231,21 +171,5 @@ def _record(
     )
 
 
-def _by_hand(caller: Caller, person: NewPerson, *, public_id: uuid.UUID, now: dt.datetime) -> dict[str, Any]:
-    return {
-        "public_id": public_id,
-        "email": person.email,
-        "email_key": person.email.casefold(),
-        "display_name": shortened(person.display_name or person.email, 200),
-        "role": person.role.value,
-        "auth_provider": AuthProvider.MANUAL.value,
-        "is_active": True,
-        "invited_by": caller.user.id,
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def _only_super_admins_grant() -> Forbidden:
+def only_super_admins_grant() -> Forbidden:
     return Forbidden("Only a super admin gives roles. Ask one of yours.", code="role_required")

@@ -79,6 +79,11 @@ _TAKE_SEAT = (
     )
     .values(seats_used=tenants.c.seats_used + 1, updated_at=bindparam("now"))
 )
+_RENAME = (
+    users.update()
+    .where(_OF_TENANT, _users.id == bindparam("user"))
+    .values(display_name=bindparam("name"), version=_users.version + 1, updated_at=bindparam("now"))
+)
 _SIGNED_IN = (
     users.update()
     .where(_OF_TENANT, _users.id == bindparam("user"))
@@ -100,10 +105,16 @@ def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int |
     return None if row is None else int(row.id)
 
 
-def bind_manual_account(tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, now: dt.datetime) -> bool:
-    """Gives an account made by hand to the person who signs in with its address; False when there is none."""
+def bind_manual_account(
+    tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, now: dt.datetime
+) -> int | None:
+    """Gives an account made by hand to the person who signs in with its address; None when there is none."""
     row = tx.execute(_BIND, {"tenant": tenant_id, "address": address, "oid": oid, "now": now}).first()
-    return row is not None
+    return None if row is None else int(row.id)
+
+
+def rename(tx: sa.Connection, tenant_id: int, user_id: int, *, name: str, now: dt.datetime) -> None:
+    tx.execute(_RENAME, {"tenant": tenant_id, "user": user_id, "name": name, "now": now})
 
 
 def release_address(tx: sa.Connection, tenant_id: int, *, address: str) -> None:

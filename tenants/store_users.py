@@ -38,7 +38,7 @@ _page_end = users.alias("page_end")
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    wanted = bindparam(name, type_=column.type)
+    wanted = sa.cast(bindparam(name, type_=column.type), column.type)  # PostgreSQL must know the type of a NULL
     return sa.or_(wanted.is_(None), column == wanted)
 
 
@@ -79,7 +79,6 @@ _ADD_BY_HAND = InsertIfAbsent(
 )
 _THIS: Final = (_OF_TENANT, _users.id == bindparam("user"))
 _CHANGED: Final = {"version": _users.version + 1, "updated_at": bindparam("now")}
-_RENAME: Final = users.update().where(*_THIS).values(display_name=bindparam("name"), **_CHANGED)
 _SET_ROLE: Final = users.update().where(*_THIS).values(role=bindparam("to_role"), **_CHANGED)
 _SET_ACTIVE: Final = (
     users.update()
@@ -115,10 +114,6 @@ def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> in
     """The new account's row number, or None when somebody has the address."""
     row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
     return None if row is None else int(row.id)
-
-
-def rename(tx: sa.Connection, tenant_id: int, user_id: int, *, name: str, now: dt.datetime) -> None:
-    tx.execute(_RENAME, {"tenant": tenant_id, "user": user_id, "name": name, "now": now})
 
 
 def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:

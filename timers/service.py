@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from shared.errors import Conflict, FieldError, InvalidRequest
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_tracking
-from shared.tenancy.store import record_activity
-from shared.tracking.model import DayPiece, RunningTimer, Source, TimeEntry
+from shared.tracking import store as tracking_store
+from shared.tracking.model import RunningTimer, TimeEntry
+from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
-from timers import rules, store
+from timers import store
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +88,19 @@ def stop(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> TimeEntry:
     Raises:
         Conflict: `no_running_timer`.
     """
-    timer = store.end_running(tx, caller.tenant.id, caller.user.id)
-    if timer is None:
+    entry = stop_if_running(tx, caller.tenant, caller.user.id, actor_id=caller.user.id, now=now)
+    if entry is None:
         raise Conflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
-    entry = _entry(timer, stopped_at=now, caller=caller)
-    store.add_entry(tx, caller.tenant.id, entry, time_zone=caller.tenant.time_zone, now=now)
-    months = sorted({piece.month_key for piece in entry.days})
-    record_activity(tx, caller.tenant.id, caller.user.id, months=months, reason="time", at=now)
-    store.log(
-        tx,
-        caller.tenant.id,
-        timer,
-        "stopped",
-        actor_id=caller.user.id,
-        happened_at=entry.stopped_at,
-        received_at=now,
-        elapsed_ms=entry.elapsed_ms,
-    )
     return entry
 
 
 def discard(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> None:
     """Throws the running timer away, on record; when none runs there is nothing to do."""
-    timer = store.end_running(tx, caller.tenant.id, caller.user.id)
+    timer = tracking_store.end_running(tx, caller.tenant.id, caller.user.id)
     if timer is not None:
-        store.log(tx, caller.tenant.id, timer, "discarded", actor_id=caller.user.id, happened_at=now, received_at=now)
+        tracking_store.log(
+            tx, caller.tenant.id, timer, "discarded", actor_id=caller.user.id, happened_at=now, received_at=now
+        )
 
 
 def _start(
@@ -126,29 +115,10 @@ def _start(
     }
     timer = store.start(tx, caller.tenant.id, caller.user.id, timer_id=timer_id, values=values)
     if timer is not None:
-        store.log(tx, caller.tenant.id, timer, "started", actor_id=caller.user.id, happened_at=now, received_at=now)
+        tracking_store.log(
+            tx, caller.tenant.id, timer, "started", actor_id=caller.user.id, happened_at=now, received_at=now
+        )
     return timer
-
-
-def _entry(timer: RunningTimer, *, stopped_at: dt.datetime, caller: Caller) -> TimeEntry:
-    # A clock that was set back must not make negative time: 0 ms, and the person is asked to look at it.
-    set_back = stopped_at < timer.started_at
-    stopped_at = max(stopped_at, timer.started_at)
-    days: tuple[DayPiece, ...] = rules.split(timer.started_at, stopped_at, caller.tenant.zone)
-    return TimeEntry(
-        id=timer.id,
-        user_id=timer.user_id,
-        work_item=timer.work_item,
-        started_at=timer.started_at,
-        stopped_at=stopped_at,
-        elapsed_ms=rules.elapsed_ms(timer.started_at, stopped_at),
-        existing_hours=timer.existing_hours,
-        note=timer.note,
-        source=Source.TIMER,
-        needs_review=set_back,
-        version=1,
-        days=days,
-    )
 
 
 def _require_own_organization(caller: Caller, organization: str) -> None:

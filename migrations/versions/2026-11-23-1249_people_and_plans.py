@@ -58,6 +58,16 @@ def upgrade() -> None:
     with op.batch_alter_table("audit_log", schema=None) as batch_op:
         batch_op.create_index("ix_audit_log_tenant", ["tenant_id", "id"], unique=False)
 
+    with op.batch_alter_table("time_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_time_entries_review",
+            ["tenant_id", "user_id"],
+            unique=False,
+            mssql_where=sa.column("needs_review") == sa.true(),
+            postgresql_where=sa.column("needs_review") == sa.true(),
+            sqlite_where=sa.column("needs_review") == sa.true(),
+        )
+
     with op.batch_alter_table("tenants", schema=None) as batch_op:
         batch_op.add_column(sa.Column("rate_per_user", types.Money(), nullable=True))
         batch_op.add_column(sa.Column("currency", sa.String(length=3), nullable=True))
@@ -72,6 +82,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("time_entries", schema=None) as batch_op:
+        batch_op.drop_index("ix_time_entries_review")
+
     with op.batch_alter_table("tenants", schema=None) as batch_op:
         batch_op.drop_constraint(op.f("ck_tenants_forgotten_timer_limit_ms"), type_="check")
         batch_op.drop_constraint(op.f("ck_tenants_seat_limit"), type_="check")

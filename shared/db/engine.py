@@ -18,6 +18,7 @@ _SQLITE_PRAGMAS: Final = (
     "temp_store=MEMORY",
 )
 # PostgreSQL: serialization failure, deadlock: the whole transaction was undone and may run again at once
+_SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 _UNDONE: Final = {"40001", "40P01"}
 
 
@@ -60,6 +61,15 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def is_unique_violation(error: sa.exc.IntegrityError) -> bool:
+    """Whether a row with the same unique key was there."""
+    if getattr(error.orig, "sqlstate", None) == "23505":  # PostgreSQL
+        return True
+    if getattr(error.orig, "sqlite_errorname", "") in _SQLITE_DUPLICATES:
+        return True
+    return any(f"({number})" in str(error.orig) for number in (2601, 2627))  # Azure SQL
 
 
 def was_undone(error: sa.exc.DBAPIError) -> bool:

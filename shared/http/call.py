@@ -10,7 +10,7 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.errors import ApiError, Conflict, Forbidden
+from shared.errors import ApiError, Conflict, Forbidden, PaymentRequired
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall
 from shared.http.operation import Operation
 from shared.http.problem import problem
@@ -19,7 +19,8 @@ from shared.http.wire import WireModel
 from shared.identity import Principal
 from shared.permissions import Access
 from shared.tenancy import store
-from shared.tenancy.model import Caller
+from shared.tenancy.model import Caller, Role, TenantStatus
+from shared.tenancy.rules import CANCELLED
 
 
 @dataclass(slots=True)
@@ -64,6 +65,11 @@ class Call:
     def sees_everyone(self) -> bool:
         """Whether the caller's role shows them the whole tenant's rows here."""
         return self.operation.permission.sees_everyone(self.caller.user.role)
+
+    def path(self, name: str) -> str:
+        """The value of a parameter in the path."""
+        value: str = self.request.route_params[name]
+        return value
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -131,8 +137,12 @@ class Call:
                 "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
                 code="user_deactivated",
             )
-        if not self.operation.permission.access.admits(caller.user.role):
-            needed = self.operation.permission.access.name.lower()
+        permission = self.operation.permission
+        is_out = caller.tenant.status is TenantStatus.CANCELLED and caller.user.role is Role.USER
+        if is_out and not permission.when_cancelled:
+            raise PaymentRequired(CANCELLED.detail, code=CANCELLED.code)
+        if not permission.access.admits(caller.user.role):
+            needed = permission.access.name.lower()
             raise Forbidden(f"This takes the role {needed}. Ask an admin of your organisation.", code="role_required")
         return caller
 

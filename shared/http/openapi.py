@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the same declarations as the routes."""
 
+import re
 from functools import cache
 from typing import Any, Final
 
@@ -20,8 +21,10 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Nothing here, or not yours",
     409: "The state of things does not allow this",
+    412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not JSON",
+    428: "If-Match is missing",
     422: "The Idempotency-Key was used for another request",
     500: "Our fault",
     503: "Not now; try again after Retry-After seconds",
@@ -68,6 +71,8 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes |= {401: ("invalid_token",), 403: ("insufficient_scope",)}
     if operation.permission.access >= Access.USER:
         codes[403] += ("tenant_not_registered", "not_signed_in", "user_deactivated")
+        if not operation.permission.when_cancelled:
+            codes[402] = ("subscription_cancelled",)
     if operation.permission.access > Access.USER:
         codes[403] += ("role_required",)
     if operation.body is not None:
@@ -79,7 +84,7 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     keys = ("signing_keys_unavailable",) if operation.permission.access > Access.ANYONE else ()
     codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
     for status, own in operation.problems.items():
-        codes[status] = codes.get(status, ()) + own
+        codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
     return dict(sorted(codes.items()))
 
 
@@ -102,9 +107,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    parameters: list[dict[str, Any]] = []
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
     if operation.query is not None:
-        schema = operation.query.model_json_schema(by_alias=True)
+        schema = operation.query.model_json_schema(by_alias=True, ref_template=_REF)
         parameters += [
             {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": part}
             for name, part in schema["properties"].items()
@@ -150,4 +158,7 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
     wanted.sort(key=lambda pair: pair[0].__name__)
     _, schemas = models_json_schema(wanted, by_alias=True, ref_template=_REF)
     definitions: dict[str, Any] = schemas["$defs"]
-    return definitions
+    for operation in operations:
+        if operation.query is not None:
+            definitions |= operation.query.model_json_schema(by_alias=True, ref_template=_REF).get("$defs", {})
+    return dict(sorted(definitions.items()))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared.errors import ApiError, InsufficientScope, InternalError, InvalidToken, Unavailable
 from shared.http.reply import Reply
-from shared.http.wire import FieldProblem, Problem
+from shared.http.wire import Problem
 from shared.log import get_logger, where
 
 
@@ -27,16 +27,7 @@ def problem(error: Exception, *, operation: str, request_id: str) -> Reply:
     """The RFC 9457 answer to an error; what went wrong inside is logged, not told."""
     told = as_api_error(error)
     _log(error, told, operation=operation, request_id=request_id)
-    document = Problem(
-        type=f"urn:timetracker:problem:{told.code}",
-        title=told.title,
-        status=told.status,
-        detail=told.detail,
-        code=told.code,
-        request_id=request_id,
-        errors=[FieldProblem(pointer=item.pointer, detail=item.detail) for item in told.errors] or None,
-        **told.extra,
-    )
+    document = Problem.of(told, request_id=request_id)
     return Reply(told.status, document.to_json(), {**told.headers, "Content-Type": PROBLEM_JSON})
 
 

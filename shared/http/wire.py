@@ -1,10 +1,12 @@
 """The base of every model on the wire, and the types that all of them spell alike."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
+
+from shared.errors import ApiError
 
 
 class WireModel(BaseModel):
@@ -86,6 +88,19 @@ class Problem(WireModel):
     code: str
     request_id: str
     errors: list[FieldProblem] | None = None
+
+    @classmethod
+    def of(cls, error: ApiError, *, request_id: str) -> Self:
+        return cls(
+            type=f"urn:timetracker:problem:{error.code}",
+            title=error.title,
+            status=error.status,
+            detail=error.detail,
+            code=error.code,
+            request_id=request_id,
+            errors=[FieldProblem(pointer=item.pointer, detail=item.detail) for item in error.errors] or None,
+            **error.extra,
+        )
 
 
 def dump(model: WireModel) -> dict[str, Any]:

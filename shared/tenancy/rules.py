@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from shared.errors import PaymentRequired
+from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 
 
@@ -25,8 +25,8 @@ SUSPENDED = Refusal(
 )
 CANCELLED = Refusal(
     "subscription_cancelled",
-    "The subscription was cancelled. Reading, exporting and stopping a running timer still work; to track new "
-    "time, a super admin can buy TimeTracker again in the Azure Marketplace.",
+    "The subscription was cancelled. Admins can still read and export, and a running timer can be stopped; to track "
+    "new time, a super admin can buy TimeTracker again in the Azure Marketplace.",
 )
 
 
@@ -53,6 +53,13 @@ def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
         raise PaymentRequired(refusal.detail, code=refusal.code)
 
 
+def trial_days_left(tenant: Tenant, now: dt.datetime) -> int | None:
+    """Days of a trial that are left, the running one included; 0 when it is over, None when there is no trial."""
+    if tenant.plan is not Plan.TRIAL or tenant.trial_ends_at is None:
+        return None
+    return max(0, -((now - tenant.trial_ends_at) // dt.timedelta(days=1)))
+
+
 def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
     """How many enabled accounts the plan admits; None is without a cap, 0 is none at all."""
     match tenant.plan:
@@ -62,6 +69,21 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
             return tenant.seat_limit
         case Plan.INTERNAL:
             return None
+
+
+def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
+    """The refusal of one account more than the plan admits."""
+    if tenant.plan is Plan.TRIAL:
+        return Forbidden(
+            f"A trial admits {cap} people, and {tenant.name} has them. A super admin can deactivate somebody or buy "
+            "TimeTracker in the Azure Marketplace.",
+            code="trial_user_limit_reached",
+        )
+    return Forbidden(
+        f"All {cap} seats of {tenant.name} are taken. A super admin can deactivate somebody or add seats in the Azure "
+        "Marketplace.",
+        code="seat_limit_reached",
+    )
 
 
 def month_key(instant: dt.datetime, tenant: Tenant) -> int:

@@ -44,6 +44,8 @@ _CALLER: Final[sa.Select[Any]] = (
 )
 _CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
+_TENANT_LOCKED: Final = locked(_TENANT, tenants)
+_TENANT_HELD: Final = locked(sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant")), tenants)
 _MONTH = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
@@ -91,23 +93,18 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
     if row is None:
         return None
-    user = User(
-        id=row.user_id,
-        public_id=row.user_public_id,
-        email=row.user_email,
-        display_name=row.user_display_name,
-        role=Role(row.user_role),
-        auth_provider=AuthProvider(row.user_auth_provider),
-        is_active=row.user_is_active,
-        first_sign_in_at=row.user_first_sign_in_at,
-        last_sign_in_at=row.user_last_sign_in_at,
-    )
-    return Caller(tenant_of(row), user)
+    return Caller(tenant_of(row), user_of(row, "user_"))
 
 
-def find_tenant(tx: sa.Connection, *, tid: str) -> Tenant | None:
-    row = tx.execute(_TENANT, {"tid": uuid.UUID(tid)}).first()
+def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
+    """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
+    row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     return None if row is None else tenant_of(row)
+
+
+def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
+    """The tenant as it is now, held until the transaction ends: decisions about its people queue up."""
+    return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
 
 
 def record_activity(

@@ -1,12 +1,14 @@
-"""Reads the running timer of one user."""
+"""The rows of tracked time that several slices touch: the running timer and its end, entries with days, the log."""
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import running_timers
-from shared.tracking.model import RunningTimer, WorkItem
+from shared.db.schema import running_timers, time_entries, time_entry_days, timer_log
+from shared.tracking.model import RunningTimer, TimeEntry, WorkItem
 
 
 RUNNING_COLUMNS: Final = (
@@ -20,9 +22,12 @@ RUNNING_COLUMNS: Final = (
     running_timers.c.existing_hours,
     running_timers.c.note,
 )
-_RUNNING: Final[sa.Select[Any]] = sa.select(*RUNNING_COLUMNS).where(
-    running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user")
-)
+_OF_USER: Final = (running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user"))
+_RUNNING: Final[sa.Select[Any]] = sa.select(*RUNNING_COLUMNS).where(*_OF_USER)
+_END: Final[Any] = running_timers.delete().where(*_OF_USER).returning(*RUNNING_COLUMNS)
+_ADD_ENTRY = time_entries.insert().returning(time_entries.c.id)
+_ADD_DAYS = time_entry_days.insert()
+_LOG = timer_log.insert().inline()
 
 
 def find_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
@@ -39,3 +44,79 @@ def running_of(row: sa.Row[Any]) -> RunningTimer:
         existing_hours=row.existing_hours,
         note=row.note,
     )
+
+
+def end_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
+    """Takes the running timer away; of two at once, one gets it and the other None."""
+    row = tx.execute(_END, {"tenant": tenant_id, "user": user_id}).first()
+    return None if row is None else running_of(row)
+
+
+def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone: str, now: dt.datetime) -> None:
+    """Writes an entry and its days; the unique key on the timer's id refuses a second entry of one timer."""
+    entry_id = tx.execute(
+        _ADD_ENTRY,
+        {
+            "tenant_id": tenant_id,
+            "user_id": entry.user_id,
+            "public_id": entry.id,
+            "project_id": entry.work_item.project_id,
+            "work_item_id": entry.work_item.work_item_id,
+            "started_at": entry.started_at,
+            "stopped_at": entry.stopped_at,
+            "elapsed_ms": entry.elapsed_ms,
+            "time_zone": time_zone,
+            "existing_hours": entry.existing_hours,
+            "note": entry.note,
+            "source": entry.source.value,
+            "needs_review": entry.needs_review,
+            "version": entry.version,
+            "created_at": now,
+            "updated_at": now,
+        },
+    ).scalar_one()
+    tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
+
+
+def log(
+    tx: sa.Connection,
+    tenant_id: int,
+    timer: RunningTimer,
+    event: str,
+    *,
+    actor_id: int | None,
+    happened_at: dt.datetime,
+    received_at: dt.datetime,
+    elapsed_ms: int | None = None,
+) -> None:
+    """Appends to the timer log; a second start or end of one timer is refused by its unique key."""
+    tx.execute(
+        _LOG,
+        {
+            "tenant_id": tenant_id,
+            "user_id": timer.user_id,
+            "actor_id": actor_id,
+            "timer_id": timer.id,
+            "event": event,
+            "happened_at": happened_at,
+            "received_at": received_at,
+            "project_id": timer.work_item.project_id,
+            "work_item_id": timer.work_item.work_item_id,
+            "elapsed_ms": elapsed_ms,
+        },
+    )
+
+
+def _day_rows(tenant_id: int, entry_id: int, entry: TimeEntry) -> Iterable[dict[str, Any]]:
+    for number, piece in enumerate(entry.days):
+        yield {
+            "tenant_id": tenant_id,
+            "entry_id": entry_id,
+            "work_date": piece.date,
+            "month_key": piece.month_key,
+            "user_id": entry.user_id,
+            "project_id": entry.work_item.project_id,
+            "work_item_id": entry.work_item.work_item_id,
+            "elapsed_ms": piece.elapsed_ms,
+            "starts_entry": int(number == 0),
+        }

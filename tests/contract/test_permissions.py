@@ -16,16 +16,24 @@ from tests.support.world import WORK_ITEM
 assert function_app.app, "indexing the app is what registers the operations"
 BODIES = {
     "start_timer": WORK_ITEM,
+    "add_users": {"users": [{"email": "new@contoso.example"}]},
+    "change_user": {"displayName": "Renamed"},
+    "change_tenant": {"writeBack": True},
+    "rename_me": {"displayName": "Renamed"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
 QUERIES = {"get_month_report": {"month": "2026-11"}}
 PEOPLE = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.USER)
+ABOUT_SOMEBODY = [name for name in PEOPLE if "{id}" in OPERATIONS[name].path]
 TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.TOKEN)
 
 
-def call(http, name, token=None):
+def call(http, name, token=None, target="6e74172b-be56-4843-9ff4-e66a39bb12e3"):
+    """One call of an operation; `target` is the id in its path, if it has one."""
     operation = OPERATIONS[name]
-    return http.send(operation.method, operation.path, BODIES.get(name), token=token, params=QUERIES.get(name))
+    path = operation.path.replace("{id}", target)
+    headers = {"If-Match": "*"} if operation.method == "PATCH" else None
+    return http.send(operation.method, path, BODIES.get(name), token=token, params=QUERIES.get(name), headers=headers)
 
 
 def with_role(world, engine, role):
@@ -43,11 +51,27 @@ def test_every_operation_has_a_row_and_every_row_an_operation():
 @pytest.mark.parametrize("name", PEOPLE)
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_may_do_what_its_row_says(world, http, engine, role, name):
-    answer = call(http, name, with_role(world, engine, role).token)
+    person = with_role(world, engine, role)
+    answer = call(http, name, person.token, target=person.get("me").body["id"])
     allowed = PERMISSIONS[name].access.admits(role)
 
     assert (answer.status not in {401, 403}) == allowed, answer.raw
     assert answer.status < 500
+
+
+@pytest.mark.parametrize("name", ABOUT_SOMEBODY)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_do_to_a_colleague_what_its_row_says_and_nothing_to_a_stranger(world, http, engine, role, name):
+    person = with_role(world, engine, role)
+    colleague, stranger = world.member(person), world.tenant()
+    stranger_id = stranger.get("me").body["id"]
+    to_colleague = call(http, name, person.token, target=colleague.get("me").body["id"])
+    to_stranger = call(http, name, person.token, target=stranger_id)
+    allowed = PERMISSIONS[name].access.admits(role)
+
+    assert to_colleague.status == (200 if allowed else 403), to_colleague.raw
+    assert to_stranger.status == (404 if allowed else 403), to_stranger.raw
+    assert stranger.get("me").body["id"] == stranger_id
 
 
 @pytest.mark.parametrize("name", TOKENS)
@@ -78,11 +102,12 @@ def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
     answers = [
         bob.get("timer-log", user=ada_id),
         bob.get("timer-log", after=f"{ada.log()[0]['timerId']}.stopped"),
-        *(call(bob.http, name, bob.token) for name in PEOPLE),
+        *(call(bob.http, name, bob.token, target=ada_id) for name in PEOPLE),
     ]
 
     assert answers[0].status == 404
     assert answers[1].body["items"] == []
+    assert ada.get("me").body["id"] == ada_id
     for answer in answers:
         assert b"marker" not in answer.raw.lower()
         assert ada_id.encode() not in answer.raw

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACROSS_TENANTS = {
     ("privacy.store", "_TENANT_IDS"),
     ("shared.tenancy.store", "_TENANT"),
+    ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
 }
@@ -37,6 +38,10 @@ def statements():
                     yield pytest.param((name, attribute), each, id=f"{name}.{attribute}")
 
 
+def is_tenant(side: object) -> bool:
+    return isinstance(side, sa.Column) and (side.name == "tenant_id" or str(side) == "tenants.id")
+
+
 def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
     """Whether each table in the statement is tied to a tenant: by its own column, or by the inserted one."""
     if isinstance(statement, InsertIfAbsent):
@@ -45,13 +50,16 @@ def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module ho
         return "tenant_id" in statement.table.columns
     tied: set[str] = set()
     used: set[str] = set()
+    joined: list[set[str]] = []
     for node in visitors.iterate(statement):
-        if isinstance(node, sa.Table | sa.Alias) and node.name is not None:
-            used.add(str(node.name))
+        if isinstance(node, sa.Column) and node.table is not None:
+            used.add(str(node.table.name))
         if isinstance(node, sa.sql.elements.BinaryExpression):
-            for side in (node.left, node.right):
-                if isinstance(side, sa.Column) and (side.name == "tenant_id" or str(side) == "tenants.id"):
-                    tied.add(str(side.table.name))
+            sides = {str(side.table.name) for side in (node.left, node.right) if is_tenant(side)}
+            tied |= sides if len(sides) == 1 else set()
+            joined += [sides] if len(sides) > 1 else []
+    for _ in joined:  # a table that shares its tenant with one that is tied is tied too
+        tied |= {name for pair in joined if pair & tied for name in pair}
     return used <= tied
 
 

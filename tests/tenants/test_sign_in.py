@@ -44,6 +44,7 @@ def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
         "status": "active",
         "timeZone": "Europe/Berlin",
         "trialEndsAt": "2026-12-23T09:00:00.000Z",
+        "trialDaysLeft": 30,
         "seatsUsed": 1,
         "seatLimit": 5,
     }

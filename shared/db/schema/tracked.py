@@ -7,7 +7,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_project, of_user, tenant_id
-from shared.db.types import Day, Hours, UtcDateTime, choice, identity
+from shared.db.types import Day, Hours, UtcDateTime, choice, identity, only_where
 
 
 projects = sa.Table(
@@ -72,6 +72,13 @@ time_entries = sa.Table(
     CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
 )
 Index("ix_time_entries_user", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.started_at)
+
+Index(
+    "ix_time_entries_review",
+    time_entries.c.tenant_id,
+    time_entries.c.user_id,
+    **only_where(time_entries.c.needs_review == sa.true()),
+)
 
 time_entry_days = sa.Table(
     "time_entry_days",

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tracking.model import DayPiece
-from timers.rules import elapsed_ms, split
+from shared.tracking.rules import elapsed_ms, split
 
 
 ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))

@@ -1,0 +1,55 @@
+"""The end of a running timer: it becomes an entry split into days, its user is active, and the log says so."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from shared.tenancy.model import Tenant
+from shared.tenancy.store import record_activity
+from shared.tracking import rules, store
+from shared.tracking.model import RunningTimer, Source, TimeEntry
+
+
+def stop_if_running(
+    tx: sa.Connection, tenant: Tenant, user_id: int, *, actor_id: int | None, now: dt.datetime
+) -> TimeEntry | None:
+    """Ends a user's timer at `now` and keeps its time; None when none runs. `actor_id` is None for the service."""
+    timer = store.end_running(tx, tenant.id, user_id)
+    if timer is None:
+        return None
+    entry = _entry(timer, stopped_at=now, tenant=tenant)
+    store.add_entry(tx, tenant.id, entry, time_zone=tenant.time_zone, now=now)
+    months = sorted({piece.month_key for piece in entry.days})
+    record_activity(tx, tenant.id, user_id, months=months, reason="time", at=now)
+    store.log(
+        tx,
+        tenant.id,
+        timer,
+        "stopped",
+        actor_id=actor_id,
+        happened_at=entry.stopped_at,
+        received_at=now,
+        elapsed_ms=entry.elapsed_ms,
+    )
+    return entry
+
+
+def _entry(timer: RunningTimer, *, stopped_at: dt.datetime, tenant: Tenant) -> TimeEntry:
+    # A clock that was set back must not make negative time: 0 ms, and the person is asked to look at it.
+    set_back = stopped_at < timer.started_at
+    stopped_at = max(stopped_at, timer.started_at)
+    days = rules.split(timer.started_at, stopped_at, tenant.zone)
+    return TimeEntry(
+        id=timer.id,
+        user_id=timer.user_id,
+        work_item=timer.work_item,
+        started_at=timer.started_at,
+        stopped_at=stopped_at,
+        elapsed_ms=rules.elapsed_ms(timer.started_at, stopped_at),
+        existing_hours=timer.existing_hours,
+        note=timer.note,
+        source=Source.TIMER,
+        needs_review=set_back,
+        version=1,
+        days=days,
+    )

@@ -1,0 +1,104 @@
+"""The HTTP functions of a tenant's settings and of its audit log."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.errors import FieldError, InvalidRequest
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.etag import etag, version_wanted
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from shared.tenancy.model import Role
+from shared.tenancy.rules import seat_cap
+from tenants import service_settings, store_settings
+from tenants.schemas_settings import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
+from tenants.schemas_users import public_id
+from tenants.store_settings import TenantSettings
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "organisation"
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_tenant",
+        method=HTTPMethod.GET,
+        path="tenant",
+        tag=_TAG,
+        summary="Your organisation's settings",
+        description="Admins see the settings, super admins also what was bought.",
+        answers={200: Answer("The settings; ETag is their version", TenantDetail)},
+    ),
+)
+def get_tenant(call: Call) -> Reply:
+    with call.transaction() as tx:
+        return _settings(call, tx, store_settings.read(tx, call.caller.tenant.id))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="change_tenant",
+        method=HTTPMethod.PATCH,
+        path="tenant",
+        tag=_TAG,
+        summary="Change your organisation's settings",
+        description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
+        "are there keep their days.",
+        body=ChangeTenant,
+        answers={200: Answer("The settings as changed", TenantDetail)},
+        problems={
+            400: ("invalid_if_match",),
+            409: ("slug_taken",),
+            412: ("precondition_failed",),
+            428: ("if_match_required",),
+        },
+    ),
+)
+def change_tenant(call: Call, body: ChangeTenant) -> Reply:
+    version = version_wanted(call.request, required=True)
+    with call.transaction() as tx:
+        changed = service_settings.change(
+            tx, call.caller, body.to_columns(), version=version, now=call.now, new_id=call.app.new_id
+        )
+        return _settings(call, tx, changed)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_audit",
+        method=HTTPMethod.GET,
+        path="audit",
+        tag=_TAG,
+        summary="Who changed what, newest first",
+        description="Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.",
+        query=AuditQuery,
+        answers={200: Answer("A page of the audit log", AuditPage)},
+    ),
+)
+def list_audit(call: Call, query: AuditQuery) -> Reply:
+    end = public_id(query.after)
+    if query.after is not None and end is None:
+        wrong = FieldError("after", "is not where a page ended")
+        raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+    with call.transaction() as tx:
+        rows = store_settings.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        items = [AuditItem.of(row) for row in rows[: query.page_size]]
+        link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None
+        more = len(rows) > query.page_size
+        return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link if more else None))
+
+
+def _settings(call: Call, tx: sa.Connection, settings: TenantSettings) -> Reply:
+    cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
+    with_plan = call.caller.user.role is Role.SUPER_ADMIN
+    wire = TenantDetail.of_settings(settings, seat_limit=cap, now=call.now, with_plan=with_plan)
+    return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(settings.version)})

@@ -1,0 +1,131 @@
+"""A tenant's settings and the audit log on the wire."""
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shared.http.wire import Instant, WireModel, text
+from shared.tracking.schemas import Organization
+from tenants.schemas import Tenant, TimeZone
+from tenants.schemas_users import Address
+from tenants.store_settings import AuditRow, TenantSettings
+
+
+_MS_PER_MINUTE: Final = 60_000
+_SLUG: Final = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
+
+
+def _slug(value: str) -> str:
+    if not _SLUG.match(value):
+        raise ValueError("must be small letters, digits and hyphens inside, up to 64")
+    return value
+
+
+class PlanDetail(WireModel):
+    """What was bought; for super admins."""
+
+    rate_per_user: str | None = None
+    currency: str | None = None
+    subscription_id: str | None = None
+    users_at_purchase: int | None = None
+    trial_started_at: Instant | None = None
+
+
+class TenantDetail(Tenant):
+    """`version` is also the ETag."""
+
+    admin_email: str | None = None
+    forgotten_timer_limit_minutes: int
+    write_back: bool
+    plan_detail: PlanDetail | None = None
+    version: int
+
+    @classmethod
+    def of_settings(
+        cls, settings: TenantSettings, *, seat_limit: int | None, now: dt.datetime, with_plan: bool
+    ) -> Self:
+        tenant = Tenant.of(settings.tenant, seat_limit=seat_limit, now=now)
+        return cls(
+            **dict(tenant),
+            admin_email=settings.admin_email,
+            forgotten_timer_limit_minutes=settings.forgotten_timer_limit_ms // _MS_PER_MINUTE,
+            write_back=settings.write_back,
+            plan_detail=_plan(settings) if with_plan else None,
+            version=settings.version,
+        )
+
+
+def _plan(settings: TenantSettings) -> PlanDetail:
+    return PlanDetail(
+        rate_per_user=None if settings.rate_per_user is None else str(settings.rate_per_user),
+        currency=settings.currency,
+        subscription_id=None if settings.subscription_id is None else str(settings.subscription_id),
+        users_at_purchase=settings.users_at_purchase,
+        trial_started_at=settings.trial_started_at,
+    )
+
+
+class ChangeTenant(WireModel):
+    name: text(200) | None = None  # type: ignore[valid-type]
+    slug: Annotated[str, AfterValidator(_slug), Field(max_length=64, examples=["contoso"])] | None = None
+    time_zone: TimeZone | None = None
+    azure_dev_ops_organization: Organization | None = None
+    admin_email: Address | None = None
+    forgotten_timer_limit_minutes: Annotated[int, Field(ge=15, le=24 * 60)] | None = None
+    write_back: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError("must change something")
+        return self
+
+    def to_columns(self) -> dict[str, Any]:
+        """The columns to change; what is null stays as it is."""
+        minutes = self.forgotten_timer_limit_minutes
+        columns = {
+            "name": self.name,
+            "slug": self.slug,
+            "time_zone": self.time_zone,
+            "organization": self.azure_dev_ops_organization,
+            "admin_email": self.admin_email,
+            "forgotten_timer_limit_ms": None if minutes is None else minutes * _MS_PER_MINUTE,
+            "write_back": self.write_back,
+        }
+        return {name: value for name, value in columns.items() if value is not None}
+
+
+class AuditQuery(WireModel):
+    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
+    page_size: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class AuditItem(WireModel):
+    id: str
+    at: Instant
+    actor_kind: str = Field(description="user, operator (the vendor's staff) or service (a job)")
+    actor_id: str | None = None
+    action: str
+    subject_user_id: str | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, row: AuditRow) -> Self:
+        return cls(
+            id=str(row.id),
+            at=row.at,
+            actor_kind=row.actor_kind,
+            actor_id=None if row.actor_id is None else str(row.actor_id),
+            action=row.action,
+            subject_user_id=None if row.subject_user_id is None else str(row.subject_user_id),
+            before=row.before,
+            after=row.after,
+        )
+
+
+class AuditPage(WireModel):
+    items: list[AuditItem]
+    next_link: str | None = Field(None, description="the next page; absent on the last")

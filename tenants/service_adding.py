@@ -1,0 +1,108 @@
+"""Adds people by hand, each row on its own merits."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import audit
+from shared.audit import Action, Actor
+from shared.errors import ApiError, Conflict
+from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
+from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.store import hold_tenant
+from tenants import store, store_users
+from tenants.service import shortened
+from tenants.service_users import only_super_admins_grant
+from tenants.store_users import Account
+
+
+NewId = Callable[[], uuid.UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    email: str
+    display_name: str | None
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one row: an account, or the reason why not."""
+
+    email: str
+    account: Account | None = None
+    refusal: ApiError | None = None
+
+
+def add(
+    tx: sa.Connection,
+    caller: Caller,
+    people: Sequence[NewPerson],
+    *,
+    trial_user_limit: int,
+    now: dt.datetime,
+    new_id: NewId,
+) -> list[Added]:
+    """Adds accounts by hand, each on its own merits; the person takes it over at their first sign-in.
+
+    Raises:
+        PaymentRequired: the plan does not admit anybody now.
+    """
+    tenant = hold_tenant(tx, caller.tenant.id)
+    require_tracking(tenant, now)
+    cap = seat_cap(tenant, trial_user_limit)
+    return [_add(tx, caller, person, tenant=tenant, cap=cap, now=now, new_id=new_id) for person in people]
+
+
+def _add(
+    tx: sa.Connection,
+    caller: Caller,
+    person: NewPerson,
+    *,
+    tenant: Tenant,
+    cap: int | None,
+    now: dt.datetime,
+    new_id: NewId,
+) -> Added:
+    if person.role is not Role.USER and caller.user.role is not Role.SUPER_ADMIN:
+        return Added(person.email, refusal=only_super_admins_grant())
+    public_id = new_id()
+    values = _by_hand(caller, person, public_id=public_id, now=now)
+    if not store.take_seat(tx, tenant.id, cap=cap, now=now):
+        return Added(person.email, refusal=no_seat(tenant, cap))
+    user_id = store_users.add_by_hand(tx, tenant.id, values)
+    if user_id is None:
+        store_users.give_seat_back(tx, tenant.id, now=now)
+        return Added(person.email, refusal=Conflict("Somebody has this address already.", code="email_taken"))
+    audit.record(
+        tx,
+        tenant.id,
+        Action.USER_ADDED,
+        actor=Actor.user(caller.user.id),
+        at=now,
+        row_id=new_id(),
+        subject_user_id=user_id,
+        after={"role": person.role},
+    )
+    return Added(person.email, store_users.find(tx, tenant.id, public_id))
+
+
+def _by_hand(caller: Caller, person: NewPerson, *, public_id: uuid.UUID, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "public_id": public_id,
+        "email": person.email,
+        "email_key": person.email.casefold(),
+        "display_name": shortened(person.display_name or person.email, 200),
+        "role": person.role.value,
+        "auth_provider": AuthProvider.MANUAL.value,
+        "is_active": True,
+        "invited_by": caller.user.id,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }

@@ -1,0 +1,85 @@
+"""Changes a tenant's settings: only the version that was read, and on record."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared import audit
+from shared.audit import Action, Actor
+from shared.db.engine import is_unique_violation
+from shared.errors import Conflict, PreconditionFailed
+from shared.tenancy.model import Caller
+from tenants import store_settings
+from tenants.store_settings import CHANGEABLE, TenantSettings
+
+
+_MS_PER_MINUTE: Final = 60_000
+
+
+def change(
+    tx: sa.Connection,
+    caller: Caller,
+    subject: dict[str, Any],
+    *,
+    version: int | None,
+    now: dt.datetime,
+    new_id: Callable[[], uuid.UUID],
+) -> TenantSettings:
+    """Changes the named columns of the caller's tenant; history keeps the zone that was in force.
+
+    Raises:
+        PreconditionFailed: somebody changed the tenant since `version`.
+        Conflict: another tenant has the slug.
+    """
+    before = store_settings.read(tx, caller.tenant.id)
+    if version is not None and version != before.version:
+        raise _changed()
+    columns = _columns(before)
+    wanted = columns | subject
+    if wanted == columns:
+        return before
+    try:
+        with tx.begin_nested():
+            done = store_settings.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
+    except sa.exc.IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+        raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
+    if not done:
+        raise _changed()
+    audit.record(
+        tx,
+        caller.tenant.id,
+        Action.TENANT_CHANGED,
+        actor=Actor.user(caller.user.id),
+        at=now,
+        row_id=new_id(),
+        before=_on_record({name: columns[name] for name in subject if wanted[name] != columns[name]}),
+        after=_on_record({name: wanted[name] for name in subject if wanted[name] != columns[name]}),
+    )
+    return store_settings.read(tx, caller.tenant.id)
+
+
+def _columns(settings: TenantSettings) -> dict[str, Any]:
+    return {name: getattr(settings.tenant if hasattr(settings.tenant, name) else settings, name) for name in CHANGEABLE}
+
+
+def _on_record(columns: dict[str, Any]) -> dict[str, Any]:
+    """What the audit log may keep: a tenant's name and its admin's address may name a person."""
+    names = {
+        "slug": "slug",
+        "time_zone": "timeZone",
+        "organization": "azureDevOpsOrganization",
+        "write_back": "writeBack",
+    }
+    kept = {names[name]: value for name, value in columns.items() if name in names}
+    if "forgotten_timer_limit_ms" in columns:
+        kept["forgottenTimerLimitMinutes"] = columns["forgotten_timer_limit_ms"] // _MS_PER_MINUTE
+    return kept
+
+
+def _changed() -> PreconditionFailed:
+    return PreconditionFailed("Somebody changed the settings in the meantime. Read them again and repeat the change.")
