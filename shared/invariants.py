@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.db.schema import running_timers, tenants, time_entries, time_entry_days, timer_log, user_months, users
+from shared.db.schema import (
+    audit_log,
+    running_timers,
+    tenants,
+    time_entries,
+    time_entry_days,
+    timer_log,
+    user_months,
+    users,
+)
 
 
 _FIRST_IDS: Final = 10
@@ -71,6 +80,11 @@ _active_month = sa.exists().where(
     user_months.c.tenant_id == _days.tenant_id,
     user_months.c.user_id == _days.user_id,
 )
+_on_record = sa.exists().where(
+    audit_log.c.tenant_id == users.c.tenant_id,
+    audit_log.c.subject_user_id == users.c.id,
+    audit_log.c.action.in_(("tenant.created", "user.joined", "user.added")),
+)
 _second_timer = running_timers.alias("second_timer")
 
 INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
@@ -101,6 +115,7 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     ),
     "stop_has_its_entry": sa.select(timer_log.c.id).where(_log.event == "stopped", ~_stopped_entry),
     "time_makes_its_user_active": sa.select(_days.entry_id).where(~_active_month),
+    "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
 }
 

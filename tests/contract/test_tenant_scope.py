@@ -25,7 +25,7 @@ STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for top in ("timers", "reports", "tenants", "privacy", "shared")
     for path in (ROOT / top).rglob("*.py")
-    if path.stem.split("_")[0] == "store" or path.stem == "idempotency"
+    if path.stem.split("_")[0] == "store" or path.stem in {"idempotency", "audit"}
 )
 
 
@@ -73,6 +73,17 @@ def test_the_scan_finds_the_statements():
 
     assert len(found) >= 20
     assert found >= ACROSS_TENANTS
+
+
+@pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log"])
+def test_what_is_on_record_is_never_changed_or_removed(table):
+    changing = [
+        where
+        for where, statement in (parameter.values for parameter in statements())
+        if isinstance(statement, sa.Update | sa.Delete) and statement.table.name == table
+    ]
+
+    assert changing == []
 
 
 def test_a_statement_that_forgets_the_tenant_is_found_out():

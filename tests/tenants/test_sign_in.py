@@ -132,34 +132,6 @@ def test_an_address_reused_after_a_leaver_is_a_new_person_without_old_data(world
     assert newcomer.log() == []
 
 
-def test_an_account_made_by_hand_becomes_the_persons_own_once(world, engine, clock):
-    ada = world.tenant()
-    tenant = row(engine, tenants, ada)
-    with engine.begin() as tx:
-        by_hand = {
-            "tenant_id": tenant.id,
-            "public_id": uuid.UUID(int=tenant.id),
-            "email": "Ben@Contoso.example",
-            "email_key": "ben@contoso.example",
-            "display_name": "Ben",
-            "role": "admin",
-            "auth_provider": "manual",
-            "is_active": True,
-            "version": 1,
-            "created_at": clock(),
-            "updated_at": clock(),
-        }
-        tx.execute(sa.insert(users).values(**by_hand))
-        tx.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(seats_used=2))
-    outsider = world.person(email="ben@contoso.example")
-    ben = world.member(ada, email="ben@contoso.example")
-    stored = row(engine, users, ben)
-
-    assert outsider.post("sign-in").status == 403
-    assert (stored.role, stored.auth_provider, stored.public_id) == ("admin", "manual", uuid.UUID(int=tenant.id))
-    assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
-
-
 def test_a_guest_cannot_register_the_directory_but_can_join_it(world):
     guest = world.person(acct=1, idp="https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522aaaa/")
     body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"}

@@ -1,0 +1,132 @@
+import pytest
+
+
+def change(person, body, **headers):
+    return person.http.send("PATCH", "tenant", body, token=person.token, headers=headers)
+
+
+def test_settings_are_changed_at_the_version_that_was_read(world):
+    ada = world.tenant()
+    read = ada.get("tenant")
+    body = {
+        "name": "Contoso Ltd",
+        "slug": f"slug-{ada.tid[:8]}",
+        "timeZone": "Asia/Tokyo",
+        "azureDevOpsOrganization": "contoso-ltd",
+        "adminEmail": "office@contoso.example",
+        "forgottenTimerLimitMinutes": 480,
+        "writeBack": True,
+    }
+    changed = change(ada, body, **{"If-Match": read.headers["ETag"]})
+    stale = change(ada, {"name": "Other"}, **{"If-Match": read.headers["ETag"]})
+
+    assert changed.status == 200, changed.raw
+    assert {name: changed.body[name] for name in body} == body
+    assert changed.headers["ETag"] != read.headers["ETag"]
+    assert (stale.status, stale.code) == (412, "precondition_failed")
+    assert ada.get("tenant").body == changed.body
+
+
+def test_a_change_without_a_version_is_sent_back_for_one(world):
+    ada = world.tenant()
+    refused = change(ada, {"name": "Contoso Ltd"})
+    nonsense = change(ada, {"name": "Contoso Ltd"}, **{"If-Match": '"soon"'})
+
+    assert (refused.status, refused.code) == (428, "if_match_required")
+    assert (nonsense.status, nonsense.code) == (400, "invalid_if_match")
+    assert ada.get("tenant").body["name"] == "Contoso"
+
+
+def test_a_new_zone_is_in_force_from_now_on_and_history_keeps_its_days(world, clock):
+    ada = world.tenant("UTC")
+    clock.set("2026-11-23T23:30:00+00:00")
+    ada.start(1)
+    clock.tick(minutes=10)
+    ada.stop()
+    change(ada, {"timeZone": "Asia/Tokyo"}, **{"If-Match": "*"})
+    ada.start(2)
+    clock.tick(minutes=10)
+    ada.stop()
+
+    assert [day["date"] for day in ada.report().body["days"]] == ["2026-11-23", "2026-11-24"]
+    assert ada.report().body["timeZone"] == "Asia/Tokyo"
+
+
+def test_a_slug_belongs_to_one_tenant(world):
+    ada, bob = world.tenant(), world.tenant()
+    taken = ada.get("tenant").body["slug"]
+    refused = change(bob, {"slug": taken, "name": "New name"}, **{"If-Match": "*"})
+
+    assert (refused.status, refused.code) == (409, "slug_taken")
+    assert bob.get("tenant").body["name"] == "Contoso"
+
+
+def test_the_organisation_decides_where_timers_start(world):
+    ada = world.tenant()
+    change(ada, {"azureDevOpsOrganization": "contoso-ltd"}, **{"If-Match": "*"})
+
+    assert ada.start(7).code == "wrong_organization"
+    assert ada.start(7, organization="contoso-ltd").status == 201
+
+
+def test_admins_read_settings_and_only_super_admins_what_was_bought(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    path = f"users/{ben.get('me').body['id']}"
+    ada.http.send("PATCH", path, {"role": "admin"}, token=ada.token)
+
+    assert "planDetail" not in ben.get("tenant").body
+    assert "planDetail" in ada.get("tenant").body
+    assert change(ben, {"name": "Mine"}, **{"If-Match": "*"}).code == "role_required"
+
+
+def test_a_change_of_nothing_is_none_and_not_on_record(world):
+    ada = world.tenant()
+    before = ada.get("tenant")
+    same = change(ada, {"name": "Contoso"}, **{"If-Match": before.headers["ETag"]})
+
+    assert same.headers["ETag"] == before.headers["ETag"]
+    assert [row["action"] for row in ada.get("audit").body["items"]] == ["tenant.created"]
+
+
+def test_a_change_goes_on_record_without_names_or_addresses(world):
+    ada = world.tenant()
+    change(ada, {"name": "Jane Doe Ltd", "adminEmail": "jane@doe.example", "writeBack": True}, **{"If-Match": "*"})
+    record = ada.get("audit").body["items"][0]
+
+    assert record["action"] == "tenant.changed"
+    assert (record["before"], record["after"]) == ({"writeBack": False}, {"writeBack": True})
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({"timeZone": "Mars/Base"}, "/timeZone"),
+        ({"slug": "Not A Slug"}, "/slug"),
+        ({"adminEmail": "nobody"}, "/adminEmail"),
+        ({"forgottenTimerLimitMinutes": 1}, "/forgottenTimerLimitMinutes"),
+        ({"writeBack": "yes"}, "/writeBack"),
+        ({"plan": "paid"}, "/plan"),
+        ({}, ""),
+    ],
+)
+def test_a_wrong_setting_is_named(world, body, wrong):
+    refused = change(world.tenant(), body, **{"If-Match": "*"})
+
+    assert (refused.status, [error["pointer"] for error in refused.body["errors"]]) == (400, [wrong])
+
+
+def test_the_audit_log_is_read_page_by_page_and_only_by_super_admins(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    for number in range(5):
+        change(ada, {"forgottenTimerLimitMinutes": 100 + number}, **{"If-Match": "*"})
+    pages, link = [], "audit?pageSize=3"
+    while link:
+        page = ada.get(link).body
+        pages.append([row["id"] for row in page["items"]])
+        link = page.get("nextLink")
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert len({row for page in pages for row in page}) == 7
+    assert ben.get("audit").code == "role_required"
