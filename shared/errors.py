@@ -3,11 +3,11 @@
 ApiError
 ├── InvalidRequest        400  invalid_request (and invalid_body, invalid_query, invalid_idempotency_key ...)
 ├── InvalidToken          401  invalid_token
-├── PaymentRequired       402  trial_expired, subscription_suspended ...
-├── Forbidden             403  insufficient_scope, role_required, user_deactivated, tenant_not_registered ...
+├── PaymentRequired       402  payment_required (trial_expired, subscription_suspended ...)
+├── Forbidden             403  forbidden (insufficient_scope, role_required, user_deactivated ...)
 ├── NotFound              404  not_found
 ├── MethodNotAllowed      405  method_not_allowed
-├── Conflict              409  timer_already_running, no_running_timer, tenant_already_registered ...
+├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
 ├── IdempotencyKeyReused  422  idempotency_key_reused

@@ -1,13 +1,12 @@
 """Who sends a request: the rules an Entra access token must keep, and the person it then names."""
 
+import base64
 import datetime as dt
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-
-import jwt
 
 from shared.errors import InsufficientScope, InvalidToken
 from shared.settings import GUID, Settings
@@ -22,8 +21,6 @@ SHOWN_CHARS: Final = 256
 CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # every personal Microsoft account lives in it
 
 Claims: TypeAlias = Mapping[str, Any]
-
-_JWS: Final = jwt.PyJWS(algorithms=["RS256"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +110,38 @@ def bearer_token(authorization: str | None) -> str:
 def signed_claims(token: str, keys: SigningKeys) -> tuple[Claims, SigningKey]:
     """What the token says and the key that signed it. Who it is from and for is not checked yet.
 
+    With one fixed algorithm the compact form is three decodings and one check of PyJWT's; its whole decoder adds
+    nothing to that and takes three times as long.
+
     Raises:
         InvalidToken: not RS256, not signed by one of the keys, or not a JSON object.
         Unavailable: there are no keys.
     """
     try:
-        key = keys.get(_kid(jwt.get_unverified_header(token)))
-        claims = json.loads(_JWS.decode(token, key.key, algorithms=["RS256"]))
-    except jwt.InvalidSignatureError:
-        raise InvalidToken("bad_signature") from None
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        header, payload, signature = (_decoded(part) for part in token.split("."))
+        key = keys.get(_kid(json.loads(header)))
+        if not key.has_signed(token.rpartition(".")[0].encode(), signature):
+            raise InvalidToken("bad_signature")
+        claims = json.loads(payload)
+    except (ValueError, RecursionError):
         raise InvalidToken("malformed") from None
     if not isinstance(claims, dict):
         raise InvalidToken("malformed")
     return claims, key
 
 
-def _kid(header: Mapping[str, Any]) -> str:
+def _decoded(part: str) -> bytes:
+    """Unpadded base64url and nothing else, spelled the one canonical way."""
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode():
+        raise InvalidToken("malformed")
+    return raw
+
+
+def _kid(header: object) -> str:
     """The key id; key material or addresses in the header are never looked at, extensions are refused."""
+    if not isinstance(header, dict):
+        raise InvalidToken("malformed")
     kid, kind = header.get("kid"), header.get("typ", "JWT")
     if header.get("alg") != "RS256" or "crit" in header or "b64" in header or kind != "JWT":
         raise InvalidToken("bad_header")

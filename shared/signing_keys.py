@@ -46,6 +46,10 @@ class SigningKey:
     key: jwt.PyJWK
     issuer: str | None
 
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Whether that is the RS256 signature of the data; the algorithm is bound to the key, never to a token."""
+        return self.key.Algorithm.verify(data, self.key.key, signature)
+
 
 @dataclass(frozen=True, slots=True)
 class _KeySet:

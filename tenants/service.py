@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from shared.identity import Principal
 
 from shared.errors import Conflict, Forbidden
+from shared.identity import Principal
 from shared.settings import Settings
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
 from shared.tenancy.rules import month_key, seat_cap

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import postgres
 from tests.support.entra import Entra
+from tests.support.logs import Listener
 from tests.support.world import FakeClock, Http, World
 
 
@@ -65,6 +67,16 @@ def host() -> Iterator[str]:
         yield base
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_personal_is_logged() -> Iterator[None]:
+    """The promise of the privacy policy, held against everything that the tests make the product log."""
+    listener, product = Listener(), logging.getLogger("timetracker")
+    product.addHandler(listener)
+    yield
+    product.removeHandler(listener)
+    assert listener.leaks() == []
+
+
 @pytest.fixture(scope="session")
 def internal_tid() -> str:
     return INTERNAL_TID
@@ -106,7 +118,7 @@ def app(settings, engine, signing_keys, clock) -> Iterator[App]:
 
 
 @pytest.fixture
-def http(app, host) -> Iterator[Http]:
+def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
     http = Http(host)
     yield http
     http.session.close()

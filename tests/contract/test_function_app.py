@@ -1,0 +1,96 @@
+"""The app as Microsoft's worker library sees it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import function_app
+from shared.http.operation import OPERATIONS
+
+
+assert function_app.app, "indexing the app is what registers the operations"
+ROOT = Path(__file__).resolve().parents[2]
+INDEX = """
+import asyncio, json, sys
+from pathlib import Path
+from devcloud.worker import Worker
+worker = asyncio.run(Worker.start(Path(sys.argv[1])))
+print(json.dumps({f.name: [f.trigger["type"], f.route, sorted(f.methods or [])] for f in worker.functions.values()}))
+worker.close(grace_seconds=5)
+"""
+
+
+@pytest.fixture(scope="module")
+def indexed():
+    run = subprocess.run(
+        [sys.executable, "-c", INDEX, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_the_worker_takes_every_function(indexed):
+    http = {name for name, (kind, _, _) in indexed.items() if kind == "httpTrigger"}
+
+    assert http == {*OPERATIONS, "zz_no_such_route"}
+    assert {name for name, (kind, _, _) in indexed.items() if kind == "timerTrigger"} == {"remove_expired"}
+
+
+def test_the_catch_all_route_sorts_last(indexed):
+    # the platform takes the first route that matches, functions sorted by name
+    assert max(indexed, key=str.upper) == "zz_no_such_route"
+
+
+def test_no_two_functions_have_the_same_route_and_method(indexed):
+    taken = [
+        (route, method) for kind, route, methods in indexed.values() if kind == "httpTrigger" for method in methods
+    ]
+
+    assert len(taken) == len(set(taken))
+
+
+def test_one_broken_function_is_reported_by_name(tmp_path):
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    (tmp_path / "function_app.py").write_text(
+        "import azure.functions as func\n"
+        "app = func.FunctionApp()\n"
+        "@app.route(route='x')\n"
+        "def broken(request: func.HttpRequest) -> func.HttpResponse: ...\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", INDEX, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode != 0
+    assert "broken" in run.stderr.splitlines()[-1]
+
+
+HEAVY = ("alembic", "devcloud", "requests", "azure.identity", "pyodbc", "psycopg", "hypothesis", "uvicorn", "typer")
+
+
+def test_the_app_imports_nothing_heavy_before_it_is_needed():
+    code = f"import function_app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_app_indexes_without_settings_and_without_a_network(tmp_path):
+    began = time.perf_counter()
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", "import function_app"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=bare,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert time.perf_counter() - began < 30

@@ -1,0 +1,50 @@
+import re
+from pathlib import Path
+
+import openapi_spec_validator
+import pytest
+
+import function_app
+from devcloud.apidocs import render
+from shared.http.openapi import document
+from shared.http.operation import OPERATIONS
+
+
+ROOT = Path(__file__).resolve().parents[2]
+assert function_app.app, "indexing the app is what registers the operations"
+
+
+def test_the_contract_lists_every_operation_once():
+    listed = [each["operationId"] for methods in document()["paths"].values() for each in methods.values()]
+
+    assert sorted(listed) == sorted(OPERATIONS)
+
+
+def test_the_served_contract_is_the_document(http):
+    answer = http.send("GET", "openapi.json")
+
+    assert answer.status == 200
+    assert answer.body["openapi"] == "3.1.0"
+    assert answer.body == document()
+
+
+def test_every_reference_leads_somewhere():
+    schemas = document()["components"]["schemas"]
+    named = set(re.findall(r"#/components/schemas/(\w+)", str(document())))
+
+    assert named <= set(schemas)
+
+
+def test_the_document_is_valid_openapi():
+    openapi_spec_validator.validate(document())
+
+
+def test_the_page_on_the_api_is_the_contract():
+    assert (ROOT / "docs/api.md").read_text() == render(document())
+
+
+@pytest.mark.parametrize("operation", list(OPERATIONS.values()), ids=lambda operation: operation.id)
+def test_an_operation_says_what_it_is(operation):
+    assert operation.summary
+    assert operation.answers
+    assert not operation.path.startswith(("/", "api"))

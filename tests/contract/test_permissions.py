@@ -1,0 +1,89 @@
+"""The whole matrix: every operation with every role, without a token, and from another tenant."""
+
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+import function_app
+from shared.db.schema import users
+from shared.http.operation import OPERATIONS
+from shared.permissions import PERMISSIONS, Access
+from shared.tenancy.model import Role
+from tests.support.world import WORK_ITEM
+
+
+assert function_app.app, "indexing the app is what registers the operations"
+BODIES = {
+    "start_timer": WORK_ITEM,
+    "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
+}
+QUERIES = {"get_month_report": {"month": "2026-11"}}
+PEOPLE = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.USER)
+TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.TOKEN)
+
+
+def call(http, name, token=None):
+    operation = OPERATIONS[name]
+    return http.send(operation.method, operation.path, BODIES.get(name), token=token, params=QUERIES.get(name))
+
+
+def with_role(world, engine, role):
+    person = world.member(world.tenant())
+    with engine.begin() as tx:
+        own = users.c.entra_object_id == uuid.UUID(person.oid)
+        tx.execute(sa.update(users).where(own).values(role=role.value))
+    return person
+
+
+def test_every_operation_has_a_row_and_every_row_an_operation():
+    assert set(OPERATIONS) == set(PERMISSIONS)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_do_what_its_row_says(world, http, engine, role, name):
+    answer = call(http, name, with_role(world, engine, role).token)
+    allowed = PERMISSIONS[name].access.admits(role)
+
+    assert (answer.status not in {401, 403}) == allowed, answer.raw
+    assert answer.status < 500
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_nothing_is_answered_without_a_token(http, name):
+    answer = call(http, name)
+
+    assert (answer.status, answer.code) == (401, "invalid_token")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_directory_that_is_unknown_gets_nothing(world, http, name):
+    answer = call(http, name, world.person().token)
+
+    assert (answer.status, answer.code) == (403, "tenant_not_registered")
+
+
+@pytest.mark.parametrize("name", sorted(set(PERMISSIONS) - set(TOKENS)))
+def test_what_is_open_to_anyone_needs_no_token(http, name):
+    assert call(http, name).status == 200
+
+
+def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
+    ada, bob = world.tenant(name="Ada's secret marker"), world.tenant()
+    ada.start(4711, project="Marker project", note="marker note")
+    ada.stop()
+    ada_id = ada.get("me").body["id"]
+    answers = [
+        bob.get("timer-log", user=ada_id),
+        bob.get("timer-log", after=f"{ada.log()[0]['timerId']}.stopped"),
+        *(call(bob.http, name, bob.token) for name in PEOPLE),
+    ]
+
+    assert answers[0].status == 404
+    assert answers[1].body["items"] == []
+    for answer in answers:
+        assert b"marker" not in answer.raw.lower()
+        assert ada_id.encode() not in answer.raw
+        assert b"4711" not in answer.raw

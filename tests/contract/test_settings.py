@@ -1,0 +1,70 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings, SettingsError
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+# What the platform itself reads.
+OF_THE_PLATFORM = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "PYTHON_THREADPOOL_THREAD_COUNT"}
+NAMES = {str(field.alias) for field in Settings.model_fields.values()}
+
+
+def test_the_sample_has_every_setting_and_no_other():
+    assert set(SAMPLE) - OF_THE_PLATFORM == NAMES
+
+
+def test_the_sample_is_valid():
+    assert Settings.from_env(SAMPLE).trial_days == 30
+
+
+def test_the_readme_lists_every_setting_and_no_other():
+    table = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+
+    assert sorted(table) == sorted(NAMES)
+
+
+def test_the_sample_holds_no_secret():
+    assert max(len(value) for value in SAMPLE.values()) < 64
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ENTRA_API_CLIENT_ID", "api://x", "GUID"),
+        ("ENTRA_CLIENT_IDS", "not-a-guid", "GUID"),
+        ("ENTRA_AUTHORITY", "login.example", "https://"),
+        ("CORS_ALLOWED_ORIGINS", "*", "exact origins"),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example/path", "exact origins"),
+        ("TRIAL_DAYS", "0", "greater than or equal to 1"),
+        ("TRIAL_USER_LIMIT", "five", "integer"),
+        ("INTERNAL_TENANT_IDS", "x", "GUID"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_expected(name, value, told):
+    with pytest.raises(SettingsError, match=told) as caught:
+        Settings.from_env({**SAMPLE, name: value})
+
+    assert f"{name}: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ENTRA_API_CLIENT_ID", "ENTRA_CLIENT_IDS"])
+def test_a_missing_setting_is_named(name):
+    with pytest.raises(SettingsError, match=f"{name}: Field required"):
+        Settings.from_env({**SAMPLE, name: ""})
+
+
+def test_every_wrong_setting_is_told_at_once():
+    with pytest.raises(SettingsError, match=r"TRIAL_DAYS.*TRIAL_USER_LIMIT"):
+        Settings.from_env({**SAMPLE, "TRIAL_DAYS": "x", "TRIAL_USER_LIMIT": "y"})
+
+
+def test_the_keys_follow_the_authority_unless_they_are_named():
+    followed = Settings.from_env({**SAMPLE, "ENTRA_KEYS_URL": "", "ENTRA_AUTHORITY": "http://127.0.0.1:9/"})
+
+    assert followed.entra_keys_url == "http://127.0.0.1:9/common/discovery/v2.0/keys"
