@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.db.prepared import Prepared, Row
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
@@ -42,7 +43,7 @@ _CALLER: Final[sa.Select[Any]] = (
     .join(users, users.c.tenant_id == tenants.c.id)
     .where(tenants.c.entra_tenant_id == bindparam("tid"), users.c.entra_object_id == bindparam("oid"))
 )
-_CALLER_LOCKED: Final = locked(_CALLER, users)
+_FIND_CALLER: Final = {False: Prepared(_CALLER), True: Prepared(locked(_CALLER, users))}  # by whether it is held
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
 _MONTH = InsertIfAbsent(
     user_months,
@@ -51,7 +52,7 @@ _MONTH = InsertIfAbsent(
 )
 
 
-def tenant_of(row: sa.Row[Any]) -> Tenant:
+def tenant_of(row: Row) -> Tenant:
     return Tenant(
         id=row.id,
         public_id=row.public_id,
@@ -69,7 +70,7 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
 
 def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller | None:
     """The person behind a token; with `lock`, one user's writes happen one after another."""
-    row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
+    row = _FIND_CALLER[lock].first(tx, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)})
     if row is None:
         return None
     user = User(
