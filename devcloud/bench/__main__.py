@@ -29,6 +29,8 @@ def main(
 ) -> None:
     """Loads the host and a floor in turns, and shows what start, stop and the month's report cost."""
     console = Console()
+    if not console.is_terminal:
+        console.width = 150
     if quick:
         seconds, rounds, entries = 0.7, 2, 100_000
     folder = PROJECT / ".data" / "bench"

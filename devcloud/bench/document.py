@@ -17,8 +17,8 @@ Made by `{command}`; run it again to replace this page. Nothing here is a promis
 what does not depend on the machine is the **ratio**: the product and the floor take turns, round by round, on the same
 kind of host.
 
-* **The floor** (`devcloud/bench/floor_app`) is the least a correct answer could cost on this server: it verifies the RS256
-  signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and nothing
+* **The floor** (`devcloud/bench/floor_app`) is the least a correct answer could cost on this server: it verifies the
+  RS256 signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and nothing
   else. It holds no rule: no running-timer check, log, entry, days, plan, lock or Idempotency-Key.
 * **The load** is a process of its own: one user per connection, alternating start and stop, each with a fresh
   Idempotency-Key, every answer checked (status and body), every latency counted. It is a closed loop: the next request
@@ -62,8 +62,8 @@ Aim: under 50 ms warm for a tenant with 1,000,000 entries. {month_verdict} The c
 not the table: a thin month of 400 entries costs the same in every table.
 """
 
-_READING = """Why it is not less: a start writes three tables and a stop six where the floor writes one, all of it in one
-commit; both answer with a document that was validated field by field and kept for its Idempotency-Key. With several
+_READING = """Why it is not less: a start writes three tables and a stop six where the floor writes one, all of it
+in one commit; both answer with a document that was validated field by field and kept for its Idempotency-Key. With several
 connections the processor is the limit, so the ratio goes towards that of CPU per request. SQLite has one writer, so
 starts and stops queue up; threads wait for a lock of ours, since SQLite's own wait sleeps up to 100 ms.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 
 PROJECT = Path(__file__).resolve().parents[2]
+LOG = PROJECT / ".data" / "bench" / "hosts.log"
 READY = "host ready on http://127.0.0.1:"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STOP_SECONDS = 15
@@ -35,10 +36,17 @@ def host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
     Raises:
         HostDied: it ended instead.
     """
+    LOG.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "devcloud", "host", "--app", str(app_dir), "--port", "0"]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        command, cwd=PROJECT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
     try:
         yield Host(_port(process), process.pid)
     finally:
@@ -56,7 +64,7 @@ def _port(process: subprocess.Popen[bytes]) -> int:
         line = raw.decode(errors="replace").strip()
         if line.startswith(READY):
             return int(line.removeprefix(READY))
-    raise HostDied(f"the host of {process.args!r} ended with exit code {process.wait()}")
+    raise HostDied(f"a host ended with exit code {process.wait()}; see {LOG.relative_to(PROJECT)}")
 
 
 def tree(pid: int) -> list[int]:
