@@ -18,8 +18,8 @@ what does not depend on the machine is the **ratio**: the product and the floor 
 kind of host.
 
 * **The floor** (`devcloud/bench/floor_app`) is the least a correct answer could cost on this server: it verifies the
-  RS256 signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and nothing
-  else. It holds no rule: no running-timer check, log, entry, days, plan, lock or Idempotency-Key.
+  RS256 signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and
+  nothing else. It holds no rule: no running-timer check, log, entry, days, plan, lock or Idempotency-Key.
 * **The load** is a process of its own: one user per connection, alternating start and stop, each with a fresh
   Idempotency-Key, every answer checked (status and body), every latency counted. It is a closed loop: the next request
   waits for the answer. `load` is its share of one core; `others` is the share of all cores that neither it nor the
@@ -63,9 +63,9 @@ not the table: a thin month of 400 entries costs the same in every table.
 """
 
 _READING = """Why it is not less: a start writes three tables and a stop six where the floor writes one, all of it
-in one commit; both answer with a document that was validated field by field and kept for its Idempotency-Key. With several
-connections the processor is the limit, so the ratio goes towards that of CPU per request. SQLite has one writer, so
-starts and stops queue up; threads wait for a lock of ours, since SQLite's own wait sleeps up to 100 ms.
+in one commit; both answer with a document that was validated field by field and kept for its Idempotency-Key. With
+several connections the processor is the limit, so the ratio goes towards that of CPU per request. SQLite has one
+writer, so starts and stops queue up; threads wait for a lock of ours, since SQLite's own wait sleeps up to 100 ms.
 
 """
 

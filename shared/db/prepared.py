@@ -17,7 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 Statement: TypeAlias = Any  # a Select, Insert, Update or Delete
 Values = Mapping[str, Any]
-Process = Callable[[Any], Any] | None
+Process = Callable[[Any], Any]
 Row: TypeAlias = Any  # columns are its attributes, as of SQLAlchemy's own rows
 Driver: TypeAlias = Any  # whatever the driver takes and gives
 
@@ -69,21 +69,22 @@ class _Ready:
         self._sql = str(compiled)
         self._dialect = dialect
         self._error = dialect.loaded_dbapi.Error
-        order = compiled.positiontup
-        self._names = None if order is not None else tuple(compiled.binds)
+        positional = compiled.positiontup is not None
+        self._order = tuple(compiled.positiontup or compiled.binds)
+        self._names = None if positional else self._order
         constants = {name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required}
         self._constants = {name: value for name, value in constants.items() if name not in names}
-        self._binds: list[tuple[str, Process]] = [
-            (name, _impl(compiled.binds[name].type, dialect).bind_processor(dialect))
-            for name in (order if order is not None else compiled.binds)
-        ]
+        types = [compiled.binds[name].type.dialect_impl(dialect) for name in self._order]
+        self._binds = _those_that_do(each.bind_processor(dialect) for each in types)
         self._columns = list(statement.exported_columns)
         self._row: Callable[[Sequence[Any]], Any] | None = None
 
     def parameters(self, values: Values) -> Driver:
         if self._constants:
             values = {**self._constants, **values}
-        found = [values[name] if process is None else process(values[name]) for name, process in self._binds]
+        found = [values[name] for name in self._order]
+        for place, process in self._binds:
+            found[place] = process(found[place])
         return tuple(found) if self._names is None else dict(zip(self._names, found, strict=True))
 
     def execute(self, tx: sa.Connection, parameters: Driver, *, many: bool = False) -> None:
@@ -124,18 +125,20 @@ class _Ready:
     def _row_maker(self, description: Iterable[Any]) -> Callable[[Sequence[Any]], Any]:
         """Some processors depend on what the driver says it returns, so this waits for the first row."""
         named: Any = namedtuple("Row", [column.name for column in self._columns])  # type: ignore[misc] # noqa: PYI024
-        processes: list[Process] = [
-            _impl(column.type, self._dialect).result_processor(self._dialect, told[1])
+        processes = _those_that_do(
+            column.type.dialect_impl(self._dialect).result_processor(self._dialect, told[1])
             for column, told in zip(self._columns, description, strict=True)
-        ]
+        )
 
         def row(found: Sequence[Any]) -> Row:
-            return named._make(
-                value if process is None else process(value) for process, value in zip(processes, found, strict=True)
-            )
+            values = list(found)
+            for place, process in processes:
+                values[place] = process(values[place])
+            return named._make(values)
 
         return row
 
 
-def _impl(of: sa.types.TypeEngine[Any], dialect: Dialect) -> sa.types.TypeEngine[Any]:
-    return of.dialect_impl(dialect)
+def _those_that_do(processes: Iterable[Process | None]) -> list[tuple[int, Process]]:
+    """Most values go through as they are: only the places of the others, with what is done to them."""
+    return [(place, process) for place, process in enumerate(processes) if process is not None]
