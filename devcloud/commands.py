@@ -52,7 +52,7 @@ def host(
 ) -> None:
     """Serves one function app the way Azure does."""
     from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
-    from devcloud import ports, serve, worker  # noqa: PLC0415 - likewise
+    from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
 
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
@@ -63,7 +63,7 @@ def host(
         if function:
             raise typer.Exit(0 if serve.run_once(options, function) else 1)
         serve.serve(options)
-    except worker.IndexingError as error:
+    except indexing.IndexingError as error:
         _fail("host: cannot index the app: ", error, 1)
     except (
         settings_file.SettingsFileError,
