@@ -13,6 +13,7 @@ from devcloud.bench.directory import directory
 from devcloud.bench.ground import filled
 from devcloud.bench.measure import LoadFailed, figures
 from devcloud.bench.processes import PROJECT, HostDied
+from devcloud.run import NotStarted
 
 
 PAGE = PROJECT / "docs" / "performance.md"
@@ -36,7 +37,7 @@ def main(
     folder = PROJECT / ".data" / "bench"
     try:
         found, verdicts = _measured(folder, seconds=seconds, rounds=rounds, entries=entries, console=console)
-    except (LoadFailed, HostDied) as error:
+    except (LoadFailed, HostDied, NotStarted) as error:
         console.print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from None
     for table in found.values():

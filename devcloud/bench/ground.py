@@ -1,7 +1,9 @@
 """The databases a bench stands on: a tenant with its people and projects, and as many time entries as are asked for."""
 
+import asyncio
 import datetime as dt
 import hashlib
+import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
@@ -36,7 +38,7 @@ def empty(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f"{path.name}*"):
         old.unlink()
-    migrate({"DATABASE_URL": url_of(path), "PATH": ""})
+    asyncio.run(migrate({**os.environ, "DATABASE_URL": url_of(path)}))
     engine = make_engine(url_of(path))
     with engine.begin() as tx:
         tx.execute(tenants.insert(), _tenant())
