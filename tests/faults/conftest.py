@@ -23,6 +23,13 @@ def two_hosts(database_url, entra, internal_tids, tmp_path_factory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
+def one_host(database_url, entra, tmp_path_factory) -> Iterator[str]:
+    settings = product.environment(database_url, entra)
+    with product.host(tmp_path_factory.mktemp("host") / "log", settings) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
 def crowd() -> Iterator[Crowd]:
     crowd = Crowd(32)
     yield crowd
