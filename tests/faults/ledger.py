@@ -29,7 +29,7 @@ class Ledger:
             if answer.status == 201:
                 self.started[answer.body["id"]] += 1
                 self._end(answer.body.get("stopped"))
-            elif answer.status == 200:
+            elif answer.status == 200 and "stoppedAt" in answer.body:
                 self._end(answer.body)
 
     def _end(self, entry: dict[str, Any] | None) -> None:
@@ -49,7 +49,7 @@ class Stored:
 
     @classmethod
     def of(cls, engine: sa.Engine, *tids: str) -> "Stored":
-        with engine.connect() as tx:
+        with _reading(engine) as tx:
             logged = tx.execute(_of(timer_log, tids, timer_log.c.timer_id, timer_log.c.event, timer_log.c.elapsed_ms))
             rows = [(str(row.timer_id), row.event, row.elapsed_ms) for row in logged]
             entries = tx.execute(_of(time_entries, tids, time_entries.c.public_id, time_entries.c.elapsed_ms))
@@ -63,7 +63,7 @@ class Stored:
 
 def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
     """The seats that a tenant counts, and the accounts that it has."""
-    with engine.connect() as tx:
+    with _reading(engine) as tx:
         used = tx.execute(sa.select(tenants.c.seats_used).where(tenants.c.entra_tenant_id == uuid.UUID(tid)))
         accounts = tx.execute(_of(users, (tid,), sa.func.count()))
         return used.scalar_one(), accounts.scalar_one()
@@ -71,12 +71,12 @@ def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
 
 def addresses(engine: sa.Engine, tid: str) -> list[str]:
     """The e-mail addresses that somebody in a directory holds."""
-    with engine.connect() as tx:
+    with _reading(engine) as tx:
         return sorted(filter(None, tx.scalars(_of(users, (tid,), users.c.email_key))))
 
 
 def broken(engine: sa.Engine) -> list[Violation]:
-    with engine.connect() as tx:
+    with _reading(engine) as tx:
         return list(violations(tx))
 
 
@@ -97,6 +97,11 @@ def watched(engine: sa.Engine) -> Iterator[list[Violation]]:
     finally:
         over.set()
         watching.join()
+
+
+def _reading(engine: sa.Engine) -> sa.Connection:
+    """A connection that takes no lock away from those who write."""
+    return engine.connect().execution_options(reads_only=True)
 
 
 def _of(table: sa.Table, tids: tuple[str, ...], *columns: Any) -> sa.Select[Any]:  # noqa: ANN401 - of any type
