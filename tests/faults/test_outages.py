@@ -32,6 +32,7 @@ def assert_unavailable(answer: Answer) -> None:
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.body["requestId"] == answer.headers["X-Request-Id"]
     assert [word for word in TELLING if word in answer.raw] == []
+    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been what was lost
 
 
 @dataclass
