@@ -1,11 +1,15 @@
 """Two processes on one database, and people who press the button many times at once."""
 
 import itertools
+import uuid
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from shared.db.schema import users
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
 from tests.faults.product import via
@@ -164,3 +168,38 @@ def test_ten_who_register_one_directory_at_once_make_one_tenant(two_hosts, entra
     assert Counter(answer.status for answer in answers) == {201: 1, 409: 9}, attempt
     assert {answer.code for answer in answers if answer.status == 409} == {"tenant_already_registered"}
     assert seats(engine, tid) == (1, 1)
+
+
+def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_hosts, entra, crowd, engine):
+    ada = product.admin(entra, two_hosts[0])
+    bob = product.person(entra, two_hosts[0], ada.tid)
+    with engine.connect() as other, other.begin() as making:
+        other.execute(users.insert(), account_by_hand(other, ada, bob.email))
+
+        def make() -> None:
+            until_somebody_waits(engine)
+            making.commit()
+
+        answer, _ = crowd.at_once([partial(sign_in, bob, two_hosts[0]), make])
+
+    assert (answer.status, answer.code) == (403, "user_deactivated")
+    assert seats(engine, ada.tid) == (1, 2)
+
+
+def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, Any]:
+    """A colleague of the admin who may not sign in, and so takes no seat."""
+    mine = users.c.entra_object_id == uuid.UUID(admin.oid)
+    row = tx.execute(sa.select(users).where(mine)).one()._asdict()
+    del row["id"]
+    made = {"public_id": uuid.UUID(new_id()), "entra_object_id": None, "email": email, "email_key": email}
+    return row | made | {"auth_provider": "manual", "is_active": False}
+
+
+def until_somebody_waits(engine: sa.Engine) -> None:
+    """PostgreSQL tells who waits for a lock; on SQLite every writer waits from its first statement."""
+    if engine.dialect.name != "postgresql":
+        return
+    waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    with engine.connect() as look:
+        while not look.execute(waiting).scalar_one():
+            look.rollback()
