@@ -11,7 +11,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in {"devcloud", "shared"}:
             raise
-        (Path(sys.prefix) / ".installed").unlink(missing_ok=True)
+        for stamp in Path(sys.prefix).glob(".installed-*"):
+            stamp.unlink()  # so that it is installed again
         sys.exit(f"devcloud: the package {error.name} is missing here; run scripts/run again to install it")
     app()
 

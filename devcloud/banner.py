@@ -3,6 +3,12 @@
 from rich.console import Console
 from rich.table import Table
 
+from devcloud.entra.people import PEOPLE, Person
+from devcloud.entra.server import PORT as ENTRA_PORT
+
+
+SHOWN = ("ada", "ben", "chloe", "gus", "nora")
+DEFAULT_ENTRA_URL = f"http://127.0.0.1:{ENTRA_PORT}"
 
 console = Console(soft_wrap=True, highlight=False, markup=False)
 
@@ -20,27 +26,38 @@ def show(host_url: str, entra_url: str) -> None:
     addresses.add_row("sign-in (stand-in for Entra)", entra_url)
     console.print()
     console.print(addresses)
-    if people := demo_people():
-        table = Table.grid(padding=(0, 3))
-        for person in people:
-            table.add_row(*person)
-        tell("\nPeople of the demo tenant:")
-        console.print(table)
+    people = demo_people()
+    table = Table.grid(padding=(0, 3))
+    for person in people:
+        table.add_row(*person)
+    tell("\nDemo people:")
+    console.print(table)
     tell("\nTry it:")
-    for command in commands(host_url, people[0][0] if people else "ada"):
+    for command in commands(host_url, entra_url, people[0][0]):
         tell(f"  {command}")
     tell("\nReady. Ctrl-C stops everything.")
 
 
 def demo_people() -> list[tuple[str, ...]]:
-    """Name, role and what else there is to say of each person; the stand-in for Entra knows them."""
-    return []
+    """What to call each person, their name, and who they are."""
+    return [(person.short, person.name, _role(person)) for person in PEOPLE if person.short in SHOWN]
 
 
-def commands(host_url: str, person: str) -> list[str]:
+def _role(person: Person) -> str:
+    match person.directory.name, person.is_guest:
+        case "Contoso", True:
+            return f"user of Contoso, a guest from {person.home.name}"
+        case "Contoso", _:
+            return "super admin of Contoso" if person.short == "ada" else "user of Contoso"
+        case name, _:
+            return f"in the directory of {name}, which has no tenant yet"
+
+
+def commands(host_url: str, entra_url: str, person: str) -> list[str]:
     """Lines to paste into another terminal, in the project's directory."""
     json = "-H 'Content-Type: application/json'"
-    token = f"TOKEN=$(.venv/bin/python -m devcloud token {person})"
+    authority = "" if entra_url == DEFAULT_ENTRA_URL else f" --authority {entra_url}"
+    token = f"TOKEN=$(.venv/bin/python -m devcloud token {person}{authority})"
     bearer = '-H "Authorization: Bearer $TOKEN"'
     start = '{"organization": "contoso", "project": "Website", "workItemId": 42}'
     return [
@@ -48,4 +65,5 @@ def commands(host_url: str, person: str) -> list[str]:
         f"curl -s -X POST {host_url}/api/sign-in {bearer}",
         f"curl -s -X POST {host_url}/api/timers/start {bearer} {json} -d '{start}'",
         f"curl -s -X POST {host_url}/api/timers/stop {bearer}",
+        f'curl -s "{host_url}/api/reports/month?month=$(date -u +%Y-%m)&groupBy=project,user&format=csv" {bearer}',
     ]

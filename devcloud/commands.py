@@ -41,7 +41,7 @@ def run(
 
 
 @app.command()
-def host(  # noqa: PLR0913 - one option each
+def host(
     app_dir: Annotated[Path, typer.Option("--app", help="the directory of function_app.py")] = Path(),
     port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = 7071,
     function: Annotated[str, typer.Option("--run", help="run this timer function once and end")] = "",
@@ -52,7 +52,7 @@ def host(  # noqa: PLR0913 - one option each
 ) -> None:
     """Serves one function app the way Azure does."""
     from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
-    from devcloud import ports, serve, worker  # noqa: PLC0415 - likewise
+    from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
 
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
@@ -63,7 +63,7 @@ def host(  # noqa: PLR0913 - one option each
         if function:
             raise typer.Exit(0 if serve.run_once(options, function) else 1)
         serve.serve(options)
-    except worker.IndexingError as error:
+    except indexing.IndexingError as error:
         _fail("host: cannot index the app: ", error, 1)
     except (
         settings_file.SettingsFileError,
@@ -84,6 +84,17 @@ def entra(context: typer.Context) -> None:
 def token(context: typer.Context) -> None:
     """Prints an access token of a demo person."""
     _hand_over("devcloud.entra.cli", context)
+
+
+@app.command("api-docs")
+def api_docs() -> None:
+    """Writes docs/api.md anew from the contract."""
+    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    from devcloud import apidocs  # noqa: PLC0415 - commands load only what they need
+    from shared.http.openapi import document  # noqa: PLC0415 - likewise
+
+    assert function_app.app  # noqa: S101 - used, by being imported
+    Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
 
 
 @app.command(context_settings=PASS_ON)

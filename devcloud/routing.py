@@ -11,7 +11,8 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.routing.converters import BaseConverter
 
 from devcloud.constraints import UnsupportedConstraint, converter
-from devcloud.worker import Function, IndexingError
+from devcloud.indexing import IndexingError
+from devcloud.worker import Function
 
 
 SEGMENT = re.compile(r"(?:\{(?:[^{}]|\{\{|\}\})+\}|[^/])+")

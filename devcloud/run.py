@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from shared.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = "timetracker.db"
+DEMO = "demo-loaded"
 FAILED, USAGE = 1, 2
 
 
@@ -30,6 +30,10 @@ class Options:
     fresh: bool
     timers: bool
     demo: bool
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.data / DATABASE}"
 
     @property
     def host_url(self) -> str:
@@ -52,7 +56,6 @@ def run(options: Options) -> int:
         return USAGE
     try:
         prepare_data(options)
-        migrate(environment)
         asyncio.run(_supervise(options, environment))
     except (NotStarted, ChildDied) as error:
         banner.tell(str(error))
@@ -64,7 +67,7 @@ def run(options: Options) -> int:
 def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]:
     """What the processes get: the user's environment first, then ours, then the settings file."""
     environment = dict(given)
-    environment.setdefault("DATABASE_URL", f"sqlite:///{options.data / DATABASE}")
+    environment.setdefault("DATABASE_URL", options.database_url)
     environment["ENTRA_AUTHORITY"] = options.entra_url
     environment["ENTRA_KEYS_URL"] = f"{options.entra_url}/common/discovery/v2.0/keys"
     settings_file.load(PROJECT, environment)
@@ -78,17 +81,13 @@ def prepare_data(options: Options) -> None:
             path.unlink()
 
 
-def migrate(environment: Mapping[str, str]) -> None:
+async def migrate(environment: Mapping[str, str]) -> None:
     """Brings the database to the newest revision.
 
     Raises:
         NotStarted: Alembic failed; the text is its last line.
     """
-    command = python("-m", "alembic", "-c", "alembic.ini", "upgrade", "head")
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise NotStarted(f"the database was not migrated: {said[-1]}")
+    await _done("the database was not migrated", environment, "alembic", "-c", "alembic.ini", "upgrade", "head")
 
 
 async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
@@ -106,23 +105,42 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     supervisor = Supervisor([host, entra], environment, project=PROJECT, show=banner.tell)
     os.chdir(PROJECT)
 
+    demo = _demo_is_owed(options, environment)
+
     async def ready() -> None:
-        if options.demo:
-            await _load_demo(options, environment)
+        if demo:
+            arguments = ("demo", "--host", options.host_url, "--entra", options.entra_url)
+            await _done("the demo tenant was not loaded", environment, "devcloud", *arguments)
+            (options.data / DEMO).write_text(environment["DATABASE_URL"])
         banner.show(options.host_url, options.entra_url)
 
-    await supervisor.run(ready)
+    await supervisor.run(lambda: migrate(environment), ready)
 
 
-async def _load_demo(options: Options, environment: Mapping[str, str]) -> None:
-    loading = await asyncio.create_subprocess_exec(
-        *python("-m", "devcloud", "demo", "--host", options.host_url, "--entra", options.entra_url),
+def _demo_is_owed(options: Options, environment: Mapping[str, str]) -> bool:
+    """Looking into the database would cost every start a second, so a file says which one has the demo."""
+    noted = options.data / DEMO
+    kept = environment["DATABASE_URL"] != options.database_url or (options.data / DATABASE).exists()
+    return options.demo and not (kept and noted.exists() and noted.read_text() == environment["DATABASE_URL"])
+
+
+async def _done(failing: str, environment: Mapping[str, str], module: str, *arguments: str) -> None:
+    """Runs a Python module to its end; a cancelled start ends it as well."""
+    process = await asyncio.create_subprocess_exec(
+        *python("-m", module, *arguments),
+        cwd=PROJECT,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    said, _ = await loading.communicate()
-    if loading.returncode:
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise NotStarted(f"the demo tenant was not loaded: {lines[-1]}")
+        raise NotStarted(f"{failing}: {lines[-1]}")

@@ -10,10 +10,12 @@ from typing import Any
 
 from croniter import CroniterError, croniter
 
-from devcloud.worker import Function, IndexingError, InvocationFailed, Worker
+from devcloud.indexing import IndexingError
+from devcloud.worker import Function, InvocationFailed, Worker
 
 
-FIELDS = re.compile(r"[0-9a-z*,/-]+", re.IGNORECASE)
+NUMBERS = re.compile(r"[0-9*,/-]+")
+NAMES = {4: r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", 5: r"sun|mon|tue|wed|thu|fri|sat"}
 WITH_SECONDS, WITHOUT_SECONDS = 6, 5
 WEEKDAY = 5
 LATE = dt.timedelta(seconds=1)
@@ -38,10 +40,9 @@ class Schedule:
             fields.insert(0, "0")
         if len(fields) != WITH_SECONDS:
             raise ScheduleError(f"{text!r} is no schedule: NCRONTAB has 6 fields, from seconds to weekday")
-        if not all(FIELDS.fullmatch(field) for field in fields) or re.search(
-            r"7", re.sub(r"/\d+", "", fields[WEEKDAY])
-        ):
-            raise ScheduleError(f"{text!r} is no schedule: fields hold * , - / numbers and names; Sunday is 0")
+        for index, field in enumerate(fields):
+            if wrong := _wrong(index, field):
+                raise ScheduleError(f"{text!r} is no schedule: {wrong}")
         self._expression = " ".join(fields)
         try:
             self.next(dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
@@ -57,6 +58,17 @@ class Schedule:
     def is_shorter_than(self, interval: dt.timedelta, *, now: dt.datetime) -> bool:
         first = self.next(now)
         return self.next(first) - first < interval
+
+
+def _wrong(index: int, field: str) -> str:
+    """What croniter would take in another sense than NCRONTAB does."""
+    if not NUMBERS.fullmatch(re.sub(NAMES.get(index, r"\Z"), "", field, flags=re.IGNORECASE) or "*"):
+        return f"{field!r} holds more than * , - / numbers and names"
+    if index == WEEKDAY and re.search("7", re.sub(r"/\d+", "", field)):
+        return "weekdays are 0 to 6, Sunday is 0"
+    if any(int(low) > int(high) for low, high in re.findall(r"(\d+)-(\d+)", field)):
+        return f"the range {field!r} goes down"
+    return ""
 
 
 def resolved(text: str, settings: Mapping[str, str]) -> str:

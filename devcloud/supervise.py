@@ -13,6 +13,7 @@ from devcloud.children import Child, ChildDied, Spec
 NOT_WATCHED = {"tests", "docs", "infra", "scripts", "node_modules", "build", "__pycache__"}
 
 Show = Callable[[str], None]
+Step = Callable[[], Awaitable[None]]
 
 
 class Supervisor:
@@ -26,8 +27,10 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
 
-    async def run(self, when_ready: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, prepare: Step, when_ready: Step) -> None:
         """Runs until a signal; everything it started has ended when it returns.
+
+        The children start while `prepare` works, but none is asked for anything before it is done.
 
         Raises:
             ChildDied: a process ended on its own.
@@ -35,7 +38,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
-        work = asyncio.ensure_future(self._work(when_ready))
+        work = asyncio.ensure_future(self._work(prepare, when_ready))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -47,8 +50,10 @@ class Supervisor:
             await asyncio.gather(work, return_exceptions=True)
             await asyncio.gather(*(child.stop() for child in self._children.values()))
 
-    async def _work(self, when_ready: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.gather(*(self._start(spec) for spec in self._specs))
+    async def _work(self, prepare: Step, when_ready: Step) -> None:
+        await asyncio.gather(*(self._begin(spec) for spec in self._specs))
+        await prepare()
+        await asyncio.gather(*(child.until_ready() for child in self._children.values()))
         for child in self._children.values():
             child.release()
         await when_ready()
@@ -63,10 +68,9 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self, spec: Spec) -> Child:
+    async def _begin(self, spec: Spec) -> Child:
         child = await Child.start(spec, self._environment, self._show)
         self._children[spec.name] = child
-        await child.until_ready()
         return child
 
     async def _watch_over(self, spec: Spec) -> None:
@@ -93,7 +97,8 @@ class Supervisor:
         self._show(f"{names} changed: restarting the host")
         await self._children[host.name].stop()
         try:
-            child = await self._start(host)
+            child = await self._begin(host)
+            await child.until_ready()
         except ChildDied as death:
             self._show(f"{death}\nwaiting for the next change")
             return False

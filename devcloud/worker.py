@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import re
 import sys
 import threading
 import time
@@ -16,7 +15,9 @@ from typing import Any, Self
 
 import azure_functions_runtime as library
 
+from devcloud import indexing
 from devcloud.cookies import set_cookie
+from devcloud.indexing import IndexingError
 from devcloud.wire import FIRST_TRY, PROTOS, ParameterBinding, StatusResult, TypedData, trace_of
 from shared.clock import new_id
 
@@ -25,10 +26,6 @@ HTTP_LIMIT_SECONDS = 230.0  # Azure's load balancer gives up here, whatever func
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 log = logging.getLogger("devcloud.worker")
-
-
-class IndexingError(Exception):
-    """The app cannot be indexed; one line that names the function, or the place, and the reason."""
 
 
 class InvocationFailed(Exception):
@@ -109,7 +106,7 @@ class Worker:
             worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app_dir)),
         )
         if init.result.status != StatusResult.Success:
-            raise IndexingError(_reason(init.result.exception, app_dir))
+            raise IndexingError(indexing.reason(init.result.exception, app_dir))
         found = await _ask(library.functions_metadata_request)
         functions = [_function(metadata) for metadata in found.function_metadata_results or []]
         if not functions:
@@ -204,13 +201,6 @@ def _function(metadata: Any) -> Function:  # noqa: ANN401 - the library is untyp
     if len(triggers) != 1:
         raise IndexingError(f"the function {metadata.name} has {len(triggers)} triggers, it needs one")
     return Function(metadata.name, metadata.function_id, triggers[0])
-
-
-def _reason(failure: Any, app_dir: Path) -> str:  # noqa: ANN401 - the library is untyped
-    message = str(failure.message).split(". Cannot find module.")[0]
-    reason = re.sub(r"\s+", " ", message.removeprefix("FunctionLoadError: ")).strip()
-    places = re.findall(rf'File "{re.escape(str(app_dir))}/([^"]+)", line (\d+)', failure.stack_trace)
-    return f"{reason} ({places[-1][0]}, line {places[-1][1]})" if places and ", line " not in reason else reason
 
 
 def _answer(value: Any) -> HttpAnswer:  # noqa: ANN401 - the library is untyped

@@ -39,7 +39,6 @@ Groups = Annotated[
             "type": "string",
             "pattern": "^(project|user|workItem|day)(,(project|user|workItem|day)){0,3}$",
             "description": "any of project, user, workItem, day, separated by commas",
-            "default": "project",
         }
     ),
 ]
@@ -47,7 +46,7 @@ Groups = Annotated[
 
 class MonthReportQuery(WireModel):
     month: MonthText
-    group_by: Groups = (Group.PROJECT,)
+    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
     format: Literal["json", "csv"] | None = Field(None, description="json or csv; Accept: text/csv says the same")
 
 

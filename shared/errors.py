@@ -4,7 +4,7 @@ ApiError
 ├── InvalidRequest        400  invalid_request (and invalid_body, invalid_query, invalid_idempotency_key ...)
 ├── InvalidToken          401  invalid_token
 ├── PaymentRequired       402  payment_required (trial_expired, subscription_suspended ...)
-├── Forbidden             403  forbidden (insufficient_scope, role_required, user_deactivated, tenant_not_registered ...)
+├── Forbidden             403  forbidden (insufficient_scope, role_required, user_deactivated ...)
 ├── NotFound              404  not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)

@@ -177,7 +177,7 @@ def parse_key_set(answer: bytes) -> Mapping[str, SigningKey]:
 
 
 def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answer holds
-    if not isinstance(item, dict) or item.get("kty") != "RSA" or item.get("use", "sig") != "sig" or "d" in item:
+    if not isinstance(item, dict) or item.get("kty") != "RSA" or item.get("use", "sig") != "sig":
         return None
     kid, issuer = item.get("kid"), item.get("issuer")
     if not isinstance(kid, str) or not (issuer is None or isinstance(issuer, str)):

@@ -1,10 +1,11 @@
 """The running timer and the time entry on the wire."""
 
 import datetime as dt
+import re
 import uuid
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.http.wire import ElapsedMs, Instant, WireModel
 from shared.tracking import model
@@ -13,13 +14,21 @@ from shared.tracking import model
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
 
 
+ORGANIZATION: Final = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z")
+
+
+def _organization(value: str) -> str:
+    if not ORGANIZATION.match(value):
+        raise ValueError(
+            "must be the name of an Azure DevOps organisation: letters, digits and hyphens inside, up to 50"
+        )
+    return value
+
+
 Organization = Annotated[
     str,
-    Field(
-        pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$",
-        description="the Azure DevOps organisation's name",
-        examples=["contoso"],
-    ),
+    AfterValidator(_organization),
+    Field(description="the Azure DevOps organisation's name", max_length=50, examples=["contoso"]),
 ]
 
 

@@ -1,5 +1,6 @@
 """The app as Microsoft's worker library sees it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import function_app
+from shared.http.operation import OPERATIONS
 
+
+assert function_app.app, "indexing the app is what registers the operations"
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = """
 import asyncio, json, sys
@@ -22,8 +27,6 @@ worker.close(grace_seconds=5)
 
 @pytest.fixture(scope="module")
 def indexed():
-    import json
-
     run = subprocess.run(
         [sys.executable, "-c", INDEX, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ
     )
@@ -32,8 +35,6 @@ def indexed():
 
 
 def test_the_worker_takes_every_function(indexed):
-    from shared.http.operation import OPERATIONS
-
     http = {name for name, (kind, _, _) in indexed.items() if kind == "httpTrigger"}
 
     assert http == {*OPERATIONS, "zz_no_such_route"}

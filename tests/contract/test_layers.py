@@ -9,7 +9,7 @@ SLICES = ("timers", "reports", "tenants", "privacy")
 OURS = {*SLICES, "shared", "devcloud", "function_app"}
 MODULES = [
     path
-    for top in ("function_app.py", *OURS - {"function_app"}, "migrations/env.py")
+    for top in ("function_app.py", *sorted(OURS - {"function_app"}), "migrations/env.py")
     for path in (sorted((ROOT / top).rglob("*.py")) if (ROOT / top).is_dir() else [ROOT / top])
 ]
 # Inside a slice, a layer may use those after it.

@@ -19,7 +19,7 @@ TABLES = list(metadata.sorted_tables)
 
 def sql_server():
     dialect = mssql.dialect()
-    dialect.server_version_info = (16, 0, 0, 0)
+    dialect.server_version_info = (16, 0, 0, 0)  # type: ignore[assignment]
     dialect._setup_version_attributes()
     return dialect
 

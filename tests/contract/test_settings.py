@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
 # What the platform itself reads.
 OF_THE_PLATFORM = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "PYTHON_THREADPOOL_THREAD_COUNT"}
-NAMES = {field.alias for field in Settings.model_fields.values()}
+NAMES = {str(field.alias) for field in Settings.model_fields.values()}
 
 
 def test_the_sample_has_every_setting_and_no_other():

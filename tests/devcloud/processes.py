@@ -56,7 +56,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def devcloud(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself."""
-    return subprocess.run(  # noqa: S603 - our own command
+    return subprocess.run(
         [sys.executable, "-m", "devcloud", *arguments],
         cwd=ROOT,
         env=environment(**changes),
@@ -73,7 +73,7 @@ def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iter
     command = [sys.executable, "-m", "devcloud", "host", "--app", str(app), "--port", "0", *arguments]
     with (
         log.open("w") as stderr,
-        subprocess.Popen(  # noqa: S603 - our own command
+        subprocess.Popen(
             command, cwd=ROOT, env=environment(**changes), stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as process,
     ):

@@ -127,7 +127,7 @@ def test_accept_asks_for_csv_too(world):
     assert answer.headers["Content-Type"].startswith("text/csv")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "＝1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\N{FULLWIDTH EQUALS SIGN}1"])
 def test_no_cell_of_a_csv_begins_a_formula(world, clock, name):
     ada = world.tenant()
     work(ada, clock, 1, project=name, minutes=1)

@@ -1,61 +1,49 @@
-"""temporary"""
+"""The Entra stand-in for a test session: a real server for the keys, and tokens with whatever claims a test wants."""
 
-import contextlib, json, threading, http.server, datetime as dt
-import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-API_CLIENT_ID = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
-EXTENSION_CLIENT_ID = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c"
+from devcloud.entra import server
+from devcloud.entra.admin import TokenOrder
+from devcloud.entra.clients import EXTENSION, TIMETRACKER_API
 
 
+API_CLIENT_ID = TIMETRACKER_API.id
+EXTENSION_CLIENT_ID = EXTENSION.id
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True)
 class Entra:
-    def __init__(self, authority, key):
-        self.authority, self.key = authority, key
+    stand_in: server.Entra
 
-    def token(self, *, tid, oid, name, email, at, **claims):
-        n = int(at.timestamp())
-        c = dict(
-            aud=API_CLIENT_ID,
-            iss=f"{self.authority}/{tid}/v2.0",
-            iat=n - 86400 * 400,
-            nbf=n - 86400 * 400,
-            exp=n + 86400 * 400,
-            sub=oid,
-            tid=tid,
-            oid=oid,
-            ver="2.0",
-            azp=EXTENSION_CLIENT_ID,
-            scp="access_as_user",
-            name=name,
-            preferred_username=email,
-            email=email,
-        )
-        c.update(claims)
-        return jwt.encode(c, self.key, algorithm="RS256", headers={"kid": "k"})
+    @property
+    def authority(self) -> str:
+        return self.stand_in.url
+
+    def token(self, *, tid: str, oid: str, name: str, email: str, at: dt.datetime, **claims: Any) -> str:  # noqa: ANN401
+        """Somebody's access token, valid for a year before and after `at`, since tests move the clock."""
+        seconds = int(at.timestamp())
+        person = {
+            "iss": f"{self.authority}/{tid}/v2.0",
+            "tid": tid,
+            "oid": oid,
+            "sub": oid,
+            "name": name,
+            "preferred_username": email,
+            "email": email,
+            "iat": seconds - 400 * DAY,
+            "nbf": seconds - 400 * DAY,
+            "exp": seconds + 400 * DAY,
+        }
+        return self.stand_in.admin.mint(TokenOrder(claims={**person, **claims}))
 
 
-@contextlib.contextmanager
-def running(folder):
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    j = json.loads(RSAAlgorithm.to_jwk(key.public_key()))
-    j.pop("key_ops", None)
-    j.update(kid="k", use="sig")
-
-    class H(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *a):
-            pass
-
-        def do_GET(self):
-            b = json.dumps({"keys": [{**j, "issuer": self.server.a + "/{tenantid}/v2.0"}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(b)))
-            self.end_headers()
-            self.wfile.write(b)
-
-    s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
-    s.a = f"http://127.0.0.1:{s.server_port}"
-    threading.Thread(target=s.serve_forever, daemon=True).start()
-    yield Entra(s.a, key)
-    s.shutdown()
-    s.server_close()
+@contextmanager
+def running(folder: Path) -> Iterator[Entra]:
+    with server.running(folder, port=0) as stand_in:
+        yield Entra(stand_in)

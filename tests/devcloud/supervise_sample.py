@@ -1,0 +1,42 @@
+"""Supervises one function app and a web server beside it, as the local cloud does with its stand-ins."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from devcloud.children import ChildDied, Spec, python
+from devcloud.supervise import Supervisor
+
+
+def show(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what the tests read
+
+
+async def nothing() -> None:
+    """There is no database to prepare."""
+
+
+async def ready() -> None:
+    show("Ready.")
+
+
+def main(app: Path, port: int) -> None:
+    host = Spec(
+        "host",
+        python("-m", "devcloud", "host", "--app", str(app), "--port", str(port)),
+        f"http://127.0.0.1:{port}/api/health",
+    )
+    beside = Spec(
+        "beside",
+        python("-m", "http.server", str(port + 1), "--bind", "127.0.0.1"),
+        f"http://127.0.0.1:{port + 1}/",
+    )
+    try:
+        asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(nothing, ready))
+    except ChildDied as death:
+        show(str(death))
+        sys.exit(1)
+
+
+main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,48 @@
+"""What `python -m devcloud run` refuses before it starts anything."""
+
+import socket
+
+import pytest
+
+from tests.devcloud import processes
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_taken_port_is_one_line(tmp_path, offset):
+    port = processes.free_pair()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + offset))
+        taken.listen()
+
+        done = processes.devcloud("run", "--port", str(port), "--data", str(tmp_path / "data"))
+
+    assert done.returncode == 2
+    assert (done.stdout + done.stderr).splitlines() == [
+        f"port {port + offset} is taken: stop what listens there, or choose another with --port"
+    ]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_setting_is_one_line_that_names_it(tmp_path):
+    done = processes.devcloud(
+        "run", "--port", str(processes.free_pair()), "--data", str(tmp_path / "data"), TRIAL_DAYS="soon"
+    )
+
+    assert done.returncode == 2
+    [line] = (done.stdout + done.stderr).splitlines()
+    assert line.startswith("wrong settings: TRIAL_DAYS: ")
+
+
+def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path):
+    done = processes.devcloud(
+        "run",
+        "--port",
+        str(processes.free_pair()),
+        "--data",
+        str(tmp_path / "data"),
+        DATABASE_URL=f"sqlite:///{__file__}/timetracker.db",
+    )
+
+    assert done.returncode == 1
+    [line] = (done.stdout + done.stderr).splitlines()
+    assert line.startswith("the database was not migrated: ")

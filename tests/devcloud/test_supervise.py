@@ -1,0 +1,157 @@
+"""Everything the local cloud starts ends with it, and the host follows the sources."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from devcloud.ports import bound
+from tests.devcloud import processes
+
+
+APP = """
+import os
+import subprocess
+import azure.functions as func
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.route(route="health", methods=["GET"])
+def health(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(f"{os.getpid()} ANSWER")
+
+@app.route(route="spawn", methods=["GET"])
+def spawn(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(str(subprocess.Popen(["sleep", "300"]).pid))
+"""
+
+
+@dataclass
+class Supervised:
+    process: subprocess.Popen[str]
+    app: Path
+    port: int
+    lines: queue.Queue[str] = field(default_factory=queue.Queue)
+    said: list[str] = field(default_factory=list)
+
+    def until(self, wanted: str) -> str:
+        while wanted not in (line := self.lines.get(timeout=20)):
+            self.said.append(line)
+        self.said.append(line)
+        return line
+
+    def get(self, path: str) -> str:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
+    def rest(self) -> str:
+        self.process.wait(30)
+        time.sleep(0.1)
+        return "".join(self.said) + "".join(self.lines.queue)
+
+
+@contextlib.contextmanager
+def supervised(tmp_path: Path, source: str = APP) -> Iterator[Supervised]:
+    app = processes.app_of(tmp_path / "app", source)
+    port = processes.free_pair()
+    command = [sys.executable, "-m", "tests.devcloud.supervise_sample", str(app), str(port)]
+    with subprocess.Popen(
+        command,
+        cwd=processes.ROOT,
+        env=processes.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        running = Supervised(process, app, port)
+        reading = threading.Thread(target=_read, args=(running,))
+        reading.start()
+        try:
+            yield running
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            reading.join(10)
+
+
+def _read(running: Supervised) -> None:
+    assert running.process.stdout is not None
+    for line in running.process.stdout:
+        running.lines.put(line)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_leaves_no_process_behind(tmp_path, number):
+    with supervised(tmp_path) as running:
+        running.until("Ready.")
+        pids = [int(running.get("/api/health").split()[0]), int(running.get("/api/spawn"))]
+        assert all(map(is_alive, pids))
+
+        running.process.send_signal(number)
+
+        assert running.process.wait(20) == 0
+        assert not any(map(is_alive, pids))
+        for port in (running.port, running.port + 1):
+            bound(port).close()
+
+
+def test_a_child_that_dies_ends_everything_and_is_named(tmp_path):
+    with supervised(tmp_path) as running:
+        running.until("Ready.")
+
+        os.kill(int(running.get("/api/health").split()[0]), signal.SIGKILL)
+
+        assert running.process.wait(20) == 1
+        assert "host stopped (signal 9): " in running.rest()
+        for port in (running.port, running.port + 1):
+            bound(port).close()
+
+
+def test_a_first_start_that_fails_is_one_line(tmp_path):
+    with supervised(tmp_path, "def bad(:\n") as running:
+        assert running.process.wait(30) == 1
+        assert running.rest().splitlines() == [
+            "host stopped (exit 1): host: cannot index the app: SyntaxError: invalid syntax (function_app.py, line 1)"
+        ]
+
+
+def test_the_host_follows_the_sources_through_a_mistake(tmp_path):
+    with supervised(tmp_path) as running:
+        running.until("Ready.")
+        time.sleep(0.5)  # the watch begins after ready
+        source = running.app / "function_app.py"
+
+        source.write_text(APP.replace("ANSWER", "second"))
+        running.until("function_app.py changed: restarting the host")
+        running.until("host ready on")
+        second = running.get("/api/health")
+        source.write_text("def bad(:\n")
+        running.until("SyntaxError: invalid syntax (function_app.py, line 1)")
+        running.until("waiting for the next change")
+        source.write_text(APP.replace("ANSWER", "third"))
+        running.until("host ready on")
+
+        assert second.endswith(" second")
+        assert running.get("/api/health").endswith(" third")
+        assert running.process.poll() is None

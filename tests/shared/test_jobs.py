@@ -1,0 +1,55 @@
+import pytest
+import sqlalchemy as sa
+
+from privacy import service
+from shared.db.schema import idempotency_keys, tenants
+from shared.jobs import JobFailed, each_tenant
+
+
+def tenant_ids(engine):
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.select(tenants.c.id)))
+
+
+def keys(engine):
+    with engine.connect() as connection:
+        return set(connection.scalars(sa.select(idempotency_keys.c.idempotency_key)))
+
+
+def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, world, engine):
+    for _ in range(3):
+        world.tenant()
+    ids = tenant_ids(engine)[-3:]
+    done = []
+
+    def work(tx, tenant_id):
+        tx.execute(sa.update(tenants).where(tenants.c.id == tenant_id).values(version=tenants.c.version + 1))
+        if tenant_id == ids[1]:
+            raise ValueError("broken")
+        done.append(tenant_id)
+        return 1
+
+    with pytest.raises(JobFailed, match="1 of 3 tenants failed"):
+        each_tenant(app, "test", ids, work)
+    with engine.connect() as connection:
+        versions = [connection.scalar(sa.select(tenants.c.version).where(tenants.c.id == each)) for each in ids]
+
+    assert done == [ids[0], ids[2]]
+    assert versions == [2, 1, 2]
+
+
+def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, clock, engine):
+    ada = world.tenant()
+    ada.start(7, key="old")
+    clock.tick(hours=1)
+    ada.stop(key="young")
+    clock.tick(hours=47, milliseconds=1)
+    outcome = each_tenant(
+        app, "test", tenant_ids(engine), lambda tx, each: service.remove_expired(tx, each, now=clock())
+    )
+    again = each_tenant(app, "test", tenant_ids(engine), lambda tx, each: service.remove_expired(tx, each, now=clock()))
+
+    assert outcome.changed >= 1
+    assert again.changed == 0
+    assert "young" in keys(engine)
+    assert "old" not in keys(engine)

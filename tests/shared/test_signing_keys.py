@@ -1,0 +1,380 @@
+import json
+import socketserver
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from devcloud.entra.faults import Fault
+from devcloud.entra.keyring import SigningKeyPair, base64url
+from devcloud.entra.server import Entra, running
+from shared.errors import InvalidToken, Unavailable
+from shared.signing_keys import KeysNotFetched, SigningKeys, fetch_over_http, parse_key_set
+
+
+HOUR = 3600
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def tick(self, seconds: float):
+        self.seconds += seconds
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory):
+    with running(tmp_path_factory.mktemp("entra"), port=0) as entra:
+        yield entra
+
+
+@pytest.fixture
+def entra(server: Entra):
+    yield server
+    server.faults.clear()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def keys(entra: Entra, clock: Clock):
+    return SigningKeys(keys_url(entra), monotonic=clock)
+
+
+def keys_url(entra: Entra):
+    return f"{entra.url}/common/discovery/v2.0/keys"
+
+
+def fetches(entra: Entra):
+    return entra.faults.hits().get("keys", 0)
+
+
+def trouble(entra: Entra, **fault: Any):  # noqa: ANN401 - as Fault checks them
+    entra.faults.order({"keys": Fault(**fault)})
+
+
+def refused(keys: SigningKeys, kid: str):
+    with pytest.raises(InvalidToken) as caught:
+        keys.get(kid)
+    return caught.value.reason
+
+
+def until(condition: Callable[[], object], seconds: float = 3.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition()
+
+
+def milliseconds(call: Callable[[], object]):
+    began = time.perf_counter()
+    call()
+    return (time.perf_counter() - began) * 1000
+
+
+def test_twenty_threads_at_a_cold_start_cost_one_fetch(entra: Entra, keys: SigningKeys):
+    trouble(entra, delay=0.2)
+    before, kid = fetches(entra), entra.keys.current.kid
+
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(keys.get, [kid] * 20))
+
+    assert [keys.get(kid)] * 20 == found
+    assert fetches(entra) - before == 1
+
+
+def test_a_known_key_is_found_without_another_fetch_for_an_hour(entra: Entra, keys: SigningKeys, clock: Clock):
+    keys.get(entra.keys.current.kid)
+    before = fetches(entra)
+    clock.tick(HOUR - 1)
+
+    for _ in range(100):
+        keys.get(entra.keys.current.kid)
+
+    assert before == fetches(entra)
+
+
+def test_a_thousand_unknown_kids_cost_at_most_one_fetch_in_five_minutes(entra: Entra, keys: SigningKeys, clock: Clock):
+    keys.get(entra.keys.current.kid)
+    before = fetches(entra)
+
+    reasons = {refused(keys, f"early-{number}") for number in range(500)}
+    at_first = fetches(entra) - before
+    clock.tick(301)
+    reasons |= {refused(keys, f"late-{number}") for number in range(500)}
+
+    assert {"unknown_kid"} == reasons
+    assert at_first == 0
+    assert fetches(entra) - before == 1
+
+
+def test_unknown_kids_while_the_endpoint_is_down_cost_one_fetch_and_hurt_nobody(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
+    keys.get(entra.keys.current.kid)
+    before = fetches(entra)
+    clock.tick(301)
+    trouble(entra, status=500)
+
+    reasons = {refused(keys, f"down-{number}") for number in range(300)}
+
+    assert {"unknown_kid"} == reasons
+    assert fetches(entra) - before == 1
+    assert keys.get(entra.keys.current.kid)
+
+
+def test_a_failed_fetch_is_tried_again_after_half_a_minute_and_not_before(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
+    keys.get(entra.keys.current.kid)
+    clock.tick(301)
+    trouble(entra, status=503)
+    refused(keys, "first")
+    before = fetches(entra)
+
+    clock.tick(29)
+    refused(keys, "too soon")
+    too_soon = fetches(entra) - before
+    clock.tick(2)
+    refused(keys, "in time")
+
+    assert too_soon == 0
+    assert fetches(entra) - before == 1
+
+
+def test_a_rotated_key_is_picked_up_and_the_former_one_still_holds(entra: Entra, keys: SigningKeys, clock: Clock):
+    former = entra.keys.current.kid
+    keys.get(former)
+    clock.tick(301)
+
+    newer = entra.keys.rotate(drop_old=False).kid
+
+    assert keys.get(newer)
+    assert keys.get(former)
+
+
+def test_a_withdrawn_key_is_refused_after_the_next_fetch(entra: Entra, keys: SigningKeys, clock: Clock):
+    withdrawn = entra.keys.current.kid
+    keys.get(withdrawn)
+    newer = entra.keys.rotate(drop_old=True).kid
+    clock.tick(301)
+
+    keys.get(newer)
+
+    assert refused(keys, withdrawn) == "unknown_kid"
+
+
+def test_a_withdrawn_key_is_gone_an_hour_later_without_anybody_asking_for_a_new_one(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
+    withdrawn = entra.keys.current.kid
+    keys.get(withdrawn)
+    entra.keys.rotate(drop_old=True)
+    clock.tick(HOUR + 1)
+
+    keys.get(withdrawn)
+
+    until(lambda: withdrawn not in keys._current.by_kid)
+
+
+def test_keys_are_refreshed_after_an_hour_by_nobody_s_waiting(entra: Entra, keys: SigningKeys, clock: Clock):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    before = fetches(entra)
+    clock.tick(HOUR + 1)
+    trouble(entra, delay=0.5)
+
+    took = milliseconds(lambda: keys.get(kid))
+
+    assert took < 50
+    until(lambda: fetches(entra) == before + 1)
+    until(lambda: keys._current.fetched_at == clock())
+
+
+def test_known_kids_stay_fast_while_the_endpoint_hangs_and_unknown_kids_storm(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    clock.tick(HOUR + 1)
+    trouble(entra, hang=True)
+
+    def storm(number: int):
+        try:
+            keys.get(f"hanging-{number}")
+        except (InvalidToken, Unavailable) as error:
+            return error
+
+    with ThreadPoolExecutor(16) as pool:
+        storming = [pool.submit(storm, number) for number in range(64)]
+        took = [milliseconds(lambda: keys.get(kid)) for _ in range(2000)]
+        entra.faults.clear()
+
+    assert sum(future.result() is not None for future in storming) == 64
+    assert statistics.quantiles(took, n=100)[98] < 50
+
+
+def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: SigningKeys, clock: Clock):
+    keys.get(entra.keys.current.kid)
+    clock.tick(301)
+    trouble(entra, hang=True)
+    before = fetches(entra)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(refused, keys, f"waits-{number}") for number in range(4)]
+        until(lambda: keys._waiters._value == 0 and fetches(entra) > before)
+
+        clock.tick(31)
+        with pytest.raises(Unavailable) as caught:
+            keys.get("one too many")
+
+        entra.faults.clear()
+        assert {"unknown_kid"} == {future.result() for future in waiting}
+    assert caught.value.code == "signing_keys_unavailable"
+    assert fetches(entra) - before == 1
+
+
+def test_keys_outlive_an_outage_of_23_hours_and_not_of_24(entra: Entra, keys: SigningKeys, clock: Clock):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    trouble(entra, status=500)
+
+    for _ in range(23):
+        clock.tick(HOUR)
+        assert keys.get(kid)
+    clock.tick(HOUR)
+    with pytest.raises(Unavailable) as caught:
+        keys.get(kid)
+
+    assert caught.value.code == "signing_keys_unavailable"
+    assert caught.value.status == 503
+
+
+def test_keys_come_back_after_an_outage(entra: Entra, keys: SigningKeys, clock: Clock):
+    trouble(entra, status=500)
+    with pytest.raises(Unavailable):
+        keys.get(entra.keys.current.kid)
+    entra.faults.clear()
+
+    before = fetches(entra)
+    with pytest.raises(Unavailable):
+        keys.get(entra.keys.current.kid)
+    too_soon = fetches(entra) - before
+    clock.tick(5)
+
+    assert keys.get(entra.keys.current.kid)
+    assert too_soon == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"status": 200, "body": "<html>maintenance</html>"},
+        {"status": 200, "body": "[" * 100_000},
+        {"status": 200, "body": '{"keys": []}'},
+        {"status": 200, "body": '{"keys": {"kid": 1}}'},
+        {"status": 200, "body": "[]"},
+        {"status": 302, "headers": {"Location": "/organizations/discovery/v2.0/keys"}},
+    ],
+    ids=["500", "html", "deep", "empty", "no list", "no object", "redirect"],
+)
+def test_without_keys_nobody_is_told_to_sign_in_again(entra: Entra, keys: SigningKeys, fault: dict[str, Any]):
+    trouble(entra, **fault)
+    before = fetches(entra)
+
+    with pytest.raises(Unavailable) as caught:
+        keys.get(entra.keys.current.kid)
+
+    assert caught.value.code == "signing_keys_unavailable"
+    assert fetches(entra) - before == 1
+
+
+def test_a_key_set_of_more_than_half_a_mebibyte_is_not_read(entra: Entra, keys: SigningKeys):
+    jwk = entra.keys.current.jwk("issuer")
+    padded = json.dumps({"keys": [jwk]}) + " " * 512 * 1024
+    trouble(entra, status=200, body=padded)
+
+    with pytest.raises(Unavailable):
+        keys.get(jwk["kid"])
+    with pytest.raises(KeysNotFetched, match="too_large"):
+        fetch_over_http(keys_url(entra))
+
+
+def test_a_cold_start_at_a_hanging_endpoint_is_refused_within_three_seconds(entra: Entra, keys: SigningKeys):
+    trouble(entra, hang=True)
+
+    def get():
+        with pytest.raises(Unavailable):
+            keys.get(entra.keys.current.kid)
+
+    took = milliseconds(get)
+
+    assert took < 3300
+
+
+def test_an_endpoint_that_trickles_is_given_up_after_three_seconds():
+    class Trickle(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.rfile.readline()
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            try:
+                while True:
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
+            except OSError:
+                return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickle) as trickling:
+        threading.Thread(target=trickling.serve_forever, args=(0.05,), daemon=True).start()
+
+        def fetch():
+            with pytest.raises(KeysNotFetched, match="too_slow"):
+                fetch_over_http(f"http://127.0.0.1:{trickling.server_address[1]}/")
+
+        took = milliseconds(fetch)
+        trickling.shutdown()
+
+    assert took < 4000
+
+
+def test_nobody_listening_is_an_outage():
+    keys = SigningKeys("http://127.0.0.1:1/keys")
+
+    with pytest.raises(Unavailable):
+        keys.get("any")
+
+
+def test_weak_private_foreign_and_broken_keys_of_a_set_are_left_out(entra: Entra):
+    good = entra.keys.current.jwk("issuer")
+    weak = SigningKeyPair(rsa.generate_private_key(public_exponent=65537, key_size=1024))  # noqa: S505 - the weak one
+    short = weak._private.public_key().public_numbers().n.to_bytes(128, "big")
+    bad = [
+        {**good, "kid": "weak", "n": base64url(short)},
+        {**json.loads(RSAAlgorithm.to_jwk(entra.keys.current._private)), "kid": "private"},
+        {**good, "kid": "encrypts", "use": "enc"},
+        {**good, "kid": "broken", "n": "*"},
+        {**good, "kid": "no modulus", "n": None},
+        {**good, "kid": "symmetric", "kty": "oct", "k": "AQAB"},
+        {**good, "kid": "odd issuer", "issuer": 7},
+        {**good, "kid": 7},
+        {"kty": "RSA"},
+        None,
+        "kid",
+    ]
+
+    parsed = parse_key_set(json.dumps({"keys": [*bad, good]}).encode())
+
+    assert [good["kid"]] == list(parsed)
