@@ -16,6 +16,7 @@ _SQLITE_PRAGMAS: Final = (
     "foreign_keys=ON",
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
+    "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
 # Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
 # whole transaction was undone, and run again it sees what the other one did
@@ -58,7 +59,7 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         # A writer takes the write lock at once: upgrading from a read would fail under contention.
         reads = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
