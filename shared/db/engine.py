@@ -18,8 +18,9 @@ _SQLITE_PRAGMAS: Final = (
     "temp_store=MEMORY",
     "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
-# PostgreSQL: serialization failure, deadlock: the whole transaction was undone and may run again at once
-_UNDONE: Final = {"40001", "40P01"}
+# Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
+# whole transaction was undone, and run again it sees what the other one did
+_UNDONE: Final = {"40001", "40P01", "23505"}
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
@@ -64,5 +65,5 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
 
 
 def was_undone(error: sa.exc.DBAPIError) -> bool:
-    """Whether the database undid the whole transaction and asks for it to be run again."""
+    """Whether the transaction lost a race, was undone, and may well succeed when it is run again."""
     return getattr(error.orig, "sqlstate", None) in _UNDONE

@@ -44,6 +44,7 @@ _CALLER: Final[sa.Select[Any]] = (
 )
 _CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
+_TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _MONTH = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
@@ -86,8 +87,9 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     return Caller(tenant_of(row), user)
 
 
-def find_tenant(tx: sa.Connection, *, tid: str) -> Tenant | None:
-    row = tx.execute(_TENANT, {"tid": uuid.UUID(tid)}).first()
+def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
+    """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
+    row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     return None if row is None else tenant_of(row)
 
 

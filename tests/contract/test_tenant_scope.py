@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACROSS_TENANTS = {
     ("privacy.store", "_TENANT_IDS"),
     ("shared.tenancy.store", "_TENANT"),
+    ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
 }
