@@ -16,10 +16,12 @@ _SQLITE_PRAGMAS: Final = (
     "foreign_keys=ON",
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
+    "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
-# PostgreSQL: serialization failure, deadlock: the whole transaction was undone and may run again at once
 _SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
-_UNDONE: Final = {"40001", "40P01"}
+# Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
+# whole transaction was undone, and run again it sees what the other one did
+_UNDONE: Final = {"40001", "40P01", "23505"}
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
@@ -73,5 +75,5 @@ def is_unique_violation(error: sa.exc.IntegrityError) -> bool:
 
 
 def was_undone(error: sa.exc.DBAPIError) -> bool:
-    """Whether the database undid the whole transaction and asks for it to be run again."""
+    """Whether the transaction lost a race, was undone, and may well succeed when it is run again."""
     return getattr(error.orig, "sqlstate", None) in _UNDONE

@@ -31,11 +31,11 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
-        value = value.astimezone(dt.UTC)
-        value = value.replace(microsecond=value.microsecond // 1000 * 1000)  # SQL Server would round
+        if value.tzinfo is not dt.UTC:
+            value = value.astimezone(dt.UTC)
         if dialect.name == "sqlite":
-            return value.isoformat(timespec="milliseconds")[:23] + "Z"
-        return value
+            return value.isoformat(timespec="milliseconds")[:23] + "Z"  # cuts, as below
+        return value.replace(microsecond=value.microsecond // 1000 * 1000)  # SQL Server would round
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:  # noqa: ANN401 - driver's
         if value is None:

@@ -1,0 +1,87 @@
+"""What one connection of the load says and expects: alternating start and stop, or the same read again and again."""
+
+import json
+import random
+from typing import Any, Protocol
+
+
+class WrongAnswer(Exception):
+    """An answer that is not what a correct server gives; the text says what was wrong."""
+
+
+class Exchange(Protocol):
+    """The next request of a connection, and the judgement of its answer."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the load may end here without leaving something open on the server."""
+
+    def request(self) -> bytes: ...
+
+    def judge(self, status: int, body: bytes) -> str:
+        """What was answered, by the name its latency goes under.
+
+        Raises:
+            WrongAnswer: it is not what was asked for.
+        """
+
+
+class StartAndStop:
+    """One user's day: start, stop, start, stop, each with a fresh Idempotency-Key, as the extension sends them."""
+
+    def __init__(self, *, host: str, base: str, token: str, first_item: int) -> None:
+        head = f"HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        head += "Accept: application/json\r\nContent-Type: application/json\r\nIdempotency-Key: "
+        self._start, self._stop = f"POST {base}/start {head}", f"POST {base}/stop {head}"
+        self._item = first_item
+        self._running: str | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        return self._running is None
+
+    def request(self) -> bytes:
+        key = f"{random.getrandbits(128):032x}"
+        key = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+        if self._running is not None:
+            return f"{self._stop}{key}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+        self._item += 1
+        body = f'{{"organization":"contoso","project":"Website","workItemId":{self._item}}}'
+        return f"{self._start}{key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def judge(self, status: int, body: bytes) -> str:
+        stopping = self._running is not None
+        if status != (200 if stopping else 201):
+            raise WrongAnswer(f"{'stop' if stopping else 'start'}: {status} {body[:200]!r}")
+        answer = json.loads(body)
+        if answer["workItemId"] != self._item or (stopping and answer["id"] != self._running):
+            raise WrongAnswer(f"not the timer that was started: {body[:200]!r}")
+        self._running = None if stopping else answer["id"]
+        return "stop" if stopping else "start"
+
+
+class Read:
+    """The same GET over and over; every answer must be the bytes of the first, which must hold `expected`."""
+
+    at_rest = True
+
+    def __init__(self, *, host: str, path: str, token: str, expected: str) -> None:
+        self._request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        self._expected = expected.encode()
+        self._first: bytes | None = None
+
+    def request(self) -> bytes:
+        return self._request
+
+    def judge(self, status: int, body: bytes) -> str:
+        if self._first is None:
+            if status != 200 or self._expected not in body:  # noqa: PLR2004 - HTTP's own word for fine
+                raise WrongAnswer(f"read: {status} {body[:200]!r}")
+            self._first = body
+        elif body != self._first:
+            raise WrongAnswer(f"read: {status}, another answer than before: {body[:200]!r}")
+        return "read"
+
+
+def exchange(kind: str, **arguments: Any) -> Exchange:  # noqa: ANN401 - from JSON
+    return {"pair": StartAndStop, "read": Read}[kind](**arguments)  # type: ignore[no-any-return]

@@ -1,0 +1,89 @@
+"""The floor: the least that a correct answer costs on this host. Verifies RS256, does one transaction, nothing else.
+
+A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL); one connection and a
+lock, which is quicker than waiting for SQLite's own. No rule is held: it is a lower bound, not a product.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+import urllib.request
+from typing import Any
+
+import azure.functions as func
+import jwt
+
+from shared import clock
+
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+_AUDIENCE = os.environ["FLOOR_AUDIENCE"]
+_ISSUER = os.environ["FLOOR_ISSUER"]
+with urllib.request.urlopen(os.environ["FLOOR_KEYS_URL"], timeout=10) as _answer:  # noqa: S310 - the bench's own
+    _KEY = jwt.PyJWK(json.load(_answer)["keys"][0], algorithm="RS256").key
+_REQUIRED = {"require": ["exp", "nbf", "iat", "aud", "iss", "tid", "oid"]}
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+_lock = threading.Lock()
+_timers = _connected(os.environ["FLOOR_DATABASE"])
+_timers.execute(
+    "CREATE TABLE IF NOT EXISTS timers (id TEXT PRIMARY KEY, tid TEXT, oid TEXT, item INTEGER, started, stopped)"
+)
+_timers.execute("CREATE INDEX IF NOT EXISTS running ON timers (tid, oid) WHERE stopped IS NULL")
+_reports = threading.local()
+_REPORT = (
+    "SELECT project_id, sum(elapsed_ms), sum(starts_entry = 1 OR work_date = ?) FROM time_entry_days "
+    "WHERE tenant_id = 1 AND month_key = ? GROUP BY project_id"
+)
+
+
+def _claims(request: func.HttpRequest) -> dict[str, Any]:
+    token = request.headers["authorization"].removeprefix("Bearer ")
+    return jwt.decode(token, _KEY, algorithms=["RS256"], audience=_AUDIENCE, issuer=_ISSUER, options=_REQUIRED)  # type: ignore[arg-type]
+
+
+def _answered(status: int, body: object) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json")
+
+
+@app.route(route="timers/start", methods=["POST"])
+def start(req: func.HttpRequest) -> func.HttpResponse:
+    claims = _claims(req)
+    item = json.loads(req.get_body())["workItemId"]
+    timer_id = str(clock.new_id())
+    row = (timer_id, claims["tid"], claims["oid"], item, clock.now().isoformat())
+    with _lock:
+        _timers.execute("INSERT INTO timers (id, tid, oid, item, started) VALUES (?, ?, ?, ?, ?)", row)
+    return _answered(201, {"id": timer_id, "workItemId": item})
+
+
+@app.route(route="timers/stop", methods=["POST"])
+def stop(req: func.HttpRequest) -> func.HttpResponse:
+    claims = _claims(req)
+    values = (clock.now().isoformat(), claims["tid"], claims["oid"])
+    with _lock:
+        timer_id, item = _timers.execute(
+            "UPDATE timers SET stopped = ? WHERE tid = ? AND oid = ? AND stopped IS NULL RETURNING id, item", values
+        ).fetchall()[0]
+    return _answered(200, {"id": timer_id, "workItemId": item})
+
+
+@app.route(route="reports/month", methods=["GET"])
+def report(req: func.HttpRequest) -> func.HttpResponse:
+    """The same GROUP BY over the same covering index on the same data; no names, no days, no people."""
+    _claims(req)
+    if not hasattr(_reports, "connection"):
+        _reports.connection = _connected(os.environ["FLOOR_REPORT_DATABASE"])
+    month = req.params["month"]
+    found = _reports.connection.execute(_REPORT, (f"{month}-01", int(month.replace("-", "")))).fetchall()
+    rows = [{"project": project, "elapsedMs": ms, "entries": entries} for project, ms, entries in found]
+    return _answered(200, {"rows": rows, "totalMs": sum(row["elapsedMs"] for row in rows)})

@@ -1,0 +1,103 @@
+"""Runs the load generator against a host, and turns rounds of it into the figures of a table."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from devcloud.bench.load import Measured
+from devcloud.bench.processes import PROJECT, Host
+
+
+class LoadFailed(Exception):
+    """The load generator could not do its work, or got wrong answers; its own words tell why."""
+
+
+def load(host: Host, connections: Sequence[dict[str, Any]], *, seconds: float, warm_up: float) -> Measured:
+    """One run of the load.
+
+    Raises:
+        LoadFailed: the generator fell over, or an answer was wrong.
+    """
+    plan = {
+        "port": host.port,
+        "server_pid": host.pid,
+        "seconds": seconds,
+        "warm_up": warm_up,
+        "connections": [{"host": f"127.0.0.1:{host.port}", **each} for each in connections],
+    }
+    command = [sys.executable, "-m", "devcloud.bench.load"]
+    done = subprocess.run(command, cwd=PROJECT, input=json.dumps(plan), capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        raise LoadFailed(done.stderr.strip().splitlines()[-1])
+    measured = Measured(**json.loads(done.stdout))
+    if measured.errors:
+        raise LoadFailed(f"{measured.errors} wrong answers: {'; '.join(measured.told)}")
+    return measured
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One case over all its rounds: milliseconds, requests per second, and what each request cost the server."""
+
+    p50: float
+    p90: float
+    p99: float
+    most: float
+    rps: float
+    requests: int
+    server_cpu_ms: float
+    server_rss_mb: float
+    load_share: float  # of one core
+    foreign_share: float  # of all cores, used by neither the server nor the load
+    answer_bytes: int
+
+
+def figures(rounds: Sequence[Measured], *names: str) -> Figures:
+    """The rounds taken together; the latencies of several names count as one."""
+    values = sorted(value for each in rounds for name in names for value in each.latencies.get(name, ()))
+    seconds = sum(each.seconds for each in rounds)
+    requests = sum(len(found) for each in rounds for found in each.latencies.values())
+    server, loading = sum(each.server_cpu for each in rounds), sum(each.load_cpu for each in rounds)
+    foreign = sum(each.machine_cpu for each in rounds) - server - loading
+    return Figures(
+        p50=percentile(values, 50),
+        p90=percentile(values, 90),
+        p99=percentile(values, 99),
+        most=values[-1] / 1000,
+        rps=requests / seconds,
+        requests=requests,
+        server_cpu_ms=server / requests * 1000,
+        server_rss_mb=max(each.server_rss_mb for each in rounds),
+        load_share=loading / seconds,
+        foreign_share=max(0.0, foreign) / seconds / (os.cpu_count() or 1),
+        answer_bytes=rounds[-1].answer_bytes,
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Milliseconds, from microseconds that are sorted; nearest rank."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Ours over the floor: the median over the rounds, and the least and the most of any round."""
+
+    median: float
+    least: float
+    most: float
+
+
+def ratio(ours: Sequence[float], floor: Sequence[float]) -> Ratio:
+    each = [ours_one / floor_one for ours_one, floor_one in zip(ours, floor, strict=True)]
+    return Ratio(statistics.median(each), min(each), max(each))
+
+
+def median_of(measured: Measured, *names: str) -> float:
+    """The sum of the medians of these names, in milliseconds: a start and a stop are one thing to a person."""
+    return sum(statistics.median(measured.latencies[name]) for name in names) / 1000

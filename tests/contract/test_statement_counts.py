@@ -1,0 +1,127 @@
+"""How many statements each call sends to the database: exact, so that a slow path cannot creep in."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.world import new_id
+
+
+TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+@pytest.fixture
+def counted(engine, monkeypatch):
+    """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
+    sent: list[str] = []
+    for verb in ("do_execute", "do_executemany", "do_execute_no_params"):
+        inner = getattr(engine.dialect, verb)
+
+        def run(cursor, statement, *more: object, inner=inner):
+            if not statement.startswith(TRANSACTION_VERBS):
+                sent.append(statement)
+            return inner(cursor, statement, *more)
+
+        monkeypatch.setattr(engine.dialect, verb, run)
+
+    @contextmanager
+    def counting():
+        sent.clear()
+        found: list[str] = []
+        yield found
+        found += sent
+
+    return counting
+
+
+@pytest.fixture
+def ada(world, clock):
+    """Somebody who has started and stopped on this project in this month, with keys, as the extension does."""
+    ada = world.tenant()
+    ada.start(1, key=new_id())
+    clock.tick(minutes=1)
+    ada.stop(key=new_id())
+    return ada
+
+
+def test_a_warm_start_sends_four_statements(ada, counted):
+    with counted() as sent:
+        started = ada.start(2, key=new_id())
+
+    assert started.status == 201
+    assert len(sent) == 4, sent  # caller, timer, log, key
+
+
+def test_a_warm_stop_sends_seven_statements(ada, counted, clock):
+    ada.start(2, key=new_id())
+    clock.tick(minutes=1)
+    with counted() as sent:
+        stopped = ada.stop(key=new_id())
+
+    assert stopped.status == 200
+    assert len(sent) == 7, sent  # caller, timer, entry, day, month, log, key
+
+
+def test_a_stop_that_spans_many_days_sends_no_more(ada, counted, clock):
+    ada.start(2, key=new_id())
+    clock.tick(days=6)
+    with counted() as sent:
+        stopped = ada.stop(key=new_id())
+
+    assert len(stopped.body["days"]) == 7
+    assert len(sent) == 7, sent
+
+
+def test_the_first_start_on_a_project_sends_seven(ada, counted):
+    with counted() as sent:
+        started = ada.start(2, key=new_id(), project="Brand new")
+
+    assert started.status == 201
+    assert len(sent) == 7, sent  # caller, no timer, running?, project, timer, log, key
+
+
+def test_a_switch_sends_twelve(ada, counted, clock):
+    ada.start(2, key=new_id())
+    clock.tick(minutes=1)
+    with counted() as sent:
+        switched = ada.start(3, key=new_id(), switch=True)
+
+    assert switched.body["stopped"]["workItemId"] == 2
+    assert len(sent) == 12, sent  # a start that finds a timer, a stop, a project that is there, a start
+
+
+def test_a_start_of_what_runs_sends_four(ada, counted):
+    ada.start(2, key=new_id())
+    with counted() as sent:
+        again = ada.start(2, key=new_id())
+
+    assert again.status == 200
+    assert len(sent) == 4, sent  # caller, no timer, running, key
+
+
+def test_a_repeated_start_sends_six(ada, counted):
+    key = new_id()
+    ada.start(2, key=key)
+    with counted() as sent:
+        repeated = ada.start(2, key=key)
+
+    assert repeated.headers["Idempotent-Replayed"] == "true"
+    assert len(sent) == 6, sent  # as a start of what runs, undone; then caller and the answer that was kept
+
+
+def test_the_running_timer_takes_two(ada, counted):
+    ada.start(2)
+    with counted() as sent:
+        running = ada.running()
+
+    assert running.body["workItemId"] == 2
+    assert len(sent) == 2, sent  # caller, timer
+
+
+@pytest.mark.parametrize(("group_by", "statements"), [("day", 2), ("workItem", 3), ("project", 3), ("project,user", 5)])
+def test_a_report_sends_at_most_five(ada, counted, group_by, statements):
+    with counted() as sent:
+        report = ada.report(groupBy=group_by)
+
+    assert report.body["totalMs"] == 60_000
+    assert len(sent) == statements, sent  # caller, sums by group, days where they are not read along, names
