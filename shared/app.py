@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import sqlalchemy as sa
 
 from shared import clock
+from shared.action_log import ActionLog, choose
 from shared.db.engine import make_engine
 from shared.identity import Validator
 from shared.settings import Settings
@@ -26,6 +28,10 @@ class App:
     validator: Validator
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
+
+    @cached_property
+    def action_log(self) -> ActionLog:
+        return choose(self.settings.action_log_table_endpoint, self.transaction)
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:

@@ -24,7 +24,7 @@ STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for top in ("timers", "reports", "tenants", "privacy", "shared")
     for path in (ROOT / top).rglob("*.py")
-    if path.stem.split("_")[0] == "store" or path.stem == "idempotency"
+    if path.stem.split("_")[0] == "store" or path.stem in {"idempotency", "sql"}
 )
 
 
