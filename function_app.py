@@ -6,9 +6,10 @@ from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
+from tenants.routes_actions import blueprint as actions
 from timers.routes import blueprint as timers
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (reports, retention, service, tenants, timers):
+for blueprint in (actions, reports, retention, service, tenants, timers):
     app.register_functions(blueprint)

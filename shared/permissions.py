@@ -43,6 +43,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
         "get_me": Permission(Access.USER),
+        "record_actions": Permission(Access.USER),
+        "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
         "stop_timer": Permission(Access.USER),
         "get_running_timer": Permission(Access.USER),

@@ -61,7 +61,7 @@ def engine(database_url) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
+def azurite(database_url) -> Iterator[Azurite]:  # noqa: ARG001 - one for each, since tenants are told apart by row number
     with azurite_support.required() as running:
         yield running
 

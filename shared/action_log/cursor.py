@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+from shared.action_log.model import LAST_TICK
+
 
 _LAYOUT: Final = struct.Struct(">Q16s4s")
 
@@ -34,4 +36,6 @@ def decode(text: str) -> Cursor:
         inverted, user, tag = _LAYOUT.unpack(base64.b64decode(text + "==", altchars=b"-_", validate=True))
     except (ValueError, struct.error) as error:
         raise ValueError("not a cursor") from error
+    if inverted > LAST_TICK:
+        raise ValueError("not a cursor: before the year 1")
     return Cursor(inverted, tag.hex(), uuid.UUID(bytes=user))

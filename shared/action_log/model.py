@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 
-_LAST_TICK: Final = 3_155_378_975_999_999_999  # 9999-12-31, in the 100 ns since the year 1 that Azure counts in
+LAST_TICK: Final = 3_155_378_975_999_999_999  # 9999-12-31, in the 100 ns since the year 1 that Azure counts in
 _YEAR_1: Final = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _TICKS: Final = 10  # in a microsecond
@@ -56,10 +56,10 @@ def row_key(happened_at: dt.datetime, *, user_id: int, tag: str, place: int = 0)
     what was sent together keeps its order.
     """
     ticks = (happened_at - _YEAR_1) // _MICROSECOND * _TICKS + place
-    return f"{_LAST_TICK - ticks:019d}_{user_id}_{tag}"
+    return f"{LAST_TICK - ticks:019d}_{user_id}_{tag}"
 
 
 def month_of(key: str) -> str:
     """The month, as 202611, in which the action with this row key happened, in UTC."""
-    ticks = _LAST_TICK - int(key.partition("_")[0])
+    ticks = LAST_TICK - int(key.partition("_")[0])
     return f"{_YEAR_1 + dt.timedelta(microseconds=ticks // _TICKS):%Y%m}"

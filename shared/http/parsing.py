@@ -31,14 +31,18 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if operation.body is None:
         return None
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
-        return operation.body()
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+        raw = b"{}"
+    elif _media_type(request) != "application/json":
         raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
     try:
         return operation.body.model_validate_json(raw)
     except ValidationError as error:
         raise _body_error(error) from error
+
+
+def _media_type(request: func.HttpRequest) -> str:
+    given: str = request.headers.get("content-type", "")
+    return given.partition(";")[0].strip().lower()
 
 
 def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | None:
