@@ -1,9 +1,11 @@
 """What every keeper of the action log promises, held against each; and what only one of them has to."""
 
+import contextlib
 import datetime as dt
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -161,9 +163,32 @@ def black_hole():
         yield silent.getsockname()[1]
 
 
-@pytest.fixture(params=["closed", "silent"])
-def dead_port(request, black_hole):
-    return azurite_support.free_port() if request.param == "closed" else black_hole
+@pytest.fixture
+def drip():
+    """A port that answers a letter at a time, so that no time limit of a socket ever strikes."""
+    over = threading.Event()
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.2):
+                connection.sendall(b"a")
+
+    def accept(listening):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=[listening.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, args=[listening], daemon=True).start()
+        yield listening.getsockname()[1]
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(params=["closed", "silent", "dripping"])
+def dead_port(request, black_hole, drip):
+    return {"closed": azurite_support.free_port(), "silent": black_hole, "dripping": drip}[request.param]
 
 
 def test_an_outage_holds_nobody_for_long(dead_port, app):

@@ -38,7 +38,7 @@ def listed(person, **params):
     return answer.body["items"]
 
 
-def record(person, *pages, key=None):  # noqa: ANN002 - paths
+def record(person, *pages: str, key=None):
     items = [{"type": "page.open", "page": page} for page in pages]
     answer = person.post("actions", {"items": items}, key=key)
     assert answer.status == 202, answer.raw
