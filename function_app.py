@@ -6,11 +6,12 @@ from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
+from tenants.routes_actions import blueprint as actions
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
 from timers.routes import blueprint as timers
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (people, reports, retention, service, settings, tenants, timers):
+for blueprint in (actions, people, reports, retention, service, settings, tenants, timers):
     app.register_functions(blueprint)

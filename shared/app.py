@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import sqlalchemy as sa
 
 from shared import clock
+from shared.action_log import ActionLog, choose
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.errors import Unavailable
 from shared.identity import Validator
@@ -28,6 +30,10 @@ class App:
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @cached_property
+    def action_log(self) -> ActionLog:
+        return choose(self.settings.action_log_table_endpoint, self.transaction)
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:

@@ -54,6 +54,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "change_user": Permission(Access.ADMIN),
         "deactivate_user": Permission(Access.ADMIN),
         "reactivate_user": Permission(Access.ADMIN),
+        "record_actions": Permission(Access.USER, when_cancelled=True),
+        "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
         "stop_timer": Permission(Access.USER, when_cancelled=True),
         "get_running_timer": Permission(Access.USER, when_cancelled=True),

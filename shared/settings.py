@@ -37,8 +37,17 @@ def _origin(value: str) -> str:
     return value
 
 
+def _table_endpoint(value: str) -> str:
+    if not re.match(
+        r"\Ahttps://[^\s/]+/?\Z|\AUseDevelopmentStorage=true\Z|(?s:.*)\b(?:AccountKey|TableEndpoint)=", value
+    ):
+        raise ValueError("expected https://<account>.table.core.windows.net, or a storage account's connection string")
+    return value
+
+
 Guid = Annotated[str, BeforeValidator(_guid)]
 Url = Annotated[str, BeforeValidator(_url)]
+TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
@@ -69,6 +78,12 @@ class Settings(BaseModel):
         frozenset(),
         alias="CORS_ALLOWED_ORIGINS",
         description="exact origins of the extension",
+    )
+    action_log_table_endpoint: TableEndpoint = Field(
+        "",
+        alias="ACTION_LOG_TABLE_ENDPOINT",
+        description="Table Storage that keeps the action log; the database keeps it when unset",
+        repr=False,
     )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"

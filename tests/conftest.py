@@ -15,9 +15,11 @@ from shared.identity import Validator
 from shared.invariants import violations
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
+from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import postgres
+from tests.support.azurite import Azurite
 from tests.support.entra import Entra
 from tests.support.logs import Listener
 from tests.support.world import FakeClock, Http, World
@@ -56,6 +58,12 @@ def engine(database_url) -> Iterator[sa.Engine]:
     engine = make_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def azurite(database_url) -> Iterator[Azurite]:  # noqa: ARG001 - one for each, since tenants are told apart by row number
+    with azurite_support.required() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared.app import App
 from shared.errors import ApiError, Conflict, Forbidden, PaymentRequired
-from shared.http.idempotency import RequestKey, fingerprint, keep, recall
+from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import Operation
 from shared.http.problem import problem
 from shared.http.reply import Reply
@@ -95,6 +95,12 @@ class Call:
         reply = Reply.of(status, model, headers)
         if self.idempotency_key is not None:
             keep(tx, self._request_key(self.caller), reply, now=self.now)
+        return reply
+
+    def amend(self, tx: sa.Connection, reply: Reply) -> Reply:
+        """Another answer than the one kept before, where what became of the work was known only after its commit."""
+        if self.idempotency_key is not None:
+            replace(tx, self._request_key(self.caller), reply)
         return reply
 
     def became(self, caller: Caller) -> None:

@@ -42,6 +42,11 @@ _THIS = (
     _keys.idempotency_key == bindparam("key"),
 )
 _FIND = sa.select(_keys.fingerprint, _keys.status, _keys.headers, _keys.body, _keys.created_at).where(*_THIS)
+_REPLACE = (
+    idempotency_keys.update()
+    .where(*_THIS)
+    .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
+)
 _FORGET = idempotency_keys.delete().where(*_THIS)
 
 
@@ -87,6 +92,12 @@ def keep(tx: sa.Connection, key: RequestKey, reply: Reply, *, now: dt.datetime) 
     }
     if _INSERT.run(tx, values) is None:
         raise KeyTaken
+
+
+def replace(tx: sa.Connection, key: RequestKey, reply: Reply) -> None:
+    """Puts another answer in the place of the one that was kept for this request."""
+    values = {"new_status": int(reply.status), "new_headers": dict(reply.headers), "new_body": reply.body.decode()}
+    tx.execute(_REPLACE, {**key.parameters, **values})
 
 
 def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | None:

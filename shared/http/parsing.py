@@ -33,9 +33,8 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if operation.body is None:
         return None
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
-        return operation.body()
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+        raw = b"{}"
+    elif _media_type(request) != "application/json":
         raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
     try:
         model = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
@@ -43,6 +42,11 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise _body_error(error) from error
     json.loads(raw, object_pairs_hook=_each_once)
     return model
+
+
+def _media_type(request: func.HttpRequest) -> str:
+    given: str = request.headers.get("content-type", "")
+    return given.partition(";")[0].strip().lower()
 
 
 def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | None:

@@ -15,6 +15,7 @@ from tests.support.world import WORK_ITEM
 
 assert function_app.app, "indexing the app is what registers the operations"
 BODIES = {
+    "record_actions": {"type": "page.open", "page": "/reports/month"},
     "start_timer": WORK_ITEM,
     "add_users": {"users": [{"email": "new@contoso.example"}]},
     "change_user": {"displayName": "Renamed"},

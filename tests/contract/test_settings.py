@@ -43,6 +43,8 @@ def test_the_sample_holds_no_secret():
         ("TRIAL_DAYS", "0", "greater than or equal to 1"),
         ("TRIAL_USER_LIMIT", "five", "integer"),
         ("INTERNAL_TENANT_IDS", "x", "GUID"),
+        ("ACTION_LOG_TABLE_ENDPOINT", "http://account.table.core.windows.net", "https://"),
+        ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(name, value, told):
@@ -68,3 +70,18 @@ def test_the_keys_follow_the_authority_unless_they_are_named():
     followed = Settings.from_env({**SAMPLE, "ENTRA_KEYS_URL": "", "ENTRA_AUTHORITY": "http://127.0.0.1:9/"})
 
     assert followed.entra_keys_url == "http://127.0.0.1:9/common/discovery/v2.0/keys"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://account.table.core.windows.net",
+        "UseDevelopmentStorage=true",
+        "DefaultEndpointsProtocol=https;AccountName=account;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net",
+    ],
+)
+def test_table_storage_is_named_by_endpoint_or_connection_string_and_never_shown(endpoint):
+    settings = Settings.from_env({**SAMPLE, "ACTION_LOG_TABLE_ENDPOINT": endpoint})
+
+    assert settings.action_log_table_endpoint == endpoint
+    assert endpoint not in repr(settings)

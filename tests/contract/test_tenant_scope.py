@@ -25,7 +25,7 @@ STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for top in ("timers", "reports", "tenants", "privacy", "shared")
     for path in (ROOT / top).rglob("*.py")
-    if path.stem.split("_")[0] == "store" or path.stem in {"idempotency", "audit"}
+    if path.stem.split("_")[0] == "store" or path.stem in {"audit", "idempotency", "sql"}
 )
 
 
@@ -52,7 +52,7 @@ def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module ho
     used: set[str] = set()
     joined: list[set[str]] = []
     for node in visitors.iterate(statement):
-        if isinstance(node, sa.Column) and node.table is not None:
+        if isinstance(node, sa.Column) and isinstance(node.table, sa.Table | sa.Alias):
             used.add(str(node.table.name))
         if isinstance(node, sa.sql.elements.BinaryExpression):
             sides = {str(side.table.name) for side in (node.left, node.right) if is_tenant(side)}

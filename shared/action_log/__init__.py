@@ -1,0 +1,26 @@
+"""The action log: what people did in the product, kept in Table Storage where its endpoint is set, else in SQL."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import sqlalchemy as sa
+
+from shared.action_log.bounded import Bounded
+from shared.action_log.model import ActionLog
+from shared.action_log.sql import SqlActionLog
+
+
+def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> ActionLog:
+    """The log that the settings ask for; nothing is connected, nor an Azure package imported, before it is used."""
+    if not endpoint:
+        return SqlActionLog(transaction)
+
+    def tables() -> ActionLog:
+        from shared.action_log.tables import TablesActionLog  # noqa: PLC0415 - a cold start does without it
+
+        return TablesActionLog(endpoint)
+
+    return Bounded(tables)
+
+
+__all__ = ["ActionLog", "choose"]

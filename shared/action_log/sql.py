@@ -1,0 +1,53 @@
+"""The action log in the product's own database: what serves where no Table Storage is set up."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.action_log.model import Action, NotKept
+from shared.db.schema import action_log
+from shared.db.statements import InsertIfAbsent
+
+
+_log = action_log.c
+_COLUMNS: Final = ("tenant_id", "user_id", "row_key", "action_type", "page", "happened_at")
+_INSERT = InsertIfAbsent(action_log, key=("tenant_id", "row_key"), columns=_COLUMNS)
+_EVERYONE: Final[sa.Select[Any]] = (
+    sa.select(*(_log[name] for name in _COLUMNS))
+    .where(_log.tenant_id == bindparam("tenant"))
+    .order_by(_log.row_key)
+    .limit(bindparam("most"))
+)
+_OF_ONE = _log.user_id == bindparam("user")
+_OLDER = _log.row_key > bindparam("end")
+_PAGES: Final = {
+    (False, False): _EVERYONE,
+    (True, False): _EVERYONE.where(_OF_ONE),
+    (False, True): _EVERYONE.where(_OLDER),
+    (True, True): _EVERYONE.where(_OF_ONE, _OLDER),
+}
+
+
+class SqlActionLog:
+    """Writes and reads in transactions of its own, as any other keeper of the log would."""
+
+    def __init__(self, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> None:
+        self._transaction = transaction
+
+    def append(self, actions: Sequence[Action]) -> None:
+        try:
+            with self._transaction() as tx:
+                for action in actions:
+                    _INSERT.run(tx, asdict(action))
+        except sa.exc.SQLAlchemyError as error:
+            raise NotKept(len(actions), "database") from error
+
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
+        parameters = {"tenant": tenant_id, "most": most, "user": user_id, "end": after}
+        given = {name: value for name, value in parameters.items() if value is not None}
+        with self._transaction(reads_only=True) as tx:
+            return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]

@@ -1,0 +1,84 @@
+"""The HTTP functions of the action log: anybody's actions go in, admins read them."""
+
+from http import HTTPMethod, HTTPStatus
+from urllib.parse import urlencode
+
+import azure.functions as func
+
+from shared.action_log.cursor import encode
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from tenants import service_actions, store_actions
+from tenants.schemas_actions import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
+
+
+blueprint = func.Blueprint()
+
+
+@route(
+    blueprint,
+    Operation(
+        id="record_actions",
+        method=HTTPMethod.POST,
+        path="actions",
+        tag="actions",
+        summary="Put what you did in the product on record",
+        description="One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes "
+        "ahead counts as now. When the log cannot be reached in time the answer is still 202, and says under `dropped` "
+        "how many are lost; do not send them again.",
+        body=NewActions,
+        answers={202: Answer("What became of them", RecordedActions)},
+    ),
+)
+def record_actions(call: Call, body: NewActions) -> Reply:
+    said = body.to_said()
+    tag = service_actions.tag_of(call.idempotency_key, call.app.new_id())
+    with call.transaction() as tx:
+        actions = service_actions.to_actions(call.caller, said, now=call.now, tag=tag)
+        reply = call.answer(tx, HTTPStatus.ACCEPTED, RecordedActions(accepted=len(actions), dropped=0))
+    # The log may be a service of its own: it is written outside the transaction, and only by whoever got the key.
+    dropped = service_actions.keep(
+        call.app.action_log, actions, operation=call.operation.id, request_id=call.request_id
+    )
+    if not dropped:
+        return reply
+    with call.transaction() as tx:
+        told = RecordedActions(accepted=len(actions) - dropped, dropped=dropped)
+        return call.amend(tx, Reply.of(HTTPStatus.ACCEPTED, told))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_actions",
+        method=HTTPMethod.GET,
+        path="actions",
+        tag="actions",
+        summary="What people did in the product, newest first",
+        query=ActionQuery,
+        answers={200: Answer("A page of the log", ActionPage)},
+        problems={404: ("not_found",)},
+    ),
+)
+def list_actions(call: Call, query: ActionQuery) -> Reply:
+    with call.transaction() as tx:
+        user_id = service_actions.whose(tx, call.caller, query.user)
+        after = service_actions.page_end(tx, call.caller, query.after)
+    tenant_id = call.caller.tenant.id
+    found = call.app.action_log.page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
+    with call.transaction() as tx:
+        people = store_actions.public_ids(tx, tenant_id, (action.user_id for action in found))
+        shown = [action for action in found[: query.page_size] if action.user_id in people]
+        items = [ActionItem.of(action, people[action.user_id]) for action in shown]
+        more = shown and len(found) > query.page_size
+        end = encode(shown[-1].row_key, people[shown[-1].user_id]) if more else None
+        return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=_next(query, end)))
+
+
+def _next(query: ActionQuery, end: str | None) -> str | None:
+    if end is None:
+        return None
+    parameters = {"user": query.user, "pageSize": query.page_size, "after": end}
+    return "/api/actions?" + urlencode({name: value for name, value in parameters.items() if value is not None})
