@@ -62,7 +62,8 @@ class Change:
                 raise Unusable(
                     "there is no terminal to ask on; nothing was changed; give --yes to go on without asking"
                 )
-            if not typer.confirm("Change it?", err=True):
+            aside().print(Text("Change it? [y/N] "), end="")
+            if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
                 raise Refused("nothing was changed")
         return True
 

@@ -29,7 +29,7 @@ def command(*, as_json: AsJson = False) -> None:
 def _told(violation: Violation | None) -> tuple[str, str]:
     if violation is None:
         return "holds", ""
-    return f"{violation.count} violate it", ", ".join(map(str, violation.ids))
+    return f"{violation.count} violated", ", ".join(map(str, violation.ids))
 
 
 def _document(name: str, violation: Violation | None) -> dict[str, object]:

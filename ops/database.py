@@ -80,9 +80,8 @@ def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-            raise Unusable(
-                f"there is no database file {parsed.database}; set DATABASE_URL, or make one with scripts/run"
-            )
+            where = parsed.database or "in memory"
+            raise Unusable(f"there is no database file {where}; set DATABASE_URL, or make one with scripts/run")
         return make_engine(url, pool_size=1)
     except ModuleNotFoundError as error:
         raise Unusable(f"the driver that DATABASE_URL asks for is not installed: {error.name}") from error
