@@ -120,9 +120,12 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
 }
 
 
+def check(tx: sa.Connection, name: str) -> Violation | None:
+    """What breaks one invariant right now; None when it holds."""
+    ids = sorted(tx.scalars(INVARIANTS[name]))
+    return Violation(name, len(ids), tuple(ids[:_FIRST_IDS])) if ids else None
+
+
 def violations(tx: sa.Connection) -> Iterator[Violation]:
     """Every invariant that does not hold right now."""
-    for name, query in INVARIANTS.items():
-        ids = sorted(tx.scalars(query))
-        if ids:
-            yield Violation(name, len(ids), tuple(ids[:_FIRST_IDS]))
+    return (found for name in INVARIANTS if (found := check(tx, name)) is not None)

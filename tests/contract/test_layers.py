@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICES = ("timers", "reports", "tenants", "privacy")
-OURS = {*SLICES, "shared", "devcloud", "function_app"}
+OURS = {*SLICES, "shared", "devcloud", "ops", "function_app"}
 MODULES = [
     path
     for top in ("function_app.py", *sorted(OURS - {"function_app"}), "migrations/env.py")
@@ -37,7 +37,9 @@ def forbidden(importer: str, imported: str) -> bool:
         return False
     if target in {"devcloud", "function_app"}:
         return top != "devcloud"
-    if top == "shared":
+    if target == "ops":
+        return top != "ops"
+    if top in {"shared", "ops"}:
         return target != "shared"
     return top in SLICES and target in SLICES and top != target
 
@@ -96,3 +98,19 @@ def test_services_stores_and_rules_never_commit_or_open_a_transaction(name):
             }
 
             assert called & {"commit", "rollback", "begin", "connect", "transaction"} == set(), path
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "refused"),
+    [
+        ("ops.tenants", "shared.audit", False),
+        ("ops.tenants", "ops.store", False),
+        ("ops.tenants", "tenants.store", True),
+        ("ops.tenants", "devcloud.ports", True),
+        ("shared.audit", "ops.store", True),
+        ("tenants.service", "ops.rules", True),
+        ("devcloud.demo", "ops.store", True),
+    ],
+)
+def test_the_command_line_stands_on_shared_alone_and_nothing_stands_on_it(importer, imported, refused):
+    assert forbidden(importer, imported) is refused

@@ -13,8 +13,11 @@ from shared.db.statements import InsertIfAbsent
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# A directory is looked up by its Entra id to find its tenant, and jobs list the tenants they go through.
+# A directory is looked up by its Entra id to find its tenant, jobs list the tenants they go through, and operators
+# list and find tenants.
 ACROSS_TENANTS = {
+    ("ops.store", "_FIND"),
+    ("ops.store", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
@@ -23,7 +26,7 @@ ACROSS_TENANTS = {
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for top in ("timers", "reports", "tenants", "privacy", "shared")
+    for top in ("timers", "reports", "tenants", "privacy", "ops", "shared")
     for path in (ROOT / top).rglob("*.py")
     if path.stem.split("_")[0] == "store" or path.stem in {"audit", "idempotency", "sql"}
 )

@@ -1,0 +1,37 @@
+"""The command `check`: every invariant of the data, over all tenants."""
+
+import typer
+from rich.progress import track
+
+from ops.database import opened
+from ops.ending import REFUSED
+from ops.output import AsJson, aside, print_json, print_rows
+from shared.invariants import INVARIANTS, Violation, check
+
+
+def command(*, as_json: AsJson = False) -> None:
+    """Check what must always be true of the data; exit code 1 when something is not."""
+    console = aside()
+    found: dict[str, Violation | None] = {}
+    with opened() as database:
+        for name in track(INVARIANTS, "Checking", console=console, transient=True, disable=not console.is_terminal):
+            with database.transaction(reads_only=True, patient=True) as tx:
+                found[name] = check(tx, name)
+    if as_json:
+        print_json([_document(name, violation) for name, violation in found.items()])
+    else:
+        rows = ([name, *_told(violation)] for name, violation in found.items())
+        print_rows(("INVARIANT", "RESULT", "FIRST ROWS"), rows, nothing="")
+    if any(found.values()):
+        raise typer.Exit(REFUSED)
+
+
+def _told(violation: Violation | None) -> tuple[str, str]:
+    if violation is None:
+        return "holds", ""
+    return f"{violation.count} violated", ", ".join(map(str, violation.ids))
+
+
+def _document(name: str, violation: Violation | None) -> dict[str, object]:
+    count, ids = (violation.count, list(violation.ids)) if violation else (0, [])
+    return {"name": name, "holds": violation is None, "violations": count, "firstIds": ids}

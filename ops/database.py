@@ -1,0 +1,112 @@
+"""The database that operators work on: named by DATABASE_URL, reached, and found to be migrated, or told in a line."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from ops.ending import Unusable
+from shared.db.engine import make_engine
+from shared.db.schema import metadata
+from shared.settings import Settings, SettingsError
+
+
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+_NEEDED: Final = ("DATABASE_URL", "TRIAL_DAYS", "TRIAL_USER_LIMIT")
+_PROBES: Final = tuple(sa.select(*table.columns).where(sa.false()) for table in metadata.sorted_tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The engine, and those settings that say what a trial is."""
+
+    engine: sa.Engine
+    trial_days: int
+    trial_user_limit: int
+
+    @contextmanager
+    def transaction(self, *, reads_only: bool = False, patient: bool = False) -> Iterator[sa.Connection]:
+        """One transaction: leaving it commits, an exception undoes it; `patient` lifts the time limit of a statement.
+
+        Raises:
+            Unusable: the database failed; the text says how, in one line.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if reads_only:
+                    connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
+                with connection.begin():
+                    if patient and connection.dialect.name == "postgresql":
+                        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                    yield connection
+        except sa.exc.DBAPIError as error:
+            raise Unusable(f"the database failed: {_first_line(error)}") from error
+
+
+def settings(environment: Mapping[str, str]) -> Settings:
+    """The app's own reading of the settings that matter here; whom the app trusts does not, so nobody stands in.
+
+    Raises:
+        Unusable: one of them is wrong.
+    """
+    needed = {name: environment.get(name, "") for name in _NEEDED}
+    try:
+        return Settings.from_env({**needed, "ENTRA_API_CLIENT_ID": _NOBODY, "ENTRA_CLIENT_IDS": _NOBODY})
+    except SettingsError as error:
+        raise Unusable(str(error)) from error
+
+
+@contextmanager
+def opened(environment: Mapping[str, str] = os.environ) -> Iterator[Database]:
+    """The database, known to answer and to have every table and column.
+
+    Raises:
+        Unusable: it cannot be named, reached or used; the text never holds a password.
+    """
+    given = settings(environment)
+    engine = _engine(given.database_url)
+    try:
+        _check(engine)
+        yield Database(engine, given.trial_days, given.trial_user_limit)
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+            where = parsed.database or "in memory"
+            raise Unusable(f"there is no database file {where}; set DATABASE_URL, or make one with scripts/run")
+        return make_engine(url, pool_size=1)
+    except ModuleNotFoundError as error:
+        raise Unusable(f"the driver that DATABASE_URL asks for is not installed: {error.name}") from error
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise Unusable(
+            "DATABASE_URL is not an SQLAlchemy URL, like postgresql+psycopg://user@host/timetracker"
+        ) from error
+
+
+def _check(engine: sa.Engine) -> None:
+    try:
+        connection = engine.connect()
+    except sa.exc.DBAPIError as error:
+        where = engine.url.host or engine.url.database
+        raise Unusable(f"the database on {where} cannot be reached: {_first_line(error)}") from error
+    with connection:
+        try:
+            for probe in _PROBES:
+                connection.execute(probe)
+        except sa.exc.DBAPIError as error:
+            raise Unusable(
+                f"the database is not migrated to this version ({_first_line(error)}); run: alembic upgrade head"
+            ) from error
+
+
+def _first_line(error: sa.exc.DBAPIError) -> str:
+    """What the driver says; statement parameters are hidden, and no driver tells the password."""
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

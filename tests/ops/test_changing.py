@@ -1,0 +1,250 @@
+import datetime as dt
+import os
+import subprocess
+from decimal import Decimal
+
+import pytest
+
+from shared import clock
+from tests.ops.conftest import COMMAND, ROOT
+
+
+PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
+
+
+def test_an_extended_trial_ends_later_by_the_days_and_is_on_record(ops, books, slug):
+    before = books.tenant(slug)
+    done = ops("tenants", "extend-trial", slug, "--days", "14", "--yes", "--json")
+    after = books.tenant(slug)
+    (row,) = books.audit(slug, "trial.extended")
+
+    assert (done.code, done.json["changed"]) == (0, True)
+    assert after["trial_ends_at"] == before["trial_ends_at"] + dt.timedelta(days=14)
+    assert after["version"] == before["version"] + 1
+    assert (row["actor_kind"], row["actor_id"]) == ("operator", None)
+    assert row["before_change"] == done.json["before"]
+    assert row["after_change"] == done.json["after"]
+    assert row["before_change"]["trialEndsAt"] != row["after_change"]["trialEndsAt"]
+
+
+def test_a_trial_that_is_over_is_extended_from_now(ops, books, slug):
+    books.set(slug, trial_ends_at=clock.now() - dt.timedelta(days=90))
+    earliest = clock.now() + dt.timedelta(days=7)
+    ops("tenants", "extend-trial", slug, "--days", "7", "--yes")
+
+    assert earliest <= books.tenant(slug)["trial_ends_at"] <= clock.now() + dt.timedelta(days=7)
+
+
+@pytest.mark.parametrize("days", ["0", "91", "-3", "many"])
+def test_a_trial_is_extended_by_1_to_90_days(ops, books, slug, days):
+    before = books.tenant(slug)
+    wrong = ops("tenants", "extend-trial", slug, "--days", days, "--yes")
+
+    assert wrong.code == 2
+    assert "--days" in wrong.told
+    assert books.tenant(slug) == before
+
+
+def test_only_a_trial_is_extended(ops, books, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    refused = ops("tenants", "extend-trial", slug, "--days", "7", "--yes")
+
+    assert refused.code == 1
+    assert refused.told == f"ops: {slug} is on the paid plan; only a trial can be extended"
+    assert books.audit(slug, "trial.extended") == []
+
+
+def test_a_paid_plan_has_its_rate_its_seats_and_the_users_at_purchase(ops, books, world, admin, slug):
+    world.member(admin)
+    books.set(slug, status="suspended")
+    done = ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
+    tenant = books.tenant(slug)
+    (row,) = books.audit(slug, "plan.changed")
+
+    assert done.code == 0
+    assert (tenant["plan_kind"], tenant["status"]) == ("paid", "active")
+    assert (tenant["rate_per_user"], tenant["currency"], tenant["seat_limit"]) == (Decimal("4.5"), "EUR", 10)
+    assert tenant["users_at_purchase"] == 2
+    assert row["actor_kind"] == "operator"
+    assert row["before_change"] == {
+        "plan": "trial",
+        "status": "suspended",
+        "ratePerUser": None,
+        "currency": None,
+        "seatLimit": None,
+    }
+    assert row["after_change"] == {
+        "plan": "paid",
+        "status": "active",
+        "ratePerUser": "4.50",
+        "currency": "EUR",
+        "seatLimit": 10,
+    }
+
+
+def test_another_rate_is_no_new_purchase_and_keeps_the_seats(ops, books, world, admin, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
+    world.member(admin)
+    ops("tenants", "set-plan", slug, "paid", "--rate", "0.0001", "--currency", "usd", "--yes")
+    tenant = books.tenant(slug)
+
+    assert (tenant["rate_per_user"], tenant["currency"]) == (Decimal("0.0001"), "USD")
+    assert (tenant["seat_limit"], tenant["users_at_purchase"]) == (10, 1)
+
+
+def test_the_internal_plan_has_neither_rate_nor_seats(ops, books, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
+    ops("tenants", "set-plan", slug, "internal", "--yes")
+    tenant = books.tenant(slug)
+
+    assert tenant["plan_kind"] == "internal"
+    assert (tenant["rate_per_user"], tenant["currency"], tenant["seat_limit"]) == (None, None, None)
+
+
+def test_a_tenant_back_on_its_trial_does_not_get_another(ops, books, slug):
+    over = clock.now() - dt.timedelta(days=1)
+    books.set(slug, trial_ends_at=over)
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    done = ops("tenants", "set-plan", slug, "trial", "--yes")
+
+    assert books.tenant(slug)["trial_ends_at"] == over
+    assert "Its trial is over; to let it track time again: extend-trial" in done.err
+
+
+def test_a_tenant_that_never_had_a_trial_gets_one_that_ends(ops, books, slug):
+    books.set(slug, plan_kind="internal", trial_started_at=None, trial_ends_at=None)
+    ops("tenants", "set-plan", slug, "trial", "--yes", TRIAL_DAYS="10")
+    tenant = books.tenant(slug)
+
+    assert tenant["trial_ends_at"] - tenant["trial_started_at"] == dt.timedelta(days=10)
+
+
+def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(ops, books, world, admin, slug):
+    world.member(admin)
+    before = books.tenant(slug)
+    refused = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", "--yes")
+
+    assert refused.code == 1
+    assert f"{slug} has 2 enabled accounts, and the plan would admit 1" in refused.told
+    assert books.tenant(slug) == before
+    assert books.audit(slug, "plan.changed") == []
+
+
+def test_a_trial_too_small_for_the_enabled_accounts_is_refused(ops, world, admin, slug):
+    ops("tenants", "set-plan", slug, "internal", "--yes")
+    world.member(admin)
+    refused = ops("tenants", "set-plan", slug, "trial", "--yes", TRIAL_USER_LIMIT="1")
+
+    assert refused.code == 1
+    assert "has 2 enabled accounts, and the plan would admit 1" in refused.told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("paid",), "needs --rate and --currency"),
+        (("paid", "--rate", "4.50"), "needs --rate and --currency"),
+        (("paid", "--rate", "4.50001", "--currency", "EUR"), "at most four decimal places"),
+        (("paid", "--rate", "-1", "--currency", "EUR"), "is no price"),
+        (("paid", "--rate", "NaN", "--currency", "EUR"), "is no price"),
+        (("paid", "--rate", "4,50", "--currency", "EUR"), "is no price"),
+        (("paid", "--rate", "\u0664", "--currency", "EUR"), "is no price"),
+        (("paid", "--rate", "4", "--currency", "EURO"), "three letters"),
+        (("paid", "--rate", "4", "--currency", "EUR", "--seats", "few"), "a number, or none"),
+        (("paid", "--rate", "4", "--currency", "EUR", "--seats", "-1"), "a number, or none"),
+        (("trial", "--rate", "4"), "has neither rate, currency nor seats"),
+        (("internal", "--seats", "none"), "has neither rate, currency nor seats"),
+        (("gold",), "'gold' is not one of"),
+    ],
+)
+def test_wrong_terms_are_one_line_that_says_what_was_expected(ops, arguments, told):
+    wrong = ops("tenants", "set-plan", "whoever", *arguments, "--yes")
+
+    assert (wrong.code, wrong.out) == (2, "")
+    assert told in wrong.told
+
+
+def test_the_same_terms_again_change_nothing(ops, books, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    before = books.tenant(slug)
+    again = ops("tenants", "set-plan", slug, *PAID, "--yes", "--json")
+
+    assert (again.code, again.json["changed"]) == (0, False)
+    assert books.tenant(slug) == before
+    assert len(books.audit(slug, "plan.changed")) == 1
+
+
+def test_a_dry_run_shows_and_changes_nothing(ops, books, slug):
+    before = books.tenant(slug)
+    dry = ops("tenants", "set-plan", slug, *PAID, "--dry-run", "--yes", "--json")
+
+    assert (dry.code, dry.json["changed"], dry.json["after"]["plan"]) == (0, False, "paid")
+    assert books.tenant(slug) == before
+    assert books.audit(slug, "plan.changed") == []
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_changed(ops, books, slug):
+    before = books.tenant(slug)
+    refused = ops("tenants", "set-plan", slug, *PAID)
+
+    assert refused.code == 2
+    assert "there is no terminal to ask on" in refused.err
+    assert books.tenant(slug) == before
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("y", (0, "paid")), ("n", (1, "trial")), ("", (1, "trial"))])
+def test_the_operator_sees_before_and_after_and_decides(ops, books, slug, answer, outcome):
+    with ops.at_the_question("tenants", "set-plan", slug, *PAID) as asking:
+        question = asking.question()
+        done = asking.answer(answer)
+
+    assert [line.split() for line in question.splitlines() if line.startswith("plan")] == [["plan", "trial", "paid"]]
+    assert (done.code, books.tenant(slug)["plan_kind"]) == outcome
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(ops, books, slug):
+    with ops.at_the_question("tenants", "set-plan", slug, *PAID) as asking:
+        asking.question()
+        ops("tenants", "extend-trial", slug, "--days", "9", "--yes")
+        between = books.tenant(slug)
+        done = asking.answer("y")
+
+    assert done.code == 1
+    assert f"{slug} was changed by somebody else meanwhile; nothing was changed" in done.told
+    assert books.tenant(slug) == between
+    assert books.audit(slug, "plan.changed") == []
+
+
+def test_a_seat_taken_meanwhile_counts_against_the_new_limit(ops, books, world, admin, slug):
+    with ops.at_the_question("tenants", "set-plan", slug, *PAID, "--seats", "1") as asking:
+        asking.question()
+        world.member(admin)
+        done = asking.answer("y")
+
+    assert done.code == 1
+    assert "has 2 enabled accounts, and the plan would admit 1" in done.told
+    assert books.tenant(slug)["plan_kind"] == "trial"
+
+
+def test_of_many_operators_at_once_each_who_succeeds_is_on_record(ops, books, slug):
+    version = books.tenant(slug)["version"]
+    racing = [
+        subprocess.Popen(
+            [*COMMAND, "tenants", "set-plan", slug, "paid", "--rate", str(rate), "--currency", "EUR", "--yes"],
+            cwd=ROOT,
+            env={**os.environ, **ops.environment},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for rate in range(1, 6)
+    ]
+    told = [each.communicate(timeout=60)[1] for each in racing]
+    codes = [each.returncode for each in racing]
+    rows = books.audit(slug, "plan.changed")
+
+    assert set(codes) <= {0, 1}, told
+    assert len(rows) == codes.count(0) >= 1
+    assert books.tenant(slug)["version"] == version + codes.count(0)
+    assert [row["before_change"].get("ratePerUser") for row in rows[1:]] == [
+        row["after_change"]["ratePerUser"] for row in rows[:-1]
+    ]

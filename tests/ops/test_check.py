@@ -1,0 +1,29 @@
+from shared.invariants import INVARIANTS
+
+
+def test_every_invariant_is_checked_and_holds(ops, slug):
+    checked = ops("check", "--json")
+
+    assert slug
+    assert checked.code == 0
+    assert [(each["name"], each["holds"]) for each in checked.json] == [(name, True) for name in INVARIANTS]
+
+
+def test_what_breaks_an_invariant_is_named_with_its_rows(ops, books, slug):
+    books.set(slug, seats_used=4)
+    found, table = ops("check", "--json"), ops("check")
+    tenant = books.tenant(slug)
+    books.set(slug, seats_used=1)
+
+    broken = [each for each in found.json if not each["holds"]]
+    assert (found.code, table.code) == (1, 1)
+    assert broken == [
+        {
+            "name": "seats_used_counts_enabled_accounts",
+            "holds": False,
+            "violations": 1,
+            "firstIds": [tenant["id"]],
+        }
+    ]
+    line = next(line for line in table.out.splitlines() if line.startswith("seats_used"))
+    assert line.split() == ["seats_used_counts_enabled_accounts", "1", "violated", str(tenant["id"])]

@@ -1,0 +1,56 @@
+import sqlite3
+
+import pytest
+
+from tests.ops.conftest import Ops
+
+
+def test_a_missing_database_file_is_told_and_not_made(tmp_path):
+    gone = Ops(f"sqlite:///{tmp_path}/gone/timetracker.db")("tenants", "list")
+
+    assert gone.code == 2
+    assert gone.told.startswith(f"ops: there is no database file {tmp_path}/gone/timetracker.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_not_migrated_is_told(tmp_path):
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    empty = Ops(f"sqlite:///{tmp_path}/empty.db")("check")
+
+    assert empty.code == 2
+    assert "is not migrated" in empty.told
+    assert "alembic upgrade head" in empty.told
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/timetracker", "on 127.0.0.1 cannot be reached"),
+        ("oracle://somebody:hunter2@127.0.0.1/timetracker", "driver that DATABASE_URL asks for"),
+        ("postgresql://somebody:hunter2@127.0.0.1:port/timetracker", "is not an SQLAlchemy URL"),
+        ("hunter2", "is not an SQLAlchemy URL"),
+        ("sqlite://", "there is no database file"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url, told):
+    failed = Ops(url)("tenants", "list")
+
+    assert (failed.code, failed.out) == (2, "")
+    assert told in failed.told
+    assert "hunter2" not in failed.err
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / "notes.db").write_text("Buy milk. " * 500)
+    failed = Ops(f"sqlite:///{tmp_path}/notes.db")("check")
+
+    assert failed.code == 2
+    assert "cannot be reached" in failed.told
+
+
+def test_a_wrong_setting_is_named(database_url):
+    failed = Ops(database_url)("tenants", "list", TRIAL_USER_LIMIT="five")
+
+    assert failed.code == 2
+    assert "TRIAL_USER_LIMIT" in failed.told
