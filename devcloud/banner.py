@@ -7,7 +7,8 @@ from devcloud.entra.people import PEOPLE, Person
 from devcloud.entra.server import PORT as ENTRA_PORT
 
 
-SHOWN = ("ada", "ben", "chloe", "gus", "nora")
+SHOWN = ("ada", "ben", "chloe", "gus", "dana", "eli", "nora")
+MEMBERS = ("ben", "chloe", "gus")
 DEFAULT_ENTRA_URL = f"http://127.0.0.1:{ENTRA_PORT}"
 
 console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -47,8 +48,10 @@ def _role(person: Person) -> str:
     match person.directory.name, person.is_guest:
         case "Contoso", True:
             return f"user of Contoso, a guest from {person.home.name}"
+        case "Contoso", _ if person.short == "ada":
+            return "super admin of Contoso"
         case "Contoso", _:
-            return "super admin of Contoso" if person.short == "ada" else "user of Contoso"
+            return "user of Contoso" if person.short in MEMBERS else "colleague at Contoso without an account yet"
         case name, _:
             return f"in the directory of {name}, which has no tenant yet"
 

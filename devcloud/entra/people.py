@@ -45,6 +45,8 @@ PEOPLE: Final = (
     _person("ada", "Ada Lovelace", "690222be-ff1a-4d56-abd1-7e4f7d38e474", CONTOSO),
     _person("ben", "Ben Okafor", "1c7d5e3a-9b42-4c1f-8e60-52a7b9d0c3f1", CONTOSO),
     _person("chloe", "Chloe Martin", "8f3e6a2d-4c15-4b7e-a9d8-0e1f2a3b4c5d", CONTOSO),
+    _person("dana", "Dana Cruz", "d4a1c0de-5b6f-4a7e-8c9d-0e1f2a3b4c5e", CONTOSO),
+    _person("eli", "Eli Novak", "e11e5b6f-7c8d-4e9f-a0b1-c2d3e4f5a6b7", CONTOSO),
     _person("gus", "Gus Berg", "02223b6b-aa1d-42d4-9ec0-1b2bb9194438", CONTOSO, home=FABRIKAM),
     _person("bob", "Bob Fabri", "aaaaaaaa-0000-4000-8000-000000000001", FABRIKAM),
     _person("fay", "Fay Lindqvist", "aaaaaaaa-0000-4000-8000-000000000002", FABRIKAM),
