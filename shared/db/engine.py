@@ -59,7 +59,7 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         # A writer takes the write lock at once: upgrading from a read would fail under contention.
         reads = connection.get_execution_options().get("reads_only", False)
-        connection.connection.cursor().execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
