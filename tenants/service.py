@@ -150,7 +150,7 @@ def _tenant_values(
     return {
         "public_id": new_id(),
         "entra_tenant_id": uuid.UUID(principal.tid),
-        "slug": slug(subject.name, principal.tid),
+        "slug": slug(subject.name, new_id()),
         "name": subject.name,
         "organization": subject.organization,
         "admin_email": email(principal),
@@ -197,7 +197,8 @@ def shortened(text: str, limit: int) -> str:
     return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", errors="ignore")
 
 
-def slug(name: str, tid: str) -> str:
-    """A short name for addresses: the tenant's name in plain letters, and a piece of its directory id to be unique."""
+def slug(name: str, unique: uuid.UUID) -> str:
+    """A short name for addresses: the tenant's name in plain letters, and a random piece to be unique."""
     words = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40].strip("-")
-    return f"{words}-{tid[:8]}" if words else tid[:8]
+    piece = unique.hex[:8]
+    return f"{words}-{piece}" if words else piece
