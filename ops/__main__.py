@@ -1,6 +1,7 @@
 """The command line of operators: `python -m ops COMMAND`; every failure is one line on stderr and an exit code."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 from typer.exceptions import TyperException
@@ -25,10 +26,10 @@ app.add_typer(users.app, name="users")
 app.command("check")(check.command)
 
 
-def main() -> int:
-    """Runs a command; the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command, that of the process unless one is given; the exit code."""
     try:
-        return app(standalone_mode=False, prog_name="python -m ops") or 0
+        return app(arguments, standalone_mode=False, prog_name="python -m ops") or 0
     except Ended as ended:
         return _tell(str(ended), ended.code)
     except TyperException as error:

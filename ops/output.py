@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import os
 import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from itertools import islice
 from typing import Annotated, Any, Final, TypeAlias
 
 import typer
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -24,13 +22,12 @@ from shared.http.wire import rfc3339
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Fields: TypeAlias = Mapping[str, Any]
 _AT_ONCE: Final = 500
-_PIPE_WIDTH: Final = 160
+_GAP: Final = "   "
 
 
 def screen() -> Console:
-    """Standard output; a pipe has no width of its own, and narrow columns would break names in two."""
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if known else _PIPE_WIDTH, highlight=False, emoji=False)
+    """Standard output, for the answer."""
+    return Console(highlight=False, emoji=False)
 
 
 def aside() -> Console:
@@ -80,8 +77,8 @@ def print_json(document: Any) -> None:  # noqa: ANN401 - any JSON
 
 def print_fields(title: str, fields: Fields) -> None:
     """One thing, a line for each of its fields."""
-    table = _table(show_header=False)
-    table.add_column(style="bold")
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(name, Text(shown(value)))
@@ -89,23 +86,22 @@ def print_fields(title: str, fields: Fields) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, nothing: str) -> None:
-    """Many things, a part at a time: the first part decides the widths, and no more than a part is held."""
+    """Many things, a part at a time: the first part decides the widths, and no more than a part is held.
+
+    A line is never broken or cut, whatever the width of the terminal: each can be searched for and piped on. Written
+    without rich, whose tables take milliseconds for a row.
+    """
     coming = iter(rows)
     part = _texts(coming)
     if not part:
         aside().print(nothing)
         return
     widths = [max(map(cell_len, column)) for column in zip(columns, *part, strict=True)]
-    console = screen()
-    first = True
+    head = f"{_line(columns, widths)}\n{'─' * (sum(widths) + len(_GAP) * (len(widths) - 1))}"
+    screen().print(Text(head, style="bold"), soft_wrap=True)
     while part:
-        table = _table(show_header=first)
-        for name, width in zip(columns, widths, strict=True):
-            table.add_column(name, width=width, overflow="fold")
-        for row in part:
-            table.add_row(*map(Text, row))
-        console.print(table)
-        first, part = False, _texts(coming)
+        sys.stdout.writelines(f"{_line(row, widths)}\n" for row in part)
+        part = _texts(coming)
 
 
 def print_json_rows(rows: Iterable[Fields]) -> None:
@@ -121,11 +117,6 @@ def _texts(rows: Iterator[Sequence[Any]]) -> list[list[str]]:
     return [[shown(cell) for cell in row] for row in islice(rows, _AT_ONCE)]
 
 
-def _table(**options: Any) -> Table:  # noqa: ANN401 - handed to rich
-    return Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        header_style="bold",
-        **options,
-    )
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
+    return _GAP.join(padded).rstrip()

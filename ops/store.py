@@ -20,7 +20,8 @@ _SIZE: Final = bindparam("size", type_=sa.Integer)
 _PLAN, _STATUS = bindparam("plan", type_=_t.plan_kind.type), bindparam("state", type_=_t.status.type)
 _SINCE = bindparam("since", type_=_t.trial_ends_at.type)
 _UNTIL = bindparam("until", type_=_t.trial_ends_at.type)
-_ROLE, _ACTIVE = bindparam("person_role", type_=_u.role.type), bindparam("active", type_=_u.is_active.type)
+_ROLE: Final = bindparam("person_role", type_=_u.role.type)
+_MAY_BE_ACTIVE: Final = bindparam("may_be_active", type_=sa.Integer)  # 1 or 0: a flag alone has no type on PostgreSQL
 _CAP = bindparam("cap", type_=sa.Integer)
 
 _PAGE: Final[sa.Select[Any]] = (
@@ -66,7 +67,7 @@ _USERS: Final[sa.Select[Any]] = (
         _u.tenant_id == _TENANT,
         _u.id > _AFTER,
         sa.or_(_ROLE.is_(None), _u.role == _ROLE),
-        sa.or_(_ACTIVE.is_(None), _u.is_active == _ACTIVE),
+        sa.or_(_MAY_BE_ACTIVE == 1, ~_u.is_active),
     )
     .order_by(_u.id)
     .limit(_SIZE)
@@ -121,9 +122,15 @@ def activity_of(tx: sa.Connection, tenant_id: int) -> sa.Row[Any]:
 
 
 def page_of_users(
-    tx: sa.Connection, tenant_id: int, *, after: int, size: int, role: str | None, active: bool | None
+    tx: sa.Connection, tenant_id: int, *, after: int, size: int, role: str | None, inactive: bool
 ) -> Sequence[sa.Row[Any]]:
-    values = {"tenant": tenant_id, "after": after, "size": size, "person_role": role, "active": active}
+    values = {
+        "tenant": tenant_id,
+        "after": after,
+        "size": size,
+        "person_role": role,
+        "may_be_active": int(not inactive),
+    }
     return tx.execute(_USERS, values).all()
 
 

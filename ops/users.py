@@ -29,18 +29,18 @@ def list_users(
     """List the people of a tenant in the order in which they came."""
     with opened() as database:
         tenant = find(database, name).tenant
-        people = _all(database, tenant.id, role=role and role.value, active=False if inactive else None)
+        people = _all(database, tenant.id, role=role and role.value, inactive=inactive)
         if as_json:
             print_json_rows(map(user_document, people))
         else:
             print_rows(USER_COLUMNS, map(user_row, people), nothing=f"Nobody in {tenant.slug} is like that.")
 
 
-def _all(database: Database, tenant_id: int, *, role: str | None, active: bool | None) -> Iterator[sa.Row[Any]]:
+def _all(database: Database, tenant_id: int, *, role: str | None, inactive: bool) -> Iterator[sa.Row[Any]]:
     after = 0
     while True:
         with database.transaction(reads_only=True) as tx:
-            page = store.page_of_users(tx, tenant_id, after=after, size=_PAGE, role=role, active=active)
+            page = store.page_of_users(tx, tenant_id, after=after, size=_PAGE, role=role, inactive=inactive)
         yield from page
         if len(page) < _PAGE:
             return

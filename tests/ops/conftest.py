@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ops.__main__ import main
 from shared import clock
 from shared.db.schema import audit_log, tenants
 from tests.support.world import Person
@@ -132,6 +133,20 @@ class Books:
 @pytest.fixture
 def ops(database_url) -> Ops:
     return Ops(database_url)
+
+
+@pytest.fixture
+def refused_usage(capsys) -> Callable[..., str]:
+    """Runs a command that never comes to a database, in this process, since there are many of them; what it told."""
+
+    def run(*arguments: str) -> str:
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        done = Done(code, out, err)
+        assert (done.code, done.out) == (2, "")
+        return done.told
+
+    return run
 
 
 @pytest.fixture

@@ -36,13 +36,8 @@ def test_a_trial_that_is_over_is_extended_from_now(ops, books, slug):
 
 
 @pytest.mark.parametrize("days", ["0", "91", "-3", "many"])
-def test_a_trial_is_extended_by_1_to_90_days(ops, books, slug, days):
-    before = books.tenant(slug)
-    wrong = ops("tenants", "extend-trial", slug, "--days", days, "--yes")
-
-    assert wrong.code == 2
-    assert "--days" in wrong.told
-    assert books.tenant(slug) == before
+def test_a_trial_is_extended_by_1_to_90_days(refused_usage, days):
+    assert "--days" in refused_usage("tenants", "extend-trial", "whoever", "--days", days, "--yes")
 
 
 def test_only_a_trial_is_extended(ops, books, slug):
@@ -157,11 +152,8 @@ def test_a_trial_too_small_for_the_enabled_accounts_is_refused(ops, world, admin
         (("gold",), "'gold' is not one of"),
     ],
 )
-def test_wrong_terms_are_one_line_that_says_what_was_expected(ops, arguments, told):
-    wrong = ops("tenants", "set-plan", "whoever", *arguments, "--yes")
-
-    assert (wrong.code, wrong.out) == (2, "")
-    assert told in wrong.told
+def test_wrong_terms_are_one_line_that_says_what_was_expected(refused_usage, arguments, told):
+    assert told in refused_usage("tenants", "set-plan", "whoever", *arguments, "--yes")
 
 
 def test_the_same_terms_again_change_nothing(ops, books, slug):
