@@ -79,7 +79,7 @@ def test_super_admins_who_demote_each_other_at_once_leave_one(two_hosts, entra, 
         assert roles(winner, two_hosts[0]) == {"super_admin": 1, "user": 1}
 
 
-def test_super_admins_who_all_leave_at_once_leave_one(two_hosts, entra, internal_tids, crowd):
+def test_super_admins_who_all_leave_at_once_leave_one(two_hosts, entra, internal_tids, crowd, engine):
     people = super_admins(entra, two_hosts[0], 4, internal_tids[4])
     ids = [me(person, two_hosts[0]) for person in people]
     answers = crowd.at_once(
