@@ -100,7 +100,8 @@ def _join(
     tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime, new_id: NewId
 ) -> None:
     address = email_key(principal)
-    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=uuid.UUID(principal.oid), now=now)
+    oid, name = uuid.UUID(principal.oid), display_name(principal)
+    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
     if bound is not None:
         _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
         return
@@ -173,7 +174,7 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
         "entra_object_id": uuid.UUID(principal.oid),
         "email": email(principal),
         "email_key": email_key(principal),
-        "display_name": shortened(principal.name or email(principal), 200),
+        "display_name": display_name(principal),
         "role": role.value,
         "auth_provider": AuthProvider.MICROSOFT.value,
         "is_active": True,
@@ -186,6 +187,10 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
 def email(principal: Principal) -> str:
     """The person's address as the directory gives it; a person without one is known by their object id."""
     return principal.email or principal.username or principal.oid
+
+
+def display_name(principal: Principal) -> str:
+    return shortened(principal.name or email(principal), 200)
 
 
 def email_key(principal: Principal) -> str:

@@ -66,7 +66,13 @@ _BIND = (
         _users.entra_object_id.is_(None),
         _users.auth_provider == AuthProvider.MANUAL.value,
     )
-    .values(entra_object_id=bindparam("oid"), updated_at=bindparam("now"), version=_users.version + 1)
+    .values(
+        entra_object_id=bindparam("oid"),
+        # nobody gave a name: until now the address stood for it
+        display_name=sa.case((_users.display_name == _users.email, bindparam("name")), else_=_users.display_name),
+        updated_at=bindparam("now"),
+        version=_users.version + 1,
+    )
     .returning(_users.id)
 )
 # Entra gives an address to one person at a time: whoever signs in with it has it now.
@@ -106,10 +112,10 @@ def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int |
 
 
 def bind_manual_account(
-    tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, now: dt.datetime
+    tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, name: str, now: dt.datetime
 ) -> int | None:
     """Gives an account made by hand to the person who signs in with its address; None when there is none."""
-    row = tx.execute(_BIND, {"tenant": tenant_id, "address": address, "oid": oid, "now": now}).first()
+    row = tx.execute(_BIND, {"tenant": tenant_id, "address": address, "oid": oid, "name": name, "now": now}).first()
     return None if row is None else int(row.id)
 
 

@@ -49,6 +49,15 @@ def test_an_invited_person_takes_over_the_account_at_the_first_sign_in(world):
     assert actions(ada)[:2] == ["user.bound", "user.added"]
 
 
+def test_an_account_without_a_name_takes_the_persons_own_and_a_given_name_stays(world):
+    ada = world.tenant()
+    add(ada, "ben@contoso.example", {"email": "chloe@contoso.example", "displayName": "Chloe (design)"})
+    ben = world.member(ada, name="Ben Okafor", email="ben@contoso.example")
+    chloe = world.member(ada, name="Chloe Martin", email="chloe@contoso.example")
+
+    assert [each.get("me").body["displayName"] for each in (ben, chloe)] == ["Ben Okafor", "Chloe (design)"]
+
+
 def test_an_invitation_is_worth_nothing_in_another_directory(world):
     ada, bob = world.tenant(), world.tenant()
     add(ada, {"email": "eve@shared.example", "role": "admin"})
