@@ -131,7 +131,7 @@ class InternalError(ApiError):
 
 
 class Unavailable(ApiError):
-    """Our side cannot answer now; nothing was changed and the same request may be sent again."""
+    """Our side cannot answer now; the same request may be sent again."""
 
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "temporarily_unavailable", "Try again in a moment"
 

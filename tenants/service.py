@@ -64,10 +64,12 @@ def sign_in(
     """
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
     if caller is None:
-        tenant = find_tenant(tx, tid=principal.tid)
+        tenant = find_tenant(tx, tid=principal.tid, lock=True)
         if tenant is None:
             return None
-        _join(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+        # People join one after another; the same person may have been the one before.
+        if find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True) is None:
+            _join(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
     return _welcome(tx, principal, now=now)
 
 
@@ -78,8 +80,8 @@ def _join(
     if store.bind_manual_account(tx, tenant.id, address=address, oid=uuid.UUID(principal.oid), now=now):
         return
     store.release_address(tx, tenant.id, address=address)
-    if store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id)) is None:
-        return  # the same person signed in twice at once, and the other request made the account
+    user_id = store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id))
+    assert user_id is not None, "the tenant is held, so nobody made the account meanwhile"  # noqa: S101 - ours
     cap = seat_cap(tenant, settings.trial_user_limit)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
         raise _no_seat(tenant, cap)

@@ -8,7 +8,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.prepared import Prepared
 from shared.db.schema import projects, running_timers, time_entries, time_entry_days, timer_log
 from shared.db.statements import InsertIfAbsent
 from shared.tracking.model import RunningTimer, TimeEntry
@@ -56,10 +55,10 @@ _START = InsertIfAbsent(
 _ADD_PROJECT = InsertIfAbsent(
     projects, key=("tenant_id", "name_key"), columns=("tenant_id", "organization", "name", "name_key")
 )
-_END = Prepared(running_timers.delete().where(*_MINE).returning(*RUNNING_COLUMNS))
-_ADD_ENTRY = Prepared(time_entries.insert().returning(time_entries.c.id))
-_ADD_DAYS = Prepared(time_entry_days.insert().inline())
-_LOG = Prepared(timer_log.insert().inline())
+_END: Final[Any] = running_timers.delete().where(*_MINE).returning(*RUNNING_COLUMNS)
+_ADD_ENTRY = time_entries.insert().returning(time_entries.c.id)
+_ADD_DAYS = time_entry_days.insert()
+_LOG = timer_log.insert().inline()
 
 
 def project_key(organization: str, project: str) -> str:
@@ -88,14 +87,14 @@ def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project
 
 def end_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
     """Takes the running timer away; of two at once, one gets it and the other None."""
-    row = _END.first(tx, {"tenant": tenant_id, "user": user_id})
+    row = tx.execute(_END, {"tenant": tenant_id, "user": user_id}).first()
     return None if row is None else running_of(row)
 
 
 def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone: str, now: dt.datetime) -> None:
     """Writes an entry and its days; the unique key on the timer's id refuses a second entry of one timer."""
-    added = _ADD_ENTRY.first(
-        tx,
+    entry_id = tx.execute(
+        _ADD_ENTRY,
         {
             "tenant_id": tenant_id,
             "user_id": entry.user_id,
@@ -114,8 +113,8 @@ def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone:
             "created_at": now,
             "updated_at": now,
         },
-    )
-    _ADD_DAYS.run_all(tx, list(_day_rows(tenant_id, added.id, entry)))
+    ).scalar_one()
+    tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
 
 
 def _day_rows(tenant_id: int, entry_id: int, entry: TimeEntry) -> Iterable[dict[str, Any]]:
@@ -145,8 +144,8 @@ def log(
     elapsed_ms: int | None = None,
 ) -> None:
     """Appends to the timer log; a second start or end of one timer is refused by its unique key."""
-    _LOG.run(
-        tx,
+    tx.execute(
+        _LOG,
         {
             "tenant_id": tenant_id,
             "user_id": timer.user_id,

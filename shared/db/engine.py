@@ -19,8 +19,9 @@ _SQLITE_PRAGMAS: Final = (
     "cache_size=-16384",  # KiB: the days of a large tenant's month, which a report goes through twice
     "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
-# PostgreSQL: serialization failure, deadlock: the whole transaction was undone and may run again at once
-_UNDONE: Final = {"40001", "40P01"}
+# Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
+# whole transaction was undone, and run again it sees what the other one did
+_UNDONE: Final = {"40001", "40P01", "23505"}
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
@@ -59,11 +60,11 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         # A writer takes the write lock at once: upgrading from a read would fail under contention.
         reads = connection.get_execution_options().get("reads_only", False)
-        connection.connection.cursor().execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
 
 def was_undone(error: sa.exc.DBAPIError) -> bool:
-    """Whether the database undid the whole transaction and asks for it to be run again."""
+    """Whether the transaction lost a race, was undone, and may well succeed when it is run again."""
     return getattr(error.orig, "sqlstate", None) in _UNDONE

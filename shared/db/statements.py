@@ -7,8 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.db.prepared import Prepared, Row
-
 
 class InsertIfAbsent:
     """One statement that inserts a row unless one with the same key is there, and tells which it was.
@@ -31,13 +29,9 @@ class InsertIfAbsent:
         self.returning = returning or key
         self.index_where = index_where
 
-    def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> Row:
+    def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> sa.Row[Any] | None:
         """The inserted row's `returning` columns, or None when a row with this key was there already."""
-        return self._prepared(tx.dialect.name).first(tx, values)
-
-    @cache  # noqa: B019 - lives as long as the module that holds it
-    def _prepared(self, dialect: str) -> Prepared:
-        return Prepared(self.statement(dialect))
+        return tx.execute(self.statement(tx.dialect.name), values).first()
 
     @cache  # noqa: B019 - lives as long as the module that holds it
     def statement(self, dialect: str) -> Any:  # noqa: ANN401 - an INSERT of the dialect's own class

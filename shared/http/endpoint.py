@@ -76,7 +76,7 @@ def _work(call: Call, handler: Handler) -> Reply:
 
 def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
     """Runs the handler again when the database undid its transaction, or when its key turned out to be free."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
             return handler(call, *arguments)
         except KeyTaken:
@@ -89,6 +89,6 @@ def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
                 return reply
             raise
         except sa.exc.DBAPIError as error:
-            if not was_undone(error):
+            if attempt == _ATTEMPTS or not was_undone(error):
                 raise
     raise Unavailable("Too many requests changed the same thing at once. Nothing was changed; try again.")

@@ -1,7 +1,9 @@
 """Turns the bytes and parameters of a request into wire models, or into an error that names each wrong field."""
 
+import json
 import re
-from typing import Final
+from collections import Counter
+from typing import Any, Final
 
 import azure.functions as func
 from pydantic import ValidationError
@@ -36,9 +38,11 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if media_type != "application/json":
         raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
     try:
-        return operation.body.model_validate_json(raw)
+        model = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _body_error(error) from error
+    json.loads(raw, object_pairs_hook=_each_once)
+    return model
 
 
 def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | None:
@@ -53,7 +57,7 @@ def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | 
             raise _query_error(FieldError(name, "is not a parameter of this address") for name in sorted(given))
         return None
     try:
-        return operation.query.model_validate_strings(given)
+        return operation.query.model_validate_strings(given, by_alias=True, by_name=False)
     except ValidationError as error:
         found = (FieldError(".".join(str(part) for part in item["loc"]), _say(item)) for item in error.errors())
         raise _query_error(found) from error
@@ -74,6 +78,14 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
             errors=[wrong],
         )
     return key
+
+
+def _each_once(members: list[tuple[str, Any]]) -> None:
+    """Refuses an object that says two things under one name; pydantic would keep the last."""
+    names = Counter(name for name, _ in members)
+    twice = [FieldError(f"/{name}", "is given more than once") for name, times in names.items() if times > 1]
+    if twice:
+        raise InvalidRequest("Give each field of the body once.", code="invalid_body", errors=twice[:_MOST_ERRORS])
 
 
 def _body_error(error: ValidationError) -> InvalidRequest:

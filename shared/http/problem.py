@@ -19,7 +19,11 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, _DATABASE_AWAY):
-        return Unavailable("The database cannot be reached right now. Nothing was changed; try again in a moment.")
+        # The connection may have been lost at the COMMIT, so nobody knows whether it was done.
+        return Unavailable(
+            "The database cannot be reached right now. Send the same request again in a moment; with the same "
+            "Idempotency-Key it is done only once."
+        )
     return InternalError("This is our fault, not yours, and has been logged. Try again, and quote the requestId.")
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.prepared import Prepared, Row
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
@@ -43,8 +42,9 @@ _CALLER: Final[sa.Select[Any]] = (
     .join(users, users.c.tenant_id == tenants.c.id)
     .where(tenants.c.entra_tenant_id == bindparam("tid"), users.c.entra_object_id == bindparam("oid"))
 )
-_FIND_CALLER: Final = {False: Prepared(_CALLER), True: Prepared(locked(_CALLER, users))}  # by whether it is held
+_CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
+_TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _MONTH = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
@@ -52,7 +52,7 @@ _MONTH = InsertIfAbsent(
 )
 
 
-def tenant_of(row: Row) -> Tenant:
+def tenant_of(row: sa.Row[Any]) -> Tenant:
     return Tenant(
         id=row.id,
         public_id=row.public_id,
@@ -70,7 +70,7 @@ def tenant_of(row: Row) -> Tenant:
 
 def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller | None:
     """The person behind a token; with `lock`, one user's writes happen one after another."""
-    row = _FIND_CALLER[lock].first(tx, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)})
+    row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
     if row is None:
         return None
     user = User(
@@ -87,8 +87,9 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     return Caller(tenant_of(row), user)
 
 
-def find_tenant(tx: sa.Connection, *, tid: str) -> Tenant | None:
-    row = tx.execute(_TENANT, {"tid": uuid.UUID(tid)}).first()
+def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
+    """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
+    row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     return None if row is None else tenant_of(row)
 
 

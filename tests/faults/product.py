@@ -1,0 +1,98 @@
+"""The product as real processes on real databases, and the people who use it all at once."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from shared import clock
+from tests.devcloud import processes
+from tests.support import entra as entra_support
+from tests.support.entra import Entra
+from tests.support.world import Answer, Http, Person, new_id
+
+
+T = TypeVar("T")
+THREADS = "8"
+
+
+def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
+    """What a host of the product is started with."""
+    return {
+        "DATABASE_URL": database_url,
+        "ENTRA_AUTHORITY": entra.authority,
+        "ENTRA_KEYS_URL": f"{entra.authority}/common/discovery/v2.0/keys",
+        "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
+        "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
+        "RETENTION_SCHEDULE": "0 10 * * * *",
+        "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def host(log: Path, settings: dict[str, str]) -> Iterator[str]:
+    """A host process of its own; its base URL."""
+    with processes.host(log, app=processes.ROOT, **settings) as running:
+        yield f"http://127.0.0.1:{running.port}"
+
+
+_kept = threading.local()
+
+
+def over(base: str) -> Http:
+    """This thread's own connection to a host."""
+    known: dict[str, Http] = _kept.__dict__.setdefault("known", {})
+    if base not in known:
+        known[base] = Http(base)
+    return known[base]
+
+
+def via(person: Person, base: str) -> Person:
+    """The same person, on this thread's connection to a host."""
+    return replace(person, http=over(base))
+
+
+def person(entra: Entra, base: str, tid: str | None = None, *, email: str | None = None) -> Person:
+    """Somebody with a token that is valid now; of a directory of their own, unless one is named."""
+    tid, oid = tid or new_id(), new_id()
+    name = f"Person {oid[:6]}"
+    email = email or f"{oid}@contoso.example"
+    token = entra.token(tid=tid, oid=oid, name=name, email=email, at=clock.now())
+    return Person(over(base), tid, oid, name, email, token)
+
+
+def register(admin: Person, *, key: str | None = None) -> Answer:
+    body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "Europe/Berlin"}
+    return admin.post("tenants", body, key=key)
+
+
+def admin(entra: Entra, base: str, tid: str | None = None) -> Person:
+    """The super admin of a new tenant."""
+    somebody = person(entra, base, tid)
+    made = register(somebody)
+    assert made.status == 201, made.raw
+    return somebody
+
+
+class Crowd:
+    """Threads that send at the same instant."""
+
+    def __init__(self, size: int) -> None:
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="crowd")
+
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Makes all the calls together, as many as there are threads at the most; the results in their order."""
+        together = threading.Barrier(len(calls))
+
+        def one(call: Callable[[], T]) -> T:
+            together.wait(30)
+            return call()
+
+        return list(self._pool.map(one, calls))
+
+    def close(self) -> None:
+        self._pool.shutdown()

@@ -1,0 +1,216 @@
+"""Requests that no client of ours would send: each is refused quickly, says why, and leaves nothing behind."""
+
+import itertools
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+from pydantic.alias_generators import to_snake
+
+from shared.db.schema import metadata
+from shared.http.operation import BODY_LIMIT, OPERATIONS
+from tests.support.world import WORK_ITEM, Answer, Person
+
+
+SOON = 1.0  # seconds; generous, so that a busy machine does not fail the test
+START, REGISTER = "timers/start", "tenants"
+FULL: dict[str, dict[str, Any]] = {
+    START: {**WORK_ITEM, "existingHours": 1.5, "note": "why", "switch": False},
+    REGISTER: {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
+    "timers/stop": {},
+    "sign-in": {},
+}
+COLUMNS = sorted({column.name for table in metadata.tables.values() for column in table.columns})
+WIRE_NAMES = {name for body in FULL.values() for name in body}
+EVERY_POST = pytest.mark.parametrize("path", FULL)
+
+
+@pytest.fixture
+def ada(world, engine) -> Iterator[Person]:
+    """An admin; whatever they send in the test, no table has another number of rows afterwards."""
+    ada: Person = world.tenant()
+    before = rows(engine)
+    yield ada
+    assert rows(engine) == before
+
+
+def rows(engine: sa.Engine) -> dict[str, int]:
+    with engine.connect().execution_options(reads_only=True) as tx:
+        return {
+            name: tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+        }
+
+
+def send(person: Person, path: str, body: bytes, content_type: str = "application/json") -> Answer:
+    """The answer, which came soon and was a refusal that says what to do."""
+    began = time.perf_counter()
+    answer = person.http.send("POST", path, body, token=person.token, headers={"Content-Type": content_type})
+    took = time.perf_counter() - began
+    assert took < SOON
+    assert 400 <= answer.status < 500, answer.raw
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.body["code"]
+    assert answer.body["requestId"] == answer.headers["X-Request-Id"]
+    return answer
+
+
+def pointers(answer: Answer) -> set[str]:
+    return {error["pointer"] for error in answer.body["errors"]}
+
+
+def with_raw(path: str, name: str, raw: bytes) -> bytes:
+    """A sound body in which one field has exactly these bytes as its value."""
+    rest = {key: value for key, value in FULL[path].items() if key != name}
+    return b'{"%s":%s,%s' % (name.encode(), raw, json.dumps(rest).encode()[1:])
+
+
+NOT_JSON = {
+    "a word": b"hello",
+    "half": b'{"organization":',
+    "single quotes": b"{'a':1}",
+    "two values": b"{}{}",
+    "a comment": b"{}//",
+    "not UTF-8": b'{"note":"\xff\xfe"}',
+    "UTF-16": '{"note":"x"}'.encode("utf-16"),
+    "deep arrays": b"[" * 10_000 + b"]" * 10_000,
+    "deep objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "deep and open": b"[" * (BODY_LIMIT - 1),
+    "a lone surrogate": b'{"note":"\\ud800"}',
+    "a bare NUL": b'{"note":"\x00"}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
+}
+
+
+@EVERY_POST
+def test_what_is_not_json_is_refused(ada, path):
+    for what, body in NOT_JSON.items():
+        answer = send(ada, path, body)
+
+        assert (answer.status, answer.code) == (400, "invalid_json"), what
+
+
+@EVERY_POST
+def test_json_that_is_no_object_is_refused(ada, path):
+    for body in (b"[]", b"null", b"1", b'"text"', b"true", b"[{}]"):
+        answer = send(ada, path, body)
+
+        assert (answer.status, answer.code) == (400, "invalid_body"), body
+
+
+@pytest.mark.parametrize("path", [START, REGISTER])
+def test_no_body_where_fields_are_needed_is_refused(ada, path):
+    assert send(ada, path, b"").status == 400
+
+
+WRONG = {
+    "organization": [b"1", b"null", b"[]", b"{}", b'""', b'"a b"', b'"\\u0000"', b'"contoso\\n"', b'"\xc3\xa4"'],
+    "project": [b"1", b"null", b"[]", b'""', b'"  "', b'"a\\u0000b"', b'"a\\nb"', b'"%s"' % (b"x" * 65)],
+    "workItemId": [b'"7"', b"true", b"null", b"7.5", b"7.0", b"0", b"-0", b"-7", b"1e999", b"2147483648", b"9" * 5000],
+    "existingHours": [b'"1"', b"true", b"[]", b"-1", b"1e999", b"NaN", b"Infinity", b"-Infinity", b"9" * 5000],
+    "note": [b"1", b"[]", b'"\\u0000"', b'"%s"' % (b"x" * 401), b'"%s"' % (b"\\ud83d\\ude00" * 201)],
+    "switch": [b"1", b'"true"', b"null", b"[]"],
+}
+WRONG_OF_TENANT = {
+    "name": [b"1", b"null", b'""', b'"\\u0000"', b'"%s"' % (b"x" * 201)],
+    "azureDevOpsOrganization": [b"1", b"null", b'"a b"', b'"%s"' % (b"x" * 51)],
+    "timeZone": [b"1", b"null", b'"Mars/Base"', b'"../../etc/passwd"', b'"\\u0000"', b'"localtime"'],
+}
+UNREADABLE = {b"NaN", b"Infinity", b"-Infinity", b"9" * 5000}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [(START, name) for name in WRONG] + [(REGISTER, name) for name in WRONG_OF_TENANT]
+)
+def test_a_wrong_value_is_refused_and_its_field_is_named(ada, path, name):
+    for raw in (WRONG if path == START else WRONG_OF_TENANT)[name]:
+        answer = send(ada, path, with_raw(path, name, raw))
+
+        assert answer.status == 400
+        assert answer.code == "invalid_body" or (answer.code == "invalid_json" and raw in UNREADABLE), raw
+        assert answer.code == "invalid_json" or pointers(answer) == {f"/{name}"}, raw
+
+
+@EVERY_POST
+def test_the_name_of_no_column_is_a_field(ada, path):
+    extra = [column for column in COLUMNS if column not in WIRE_NAMES]
+    for column in extra:
+        answer = send(ada, path, json.dumps({**FULL[path], column: 1}).encode())
+
+        assert (answer.code, pointers(answer)) == ("invalid_body", {f"/{column}"})
+
+
+@pytest.mark.parametrize("path", [START, REGISTER])
+def test_a_field_has_one_spelling(ada, path):
+    for name in FULL[path]:
+        spelled = to_snake(name)
+        if spelled != name:
+            answer = send(ada, path, with_raw(path, name, b'1,"%s":%s' % (spelled.encode(), b"1")))
+            alone = send(ada, path, with_raw(path, name, b"1").replace(name.encode(), spelled.encode(), 1))
+
+            assert f"/{spelled}" in pointers(answer) & pointers(alone)
+
+
+@pytest.mark.parametrize("path", [START, REGISTER])
+def test_a_field_given_twice_is_refused(ada, path):
+    for name, value in FULL[path].items():
+        raw = json.dumps(value).encode()
+        answer = send(ada, path, with_raw(path, name, b'%s,"%s":%s' % (raw, name.encode(), raw)))
+
+        assert (answer.code, pointers(answer)) == ("invalid_body", {f"/{name}"})
+
+
+@EVERY_POST
+def test_a_body_of_the_most_bytes_is_read_and_one_more_is_too_large(ada, path):
+    most = b'{"x":"%s"}' % (b"x" * (BODY_LIMIT - 8))
+
+    assert len(most) == BODY_LIMIT
+    assert pointers(send(ada, path, most)) >= {"/x"}
+    assert send(ada, path, most + b" ").status == 413
+    assert send(ada, path, b"x" * 5_000_000).status == 413
+
+
+@EVERY_POST
+def test_a_body_that_does_not_say_it_is_json_is_refused(ada, path):
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""):
+        assert send(ada, path, json.dumps(FULL[path]).encode(), content_type).status == 415, content_type
+
+
+def test_every_post_is_covered():
+    assert set(FULL) == {each.path for each in OPERATIONS.values() if each.method.value == "POST"}
+
+
+def test_an_unknown_address_is_404(ada):
+    for path in ("nothing", "timers", "timers/start/more", "%00", "..%2f..%2fetc", "a" * 5000, "%ff%fe"):
+        answer = send(ada, path, b"{}")
+
+        assert (answer.status, answer.code) == (404, "no_such_route"), path
+
+
+def test_a_wrong_method_is_405_and_says_which_are_right(ada):
+    for path, method in itertools.product(FULL, ("PUT", "PATCH", "DELETE", "GET")):
+        answer = ada.http.send(method, path, token=ada.token)
+
+        assert (answer.status, answer.code, answer.headers["Allow"]) == (405, "method_not_allowed", "POST")
+
+
+def test_a_chunked_body_is_an_empty_one(ada, host):
+    """The platform passes on none of it."""
+    address = urlsplit(host)
+    head = f"POST /api/{START} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.token}\r\nConnection: close\r\n"
+    body = json.dumps(FULL[START]).encode()
+    chunked = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
+        len(body),
+        body,
+    )
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + chunked)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"invalid_json" in answer

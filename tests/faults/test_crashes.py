@@ -1,0 +1,174 @@
+"""kill -9 between any two statements of a request: the same request, sent again, is done once."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+
+import pytest
+import requests
+
+from tests.devcloud import processes
+from tests.faults import product
+from tests.faults.ledger import Stored, broken
+from tests.support.world import Answer, Http, Person
+
+
+AFTER_COMMIT = 0
+KEY = "the-same-key"
+
+
+@dataclass(frozen=True)
+class Crashing:
+    """Starts hosts that die at a chosen point, and sends them one request."""
+
+    process: subprocess.Popen[str]
+
+    def send(self, point: int, person: Person, request: Callable[[Person], Answer]) -> Answer | None:
+        """The answer of a host that dies at this point; None when it died first."""
+        with self._host(point) as base, requests.Session() as session:
+            try:
+                return request(replace(person, http=Http(base, session)))
+            except requests.ConnectionError:
+                return None
+
+    @contextmanager
+    def _host(self, point: int) -> Iterator[str]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{point}\n")
+        self.process.stdin.flush()
+        pid = int(self._told("started "))
+        try:
+            yield self._told("host ready on ")
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # it has died already
+                os.kill(pid, signal.SIGKILL)
+            assert self._told("ended ") == str(-signal.SIGKILL)
+
+    def _told(self, what: str) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith(what), line
+        return line.removeprefix(what).strip()
+
+
+@pytest.fixture(scope="module")
+def crashing(database_url, entra, tmp_path_factory) -> Iterator[Crashing]:
+    log = tmp_path_factory.mktemp("crashing") / "log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.crashing_host"],
+            cwd=processes.ROOT,
+            env=processes.environment(**product.environment(database_url, entra)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        yield Crashing(process)
+        process.kill()
+
+
+def start(person: Person) -> Answer:
+    return person.start(7, key=KEY, project="Launch", switch=True)
+
+
+def stop(person: Person) -> Answer:
+    return person.stop(key=KEY)
+
+
+def assert_started(stored: Stored, before: Stored, answer: Answer) -> None:
+    assert answer.status == 201
+    assert stored.started == before.started + Counter([answer.body["id"]])
+    assert stored.running == [answer.body["id"]]
+    assert stored.entries == stored.stopped == {}
+
+
+def assert_switched(stored: Stored, before: Stored, answer: Answer) -> None:
+    assert answer.status == 201
+    assert stored.started == before.started + Counter([answer.body["id"]])
+    assert stored.running == [answer.body["id"]]
+    assert stored.entries == stored.stopped == {before.running[0]: answer.body["stopped"]["elapsedMs"]}
+
+
+def assert_stopped(stored: Stored, before: Stored, answer: Answer) -> None:
+    assert answer.status == 200
+    assert stored.started == before.started
+    assert stored.running == []
+    assert stored.entries == stored.stopped == {before.running[0]: answer.body["elapsedMs"]}
+
+
+@dataclass(frozen=True)
+class Doing:
+    """A request, whether a timer runs before it, and what the database must hold once it is done."""
+
+    running: bool
+    send: Callable[[Person], Answer]
+    assert_done: Callable[[Stored, Stored, Answer], None]
+
+
+EACH = pytest.mark.parametrize(
+    "doing",
+    [
+        pytest.param(Doing(running=False, send=start, assert_done=assert_started), id="start"),
+        pytest.param(Doing(running=True, send=start, assert_done=assert_switched), id="switch"),
+        pytest.param(Doing(running=True, send=stop, assert_done=assert_stopped), id="stop"),
+    ],
+)
+
+
+@pytest.fixture
+def somebody(one_host, entra) -> Callable[[Doing], Person]:
+    """Makes a person who is about to do it; their own requests reach a host that does not crash."""
+
+    def make(doing: Doing) -> Person:
+        ada = product.admin(entra, one_host)
+        assert not doing.running or ada.start(6).status == 201
+        return ada
+
+    return make
+
+
+@EACH
+def test_killed_before_any_statement_nothing_is_half_done_and_the_repeat_is_done_once(
+    crashing, somebody, engine, doing
+):
+    for point in count(1):
+        ada = somebody(doing)
+        before = Stored.of(engine, ada.tid)
+        answer = crashing.send(point, ada, doing.send)
+        if answer is not None:
+            break
+        left = Stored.of(engine, ada.tid)
+        first, second = doing.send(ada), doing.send(ada)
+
+        assert left == before, point
+        doing.assert_done(Stored.of(engine, ada.tid), before, first)
+        assert (second.status, second.raw) == (first.status, first.raw), point
+
+    assert point > 5
+    doing.assert_done(Stored.of(engine, ada.tid), before, answer)
+    assert broken(engine) == []
+
+
+@EACH
+def test_killed_after_the_commit_the_repeat_gets_the_answer_that_was_lost(crashing, somebody, engine, doing):
+    ada = somebody(doing)
+    before = Stored.of(engine, ada.tid)
+    lost = crashing.send(AFTER_COMMIT, ada, doing.send)
+    left = Stored.of(engine, ada.tid)
+    repeated = doing.send(ada)
+
+    assert lost is None
+    assert repeated.headers["Idempotent-Replayed"] == "true"
+    doing.assert_done(left, before, repeated)
+    assert Stored.of(engine, ada.tid) == left
+    assert broken(engine) == []

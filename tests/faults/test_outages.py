@@ -1,0 +1,182 @@
+"""The database goes away, or somebody holds it for too long: nothing is lost, and the host recovers by itself."""
+
+import itertools
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from shared.db.engine import make_engine
+from shared.db.schema import users
+from tests.conftest import migrate
+from tests.faults import product
+from tests.faults.ledger import Ledger, Stored, broken
+from tests.faults.product import via
+from tests.support import postgres
+from tests.support.world import Answer, Http, Person, new_id
+
+
+CLIENTS, ENOUGH, PATIENCE = 6, 12, 60
+TELLING = (b"psycopg", b"sqlite", b"SELECT", b"INSERT", b"127.0.0.1", b".py", b"Error", b"Traceback", b"locked")
+
+
+def assert_unavailable(answer: Answer) -> None:
+    """503 as a problem document that says when to come back, and nothing of what is inside."""
+    assert (answer.status, answer.code) == (503, "temporarily_unavailable")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.body["requestId"] == answer.headers["X-Request-Id"]
+    assert [word for word in TELLING if word in answer.raw] == []
+    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been what was lost
+
+
+@dataclass
+class Client:
+    """Somebody who starts and stops without end; of what fails, half is sent again and half given up."""
+
+    person: Person
+    base: str
+    ledger: Ledger
+    over: threading.Event
+    acknowledged: int = 0
+    given_up: int = 0
+    refused: list[Answer] = field(default_factory=list)
+
+    def run(self) -> None:
+        requests_ = itertools.cycle((self._start, self._stop))
+        for number, request in enumerate(requests_):
+            if self.over.is_set():
+                return
+            self._insist(partial(request, new_id()), again=number % 4 < 2)
+
+    def _insist(self, request: partial[Answer], *, again: bool) -> None:
+        while not self.over.is_set():
+            answer = request()
+            self.ledger.note(answer)
+            if answer.status < 500:
+                assert answer.status in {200, 201, 409}, answer.raw
+                self.acknowledged += 1
+                return
+            self.refused.append(answer)
+            self.over.wait(0.1)
+            if not again:
+                self.given_up += 1
+                return
+        self.given_up += 1
+
+    def _start(self, key: str) -> Answer:
+        return via(self.person, self.base).start(7, key=key)
+
+    def _stop(self, key: str) -> Answer:
+        return via(self.person, self.base).stop(key=key)
+
+
+@contextmanager
+def working(clients: list[Client]) -> Iterator[None]:
+    threads = [threading.Thread(target=client.run) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.over.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+
+
+@pytest.fixture
+def own_server() -> Iterator[postgres.Local]:
+    with postgres.local() as server:
+        yield server
+
+
+def until_each(clients: list[Client], what: str, many: int) -> None:
+    def counted(client: Client) -> int:
+        return client.acknowledged if what == "acknowledged" else len(client.refused)
+
+    wanted = [counted(client) + many for client in clients]
+    tick = threading.Event()
+    for _ in range(PATIENCE * 50):
+        if all(counted(client) >= goal for client, goal in zip(clients, wanted, strict=True)):
+            return
+        tick.wait(0.02)
+    raise AssertionError(f"{what}: {[counted(client) for client in clients]}, wanted {wanted}")
+
+
+def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on(own_server, entra, tmp_path):
+    url = migrate(postgres.make_database(own_server.url, "crashes"))
+    ledger, over = Ledger(), threading.Event()
+    with product.host(tmp_path / "log", product.environment(url, entra)) as base:
+        clients = [Client(product.admin(entra, base), base, ledger, over) for _ in range(CLIENTS)]
+        with working(clients):
+            until_each(clients, "acknowledged", ENOUGH)
+            own_server.crash()
+            until_each(clients, "refused", 1)
+            own_server.start()
+            until_each(clients, "acknowledged", ENOUGH)
+        engine = make_engine(url)
+        stored = Stored.of(engine, *(client.person.tid for client in clients))
+        found = broken(engine)
+        engine.dispose()
+
+    for answer in itertools.chain.from_iterable(client.refused for client in clients):
+        assert_unavailable(answer)
+    given_up = sum(client.given_up for client in clients)
+    assert found == []
+    assert set(stored.started.values()) == {1}
+    assert ledger.started <= stored.started
+    assert stored.entries == stored.stopped
+    assert ledger.ended.items() <= stored.entries.items()
+    assert len(stored.started) + len(stored.entries) - len(ledger.started) - len(ledger.ended) <= given_up
+
+
+def test_without_its_database_a_host_starts_and_says_so(entra, tmp_path):
+    nobody = f"postgresql+psycopg://timetracker@127.0.0.1:{postgres._free_port()}/nothing"
+    with product.host(tmp_path / "log", product.environment(nobody, entra)) as base:
+        health = Http(base).send("GET", "health")
+        registered = product.register(product.person(entra, base))
+
+    assert_unavailable(health)
+    assert_unavailable(registered)
+
+
+@contextmanager
+def held(url: str, oid: str) -> Iterator[None]:
+    """Somebody else holds what a write of this person needs."""
+    if url.startswith("sqlite"):
+        other = sqlite3.connect(str(sa.make_url(url).database), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.close()
+        return
+    engine = make_engine(url)
+    mine = users.c.entra_object_id == sa.bindparam("oid", type_=sa.Uuid(as_uuid=False))
+    with engine.connect() as connection, connection.begin():
+        connection.execute(sa.select(users.c.id).where(mine).with_for_update(), {"oid": oid})
+        yield
+    engine.dispose()
+
+
+def test_a_lock_held_for_longer_than_we_wait_is_503_and_the_repeat_is_done(one_host, entra, engine, database_url):
+    ada = product.admin(entra, one_host)
+    started = ada.start(7).body
+    before = Stored.of(engine, ada.tid)
+    with held(database_url, ada.oid):
+        refused = ada.stop(key="stop")
+        read = ada.running()
+        left = Stored.of(engine, ada.tid)
+    stopped = ada.stop(key="stop")
+
+    assert_unavailable(refused)
+    assert (read.status, read.body["id"]) == (200, started["id"])
+    assert left == before
+    assert (stopped.status, stopped.body["id"]) == (200, started["id"])
+    assert Stored.of(engine, ada.tid).entries == {started["id"]: stopped.body["elapsedMs"]}
