@@ -13,9 +13,11 @@ PACKAGES = ("azure-functions", "azure-functions-runtime", "SQLAlchemy", "PyJWT",
 
 _TEXT = """# Performance
 
-Made by `{command}`; run it again to replace this page. Nothing here is a promise: it is one machine, named below, and
-what does not depend on the machine is the **ratio**: the product and the floor take turns, round by round, on the same
-kind of host.
+Made by `{command}`; run it again to replace this page.
+
+Nothing here is a promise: it is one machine, named below. What depends least on it is the **ratio**: the product and
+the floor take turns, round by round, on the same kind of host. Where `others` is above a tenth, somebody else was using
+the machine: then absolute figures are worth little, and the ratio of CPU more than that of latencies.
 
 * **The floor** (`devcloud/bench/floor_app`) is the least a correct answer could cost on this server: it verifies the
   RS256 signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and
@@ -78,7 +80,7 @@ def machine() -> str:
     """Cores, Python and the versions that matter; no names and no paths."""
     cores = f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}"
     python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    return f"{cores}, {python}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{cores}, {python},\n" + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
 
 
 def command() -> str:

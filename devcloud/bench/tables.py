@@ -76,7 +76,13 @@ def month_table(cases: Sequence[Case]) -> Table:
         ours, floor = figures(each.ours, "read"), figures(each.floor, "read")
         over = ratio([median_of(one, "read") for one in each.ours], [median_of(one, "read") for one in each.floor])
         counts = [f"{each.entries:,}", f"{each.month_rows:,}", str(each.connections)]
-        costs = [f"{ours.p50:.1f}", f"{ours.p99:.1f}", f"{ours.rps:.0f}", f"{ours.server_cpu_ms:.1f}"]
+        costs = [
+            f"{ours.p50:.1f}",
+            f"{ours.p99:.1f}",
+            f"{ours.rps:.0f}",
+            f"{ours.server_cpu_ms:.1f}",
+            f"{ours.foreign_share:.0%}",
+        ]
         rows.append([each.report, *counts, *costs, f"{floor.p50:.1f}", _spread(over)])
     return Table("The month's report over HTTP", head, rows)
 
