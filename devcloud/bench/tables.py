@@ -25,6 +25,10 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.head) for row in self.rows):
+            raise ValueError(f"a row of {self.title!r} is not as wide as its head")
+
     def markdown(self) -> str:
         lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -68,6 +72,7 @@ def month_table(cases: Sequence[Case]) -> Table:
         "p99",
         "req/s",
         "CPU ms/req",
+        "others",
         "floor p50",
         "over the floor",
     )
