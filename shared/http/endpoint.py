@@ -83,6 +83,8 @@ def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
             reply = call.settle(None)
             if reply is not None:
                 return reply
+        except Unavailable:
+            raise  # to look for the key's answer would be to wait as long again
         except ApiError as error:
             reply = call.settle(error)
             if reply is not None:

@@ -3,6 +3,7 @@
 import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from shared.db.engine import make_engine
+from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
 from tests.conftest import migrate
 from tests.faults import product
@@ -180,3 +181,19 @@ def test_a_lock_held_for_longer_than_we_wait_is_503_and_the_repeat_is_done(one_h
     assert left == before
     assert (stopped.status, stopped.body["id"]) == (200, started["id"])
     assert Stored.of(engine, ada.tid).entries == {started["id"]: stopped.body["elapsedMs"]}
+
+
+def test_a_thread_that_queues_up_to_write_waits_once(world, app, engine):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite has one writer")
+    ada = world.tenant()
+    with app._writer:
+        began = time.monotonic()
+        refused = ada.start(7, key="start")
+        waited = time.monotonic() - began
+        read = ada.running()
+    started = ada.start(7, key="start")
+
+    assert (refused.status, refused.code) == (503, "temporarily_unavailable")
+    assert waited < 2 * LOCK_WAIT_SECONDS
+    assert (read.status, started.status) == (204, 201)

@@ -24,10 +24,18 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _listening() -> socket.socket:
+    """Says that it is TCP, since asyncio sends small answers at once (TCP_NODELAY) only on a socket that does."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(128)
+    return listening
+
+
 @contextlib.contextmanager
 def serving() -> Iterator[str]:
     """The base URL of the app's host, for as long as the context lasts; once per process, as the worker demands."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = _listening()
     port = listening.getsockname()[1]
     ready = threading.Event()
     servers: list[_Server] = []
