@@ -5,14 +5,14 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 
 from shared import clock
-from shared.db.engine import make_engine
+from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
+from shared.errors import Unavailable
 from shared.identity import Validator
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
@@ -27,20 +27,29 @@ class App:
     validator: Validator
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:
         """One transaction: leaving it commits, an exception undoes it."""
-        with self._writers_turn(reads_only=reads_only), self.engine.connect() as connection:
+        with self._turn(reads_only=reads_only), self.engine.connect() as connection:
             if reads_only:
                 connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
             with connection.begin():
                 yield connection
 
-    def _writers_turn(self, *, reads_only: bool) -> AbstractContextManager[Any]:
-        """SQLite has one writer; whoever it turns away sleeps up to 100 ms between tries, so threads queue up here."""
-        return nullcontext() if reads_only or self.engine.dialect.name != "sqlite" else self._turn
+    @contextmanager
+    def _turn(self, *, reads_only: bool) -> Iterator[None]:
+        """SQLite has one writer, and whoever it turns away sleeps up to 100 ms between tries: threads queue up here."""
+        if reads_only or self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=LOCK_WAIT_SECONDS):
+            raise Unavailable("Too much is being written at once. Nothing was changed; try again in a moment.")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
 
 def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
