@@ -15,18 +15,14 @@ from shared.db.schema import projects, time_entry_days, users
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """`project` and `user` are our row numbers; what the sum is not grouped by is None.
-
-    `pieces` counts the entries that touch each day, `begun` each entry once: on its first day in the range.
-    """
+    """`project` and `user` are our row numbers; what the report is not grouped by is None."""
 
     project: int | None
     user: int | None
     work_item: int | None
     day: dt.date | None
     elapsed_ms: int
-    pieces: int
-    begun: int
+    entries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ _COLUMN: Final[dict[Group, sa.Column[Any]]] = {
     Group.DAY: _days.work_date,
 }
 # An entry that began before the month counts on the month's first day.
-_BEGINS = sa.case((sa.or_(_days.starts_entry == 1, _days.work_date == bindparam("first")), 1), else_=0)
+_COUNTS = sa.case((sa.or_(_days.starts_entry == 1, _days.work_date == bindparam("first")), 1), else_=0)
 
 
 def _sums(groups: frozenset[Group], *, one_user: bool) -> sa.Select[Any]:
@@ -52,11 +48,12 @@ def _sums(groups: frozenset[Group], *, one_user: bool) -> sa.Select[Any]:
     dimensions = [
         (_COLUMN[group] if group in groups else sa.null()).label(f"of_{group.name.lower()}") for group in Group
     ]
+    # On one day an entry has one piece; over several, it is counted on the day it begins.
+    entries = sa.func.count() if Group.DAY in groups else sa.func.sum(_COUNTS)
     select = sa.select(
         *dimensions,
         sa.func.sum(_days.elapsed_ms, type_=sa.BigInteger).label("elapsed_ms"),
-        sa.func.count().label("pieces"),
-        sa.func.sum(_BEGINS, type_=sa.Integer).label("begun"),
+        sa.type_coerce(entries, sa.Integer).label("entries"),
     ).where(_days.tenant_id == bindparam("tenant"), _days.month_key == bindparam("month"))
     if one_user:
         select = select.where(_days.user_id == bindparam("user"))
@@ -81,7 +78,7 @@ def month_sums(
     if user_id is not None:
         parameters["user"] = user_id
     rows = tx.execute(_STATEMENTS[groups, user_id is not None], parameters)
-    return [Sum(row[0], row[1], row[2], row[3], int(row[4]), row[5], int(row[6])) for row in rows]
+    return [Sum(row[0], row[1], row[2], row[3], int(row[4]), int(row[5])) for row in rows]
 
 
 def project_names(tx: sa.Connection, tenant_id: int) -> dict[int, str]:

@@ -13,9 +13,11 @@ PACKAGES = ("azure-functions", "azure-functions-runtime", "SQLAlchemy", "PyJWT",
 
 _TEXT = """# Performance
 
-Made by `{command}`; run it again to replace this page. Nothing here is a promise: it is one machine, named below, and
-what does not depend on the machine is the **ratio**: the product and the floor take turns, round by round, on the same
-kind of host.
+Made by `{command}`; run it again to replace this page.
+
+Nothing here is a promise: it is one machine, named below. What depends least on it is the **ratio**: the product and
+the floor take turns, round by round, on the same kind of host. Where `others` is above a tenth, somebody else was using
+the machine: then absolute figures are worth little, and the ratio of CPU more than that of latencies.
 
 * **The floor** (`devcloud/bench/floor_app`) is the least a correct answer could cost on this server: it verifies the
   RS256 signature, does one SQLite transaction of one statement as durable as ours (WAL, `synchronous=FULL`), and
@@ -36,10 +38,10 @@ Ours over the floor, medians of {rounds} rounds, with the least and the most of 
 
 {ratios}
 
-Aim: start + stop within 1.5 times the floor on one connection. {verdict}
+Aim: start + stop within 1.5 times the floor on one connection.
+{verdict}
 
-{reading}
-## Where the time goes
+{reading}## Where the time goes
 
 The same calls in one process, without HTTP and without a second thread (medians):
 
@@ -58,8 +60,12 @@ same verified token and one bare `GROUP BY` over the same covering index, whatev
 
 {months}
 
-Aim: under 50 ms warm for a tenant with 1,000,000 entries. {month_verdict} The cost follows the rows of the month and
-not the table: a thin month of 400 entries costs the same in every table.
+Aim: under 50 ms warm for a tenant with 1,000,000 entries.
+{month_verdict}
+
+The cost follows the rows of the month and not the table: a thin month of 400 entries costs about the same in every
+table. Nearly all of it is SQLite's: the sums by group come in the order of the index, but for the sums by day, which
+every report carries, it sorts the month's rows. A second index would spare that and cost every stop another write.
 """
 
 _READING = """Why it is not less: a start writes three tables and a stop six where the floor writes one, all of it
@@ -74,7 +80,7 @@ def machine() -> str:
     """Cores, Python and the versions that matter; no names and no paths."""
     cores = f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}"
     python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    return f"{cores}, {python}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{cores}, {python},\n" + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
 
 
 def command() -> str:

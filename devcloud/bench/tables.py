@@ -25,6 +25,10 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.head) for row in self.rows):
+            raise ValueError(f"a row of {self.title!r} is not as wide as its head")
+
     def markdown(self) -> str:
         lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -68,6 +72,7 @@ def month_table(cases: Sequence[Case]) -> Table:
         "p99",
         "req/s",
         "CPU ms/req",
+        "others",
         "floor p50",
         "over the floor",
     )
@@ -76,7 +81,13 @@ def month_table(cases: Sequence[Case]) -> Table:
         ours, floor = figures(each.ours, "read"), figures(each.floor, "read")
         over = ratio([median_of(one, "read") for one in each.ours], [median_of(one, "read") for one in each.floor])
         counts = [f"{each.entries:,}", f"{each.month_rows:,}", str(each.connections)]
-        costs = [f"{ours.p50:.1f}", f"{ours.p99:.1f}", f"{ours.rps:.0f}", f"{ours.server_cpu_ms:.1f}"]
+        costs = [
+            f"{ours.p50:.1f}",
+            f"{ours.p99:.1f}",
+            f"{ours.rps:.0f}",
+            f"{ours.server_cpu_ms:.1f}",
+            f"{ours.foreign_share:.0%}",
+        ]
         rows.append([each.report, *counts, *costs, f"{floor.p50:.1f}", _spread(over)])
     return Table("The month's report over HTTP", head, rows)
 

@@ -16,6 +16,7 @@ _SQLITE_PRAGMAS: Final = (
     "foreign_keys=ON",
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
+    "cache_size=-16384",  # KiB: the days of a large tenant's month, which its report goes through
     "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
 _SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}

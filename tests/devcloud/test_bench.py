@@ -8,6 +8,7 @@ from devcloud.bench import ground
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import figures, median_of, percentile, ratio
+from devcloud.bench.tables import Table
 
 
 def talk() -> StartAndStop:
@@ -86,6 +87,11 @@ def test_a_read_must_hold_what_is_expected_and_never_change():
     assert one.judge(200, b'{"totalMs":7}') == "read"
     with pytest.raises(WrongAnswer):
         one.judge(200, b'{"totalMs":7 }')
+
+
+def test_a_row_that_is_not_as_wide_as_its_head_is_refused():
+    with pytest.raises(ValueError, match="as wide"):
+        Table("x", ("a", "b"), [["1"]])
 
 
 def test_the_data_has_as_many_entries_as_are_asked_for_and_is_made_once(tmp_path):
