@@ -1,7 +1,6 @@
 """The command `check`: every invariant of the data, over all tenants."""
 
 import typer
-from rich.progress import track
 
 from ops.database import opened
 from ops.ending import REFUSED
@@ -11,6 +10,8 @@ from shared.invariants import INVARIANTS, Violation, check
 
 def command(*, as_json: AsJson = False) -> None:
     """Check what must always be true of the data; exit code 1 when something is not."""
+    from rich.progress import track  # noqa: PLC0415 - slow to load, and no other command needs it
+
     console = aside()
     found: dict[str, Violation | None] = {}
     with opened() as database:

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import subprocess
@@ -136,15 +137,35 @@ def ops(database_url) -> Ops:
 
 
 @pytest.fixture
-def refused_usage(capsys) -> Callable[..., str]:
-    """Runs a command that never comes to a database, in this process, since there are many of them; what it told."""
+def here(monkeypatch, capsys) -> Callable[..., Done]:
+    """Runs a command in this process: a start takes a second, and there are many that only read or refuse."""
+
+    def run(*arguments: str, **environment: str) -> Done:
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            code = main(arguments)
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def reads(here, database_url) -> Callable[..., Done]:
+    """As `here`, on the database."""
+    return functools.partial(here, DATABASE_URL=database_url)
+
+
+@pytest.fixture
+def refused_usage(here) -> Callable[..., str]:
+    """Runs a command that never comes to a database; what it told."""
 
     def run(*arguments: str) -> str:
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        done = Done(code, out, err)
+        done = here(*arguments)
         assert (done.code, done.out) == (2, "")
-        return done.told
+        told: str = done.told
+        return told
 
     return run
 
