@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -17,10 +17,12 @@ from shared.settings import Settings
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
 from shared.tenancy.rules import month_key, no_seat, require_tracking, seat_cap
 from shared.tenancy.store import find_caller, find_tenant, record_activity
+from shared.text import key_of, shortened
 from tenants import store
 
 
 NewId = Callable[[], uuid.UUID]
+EMAIL_KEY: Final = 400  # characters the column takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
 
 def email(principal: Principal) -> str:
     """The person's address as the directory gives it; a person without one is known by their object id."""
-    return principal.email or principal.username or principal.oid
+    return shortened(principal.email or principal.username or principal.oid, 320)
 
 
 def display_name(principal: Principal) -> str:
@@ -194,12 +196,7 @@ def display_name(principal: Principal) -> str:
 
 
 def email_key(principal: Principal) -> str:
-    return email(principal).strip().casefold()
-
-
-def shortened(text: str, limit: int) -> str:
-    """At most `limit` UTF-16 units, which is how Azure SQL measures a column, without half a character at the end."""
-    return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", errors="ignore")
+    return key_of(email(principal), EMAIL_KEY)
 
 
 def slug(name: str, unique: uuid.UUID) -> str:

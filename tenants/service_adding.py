@@ -14,8 +14,9 @@ from shared.errors import ApiError, Conflict
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.store import hold_tenant
+from shared.text import key_of, shortened
 from tenants import store, store_users
-from tenants.service import shortened
+from tenants.service import EMAIL_KEY
 from tenants.service_users import only_super_admins_grant
 from tenants.store_users import Account
 
@@ -96,7 +97,7 @@ def _by_hand(caller: Caller, person: NewPerson, *, public_id: uuid.UUID, now: dt
     return {
         "public_id": public_id,
         "email": person.email,
-        "email_key": person.email.casefold(),
+        "email_key": key_of(person.email, EMAIL_KEY),
         "display_name": shortened(person.display_name or person.email, 200),
         "role": person.role.value,
         "auth_provider": AuthProvider.MANUAL.value,

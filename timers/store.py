@@ -8,6 +8,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, running_timers
 from shared.db.statements import InsertIfAbsent
+from shared.text import key_of
 from shared.tracking.model import RunningTimer
 from shared.tracking.store import RUNNING_COLUMNS, running_of
 
@@ -56,7 +57,7 @@ _ADD_PROJECT = InsertIfAbsent(
 
 def project_key(organization: str, project: str) -> str:
     """Azure DevOps takes names that differ only in case for the same."""
-    return f"{organization}/{project}".casefold()
+    return key_of(f"{organization}/{project}", 256)
 
 
 def start(

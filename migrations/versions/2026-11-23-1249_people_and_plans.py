@@ -58,6 +58,12 @@ def upgrade() -> None:
     with op.batch_alter_table("audit_log", schema=None) as batch_op:
         batch_op.create_index("ix_audit_log_tenant", ["tenant_id", "id"], unique=False)
 
+    with op.batch_alter_table("projects", schema=None) as batch_op:
+        batch_op.alter_column("name_key", type_=sa.Unicode(256), existing_type=sa.Unicode(128), existing_nullable=False)
+
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.alter_column("email_key", type_=sa.Unicode(400), existing_type=sa.Unicode(320), existing_nullable=True)
+
     with op.batch_alter_table("time_entries", schema=None) as batch_op:
         batch_op.create_index(
             "ix_time_entries_review",
@@ -82,6 +88,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.alter_column("email_key", type_=sa.Unicode(320), existing_type=sa.Unicode(400), existing_nullable=True)
+
+    with op.batch_alter_table("projects", schema=None) as batch_op:
+        batch_op.alter_column("name_key", type_=sa.Unicode(128), existing_type=sa.Unicode(256), existing_nullable=False)
+
     with op.batch_alter_table("time_entries", schema=None) as batch_op:
         batch_op.drop_index("ix_time_entries_review")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from shared.audit import OPERATOR, Action, record
 from shared.db.schema import users
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
@@ -174,7 +175,16 @@ def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_ho
     ada = product.admin(entra, two_hosts[0])
     bob = product.person(entra, two_hosts[0], ada.tid)
     with engine.connect() as other, other.begin() as making:
-        other.execute(users.insert(), account_by_hand(other, ada, bob.email))
+        made = other.execute(users.insert().returning(users), account_by_hand(other, ada, bob.email)).one()
+        record(
+            other,
+            made.tenant_id,
+            Action.USER_ADDED,
+            actor=OPERATOR,
+            at=made.created_at,
+            row_id=uuid.UUID(new_id()),
+            subject_user_id=made.id,
+        )
 
         def make() -> None:
             until_somebody_waits(engine)

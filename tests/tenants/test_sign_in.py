@@ -132,6 +132,14 @@ def test_an_address_reused_after_a_leaver_is_a_new_person_without_old_data(world
     assert newcomer.log() == []
 
 
+@pytest.mark.parametrize("letter", ["\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}", "\N{GRINNING FACE}", "a"])
+def test_names_and_addresses_of_any_length_and_letters_sign_in(world, letter):
+    ada = world.tenant()
+    long = world.member(ada, name=letter * 300, email=f"{letter * 240}@contoso.example")
+
+    assert long.get("me").status == 200
+
+
 def test_a_guest_cannot_register_the_directory_but_can_join_it(world):
     guest = world.person(acct=1, idp="https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522aaaa/")
     body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"}

@@ -207,6 +207,17 @@ def test_a_deactivated_person_is_out_their_timer_stopped_and_their_seat_free(wor
     assert actions(ada).count("user.deactivated") == 1
 
 
+def test_a_deactivated_persons_old_key_gives_nothing_away(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    first = ben.post("sign-in", key="monday")
+    ada.post(f"users/{me(ben)}/deactivate")
+    repeated = ben.post("sign-in", key="monday")
+
+    assert first.status == 200
+    assert (repeated.status, repeated.code) == (403, "user_deactivated")
+
+
 def test_a_reactivated_person_is_back_with_their_history_if_a_seat_is_free(world, engine, clock):
     ada = world.tenant()
     ben = world.member(ada)

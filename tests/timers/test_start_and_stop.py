@@ -1,4 +1,9 @@
+import uuid
+
 import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import user_months, users
 
 
 def test_a_started_timer_runs_until_it_is_stopped(world, clock):
@@ -39,6 +44,17 @@ def test_the_same_work_item_again_answers_with_the_timer_that_runs(world, clock)
     assert again.body["elapsedMs"] == 60_000
 
 
+@pytest.mark.parametrize(
+    "letter", ["\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}", "\N{LATIN SMALL LETTER SHARP S}"]
+)
+def test_a_project_whose_letters_grow_when_folded_is_a_project(world, letter):
+    ada = world.tenant()
+    started = ada.start(7, project=letter * 64)
+
+    assert (started.status, started.body["project"]) == (201, letter * 64)
+    assert ada.start(7, project=letter * 64).status == 200
+
+
 def test_another_work_item_is_refused_with_the_timer_in_the_way(world):
     ada = world.tenant()
     started = ada.start(7)
@@ -65,6 +81,20 @@ def test_stopping_when_nothing_runs_is_a_conflict_that_says_so(world):
     refused = ada.stop()
 
     assert (refused.status, refused.code) == (409, "no_running_timer")
+
+
+def test_a_stop_makes_the_person_active_in_every_month_it_touches(world, clock, engine):
+    clock.set("2026-10-31T23:30:00+00:00")
+    ada = world.tenant()
+    ben = world.member(ada)
+    ben.start(7)
+    clock.tick(hours=1)
+    ben.stop()
+    mine = sa.select(user_months.c.month_key).join(users, users.c.id == user_months.c.user_id)
+    with engine.connect() as connection:
+        months = connection.scalars(mine.where(users.c.entra_object_id == uuid.UUID(ben.oid)))
+
+        assert sorted(months) == [202610, 202611]
 
 
 def test_a_discarded_timer_leaves_no_time_but_a_line_in_the_log(world, clock):

@@ -53,7 +53,7 @@ users = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("entra_object_id", Uuid),
     Column("email", Unicode(320), nullable=False),
-    Column("email_key", Unicode(320)),  # stripped and case-folded; NULL once another person holds the address
+    Column("email_key", Unicode(400)),  # stripped and case-folded; NULL once another person holds the address
     Column("display_name", Unicode(200), nullable=False),
     *choice("role", "user", "admin", "super_admin"),
     *choice("auth_provider", "microsoft", "manual"),

@@ -17,7 +17,7 @@ projects = sa.Table(
     tenant_id(),
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
-    Column("name_key", Unicode(128), nullable=False),  # organisation and name, case-folded
+    Column("name_key", Unicode(256), nullable=False),  # organisation and name, case-folded
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     Unique("tenant_id", "id"),
