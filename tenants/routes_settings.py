@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
+from shared.http.parsing import not_a_page_end, require_page
 from shared.http.reply import Reply
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
@@ -87,10 +87,10 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
 def list_audit(call: Call, query: AuditQuery) -> Reply:
     end = public_id(query.after)
     if query.after is not None and end is None:
-        wrong = FieldError("after", "is not where a page ended")
-        raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+        raise not_a_page_end()
     with call.transaction() as tx:
         rows = store_settings.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        require_page(rows, query.after)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
         link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None
         more = len(rows) > query.page_size

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared.errors import FieldError, InvalidRequest, NotFound
+from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
+from shared.http.parsing import not_a_page_end, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from tenants import service_adding, service_users, store_users
@@ -48,11 +49,11 @@ _NOBODY: Final = "There is no such person in your organisation."
 def list_users(call: Call, query: UsersQuery) -> Reply:
     end = None if query.after is None else public_id(query.after)
     if query.after is not None and end is None:
-        wrong = FieldError("after", "is not where a page ended")
-        raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+        raise not_a_page_end()
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size + 1
         accounts = store_users.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
+        require_page(accounts, query.after)
         items = [UserDetail.of_account(account) for account in accounts[: query.page_size]]
         more = len(accounts) > query.page_size
         return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=_next(query, items) if more else None))

@@ -15,7 +15,7 @@ from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
 from shared.settings import Settings
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
-from shared.tenancy.rules import month_key, no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap
 from shared.tenancy.store import find_caller, find_tenant, record_activity
 from shared.text import key_of, shortened
 from tenants import store
@@ -136,10 +136,7 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
     assert caller is not None, "the account was found or made in this transaction"  # noqa: S101 - ours
     if not caller.user.is_active:
-        raise Forbidden(
-            "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
-            code="user_deactivated",
-        )
+        raise deactivated()
     store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
     months = [month_key(now, caller.tenant)]
     record_activity(tx, caller.tenant.id, caller.user.id, months=months, reason="signIn", at=now)

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared.errors import FieldError, InvalidRequest, NotFound
+from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
+from shared.http.parsing import not_a_page_end, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, dump
 from shared.tracking import model
@@ -134,6 +135,7 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
     with call.transaction() as tx:
         user_id = _whose(tx, call, query)
         rows = store_log.page(tx, call.caller.tenant.id, user_id=user_id, end=end, most=query.page_size + 1)
+        require_page(rows, query.after)
         items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
         more = len(rows) > query.page_size
         return call.answer(
@@ -164,8 +166,7 @@ def _page_end(after: str | None) -> tuple[uuid.UUID, str] | None:
     timer_id, _, event = after.partition(".")
     found = _uuid(timer_id)
     if found is None or not event.isalpha():
-        wrong = FieldError("after", "is not where a page ended")
-        raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+        raise not_a_page_end()
     return found, event
 
 

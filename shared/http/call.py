@@ -20,7 +20,7 @@ from shared.identity import Principal
 from shared.permissions import Access
 from shared.tenancy import store
 from shared.tenancy.model import Caller, Role, TenantStatus
-from shared.tenancy.rules import CANCELLED
+from shared.tenancy.rules import CANCELLED, deactivated
 
 
 @dataclass(slots=True)
@@ -139,10 +139,7 @@ class Call:
         if caller is None:
             raise self._unknown(tx)
         if not caller.user.is_active:
-            raise Forbidden(
-                "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
-                code="user_deactivated",
-            )
+            raise deactivated()
         permission = self.operation.permission
         is_out = caller.tenant.status is TenantStatus.CANCELLED and caller.user.role is Role.USER
         if is_out and not permission.when_cancelled:

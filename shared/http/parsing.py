@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import azure.functions as func
@@ -39,7 +40,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     try:
         model = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _body_error(error) from error
+        raise _body_error(_with_numbers_cut(operation.body, raw) or error) from error
     json.loads(raw, object_pairs_hook=_each_once)
     return model
 
@@ -92,6 +93,18 @@ def _each_once(members: list[tuple[str, Any]]) -> None:
         raise InvalidRequest("Give each field of the body once.", code="invalid_body", errors=twice[:_MOST_ERRORS])
 
 
+def _with_numbers_cut(model: type[WireModel], raw: bytes) -> ValidationError | None:
+    """What is wrong once numbers of thousands of digits, which no parser takes, are cut: then their field is named."""
+    try:
+        cut = json.loads(raw.decode(), parse_int=lambda digits: int(digits[:20]))
+        model.model_validate_json(json.dumps(cut), by_alias=True, by_name=False)
+    except ValidationError as error:
+        return error
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
 def _body_error(error: ValidationError) -> InvalidRequest:
     items = error.errors()
     if items[0]["type"] in _NOT_JSON:
@@ -105,6 +118,21 @@ def _body_error(error: ValidationError) -> InvalidRequest:
         code="invalid_body",
         errors=[FieldError(_pointer(item), _say(item)) for item in items[:_MOST_ERRORS]],
     )
+
+
+def require_page(rows: Sequence[object], after: str | None) -> None:
+    """A link to a next page is given only where there is one, so an empty page means that `after` was made up.
+
+    Raises:
+        InvalidRequest: there is nothing after it.
+    """
+    if after is not None and not rows:
+        raise not_a_page_end()
+
+
+def not_a_page_end() -> InvalidRequest:
+    wrong = FieldError("after", "is not where a page ended")
+    return InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
 
 
 def _query_error(errors: object) -> InvalidRequest:

@@ -43,6 +43,10 @@ def _visible(value: str) -> str:
     return value.strip()
 
 
+def _unix_lines(value: str) -> str:
+    return value.replace("\r\n", "\n")
+
+
 def _one_line(value: str) -> str:
     if any(character in "\t\n\x85\u2028\u2029" for character in value):
         raise ValueError("must be one line")
@@ -57,7 +61,7 @@ def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annota
             raise ValueError(f"must have at most {limit} characters")
         return value
 
-    checks = [AfterValidator(_visible), AfterValidator(fits)]
+    checks = [*([AfterValidator(_unix_lines)] if lines else []), AfterValidator(_visible), AfterValidator(fits)]
     return Annotated[
         str, Field(min_length=1, max_length=limit), *checks, *([] if lines else [AfterValidator(_one_line)])
     ]

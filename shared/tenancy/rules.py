@@ -71,6 +71,13 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
             return None
 
 
+def deactivated() -> Forbidden:
+    return Forbidden(
+        "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
+        code="user_deactivated",
+    )
+
+
 def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
     """The refusal of one account more than the plan admits."""
     if tenant.plan is Plan.TRIAL:

@@ -63,7 +63,8 @@ def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module ho
             used.add(str(node.table.name))
         if isinstance(node, sa.sql.elements.BinaryExpression):
             sides = {table_of(side) for side in (node.left, node.right) if is_tenant(side)}
-            tied |= sides if len(sides) == 1 else set()
+            given = any(isinstance(side, sa.BindParameter) for side in (node.left, node.right))
+            tied |= sides if given else set()
             joined += [sides] if len(sides) > 1 else []
     for _ in joined:  # a table that shares its tenant with one that is tied is tied too
         tied |= {name for pair in joined if pair & tied for name in pair}
@@ -98,3 +99,12 @@ def test_a_statement_that_forgets_the_tenant_is_found_out():
     forgetful = sa.select(entries.c.id).where(entries.c.user_id == sa.bindparam("user"))
 
     assert not names_its_tenant(forgetful)
+
+
+def test_a_join_on_the_tenant_does_not_stand_for_naming_it():
+    log, people = metadata.tables["timer_log"], metadata.tables["users"]
+    same_tenant = sa.and_(people.c.tenant_id == log.c.tenant_id, people.c.id == log.c.user_id)
+    everybody = sa.select(log.c.id, people.c.id).join(people, same_tenant)
+
+    assert not names_its_tenant(everybody)
+    assert names_its_tenant(everybody.where(log.c.tenant_id == sa.bindparam("tenant")))

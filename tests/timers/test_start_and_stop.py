@@ -97,6 +97,28 @@ def test_a_stop_makes_the_person_active_in_every_month_it_touches(world, clock, 
         assert sorted(months) == [202610, 202611]
 
 
+def test_a_note_may_have_lines_however_they_end(world):
+    ada = world.tenant()
+
+    assert ada.start(7, note="one\r\ntwo\nthree").body["note"] == "one\ntwo\nthree"
+    assert ada.start(8, note="bell\a").body["errors"][0]["pointer"] == "/note"
+
+
+def test_a_number_of_thousands_of_digits_is_named_by_its_field(world):
+    ada = world.tenant()
+    body = b'{"organization": "contoso", "project": "Website", "workItemId": ' + b"9" * 5000 + b"}"
+    refused = ada.post("timers/start", body)
+
+    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/workItemId")
+
+
+def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):
+    ada = world.tenant()
+    refused = [ada.get("timer-log", after=f"{uuid.UUID(int=7)}.stopped"), ada.get("timer-log", after="nonsense")]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(400, "invalid_query")}
+
+
 def test_a_discarded_timer_leaves_no_time_but_a_line_in_the_log(world, clock):
     ada = world.tenant()
     ada.start(7)
