@@ -11,13 +11,12 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
-from shared.http.parsing import not_a_page_end, require_page
+from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
 from tenants import service_settings, store_settings
 from tenants.schemas_settings import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
-from tenants.schemas_users import public_id
 from tenants.store_settings import TenantSettings
 
 

@@ -1,5 +1,6 @@
 """The HTTP functions with which admins run their people."""
 
+import uuid
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
-from shared.http.parsing import not_a_page_end, require_page
+from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from tenants import service_adding, service_users, store_users
@@ -24,7 +25,6 @@ from tenants.schemas_users import (
     UserDetail,
     UsersPage,
     UsersQuery,
-    public_id,
 )
 from tenants.store_users import Account
 
@@ -104,8 +104,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
 )
 def get_user(call: Call) -> Reply:
     with call.transaction() as tx:
-        wanted = public_id(call.path("id"))
-        account = None if wanted is None else store_users.find(tx, call.caller.tenant.id, wanted)
+        account = store_users.find(tx, call.caller.tenant.id, _wanted(call))
         if account is None:
             raise NotFound(_NOBODY)
         return _person(call, tx, account)
@@ -134,11 +133,8 @@ def get_user(call: Call) -> Reply:
 def change_user(call: Call, body: ChangeUser) -> Reply:
     version = version_wanted(call.request)
     with call.transaction() as tx:
-        wanted = public_id(call.path("id"))
-        if wanted is None:
-            raise NotFound(_NOBODY)
         account = service_users.change(
-            tx, call.caller, wanted, body.to_change(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, _wanted(call), body.to_change(), version=version, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
 
@@ -160,10 +156,7 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
 )
 def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     with call.transaction() as tx:
-        wanted = public_id(call.path("id"))
-        if wanted is None:
-            raise NotFound(_NOBODY)
-        account = service_users.deactivate(tx, call.caller, wanted, now=call.now, new_id=call.app.new_id)
+        account = service_users.deactivate(tx, call.caller, _wanted(call), now=call.now, new_id=call.app.new_id)
         return _person(call, tx, account)
 
 
@@ -186,14 +179,19 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
 )
 def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     with call.transaction() as tx:
-        wanted = public_id(call.path("id"))
-        if wanted is None:
-            raise NotFound(_NOBODY)
         limit = call.app.settings.trial_user_limit
         account = service_users.reactivate(
-            tx, call.caller, wanted, trial_user_limit=limit, now=call.now, new_id=call.app.new_id
+            tx, call.caller, _wanted(call), trial_user_limit=limit, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
+
+
+def _wanted(call: Call) -> uuid.UUID:
+    """The person in the path."""
+    wanted = public_id(call.path("id"))
+    if wanted is None:
+        raise NotFound(_NOBODY)
+    return wanted
 
 
 def _person(call: Call, tx: sa.Connection, account: Account) -> Reply:

@@ -1,7 +1,6 @@
 """The people of a tenant on the wire: what an admin sends and sees."""
 
 import re
-import uuid
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -118,11 +117,3 @@ class ChangeUser(WireModel):
 
     def to_change(self) -> Change:
         return Change(display_name=self.display_name, role=self.role)
-
-
-def public_id(value: str | None) -> uuid.UUID | None:
-    """An id of ours, or None for a text that cannot be one."""
-    try:
-        return uuid.UUID(value or "")
-    except ValueError:
-        return None

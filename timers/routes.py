@@ -12,7 +12,7 @@ from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
-from shared.http.parsing import not_a_page_end, require_page
+from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, dump
 from shared.tracking import model
@@ -153,8 +153,8 @@ def _whose(tx: sa.Connection, call: Call, query: TimerLogQuery) -> int | None:
     if query.user is None or query.user == str(own.public_id):
         return None if call.sees_everyone and query.user is None else own.id
     user_id = None
-    if call.sees_everyone and (public_id := _uuid(query.user)) is not None:
-        user_id = store_log.find_user(tx, call.caller.tenant.id, public_id)
+    if call.sees_everyone and (wanted := public_id(query.user)) is not None:
+        user_id = store_log.find_user(tx, call.caller.tenant.id, wanted)
     if user_id is None:
         raise NotFound("There is no such person in your organisation.")
     return user_id
@@ -164,7 +164,7 @@ def _page_end(after: str | None) -> tuple[uuid.UUID, str] | None:
     if after is None:
         return None
     timer_id, _, event = after.partition(".")
-    found = _uuid(timer_id)
+    found = public_id(timer_id)
     if found is None or not event.isalpha():
         raise not_a_page_end()
     return found, event
@@ -173,10 +173,3 @@ def _page_end(after: str | None) -> tuple[uuid.UUID, str] | None:
 def _next(query: TimerLogQuery, items: list[TimerLogItem]) -> str:
     parameters = {"user": query.user, "pageSize": query.page_size, "after": f"{items[-1].timer_id}.{items[-1].event}"}
     return "/api/timer-log?" + urlencode({name: value for name, value in parameters.items() if value is not None})
-
-
-def _uuid(value: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        return None

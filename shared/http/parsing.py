@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -118,6 +119,14 @@ def _body_error(error: ValidationError) -> InvalidRequest:
         code="invalid_body",
         errors=[FieldError(_pointer(item), _say(item)) for item in items[:_MOST_ERRORS]],
     )
+
+
+def public_id(value: str | None) -> uuid.UUID | None:
+    """An id as it stands on the wire, or None for a text that cannot be one."""
+    try:
+        return uuid.UUID(value or "")
+    except ValueError:
+        return None
 
 
 def require_page(rows: Sequence[object], after: str | None) -> None:
