@@ -113,8 +113,7 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
 
     async def ready() -> None:
         if demo:
-            arguments = ("demo", "--host", options.host_url, "--entra", options.entra_url)
-            await _done("the demo tenant was not loaded", environment, *arguments)
+            await _done("the demo tenant was not loaded", environment, "demo")
             (options.data / DEMO).write_text(environment["DATABASE_URL"])
         banner.show(options.host_url, options.entra_url)
 
