@@ -68,7 +68,7 @@ def host(
     except (
         settings_file.SettingsFileError,
         front.HostFileError,
-        ports.PortTaken,
+        ports.PortUnusable,
         serve.UnknownFunction,
     ) as error:
         _fail("host: ", error, USAGE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devcloud import banner, missing, settings_file
 from devcloud.children import ChildDied, Spec, python
-from devcloud.ports import PortTaken, bound
+from devcloud.ports import PortUnusable, bound
 from devcloud.supervise import Supervisor
 from shared.settings import Settings, SettingsError
 
@@ -55,7 +55,7 @@ def run(options: Options) -> int:
             bound(port).close()
         environment = environment_of(options, os.environ)
         Settings.from_env(environment)
-    except (PortTaken, SettingsError, settings_file.SettingsFileError) as error:
+    except (PortUnusable, SettingsError, settings_file.SettingsFileError) as error:
         banner.tell(str(error))
         return USAGE
     try:
