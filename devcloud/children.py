@@ -21,6 +21,10 @@ LAST_LINES = 20
 class ChildDied(Exception):
     """A process ended on its own; the text says which one and what it said last."""
 
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -75,7 +79,7 @@ class Child:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._reading), 1)
         how = f"signal {-code}" if code < 0 else f"exit {code}"
-        return ChildDied(f"{self.spec.name} stopped ({how}): {self.last_words}")
+        return ChildDied(f"{self.spec.name} stopped ({how}): {self.last_words}", code)
 
     @property
     def last_words(self) -> str:

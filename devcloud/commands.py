@@ -68,7 +68,7 @@ def host(
     except (
         settings_file.SettingsFileError,
         front.HostFileError,
-        ports.PortTaken,
+        ports.PortUnusable,
         serve.UnknownFunction,
     ) as error:
         _fail("host: ", error, USAGE)
@@ -103,13 +103,18 @@ def demo(context: typer.Context) -> None:
     _hand_over("devcloud.demo", context)
 
 
+@app.command(hidden=True)
+def migrate() -> None:
+    """Brings the database of DATABASE_URL to the newest revision."""
+    from alembic.config import main as alembic  # noqa: PLC0415 - commands load only what they need
+
+    alembic(["-c", "alembic.ini", "upgrade", "head"], prog="alembic")
+
+
 def _hand_over(module: str, context: typer.Context) -> None:
     """Stand-ins bring their own options, and cost nothing to the commands that do not need them."""
     name = str(context.info_name)
-    try:
-        command = getattr(importlib.import_module(module), f"{name}_command")
-    except (ModuleNotFoundError, AttributeError) as error:
-        _fail(f"{name}: ", error, USAGE)
+    command = getattr(importlib.import_module(module), f"{name}_command")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name)(command)
     single(context.args, prog_name=f"python -m devcloud {name}")

@@ -5,7 +5,7 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 import sqlalchemy as sa
 import typer
@@ -45,12 +45,8 @@ class Work:
     ended_at: dt.datetime
 
 
-def demo_command(
-    host: Annotated[str, typer.Option(help="where the product answers")] = "http://127.0.0.1:7071",
-    entra: Annotated[str, typer.Option(help="where the stand-in answers")] = "http://127.0.0.1:7072",
-) -> None:
+def demo_command() -> None:
     """Loads the demo tenant into the database of DATABASE_URL, unless it is there."""
-    del host, entra  # the work lies in the past, where only the verbs themselves can be told the time
     settings = Settings.from_env(os.environ)
     engine = make_engine(settings.database_url, pool_size=1)
     with engine.begin() as tx:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcloud import banner, settings_file
+from devcloud import banner, missing, settings_file
 from devcloud.children import ChildDied, Spec, python
-from devcloud.ports import PortTaken, bound
+from devcloud.ports import PortUnusable, bound
 from devcloud.supervise import Supervisor
 from shared.settings import Settings, SettingsError
 
@@ -21,6 +21,10 @@ FAILED, USAGE = 1, 2
 
 class NotStarted(Exception):
     """A step before the start went wrong; the text is what to tell."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def run(options: Options) -> int:
             bound(port).close()
         environment = environment_of(options, os.environ)
         Settings.from_env(environment)
-    except (PortTaken, SettingsError, settings_file.SettingsFileError) as error:
+    except (PortUnusable, SettingsError, settings_file.SettingsFileError) as error:
         banner.tell(str(error))
         return USAGE
     try:
@@ -59,7 +63,7 @@ def run(options: Options) -> int:
         asyncio.run(_supervise(options, environment))
     except (NotStarted, ChildDied) as error:
         banner.tell(str(error))
-        return FAILED
+        return missing.EXIT_CODE if error.code == missing.EXIT_CODE else FAILED
     banner.tell("Stopped.")
     return 0
 
@@ -87,7 +91,7 @@ async def migrate(environment: Mapping[str, str]) -> None:
     Raises:
         NotStarted: Alembic failed; the text is its last line.
     """
-    await _done("the database was not migrated", environment, "alembic", "-c", "alembic.ini", "upgrade", "head")
+    await _done("the database was not migrated", environment, "migrate")
 
 
 async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
@@ -109,8 +113,7 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
 
     async def ready() -> None:
         if demo:
-            arguments = ("demo", "--host", options.host_url, "--entra", options.entra_url)
-            await _done("the demo tenant was not loaded", environment, "devcloud", *arguments)
+            await _done("the demo tenant was not loaded", environment, "demo")
             (options.data / DEMO).write_text(environment["DATABASE_URL"])
         banner.show(options.host_url, options.entra_url)
 
@@ -124,10 +127,10 @@ def _demo_is_owed(options: Options, environment: Mapping[str, str]) -> bool:
     return options.demo and not (kept and noted.exists() and noted.read_text() == environment["DATABASE_URL"])
 
 
-async def _done(failing: str, environment: Mapping[str, str], module: str, *arguments: str) -> None:
-    """Runs a Python module to its end; a cancelled start ends it as well."""
+async def _done(failing: str, environment: Mapping[str, str], *arguments: str) -> None:
+    """Runs another command of ours to its end; a cancelled start ends it as well."""
     process = await asyncio.create_subprocess_exec(
-        *python("-m", module, *arguments),
+        *python("-m", "devcloud", *arguments),
         cwd=PROJECT,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
@@ -143,4 +146,4 @@ async def _done(failing: str, environment: Mapping[str, str], module: str, *argu
             await process.wait()
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise NotStarted(f"{failing}: {lines[-1]}")
+        raise NotStarted(f"{failing}: {lines[-1]}", process.returncode)

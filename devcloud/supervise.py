@@ -1,6 +1,7 @@
 """Keeps the local cloud's processes: starts them, restarts the host on a change, ends all of them together."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from devcloud.children import Child, ChildDied, Spec
 
 NOT_WATCHED = {"tests", "docs", "infra", "scripts", "node_modules", "build", "__pycache__"}
 
+Changes = asyncio.Queue[set[str]]
 Show = Callable[[str], None]
 Step = Callable[[], Awaitable[None]]
 
@@ -51,13 +53,20 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in self._children.values()))
 
     async def _work(self, prepare: Step, when_ready: Step) -> None:
+        async with changed(self._project) as changes:
+            await self._start(prepare, when_ready)
+            await self._keep(changes)
+
+    async def _start(self, prepare: Step, when_ready: Step) -> None:
         await asyncio.gather(*(self._begin(spec) for spec in self._specs))
         await prepare()
         await asyncio.gather(*(child.until_ready() for child in self._children.values()))
         for child in self._children.values():
             child.release()
         await when_ready()
-        tasks = [asyncio.ensure_future(self._reload())]
+
+    async def _keep(self, changes: Changes) -> None:
+        tasks = [asyncio.ensure_future(self._reload(changes))]
         tasks += [asyncio.ensure_future(self._watch_over(spec)) for spec in self._specs[1:]]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -76,11 +85,10 @@ class Supervisor:
     async def _watch_over(self, spec: Spec) -> None:
         raise await self._children[spec.name].death()
 
-    async def _reload(self) -> None:
+    async def _reload(self, changes: Changes) -> None:
         host = self._specs[0]
-        changes = changed(self._project)
         while True:
-            change = asyncio.ensure_future(anext(changes))
+            change = asyncio.ensure_future(changes.get())
             ended = asyncio.ensure_future(self._children[host.name].death())
             try:
                 await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -88,13 +96,13 @@ class Supervisor:
                     raise await ended
                 names = change.result()
                 while not await self._restarted(host, names):
-                    names = await anext(changes)
+                    names = await changes.get()
             finally:
                 change.cancel()
                 ended.cancel()
 
-    async def _restarted(self, host: Spec, names: str) -> bool:
-        self._show(f"{names} changed: restarting the host")
+    async def _restarted(self, host: Spec, names: set[str]) -> bool:
+        self._show(f"{', '.join(sorted(names))} changed: restarting the host")
         await self._children[host.name].stop()
         try:
             child = await self._begin(host)
@@ -106,24 +114,26 @@ class Supervisor:
         return True
 
 
-async def changed(project: Path) -> AsyncIterator[str]:
-    """The names of changed sources, each time some change; virtual environments and data are not watched."""
+@contextlib.asynccontextmanager
+async def changed(project: Path) -> AsyncIterator[Changes]:
+    """The names of sources that change from now on; virtual environments and data are not watched."""
     directories = _watched(project)
-    queue: asyncio.Queue[set[str]] = asyncio.Queue()
+    changes = Changes()
 
     async def watch(*paths: Path, recursive: bool) -> None:
-        async for changes in awatch(*paths, watch_filter=_is_source, recursive=recursive):
-            queue.put_nowait({str(Path(path).relative_to(project)) for _, path in changes})
+        async for found in awatch(*paths, watch_filter=_is_source, recursive=recursive):
+            changes.put_nowait({str(Path(path).relative_to(project)) for _, path in found})
 
     watching = [asyncio.ensure_future(watch(project, recursive=False))]
     if directories:
         watching.append(asyncio.ensure_future(watch(*directories, recursive=True)))
+    await asyncio.sleep(0)  # a watch begins with the first step of its task
     try:
-        while True:
-            yield ", ".join(sorted(await queue.get()))
+        yield changes
     finally:
         for task in watching:
             task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
 
 
 def _watched(project: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """Serves a stand-in on loopback: HTTP/1.1 with connections kept open, one thread each, whole answers only."""
 
 import io
-import socket
 import sys
 import threading
 import traceback
@@ -14,13 +13,10 @@ from wsgiref.types import WSGIApplication
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
+from devcloud.ports import LOOPBACK, bound
 
-LOOPBACK: Final = "127.0.0.1"
+
 MAX_BODY_BYTES: Final = 1024 * 1024
-
-
-class PortTaken(Exception):
-    """Something else listens on the port; the text says what to do."""
 
 
 class KeepAliveHandler(WSGIRequestHandler):
@@ -73,9 +69,9 @@ def serving(make_app: Callable[[str], WSGIApplication], *, port: int) -> Iterato
     """Serves `make_app(url)` on a thread until the block ends; port 0 takes a free one. Yields the URL.
 
     Raises:
-        PortTaken: the port is in use.
+        PortUnusable: the port is in use, or the system refuses it.
     """
-    with _bound(port) as listening:
+    with bound(port) as listening:
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         server = make_server(
             LOOPBACK,
@@ -93,15 +89,3 @@ def serving(make_app: Callable[[str], WSGIApplication], *, port: int) -> Iterato
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _bound(port: int) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((LOOPBACK, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise PortTaken(f"port {port} is taken: stop what listens there, or choose another with --port") from error
-    return listening

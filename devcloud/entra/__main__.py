@@ -1,7 +1,10 @@
 """The stand-in's own command line: `python -m devcloud.entra COMMAND`."""
 
-from devcloud.entra.cli import app
+from devcloud.missing import packages_told
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m devcloud.entra")
+    with packages_told():
+        from devcloud.entra.cli import app
+
+        app(prog_name="python -m devcloud.entra")

@@ -12,7 +12,7 @@ from devcloud.entra.admin import DEFAULT_SCOPE
 from devcloud.entra.clients import EXTENSION
 from devcloud.entra.people import PEOPLE, find_person
 from devcloud.entra.server import PORT, running
-from devcloud.wsgi import PortTaken
+from devcloud.ports import PortUnusable
 
 
 def entra_command(
@@ -27,7 +27,7 @@ def entra_command(
         with running(data, port=port) as stand_in:
             typer.echo(f"entra ready on {stand_in.url}")
             stopped.wait()
-    except PortTaken as error:
+    except PortUnusable as error:
         _fail(f"entra: {error}")
 
 

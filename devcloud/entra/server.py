@@ -106,7 +106,7 @@ def running(data: Path, *, port: int = PORT, now: Callable[[], dt.datetime] = cl
     """The stand-in, serving until the block ends; port 0 takes a free one.
 
     Raises:
-        PortTaken: the port is in use.
+        PortUnusable: the port is in use, or the system refuses it.
     """
     made: list[Entra] = []
 

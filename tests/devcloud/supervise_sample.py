@@ -13,15 +13,15 @@ def show(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - what the tests read
 
 
-async def nothing() -> None:
-    """There is no database to prepare."""
-
-
 async def ready() -> None:
     show("Ready.")
 
 
 def main(app: Path, port: int) -> None:
+    async def prepared() -> None:
+        while (app / "not-prepared").exists():  # noqa: ASYNC110 - a test removes it
+            await asyncio.sleep(0.02)
+
     host = Spec(
         "host",
         python("-m", "devcloud", "host", "--app", str(app), "--port", str(port)),
@@ -33,7 +33,7 @@ def main(app: Path, port: int) -> None:
         f"http://127.0.0.1:{port + 1}/",
     )
     try:
-        asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(nothing, ready))
+        asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(prepared, ready))
     except ChildDied as death:
         show(str(death))
         sys.exit(1)

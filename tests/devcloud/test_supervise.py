@@ -55,6 +55,14 @@ class Supervised:
             connection.request("GET", path)
             return connection.getresponse().read().decode()
 
+    def until_up(self) -> None:
+        for _ in range(400):
+            with contextlib.suppress(ConnectionError):
+                self.get("/api/health")
+                return
+            time.sleep(0.05)
+        pytest.fail("the host does not answer")
+
     def rest(self) -> str:
         self.process.wait(30)
         time.sleep(0.1)
@@ -62,8 +70,10 @@ class Supervised:
 
 
 @contextlib.contextmanager
-def supervised(tmp_path: Path, source: str = APP) -> Iterator[Supervised]:
+def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> Iterator[Supervised]:
     app = processes.app_of(tmp_path / "app", source)
+    if not prepared:
+        (app / "not-prepared").touch()
     port = processes.free_pair()
     command = [sys.executable, "-m", "tests.devcloud.supervise_sample", str(app), str(port)]
     with subprocess.Popen(
@@ -139,7 +149,6 @@ def test_a_first_start_that_fails_is_one_line(tmp_path):
 def test_the_host_follows_the_sources_through_a_mistake(tmp_path):
     with supervised(tmp_path) as running:
         running.until("Ready.")
-        time.sleep(0.5)  # the watch begins after ready
         source = running.app / "function_app.py"
 
         source.write_text(APP.replace("ANSWER", "second"))
@@ -155,3 +164,16 @@ def test_the_host_follows_the_sources_through_a_mistake(tmp_path):
         assert second.endswith(" second")
         assert running.get("/api/health").endswith(" third")
         assert running.process.poll() is None
+
+
+def test_a_change_while_it_starts_is_followed(tmp_path):
+    with supervised(tmp_path, prepared=False) as running:
+        running.until_up()
+        (running.app / "function_app.py").write_text(APP.replace("ANSWER", "second"))
+
+        (running.app / "not-prepared").unlink()
+
+        running.until("Ready.")
+        running.until("function_app.py changed: restarting the host")
+        running.until("host ready on")
+        assert running.get("/api/health").endswith(" second")

@@ -1,0 +1,26 @@
+"""What happens when the virtual environment lacks a package: one line, and the next `scripts/run` installs again."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+EXIT_CODE = 3
+OURS = frozenset(
+    "devcloud function_app migrations ops privacy reports shared tenants tests timers".split()  # noqa: SIM905
+)
+
+
+@contextmanager
+def packages_told() -> Iterator[None]:
+    """Ends the process when a package is missing; a missing module of our own stays the bug it is."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in OURS:
+            raise
+        for stamp in Path(sys.prefix).glob(".installed-*"):
+            stamp.unlink(missing_ok=True)  # our other processes find the same
+        sys.stderr.write(f"devcloud: {error.name} is missing from the virtual environment; run scripts/run again\n")
+        sys.exit(EXIT_CODE)

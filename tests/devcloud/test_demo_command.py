@@ -1,0 +1,10 @@
+"""The command that loads the demo tenant; what it loads is tested with the product's verbs."""
+
+from tests.devcloud import processes
+
+
+def test_the_command_has_no_options_that_do_nothing():
+    done = processes.devcloud("demo", "--host", "http://127.0.0.1:7071")
+
+    assert done.returncode == 2
+    assert "No such option: --host" in done.stderr

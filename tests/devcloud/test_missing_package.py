@@ -1,0 +1,98 @@
+"""A virtual environment that lacks a package is told in one line, and installed again by the next `scripts/run`."""
+
+import importlib.util
+
+import pytest
+
+from devcloud import missing
+from tests.devcloud import processes
+
+
+HIDING = """
+import os, sys
+sys.prefix = os.environ["PREFIX"]
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["HIDDEN"]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+def hiding(tmp_path, name):
+    """What to set so that a process, and all it starts, find no such package in their environment."""
+    (tmp_path / "sitecustomize.py").write_text(HIDING)
+    (tmp_path / ".installed-requirements-local.txt").write_text("all of it")
+    return {"PYTHONPATH": str(tmp_path), "PREFIX": str(tmp_path), "HIDDEN": name}
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("typer", ["token", "ada"]),
+        ("watchfiles", ["run"]),
+        ("pydantic", ["run"]),
+        ("uvicorn", ["host", "--port", "0"]),
+        ("werkzeug", ["entra", "--port", "0"]),
+        ("requests", ["token", "ada"]),
+        ("sqlalchemy", ["demo"]),
+    ],
+)
+def test_a_missing_package_is_one_line_and_heals(tmp_path, name, command):
+    if importlib.util.find_spec(name) is None:
+        pytest.fail(f"{name} is no package of ours any more")
+
+    done = processes.devcloud(*command, **hiding(tmp_path, name))
+
+    assert (done.stdout, done.stderr.splitlines()) == (
+        "",
+        [f"devcloud: {name} is missing from the virtual environment; run scripts/run again"],
+    )
+    assert done.returncode == missing.EXIT_CODE
+    assert list(tmp_path.glob(".installed-*")) == []
+
+
+@pytest.mark.parametrize("name", ["alembic", "uvicorn", "werkzeug"])
+def test_a_package_that_only_a_child_misses_is_told_likewise(tmp_path, name):
+    done = processes.devcloud(
+        "run",
+        *("--port", str(processes.free_pair()), "--data", str(tmp_path / "data")),
+        DATABASE_URL=f"sqlite:///{tmp_path}/test.db",
+        **hiding(tmp_path, name),
+    )
+
+    [line] = (done.stdout + done.stderr).splitlines()
+    assert line.endswith(f"{name} is missing from the virtual environment; run scripts/run again")
+    assert done.returncode == missing.EXIT_CODE
+    assert list(tmp_path.glob(".installed-*")) == []
+
+
+@pytest.mark.parametrize("name", ["devcloud.demo", "shared", "tenants"])
+def test_a_missing_module_of_ours_is_no_fault_of_the_environment(tmp_path, name):
+    done = processes.devcloud("demo", **hiding(tmp_path, name))
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == f"ModuleNotFoundError: No module named '{name}'"
+    assert len(list(tmp_path.glob(".installed-*"))) == 1
+
+
+def test_what_the_app_misses_is_told_as_the_apps_own_mistake(tmp_path):
+    app = processes.app_of(tmp_path / "app", "import nowhere\n")
+
+    done = processes.devcloud("host", "--app", str(app), "--port", "0", **hiding(tmp_path, "none"))
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("host: cannot index the app: ")
+    assert "No module named 'nowhere'" in line
+    assert len(list(tmp_path.glob(".installed-*"))) == 1
+
+
+def test_every_package_of_the_project_is_known_as_ours():
+    directories = {path.parent.name for path in processes.ROOT.glob("[a-z]*/*.py")}
+    modules = {path.stem for path in processes.ROOT.glob("*.py")}
+
+    assert directories | modules <= missing.OURS

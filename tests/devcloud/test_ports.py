@@ -1,0 +1,23 @@
+"""A port that cannot be used is told by what is wrong with it."""
+
+import pytest
+
+from devcloud import ports, wsgi
+
+
+def test_a_taken_port_is_told_as_taken():
+    with ports.bound(0) as first:
+        port = first.getsockname()[1]
+
+        with pytest.raises(ports.PortUnusable, match=f"port {port} is taken: .* with --port"):
+            ports.bound(port)
+
+
+@pytest.mark.parametrize("listen", [ports.bound, lambda port: wsgi.serving(lambda _: None, port=port).__enter__()])
+def test_another_refusal_is_told_in_its_own_words(monkeypatch, listen):
+    monkeypatch.setattr(ports, "LOOPBACK", "192.0.2.1")  # an address that no machine has
+
+    with pytest.raises(ports.PortUnusable) as refused:
+        listen(7071)
+
+    assert str(refused.value) == "cannot listen on port 7071 of 192.0.2.1: Cannot assign requested address"
