@@ -15,7 +15,7 @@ from shared.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = "timetracker.db"
-DEMO = "demo-loaded"
+OLD_MARKER = "demo-loaded"  # older versions kept the database's URL in it, with its password
 FAILED, USAGE = 1, 2
 
 
@@ -25,6 +25,10 @@ class NotStarted(Exception):
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code
+
+
+class WrongDatabase(Exception):
+    """`--fresh` would not empty the database in use; the text is what to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ def run(options: Options) -> int:
             bound(port).close()
         environment = environment_of(options, os.environ)
         Settings.from_env(environment)
-    except (PortUnusable, SettingsError, settings_file.SettingsFileError) as error:
+        check_fresh(options, environment)
+    except (PortUnusable, SettingsError, settings_file.SettingsFileError, WrongDatabase) as error:
         banner.tell(str(error))
         return USAGE
     try:
@@ -69,17 +74,31 @@ def run(options: Options) -> int:
 
 
 def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]:
-    """What the processes get: the user's environment first, then ours, then the settings file."""
+    """What the processes get: the user's environment, then their settings file, then ours, then the sample."""
     environment = dict(given)
-    environment.setdefault("DATABASE_URL", options.database_url)
     environment["ENTRA_AUTHORITY"] = options.entra_url
     environment["ENTRA_KEYS_URL"] = f"{options.entra_url}/common/discovery/v2.0/keys"
-    settings_file.load(PROJECT, environment)
+    settings_file.load(PROJECT, environment, above_sample={"DATABASE_URL": options.database_url})
     return environment
+
+
+def check_fresh(options: Options, environment: Mapping[str, str]) -> None:
+    """Raises WrongDatabase when `--fresh` would empty another database than the one in use."""
+    if options.fresh and not names_own_database(environment["DATABASE_URL"], options):
+        raise WrongDatabase("--fresh empties only the database under --data; DATABASE_URL names another one")
+
+
+def names_own_database(url: str, options: Options) -> bool:
+    """Whether it is the file in the data directory, whichever way it is written."""
+    scheme, _, path = url.partition(":///")
+    kind = scheme.partition("+")[0]
+    same = (PROJECT / path.partition("?")[0]).resolve() == (options.data / DATABASE).resolve()
+    return url == options.database_url or (kind == "sqlite" and same)
 
 
 def prepare_data(options: Options) -> None:
     options.data.mkdir(parents=True, exist_ok=True)
+    (options.data / OLD_MARKER).unlink(missing_ok=True)
     if options.fresh:
         for path in options.data.glob(f"{DATABASE}*"):
             path.unlink()
@@ -109,22 +128,15 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     supervisor = Supervisor([host, entra], environment, project=PROJECT, show=banner.tell)
     os.chdir(PROJECT)
 
-    demo = _demo_is_owed(options, environment)
+    async def prepare() -> None:
+        await migrate(environment)
+        if options.demo:
+            await _done("the demo tenant was not loaded", environment, "demo")
 
     async def ready() -> None:
-        if demo:
-            await _done("the demo tenant was not loaded", environment, "demo")
-            (options.data / DEMO).write_text(environment["DATABASE_URL"])
         banner.show(options.host_url, options.entra_url)
 
-    await supervisor.run(lambda: migrate(environment), ready)
-
-
-def _demo_is_owed(options: Options, environment: Mapping[str, str]) -> bool:
-    """Looking into the database would cost every start a second, so a file says which one has the demo."""
-    noted = options.data / DEMO
-    kept = environment["DATABASE_URL"] != options.database_url or (options.data / DATABASE).exists()
-    return options.demo and not (kept and noted.exists() and noted.read_text() == environment["DATABASE_URL"])
+    await supervisor.run(prepare, ready)
 
 
 async def _done(failing: str, environment: Mapping[str, str], *arguments: str) -> None:

@@ -1,27 +1,33 @@
 """Reads `local.settings.json`, or the committed sample when there is none, into the environment."""
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 
-NAMES = ("local.settings.json", "local.settings.sample.json")
+OWN = "local.settings.json"
+NAMES = (OWN, "local.settings.sample.json")
+NOTHING: Mapping[str, str] = {}
 
 
 class SettingsFileError(Exception):
     """The settings file cannot be used; one line says why."""
 
 
-def load(app_dir: Path, environment: MutableMapping[str, str]) -> Path | None:
+def load(
+    app_dir: Path, environment: MutableMapping[str, str], *, above_sample: Mapping[str, str] = NOTHING
+) -> Path | None:
     """Adds the file's `Values` to the environment; a variable that is already set wins.
+
+    `above_sample` holds defaults that win over the committed sample, but not over the user's own file.
 
     Raises:
         SettingsFileError: the file is not what Azure's tools would read.
     """
     path = next((app_dir / name for name in NAMES if (app_dir / name).is_file()), None)
-    if path is None:
-        return None
-    for name, value in _values(path).items():
+    values = _values(path) if path else {}
+    values = {**above_sample, **values} if path and path.name == OWN else {**values, **above_sample}
+    for name, value in values.items():
         environment.setdefault(name, value)
     return path
 
