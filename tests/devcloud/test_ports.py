@@ -13,7 +13,11 @@ def test_a_taken_port_is_told_as_taken():
             ports.bound(port)
 
 
-@pytest.mark.parametrize("listen", [ports.bound, lambda port: wsgi.serving(lambda _: None, port=port).__enter__()])
+def serve_nothing(port):
+    return wsgi.serving(lambda _url: lambda _environ, _start: [], port=port).__enter__()
+
+
+@pytest.mark.parametrize("listen", [ports.bound, serve_nothing])
 def test_another_refusal_is_told_in_its_own_words(monkeypatch, listen):
     monkeypatch.setattr(ports, "LOOPBACK", "192.0.2.1")  # an address that no machine has
 
