@@ -1,0 +1,58 @@
+"""The demo tenant is in the database whenever `python -m devcloud run` is ready, unless it was not wanted."""
+
+import sqlite3
+import subprocess
+import sys
+
+from tests.devcloud import processes
+
+
+def run_until_ready(data, *arguments, **changes):
+    command = [sys.executable, "-m", "devcloud", "run", "--port", str(processes.free_pair()), "--data", str(data)]
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=processes.ROOT,
+        env=processes.environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Ready."):
+                process.terminate()
+        assert process.wait(30) == 0, "".join(said)
+
+
+def tenants(database):
+    connection = sqlite3.connect(database)
+    try:
+        return connection.execute("SELECT count(*) FROM tenants").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def test_the_demo_comes_back_after_a_run_without_it(tmp_path):
+    database = tmp_path / "timetracker.db"
+
+    run_until_ready(tmp_path)
+    first = tenants(database)
+    run_until_ready(tmp_path, "--fresh", "--no-demo")
+    without = tenants(database)
+    run_until_ready(tmp_path)
+
+    assert (first, without, tenants(database)) == (1, 0, 1)
+
+
+def test_no_file_holds_the_databases_url(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "demo-loaded").write_text("postgresql://ann:secret@127.0.0.1/time")  # older versions wrote one
+
+    run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
+
+    assert tenants(tmp_path / "database-of-mine.db") == 1
+    assert not (data / "demo-loaded").exists()
+    assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())
