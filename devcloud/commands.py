@@ -13,6 +13,7 @@ from devcloud import settings_file
 
 
 USAGE = 2
+CALLED_FROM = "TIMETRACKER_CALLED_FROM"  # set by scripts/run, which changes into the project
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 Port = typer.Option(help="where it listens, on 127.0.0.1 only", min=1, max=65000)
 
@@ -27,7 +28,9 @@ app = typer.Typer(
 @app.command()
 def run(
     port: Annotated[int, Port] = 7071,
-    data: Annotated[Path, typer.Option(help="where the database and the keys are kept")] = Path(".data"),
+    data: Annotated[
+        Path | None, typer.Option(help="where the database and the keys are kept", show_default=".data of the project")
+    ] = None,
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="start with an empty database")] = False,
     timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
@@ -36,7 +39,9 @@ def run(
     """Runs everything: the Functions host and the stand-ins, with a database and a demo tenant."""
     from devcloud import run as running  # noqa: PLC0415 - commands load only what they need
 
-    options = running.Options(port=port, data=data.resolve(), fresh=fresh, timers=timers, demo=demo)
+    called_from = Path(os.environ.pop(CALLED_FROM, "."))
+    directory = running.PROJECT / ".data" if data is None else (called_from / data).resolve()
+    options = running.Options(port=port, data=directory, fresh=fresh, timers=timers, demo=demo)
     raise typer.Exit(running.run(options))
 
 
