@@ -19,6 +19,7 @@ class ActorKind(StrEnum):
     USER = "user"
     OPERATOR = "operator"  # the vendor's staff, by the command line
     SERVICE = "service"  # a job
+    STRANGER = "stranger"  # somebody without an account
 
 
 class Action(StrEnum):
@@ -40,6 +41,7 @@ class Action(StrEnum):
 FIELDS: Final = frozenset(
     {
         "azureDevOpsOrganization",
+        "changed",
         "code",
         "currency",
         "forgottenTimerLimitMinutes",
@@ -72,6 +74,7 @@ class Actor:
 
 OPERATOR: Final = Actor(ActorKind.OPERATOR)
 SERVICE: Final = Actor(ActorKind.SERVICE)
+STRANGER: Final = Actor(ActorKind.STRANGER)
 
 
 def record(
@@ -86,7 +89,7 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Appends a row; a value that JSON does not know is kept as text.
+    """Appends a row; a value that JSON does not know is kept as text, an instant as RFC 3339.
 
     Raises:
         ValueError: a field that is not listed, and so might be personal.
@@ -116,4 +119,6 @@ def _kept(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return value if value is None or isinstance(value, bool | int | str | list) else str(value)

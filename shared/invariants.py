@@ -80,6 +80,12 @@ _active_month = sa.exists().where(
     user_months.c.tenant_id == _days.tenant_id,
     user_months.c.user_id == _days.user_id,
 )
+_super_admin = sa.exists().where(
+    users.c.tenant_id == tenants.c.id,
+    users.c.role == "super_admin",
+    users.c.is_active,
+    users.c.entra_object_id.is_not(None),
+)
 _on_record = sa.exists().where(
     audit_log.c.tenant_id == users.c.tenant_id,
     audit_log.c.subject_user_id == users.c.id,
@@ -115,6 +121,7 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     ),
     "stop_has_its_entry": sa.select(timer_log.c.id).where(_log.event == "stopped", ~_stopped_entry),
     "time_makes_its_user_active": sa.select(_days.entry_id).where(~_active_month),
+    "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(~_super_admin),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
 }

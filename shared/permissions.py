@@ -31,7 +31,7 @@ class Permission:
 
     access: Access
     everyone: Access | None = None
-    when_cancelled: bool = False  # even a user of a cancelled subscription may do it
+    when_cancelled: bool = False  # may be done even after the subscription was cancelled
 
     def sees_everyone(self, role: Role) -> bool:
         return self.everyone is not None and self.everyone.admits(role)
@@ -52,14 +52,14 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "add_users": Permission(Access.ADMIN),
         "get_user": Permission(Access.ADMIN),
         "change_user": Permission(Access.ADMIN),
-        "deactivate_user": Permission(Access.ADMIN),
+        "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
         "record_actions": Permission(Access.USER, when_cancelled=True),
         "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
         "stop_timer": Permission(Access.USER, when_cancelled=True),
         "get_running_timer": Permission(Access.USER, when_cancelled=True),
-        "discard_running_timer": Permission(Access.USER),
+        "discard_running_timer": Permission(Access.USER, when_cancelled=True),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
     }

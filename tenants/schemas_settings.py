@@ -105,7 +105,9 @@ class AuditQuery(WireModel):
 class AuditItem(WireModel):
     id: str
     at: Instant
-    actor_kind: str = Field(description="user, operator (the vendor's staff) or service (a job)")
+    actor_kind: str = Field(
+        description="user, operator (the vendor's staff), service (a job) or stranger (nobody with an account)"
+    )
     actor_id: str | None = None
     action: str
     subject_user_id: str | None = None

@@ -111,7 +111,7 @@ class ChangeUser(WireModel):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if self.display_name is None and self.role is None:
             raise ValueError("must change something: displayName, role")
         return self
 

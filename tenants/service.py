@@ -101,14 +101,17 @@ def rename_me(tx: sa.Connection, caller: Caller, name: str, *, now: dt.datetime,
 def _join(
     tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime, new_id: NewId
 ) -> None:
-    address = email_key(principal)
-    oid, name = uuid.UUID(principal.oid), display_name(principal)
-    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
+    address, oid, name = address_key(principal), uuid.UUID(principal.oid), display_name(principal)
+    if address is None:
+        bound = None
+    else:
+        bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
     if bound is not None:
         _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
         return
     require_tracking(tenant, now)  # an account that can do nothing is no use to anybody
-    store.release_address(tx, tenant.id, address=address)
+    if address is not None:
+        store.release_address(tx, tenant.id, address=address)
     user_id = store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id))
     assert user_id is not None, "the tenant is held, so nobody made the account meanwhile"  # noqa: S101 - ours
     cap = seat_cap(tenant, settings.trial_user_limit)
@@ -128,7 +131,7 @@ def _record(
     after: dict[str, Any] | None = None,
 ) -> None:
     """What people do to their own account: they are who did it and whom it was done to."""
-    actor = audit.SERVICE if user_id is None else Actor.user(user_id)
+    actor = audit.STRANGER if user_id is None else Actor.user(user_id)
     audit.record(tx, tenant_id, action, actor=actor, at=now, row_id=new_id(), subject_user_id=user_id, after=after)
 
 
@@ -172,7 +175,7 @@ def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: 
         "public_id": new_id(),
         "entra_object_id": uuid.UUID(principal.oid),
         "email": email(principal),
-        "email_key": email_key(principal),
+        "email_key": address_key(principal),
         "display_name": display_name(principal),
         "role": role.value,
         "auth_provider": AuthProvider.MICROSOFT.value,
@@ -192,8 +195,12 @@ def display_name(principal: Principal) -> str:
     return shortened(principal.name or email(principal), 200)
 
 
-def email_key(principal: Principal) -> str:
-    return key_of(email(principal), EMAIL_KEY)
+def address_key(principal: Principal) -> str | None:
+    """The address by which a person is matched to an account made for them: the name they sign in with.
+
+    Never the `email` claim: in many directories whoever sets it need not hold the address.
+    """
+    return None if principal.username is None else key_of(principal.username, EMAIL_KEY)
 
 
 def slug(name: str, unique: uuid.UUID) -> str:

@@ -79,7 +79,7 @@ def _add(
     user_id = store_users.add_by_hand(tx, tenant.id, values)
     if user_id is None:
         store_users.give_seat_back(tx, tenant.id, now=now)
-        return Added(person.email, refusal=Conflict("Somebody has this address already.", code="email_taken"))
+        return Added(person.email, refusal=_taken())
     audit.record(
         tx,
         tenant.id,
@@ -91,6 +91,14 @@ def _add(
         after={"role": person.role},
     )
     return Added(person.email, store_users.find(tx, tenant.id, public_id))
+
+
+def _taken() -> Conflict:
+    return Conflict(
+        "Somebody has this address already. If it was a leaver's, the newcomer needs no invitation: they join by "
+        "signing in.",
+        code="email_taken",
+    )
 
 
 def _by_hand(caller: Caller, person: NewPerson, *, public_id: uuid.UUID, now: dt.datetime) -> dict[str, Any]:

@@ -17,6 +17,15 @@ from tenants.store_settings import CHANGEABLE, TenantSettings
 
 
 _MS_PER_MINUTE: Final = 60_000
+_WIRE: Final = {
+    "name": "name",
+    "slug": "slug",
+    "time_zone": "timeZone",
+    "organization": "azureDevOpsOrganization",
+    "admin_email": "adminEmail",
+    "forgotten_timer_limit_ms": "forgottenTimerLimitMinutes",
+    "write_back": "writeBack",
+}
 
 
 def change(
@@ -50,6 +59,7 @@ def change(
         raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
     if not done:
         raise _changed()
+    changed = [name for name in subject if wanted[name] != columns[name]]
     audit.record(
         tx,
         caller.tenant.id,
@@ -57,8 +67,8 @@ def change(
         actor=Actor.user(caller.user.id),
         at=now,
         row_id=new_id(),
-        before=_on_record({name: columns[name] for name in subject if wanted[name] != columns[name]}),
-        after=_on_record({name: wanted[name] for name in subject if wanted[name] != columns[name]}),
+        before=_on_record({name: columns[name] for name in changed}),
+        after=_on_record({name: wanted[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
     )
     return store_settings.read(tx, caller.tenant.id)
 
@@ -69,13 +79,7 @@ def _columns(settings: TenantSettings) -> dict[str, Any]:
 
 def _on_record(columns: dict[str, Any]) -> dict[str, Any]:
     """What the audit log may keep: a tenant's name and its admin's address may name a person."""
-    names = {
-        "slug": "slug",
-        "time_zone": "timeZone",
-        "organization": "azureDevOpsOrganization",
-        "write_back": "writeBack",
-    }
-    kept = {names[name]: value for name, value in columns.items() if name in names}
+    kept = {_WIRE[name]: value for name, value in columns.items() if name not in {"name", "admin_email"}}
     if "forgotten_timer_limit_ms" in columns:
         kept["forgottenTimerLimitMinutes"] = columns["forgotten_timer_limit_ms"] // _MS_PER_MINUTE
     return kept

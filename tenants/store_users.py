@@ -86,7 +86,11 @@ _SET_ACTIVE: Final = (
     .values(is_active=bindparam("to_active", type_=sa.Boolean), **_CHANGED)
 )
 _OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
-    _OF_TENANT, _users.id != bindparam("user"), _users.is_active, _users.role == Role.SUPER_ADMIN.value
+    _OF_TENANT,
+    _users.id != bindparam("user"),
+    _users.is_active,
+    _users.role == Role.SUPER_ADMIN.value,
+    _users.entra_object_id.is_not(None),  # an account nobody has taken over yet is nobody
 )
 _GIVE_SEAT_BACK: Final = (
     tenants.update()

@@ -42,7 +42,9 @@ def upgrade() -> None:
         sa.Column("subject_user_id", sa.BigInteger(), nullable=True),
         sa.Column("before_change", sa.JSON(), nullable=True),
         sa.Column("after_change", sa.JSON(), nullable=True),
-        sa.CheckConstraint("actor_kind IN ('user', 'operator', 'service')", name=op.f("ck_audit_log_actor_kind")),
+        sa.CheckConstraint(
+            "actor_kind IN ('user', 'operator', 'service', 'stranger')", name=op.f("ck_audit_log_actor_kind")
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "actor_id"], ["users.tenant_id", "users.id"], name=op.f("fk_audit_log_tenant_id_actor_id")
         ),

@@ -10,7 +10,7 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.errors import ApiError, Conflict, Forbidden, PaymentRequired
+from shared.errors import ApiError, Conflict, Forbidden
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import Operation
 from shared.http.problem import problem
@@ -19,8 +19,8 @@ from shared.http.wire import WireModel
 from shared.identity import Principal
 from shared.permissions import Access
 from shared.tenancy import store
-from shared.tenancy.model import Caller, Role, TenantStatus
-from shared.tenancy.rules import CANCELLED, deactivated
+from shared.tenancy.model import Caller
+from shared.tenancy.rules import deactivated, require_not_cancelled
 
 
 @dataclass(slots=True)
@@ -141,9 +141,8 @@ class Call:
         if not caller.user.is_active:
             raise deactivated()
         permission = self.operation.permission
-        is_out = caller.tenant.status is TenantStatus.CANCELLED and caller.user.role is Role.USER
-        if is_out and not permission.when_cancelled:
-            raise PaymentRequired(CANCELLED.detail, code=CANCELLED.code)
+        if not permission.when_cancelled:
+            require_not_cancelled(caller.tenant, caller.user.role, writes=self.operation.writes)
         if not permission.access.admits(caller.user.role):
             needed = permission.access.name.lower()
             raise Forbidden(f"This takes the role {needed}. Ask an admin of your organisation.", code="role_required")

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from shared.errors import Forbidden, PaymentRequired
-from shared.tenancy.model import Plan, Tenant, TenantStatus
+from shared.tenancy.model import Plan, Role, Tenant, TenantStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,16 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
             return tenant.seat_limit
         case Plan.INTERNAL:
             return None
+
+
+def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
+    """After a cancellation admins read and export; nobody changes anything, and users see nothing more.
+
+    Raises:
+        PaymentRequired: `subscription_cancelled`.
+    """
+    if tenant.status is TenantStatus.CANCELLED and (writes or role is Role.USER):
+        raise PaymentRequired(CANCELLED.detail, code=CANCELLED.code)
 
 
 def deactivated() -> Forbidden:

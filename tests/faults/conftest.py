@@ -10,7 +10,7 @@ from tests.support.world import new_id
 @pytest.fixture(scope="session")
 def internal_tids() -> list[str]:
     """Directories on the internal plan, which has no cap."""
-    return [new_id() for _ in range(8)]
+    return [new_id() for _ in range(16)]
 
 
 @pytest.fixture(scope="module")

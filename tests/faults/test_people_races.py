@@ -65,7 +65,7 @@ def test_the_same_address_invited_twenty_times_at_once_is_one_account(two_hosts,
 
 def test_super_admins_who_demote_each_other_at_once_leave_one(two_hosts, entra, internal_tids, crowd):
     for round_number in range(4):
-        people = super_admins(entra, two_hosts[0], 2, internal_tids[round_number])
+        people = super_admins(entra, two_hosts[0], 2, internal_tids[8 + round_number])
         targets = [me(person, two_hosts[0]) for person in reversed(people)]
         answers = crowd.at_once(
             [
@@ -80,7 +80,7 @@ def test_super_admins_who_demote_each_other_at_once_leave_one(two_hosts, entra, 
 
 
 def test_super_admins_who_all_leave_at_once_leave_one(two_hosts, entra, internal_tids, crowd, engine):
-    people = super_admins(entra, two_hosts[0], 4, internal_tids[4])
+    people = super_admins(entra, two_hosts[0], 4, internal_tids[12])
     ids = [me(person, two_hosts[0]) for person in people]
     answers = crowd.at_once(
         [
@@ -99,7 +99,7 @@ def test_super_admins_who_all_leave_at_once_leave_one(two_hosts, entra, internal
 def test_a_deactivation_meets_the_persons_own_stop_and_the_time_is_kept_once(
     two_hosts, entra, internal_tids, crowd, engine
 ):
-    ada = product.admin(entra, two_hosts[0], internal_tids[5])
+    ada = product.admin(entra, two_hosts[0], internal_tids[13])
     for _ in range(6):
         ben = product.person(entra, two_hosts[0], ada.tid)
         post(ben, two_hosts[0], "sign-in")

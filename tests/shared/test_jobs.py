@@ -8,7 +8,7 @@ from shared.jobs import JobFailed, each_tenant
 
 def tenant_ids(engine):
     with engine.connect() as connection:
-        return list(connection.scalars(sa.select(tenants.c.id)))
+        return list(connection.scalars(sa.select(tenants.c.id).order_by(tenants.c.id)))
 
 
 def keys(engine):

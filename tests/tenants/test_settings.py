@@ -95,7 +95,8 @@ def test_a_change_goes_on_record_without_names_or_addresses(world):
     record = ada.get("audit").body["items"][0]
 
     assert record["action"] == "tenant.changed"
-    assert (record["before"], record["after"]) == ({"writeBack": False}, {"writeBack": True})
+    assert record["before"] == {"writeBack": False}
+    assert record["after"] == {"writeBack": True, "changed": ["name", "adminEmail", "writeBack"]}
 
 
 @pytest.mark.parametrize(

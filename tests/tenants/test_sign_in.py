@@ -140,6 +140,17 @@ def test_names_and_addresses_of_any_length_and_letters_sign_in(world, letter):
     assert long.get("me").status == 200
 
 
+def test_a_clock_that_jumps_over_the_trials_end_in_a_request_is_read_once(world, clock, monkeypatch):
+    ada = world.tenant()
+    clock.tick(days=30, milliseconds=-1500)
+    monkeypatch.setattr(type(clock), "__call__", lambda self: self.tick(seconds=1))
+    answers = [ada.post("sign-in").body for _ in range(3)]
+
+    for answer in answers:
+        assert answer["entitlements"]["canTrack"] == (answer["tenant"]["trialDaysLeft"] > 0)
+    assert {answer["entitlements"]["canTrack"] for answer in answers} == {True, False}
+
+
 def test_a_guest_cannot_register_the_directory_but_can_join_it(world):
     guest = world.person(acct=1, idp="https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522aaaa/")
     body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"}

@@ -58,6 +58,16 @@ def test_an_account_without_a_name_takes_the_persons_own_and_a_given_name_stays(
     assert [each.get("me").body["displayName"] for each in (ben, chloe)] == ["Ben Okafor", "Chloe (design)"]
 
 
+def test_an_invitation_goes_to_the_name_somebody_signs_in_with_and_not_to_a_claimed_mail(world):
+    ada = world.tenant()
+    add(ada, {"email": "boss@contoso.example", "role": "super_admin"})
+    eli = world.person(ada.tid, email="boss@contoso.example", preferred_username="eli@contoso.example")
+    joined = eli.post("sign-in").body["user"]
+
+    assert (joined["role"], joined["authProvider"]) == ("user", "microsoft")
+    assert [user["role"] for user in ada.get("users", authProvider="manual").body["items"]] == ["super_admin"]
+
+
 def test_an_invitation_is_worth_nothing_in_another_directory(world):
     ada, bob = world.tenant(), world.tenant()
     add(ada, {"email": "eve@shared.example", "role": "admin"})
@@ -175,6 +185,14 @@ def test_the_last_super_admin_can_neither_step_down_nor_leave(world):
     assert patch(ada, f"users/{ada_id}", {"role": "admin"}).status == 200
 
 
+def test_a_super_admin_who_never_signed_in_is_none_to_leave_the_tenant_to(world):
+    ada = world.tenant()
+    add(ada, {"email": "typo@nowhere.example", "role": "super_admin"})
+    refused = [patch(ada, f"users/{me(ada)}", {"role": "user"}), ada.post(f"users/{me(ada)}/deactivate")]
+
+    assert {answer.code for answer in refused} == {"last_super_admin"}
+
+
 def test_a_rename_shows_at_once_and_the_version_guards_it(world):
     ada = world.tenant()
     ben = world.member(ada)
@@ -275,6 +293,8 @@ def test_after_a_cancellation_admins_read_on_and_people_only_stop(world, engine,
     assert ben.stop().status == 200
     assert ada.report().body["totalMs"] == 300_000
     assert ada.report(format="csv").status == 200
+    assert patch(ada, "tenant", {"name": "X"}, **{"If-Match": "*"}).code == "subscription_cancelled"
+    assert ada.post(f"users/{ada.get('users').body['items'][1]['id']}/deactivate").status == 200
 
 
 def test_a_refused_sign_in_goes_on_record(world):

@@ -17,7 +17,7 @@ audit_log = sa.Table(
     tenant_id(),
     Column("public_id", Uuid, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    *choice("actor_kind", "user", "operator", "service"),
+    *choice("actor_kind", "user", "operator", "service", "stranger"),
     Column("actor_id", BigInteger),  # the user who did it; NULL where nobody with an account did
     Column("action", String(48), nullable=False),
     Column("subject_user_id", BigInteger),  # the user it was done to
