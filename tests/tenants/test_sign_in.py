@@ -142,7 +142,7 @@ def test_names_and_addresses_of_any_length_and_letters_sign_in(world, letter):
 
 def test_a_clock_that_jumps_over_the_trials_end_in_a_request_is_read_once(world, clock, monkeypatch):
     ada = world.tenant()
-    clock.tick(days=30, milliseconds=-1500)
+    clock.tick(days=30, milliseconds=-3500)
     monkeypatch.setattr(type(clock), "__call__", lambda self: self.tick(seconds=1))
     answers = [ada.post("sign-in").body for _ in range(3)]
 
