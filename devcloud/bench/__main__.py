@@ -18,6 +18,7 @@ from devcloud.run import NotStarted
 
 PAGE = PROJECT / "docs" / "performance.md"
 PAIR_AIM, MONTH_AIM_MS = 1.5, 50.0
+MONTH_AIM_ENTRIES = 1_000_000
 
 
 def main(
@@ -69,7 +70,9 @@ def _measured(
     month = figures(next(each for each in cases if each.entries == entries).ours, "read").p50
     verdicts = [
         document.sentence("On this machine the median round has", one.median, PAIR_AIM, " times"),
-        document.sentence("By project on one connection the median is", month, MONTH_AIM_MS, " ms"),
+        document.sentence("By project on one connection the median is", month, MONTH_AIM_MS, " ms")
+        if entries >= MONTH_AIM_ENTRIES
+        else f"This run had {entries:,} entries and says nothing of the aim; the median is {month:.2f} ms.",
     ]
     found = {
         "pairs": tables.pair_table(paired),
