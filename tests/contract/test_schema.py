@@ -2,6 +2,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_the_migrations_go_back_and_forth(tmp_path):
 def test_a_migration_keeps_the_rows_that_are_there(tmp_path):
     url = f"sqlite:///{tmp_path}/with_rows.db"
     assert alembic("upgrade", "872a54654399", url=url).returncode == 0
-    with sqlite3.connect(tmp_path / "with_rows.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "with_rows.db")) as connection, connection:
         connection.execute(
             "INSERT INTO tenants (public_id, entra_tenant_id, slug, name, organization, plan_kind, status, time_zone,"
             " seats_used, version, created_at, updated_at)"
@@ -68,7 +69,7 @@ def test_a_migration_keeps_the_rows_that_are_there(tmp_path):
         )
         connection.execute("INSERT INTO projects (tenant_id, organization, name, name_key) VALUES (1, 'o', 'n', 'k')")
     upgraded = alembic("upgrade", "head", url=url)
-    with sqlite3.connect(tmp_path / "with_rows.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "with_rows.db")) as connection, connection:
         kept = connection.execute(
             "SELECT t.name, p.name FROM tenants t JOIN projects p ON p.tenant_id = t.id"
         ).fetchall()
