@@ -34,14 +34,23 @@ class Violation:
     ids: tuple[int, ...]
 
 
-def _entry_has(event: str) -> sa.Exists:
+def _entry_has(*events: str) -> sa.Exists:
     return sa.exists().where(
         _log.tenant_id == time_entries.c.tenant_id,
         _log.timer_id == time_entries.c.public_id,
         _log.user_id == time_entries.c.user_id,
-        _log.event == event,
-        sa.or_(_log.event == "started", _log.elapsed_ms == time_entries.c.elapsed_ms),
+        _log.event.in_(events),
     )
+
+
+_makes_current_version = sa.exists().where(
+    _log.tenant_id == time_entries.c.tenant_id,
+    _log.timer_id == time_entries.c.public_id,
+    _log.user_id == time_entries.c.user_id,
+    _log.entry_version == time_entries.c.version,
+    _log.elapsed_ms == time_entries.c.elapsed_ms,
+    _log.event != "deleted",
+)
 
 
 def _of_entry(*columns: Any) -> sa.Select[Any]:  # noqa: ANN401 - columns of any type
@@ -72,8 +81,15 @@ _entry_day_strays = (
 _enabled_accounts = (
     sa.select(sa.func.count()).where(users.c.tenant_id == tenants.c.id, users.c.is_active).scalar_subquery()
 )
-_stopped_entry = sa.exists().where(
-    time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id
+_kept_entry = sa.exists().where(time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id)
+_later = timer_log.alias("later")
+_deleted_since = sa.exists().where(
+    _later.c.tenant_id == _log.tenant_id, _later.c.timer_id == _log.timer_id, _later.c.event == "deleted"
+)
+_version_before = sa.exists().where(
+    _later.c.tenant_id == _log.tenant_id,
+    _later.c.timer_id == _log.timer_id,
+    _later.c.entry_version == _log.entry_version - 1,
 )
 _active_month = sa.exists().where(
     user_months.c.month_key == _days.month_key,
@@ -117,9 +133,17 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "days_name_one_first_day": sa.select(time_entries.c.id).where(_entry_first_days != 1),
     "days_belong_to_their_entry": sa.select(time_entries.c.id).where(_entry_day_strays),
     "timed_entry_has_a_start_and_a_stop": sa.select(time_entries.c.id).where(
-        time_entries.c.source == "timer", sa.or_(~_entry_has("started"), ~_entry_has("stopped"))
+        time_entries.c.source != "manual", sa.or_(~_entry_has("started"), ~_entry_has("stopped"))
     ),
-    "stop_has_its_entry": sa.select(timer_log.c.id).where(_log.event == "stopped", ~_stopped_entry),
+    "manual_entry_was_entered": sa.select(time_entries.c.id).where(
+        time_entries.c.source == "manual", ~_entry_has("entered")
+    ),
+    "entry_is_as_last_logged": sa.select(time_entries.c.id).where(~_makes_current_version),
+    "versions_follow_each_other": sa.select(timer_log.c.id).where(_log.entry_version > 1, ~_version_before),
+    "end_has_its_entry_or_its_removal": sa.select(timer_log.c.id).where(
+        _log.event.in_(("stopped", "entered")),
+        sa.or_(sa.and_(_kept_entry, _deleted_since), sa.and_(~_kept_entry, ~_deleted_since)),
+    ),
     "time_makes_its_user_active": sa.select(_days.entry_id).where(~_active_month),
     "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(~_super_admin),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),

@@ -12,7 +12,7 @@ from shared.errors import Conflict, FieldError, InvalidRequest
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_tracking
 from shared.tracking import store as tracking_store
-from shared.tracking.model import RunningTimer, TimeEntry
+from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
 from timers import store
@@ -98,9 +98,7 @@ def discard(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> None:
     """Throws the running timer away, on record; when none runs there is nothing to do."""
     timer = tracking_store.end_running(tx, caller.tenant.id, caller.user.id)
     if timer is not None:
-        tracking_store.log(
-            tx, caller.tenant.id, timer, "discarded", actor_id=caller.user.id, happened_at=now, received_at=now
-        )
+        tracking_store.log(tx, caller.tenant.id, _event(EventKind.DISCARDED, caller, timer, at=now, now=now))
 
 
 def _start(
@@ -115,10 +113,12 @@ def _start(
     }
     timer = store.start(tx, caller.tenant.id, caller.user.id, timer_id=timer_id, values=values)
     if timer is not None:
-        tracking_store.log(
-            tx, caller.tenant.id, timer, "started", actor_id=caller.user.id, happened_at=now, received_at=now
-        )
+        tracking_store.log(tx, caller.tenant.id, _event(EventKind.STARTED, caller, timer, at=timer.started_at, now=now))
     return timer
+
+
+def _event(kind: EventKind, caller: Caller, timer: RunningTimer, *, at: dt.datetime, now: dt.datetime) -> TimerEvent:
+    return TimerEvent(kind, timer.id, caller.user.id, caller.user.id, timer.work_item, happened_at=at, received_at=now)
 
 
 def _require_own_organization(caller: Caller, organization: str) -> None:

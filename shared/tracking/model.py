@@ -13,6 +13,16 @@ class Source(StrEnum):
     AUTO_STOPPED = "autoStopped"
 
 
+class EventKind(StrEnum):
+    STARTED = "started"
+    STOPPED = "stopped"
+    DISCARDED = "discarded"
+    ENTERED = "entered"
+    CORRECTED = "corrected"
+    CONFIRMED = "confirmed"
+    DELETED = "deleted"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """What is worked on. `project_id` is ours; names are as Azure DevOps spells them."""
@@ -57,5 +67,27 @@ class TimeEntry:
     note: str | None
     source: Source
     needs_review: bool
+    time_zone: str  # in force at the stop; it makes the days, also those of a correction
+    end_inferred: bool  # nobody said when it ended: a switch or a job did
     version: int
     days: tuple[DayPiece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimerEvent:
+    """One event of the timer log. `entry_version` is the version it made; a running timer has none, which is 0."""
+
+    kind: EventKind
+    timer_id: uuid.UUID
+    user_id: int
+    actor_id: int | None  # None is the service itself
+    work_item: WorkItem
+    happened_at: dt.datetime
+    received_at: dt.datetime
+    entry_version: int = 0
+    elapsed_ms: int | None = None
+    reported_late: bool = False
+    reason: str | None = None
+    is_adjustment: bool = False
+    before: TimeEntry | None = None
+    after: TimeEntry | None = None

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import record_activity
 from shared.tracking import rules, store
-from shared.tracking.model import RunningTimer, Source, TimeEntry
+from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry, TimerEvent
 
 
 def stop_if_running(
@@ -18,19 +18,21 @@ def stop_if_running(
     if timer is None:
         return None
     entry = _entry(timer, stopped_at=now, tenant=tenant)
-    store.add_entry(tx, tenant.id, entry, time_zone=tenant.time_zone, now=now)
+    store.add_entry(tx, tenant.id, entry, now=now)
     months = sorted({piece.month_key for piece in entry.days})
     record_activity(tx, tenant.id, user_id, months=months, reason="time", at=now)
-    store.log(
-        tx,
-        tenant.id,
-        timer,
-        "stopped",
-        actor_id=actor_id,
+    event = TimerEvent(
+        EventKind.STOPPED,
+        entry.id,
+        user_id,
+        actor_id,
+        entry.work_item,
         happened_at=entry.stopped_at,
         received_at=now,
+        entry_version=entry.version,
         elapsed_ms=entry.elapsed_ms,
     )
+    store.log(tx, tenant.id, event)
     return entry
 
 
@@ -50,6 +52,8 @@ def _entry(timer: RunningTimer, *, stopped_at: dt.datetime, tenant: Tenant) -> T
         note=timer.note,
         source=Source.TIMER,
         needs_review=set_back,
+        time_zone=tenant.time_zone,
+        end_inferred=False,
         version=1,
         days=days,
     )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, time_entries, time_entry_days, timer_log
-from shared.tracking.model import RunningTimer, TimeEntry, WorkItem
+from shared.tracking.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
 
 
 RUNNING_COLUMNS: Final = (
@@ -52,7 +52,7 @@ def end_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer
     return None if row is None else running_of(row)
 
 
-def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone: str, now: dt.datetime) -> None:
+def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.datetime) -> None:
     """Writes an entry and its days; the unique key on the timer's id refuses a second entry of one timer."""
     entry_id = tx.execute(
         _ADD_ENTRY,
@@ -65,11 +65,12 @@ def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone:
             "started_at": entry.started_at,
             "stopped_at": entry.stopped_at,
             "elapsed_ms": entry.elapsed_ms,
-            "time_zone": time_zone,
+            "time_zone": entry.time_zone,
             "existing_hours": entry.existing_hours,
             "note": entry.note,
             "source": entry.source.value,
             "needs_review": entry.needs_review,
+            "end_inferred": entry.end_inferred,
             "version": entry.version,
             "created_at": now,
             "updated_at": now,
@@ -78,33 +79,48 @@ def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, time_zone:
     tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
 
 
-def log(
-    tx: sa.Connection,
-    tenant_id: int,
-    timer: RunningTimer,
-    event: str,
-    *,
-    actor_id: int | None,
-    happened_at: dt.datetime,
-    received_at: dt.datetime,
-    elapsed_ms: int | None = None,
-) -> None:
-    """Appends to the timer log; a second start or end of one timer is refused by its unique key."""
+def log(tx: sa.Connection, tenant_id: int, event: TimerEvent) -> None:
+    """Appends to the timer log; its key refuses a second start, end or version of one number."""
     tx.execute(
         _LOG,
         {
             "tenant_id": tenant_id,
-            "user_id": timer.user_id,
-            "actor_id": actor_id,
-            "timer_id": timer.id,
-            "event": event,
-            "happened_at": happened_at,
-            "received_at": received_at,
-            "project_id": timer.work_item.project_id,
-            "work_item_id": timer.work_item.work_item_id,
-            "elapsed_ms": elapsed_ms,
+            "user_id": event.user_id,
+            "actor_id": event.actor_id,
+            "timer_id": event.timer_id,
+            "event": event.kind.value,
+            "entry_version": event.entry_version,
+            "happened_at": event.happened_at,
+            "received_at": event.received_at,
+            "reported_late": event.reported_late,
+            "project_id": event.work_item.project_id,
+            "work_item_id": event.work_item.work_item_id,
+            "elapsed_ms": event.elapsed_ms,
+            "reason": event.reason,
+            "is_adjustment": event.is_adjustment,
+            "before_change": _version(event.before),
+            "after_change": _version(event.after),
         },
     )
+
+
+def _version(entry: TimeEntry | None) -> dict[str, Any] | None:
+    """A whole version of an entry as the log keeps it, spelled as on the wire."""
+    if entry is None:
+        return None
+    return {
+        "organization": entry.work_item.organization,
+        "project": entry.work_item.project,
+        "workItemId": entry.work_item.work_item_id,
+        "startedAt": entry.started_at.isoformat(timespec="milliseconds"),
+        "stoppedAt": entry.stopped_at.isoformat(timespec="milliseconds"),
+        "elapsedMs": entry.elapsed_ms,
+        "timeZone": entry.time_zone,
+        "note": entry.note,
+        "source": entry.source.value,
+        "needsReview": entry.needs_review,
+        "version": entry.version,
+    }
 
 
 def _day_rows(tenant_id: int, entry_id: int, entry: TimeEntry) -> Iterable[dict[str, Any]]:

@@ -53,6 +53,8 @@ def _entry(row: Any, days: tuple[DayPiece, ...]) -> TimeEntry:  # noqa: ANN401 -
         note=row.note,
         source=Source(row.source),
         needs_review=row.needs_review,
+        time_zone=row.time_zone,
+        end_inferred=row.end_inferred,
         version=row.version,
         days=days,
     )

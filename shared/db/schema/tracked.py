@@ -61,6 +61,7 @@ time_entries = sa.Table(
     Column("note", Unicode(400)),
     *choice("source", "timer", "manual", "autoStopped"),
     Column("needs_review", Boolean, nullable=False),
+    Column("end_inferred", Boolean, nullable=False, server_default=sa.false()),  # nobody said when it ended, yet
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -71,7 +72,9 @@ time_entries = sa.Table(
     Unique("tenant_id", "public_id"),  # an entry keeps its timer's id: a timer ends at most once
     CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
 )
+Index("ix_time_entries_tenant", time_entries.c.tenant_id, time_entries.c.started_at)
 Index("ix_time_entries_user", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.started_at)
+Index("ix_time_entries_overlap", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.stopped_at)
 
 Index(
     "ix_time_entries_review",
@@ -113,25 +116,3 @@ Index(
         )
     ),
 )
-
-timer_log = sa.Table(
-    "timer_log",
-    metadata,
-    identity(),
-    tenant_id(),
-    Column("user_id", BigInteger, nullable=False),
-    Column("actor_id", BigInteger),  # who did it; NULL is the service itself
-    Column("timer_id", Uuid, nullable=False),
-    *choice("event", "started", "stopped", "discarded"),
-    Column("happened_at", UtcDateTime, nullable=False),  # the start or stop itself
-    Column("received_at", UtcDateTime, nullable=False),  # when we were told
-    Column("project_id", BigInteger, nullable=False),
-    Column("work_item_id", BigInteger, nullable=False),
-    Column("elapsed_ms", BigInteger),
-    PrimaryKey("id"),
-    of_user(),
-    of_project(),
-    Unique("tenant_id", "timer_id", "event"),  # one start, one end
-)
-Index("ix_timer_log_tenant", timer_log.c.tenant_id, timer_log.c.id)
-Index("ix_timer_log_user", timer_log.c.tenant_id, timer_log.c.user_id, timer_log.c.id)
