@@ -5,9 +5,8 @@ import datetime as dt
 import sqlalchemy as sa
 
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import record_activity
-from shared.tracking import rules, store
-from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry, TimerEvent
+from shared.tracking import changes, rules, store
+from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
 
 
 def stop_if_running(
@@ -18,21 +17,7 @@ def stop_if_running(
     if timer is None:
         return None
     entry = _entry(timer, stopped_at=now, tenant=tenant)
-    store.add_entry(tx, tenant.id, entry, now=now)
-    months = sorted({piece.month_key for piece in entry.days})
-    record_activity(tx, tenant.id, user_id, months=months, reason="time", at=now)
-    event = TimerEvent(
-        EventKind.STOPPED,
-        entry.id,
-        user_id,
-        actor_id,
-        entry.work_item,
-        happened_at=entry.stopped_at,
-        received_at=now,
-        entry_version=entry.version,
-        elapsed_ms=entry.elapsed_ms,
-    )
-    store.log(tx, tenant.id, event)
+    changes.add(tx, tenant, entry, EventKind.STOPPED, actor_id=actor_id, now=now)
     return entry
 
 

@@ -76,6 +76,11 @@ def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.da
             "updated_at": now,
         },
     ).scalar_one()
+    add_days(tx, tenant_id, entry_id, entry)
+
+
+def add_days(tx: sa.Connection, tenant_id: int, entry_id: int, entry: TimeEntry) -> None:
+    """Writes the days of an entry whose row number is given."""
     tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
 
 

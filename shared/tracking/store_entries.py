@@ -1,28 +1,32 @@
 """Reads whole time entries, with their work item and their days."""
 
+import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days
+from shared.db.statements import locked
 from shared.tracking.model import DayPiece, Source, TimeEntry, WorkItem
 
 
 MOST_TO_REVIEW: Final = 50
 _entries, _days = time_entries.c, time_entry_days.c
-_TO_REVIEW: Final[sa.Select[Any]] = (
+ENTRIES: Final[sa.Select[Any]] = (
     sa.select(time_entries, projects.c.organization, projects.c.name.label("project"))
     .join(projects, sa.and_(projects.c.tenant_id == _entries.tenant_id, projects.c.id == _entries.project_id))
-    .where(
-        _entries.tenant_id == bindparam("tenant"),
-        _entries.user_id == bindparam("user"),
-        _entries.needs_review == sa.true(),
-    )
+    .where(_entries.tenant_id == bindparam("tenant"))
+)
+_TO_REVIEW: Final = (
+    ENTRIES.where(_entries.user_id == bindparam("user"), _entries.needs_review == sa.true())
     .order_by(_entries.started_at, _entries.id)
     .limit(MOST_TO_REVIEW)
 )
+_ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
+_ENTRY_HELD: Final = locked(_ENTRY, time_entries)
 _DAYS: Final[sa.Select[Any]] = (
     sa.select(_days.entry_id, _days.work_date, _days.elapsed_ms)
     .where(_days.tenant_id == bindparam("tenant"), _days.entry_id.in_(bindparam("entries", expanding=True)))
@@ -32,7 +36,18 @@ _DAYS: Final[sa.Select[Any]] = (
 
 def entries_to_review(tx: sa.Connection, tenant_id: int, user_id: int) -> list[TimeEntry]:
     """A user's entries that wait for a look, the oldest 50."""
-    rows = tx.execute(_TO_REVIEW, {"tenant": tenant_id, "user": user_id}).all()
+    return with_days(tx, tenant_id, tx.execute(_TO_REVIEW, {"tenant": tenant_id, "user": user_id}).all())
+
+
+def find_entry(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> TimeEntry | None:
+    """One entry; with `hold`, as it stays until the transaction ends."""
+    rows = tx.execute(_ENTRY_HELD if hold else _ENTRY, {"tenant": tenant_id, "public": public_id}).all()
+    return next(iter(with_days(tx, tenant_id, rows)), None)
+
+
+def with_days(tx: sa.Connection, tenant_id: int, rows: Iterable[sa.Row[Any]]) -> list[TimeEntry]:
+    """Rows of ENTRIES as whole entries, in their order."""
+    rows = list(rows)
     if not rows:
         return []
     days: dict[int, list[DayPiece]] = defaultdict(list)

@@ -97,7 +97,7 @@ def test_what_is_open_to_anyone_needs_no_token(http, name):
 
 def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
     ada, bob = world.tenant(name="Ada's secret marker"), world.tenant()
-    ada.start(4711, project="Marker project", note="marker note")
+    ada.start(471147114, project="Marker project", note="marker note")
     ada.stop()
     ada_id = ada.get("me").body["id"]
     answers = [
@@ -112,4 +112,4 @@ def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
     for answer in answers:
         assert b"marker" not in answer.raw.lower()
         assert ada_id.encode() not in answer.raw
-        assert b"4711" not in answer.raw
+        assert b"471147114" not in answer.raw
