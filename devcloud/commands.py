@@ -91,6 +91,14 @@ def token(context: typer.Context) -> None:
     _hand_over("devcloud.entra.cli", context)
 
 
+@app.command(context_settings=PASS_ON)
+def marketplace(context: typer.Context) -> None:
+    """Runs the stand-in for the Azure Marketplace, or gives it an order: buy, change, suspend, list."""
+    from devcloud.marketplace.cli import app as orders  # noqa: PLC0415 - commands load only what they need
+
+    orders(context.args, prog_name="python -m devcloud marketplace")
+
+
 @app.command("api-docs")
 def api_docs() -> None:
     """Writes docs/api.md anew from the contract."""

@@ -51,11 +51,15 @@ class Options:
     def entra_url(self) -> str:
         return f"http://127.0.0.1:{self.port + 1}"
 
+    @property
+    def marketplace_url(self) -> str:
+        return f"http://127.0.0.1:{self.port + 2}"
+
 
 def run(options: Options) -> int:
     """Runs until stopped; the exit code."""
     try:
-        for port in (options.port, options.port + 1):
+        for port in range(options.port, options.port + 3):
             bound(port).close()
         environment = environment_of(options, os.environ)
         Settings.from_env(environment)
@@ -78,6 +82,7 @@ def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]
     environment = dict(given)
     environment["ENTRA_AUTHORITY"] = options.entra_url
     environment["ENTRA_KEYS_URL"] = f"{options.entra_url}/common/discovery/v2.0/keys"
+    environment["MARKETPLACE_API_URL"] = f"{options.marketplace_url}/api"
     settings_file.load(PROJECT, environment, above_sample={"DATABASE_URL": options.database_url})
     return environment
 
@@ -125,7 +130,7 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
         python("-m", "devcloud", "entra", "--port", str(options.port + 1), "--data", str(options.data)),
         f"{options.entra_url}/common/v2.0/.well-known/openid-configuration",
     )
-    supervisor = Supervisor([host, entra], environment, project=PROJECT, show=banner.tell)
+    supervisor = Supervisor([host, entra, _marketplace(options)], environment, project=PROJECT, show=banner.tell)
     os.chdir(PROJECT)
 
     async def prepare() -> None:
@@ -134,9 +139,21 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
             await _done("the demo tenant was not loaded", environment, "demo")
 
     async def ready() -> None:
-        banner.show(options.host_url, options.entra_url)
+        banner.show(options.host_url, options.entra_url, options.marketplace_url)
 
     await supervisor.run(prepare, ready)
+
+
+def _marketplace(options: Options) -> Spec:
+    pages = f"{options.host_url}/api/marketplace"
+    return Spec(
+        "marketplace",
+        python(
+            *("-m", "devcloud", "marketplace", "serve", "--port", str(options.port + 2), "--data", str(options.data)),
+            *("--authority", options.entra_url, "--landing", f"{pages}/landing", "--webhook", f"{pages}/webhook"),
+        ),
+        f"{options.marketplace_url}/",
+    )
 
 
 async def _done(failing: str, environment: Mapping[str, str], *arguments: str) -> None:

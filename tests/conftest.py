@@ -18,10 +18,12 @@ from shared.signing_keys import SigningKeys
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
+from tests.support import marketplace as marketplace_support
 from tests.support import postgres
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra
 from tests.support.logs import Listener
+from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
 
@@ -69,6 +71,20 @@ def azurite(database_url) -> Iterator[Azurite]:  # noqa: ARG001 - one for each, 
 @pytest.fixture(scope="session")
 def entra(tmp_path_factory) -> Iterator[Entra]:
     with entra_support.running(tmp_path_factory.mktemp("entra")) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Stands for our webhook, where a test wants to see what the Marketplace sends."""
+    with marketplace_support.receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def marketplace(entra, receiver, clock, tmp_path) -> Iterator[Marketplace]:
+    """A Marketplace of the test's own, which lives by the test's clock and calls the test's receiver."""
+    with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as stand_in:
         yield stand_in
 
 

@@ -63,7 +63,12 @@ DAEMON: Final = Client(
     "TimeTracker daemon",
     secret="local-only-secret",  # noqa: S106 - likewise
 )
-CLIENTS: Final = {client.id: client for client in (EXTENSION, LANDING, DAEMON)}
+PUBLISHER: Final = Client(
+    "9b1c2d3e-4f50-4a61-8b72-c3d4e5f60718",
+    "TimeTracker publisher",
+    secret="local-only-secret",  # noqa: S106 - likewise
+)
+CLIENTS: Final = {client.id: client for client in (EXTENSION, LANDING, DAEMON, PUBLISHER)}
 OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
 

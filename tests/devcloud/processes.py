@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).parent / "sample_app"
 NO_CHANGE: Mapping[str, str] = {}
+STAND_INS = 2
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,16 @@ def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iter
                 process.kill()
 
 
-def free_pair() -> int:
-    """A port that is free together with the next one."""
+def free_ports() -> int:
+    """A port that is free together with those after it that the local cloud takes."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
+        with contextlib.ExitStack() as taken:
+            first = taken.enter_context(socket.socket())
             first.bind(("127.0.0.1", 0))
             port = int(first.getsockname()[1])
             try:
-                second.bind(("127.0.0.1", port + 1))
+                for following in range(port + 1, port + STAND_INS + 1):
+                    taken.enter_context(socket.socket()).bind(("127.0.0.1", following))
             except OSError:
                 continue
             return port

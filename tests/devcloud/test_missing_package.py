@@ -58,7 +58,7 @@ def test_a_missing_package_is_one_line_and_heals(tmp_path, name, command):
 def test_a_package_that_only_a_child_misses_is_told_likewise(tmp_path, name):
     done = processes.devcloud(
         "run",
-        *("--port", str(processes.free_pair()), "--data", str(tmp_path / "data")),
+        *("--port", str(processes.free_ports()), "--data", str(tmp_path / "data")),
         DATABASE_URL=f"sqlite:///{tmp_path}/test.db",
         **hiding(tmp_path, name),
     )

@@ -7,9 +7,9 @@ import pytest
 from tests.devcloud import processes
 
 
-@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("offset", [0, 1, 2])
 def test_a_taken_port_is_one_line(tmp_path, offset):
-    port = processes.free_pair()
+    port = processes.free_ports()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + offset))
         taken.listen()
@@ -25,7 +25,7 @@ def test_a_taken_port_is_one_line(tmp_path, offset):
 
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path):
     done = processes.devcloud(
-        "run", "--port", str(processes.free_pair()), "--data", str(tmp_path / "data"), TRIAL_DAYS="soon"
+        "run", "--port", str(processes.free_ports()), "--data", str(tmp_path / "data"), TRIAL_DAYS="soon"
     )
 
     assert done.returncode == 2
@@ -37,7 +37,7 @@ def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path):
     done = processes.devcloud(
         "run",
         "--port",
-        str(processes.free_pair()),
+        str(processes.free_ports()),
         "--data",
         str(tmp_path / "data"),
         DATABASE_URL=f"sqlite:///{__file__}/timetracker.db",

@@ -20,7 +20,7 @@ def test_a_relative_data_directory_is_the_callers(tmp_path):
         path.chmod(0o755)
 
     done = subprocess.run(
-        [project / "scripts" / "run", "--port", str(processes.free_pair()), "--data", "mine"],
+        [project / "scripts" / "run", "--port", str(processes.free_ports()), "--data", "mine"],
         cwd=caller,
         env=processes.environment(PYTHONPATH=str(processes.ROOT), DATABASE_URL=f"sqlite:///{__file__}/none.db"),
         capture_output=True,

@@ -8,7 +8,7 @@ from tests.devcloud import processes
 
 
 def run_until_ready(data, *arguments, **changes):
-    command = [sys.executable, "-m", "devcloud", "run", "--port", str(processes.free_pair()), "--data", str(data)]
+    command = [sys.executable, "-m", "devcloud", "run", "--port", str(processes.free_ports()), "--data", str(data)]
     with subprocess.Popen(
         [*command, *arguments],
         cwd=processes.ROOT,

@@ -61,7 +61,7 @@ def test_the_stand_in_issues_the_tokens_whatever_is_set(project):
 
 @pytest.mark.parametrize("url", ["postgresql://ann:secret@127.0.0.1/time", "sqlite:///elsewhere.db", "sqlite://"])
 def test_fresh_refuses_a_database_that_is_not_the_data_directorys(tmp_path, url):
-    port = processes.free_pair()
+    port = processes.free_ports()
 
     done = processes.devcloud("run", "--fresh", "--port", str(port), "--data", str(tmp_path / "data"), DATABASE_URL=url)
 

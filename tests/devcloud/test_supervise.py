@@ -74,7 +74,7 @@ def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> I
     app = processes.app_of(tmp_path / "app", source)
     if not prepared:
         (app / "not-prepared").touch()
-    port = processes.free_pair()
+    port = processes.free_ports()
     command = [sys.executable, "-m", "tests.devcloud.supervise_sample", str(app), str(port)]
     with subprocess.Popen(
         command,

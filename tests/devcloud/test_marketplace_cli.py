@@ -1,0 +1,86 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.devcloud import processes
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    data = tmp_path_factory.mktemp("marketplace")
+    command = [sys.executable, "-m", "devcloud", "marketplace", "serve", "--port", "0", "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=processes.ROOT) as started:
+        yield started
+        started.kill()
+
+
+@pytest.fixture(scope="module")
+def url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    ready = process.stdout.readline()
+    assert ready.startswith("marketplace ready on http://127.0.0.1:")
+    return ready.removeprefix("marketplace ready on ").strip()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return processes.devcloud("marketplace", *arguments)
+
+
+def test_a_purchase_is_made_changed_and_listed(url: str):
+    bought = run("buy", "ada", "--plan", "seats", "--quantity", "3", "--at", url)
+    subscription, landing = bought.stdout.split()
+    document = json.dumps({"person": "ben", "active": True})
+    active = json.loads(run("order", "buy", document, "--at", url).stdout)["subscription"]
+
+    changed = run("change", active[:13], "--plan", "gold", "--at", url)
+    listed = run("list", "--at", url)
+    managed = run("manage", subscription, "--at", url)
+
+    assert landing.startswith("http://127.0.0.1:7071/api/marketplace/landing?token=")
+    assert (changed.returncode, len(changed.stdout.strip())) == (0, 36)
+    assert f"{subscription}  PendingFulfillmentStart  seats  3  ada@contoso.example" in listed.stdout
+    assert managed.stdout.startswith("http://127.0.0.1:7071/api/marketplace/landing?token=")
+    assert managed.stdout.strip() != landing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("buy", "zed"), "marketplace: Nobody is called 'zed'.\n"),
+        (
+            ("suspend", "zzz"),
+            "marketplace: no subscriptions begin with 'zzz'; see: python -m devcloud marketplace list\n",
+        ),
+        (("order", "buy", "{"), "marketplace: the order is not JSON\n"),
+    ],
+)
+def test_a_refusal_is_one_line(url: str, arguments: tuple[str, ...], told: str):
+    done = run(*arguments, "--at", url)
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_a_stand_in_that_does_not_run_is_one_line():
+    done = run("stats", "--at", "http://127.0.0.1:1")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("marketplace: no stand-in answers on http://127.0.0.1:1")
+
+
+def test_a_taken_port_is_one_line(url: str, tmp_path: Path):
+    done = run("serve", "--port", url.rpartition(":")[2], "--data", str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is taken" in done.stderr
+
+
+def test_it_stops_when_told_to(process: subprocess.Popen[str], url: str):
+    assert url
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=10) == 0
