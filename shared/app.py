@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -18,6 +19,10 @@ from shared.errors import Unavailable
 from shared.identity import Validator
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,15 @@ class App:
     @cached_property
     def action_log(self) -> ActionLog:
         return choose(self.settings.action_log_table_endpoint, self.transaction)
+
+    @cached_property
+    def marketplace(self) -> "Marketplace | None":
+        """None where the settings do not name our app in Partner Center: the Marketplace is off."""
+        if not self.settings.marketplace_is_on:
+            return None
+        from shared.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
+
+        return Marketplace.of(self.settings)
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:

@@ -22,6 +22,8 @@ FIELDS: Final = frozenset(
         "timestamp",
         "logger",
         "requestId",
+        "correlationId",
+        "marketplaceRequestId",
         "operation",
         "function",
         "status",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+PUBLIC_MARKETPLACE = "https://marketplaceapi.microsoft.com/api"
 
 
 class SettingsError(Exception):
@@ -31,6 +32,13 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _private_url(value: str) -> str:
+    """A secret goes there, so plain http is for this machine only."""
+    if not re.match(r"\A(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost)(?::\d+)?)(?:/[^\s?#]*)?\Z", value):
+        raise ValueError("expected a URL that starts with https:// (or http://127.0.0.1 for a local stand-in)")
+    return value.rstrip("/")
+
+
 def _origin(value: str) -> str:
     if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
         raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
@@ -47,6 +55,7 @@ def _table_endpoint(value: str) -> str:
 
 Guid = Annotated[str, BeforeValidator(_guid)]
 Url = Annotated[str, BeforeValidator(_url)]
+PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
@@ -85,6 +94,23 @@ class Settings(BaseModel):
         description="Table Storage that keeps the action log; the database keeps it when unset",
         repr=False,
     )
+    marketplace_api_url: PrivateUrl = Field(
+        PUBLIC_MARKETPLACE, alias="MARKETPLACE_API_URL", description="base address of the Marketplace's API"
+    )
+    marketplace_tenant_id: Guid = Field(
+        "", alias="MARKETPLACE_TENANT_ID", description="the vendor's directory, as in Partner Center"
+    )
+    marketplace_client_id: Guid = Field(
+        "",
+        alias="MARKETPLACE_CLIENT_ID",
+        description="client id of the app that calls the Marketplace; without it the Marketplace is off",
+    )
+    marketplace_client_secret: str = Field(
+        "",
+        alias="MARKETPLACE_CLIENT_SECRET",
+        description="that app's secret; a managed identity of that client id when unset",
+        repr=False,
+    )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
     )
@@ -106,6 +132,17 @@ class Settings(BaseModel):
         authority = str(values.get("ENTRA_AUTHORITY", PUBLIC_AUTHORITY)).rstrip("/")
         return {"ENTRA_KEYS_URL": f"{authority}/common/discovery/v2.0/keys", **values}
 
+    @model_validator(mode="after")
+    def _marketplace_is_whole(self) -> Self:
+        named = (self.marketplace_tenant_id, self.marketplace_client_id)
+        if any((*named, self.marketplace_client_secret)) and not all(named):
+            raise ValueError("MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both, or nothing of the Marketplace")
+        return self
+
+    @property
+    def marketplace_is_on(self) -> bool:
+        return bool(self.marketplace_client_id)
+
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
         """Reads the settings; an empty variable counts as unset.
@@ -119,6 +156,7 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             told = "; ".join(
-                f"{item['loc'][0]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+                ": ".join([*map(str, item["loc"][:1]), item["msg"].removeprefix("Value error, ")])
+                for item in error.errors()
             )
             raise SettingsError(f"wrong settings: {told}") from error

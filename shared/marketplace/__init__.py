@@ -1,0 +1,1 @@
+"""The Azure Marketplace as TimeTracker sees it."""

@@ -1,0 +1,160 @@
+"""What the Marketplace tells, read tolerantly: only what we act on must be there and make sense.
+
+Microsoft pads statuses, writes quantities as numbers, texts, "" or null, and adds enum values without notice. So
+statuses and units are texts, what is incidental falls back to nothing, and what is unknown is left out.
+"""
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from shared.marketplace.errors import Unreadable
+from shared.settings import GUID
+
+
+PENDING: Final = "PendingFulfillmentStart"
+SUBSCRIBED: Final = "Subscribed"
+SUSPENDED: Final = "Suspended"
+UNSUBSCRIBED: Final = "Unsubscribed"
+IN_PROGRESS: Final = "InProgress"
+_MOST_SEATS: Final = 2**31 - 1
+_DIGITS: Final = re.compile(r"\A[0-9]{1,10}(?:\.0{1,9})?\Z", re.ASCII)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever the answer holds
+    """Trimmed; what is no text is none."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _needed(value: Any) -> str:  # noqa: ANN401 - likewise
+    if not (text := _text(value)):
+        raise ValueError("must not be missing")
+    return text
+
+
+def _id(value: Any) -> str:  # noqa: ANN401 - likewise
+    if not GUID.match(text := _text(value).lower()):
+        raise ValueError("must be a GUID")
+    return text
+
+
+def _quantity(value: Any) -> int | None:  # noqa: ANN401 - likewise
+    """None where there are no seats. What cannot be read is an error: no cap must come of a misunderstanding."""
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str) or not _DIGITS.match(text) or (seats := int(float(text))) > _MOST_SEATS:
+        raise ValueError("must be a number of seats, empty or null")
+    return seats
+
+
+def _instant(value: Any) -> dt.datetime | None:  # noqa: ANN401 - likewise
+    """Without an offset it is UTC; the year 1 is .NET's way to say nothing."""
+    try:
+        instant = dt.datetime.fromisoformat(_text(value))
+        aware = instant.replace(tzinfo=dt.UTC) if instant.tzinfo is None else instant.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    return aware if aware.year > 1 else None
+
+
+def _object(value: Any) -> Any:  # noqa: ANN401 - likewise
+    return value if isinstance(value, dict | BaseModel) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - likewise
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Needed = Annotated[str, BeforeValidator(_needed)]
+Id = Annotated[str, BeforeValidator(_id)]
+Quantity = Annotated[int | None, BeforeValidator(_quantity)]
+Instant = Annotated[dt.datetime | None, BeforeValidator(_instant)]
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class _Told(BaseModel):
+    """What Microsoft wrote: unknown members are left out, and no input stands in an error."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+    @classmethod
+    def read(cls, document: object) -> Self:
+        """Raises Unreadable when something we act on is missing or makes no sense."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise Unreadable(f"unreadable {cls.__name__} {where}".rstrip()) from None
+
+
+class Party(_Told):
+    """Who uses a subscription, or who pays for it; `tid` and `oid` are empty when they are not told."""
+
+    email: Text = Field("", alias="emailId", repr=False)
+    oid: Annotated[str, BeforeValidator(lambda value: _text(value).lower())] = Field("", alias="objectId")
+    tid: Annotated[str, BeforeValidator(lambda value: _text(value).lower())] = Field("", alias="tenantId")
+
+
+class Term(_Told):
+    """Before the activation only the unit is known; the last day is still part of it."""
+
+    unit: Text = Field("", alias="termUnit")
+    starts_at: Instant = Field(None, alias="startDate")
+    ends_at: Instant = Field(None, alias="endDate")
+
+
+class Subscription(_Told):
+    id: Id
+    status: Needed = Field(alias="saasSubscriptionStatus")
+    plan_id: Needed = Field(alias="planId")
+    offer_id: Text = Field("", alias="offerId")
+    quantity: Quantity = None
+    name: Text = Field("", repr=False)
+    beneficiary: Annotated[Party, BeforeValidator(_object)] = Party()
+    purchaser: Annotated[Party, BeforeValidator(_object)] = Party()
+    term: Annotated[Term, BeforeValidator(_object)] = Term()
+    auto_renew: Flag = Field(default=False, alias="autoRenew")
+    is_test: Flag = Field(default=False, alias="isTest")
+    is_free_trial: Flag = Field(default=False, alias="isFreeTrial")
+    allowed_operations: Texts = Field((), alias="allowedCustomerOperations")
+    created_at: Instant = Field(None, alias="created")
+    modified_at: Instant = Field(None, alias="lastModified")
+
+
+class Operation(_Told):
+    """`plan_id` and `quantity` are the new values of a change."""
+
+    id: Id
+    subscription_id: Id = Field(alias="subscriptionId")
+    action: Needed
+    status: Text = ""
+    plan_id: Text = Field("", alias="planId")
+    quantity: Quantity = None
+    source: Text = Field("", alias="operationRequestSource")
+    happened_at: Instant = Field(None, alias="timeStamp")
+
+
+class Plan(_Told):
+    """What can be bought; `dimensions` are those that usage is told in."""
+
+    id: Needed = Field(alias="planId")
+    name: Text = Field("", alias="displayName")
+    description: Text = ""
+    is_per_seat: Flag = Field(default=False, alias="isPricePerSeat")
+    min_quantity: Quantity = Field(None, alias="minQuantity")
+    max_quantity: Quantity = Field(None, alias="maxQuantity")
+    dimensions: Texts = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_dimensions(cls, told: Any) -> Any:  # noqa: ANN401 - whatever the answer holds
+        if not isinstance(told, dict) or "planComponents" not in told:
+            return told
+        listed = _object(told["planComponents"]).get("meteringDimensions")
+        ids = [_object(each).get("id") for each in listed] if isinstance(listed, list) else []
+        return {**told, "dimensions": ids}
