@@ -94,6 +94,8 @@ class Meter:
             Wrong: it cannot be taken.
             Duplicate: the hour has one.
         """
+        if (trouble := self._operations.shapes.usage_status) is not None:
+            raise Wrong(trouble, "The event could not be taken.", "ResourceId")
         now = self._operations.now()
         resource, dimension, plan = (_text(given, name) for name in ("resourceId", "dimension", "planId"))
         quantity, effective = _quantity(given), _instant(given)

@@ -32,6 +32,7 @@ class Shapes(BaseModel):
     page_size: Annotated[int, Field(ge=1, le=100)] = 100
     next_link: str | None = None  # given instead of the true one
     shuffled_batches: bool = False
+    usage_status: Literal["Error", "ResourceNotAuthorized"] | None = None  # told of every event, and none is taken
     recon_status: str = "Accepted"
 
 

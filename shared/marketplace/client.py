@@ -43,12 +43,7 @@ class Marketplace:
     def of(cls, settings: Settings) -> Self:
         """The client that the settings describe; nothing is connected before it is used."""
         session = new_session()
-        secret, client_id = settings.marketplace_client_secret, settings.marketplace_client_id
-        tokens: TokenSource = IdentityTokens(client_id)
-        if secret:
-            url = f"{settings.entra_authority}/{settings.marketplace_tenant_id}/oauth2/v2.0/token"
-            tokens = SecretTokens(url, client_id, secret, session=session)
-        return cls(settings.marketplace_api_url, tokens, session)
+        return cls(settings.marketplace_api_url, _tokens(settings, session), session)
 
     def close(self) -> None:
         self._tokens.close()
@@ -171,6 +166,14 @@ class Marketplace:
         """
         call = Call(operation, method, _path(subscription_id), body, repeatable=False)
         return _operation_id(self._http.send(call, flow))
+
+
+def _tokens(settings: Settings, session: requests.Session) -> TokenSource:
+    client_id, secret = settings.marketplace_client_id, settings.marketplace_client_secret
+    if not secret:
+        return IdentityTokens(client_id)
+    url = f"{settings.entra_authority}/{settings.marketplace_tenant_id}/oauth2/v2.0/token"
+    return SecretTokens(url, client_id, secret, session=session)
 
 
 def _guid(text: str) -> str:

@@ -43,6 +43,11 @@ def test_the_sample_holds_no_secret():
         ("TRIAL_DAYS", "0", "greater than or equal to 1"),
         ("TRIAL_USER_LIMIT", "five", "integer"),
         ("INTERNAL_TENANT_IDS", "x", "GUID"),
+        ("MARKETPLACE_API_URL", "http://marketplaceapi.microsoft.com/api", "https://"),
+        ("MARKETPLACE_API_URL", "http://127.0.0.1@evil.example/api", "https://"),
+        ("MARKETPLACE_API_URL", "https://marketplaceapi.microsoft.com/api?x=1", "https://"),
+        ("MARKETPLACE_TENANT_ID", "contoso", "GUID"),
+        ("MARKETPLACE_CLIENT_ID", "x", "GUID"),
         ("ACTION_LOG_TABLE_ENDPOINT", "http://account.table.core.windows.net", "https://"),
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
@@ -70,6 +75,22 @@ def test_the_keys_follow_the_authority_unless_they_are_named():
     followed = Settings.from_env({**SAMPLE, "ENTRA_KEYS_URL": "", "ENTRA_AUTHORITY": "http://127.0.0.1:9/"})
 
     assert followed.entra_keys_url == "http://127.0.0.1:9/common/discovery/v2.0/keys"
+
+
+@pytest.mark.parametrize("name", ["MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID"])
+def test_half_a_marketplace_is_refused(name):
+    with pytest.raises(SettingsError, match="MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both"):
+        Settings.from_env({**SAMPLE, name: ""})
+
+
+def test_without_its_names_the_marketplace_is_off_and_its_secret_is_never_shown():
+    names = [name for name in SAMPLE if name.startswith("MARKETPLACE_")]
+    off = Settings.from_env({name: value for name, value in SAMPLE.items() if name not in names})
+    on = Settings.from_env(SAMPLE)
+
+    assert (off.marketplace_is_on, on.marketplace_is_on) == (False, True)
+    assert off.marketplace_api_url == "https://marketplaceapi.microsoft.com/api"
+    assert SAMPLE["MARKETPLACE_CLIENT_SECRET"] not in repr(on)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,17 @@ def test_usage_is_taken_from_the_active_and_for_a_day_from_those_who_left(market
     assert (after["status"], before["status"]) == ("ResourceNotActive", "Accepted")
 
 
+@pytest.mark.parametrize("status", ["Error", "ResourceNotAuthorized"])
+def test_the_meter_can_be_out_of_order(marketplace, subscription, status):
+    marketplace.order("shapes", usage_status=status)
+    [failed] = batch(marketplace, event(subscription))
+    marketplace.order("shapes", usage_status=None)
+
+    [taken] = batch(marketplace, event(subscription))
+
+    assert (failed["status"], taken["status"]) == (status, "Accepted")
+
+
 @pytest.mark.parametrize(("count", "status"), [(0, 400), (25, 200), (26, 400)])
 def test_a_batch_has_at_most_25_events(marketplace, subscription, count, status):
     events = [event(subscription, START - dt.timedelta(hours=hours % 24)) for hours in range(count)]

@@ -1,0 +1,157 @@
+import contextlib
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared.marketplace.errors import Unreadable
+from shared.marketplace.model import Operation, Party, Plan, Subscription
+
+
+ID = "37f9dea2-4345-438f-b0bd-03d40d28c7e0"
+FULL: dict[str, Any] = {
+    "id": ID,
+    "name": "Contoso TimeTracker",
+    "publisherId": "contoso",
+    "offerId": "timetracker",
+    "planId": "paid",
+    "quantity": 10,
+    "beneficiary": {"emailId": "a@contoso.com", "objectId": ID.upper(), "tenantId": ID, "puid": "X"},
+    "purchaser": {"emailId": "csp@partner.com", "objectId": ID, "tenantId": ID, "puid": "Y"},
+    "allowedCustomerOperations": ["Read", "Update", "Delete"],
+    "sessionMode": "None",
+    "isFreeTrial": False,
+    "autoRenew": True,
+    "isTest": False,
+    "sandboxType": "None",
+    "created": "2022-03-01T22:59:45.5468572Z",
+    "lastModified": "0001-01-01T00:00:00",
+    "saasSubscriptionStatus": "Subscribed",
+    "term": {
+        "startDate": "2022-03-04T00:00:00Z",
+        "endDate": "2022-04-03T00:00:00Z",
+        "termUnit": "P1M",
+        "chargeDuration": None,
+    },
+}
+OPERATION = {"id": ID, "subscriptionId": ID, "action": " ChangePlan ", "status": "InProgress", "planId": "gold"}
+NEEDED = {"id", "planId", "saasSubscriptionStatus"}
+SUBSCRIPTION = Subscription.read(FULL)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_the_documents_own_example_is_read_whole():
+    assert SUBSCRIPTION.created_at == dt.datetime(2022, 3, 1, 22, 59, 45, 546857, tzinfo=dt.UTC)
+    assert SUBSCRIPTION.modified_at is None
+    assert SUBSCRIPTION.beneficiary == Party(email="a@contoso.com", oid=ID, tid=ID)
+    assert SUBSCRIPTION.purchaser.email == "csp@partner.com"
+    assert (SUBSCRIPTION.quantity, SUBSCRIPTION.auto_renew, SUBSCRIPTION.is_test) == (10, True, False)
+    assert SUBSCRIPTION.term.unit == "P1M"
+    assert SUBSCRIPTION.term.ends_at == dt.datetime(2022, 4, 3, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(20, 20), ("20", 20), (" 20 ", 20), (20.0, 20), ("20.0", 20), (0, 0), ("", None), ("  ", None), (None, None)],
+)
+def test_a_quantity_is_read_in_every_shape(told, read):
+    assert Subscription.read({**FULL, "quantity": told}).quantity == read
+
+
+@pytest.mark.parametrize(
+    "told", ["many", -1, "-1", 2.5, True, [], {}, 10**400, float("nan"), float("inf"), "1e3", "٣", 2**31]
+)
+def test_a_quantity_that_makes_no_sense_is_never_taken_for_no_seats(told):
+    with pytest.raises(Unreadable, match="Subscription quantity"):
+        Subscription.read({**FULL, "quantity": told})
+
+
+def test_a_missing_quantity_means_no_seats():
+    told = {name: value for name, value in FULL.items() if name != "quantity"}
+
+    assert Subscription.read(told).quantity is None
+
+
+@given(st.text(" \t\r\n", max_size=5), st.sampled_from(["Subscribed", "Suspended", "Unsubscribed", "Moonstruck"]))
+def test_padding_and_unknown_words_do_not_matter(padding, status):
+    told = {**FULL, "saasSubscriptionStatus": f"{padding}{status}{padding}", "term": {"termUnit": f"{padding}P9Y"}}
+
+    read = Subscription.read(told)
+
+    assert (read.status, read.term.unit, read.term.starts_at) == (status, "P9Y", None)
+
+
+@given(st.sampled_from(sorted(FULL.keys() - NEEDED - {"quantity"})), ANYTHING)
+def test_what_is_incidental_never_stands_in_the_way(name, value):
+    read = Subscription.read({**FULL, name: value, "somethingNew": value})
+
+    assert (read.id, read.status, read.plan_id, read.quantity) == (ID, "Subscribed", "paid", 10)
+
+
+@given(st.sampled_from(["beneficiary", "purchaser", "term"]), st.dictionaries(st.text(max_size=8), ANYTHING))
+def test_what_is_incidental_inside_does_not_either(name, changed):
+    inner = {**FULL[name], **changed}
+
+    assert Subscription.read({**FULL, name: inner}).id == ID
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+@pytest.mark.parametrize("value", [None, "", "  ", 7, [], {}])
+def test_what_is_acted_on_must_be_there(name, value):
+    with pytest.raises(Unreadable):
+        Subscription.read({**FULL, name: value})
+
+
+@given(ANYTHING)
+def test_any_answer_is_read_or_unreadable_and_nothing_else(told):
+    for model in (Subscription, Operation, Plan, Party):
+        with contextlib.suppress(Unreadable):
+            assert isinstance(model.read(told), model)
+
+
+@given(st.datetimes(min_value=dt.datetime(2, 1, 2), max_value=dt.datetime(9999, 12, 30)))  # noqa: DTZ001 - as told
+def test_a_time_without_an_offset_is_utc_to_the_microsecond(instant):
+    told = f"{instant.isoformat(timespec='microseconds')}7"
+
+    with_zone, without = (Operation.read({**OPERATION, "timeStamp": each}) for each in (f"{told}Z", told))
+
+    assert with_zone.happened_at == without.happened_at == instant.replace(tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "x"])
+def test_a_time_that_says_nothing_is_none(told):
+    assert Operation.read({**OPERATION, "timeStamp": told}).happened_at is None
+
+
+def test_an_operation_is_read_with_the_fields_there_are():
+    read = Operation.read(OPERATION)
+
+    assert (read.action, read.status, read.plan_id, read.quantity) == ("ChangePlan", "InProgress", "gold", None)
+    assert (read.source, read.happened_at) == ("", None)
+
+
+def test_what_was_read_does_not_change_and_shows_no_address():
+    with pytest.raises(ValidationError):
+        SUBSCRIPTION.status = "Suspended"  # type: ignore[misc]
+
+    assert "@" not in repr(SUBSCRIPTION)
+
+
+def test_an_error_names_the_place_and_never_the_value():
+    with pytest.raises(Unreadable) as caught:
+        Subscription.read({**FULL, "quantity": "ada@contoso.example"})
+
+    assert str(caught.value) == "unreadable Subscription quantity"
+    assert caught.value.__cause__ is None
+
+
+@given(ANYTHING)
+def test_the_dimensions_of_a_plan_are_found_or_left_out(components):
+    assert Plan.read({"planId": "paid", "planComponents": components}).id == "paid"
