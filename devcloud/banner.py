@@ -19,13 +19,14 @@ def tell(text: str) -> None:
     console.file.flush()
 
 
-def show(host_url: str, entra_url: str, marketplace_url: str) -> None:
+def show(host_url: str, entra_url: str, marketplace_url: str, azure_devops_url: str) -> None:
     """Everything a newcomer needs; the last line says that all of it is up."""
     addresses = Table.grid(padding=(0, 3))
     addresses.add_row("TimeTracker", f"{host_url}/api")
     addresses.add_row("its contract", f"{host_url}/api/openapi.json")
     addresses.add_row("sign-in (stand-in for Entra)", entra_url)
     addresses.add_row("shop (stand-in for the Marketplace)", marketplace_url)
+    addresses.add_row("work items (stand-in for Azure DevOps)", f"{azure_devops_url}/contoso")
     console.print()
     console.print(addresses)
     people = demo_people()

@@ -99,6 +99,18 @@ def marketplace(context: typer.Context) -> None:
     orders(context.args, prog_name="python -m devcloud marketplace")
 
 
+@app.command("azure-devops", context_settings=PASS_ON)
+def azure_devops(context: typer.Context) -> None:
+    """Runs the stand-in for Azure DevOps."""
+    _hand_over("devcloud.azure_devops.cli", context)
+
+
+@app.command("azure-devops-token", context_settings=PASS_ON)
+def azure_devops_token(context: typer.Context) -> None:
+    """Prints a demo person's token for Azure DevOps."""
+    _hand_over("devcloud.azure_devops.cli", context)
+
+
 @app.command("api-docs")
 def api_docs() -> None:
     """Writes docs/api.md anew from the contract."""
@@ -127,7 +139,7 @@ def migrate() -> None:
 def _hand_over(module: str, context: typer.Context) -> None:
     """Stand-ins bring their own options, and cost nothing to the commands that do not need them."""
     name = str(context.info_name)
-    command = getattr(importlib.import_module(module), f"{name}_command")
+    command = getattr(importlib.import_module(module), f"{name.replace('-', '_')}_command")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name)(command)
     single(context.args, prog_name=f"python -m devcloud {name}")

@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 import typer
 
+from devcloud.azure_devops.items import ITEMS
 from devcloud.entra.people import CONTOSO, Person, find_person
 from shared import clock
 from shared.db.engine import make_engine
@@ -24,15 +25,7 @@ ORGANIZATION: Final = "contoso"
 TIME_ZONE: Final = "Europe/Berlin"
 MEMBERS: Final = ("ada", "ben", "chloe", "gus")
 DAYS: Final = 21
-_WORK_ITEMS: Final = {
-    "Website": (
-        (42, "Checkout fails for guests"),
-        (57, "Faster start page"),
-        (61, "Dark mode"),
-    ),
-    "Billing": ((73, "Yearly plans"), (88, "Invoices in two languages")),
-    "Mobile": ((104, "Offline start and stop"), (112, "Crash on rotation")),
-}
+_WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
 def _history(people: list[Person], began: dt.datetime, now: dt.datetime) -> Iterator[Work]:
     """Two to four stretches on each working day, the same ones each time."""
     dice = random.Random(7)  # noqa: S311 - believable, not secret
-    items = [(project, number, title) for project, listed in _WORK_ITEMS.items() for number, title in listed]
+    items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
     for day in range(DAYS):
         morning = began + dt.timedelta(days=day, hours=1)
         if morning.isoweekday() > 5:  # noqa: PLR2004 - Saturday and Sunday

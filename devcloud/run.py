@@ -55,11 +55,15 @@ class Options:
     def marketplace_url(self) -> str:
         return f"http://127.0.0.1:{self.port + 2}"
 
+    @property
+    def azure_devops_url(self) -> str:
+        return f"http://127.0.0.1:{self.port + 3}"
+
 
 def run(options: Options) -> int:
     """Runs until stopped; the exit code."""
     try:
-        for port in range(options.port, options.port + 3):
+        for port in range(options.port, options.port + 4):
             bound(port).close()
         environment = environment_of(options, os.environ)
         Settings.from_env(environment)
@@ -83,6 +87,7 @@ def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]
     environment["ENTRA_AUTHORITY"] = options.entra_url
     environment["ENTRA_KEYS_URL"] = f"{options.entra_url}/common/discovery/v2.0/keys"
     environment["MARKETPLACE_API_URL"] = f"{options.marketplace_url}/api"
+    environment["AZURE_DEVOPS_URL"] = options.azure_devops_url
     settings_file.load(PROJECT, environment, above_sample={"DATABASE_URL": options.database_url})
     return environment
 
@@ -130,7 +135,13 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
         python("-m", "devcloud", "entra", "--port", str(options.port + 1), "--data", str(options.data)),
         f"{options.entra_url}/common/v2.0/.well-known/openid-configuration",
     )
-    supervisor = Supervisor([host, entra, _marketplace(options)], environment, project=PROJECT, show=banner.tell)
+    azure_devops = Spec(
+        "azure-devops",
+        python("-m", "devcloud", "azure-devops", "--port", str(options.port + 3)),
+        f"{options.azure_devops_url}/admin/stats",
+    )
+    beside = [entra, _marketplace(options), azure_devops]
+    supervisor = Supervisor([host, *beside], environment, project=PROJECT, show=banner.tell)
     os.chdir(PROJECT)
 
     async def prepare() -> None:
@@ -139,7 +150,7 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
             await _done("the demo tenant was not loaded", environment, "demo")
 
     async def ready() -> None:
-        banner.show(options.host_url, options.entra_url, options.marketplace_url)
+        banner.show(options.host_url, options.entra_url, options.marketplace_url, options.azure_devops_url)
 
     await supervisor.run(prepare, ready)
 

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from wsgiref.types import WSGIApplication
@@ -17,6 +18,16 @@ from devcloud.ports import LOOPBACK, bound
 
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+PACE: Final = "devcloud.pace"
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast an answer is sent: at once, or byte by byte with pauses; the app may change it while it answers."""
+
+    seconds: float | None = None
+    with_head: bool = False
+    released: threading.Event = field(default_factory=threading.Event)  # set: the rest goes at once
 
 
 class KeepAliveHandler(WSGIRequestHandler):
@@ -34,12 +45,13 @@ class KeepAliveHandler(WSGIRequestHandler):
             self.close_connection = True
             self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [("Connection", "close")], b"")
             return
-        environ = {**self.make_environ(), "wsgi.input": io.BytesIO(body)}
+        pace = Pace()
+        environ = {**self.make_environ(), "wsgi.input": io.BytesIO(body), PACE: pace}
         try:
             parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
-            self._send(HTTPStatus(int(status[:3])), list(headers), b"".join(parts))
+            self._send(HTTPStatus(int(status[:3])), list(headers), b"".join(parts), pace)
         except OSError:
-            raise  # the caller went away
+            raise  # the caller went away, or is to think that we did
         except Exception:  # noqa: BLE001 - the last resort of a server: a bug is shown here and answered 500
             traceback.print_exc(file=sys.stderr)
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"")
@@ -53,15 +65,27 @@ class KeepAliveHandler(WSGIRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _send(self, status: HTTPStatus, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _send(self, status: HTTPStatus, headers: list[tuple[str, str]], body: bytes, pace: Pace | None = None) -> None:
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         if not any(name.lower() == "content-length" for name, _ in headers):
             self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
+        body = b"" if self.command == "HEAD" else body
+        if pace is None or pace.seconds is None:
+            self.end_headers()
             self.wfile.write(body)
+            return
+        head = io.BytesIO()
+        if pace.with_head:
+            self.wfile, wire = head, self.wfile
+            self.end_headers()
+            self.wfile = wire
+        else:
+            self.end_headers()
+        for byte in head.getvalue() + body:
+            self.wfile.write(bytes([byte]))
+            pace.released.wait(pace.seconds)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 PUBLIC_MARKETPLACE = "https://marketplaceapi.microsoft.com/api"
+AZURE_DEVOPS = "https://dev.azure.com"
 
 
 class SettingsError(Exception):
@@ -39,6 +40,13 @@ def _private_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _azure_devops(value: str) -> str:
+    """People's tokens go there, so nothing but this machine is reached without TLS, and no host hides in the URL."""
+    if not re.match(r"\A(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost))(?::\d+)?/?\Z", value):
+        raise ValueError("expected https://dev.azure.com (or http://127.0.0.1:<port> for a local stand-in)")
+    return value.rstrip("/")
+
+
 def _origin(value: str) -> str:
     if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
         raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
@@ -57,6 +65,7 @@ Guid = Annotated[str, BeforeValidator(_guid)]
 Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
+AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
@@ -87,6 +96,11 @@ class Settings(BaseModel):
         frozenset(),
         alias="CORS_ALLOWED_ORIGINS",
         description="exact origins of the extension",
+    )
+    azure_devops_url: AzureDevOpsUrl = Field(
+        AZURE_DEVOPS,
+        alias="AZURE_DEVOPS_URL",
+        description="where work items are; people's tokens go nowhere else",
     )
     action_log_table_endpoint: TableEndpoint = Field(
         "",

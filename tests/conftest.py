@@ -15,11 +15,13 @@ from shared.identity import Validator
 from shared.invariants import violations
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
+from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
 from tests.support import postgres
+from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra
 from tests.support.logs import Listener
@@ -89,6 +91,19 @@ def marketplace(entra, receiver, clock, tmp_path) -> Iterator[Marketplace]:
 
 
 @pytest.fixture(scope="session")
+def azure_devops_server() -> Iterator[AzureDevOps]:
+    with azure_devops_support.running() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
+    """Contoso's demo backlog, without trouble; as it was again when the test is over."""
+    yield azure_devops_server
+    azure_devops_server.reset()
+
+
+@pytest.fixture(scope="session")
 def host() -> Iterator[str]:
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
     with host_support.serving() as base:
@@ -111,7 +126,7 @@ def internal_tid() -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(entra, database_url) -> Settings:
+def settings(entra, azure_devops_server, database_url) -> Settings:
     return Settings.from_env(
         {
             "DATABASE_URL": database_url,
@@ -119,6 +134,7 @@ def settings(entra, database_url) -> Settings:
             "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
             "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
             "CORS_ALLOWED_ORIGINS": "https://extension.example",
+            "AZURE_DEVOPS_URL": azure_devops_server.url,
             "INTERNAL_TENANT_IDS": INTERNAL_TID,
         }
     )

@@ -1,29 +1,24 @@
 """What tests and developers may order of the stand-in: new keys, trouble, counts, and tokens with anything in them."""
 
 import datetime as dt
-import json
 from collections.abc import Callable
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from werkzeug.wrappers import Request, Response
 
+from devcloud import orders
 from devcloud.entra import tokens
 from devcloud.entra.clients import CLIENTS, EXTENSION, TIMETRACKER_API, grant
 from devcloud.entra.faults import Endpoint, Fault, Faults
 from devcloud.entra.keyring import KeyRing
 from devcloud.entra.oauth import OAuthError
 from devcloud.entra.people import find_person
+from devcloud.orders import OrderRefused
 
 
 DEFAULT_SCOPE: Final = f"api://{TIMETRACKER_API.id}/access_as_user"
-_LOOPBACK: Final = {"127.0.0.1", "localhost"}
 _FAULTS: Final = TypeAdapter(dict[Endpoint, Fault])
-
-
-class Refused(Exception):
-    """An order that cannot be carried out; the text says why."""
 
 
 class Rotation(BaseModel):
@@ -52,17 +47,9 @@ class Admin:
         self._authority, self._keys, self._faults, self._now = authority, keys, faults, now
 
     def answer(self, request: Request, order: str) -> Response:
-        """Carries out an order; only programs on this machine may give one, not pages in a browser."""
-        host = urlsplit(f"//{request.host}").hostname
-        if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:
-            return _json({"error": "only for programs on this machine"}, 403)
-        try:
-            return _json(self._carry_out(f"{request.method} {order}", request.get_data()))
-        except (ValidationError, ValueError, OAuthError, Refused) as error:
-            return _json({"error": str(error)}, 400)
+        return orders.answer(request, order, self._carry_out, (OAuthError,))
 
-    def _carry_out(self, order: str, body: bytes) -> dict[str, Any]:
-        given = json.loads(body or b"{}")
+    def _carry_out(self, order: str, given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         match order:
             case "POST rotate":
                 kid = self._keys.rotate(drop_old=Rotation.model_validate(given).drop_old).kid
@@ -77,13 +64,13 @@ class Admin:
                 return {"hits": self._faults.hits()}
             case "POST token":
                 return {"token": self.mint(TokenOrder.model_validate(given))}
-        raise Refused(f"there is no {order}")
+        raise OrderRefused(f"there is no {order}")
 
     def mint(self, order: TokenOrder) -> str:
         """Signs whatever was ordered, true or not.
 
         Raises:
-            Refused: the person or client is unknown.
+            OrderRefused: the person or client is unknown.
         """
         pair = self._keys.unpublished if order.key == "unpublished" else self._keys.current
         return pair.signed(
@@ -94,7 +81,7 @@ class Admin:
     def _claims(self, order: TokenOrder) -> tokens.Claims:
         person, client, now = find_person(order.person), CLIENTS.get(order.client), self._now()
         if person is None or client is None:
-            raise Refused("unknown person or client")
+            raise OrderRefused("unknown person or client")
         granted, tid = grant(order.scope), person.directory.tid
         match order.kind:
             case "id":
@@ -107,7 +94,3 @@ class Admin:
 
 def _without_none(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(document), status, content_type="application/json")

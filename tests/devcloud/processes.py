@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).parent / "sample_app"
 NO_CHANGE: Mapping[str, str] = {}
-STAND_INS = 2
+STAND_INS = 3
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def free_ports() -> int:
             try:
                 for following in range(port + 1, port + STAND_INS + 1):
                     taken.enter_context(socket.socket()).bind(("127.0.0.1", following))
-            except OSError:
+            except (OSError, OverflowError):
                 continue
             return port
 

@@ -7,7 +7,7 @@ import pytest
 from tests.devcloud import processes
 
 
-@pytest.mark.parametrize("offset", [0, 1, 2])
+@pytest.mark.parametrize("offset", [0, 1, 2, 3])
 def test_a_taken_port_is_one_line(tmp_path, offset):
     port = processes.free_ports()
     with socket.socket() as taken:

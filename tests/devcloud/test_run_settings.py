@@ -50,13 +50,14 @@ def test_the_data_directory_wins_over_the_sample(project):
     assert environment["TRIAL_DAYS"] == "30"
 
 
-def test_the_stand_in_issues_the_tokens_whatever_is_set(project):
-    own(project, ENTRA_AUTHORITY="http://own", ENTRA_KEYS_URL="http://own/keys")
+def test_the_stand_ins_are_used_whatever_is_set(project):
+    own(project, ENTRA_AUTHORITY="http://own", ENTRA_KEYS_URL="http://own/keys", AZURE_DEVOPS_URL="http://own")
 
     environment = run.environment_of(options_of(project), {"ENTRA_AUTHORITY": "http://variable"})
 
     assert environment["ENTRA_AUTHORITY"] == "http://127.0.0.1:7172"
     assert environment["ENTRA_KEYS_URL"] == "http://127.0.0.1:7172/common/discovery/v2.0/keys"
+    assert environment["AZURE_DEVOPS_URL"] == "http://127.0.0.1:7174"
 
 
 @pytest.mark.parametrize("url", ["postgresql://ann:secret@127.0.0.1/time", "sqlite:///elsewhere.db", "sqlite://"])

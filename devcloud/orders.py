@@ -1,0 +1,37 @@
+"""Orders to a stand-in: only programs on this machine may give them, and what makes no sense is said in one line."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from werkzeug.wrappers import Request, Response
+
+
+_LOOPBACK: Final = {"127.0.0.1", "localhost"}
+
+
+class OrderRefused(Exception):
+    """An order that cannot be carried out; the text says why."""
+
+
+def answer(
+    request: Request,
+    order: str,
+    carry_out: Callable[[str, Any], dict[str, Any]],
+    refusals: tuple[type[Exception], ...] = (),
+) -> Response:
+    """Hands `METHOD order` and the body to the stand-in; a page in a browser is refused."""
+    host = urlsplit(f"//{request.host}").hostname
+    if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:
+        return _json({"error": "only for programs on this machine"}, 403)
+    try:
+        return _json(carry_out(f"{request.method} {order}", json.loads(request.get_data() or b"{}")))
+    except (ValueError, OrderRefused) as error:
+        return _json({"error": str(error)}, 400)
+    except refusals as error:
+        return _json({"error": str(error)}, 400)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(document), status, content_type="application/json")

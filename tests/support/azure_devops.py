@@ -1,0 +1,68 @@
+"""The Azure DevOps stand-in for a test: a real server, tokens for anybody, trouble on demand, its work items."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from devcloud.azure_devops import server
+from devcloud.azure_devops.admin import TokenOrder
+from devcloud.azure_devops.board import Board
+from devcloud.azure_devops.fields import COMPLETED
+from devcloud.azure_devops.tokens import WRITE, Visitor
+from devcloud.faults import Fault
+
+
+SOMEBODY = Visitor("5ee00000-0000-4000-8000-000000000001", "Somebody Else", "somebody@contoso.example", ("contoso",))
+
+
+@dataclass(frozen=True)
+class AzureDevOps:
+    stand_in: server.AzureDevOps
+
+    @property
+    def url(self) -> str:
+        return self.stand_in.url
+
+    @property
+    def board(self) -> Board:
+        """Contoso's."""
+        return self.stand_in.workspace.board("contoso")
+
+    def token(self, person: str = "ada", *, lifetime: int | None = None, **claims: Any) -> str:  # noqa: ANN401 - claims
+        """A demo person's token; `hidden` and `read_only` are projects, `scp` is what it may be used for."""
+        order = TokenOrder(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
+        return self.stand_in.admin.token(order)
+
+    def trouble(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
+        self.stand_in.workspace.faults.order({endpoint: Fault(**fault)})
+
+    def settle(self) -> None:
+        """Ends the trouble; what was to land late has landed."""
+        self.stand_in.workspace.faults.clear()
+
+    def hits(self, endpoint: str) -> int:
+        return self.stand_in.workspace.faults.hits().get(endpoint, 0)
+
+    def completed(self, number: int) -> float | None:
+        """The Completed Work of an item."""
+        hours: float | None = self.board.read(number, SOMEBODY)["fields"].get(COMPLETED)
+        return hours
+
+    def revision(self, number: int) -> int:
+        revision: int = self.board.read(number, SOMEBODY)["rev"]
+        return revision
+
+    def edit(self, number: int, **values: Any) -> None:  # noqa: ANN401 - any JSON
+        """A colleague's change: `Title`, `State` and so on, or `hours`."""
+        fields = {COMPLETED if name == "hours" else f"System.{name}": value for name, value in values.items()}
+        self.board.edit(number, fields, SOMEBODY)
+
+    def reset(self) -> None:
+        self.stand_in.workspace.reset()
+
+
+@contextmanager
+def running() -> Iterator[AzureDevOps]:
+    with server.running(port=0) as stand_in:
+        yield AzureDevOps(stand_in)
