@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.action_log import ActionLog, choose
+from shared.azure_devops import AzureDevOps
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.errors import Unavailable
 from shared.identity import Validator
@@ -32,6 +33,7 @@ class App:
     settings: Settings
     engine: sa.Engine
     validator: Validator
+    azure_devops: AzureDevOps
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -75,7 +77,13 @@ class App:
 def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
     """The production App; nothing is connected or fetched before it is needed."""
     validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=now)
-    return App(settings=settings, engine=make_engine(settings.database_url), validator=validator, now=now)
+    return App(
+        settings=settings,
+        engine=make_engine(settings.database_url),
+        validator=validator,
+        azure_devops=AzureDevOps(settings.azure_devops_url),
+        now=now,
+    )
 
 
 _lock = threading.Lock()

@@ -13,6 +13,7 @@ ApiError
 ├── UnsupportedMediaType  415  unsupported_media_type
 ├── IdempotencyKeyReused  422  idempotency_key_reused
 ├── PreconditionRequired  428  if_match_required
+├── AzureDevOpsError      403, 404, 409, 422, 429, 503: shared/azure_devops_errors.py
 ├── InternalError         500  internal_error
 └── Unavailable           503  temporarily_unavailable, signing_keys_unavailable
 

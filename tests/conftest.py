@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 
+from shared import azure_devops as azure_devops_client
 from shared.app import App, use
 from shared.db.engine import make_engine
 from shared.identity import Validator
@@ -154,9 +155,11 @@ def clock() -> FakeClock:
 def app(settings, engine, signing_keys, clock) -> Iterator[App]:
     """The App of one test; when the test is over, everything that must be true of the data still is."""
     validator = Validator(signing_keys, settings, now=clock)
-    app = App(settings=settings, engine=engine, validator=validator, now=clock)
+    client = azure_devops_client.AzureDevOps(settings.azure_devops_url)
+    app = App(settings=settings, engine=engine, validator=validator, azure_devops=client, now=clock)
     with use(app):
         yield app
+    client.close()
     with engine.connect() as connection:
         assert list(violations(connection)) == []
 

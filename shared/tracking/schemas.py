@@ -1,20 +1,17 @@
 """The running timer and the time entry on the wire."""
 
 import datetime as dt
-import re
 import uuid
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
+from shared.azure_devops_model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel
 from shared.tracking import model
 
 
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
-
-
-ORGANIZATION: Final = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z")
 
 
 def _organization(value: str) -> str:
