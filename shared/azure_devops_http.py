@@ -166,7 +166,7 @@ def _refuse(constant: str) -> None:
 
 
 def _had_no_connection(error: Exception) -> bool:
-    """Whether nothing can have been sent: no name, no route or nobody there. An error of TLS may come later than that."""
+    """Whether nothing can have been sent: no name, no route, nobody there. An error of TLS may come later than that."""
     import urllib3  # noqa: PLC0415 - as above
 
     reason = getattr(error.args[0] if error.args else None, "reason", None)
