@@ -7,6 +7,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -579,8 +580,8 @@ def test_many_threads_share_a_client(marketplace, client, flow):
 
 
 def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, marketplace, entra, flow):
-    off = App(settings=settings, engine=engine, validator=None)  # type: ignore[arg-type]
-    on = App(settings=settings_of(entra.authority, marketplace.api_url), engine=engine, validator=None)  # type: ignore[arg-type]
+    off = App(settings=settings, engine=engine, validator=None, azure_devops=None)  # type: ignore[arg-type]
+    on = replace(off, settings=settings_of(entra.authority, marketplace.api_url))
 
     assert off.marketplace is None
     assert on.marketplace is on.marketplace
