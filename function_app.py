@@ -10,8 +10,11 @@ from tenants.routes_actions import blueprint as actions
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
 from timers.routes import blueprint as timers
+from timers.routes_entries import blueprint as entries
+from timers.routes_log import blueprint as timer_log
+from timers.routes_team import blueprint as team
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (actions, people, reports, retention, service, settings, tenants, timers):
+for blueprint in (actions, entries, people, reports, retention, service, settings, team, tenants, timer_log, timers):
     app.register_functions(blueprint)

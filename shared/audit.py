@@ -36,6 +36,10 @@ class Action(StrEnum):
     USER_REACTIVATED = "user.reactivated"
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
+    ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
+    ENTRY_CORRECTED = "entry.corrected"
+    ENTRY_CONFIRMED = "entry.confirmed"
+    ENTRY_DELETED = "entry.deleted"
 
 
 FIELDS: Final = frozenset(
@@ -44,9 +48,11 @@ FIELDS: Final = frozenset(
         "changed",
         "code",
         "currency",
+        "entryId",
         "forgottenTimerLimitMinutes",
         "format",
         "isActive",
+        "isAdjustment",
         "month",
         "plan",
         "ratePerUser",
@@ -56,6 +62,7 @@ FIELDS: Final = frozenset(
         "status",
         "timeZone",
         "trialEndsAt",
+        "version",
         "writeBack",
     }
 )

@@ -60,6 +60,12 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "stop_timer": Permission(Access.USER, when_cancelled=True),
         "get_running_timer": Permission(Access.USER, when_cancelled=True),
         "discard_running_timer": Permission(Access.USER, when_cancelled=True),
+        "list_timers": Permission(Access.ADMIN),
+        "list_entries": Permission(Access.USER, everyone=Access.ADMIN),
+        "add_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "correct_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "delete_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
     }

@@ -1,25 +1,21 @@
-"""The HTTP functions around a timer: start, stop, the running one, and the log."""
+"""The HTTP functions around a timer: start, stop and the running one."""
 
-import uuid
 from http import HTTPMethod, HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
 
 import azure.functions as func
-import sqlalchemy as sa
 
-from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
-from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, dump
 from shared.tracking import model
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
-from timers import service, store_log
-from timers.schemas import StartedTimer, StartTimer, TimerLogItem, TimerLogPage, TimerLogQuery
+from shared.tracking.store_changes import overlapping
+from timers import service
+from timers.schemas import StartedTimer, StartTimer
 
 
 blueprint = func.Blueprint()
@@ -54,7 +50,8 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
             raise
         wire = StartedTimer.of(started.timer, user=call.caller.user.public_id, now=call.now)
         if started.stopped is not None:
-            stopped = TimeEntry.of(started.stopped, user=call.caller.user.public_id)
+            overlaps = overlapping(tx, call.caller.tenant.id, started.stopped)
+            stopped = TimeEntry.of(started.stopped, user=call.caller.user.public_id, overlaps=overlaps)
             wire = wire.model_copy(update={"stopped": stopped})
         return call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
 
@@ -76,7 +73,8 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
 def stop_timer(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     with call.transaction() as tx:
         entry = service.stop(tx, call.caller, now=call.now)
-        return call.answer(tx, HTTPStatus.OK, TimeEntry.of(entry, user=call.caller.user.public_id))
+        overlaps = overlapping(tx, call.caller.tenant.id, entry)
+        return call.answer(tx, HTTPStatus.OK, TimeEntry.of(entry, user=call.caller.user.public_id, overlaps=overlaps))
 
 
 @route(
@@ -116,60 +114,5 @@ def discard_running_timer(call: Call) -> Reply:
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 
-@route(
-    blueprint,
-    Operation(
-        id="list_timer_log",
-        method=HTTPMethod.GET,
-        path="timer-log",
-        tag=_TAG,
-        summary="Every start and stop, newest first",
-        description="Your own; admins see everyone's. The log is only ever added to.",
-        query=TimerLogQuery,
-        answers={200: Answer("A page of the log", TimerLogPage)},
-        problems={404: ("not_found",)},
-    ),
-)
-def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
-    end = _page_end(query.after)
-    with call.transaction() as tx:
-        user_id = _whose(tx, call, query)
-        rows = store_log.page(tx, call.caller.tenant.id, user_id=user_id, end=end, most=query.page_size + 1)
-        require_page(rows, query.after)
-        items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
-        more = len(rows) > query.page_size
-        return call.answer(
-            tx, HTTPStatus.OK, TimerLogPage(items=items, next_link=_next(query, items) if more else None)
-        )
-
-
 def _wire(call: Call, timer: model.RunningTimer) -> RunningTimer:
     return RunningTimer.of(timer, user=call.caller.user.public_id, now=call.now)
-
-
-def _whose(tx: sa.Connection, call: Call, query: TimerLogQuery) -> int | None:
-    """The one user whose rows are wanted; None is everyone's. What somebody may not see is not there for them."""
-    own = call.caller.user
-    if query.user is None or query.user == str(own.public_id):
-        return None if call.sees_everyone and query.user is None else own.id
-    user_id = None
-    if call.sees_everyone and (wanted := public_id(query.user)) is not None:
-        user_id = store_log.find_user(tx, call.caller.tenant.id, wanted)
-    if user_id is None:
-        raise NotFound("There is no such person in your organisation.")
-    return user_id
-
-
-def _page_end(after: str | None) -> tuple[uuid.UUID, str] | None:
-    if after is None:
-        return None
-    timer_id, _, event = after.partition(".")
-    found = public_id(timer_id)
-    if found is None or not event.isalpha():
-        raise not_a_page_end()
-    return found, event
-
-
-def _next(query: TimerLogQuery, items: list[TimerLogItem]) -> str:
-    parameters = {"user": query.user, "pageSize": query.page_size, "after": f"{items[-1].timer_id}.{items[-1].event}"}
-    return "/api/timer-log?" + urlencode({name: value for name, value in parameters.items() if value is not None})

@@ -63,7 +63,7 @@ def start(
         AnotherRuns: another work item is running and `switch` is not set.
     """
     require_tracking(caller.tenant, now)
-    _require_own_organization(caller, subject.organization)
+    require_own_organization(caller, subject.organization)
     timer = _start(tx, caller, subject, now=now, timer_id=new_id())
     if timer is not None:
         return Started(timer, is_new=True)
@@ -121,7 +121,12 @@ def _event(kind: EventKind, caller: Caller, timer: RunningTimer, *, at: dt.datet
     return TimerEvent(kind, timer.id, caller.user.id, caller.user.id, timer.work_item, happened_at=at, received_at=now)
 
 
-def _require_own_organization(caller: Caller, organization: str) -> None:
+def require_own_organization(caller: Caller, organization: str) -> None:
+    """Time is tracked in the tenant's Azure DevOps organisation.
+
+    Raises:
+        InvalidRequest: `wrong_organization`.
+    """
     own = caller.tenant.organization
     if organization.casefold() != own.casefold():
         wrong = FieldError("/organization", f"must be {own}, the Azure DevOps organisation of {caller.tenant.name}")

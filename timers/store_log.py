@@ -1,6 +1,7 @@
 """Reads the timer log, newest first, a page at a time."""
 
 import datetime as dt
+import itertools
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,21 @@ class LogRow:
     happened_at: dt.datetime
     received_at: dt.datetime
     elapsed_ms: int | None
+    entry_version: int
+    reported_late: bool
+    reason: str | None
+    is_adjustment: bool
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The row at which a page ended, by its unique key."""
+
+    timer_id: uuid.UUID
+    event: str
+    entry_version: int
 
 
 _log = timer_log.c
@@ -39,6 +55,12 @@ _EVERYONE: Final[sa.Select[Any]] = (
         _log.happened_at,
         _log.received_at,
         _log.elapsed_ms,
+        _log.entry_version,
+        _log.reported_late,
+        _log.reason,
+        _log.is_adjustment,
+        _log.before_change,
+        _log.after_change,
     )
     .join(users, sa.and_(users.c.tenant_id == _log.tenant_id, users.c.id == _log.user_id))
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
@@ -55,31 +77,40 @@ _OLDER = _log.id < (
         _end.c.tenant_id == bindparam("tenant"),
         _end.c.timer_id == bindparam("end_timer"),
         _end.c.event == bindparam("end_event"),
+        _end.c.entry_version == bindparam("end_version"),
     )
     .scalar_subquery()
 )
-_OF_ONE = _log.user_id == bindparam("user")
-_STATEMENTS: Final = {
-    (False, False): _EVERYONE,
-    (True, False): _EVERYONE.where(_OF_ONE),
-    (False, True): _EVERYONE.where(_OLDER),
-    (True, True): _EVERYONE.where(_OF_ONE, _OLDER),
+_PARTS: Final = {
+    "user": _log.user_id == bindparam("user"),
+    "timer": _log.timer_id == bindparam("timer"),
+    "end": _OLDER,
 }
-_USER = sa.select(users.c.id).where(users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public"))
-
-
-def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> int | None:
-    return tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).scalar()
+_STATEMENTS: Final = {
+    frozenset(asked): _EVERYONE.where(*(_PARTS[name] for name in asked))
+    for size in range(len(_PARTS) + 1)
+    for asked in itertools.combinations(_PARTS, size)
+}
 
 
 def page(
-    tx: sa.Connection, tenant_id: int, *, user_id: int | None, end: tuple[uuid.UUID, str] | None, most: int
+    tx: sa.Connection,
+    tenant_id: int,
+    *,
+    user_id: int | None,
+    timer_id: uuid.UUID | None,
+    end: LogEnd | None,
+    most: int,
 ) -> list[LogRow]:
-    """At most `most` rows of one user, or of everyone, older than the row that `end` names."""
-    parameters: dict[str, object] = {"tenant": tenant_id, "most": most}
-    if user_id is not None:
-        parameters["user"] = user_id
-    if end is not None:
-        parameters |= {"end_timer": end[0], "end_event": end[1]}
-    rows = tx.execute(_STATEMENTS[user_id is not None, end is not None], parameters)
+    """At most `most` rows of one user, or of everyone, of one timer, or of all, older than the row of `end`."""
+    asked = {
+        "user": None if user_id is None else {"user": user_id},
+        "timer": None if timer_id is None else {"timer": timer_id},
+        "end": None
+        if end is None
+        else {"end_timer": end.timer_id, "end_event": end.event, "end_version": end.entry_version},
+    }
+    given = {name: values for name, values in asked.items() if values is not None}
+    parameters = {name: value for values in given.values() for name, value in values.items()}
+    rows = tx.execute(_STATEMENTS[frozenset(given)], {"tenant": tenant_id, "most": most, **parameters})
     return [LogRow(*row) for row in rows]

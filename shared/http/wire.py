@@ -1,9 +1,10 @@
 """The base of every model on the wire, and the types that all of them spell alike."""
 
 import datetime as dt
-from typing import Annotated, Any, Self
+import re
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from shared.errors import ApiError
@@ -67,6 +68,44 @@ def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annota
     ]
 
 
+_RFC3339: Final = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_DATE: Final = re.compile(r"\A\d{4}-\d\d-\d\d\Z", re.ASCII)
+_YEARS: Final = range(2000, 3000)  # far from where the arithmetic of dates ends
+
+
+def given_instant(value: Any) -> dt.datetime:  # noqa: ANN401 - whatever pydantic is handed before it validates
+    """Only the one spelling: pydantic's own would take a number in quotes for seconds, and a time without a zone."""
+    try:
+        if isinstance(value, str) and _RFC3339.match(value):
+            instant = dt.datetime.fromisoformat(value).astimezone(dt.UTC)
+            if instant.year in _YEARS:
+                return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z")
+
+
+def _given_date(value: Any) -> dt.date:  # noqa: ANN401 - whatever pydantic is handed before it validates
+    try:
+        if isinstance(value, str) and _DATE.match(value):
+            date = dt.date.fromisoformat(value)
+            if date.year in _YEARS:
+                return date
+    except ValueError:
+        pass
+    raise ValueError("must be a date from the year 2000 on, like 2026-11-23")
+
+
+GivenInstant = Annotated[
+    dt.datetime,
+    PlainValidator(given_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T09:30:00Z"]}),
+]
+GivenDate = Annotated[
+    dt.date,
+    PlainValidator(_given_date),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-23"]}),
+]
 Instant = Annotated[
     dt.datetime,
     PlainSerializer(rfc3339, return_type=str, when_used="json"),

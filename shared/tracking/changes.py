@@ -21,11 +21,15 @@ def add(
     actor_id: int | None,
     now: dt.datetime,
     reported_late: bool = False,
-) -> None:
-    """Adds an entry: what a timer's end became (`stopped`), or what a person entered by hand (`entered`)."""
+) -> bool:
+    """Adds an entry: what a timer's end became (`stopped`), or what a person entered by hand (`entered`).
+
+    True when it adjusts a month that is closed.
+    """
     store.add_entry(tx, tenant.id, entry, now=now)
     _mark_active(tx, tenant, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
+    is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
         kind,
         entry.id,
@@ -37,10 +41,11 @@ def add(
         entry_version=entry.version,
         elapsed_ms=entry.elapsed_ms,
         reported_late=reported_late,
-        is_adjustment=_adjusts(tx, tenant, (entry,), now=now),
+        is_adjustment=is_adjustment,
         after=entry,
     )
     store.log(tx, tenant.id, event)
+    return is_adjustment
 
 
 def replace(

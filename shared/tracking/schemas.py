@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Self
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -75,11 +76,25 @@ class TimeEntry(WireModel):
     note: str | None = None
     source: model.Source
     needs_review: bool
-    version: int
+    version: int = Field(description="also the ETag, for If-Match")
     days: list[EntryDay]
+    overlaps_with: list[str] | None = Field(
+        None, description="the person's other entries, up to 20, that share time with this one: it is counted in both"
+    )
+    is_adjustment: Literal[True] | None = Field(
+        None, description="in the answer to a change that touched a closed month"
+    )
 
     @classmethod
-    def of(cls, entry: model.TimeEntry, *, user: uuid.UUID) -> Self:
+    def of(
+        cls,
+        entry: model.TimeEntry,
+        *,
+        user: uuid.UUID,
+        overlaps: Iterable[uuid.UUID] = (),
+        is_adjustment: bool = False,
+    ) -> Self:
+        """`user` is the person's id on the wire."""
         hours = entry.existing_hours
         return cls(
             id=str(entry.id),
@@ -96,4 +111,6 @@ class TimeEntry(WireModel):
             needs_review=entry.needs_review,
             version=entry.version,
             days=[EntryDay(date=piece.date, elapsed_ms=piece.elapsed_ms) for piece in entry.days],
+            overlaps_with=[str(other) for other in overlaps] or None,
+            is_adjustment=True if is_adjustment else None,
         )

@@ -17,15 +17,18 @@ assert function_app.app, "indexing the app is what registers the operations"
 BODIES = {
     "record_actions": {"type": "page.open", "page": "/reports/month"},
     "start_timer": WORK_ITEM,
+    "add_entry": {**WORK_ITEM, "startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"},
+    "correct_entry": {"workItemId": 7, "reason": "wrong number"},
     "add_users": {"users": [{"email": "new@contoso.example"}]},
     "change_user": {"displayName": "Renamed"},
     "change_tenant": {"writeBack": True},
     "rename_me": {"displayName": "Renamed"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
-QUERIES = {"get_month_report": {"month": "2026-11"}}
+QUERIES = {"get_month_report": {"month": "2026-11"}, "delete_entry": {"reason": "by mistake"}}
 PEOPLE = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.USER)
-ABOUT_SOMEBODY = [name for name in PEOPLE if "{id}" in OPERATIONS[name].path]
+ABOUT_SOMEBODY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("users/{id}")]
+ABOUT_AN_ENTRY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("entries/{id}")]
 TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.TOKEN)
 
 
@@ -33,7 +36,7 @@ def call(http, name, token=None, target="6e74172b-be56-4843-9ff4-e66a39bb12e3"):
     """One call of an operation; `target` is the id in its path, if it has one."""
     operation = OPERATIONS[name]
     path = operation.path.replace("{id}", target)
-    headers = {"If-Match": "*"} if operation.method == "PATCH" else None
+    headers = {"If-Match": "*"} if operation.method in {"PATCH", "DELETE"} else None
     return http.send(operation.method, path, BODIES.get(name), token=token, params=QUERIES.get(name), headers=headers)
 
 
@@ -75,6 +78,20 @@ def test_a_role_may_do_to_a_colleague_what_its_row_says_and_nothing_to_a_strange
     assert stranger.get("me").body["id"] == stranger_id
 
 
+@pytest.mark.parametrize("name", ABOUT_AN_ENTRY)
+@pytest.mark.parametrize("role", list(Role))
+def test_an_entry_is_there_for_its_person_and_for_admins_and_for_nobody_else(world, http, engine, role, name):
+    person = with_role(world, engine, role)
+    colleague, stranger = world.member(person), world.tenant()
+    own, colleagues, strangers = (each.enter().body["id"] for each in (person, colleague, stranger))
+    done = 204 if name == "delete_entry" else 200
+
+    assert call(http, name, person.token, target=strangers).status == 404
+    assert call(http, name, person.token, target=colleagues).status == (404 if role is Role.USER else done)
+    assert call(http, name, person.token, target=own).status == done
+    assert stranger.get(f"entries/{strangers}").body["version"] == 1
+
+
 @pytest.mark.parametrize("name", TOKENS)
 def test_nothing_is_answered_without_a_token(http, name):
     answer = call(http, name)
@@ -102,7 +119,7 @@ def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
     ada_id = ada.get("me").body["id"]
     answers = [
         bob.get("timer-log", user=ada_id),
-        bob.get("timer-log", after=f"{ada.log()[0]['timerId']}.stopped"),
+        bob.get("timer-log", after=f"{ada.log()[0]['timerId']}.stopped.1"),
         *(call(bob.http, name, bob.token, target=ada_id) for name in PEOPLE),
     ]
 

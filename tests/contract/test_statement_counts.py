@@ -52,14 +52,14 @@ def test_a_warm_start_sends_four_statements(ada, counted):
     assert len(sent) == 4, sent  # caller, timer, log, key
 
 
-def test_a_warm_stop_sends_seven_statements(ada, counted, clock):
+def test_a_warm_stop_sends_eight_statements(ada, counted, clock):
     ada.start(2, key=new_id())
     clock.tick(minutes=1)
     with counted() as sent:
         stopped = ada.stop(key=new_id())
 
     assert stopped.status == 200
-    assert len(sent) == 7, sent  # caller, timer, entry, day, month, log, key
+    assert len(sent) == 8, sent  # caller, timer, entry, day, month, log, overlaps, key
 
 
 def test_a_stop_that_spans_many_days_sends_no_more(ada, counted, clock):
@@ -69,7 +69,7 @@ def test_a_stop_that_spans_many_days_sends_no_more(ada, counted, clock):
         stopped = ada.stop(key=new_id())
 
     assert len(stopped.body["days"]) == 7
-    assert len(sent) == 7, sent
+    assert len(sent) == 8, sent
 
 
 def test_the_first_start_on_a_project_sends_seven(ada, counted):
@@ -80,14 +80,14 @@ def test_the_first_start_on_a_project_sends_seven(ada, counted):
     assert len(sent) == 7, sent  # caller, no timer, running?, project, timer, log, key
 
 
-def test_a_switch_sends_twelve(ada, counted, clock):
+def test_a_switch_sends_thirteen(ada, counted, clock):
     ada.start(2, key=new_id())
     clock.tick(minutes=1)
     with counted() as sent:
         switched = ada.start(3, key=new_id(), switch=True)
 
     assert switched.body["stopped"]["workItemId"] == 2
-    assert len(sent) == 12, sent  # a start that finds a timer, a stop, a project that is there, a start
+    assert len(sent) == 13, sent  # a start that finds a timer, a stop, a project that is there, a start
 
 
 def test_a_start_of_what_runs_sends_four(ada, counted):
@@ -125,3 +125,30 @@ def test_a_report_sends_at_most_five(ada, counted, group_by, statements):
 
     assert report.body["totalMs"] == 60_000
     assert len(sent) == statements, sent  # caller, days, sums by group, names of projects, names of people
+
+
+def test_an_entry_by_hand_sends_eight(ada, counted):
+    with counted() as sent:
+        entered = ada.enter(key=new_id())
+
+    assert entered.status == 201
+    assert len(sent) == 8, sent  # caller, project, entry, day, month, log, overlaps, key
+
+
+def test_a_correction_sends_ten(ada, counted):
+    entered = ada.enter()
+    with counted() as sent:
+        corrected = ada.correct(entered, stoppedAt="2026-11-20T11:00:00Z")
+
+    assert corrected.status == 200
+    assert len(sent) == 10, sent  # caller, entry, days; entry, its number, days away, days, month; log, overlaps
+
+
+def test_a_page_of_entries_sends_four_however_many_there_are(ada, counted):
+    for day in range(10, 20):
+        ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z")
+    with counted() as sent:
+        entries = ada.entries()
+
+    assert len(entries) == 11
+    assert len(sent) == 4, sent  # caller, entries, days, what lies beside them

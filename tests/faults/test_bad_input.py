@@ -23,6 +23,13 @@ START, REGISTER = "timers/start", "tenants"
 FULL: dict[str, dict[str, Any]] = {
     START: {**WORK_ITEM, "existingHours": 1.5, "note": "why", "switch": False},
     REGISTER: {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
+    "entries": {
+        **WORK_ITEM,
+        "startedAt": "2026-11-20T09:00:00Z",
+        "stoppedAt": "2026-11-20T10:00:00Z",
+        "note": "why",
+        "userId": NOBODY,
+    },
     "timers/stop": {},
     "sign-in": {},
     "users": {"users": [{"email": "new@contoso.example"}]},
@@ -200,7 +207,7 @@ def test_an_unknown_address_is_404(ada):
 
 
 def test_a_wrong_method_is_405_and_says_which_are_right(ada):
-    right = {path: {"POST"} | ({"GET"} if path in {"users", "actions"} else set()) for path in FULL}
+    right = {path: {"POST"} | ({"GET"} if path in {"users", "actions", "entries"} else set()) for path in FULL}
     for path, method in itertools.product(FULL, ("PUT", "PATCH", "DELETE", "GET")):
         if method in right[path]:
             continue

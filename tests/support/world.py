@@ -99,14 +99,40 @@ class Person:
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Answer:  # noqa: ANN401 - any JSON
         return self.http.send("POST", path, body, token=self.token, key=key)
 
-    def delete(self, path: str) -> Answer:
-        return self.http.send("DELETE", path, token=self.token)
+    def delete(self, path: str, *, version: int | str | None = None, **params: str) -> Answer:
+        return self.http.send("DELETE", path, token=self.token, headers=_if_match(version), params=params)
+
+    def patch(self, path: str, body: Any, *, version: int | str | None = None) -> Answer:  # noqa: ANN401 - any JSON
+        return self.http.send("PATCH", path, body, token=self.token, headers=_if_match(version))
 
     def start(self, work_item_id: int = 42, *, key: str | None = None, **more: Any) -> Answer:  # noqa: ANN401 - JSON
         return self.post("timers/start", {**WORK_ITEM, "workItemId": work_item_id, **more}, key=key)
 
     def stop(self, *, key: str | None = None) -> Answer:
         return self.post("timers/stop", key=key)
+
+    def enter(
+        self,
+        started_at: str = "2026-11-20T09:00:00Z",
+        stopped_at: str = "2026-11-20T10:00:00Z",
+        **more: Any,  # noqa: ANN401
+    ) -> Answer:
+        """Enters work by hand."""
+        key = more.pop("key", None)
+        return self.post("entries", {**WORK_ITEM, "startedAt": started_at, "stoppedAt": stopped_at, **more}, key=key)
+
+    def correct(self, entry: Answer, **fields: Any) -> Answer:  # noqa: ANN401 - any JSON
+        """Corrects the version of an entry that an answer showed."""
+        body = {"reason": "it was wrong", **fields}
+        return self.patch(f"entries/{entry.body['id']}", body, version=entry.body["version"])
+
+    def remove(self, entry: Answer) -> Answer:
+        """Deletes the version of an entry that an answer showed."""
+        return self.delete(f"entries/{entry.body['id']}", version=entry.body["version"], reason="by mistake")
+
+    def entries(self, **params: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.get("entries", pageSize="200", **params).body["items"]
+        return items
 
     def running(self) -> Answer:
         return self.get("timers/running")
@@ -148,6 +174,10 @@ class World:
         signed_in = colleague.post("sign-in")
         assert signed_in.status == 200, signed_in.raw
         return colleague
+
+
+def _if_match(version: int | str | None) -> dict[str, str] | None:
+    return None if version is None else {"If-Match": f'"{version}"'}
 
 
 def new_id() -> str:

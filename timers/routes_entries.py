@@ -1,0 +1,189 @@
+"""The HTTP functions of time entries: list, read, add by hand, correct, delete."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.etag import etag, version_wanted
+from shared.http.operation import Answer, Operation
+from shared.http.parsing import public_id, require_page
+from shared.http.reply import Reply
+from shared.tracking import model
+from shared.tracking.schemas import TimeEntry
+from shared.tracking.store_changes import MOST_OVERLAPS, overlapping
+from timers import rules_entries, service_entries, service_people, store_entries
+from timers.rules_paging import PageEnd
+from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
+from timers.service_entries import Changed
+from timers.store_entries import Filters
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "entries"
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_entries",
+        method=HTTPMethod.GET,
+        path="entries",
+        tag=_TAG,
+        summary="Time entries, newest start first",
+        description="Your own; admins see everyone's. Entries of one person that share time name each other in "
+        "`overlapsWith`; one that began more than 31 days before the page is named only when read by itself.",
+        query=EntriesQuery,
+        answers={200: Answer("A page of entries", EntriesPage)},
+        problems={404: ("not_found",)},
+    ),
+)
+def list_entries(call: Call, query: EntriesQuery) -> Reply:
+    end = PageEnd.of(query.after)
+    with call.transaction() as tx:
+        tenant_id, most = call.caller.tenant.id, query.page_size
+        rows = store_entries.page(tx, tenant_id, _filters(tx, call, query), end=end, most=most + 1)
+        require_page(rows, query.after)
+        found = store_entries.whole(tx, tenant_id, rows[:most])
+        entries = [each.entry for each in found]
+        spans = store_entries.spans_beside(tx, tenant_id, entries)
+        beside = rules_entries.overlaps(entries, spans, most=MOST_OVERLAPS)
+        items = [TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id]) for each in found]
+        link = query.link_after(items[-1]) if len(rows) > most else None
+        return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="add_entry",
+        method=HTTPMethod.POST,
+        path="entries",
+        tag=_TAG,
+        summary="Enter work that no timer ran for",
+        description="At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in "
+        "`overlapsWith`. In a month that is closed it is an adjustment.",
+        body=AddEntry,
+        answers={201: Answer("The entry; ETag is its version", TimeEntry)},
+        problems={
+            400: ("wrong_organization", "invalid_times"),
+            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
+            404: ("not_found",),
+        },
+    ),
+)
+def add_entry(call: Call, body: AddEntry) -> Reply:
+    with call.transaction() as tx:
+        user_id = service_people.one(tx, call.caller, body.user_id, sees_everyone=call.sees_everyone)
+        added = service_entries.add(
+            tx, call.caller, body.to_work(), user_id=user_id, now=call.now, new_id=call.app.new_id
+        )
+        return _entry(call, tx, added, HTTPStatus.CREATED)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_entry",
+        method=HTTPMethod.GET,
+        path="entries/{id}",
+        tag=_TAG,
+        summary="One time entry",
+        answers={200: Answer("The entry; ETag is its version", TimeEntry)},
+        problems={404: ("not_found",)},
+    ),
+)
+def get_entry(call: Call) -> Reply:
+    with call.transaction() as tx:
+        return _entry(call, tx, Changed(_wanted(call, tx)))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="correct_entry",
+        method=HTTPMethod.PATCH,
+        path="entries/{id}",
+        tag=_TAG,
+        summary="Correct an entry, or confirm that it is right",
+        description="Send If-Match with the ETag that was read, and the reason. The version before stays in the timer "
+        "log. Days are those of the time zone that the entry was made in. `needsReview: false` alone confirms the "
+        "entry; a correction of its times does too. The source stays: it tells where the entry came from.",
+        body=CorrectEntry,
+        answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry)},
+        problems={
+            400: ("invalid_if_match", "invalid_times"),
+            404: ("not_found",),
+            412: ("precondition_failed",),
+            428: ("if_match_required",),
+        },
+    ),
+)
+def correct_entry(call: Call, body: CorrectEntry) -> Reply:
+    version = version_wanted(call.request, required=True)
+    with call.transaction() as tx:
+        entry = _wanted(call, tx, hold=True)
+        corrected = service_entries.correct(
+            tx, call.caller, entry, body.to_correction(), version=version, now=call.now, new_id=call.app.new_id
+        )
+        return _entry(call, tx, corrected)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="delete_entry",
+        method=HTTPMethod.DELETE,
+        path="entries/{id}",
+        tag=_TAG,
+        summary="Delete an entry",
+        description="Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.",
+        query=DeleteEntryQuery,
+        answers={204: Answer("It is gone")},
+        problems={
+            400: ("invalid_if_match",),
+            404: ("not_found",),
+            412: ("precondition_failed",),
+            428: ("if_match_required",),
+        },
+    ),
+)
+def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
+    version = version_wanted(call.request, required=True)
+    with call.transaction() as tx:
+        entry = _wanted(call, tx, hold=True)
+        service_entries.delete(
+            tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
+        )
+        return call.answer(tx, HTTPStatus.NO_CONTENT)
+
+
+def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeEntry:
+    """The entry in the path."""
+    wanted = public_id(call.path("id"))
+    return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=hold)
+
+
+def _entry(call: Call, tx: sa.Connection, changed: Changed, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+    entry = changed.entry
+    wire = TimeEntry.of(
+        entry,
+        user=service_people.public_id_of(tx, call.caller, entry.user_id),
+        overlaps=overlapping(tx, call.caller.tenant.id, entry),
+        is_adjustment=changed.is_adjustment,
+    )
+    return call.answer(tx, status, wire, {"ETag": etag(entry.version)})
+
+
+def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
+    tenant_id = call.caller.tenant.id
+    return Filters(
+        user_id=service_people.whose(tx, call.caller, query.user, sees_everyone=call.sees_everyone),
+        projects=None if query.project is None else store_entries.projects_called(tx, tenant_id, query.project),
+        work_item_id=query.work_item_id,
+        days=query.days,
+        needs_review=query.needs_review,
+    )
