@@ -86,6 +86,17 @@ _later = timer_log.alias("later")
 _deleted_since = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id, _later.c.timer_id == _log.timer_id, _later.c.event == "deleted"
 )
+_same_version = sa.exists().where(
+    _later.c.tenant_id == _log.tenant_id,
+    _later.c.timer_id == _log.timer_id,
+    _later.c.entry_version == _log.entry_version,
+    _later.c.id != _log.id,
+)
+_after_the_end = sa.exists().where(
+    _later.c.tenant_id == _log.tenant_id,
+    _later.c.timer_id == _log.timer_id,
+    _later.c.id > _log.id,
+)
 _version_before = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id,
     _later.c.timer_id == _log.timer_id,
@@ -139,6 +150,13 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
         time_entries.c.source == "manual", ~_entry_has("entered")
     ),
     "entry_is_as_last_logged": sa.select(time_entries.c.id).where(~_makes_current_version),
+    "no_entry_ends_before_it_starts": sa.select(time_entries.c.id).where(
+        time_entries.c.stopped_at < time_entries.c.started_at
+    ),
+    "one_event_makes_a_version": sa.select(timer_log.c.id).where(_log.entry_version > 0, _same_version),
+    "nothing_follows_a_removal": sa.select(timer_log.c.id).where(
+        _log.event.in_(("deleted", "discarded")), _after_the_end
+    ),
     "versions_follow_each_other": sa.select(timer_log.c.id).where(_log.entry_version > 1, ~_version_before),
     "end_has_its_entry_or_its_removal": sa.select(timer_log.c.id).where(
         _log.event.in_(("stopped", "entered")),

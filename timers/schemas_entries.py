@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.wire import GivenDate, GivenInstant, WireModel, text
 from shared.tracking.schemas import Organization, TimeEntry, WorkItemId
@@ -21,7 +21,7 @@ class EntriesQuery(WireModel):
     project: text(64) | None = Field(None, description="the project's name, whatever the case")  # type: ignore[valid-type]
     work_item_id: WorkItemId | None = None
     from_: GivenDate | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
-    to: GivenDate | None = Field(None, description="the last day; from and to go together")
+    to: GivenDate | None = Field(None, description="the last day; from and to go together", validate_default=True)
     needs_review: bool | None = None
     after: str | None = Field(None, description="where the page before ended; nextLink carries it")
     page_size: Annotated[int, Field(ge=1, le=200)] = 50
@@ -30,13 +30,15 @@ class EntriesQuery(WireModel):
     def days(self) -> tuple[dt.date, dt.date] | None:
         return None if self.from_ is None or self.to is None else (self.from_, self.to)
 
-    @model_validator(mode="after")
-    def _range(self) -> Self:
-        if (self.from_ is None) != (self.to is None):
-            raise ValueError("from and to must be given together")
-        if self.days is not None and not 0 <= (self.days[1] - self.days[0]).days < MOST_DAYS:
-            raise ValueError(f"from must not be after to, and they must span at most {MOST_DAYS} days")
-        return self
+    @field_validator("to", mode="after")
+    @classmethod
+    def _range(cls, to: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        first = info.data.get("from_")
+        if (first is None) != (to is None):
+            raise ValueError("must be given together with from")
+        if first is not None and to is not None and not 0 <= (to - first).days < MOST_DAYS:
+            raise ValueError(f"must not be before from, nor more than {MOST_DAYS} days of range, both ends counted")
+        return to
 
     def link_after(self, last: TimeEntry) -> str:
         """Where the page after that entry is."""

@@ -1,0 +1,62 @@
+"""Several people change the same entry at once, through two processes."""
+
+import datetime as dt
+from functools import partial
+
+from shared import clock
+from tests.faults import product
+from tests.faults.ledger import broken
+from tests.faults.product import via
+
+
+def entered(person, base, *, key=None):
+    stopped_at = clock.now() - dt.timedelta(hours=1)
+    started_at = stopped_at - dt.timedelta(hours=1)
+    return via(person, base).enter(started_at.isoformat(), stopped_at.isoformat(), key=key)
+
+
+def numbered(person, base, entry, number):
+    return via(person, base).correct(entry, workItemId=number)
+
+
+def test_of_many_corrections_of_one_version_one_is_made(two_hosts, entra, crowd, engine):
+    ada = product.admin(entra, two_hosts[0])
+    for _ in range(5):
+        entry = entered(ada, two_hosts[0])
+        answers = crowd.at_once([partial(numbered, ada, two_hosts[n % 2], entry, n) for n in range(1, 9)])
+        made = [answer for answer in answers if answer.status == 200]
+        left = via(ada, two_hosts[0]).get(f"entries/{entry.body['id']}")
+
+        assert sorted(answer.status for answer in answers) == [200, *[412] * 7]
+        assert {answer.code for answer in answers if answer.status == 412} == {"precondition_failed"}
+        assert left.body == made[0].body
+    assert broken(engine) == []
+
+
+def test_two_people_who_change_one_version_at_once_through_two_processes_get_one_yes(two_hosts, entra, crowd, engine):
+    ada = product.admin(entra, two_hosts[0])
+    ben = product.person(entra, two_hosts[0], ada.tid)
+    assert via(ben, two_hosts[0]).post("sign-in").status == 200
+    for _ in range(8):
+        entry = entered(ben, two_hosts[0])
+        corrected, deleted = crowd.at_once(
+            [
+                lambda entry=entry: via(ben, two_hosts[0]).correct(entry, note="longer"),
+                lambda entry=entry: via(ada, two_hosts[1]).remove(entry),
+            ]
+        )
+
+        assert (corrected.status, deleted.status) in {(200, 412), (404, 204), (412, 204)}
+    assert broken(engine) == []
+
+
+def test_one_entry_sent_twelve_times_at_once_with_one_key_is_one_entry(two_hosts, entra, crowd):
+    ada = product.admin(entra, two_hosts[0])
+    stopped_at = clock.now() - dt.timedelta(hours=1)
+    times = ((stopped_at - dt.timedelta(hours=1)).isoformat(), stopped_at.isoformat())
+    answers = crowd.at_once(
+        [partial(lambda base: via(ada, base).enter(*times, key="entry"), two_hosts[n % 2]) for n in range(12)]
+    )
+
+    assert {(answer.status, answer.raw) for answer in answers} == {(201, answers[0].raw)}
+    assert len(via(ada, two_hosts[1]).entries()) == 1

@@ -1,0 +1,342 @@
+import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import audit_log
+from tests.support.world import WORK_ITEM
+
+
+HOUR = 3_600_000
+
+
+def ids(entries):
+    return [entry["id"] for entry in entries]
+
+
+def pages(person, link):
+    """The items of all pages, and how many there were on each."""
+    found = []
+    while link:
+        page = person.get(link).body
+        found.append(page["items"])
+        link = page.get("nextLink")
+    return found
+
+
+def test_work_without_a_timer_is_entered_by_hand(world):
+    ada = world.tenant()
+    entered = ada.enter(note="at the customer's")
+    body = entered.body
+
+    assert (entered.status, entered.headers["ETag"]) == (201, '"1"')
+    assert body == {
+        "id": body["id"],
+        "userId": ada.get("me").body["id"],
+        **WORK_ITEM,
+        "startedAt": "2026-11-20T09:00:00.000Z",
+        "stoppedAt": "2026-11-20T10:00:00.000Z",
+        "elapsedMs": HOUR,
+        "note": "at the customer's",
+        "source": "manual",
+        "needsReview": False,
+        "version": 1,
+        "days": [{"date": "2026-11-20", "elapsedMs": HOUR}],
+    }
+    assert ada.get(f"entries/{body['id']}").body == body
+    assert ada.entries() == [body]
+    assert ada.report().body["totalMs"] == HOUR
+
+
+def test_a_time_is_taken_with_any_offset_and_cut_to_the_millisecond(world):
+    ada = world.tenant()
+    body = ada.enter("2026-11-20T09:00:00.1239+05:30", "2026-11-20T09:00:00-03:00").body
+
+    assert (body["startedAt"], body["stoppedAt"]) == ("2026-11-20T03:30:00.123Z", "2026-11-20T12:00:00.000Z")
+
+
+WRONG_TIMES = [
+    ("2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z", "/stoppedAt"),
+    ("2026-11-20T10:00:00Z", "2026-11-20T09:00:00Z", "/stoppedAt"),
+    ("2026-11-20T10:00:00Z", "2026-11-21T10:00:00.001Z", "/stoppedAt"),
+    ("2026-11-23T08:00:00Z", "2026-11-23T09:02:00.001Z", "/stoppedAt"),
+    ("2026-11-23T10:00:00Z", "2026-11-23T08:00:00Z", "/startedAt"),
+]
+
+
+@pytest.mark.parametrize(("started_at", "stopped_at", "pointer"), WRONG_TIMES)
+def test_times_that_cannot_be_are_refused_and_named(world, started_at, stopped_at, pointer):
+    ada = world.tenant()
+    refused = ada.enter(started_at, stopped_at)
+
+    assert (refused.status, refused.code) == (400, "invalid_times")
+    assert pointer in {error["pointer"] for error in refused.body["errors"]}
+    assert ada.entries() == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2026-11-20T09:00:00",
+        "2026-11-20",
+        "1763888400",
+        "2026-11-20 09:00:00Z",
+        "2026-02-30T09:00:00Z",
+        "1999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2026-11-20T09:00:00+99:00",
+        1763888400,
+        None,
+    ],
+)
+def test_what_is_no_time_is_refused_by_the_name_of_its_field(world, given):
+    ada = world.tenant()
+    refused = ada.enter(started_at=given)
+
+    assert (refused.status, refused.code) == (400, "invalid_body")
+    assert refused.body["errors"][0]["pointer"] == "/startedAt"
+
+
+def test_a_whole_day_is_the_longest_and_a_clock_two_minutes_ahead_means_now(world):
+    ada = world.tenant()
+    whole_day = ada.enter("2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z")
+    ahead = ada.enter("2026-11-23T08:00:00Z", "2026-11-23T09:02:00Z")
+
+    assert whole_day.body["elapsedMs"] == 24 * HOUR
+    assert (ahead.status, ahead.body["stoppedAt"]) == (201, "2026-11-23T09:00:00.000Z")
+
+
+def test_after_the_trial_nothing_is_entered_but_what_is_there_may_be_put_right(world, clock):
+    ada = world.tenant()
+    entered, other = ada.enter(), ada.enter()
+    clock.tick(days=30)
+    refused = ada.enter()
+
+    assert (refused.status, refused.code) == (402, "trial_expired")
+    assert ada.correct(entered, workItemId=7).status == 200
+    assert ada.remove(other).status == 204
+
+
+def test_the_organisation_of_an_entry_is_the_tenants(world):
+    ada = world.tenant()
+    refused = ada.enter(organization="fabrikam")
+
+    assert (refused.status, refused.code) == (400, "wrong_organization")
+    assert refused.body["errors"][0]["pointer"] == "/organization"
+    assert ada.enter(organization="CONTOSO").body["organization"] == "contoso"
+
+
+def test_an_entry_sent_twice_with_one_key_is_one_entry(world, clock):
+    ada = world.tenant()
+    first = ada.enter(key="entry-1")
+    clock.tick(minutes=1)
+    again = ada.enter(key="entry-1")
+
+    assert (again.status, again.raw) == (201, first.raw)
+    assert (again.headers["ETag"], again.headers["Idempotent-Replayed"]) == ('"1"', "true")
+    assert len(ada.entries()) == 1
+
+
+def test_entries_that_share_time_name_each_other_and_those_that_only_touch_do_not(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    first = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z").body
+    touching = ada.enter("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z").body
+    across = ada.enter("2026-11-20T09:30:00Z", "2026-11-20T10:30:00Z").body
+    bens = ben.enter("2026-11-20T09:30:00Z", "2026-11-20T10:30:00Z").body
+    listed = {entry["id"]: entry.get("overlapsWith") for entry in ada.entries()}
+
+    assert "overlapsWith" not in first | touching | bens
+    assert across["overlapsWith"] == [first["id"], touching["id"]]
+    assert listed == {
+        first["id"]: [across["id"]],
+        touching["id"]: [across["id"]],
+        across["id"]: [first["id"], touching["id"]],
+        bens["id"]: None,
+    }
+    assert ada.get(f"entries/{first['id']}").body["overlapsWith"] == [across["id"]]
+    assert ada.report().body["totalMs"] == 4 * HOUR
+
+
+def test_the_page_names_overlaps_that_lie_on_another_page(world):
+    ada = world.tenant()
+    long = ada.enter("2026-11-20T00:00:00Z", "2026-11-20T12:00:00Z").body["id"]
+    short = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z").body["id"]
+    listed = [items[0] for items in pages(ada, "entries?pageSize=1")]
+
+    assert [(item["id"], item["overlapsWith"]) for item in listed] == [(short, [long]), (long, [short])]
+
+
+def test_a_stop_and_a_switch_say_what_their_time_overlaps(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(minutes=30)
+    by_hand = ada.enter("2026-11-23T09:10:00Z", "2026-11-23T09:20:00Z").body["id"]
+    switched = ada.start(8, switch=True).body["stopped"]
+    clock.tick(minutes=30)
+    later = ada.enter("2026-11-23T09:40:00Z", "2026-11-23T09:50:00Z").body["id"]
+
+    assert switched["overlapsWith"] == [by_hand]
+    assert ada.stop().body["overlapsWith"] == [later]
+
+
+def test_people_see_their_own_entries_and_admins_everyones(world):
+    ada = world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    bens, chloes = ben.enter().body, chloe.enter().body
+    ben_id = bens["userId"]
+
+    assert ids(ben.entries()) == [bens["id"]]
+    assert {(entry["id"], entry["userId"]) for entry in ada.entries()} == {
+        (bens["id"], ben_id),
+        (chloes["id"], chloes["userId"]),
+    }
+    assert ids(ada.entries(user=ben_id)) == ids(ben.entries(user=ben_id)) == [bens["id"]]
+    assert ada.get(f"entries/{bens['id']}").body == bens
+    assert chloe.get("entries", user=ben_id).status == 404
+    assert ada.get("entries", user="nonsense").status == 404
+    assert chloe.get(f"entries/{bens['id']}").status == 404
+    assert world.tenant().get(f"entries/{bens['id']}").status == 404
+    assert ada.get("entries/nonsense").status == 404
+
+
+def test_an_admin_enters_time_for_somebody_and_that_is_on_record(world, engine):
+    ada = world.tenant()
+    ben = world.member(ada)
+    ben_id = ben.get("me").body["id"]
+    entered = ada.enter(userId=ben_id, note="a secret of Ben's")
+    corrected = ada.correct(entered, note="another secret", reason="a private reason")
+    ada.remove(corrected)
+    ada.enter()
+    rows = [row for row in ada.get("audit").body["items"] if row["action"].startswith("entry.")]
+    with engine.connect() as tx:
+        kept = [str(tuple(row)) for row in tx.execute(sa.select(audit_log))]
+
+    assert entered.body["userId"] == ben_id
+    assert [(row["action"], row["subjectUserId"], row["after"]) for row in rows] == [
+        (action, ben_id, {"entryId": entered.body["id"], "version": version, "isAdjustment": False})
+        for action, version in (("entry.deleted", 2), ("entry.corrected", 2), ("entry.added", 1))
+    ]
+    assert not [row for row in kept if "secret" in row or "private" in row]
+
+
+def test_nobody_but_an_admin_enters_time_for_another(world):
+    ada, eve = world.tenant(), world.tenant()
+    ben = world.member(ada)
+    ada_id, ben_id, eve_id = (person.get("me").body["id"] for person in (ada, ben, eve))
+
+    assert ben.enter(userId=ada_id).status == 404
+    assert ada.enter(userId=eve_id).status == 404
+    assert ada.enter(userId="nonsense").status == 404
+    assert ben.enter(userId=ben_id).status == 201
+    assert len(ada.entries()) == 1
+
+
+def test_entries_are_found_by_project_and_work_item(world):
+    ada = world.tenant()
+    website, billing = ada.enter(workItemId=1).body["id"], ada.enter(project="Billing", workItemId=2).body["id"]
+
+    assert ids(ada.entries(project="bILLING")) == [billing]
+    assert ids(ada.entries(project="WEBSITE", workItemId="1")) == [website]
+    assert ada.entries(project="Website", workItemId="2") == []
+    assert ada.entries(project="Nowhere") == []
+    assert ada.get("entries", workItemId="0").status == 400
+
+
+def test_entries_that_need_review_are_found_and_the_others_too(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(seconds=-30)
+    odd = ada.stop().body["id"]
+    right = ada.enter().body["id"]
+
+    assert ids(ada.entries(needsReview="true")) == [odd]
+    assert ids(ada.entries(needsReview="false")) == [right]
+    assert ids(ada.post("sign-in").body["needsReview"]) == [odd]
+
+
+def test_a_range_of_days_finds_what_the_report_of_those_days_adds_up(world, clock):
+    ada = world.tenant("Asia/Kolkata")
+    clock.set("2026-11-01T09:00:00+00:00")
+    ada.start(1)
+    clock.tick(days=6)
+    week = ada.stop().body["id"]
+    clock.tick(days=16)
+    night = ada.enter("2026-11-10T17:30:00Z", "2026-11-10T19:30:00Z").body["id"]  # around midnight in Kolkata
+    day = ada.enter("2026-11-12T04:00:00Z", "2026-11-12T05:00:00Z").body["id"]
+
+    def between(first, last):
+        return ids(ada.entries(**{"from": first, "to": last}))
+
+    assert between("2026-11-04", "2026-11-05") == [week]
+    assert between("2026-11-07", "2026-11-10") == [night, week]
+    assert between("2026-11-08", "2026-11-10") == [night]
+    assert between("2026-11-11", "2026-11-11") == [night]
+    assert between("2026-11-12", "2026-11-12") == [day]
+    assert between("2026-11-13", "2026-11-30") == []
+    assert between("2026-10-01", "2026-10-31") == []
+    assert between("2026-01-01", "2027-01-01") == [day, night, week]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-11-02", "2026-11-01"),
+        ("2026-01-01", "2027-01-02"),
+        ("2026-11-01", None),
+        (None, "2026-11-01"),
+        ("2026-11-01", "1763888400"),
+        ("2026-11-01", "2026-11-31"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused(world, first, last):
+    ada = world.tenant()
+    given = {name: value for name, value in (("from", first), ("to", last)) if value is not None}
+    refused = ada.get("entries", **given)
+
+    assert (refused.status, refused.code) == (400, "invalid_query")
+    assert refused.body["errors"][0]["pointer"] == "to"
+
+
+def test_pages_have_no_gap_and_no_repeat_while_entries_come_and_go(world):
+    ada = world.tenant()
+    there = [ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z") for day in range(18, 10, -1)]
+    seen, link = [], "entries?pageSize=3"
+    while link:
+        page = ada.get(link).body
+        seen += ids(page["items"])
+        link = page.get("nextLink")
+        ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z")
+        last = next(each for each in there if each.body["id"] == seen[-1])
+        ada.remove(last)  # the page that follows begins after an entry that is gone
+
+    assert seen == [each.body["id"] for each in there]
+
+
+def test_pages_of_entries_that_began_at_one_instant_have_no_gap_and_no_repeat(world):
+    ada = world.tenant()
+    there = [ada.enter(workItemId=number).body["id"] for number in range(1, 8)]
+    found = pages(ada, "entries?pageSize=2")
+
+    assert [len(items) for items in found] == [2, 2, 2, 1]
+    assert [each for items in found for each in ids(items)] == there[::-1]
+
+
+def test_the_next_page_keeps_every_filter(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    wanted = [ben.enter(workItemId=7).body for _ in range(3)]
+    for other in (ada.enter(workItemId=7), ben.enter(workItemId=8), ben.enter(workItemId=7, project="Billing")):
+        assert other.status == 201
+    ben.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", workItemId=7)
+    asked = f"user={wanted[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
+    found = pages(ada, f"entries?pageSize=1&{asked}")
+
+    assert [each for items in found for each in ids(items)] == [entry["id"] for entry in wanted[::-1]]
+
+
+def test_a_page_end_that_was_made_up_is_refused(world):
+    ada = world.tenant()
+    entry = ada.enter().body["id"]
+    ends = ["nonsense", entry, f"{entry}.", f"{entry}.yesterday", f"{entry}.2020-01-01T00:00:00.000Z"]
+
+    assert {ada.get("entries", after=end).code for end in ends} == {"invalid_query"}

@@ -1,0 +1,251 @@
+import pytest
+
+from tests.support.months import close_month
+
+
+HOUR = 3_600_000
+
+
+def days(answer):
+    return [(day["date"], day["elapsedMs"]) for day in answer.body["days"]]
+
+
+def test_a_correction_makes_the_next_version_and_the_report_follows(world, clock):
+    ada = world.tenant()
+    ada.start(7, note="first")
+    clock.tick(minutes=30)
+    stopped = ada.stop()
+    corrected = ada.correct(
+        stopped, startedAt="2026-11-23T08:00:00Z", stoppedAt="2026-11-23T09:00:00Z", project="Billing", workItemId=8
+    )
+
+    assert (corrected.status, corrected.headers["ETag"]) == (200, '"2"')
+    assert corrected.body == stopped.body | {
+        "startedAt": "2026-11-23T08:00:00.000Z",
+        "stoppedAt": "2026-11-23T09:00:00.000Z",
+        "elapsedMs": HOUR,
+        "project": "Billing",
+        "workItemId": 8,
+        "version": 2,
+        "days": [{"date": "2026-11-23", "elapsedMs": HOUR}],
+    }
+    rows = ada.report(groupBy="project,workItem").body["rows"]
+    assert [(row["project"], row["workItem"]["id"], row["elapsedMs"]) for row in rows] == [("Billing", 8, HOUR)]
+
+
+def test_the_note_is_changed_or_taken_away_and_the_rest_stays(world):
+    ada = world.tenant()
+    entered = ada.enter(note="first")
+    changed = ada.correct(entered, note="second\r\nline", stoppedAt=None)
+    cleared = ada.correct(changed, note=None)
+
+    assert changed.body == entered.body | {"note": "second\nline", "version": 2}
+    assert "note" not in cleared.body
+    assert cleared.body["version"] == 3
+
+
+def test_a_correction_needs_the_version_that_was_read(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    path, body = f"entries/{entered.body['id']}", {"workItemId": 7, "reason": "wrong number"}
+    missing, stale = ada.patch(path, body), ada.patch(path, body, version=2)
+    nonsense = ada.patch(path, body, version="first")
+    first, second = ada.correct(entered, workItemId=8), ada.correct(entered, workItemId=9)
+
+    assert (missing.status, missing.code) == (428, "if_match_required")
+    assert (stale.status, stale.code) == (412, "precondition_failed")
+    assert (nonsense.status, nonsense.code) == (400, "invalid_if_match")
+    assert (first.status, second.status) == (200, 412)
+    assert ada.get(path).body["workItemId"] == 8
+
+
+def test_a_correction_needs_a_reason(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    refused = [ada.correct(entered, workItemId=7, reason=reason) for reason in (None, "", "  ", "x" * 401)]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(400, "invalid_body")}
+    assert {answer.body["errors"][0]["pointer"] for answer in refused} == {"/reason"}
+    assert ada.correct(entered, workItemId=7, reason="x" * 400).status == 200
+
+
+def test_a_correction_that_changes_nothing_makes_no_version(world):
+    ada = world.tenant()
+    entered = ada.enter(note="first")
+    same = ada.correct(
+        entered,
+        startedAt="2026-11-20T10:00:00+01:00",
+        stoppedAt="2026-11-20T10:00:00Z",
+        project="WEBSITE",
+        workItemId=42,
+        note="first",
+        needsReview=False,
+    )
+
+    assert (same.status, same.body, same.headers["ETag"]) == (200, entered.body, '"1"')
+    assert len(ada.log()) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": "why"}, {"startedAt": None, "reason": "why"}])
+def test_a_correction_of_nothing_is_refused(world, body):
+    ada = world.tenant()
+    entered = ada.enter()
+    refused = ada.patch(f"entries/{entered.body['id']}", body, version=1)
+
+    assert (refused.status, refused.code) == (400, "invalid_body")
+
+
+def test_only_what_may_be_corrected_is_a_field(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    for name, value in {"needsReview": True, "userId": "x", "organization": "contoso", "source": "timer"}.items():
+        refused = ada.correct(entered, **{name: value})
+
+        assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, f"/{name}")
+
+
+def test_what_needs_review_is_confirmed_without_a_reason(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(seconds=-30)
+    stopped = ada.stop()
+    confirmed = ada.patch(f"entries/{stopped.body['id']}", {"needsReview": False}, version=1)
+
+    assert confirmed.body == stopped.body | {"needsReview": False, "version": 2}
+    assert ada.post("sign-in").body["needsReview"] == []
+    assert [(row["event"], row.get("entryVersion")) for row in ada.log()][:2] == [("confirmed", 2), ("stopped", 1)]
+
+
+def test_a_correction_of_the_times_is_a_review_and_one_of_the_note_is_not(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(seconds=-30)
+    stopped = ada.stop()
+    noted = ada.correct(stopped, note="the clock was set back")
+    timed = ada.correct(noted, startedAt="2026-11-23T08:30:00Z", stoppedAt="2026-11-23T08:59:30Z")
+
+    assert noted.body["needsReview"] is True
+    assert (timed.body["needsReview"], timed.body["source"]) == (False, "timer")
+    assert ada.log()[0]["event"] == "corrected"
+
+
+def test_times_are_corrected_within_the_rules_and_the_field_that_was_sent_is_named(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    wrong = {
+        "/startedAt": [{"startedAt": "2026-11-20T10:00:00Z"}, {"startedAt": "2026-11-19T09:59:59.999Z"}],
+        "/stoppedAt": [{"stoppedAt": "2026-11-20T09:00:00Z"}, {"stoppedAt": "2026-11-23T09:02:00.001Z"}],
+    }
+    for pointer, bodies in wrong.items():
+        for body in bodies:
+            refused = ada.correct(entered, **body)
+
+            assert (refused.status, refused.code) == (400, "invalid_times")
+            assert {error["pointer"] for error in refused.body["errors"]} == {pointer}
+    assert ada.correct(entered, startedAt="2026-11-19T10:00:00Z").body["elapsedMs"] == 24 * HOUR
+
+
+def test_a_timer_that_ran_for_days_may_be_moved_but_not_made_longer(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(days=3)
+    stopped = ada.stop()
+    moved = ada.correct(stopped, startedAt="2026-11-22T09:00:00Z", stoppedAt="2026-11-25T09:00:00Z")
+
+    assert moved.body["elapsedMs"] == 72 * HOUR
+    assert ada.correct(moved, startedAt="2026-11-22T08:59:00Z").code == "invalid_times"
+    assert ada.correct(moved, stoppedAt="2026-11-22T17:00:00Z").body["elapsedMs"] == 8 * HOUR
+
+
+def test_days_are_made_anew_across_midnight_and_the_change_of_the_clocks(world):
+    ada = world.tenant("Europe/Berlin")
+    entered = ada.enter("2026-10-24T20:00:00+02:00", "2026-10-24T21:00:00+02:00")
+    corrected = ada.correct(entered, stoppedAt="2026-10-25T04:00:00+01:00")
+
+    assert days(entered) == [("2026-10-24", HOUR)]
+    assert days(corrected) == [("2026-10-24", 4 * HOUR), ("2026-10-25", 5 * HOUR)]
+    assert corrected.body["elapsedMs"] == 9 * HOUR
+    assert ada.report("2026-10").body["totalMs"] == 9 * HOUR
+
+
+def test_a_correction_keeps_the_zone_that_the_entry_was_made_in(world):
+    ada = world.tenant("Europe/Berlin")
+    entered = ada.enter("2026-11-20T21:00:00+01:00", "2026-11-20T22:00:00+01:00")
+    settings = ada.get("tenant")
+    moved = ada.patch("tenant", {"timeZone": "Asia/Kolkata"}, version=settings.body["version"])
+    corrected = ada.correct(entered, stoppedAt="2026-11-21T01:00:00+01:00")
+    new = ada.enter("2026-11-20T21:00:00+01:00", "2026-11-20T22:00:00+01:00")
+
+    assert moved.body["timeZone"] == "Asia/Kolkata"
+    assert days(corrected) == [("2026-11-20", 3 * HOUR), ("2026-11-21", HOUR)]
+    assert days(new) == [("2026-11-21", HOUR)]
+
+
+def test_a_correction_stays_in_the_organisation_that_the_entry_was_made_in(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    version = ada.get("tenant").body["version"]
+    ada.patch("tenant", {"azureDevOpsOrganization": "fabrikam"}, version=version)
+    corrected = ada.correct(entered, project="Billing")
+
+    assert (corrected.body["organization"], corrected.body["project"]) == ("contoso", "Billing")
+    assert ada.enter(organization="fabrikam").body["organization"] == "fabrikam"
+    assert len(ada.entries(project="website")) == 1
+
+
+def test_a_closed_month_is_changed_as_an_adjustment_and_an_open_one_is_not(world, engine):
+    ada = world.tenant()
+    october = ada.enter("2026-10-05T09:00:00Z", "2026-10-05T10:00:00Z")
+    november = ada.enter("2026-11-05T09:00:00Z", "2026-11-05T10:00:00Z")
+    close_month(engine, ada, 202610)
+    corrected = ada.correct(october, stoppedAt="2026-10-05T11:00:00Z")
+    added = ada.enter("2026-10-06T09:00:00Z", "2026-10-06T10:00:00Z")
+    moved_away = ada.correct(added, startedAt="2026-11-06T09:00:00Z", stoppedAt="2026-11-06T10:00:00Z")
+    moved_in = ada.correct(moved_away, startedAt="2026-10-31T23:30:00Z", stoppedAt="2026-11-01T00:30:00Z")
+    noted = ada.correct(corrected, note="only words")
+    open_month = ada.correct(november, stoppedAt="2026-11-05T11:00:00Z")
+
+    assert [each.body.get("isAdjustment") for each in (corrected, added, moved_away, moved_in)] == [True] * 4
+    assert "isAdjustment" not in october.body | november.body | noted.body | open_month.body
+    assert "isAdjustment" not in ada.get(f"entries/{october.body['id']}").body
+    assert sum("isAdjustment" in row for row in ada.log()) == 4
+    assert ada.report("2026-10").body["totalMs"] == 2 * HOUR + HOUR // 2
+
+
+def test_a_correction_says_what_it_overlaps_now(world):
+    ada = world.tenant()
+    first = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z")
+    second = ada.enter("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
+    overlapping = ada.correct(second, startedAt="2026-11-20T09:59:00Z")
+    apart = ada.correct(overlapping, startedAt="2026-11-20T10:00:00Z")
+
+    assert overlapping.body["overlapsWith"] == [first.body["id"]]
+    assert "overlapsWith" not in apart.body
+
+
+def test_a_deleted_entry_is_gone_from_lists_and_reports_but_not_from_the_log(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    path = f"entries/{entered.body['id']}"
+    refused = [ada.delete(path, reason="why"), ada.delete(path, version=2, reason="why"), ada.delete(path, version=1)]
+    deleted = ada.remove(entered)
+
+    assert [answer.status for answer in refused] == [428, 412, 400]
+    assert (refused[2].code, refused[2].body["errors"][0]["pointer"]) == ("invalid_query", "reason")
+    assert (deleted.status, deleted.raw) == (204, b"")
+    assert (ada.get(path).status, ada.remove(entered).status, ada.correct(entered, workItemId=7).status) == (404,) * 3
+    assert (ada.entries(), ada.report().body["totalMs"]) == ([], 0)
+    assert ada.log()[0]["before"]["elapsedMs"] == HOUR
+
+
+def test_others_entries_are_changed_by_admins_only_and_by_strangers_never(world):
+    ada, eve = world.tenant(), world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    entered = ben.enter()
+
+    for other in (chloe, eve):
+        assert other.correct(entered, workItemId=7).status == 404
+        assert other.remove(entered).status == 404
+    corrected = ada.correct(entered, workItemId=7)
+    assert corrected.body["userId"] == entered.body["userId"]
+    assert ada.remove(corrected).status == 204

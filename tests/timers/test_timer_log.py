@@ -1,0 +1,155 @@
+import uuid
+
+from tests.support.months import close_month
+
+
+def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):
+    ada = world.tenant()
+    refused = [ada.get("timer-log", after=f"{uuid.UUID(int=7)}.stopped.1"), ada.get("timer-log", after="nonsense")]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(400, "invalid_query")}
+
+
+def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
+    ada = world.tenant()
+    for work_item in (1, 2):
+        ada.start(work_item)
+        clock.tick(minutes=work_item)
+        ada.stop()
+    rows = ada.log()
+
+    assert [(row["event"], row["workItemId"], row.get("elapsedMs")) for row in rows] == [
+        ("stopped", 2, 120_000),
+        ("started", 2, None),
+        ("stopped", 1, 60_000),
+        ("started", 1, None),
+    ]
+    assert rows[0]["timerId"] == rows[1]["timerId"]
+
+
+def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):
+    ada = world.tenant()
+    for work_item in range(1, 6):
+        ada.start(work_item)
+        clock.tick(minutes=1)
+        ada.stop()
+    pages, link = [], "timer-log?pageSize=4"
+    while link:
+        page = ada.get(link).body
+        pages.append([(row["event"], row["workItemId"]) for row in page["items"]])
+        link = page.get("nextLink")
+
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert [row for page in pages for row in page] == [(row["event"], row["workItemId"]) for row in ada.log()]
+
+
+def test_people_see_their_own_log_and_admins_everyones(world):
+    ada = world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    for person in (ben, chloe):
+        person.start(7)
+        person.stop()
+    ben_id = ben.get("me").body["id"]
+
+    assert {row["userId"] for row in ben.log()} == {ben_id}
+    assert len({row["userId"] for row in ada.log()}) == 2
+    assert {row["userId"] for row in ada.get("timer-log", user=ben_id).body["items"]} == {ben_id}
+    assert chloe.get("timer-log", user=ben_id).status == 404
+    assert chloe.get("timer-log", user="nonsense").status == 404
+
+
+def test_the_log_keeps_every_version_who_made_it_and_why(world, clock):
+    ada = world.tenant()
+    ben = world.member(ada)
+    entered = ben.enter(note="as I remember")
+    clock.tick(minutes=1)
+    corrected = ada.correct(entered, stoppedAt="2026-11-20T10:30:00Z", reason="the meeting was longer")
+    clock.tick(minutes=1)
+    ben.remove(corrected)
+    rows = ben.log()
+    ada_id, ben_id = (person.get("me").body["id"] for person in (ada, ben))
+
+    assert [(row["event"], row["entryVersion"], row["actorId"], row.get("reason")) for row in rows] == [
+        ("deleted", 3, ben_id, "by mistake"),
+        ("corrected", 2, ada_id, "the meeting was longer"),
+        ("entered", 1, ben_id, None),
+    ]
+    assert {row["userId"] for row in rows} == {ben_id}
+    assert rows[2]["after"] == rows[1]["before"]
+    assert rows[1]["after"] == rows[0]["before"]
+    assert "before" not in rows[2]
+    assert "after" not in rows[0]
+    assert rows[1]["before"] == {
+        "organization": "contoso",
+        "project": "Website",
+        "workItemId": 42,
+        "startedAt": "2026-11-20T09:00:00.000Z",
+        "stoppedAt": "2026-11-20T10:00:00.000Z",
+        "elapsedMs": 3_600_000,
+        "timeZone": "UTC",
+        "note": "as I remember",
+        "source": "manual",
+        "needsReview": False,
+        "version": 1,
+    }
+    assert rows[1]["after"]["stoppedAt"] == "2026-11-20T10:30:00.000Z"
+
+
+def test_the_log_of_one_timer_tells_its_whole_life(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(minutes=5)
+    stopped = ada.stop()
+    ada.correct(stopped, workItemId=8)
+    ada.enter()
+    rows = ada.get("timer-log", timerId=stopped.body["id"]).body["items"]
+
+    assert [(row["event"], row.get("entryVersion"), row["workItemId"]) for row in rows] == [
+        ("corrected", 2, 8),
+        ("stopped", 1, 7),
+        ("started", None, 7),
+    ]
+
+
+def test_the_life_of_somebody_elses_timer_is_not_there(world):
+    ada, eve = world.tenant(), world.tenant()
+    ben = world.member(ada)
+    entry = ada.enter().body["id"]
+
+    assert ben.get("timer-log", timerId=entry).body["items"] == []
+    assert eve.get("timer-log", timerId=entry).body["items"] == []
+    assert ben.get("timer-log", timerId="nonsense").status == 404
+
+
+def test_many_versions_of_one_entry_are_read_page_by_page(world, clock):
+    ada = world.tenant()
+    entry = ada.enter()
+    for minute in range(1, 6):
+        clock.tick(minutes=1)
+        entry = ada.correct(entry, stoppedAt=f"2026-11-20T10:0{minute}:00Z")
+    versions, link = [], f"timer-log?pageSize=2&timerId={entry.body['id']}"
+    while link:
+        page = ada.get(link).body
+        versions += [row["entryVersion"] for row in page["items"]]
+        link = page.get("nextLink")
+
+    assert versions == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_page_end_without_its_version_is_refused(world):
+    ada = world.tenant()
+    entry = ada.enter().body["id"]
+    ends = [f"{entry}.entered", f"{entry}.entered.x", f"{entry}.entered.-1", f"{entry}.entered.{'9' * 30}", entry]
+
+    assert {ada.get("timer-log", after=end).code for end in ends} == {"invalid_query"}
+
+
+def test_the_log_marks_what_adjusts_a_closed_month(world, engine):
+    ada = world.tenant()
+    before = ada.enter("2026-10-05T09:00:00Z", "2026-10-05T10:00:00Z")
+    close_month(engine, ada, 202610)
+    ada.remove(before)
+    deleted, entered = ada.log()
+
+    assert deleted["isAdjustment"] is True
+    assert "isAdjustment" not in entered
