@@ -46,19 +46,20 @@ class Owned:
 
 # An entry is in the range when one of its days is. It starts at most a day before that one, unless it is the rare one
 # that reaches into the first day from long before: with both ends known, the index on the start is read no further.
+_since = bindparam("since", type_=_entries.started_at.type)
+_earliest = sa.func.min(sa.case((_earlier.c.started_at < _since, _earlier.c.started_at), else_=_since))
 _reaches_in = (
-    sa.select(sa.func.min(_earlier.c.started_at))
-    .select_from(_earlier)
-    .join(
-        _first_days,
-        sa.and_(_first_days.c.tenant_id == _earlier.c.tenant_id, _first_days.c.entry_id == _earlier.c.id),
+    sa.select(_earliest)
+    .select_from(_first_days)
+    .outerjoin(  # each has its entry; the outer join has SQLite begin with the day, of which there are few
+        _earlier,
+        sa.and_(_earlier.c.tenant_id == _first_days.c.tenant_id, _earlier.c.id == _first_days.c.entry_id),
     )
     .where(
         _first_days.c.tenant_id == bindparam("tenant"),
         _first_days.c.month_key == bindparam("first_month"),
         _first_days.c.work_date == bindparam("first"),
         _first_days.c.starts_entry == 0,
-        _earlier.c.started_at < bindparam("since", type_=_entries.started_at.type),
     )
     .scalar_subquery()
 )
@@ -78,7 +79,7 @@ _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
     "projects": (_entries.project_id.in_(bindparam("projects", expanding=True)),),
     "work_item": (_entries.work_item_id == bindparam("work_item"),),
     "days": (
-        _entries.started_at >= sa.func.coalesce(_reaches_in, bindparam("since", type_=_entries.started_at.type)),
+        _entries.started_at >= sa.func.coalesce(_reaches_in, _since),
         _entries.started_at < bindparam("until", type_=_entries.started_at.type),
         _in_range,
     ),

@@ -66,7 +66,6 @@ _EVERYONE: Final[sa.Select[Any]] = (
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
     .outerjoin(_actors, sa.and_(_actors.c.tenant_id == _log.tenant_id, _actors.c.id == _log.actor_id))
     .where(_log.tenant_id == bindparam("tenant"))
-    .order_by(_log.id.desc())
     .limit(bindparam("most"))
 )
 # Keyset paging: the page before ended at a row that its unique key names, since row numbers stay inside.
@@ -86,8 +85,11 @@ _PARTS: Final = {
     "timer": _log.timer_id == bindparam("timer"),
     "end": _OLDER,
 }
+# Of one timer there are few rows, so they are sorted: else SQLite would go through the whole log in its order.
 _STATEMENTS: Final = {
-    frozenset(asked): _EVERYONE.where(*(_PARTS[name] for name in asked))
+    frozenset(asked): _EVERYONE.where(*(_PARTS[name] for name in asked)).order_by(
+        (_log.id + 0).desc() if "timer" in asked else _log.id.desc()
+    )
     for size in range(len(_PARTS) + 1)
     for asked in itertools.combinations(_PARTS, size)
 }

@@ -27,9 +27,15 @@ _TO_REVIEW: Final = (
 )
 _ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
 _ENTRY_HELD: Final = locked(_ENTRY, time_entries)
+# The tenant is named as a range of one, since SQLite would take an equality and many entries for a reason to go
+# through all the tenant's days.
 _DAYS: Final[sa.Select[Any]] = (
     sa.select(_days.entry_id, _days.work_date, _days.elapsed_ms)
-    .where(_days.tenant_id == bindparam("tenant"), _days.entry_id.in_(bindparam("entries", expanding=True)))
+    .where(
+        _days.tenant_id >= bindparam("tenant"),
+        _days.tenant_id <= bindparam("tenant"),
+        _days.entry_id.in_(bindparam("entries", expanding=True)),
+    )
     .order_by(_days.entry_id, _days.work_date)
 )
 

@@ -1,11 +1,12 @@
 """Whatever people do to their entries, the log played again from its beginning makes exactly the entries there are."""
 
 import datetime as dt
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.world import START
+from tests.support.world import START, Answer
 
 
 MINUTE = dt.timedelta(minutes=1)
@@ -55,7 +56,7 @@ def do(person, clock, known, step):
 
 def played_again(rows):
     """The entries that the log makes, from the oldest row on; each version follows the one before it."""
-    made = {}
+    made: dict[str, Any] = {}
     for row in reversed(rows):
         if row["event"] == "started":
             continue
@@ -75,7 +76,7 @@ def played_again(rows):
 def test_the_log_played_again_makes_the_entries(world, clock, plan):
     clock.at = START
     ada = world.tenant("Europe/Berlin")
-    known = []
+    known: list[Answer] = []
     for step in plan:
         do(ada, clock, known, step)
         assert all(answer.status in {200, 201} for answer in known)
