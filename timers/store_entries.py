@@ -47,9 +47,8 @@ class Owned:
 # An entry is in the range when one of its days is. It starts at most a day before that one, unless it is the rare one
 # that reaches into the first day from long before: with both ends known, the index on the start is read no further.
 _since = bindparam("since", type_=_entries.started_at.type)
-_earliest = sa.func.min(sa.case((_earlier.c.started_at < _since, _earlier.c.started_at), else_=_since))
 _reaches_in = (
-    sa.select(_earliest)
+    sa.select(sa.func.min(sa.case((_earlier.c.started_at < _since, _earlier.c.started_at), else_=_since)))
     .select_from(_first_days)
     .outerjoin(  # each has its entry; the outer join has SQLite begin with the day, of which there are few
         _earlier,
