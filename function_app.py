@@ -13,8 +13,24 @@ from timers.routes import blueprint as timers
 from timers.routes_entries import blueprint as entries
 from timers.routes_log import blueprint as timer_log
 from timers.routes_team import blueprint as team
+from timers.routes_work_items import blueprint as work_items
+from timers.routes_write_back import blueprint as write_back
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (actions, entries, people, reports, retention, service, settings, team, tenants, timer_log, timers):
+for blueprint in (
+    actions,
+    entries,
+    people,
+    reports,
+    retention,
+    service,
+    settings,
+    team,
+    tenants,
+    timer_log,
+    timers,
+    work_items,
+    write_back,
+):
     app.register_functions(blueprint)

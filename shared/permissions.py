@@ -67,6 +67,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "correct_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "delete_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
+        "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
+        "refresh_work_items": Permission(Access.USER),
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
     }
 )

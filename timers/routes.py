@@ -15,6 +15,7 @@ from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
 from timers import service
+from timers.routes_write_back import carried, standing
 from timers.schemas import StartedTimer, StartTimer
 
 
@@ -33,6 +34,7 @@ _TAG: Final = "timers"
         description="One timer runs per person. The same work item again answers 200 with the timer that runs; another "
         "one answers 409 and carries it, unless `switch` stops it and starts the new one in one step.",
         body=StartTimer,
+        asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
         problems={
             400: ("wrong_organization",),
@@ -51,9 +53,19 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         wire = StartedTimer.of(started.timer, user=call.caller.user.public_id, now=call.now)
         if started.stopped is not None:
             overlaps = overlapping(tx, call.caller.tenant.id, started.stopped)
-            stopped = TimeEntry.of(started.stopped, user=call.caller.user.public_id, overlaps=overlaps)
+            stopped = TimeEntry.of(
+                started.stopped,
+                user=call.caller.user.public_id,
+                overlaps=overlaps,
+                standing=standing(tx, call, started.stopped),
+            )
             wire = wire.model_copy(update={"stopped": stopped})
-        return call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
+        reply = call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
+    if started.stopped is None:
+        return reply
+    return carried(
+        call, started.stopped, reply, lambda far: wire.model_copy(update={"stopped": stopped.standing_at(far)})
+    )
 
 
 @route(
@@ -66,6 +78,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         summary="Stop the running timer and keep its time",
         description="Works in every state of the plan. The entry has the timer's id.",
         body=NoFields,
+        asks_azure_devops=True,
         answers={200: Answer("The time entry", TimeEntry)},
         problems={409: ("no_running_timer",)},
     ),
@@ -74,7 +87,11 @@ def stop_timer(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothi
     with call.transaction() as tx:
         entry = service.stop(tx, call.caller, now=call.now)
         overlaps = overlapping(tx, call.caller.tenant.id, entry)
-        return call.answer(tx, HTTPStatus.OK, TimeEntry.of(entry, user=call.caller.user.public_id, overlaps=overlaps))
+        wire = TimeEntry.of(
+            entry, user=call.caller.user.public_id, overlaps=overlaps, standing=standing(tx, call, entry)
+        )
+        reply = call.answer(tx, HTTPStatus.OK, wire)
+    return carried(call, entry, reply, wire.standing_at)
 
 
 @route(

@@ -15,7 +15,9 @@ from shared.http.reply import Reply
 from shared.tracking import model
 from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_changes import MOST_OVERLAPS, overlapping
+from shared.tracking.store_write_backs import standings
 from timers import rules_entries, service_entries, service_people, store_entries
+from timers.routes_write_back import carried, standing
 from timers.rules_paging import PageEnd
 from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
 from timers.service_entries import Changed
@@ -51,7 +53,11 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         entries = [each.entry for each in found]
         spans = store_entries.spans_beside(tx, tenant_id, entries)
         beside = rules_entries.overlaps(entries, spans, most=MOST_OVERLAPS)
-        items = [TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id]) for each in found]
+        far = standings(tx, tenant_id, beside) if call.caller.tenant.write_back else {}
+        items = [
+            TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id], standing=far.get(each.entry.id))
+            for each in found
+        ]
         link = query.link_after(items[-1]) if len(rows) > most else None
         return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link))
 
@@ -67,6 +73,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         description="At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in "
         "`overlapsWith`. In a month that is closed it is an adjustment.",
         body=AddEntry,
+        asks_azure_devops=True,
         answers={201: Answer("The entry; ETag is its version", TimeEntry)},
         problems={
             400: ("wrong_organization", "invalid_times"),
@@ -81,7 +88,9 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         added = service_entries.add(
             tx, call.caller, body.to_work(), user_id=user_id, now=call.now, new_id=call.app.new_id
         )
-        return _entry(call, tx, added, HTTPStatus.CREATED)
+        wire = _wire(call, tx, added)
+        reply = _answer(call, tx, wire, HTTPStatus.CREATED)
+    return carried(call, added.entry, reply, wire.standing_at)
 
 
 @route(
@@ -98,7 +107,7 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
 )
 def get_entry(call: Call) -> Reply:
     with call.transaction() as tx:
-        return _entry(call, tx, Changed(_wanted(call, tx)))
+        return _answer(call, tx, _wire(call, tx, Changed(_wanted(call, tx))))
 
 
 @route(
@@ -113,6 +122,7 @@ def get_entry(call: Call) -> Reply:
         "log. Days are those of the time zone that the entry was made in. `needsReview: false` alone confirms the "
         "entry; a correction of its times does too. The source stays: it tells where the entry came from.",
         body=CorrectEntry,
+        asks_azure_devops=True,
         answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry)},
         problems={
             400: ("invalid_if_match", "invalid_times"),
@@ -129,7 +139,9 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         corrected = service_entries.correct(
             tx, call.caller, entry, body.to_correction(), version=version, now=call.now, new_id=call.app.new_id
         )
-        return _entry(call, tx, corrected)
+        wire = _wire(call, tx, corrected)
+        reply = _answer(call, tx, wire)
+    return carried(call, entry, reply, wire.standing_at)
 
 
 @route(
@@ -142,6 +154,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         summary="Delete an entry",
         description="Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.",
         query=DeleteEntryQuery,
+        asks_azure_devops=True,
         answers={204: Answer("It is gone")},
         problems={
             400: ("invalid_if_match",),
@@ -158,7 +171,8 @@ def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
         service_entries.delete(
             tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
-        return call.answer(tx, HTTPStatus.NO_CONTENT)
+        reply = call.answer(tx, HTTPStatus.NO_CONTENT)
+    return carried(call, entry, reply)
 
 
 def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeEntry:
@@ -167,15 +181,19 @@ def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeE
     return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=hold)
 
 
-def _entry(call: Call, tx: sa.Connection, changed: Changed, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+def _wire(call: Call, tx: sa.Connection, changed: Changed) -> TimeEntry:
     entry = changed.entry
-    wire = TimeEntry.of(
+    return TimeEntry.of(
         entry,
         user=service_people.public_id_of(tx, call.caller, entry.user_id),
         overlaps=overlapping(tx, call.caller.tenant.id, entry),
         is_adjustment=changed.is_adjustment,
+        standing=standing(tx, call, entry),
     )
-    return call.answer(tx, status, wire, {"ETag": etag(entry.version)})
+
+
+def _answer(call: Call, tx: sa.Connection, wire: TimeEntry, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+    return call.answer(tx, status, wire, {"ETag": etag(wire.version)})
 
 
 def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:

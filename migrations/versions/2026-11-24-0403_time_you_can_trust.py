@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("delta_ms", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=True),
+        sa.Column("detail", sa.Unicode(length=400), nullable=True),
         sa.Column("pinned_revision", sa.Integer(), nullable=True),
         sa.Column("hours_before", types.Hours(), nullable=True),
         sa.Column("hours_after", types.Hours(), nullable=True),

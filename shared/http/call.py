@@ -10,6 +10,7 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App
+from shared.azure_devops import TOKEN_HEADER, Visit
 from shared.errors import ApiError, Conflict, Forbidden
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import Operation
@@ -65,6 +66,20 @@ class Call:
     def sees_everyone(self) -> bool:
         """Whether the caller's role shows them the whole tenant's rows here."""
         return self.operation.permission.sees_everyone(self.caller.user.role)
+
+    @property
+    def has_azure_devops_token(self) -> bool:
+        return bool(self.request.headers.get(TOKEN_HEADER))
+
+    def visit_azure_devops(self, seconds: float) -> Visit:
+        """The tenant's Azure DevOps with the caller's own token, for at most so many seconds from now.
+
+        Raises:
+            SignInRequired: there is no token, or nothing that could be one.
+        """
+        tenant, token = self.caller.tenant, self.request.headers.get(TOKEN_HEADER)
+        who = (tenant.id, self.caller.user.id)
+        return self.app.azure_devops.visit(tenant.organization, token, who=who, seconds=seconds)
 
     def path(self, name: str) -> str:
         """The value of a parameter in the path."""

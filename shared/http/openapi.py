@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from shared.azure_devops import TOKEN_HEADER
 from shared.http.operation import JSON, OPERATIONS, Answer, Operation
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
@@ -24,8 +25,9 @@ _TITLES: Final = {
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not JSON",
+    422: "The Idempotency-Key was used for another request, or Azure DevOps rejects the change",
     428: "If-Match is missing",
-    422: "The Idempotency-Key was used for another request",
+    429: "Azure DevOps asks for a pause of Retry-After seconds",
     500: "Our fault",
     503: "Not now; try again after Retry-After seconds",
 }
@@ -117,6 +119,16 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": part}
             for name, part in schema["properties"].items()
         ]
+    if operation.asks_azure_devops:
+        parameters.append(
+            {
+                "name": TOKEN_HEADER,
+                "in": "header",
+                "required": False,
+                "description": "Your token for Azure DevOps; used for this request and kept nowhere",
+                "schema": {"type": "string", "maxLength": 16384, "pattern": "^[\\x21-\\x7e]+$"},
+            }
+        )
     if operation.takes_idempotency_key:
         parameters.append(
             {

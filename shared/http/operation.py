@@ -38,6 +38,7 @@ class Operation:
     description: str = ""
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
+    asks_azure_devops: bool = False  # with the caller's own token, when there is one
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:

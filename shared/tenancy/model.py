@@ -43,6 +43,7 @@ class Tenant:
     trial_ends_at: dt.datetime | None
     seats_used: int
     seat_limit: int | None
+    write_back: bool  # hours go to Completed Work
 
     @property
     def zone(self) -> ZoneInfo:

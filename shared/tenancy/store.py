@@ -25,6 +25,7 @@ TENANT_COLUMNS: Final = (
     tenants.c.trial_ends_at,
     tenants.c.seats_used,
     tenants.c.seat_limit,
+    tenants.c.write_back,
 )
 USER_COLUMNS: Final = (
     users.c.id,
@@ -66,6 +67,7 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
         trial_ends_at=row.trial_ends_at,
         seats_used=row.seats_used,
         seat_limit=row.seat_limit,
+        write_back=row.write_back,
     )
 
 

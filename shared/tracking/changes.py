@@ -8,7 +8,7 @@ from shared.errors import PreconditionFailed
 from shared.tenancy.model import Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import hold_tenant, record_activity
-from shared.tracking import store, store_changes
+from shared.tracking import store, store_changes, store_write_backs
 from shared.tracking.model import EventKind, TimeEntry, TimerEvent
 
 
@@ -27,6 +27,8 @@ def add(
     True when it adjusts a month that is closed.
     """
     store.add_entry(tx, tenant.id, entry, now=now)
+    if tenant.write_back and entry.elapsed_ms:
+        store_write_backs.owe_all(tx, tenant.id, entry, now=now)
     _mark_active(tx, tenant, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
@@ -67,6 +69,7 @@ def replace(
     """
     if not store_changes.replace(tx, tenant.id, old, new, now=now):
         raise changed_meanwhile()
+    _owe_difference(tx, tenant, old, new, now=now)
     _mark_active(tx, tenant, new, now=now)
     is_adjustment = old.days != new.days and _adjusts(tx, tenant, (old, new), now=now)
     event = TimerEvent(
@@ -99,6 +102,7 @@ def remove(
     """
     if not store_changes.remove(tx, tenant.id, entry):
         raise changed_meanwhile()
+    _owe_difference(tx, tenant, entry, None, now=now)
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
         EventKind.DELETED,
@@ -124,6 +128,26 @@ def changed_meanwhile() -> PreconditionFailed:
 
 def _mark_active(tx: sa.Connection, tenant: Tenant, entry: TimeEntry, *, now: dt.datetime) -> None:
     record_activity(tx, tenant.id, entry.user_id, months=_months(entry), reason="time", at=now)
+
+
+def _owe_difference(
+    tx: sa.Connection, tenant: Tenant, old: TimeEntry, new: TimeEntry | None, *, now: dt.datetime
+) -> None:
+    """Owes what makes all debts of the entry add up to its time; an entry that never owed does not begin to."""
+    if not tenant.write_back:
+        return
+    owed = store_write_backs.owed(tx, tenant.id, old.id)
+    if not owed:
+        return
+    due = {} if new is None else {_item(new): new.elapsed_ms}
+    for item in sorted(owed.keys() | due.keys()):
+        delta_ms = due.get(item, 0) - owed.get(item, 0)
+        if delta_ms:
+            store_write_backs.owe(tx, tenant.id, old, version=old.version + 1, on=item, delta_ms=delta_ms, now=now)
+
+
+def _item(entry: TimeEntry) -> tuple[int, int]:
+    return entry.work_item.project_id, entry.work_item.work_item_id
 
 
 def _adjusts(tx: sa.Connection, tenant: Tenant, entries: tuple[TimeEntry, ...], *, now: dt.datetime) -> bool:

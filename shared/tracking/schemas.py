@@ -3,13 +3,14 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from shared.azure_devops_model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel
 from shared.tracking import model
+from shared.tracking.write_backs import Standing, WriteBack
 
 
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
@@ -84,6 +85,11 @@ class TimeEntry(WireModel):
     is_adjustment: Literal[True] | None = Field(
         None, description="in the answer to a change that touched a closed month"
     )
+    write_back: WriteBack | None = Field(
+        None, description="how far the hours are on their way to Completed Work; absent when they do not go there"
+    )
+    write_back_reason: str | None = Field(None, description="why they are not there, as a stable code")
+    write_back_detail: str | None = Field(None, description="and in words, for the person")
 
     @classmethod
     def of(
@@ -93,6 +99,7 @@ class TimeEntry(WireModel):
         user: uuid.UUID,
         overlaps: Iterable[uuid.UUID] = (),
         is_adjustment: bool = False,
+        standing: Standing | None = None,
     ) -> Self:
         """`user` is the person's id on the wire."""
         hours = entry.existing_hours
@@ -113,4 +120,19 @@ class TimeEntry(WireModel):
             days=[EntryDay(date=piece.date, elapsed_ms=piece.elapsed_ms) for piece in entry.days],
             overlaps_with=[str(other) for other in overlaps] or None,
             is_adjustment=True if is_adjustment else None,
+            **_write_back(standing),
         )
+
+    def standing_at(self, standing: Standing) -> Self:
+        """The same entry, with its hours so far on their way."""
+        return self.model_copy(update=_write_back(standing))
+
+
+def _write_back(standing: Standing | None) -> dict[str, Any]:
+    if standing is None:
+        return {}
+    return {
+        "write_back": standing.state,
+        "write_back_reason": standing.reason,
+        "write_back_detail": standing.detail,
+    }

@@ -19,6 +19,7 @@ BODIES = {
     "start_timer": WORK_ITEM,
     "add_entry": {**WORK_ITEM, "startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"},
     "correct_entry": {"workItemId": 7, "reason": "wrong number"},
+    "refresh_work_items": {"organization": "contoso", "ids": [42]},
     "add_users": {"users": [{"email": "new@contoso.example"}]},
     "change_user": {"displayName": "Renamed"},
     "change_tenant": {"writeBack": True},
@@ -35,7 +36,7 @@ TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.a
 def call(http, name, token=None, target="6e74172b-be56-4843-9ff4-e66a39bb12e3"):
     """One call of an operation; `target` is the id in its path, if it has one."""
     operation = OPERATIONS[name]
-    path = operation.path.replace("{id}", target)
+    path = operation.path.replace("{id}", target).replace("{organization}", "contoso")
     headers = {"If-Match": "*"} if operation.method in {"PATCH", "DELETE"} else None
     return http.send(operation.method, path, BODIES.get(name), token=token, params=QUERIES.get(name), headers=headers)
 
@@ -59,7 +60,8 @@ def test_a_role_may_do_what_its_row_says(world, http, engine, role, name):
     answer = call(http, name, person.token, target=person.get("me").body["id"])
     allowed = PERMISSIONS[name].access.admits(role)
 
-    assert (answer.status not in {401, 403}) == allowed, answer.raw
+    asks_for_more = answer.status == 403 and answer.code == "azure_devops_sign_in_required"
+    assert (answer.status not in {401, 403} or asks_for_more) == allowed, answer.raw
     assert answer.status < 500
 
 
@@ -84,7 +86,7 @@ def test_an_entry_is_there_for_its_person_and_for_admins_and_for_nobody_else(wor
     person = with_role(world, engine, role)
     colleague, stranger = world.member(person), world.tenant()
     own, colleagues, strangers = (each.enter().body["id"] for each in (person, colleague, stranger))
-    done = 204 if name == "delete_entry" else 200
+    done = {"delete_entry": 204, "write_back_entry": 409}.get(name, 200)  # it is off until somebody turns it on
 
     assert call(http, name, person.token, target=strangers).status == 404
     assert call(http, name, person.token, target=colleagues).status == (404 if role is Role.USER else done)

@@ -30,6 +30,8 @@ FULL: dict[str, dict[str, Any]] = {
         "note": "why",
         "userId": NOBODY,
     },
+    f"entries/{NOBODY}/write-back": {},
+    "work-items/refresh": {"organization": "contoso", "ids": [42]},
     "timers/stop": {},
     "sign-in": {},
     "users": {"users": [{"email": "new@contoso.example"}]},

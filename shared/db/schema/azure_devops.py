@@ -40,7 +40,8 @@ write_backs = sa.Table(
     Column("work_item_id", BigInteger, nullable=False),
     Column("delta_ms", BigInteger, nullable=False),
     *choice("state", "pending", "done", "failed"),
-    Column("reason", String(64)),  # why it is not done
+    Column("reason", String(64)),  # why it is not done, as a code
+    Column("detail", Unicode(400)),  # and in words, for the person
     # The attempt that may have landed: written down before it is sent, settled before another is made.
     Column("pinned_revision", Integer),
     Column("hours_before", Hours),

@@ -1,0 +1,110 @@
+"""The work items of a tenant as Azure DevOps last showed them: kept for reports, a row for each."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import running_timers, time_entries, work_items
+from shared.db.statements import InsertIfAbsent
+
+
+@dataclass(frozen=True, slots=True)
+class CachedWorkItem:
+    id: int
+    type: str
+    title: str
+    assignee_name: str | None
+    state: str
+    fetched_at: dt.datetime
+
+
+_items = work_items.c
+_ORGANIZATION = (_items.tenant_id == bindparam("tenant"), _items.organization_key == bindparam("organization"))
+_FIND: Final[sa.Select[Any]] = sa.select(
+    _items.work_item_id, _items.type, _items.title, _items.assignee_name, _items.state, _items.fetched_at
+).where(*_ORGANIZATION, _items.work_item_id.in_(bindparam("ids", expanding=True)))
+_REFRESH: Final = (
+    work_items.update()
+    .where(
+        *_ORGANIZATION,
+        _items.work_item_id == bindparam("item"),
+        _items.fetched_at <= bindparam("new_fetched_at", type_=_items.fetched_at.type),  # the newest look stays
+    )
+    .values(
+        type=bindparam("new_type"),
+        title=bindparam("new_title"),
+        assignee_name=bindparam("new_assignee_name"),
+        state=bindparam("new_state"),
+        fetched_at=bindparam("new_fetched_at", type_=_items.fetched_at.type),
+    )
+)
+_ADD = InsertIfAbsent(
+    work_items,
+    key=("tenant_id", "organization_key", "work_item_id"),
+    columns=(
+        "tenant_id",
+        "organization_key",
+        "work_item_id",
+        "type",
+        "title",
+        "assignee_name",
+        "state",
+        "fetched_at",
+    ),
+)
+_TIMED = sa.select(sa.literal(1)).where(
+    time_entries.c.tenant_id == bindparam("tenant"),
+    time_entries.c.user_id == bindparam("user"),
+    time_entries.c.work_item_id == bindparam("item"),
+)
+_RUNS = sa.select(sa.literal(1)).where(
+    running_timers.c.tenant_id == bindparam("tenant"),
+    running_timers.c.user_id == bindparam("user"),
+    running_timers.c.work_item_id == bindparam("item"),
+)
+
+
+def organization_key(organization: str) -> str:
+    """Azure DevOps takes names that differ only in case for the same."""
+    return organization.lower()
+
+
+def find(tx: sa.Connection, tenant_id: int, organization: str, ids: Iterable[int]) -> dict[int, CachedWorkItem]:
+    """The work items that are known, by their number."""
+    parameters = {"tenant": tenant_id, "organization": organization_key(organization), "ids": list(ids)}
+    return {row.work_item_id: CachedWorkItem(*row) for row in tx.execute(_FIND, parameters)}
+
+
+def save(tx: sa.Connection, tenant_id: int, organization: str, items: Iterable[CachedWorkItem]) -> None:
+    """Keeps what Azure DevOps showed; where a later look is kept already, that stays."""
+    key = organization_key(organization)
+    items = sorted(items, key=lambda each: each.id)  # in one order, so that two at once do not block each other
+    known = find(tx, tenant_id, organization, (item.id for item in items))
+    for item in items:
+        if item.id not in known:
+            _ADD.run(tx, {"tenant_id": tenant_id, "organization_key": key, **_values(item, "work_item_id", "")})
+    again = [item for item in items if item.id in known]
+    if again:
+        names = {"tenant": tenant_id, "organization": key}
+        tx.execute(_REFRESH, [{**names, **_values(item, "item", "new_")} for item in again])
+
+
+def _values(item: CachedWorkItem, id_name: str, prefix: str) -> dict[str, Any]:
+    return {
+        id_name: item.id,
+        f"{prefix}type": item.type,
+        f"{prefix}title": item.title,
+        f"{prefix}assignee_name": item.assignee_name,
+        f"{prefix}state": item.state,
+        f"{prefix}fetched_at": item.fetched_at,
+    }
+
+
+def has_time_on(tx: sa.Connection, tenant_id: int, user_id: int, work_item_id: int) -> bool:
+    """Whether a user has tracked time on a work item, or does so now."""
+    parameters = {"tenant": tenant_id, "user": user_id, "item": work_item_id}
+    return any(tx.execute(query, parameters).first() is not None for query in (_RUNS, _TIMED.limit(1)))

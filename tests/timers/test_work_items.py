@@ -1,0 +1,171 @@
+"""What is known of work items: looked up with the caller's token, kept for a day, shown to whom it concerns."""
+
+import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import work_items
+
+
+HEADER = "X-AzureDevOps-Token"
+BUG, STORY, UNKNOWN = 42, 61, 4711
+
+
+def look(person, number, token=None, organization="contoso"):
+    headers = {} if token is None else {HEADER: token}
+    return person.http.send("GET", f"work-items/{organization}/{number}", token=person.token, headers=headers)
+
+
+def refresh(person, ids, token=None, organization="contoso"):
+    headers = {} if token is None else {HEADER: token}
+    body = {"organization": organization, "ids": ids}
+    return person.http.send("POST", "work-items/refresh", body, token=person.token, headers=headers)
+
+
+def worked(person, clock, number):
+    person.start(number)
+    clock.tick(minutes=5)
+    person.stop()
+
+
+def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, azure_devops):
+    ada = world.tenant()
+    unknown = look(ada, BUG)
+    found = look(ada, BUG, azure_devops.token())
+    known = look(ada, BUG)
+
+    assert (unknown.status, unknown.code) == (404, "not_found")
+    assert HEADER in unknown.body["detail"]
+    assert found.body == {
+        "id": BUG,
+        "type": "Bug",
+        "title": "Checkout fails for guests",
+        "assigneeName": "Ben Okafor",
+        "state": "Active",
+        "fetchedAt": "2026-11-23T09:00:00.000Z",
+    }
+    assert known.body == found.body
+
+
+def test_it_is_looked_up_again_after_a_day_and_not_before(world, clock, azure_devops):
+    ada = world.tenant()
+    look(ada, BUG, azure_devops.token())
+    azure_devops.edit(BUG, Title="Checkout fails for everybody")
+    clock.tick(days=1)
+    young = look(ada, BUG, azure_devops.token())
+    clock.tick(milliseconds=1)
+    old = look(ada, BUG, azure_devops.token())
+
+    assert young.body["title"] == "Checkout fails for guests"
+    assert old.body["title"] == "Checkout fails for everybody"
+    assert old.body["fetchedAt"] == "2026-11-24T09:00:00.001Z"
+
+
+@pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
+def test_what_is_known_is_shown_when_azure_devops_does_not_tell(world, clock, azure_devops, trouble):
+    ada = world.tenant()
+    known = look(ada, BUG, azure_devops.token())
+    clock.tick(days=2)
+    azure_devops.trouble("batch", **trouble)
+
+    assert look(ada, BUG, azure_devops.token()).body == known.body
+
+
+def test_a_colleague_sees_what_they_have_time_on_and_admins_see_everything_known(world, clock, azure_devops):
+    ada = world.tenant()
+    ben = world.member(ada)
+    refresh(ada, [BUG, STORY], azure_devops.token())
+    before = look(ben, BUG)
+    ben.start(BUG)
+    while_running = look(ben, BUG)
+    clock.tick(minutes=5)
+    ben.stop()
+
+    assert before.status == 404
+    assert while_running.status == look(ben, BUG).status == look(ada, STORY).status == 200
+    assert look(ben, STORY).status == 404
+
+
+def test_another_tenant_sees_nothing_of_it(world, azure_devops):
+    ada, bob = world.tenant(), world.tenant()
+    refresh(ada, [BUG], azure_devops.token())
+
+    assert look(bob, BUG).status == 404
+
+
+def test_many_are_refreshed_and_the_missing_are_named(world, azure_devops):
+    ada = world.tenant()
+    answer = refresh(ada, [STORY, UNKNOWN, BUG, BUG], azure_devops.token(hidden=["Billing"]))
+    hidden = refresh(ada, [74], azure_devops.token(hidden=["Billing"]))
+
+    assert [item["id"] for item in answer.body["items"]] == [STORY, BUG]
+    assert answer.body["missing"] == [UNKNOWN]
+    assert hidden.body == {"items": [], "missing": [74]}
+
+
+def test_a_later_look_is_not_undone_by_an_earlier_one(world, clock, azure_devops):
+    ada = world.tenant()
+    refresh(ada, [BUG], azure_devops.token())
+    clock.tick(hours=-1)
+    azure_devops.edit(BUG, Title="An older look")
+    refresh(ada, [BUG], azure_devops.token())
+
+    assert look(ada, BUG).body["title"] == "Checkout fails for guests"
+
+
+def test_the_assignees_address_is_not_kept(world, engine, azure_devops):
+    ada = world.tenant()
+    refresh(ada, [BUG, STORY], azure_devops.token())
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(work_items)).all()
+
+    assert rows
+    assert all("@" not in str(value) for row in rows for value in row)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "code"),
+    [
+        ({"status": 203, "body": "<html>Sign In</html>"}, 403, "azure_devops_sign_in_required"),
+        ({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}, 403, "azure_devops_sign_in_required"),
+        ({"status": 401}, 403, "azure_devops_sign_in_required"),
+        (
+            {"status": 403, "body": "{}", "headers": {"Content-Type": "application/json"}},
+            403,
+            "azure_devops_forbidden",
+        ),
+        ({"status": 429, "headers": {"Retry-After": "7"}}, 429, "azure_devops_throttled"),
+        ({"status": 500}, 503, "azure_devops_unavailable"),
+        ({"cut": True}, 503, "azure_devops_unavailable"),
+    ],
+)
+def test_each_refusal_of_azure_devops_is_a_clear_answer(world, azure_devops, trouble, status, code):
+    ada = world.tenant()
+    azure_devops.trouble("batch", **trouble)
+    answer = refresh(ada, [BUG], azure_devops.token())
+
+    assert (answer.status, answer.code) == (status, code)
+    assert answer.headers.get("Retry-After", "none") == {429: "7", 503: "10"}.get(status, "none")
+
+
+def test_without_a_token_there_is_no_look(world):
+    answer = refresh(world.tenant(), [BUG])
+
+    assert (answer.status, answer.code) == (403, "azure_devops_sign_in_required")
+
+
+@pytest.mark.parametrize("organization", ["fabrikam", "contoso.evil", "contoso%2f..", "contoso@evil.example"])
+def test_only_the_tenants_own_organisation_is_asked(world, azure_devops, organization):
+    ada = world.tenant()
+    before = azure_devops.hits("batch")
+    answers = [
+        look(ada, BUG, azure_devops.token(), organization),
+        refresh(ada, [BUG], azure_devops.token(), organization),
+    ]
+
+    assert [answer.status for answer in answers] == [404, 400]
+    assert azure_devops.hits("batch") == before
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "4.2", "٤٢", "2147483648", "9" * 30, "x"])
+def test_what_is_no_number_of_a_work_item_is_not_there(world, azure_devops, number):
+    assert look(world.tenant(), number, azure_devops.token()).status == 404

@@ -1,0 +1,44 @@
+"""Looks work items up in Azure DevOps with the caller's token, and keeps what it shows for reports."""
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from shared.app import App
+from shared.azure_devops import Visit
+from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops_model import WorkItem
+from shared.tenancy.model import Tenant
+from shared.tracking import store_work_items as store
+from shared.tracking.store_work_items import CachedWorkItem
+
+
+FRESH: Final = dt.timedelta(days=1)
+
+
+def look_up(app: App, tenant: Tenant, ids: Iterable[int], visit: Visit) -> dict[int, CachedWorkItem]:
+    """Those of the work items that the caller may see, as they are now.
+
+    Raises:
+        AzureDevOpsError: it refused, or does not answer.
+    """
+    return _kept(app, tenant, visit.work_items(ids).values())
+
+
+def existing_hours(app: App, tenant: Tenant, work_item_id: int, visit: Visit) -> Decimal | None:
+    """The item's Completed Work now; None when it has none, or Azure DevOps does not tell: a start does not fail."""
+    try:
+        item = visit.work_item(work_item_id)
+    except AzureDevOpsError:
+        return None
+    _kept(app, tenant, [item])
+    return item.completed_hours
+
+
+def _kept(app: App, tenant: Tenant, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:
+    now = app.now()
+    shown = [CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items]
+    with app.transaction() as tx:
+        store.save(tx, tenant.id, tenant.organization, shown)
+    return {item.id: item for item in shown}

@@ -1,0 +1,106 @@
+"""Hours on their way to Completed Work: with a change that owes them, and when somebody asks for it again."""
+
+from collections.abc import Callable
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.azure_devops_errors import AzureDevOpsError
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.etag import etag
+from shared.http.operation import Answer, Operation
+from shared.http.parsing import public_id
+from shared.http.reply import Reply
+from shared.http.wire import NoFields, WireModel
+from shared.log import get_logger, where
+from shared.tracking import model
+from shared.tracking.schemas import TimeEntry
+from shared.tracking.store_write_backs import standings
+from shared.tracking.write_backs import Standing, WriteBack
+from timers import service_entries, service_people, service_write_back
+from timers.flow_write_back import carry
+
+
+blueprint = func.Blueprint()
+SECONDS: Final = 4.0  # of the five that a stop may take, the answer's own work comes off
+_ASKED_SECONDS: Final = 8.0
+
+
+@route(
+    blueprint,
+    Operation(
+        id="write_back_entry",
+        method=HTTPMethod.POST,
+        path="entries/{id}/write-back",
+        tag="entries",
+        summary="Write an entry's hours to Completed Work, or try again",
+        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What was written is "
+        "never written twice, also where Azure DevOps did not say what became of it. `writeBack` tells how far it is; "
+        "an entry from before the organisation turned the write-back on is written whole.",
+        body=NoFields,
+        asks_azure_devops=True,
+        answers={200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry)},
+        problems={403: ("azure_devops_sign_in_required",), 404: ("not_found",), 409: ("write_back_off",)},
+    ),
+)
+def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    with call.transaction() as tx:
+        entry = _wanted(call, tx)
+        service_write_back.owe(tx, call.caller.tenant, entry, now=call.now)
+    carry(call.app, call.caller.tenant, entry.id, call.visit_azure_devops(_ASKED_SECONDS))
+    with call.transaction() as tx:
+        entry = _wanted(call, tx)
+        wire = TimeEntry.of(
+            entry,
+            user=service_people.public_id_of(tx, call.caller, entry.user_id),
+            standing=standing(tx, call, entry),
+        )
+        return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(entry.version)})
+
+
+def standing(tx: sa.Connection, call: Call, entry: model.TimeEntry) -> Standing | None:
+    """How far an entry's hours are; None where the tenant does not write them back."""
+    tenant = call.caller.tenant
+    return standings(tx, tenant.id, [entry.id]).get(entry.id) if tenant.write_back else None
+
+
+def carried(
+    call: Call, entry: model.TimeEntry, reply: Reply, told: Callable[[Standing], WireModel | None] | None = None
+) -> Reply:
+    """The answer to a change that is done, after what it owes was carried to Azure DevOps as far as that goes now.
+
+    `told` makes the answer's body anew. Nothing here makes the change fail: what could not be written stays owed.
+    """
+    if not call.caller.tenant.write_back or not call.has_azure_devops_token:
+        return reply
+    try:
+        return _carried(call, entry, reply, told)
+    except Exception as error:  # noqa: BLE001 - the change is done and answered for
+        get_logger().error("write_back_failed", operation=call.operation.id, requestId=call.request_id, **where(error))
+        return reply
+
+
+def _carried(
+    call: Call, entry: model.TimeEntry, reply: Reply, told: Callable[[Standing], WireModel | None] | None
+) -> Reply:
+    tenant, refusal = call.caller.tenant, None
+    try:
+        carry(call.app, tenant, entry.id, call.visit_azure_devops(SECONDS))
+    except AzureDevOpsError as error:  # the token is none
+        refusal = Standing(WriteBack.FAILED, error.code, error.detail)
+    if told is None:
+        return reply
+    with call.app.transaction() as tx:
+        now = standings(tx, tenant.id, [entry.id]).get(entry.id)
+        if now is None:
+            return reply
+        body = told(now if refusal is None or now.state is WriteBack.DONE else refusal)
+        return call.amend(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
+
+
+def _wanted(call: Call, tx: sa.Connection) -> model.TimeEntry:
+    wanted = public_id(call.path("id"))
+    return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=True)

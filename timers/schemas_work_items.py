@@ -1,0 +1,41 @@
+"""Work items on the wire."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from shared.http.wire import Instant, WireModel
+from shared.tracking.schemas import Organization, WorkItemId
+from shared.tracking.store_work_items import CachedWorkItem
+
+
+class WorkItem(WireModel):
+    """A work item as Azure DevOps showed it at `fetchedAt`."""
+
+    id: int
+    type: str
+    title: str
+    assignee_name: str | None = None
+    state: str
+    fetched_at: Instant
+
+    @classmethod
+    def of(cls, item: CachedWorkItem) -> Self:
+        return cls(
+            id=item.id,
+            type=item.type,
+            title=item.title,
+            assignee_name=item.assignee_name,
+            state=item.state,
+            fetched_at=item.fetched_at,
+        )
+
+
+class RefreshWorkItems(WireModel):
+    organization: Organization
+    ids: Annotated[list[WorkItemId], Field(min_length=1, max_length=200)]
+
+
+class RefreshedWorkItems(WireModel):
+    items: list[WorkItem]
+    missing: list[int] = Field(description="those that are not there, or that you may not see")
