@@ -25,7 +25,7 @@ _TITLES: Final = {
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not JSON",
-    422: "The Idempotency-Key was used for another request, or Azure DevOps rejects the change",
+    422: "Understood, and not possible",
     428: "If-Match is missing",
     429: "Azure DevOps asks for a pause of Retry-After seconds",
     500: "Our fault",
