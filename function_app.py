@@ -9,6 +9,7 @@ from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
+from timers.jobs import blueprint as forgotten_timers
 from timers.routes import blueprint as timers
 from timers.routes_entries import blueprint as entries
 from timers.routes_log import blueprint as timer_log
@@ -21,6 +22,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (
     actions,
     entries,
+    forgotten_timers,
     people,
     reports,
     retention,

@@ -134,6 +134,11 @@ class Settings(BaseModel):
     trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
     )
+    forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 */5 * * * *",
+        alias="FORGOTTEN_TIMER_SCHEDULE",
+        description="when timers over their organisation's limit are stopped (NCRONTAB, UTC)",
+    )
     retention_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 10 * * * *",
         alias="RETENTION_SCHEDULE",

@@ -86,7 +86,7 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
     if account.user.role is Role.SUPER_ADMIN:
         _require_another_super_admin(tx, caller, account)
     tenant, user_id = caller.tenant, account.user.id
-    tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now)
+    tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
     if store_users.set_active(tx, tenant.id, user_id, active=False, now=now):
         store_users.give_seat_back(tx, tenant.id, now=now)
         active, closed = {"isActive": True}, {"isActive": False}

@@ -74,7 +74,7 @@ def start(
             return Started(running, is_new=False)
         if not subject.switch:
             raise AnotherRuns(running)
-        stopped = stop(tx, caller, now=now)
+        stopped = stop(tx, caller, now=now, end_inferred=True)
     store.add_project(tx, caller.tenant.id, organization=caller.tenant.organization, project=subject.project)
     timer = _start(tx, caller, subject, now=now, timer_id=new_id())
     if timer is None:
@@ -82,13 +82,16 @@ def start(
     return Started(timer, is_new=True, stopped=stopped)
 
 
-def stop(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> TimeEntry:
+def stop(tx: sa.Connection, caller: Caller, *, now: dt.datetime, end_inferred: bool = False) -> TimeEntry:
     """Ends the running timer at `now`, whatever the plan's state: hours are never held hostage.
+
+    A switch infers the end: a stop that was made before it, and is under way, may still say when that was.
 
     Raises:
         Conflict: `no_running_timer`.
     """
-    entry = stop_if_running(tx, caller.tenant, caller.user.id, actor_id=caller.user.id, now=now)
+    user_id = caller.user.id
+    entry = stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=end_inferred)
     if entry is None:
         raise Conflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
     return entry

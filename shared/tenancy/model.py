@@ -44,6 +44,7 @@ class Tenant:
     seats_used: int
     seat_limit: int | None
     write_back: bool  # hours go to Completed Work
+    forgotten_timer_limit_ms: int
 
     @property
     def zone(self) -> ZoneInfo:

@@ -26,6 +26,7 @@ TENANT_COLUMNS: Final = (
     tenants.c.seats_used,
     tenants.c.seat_limit,
     tenants.c.write_back,
+    tenants.c.forgotten_timer_limit_ms,
 )
 USER_COLUMNS: Final = (
     users.c.id,
@@ -46,7 +47,8 @@ _CALLER: Final[sa.Select[Any]] = (
 _CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
 _TENANT_LOCKED: Final = locked(_TENANT, tenants)
-_TENANT_HELD: Final = locked(sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant")), tenants)
+_TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
+_TENANT_HELD: Final = locked(_TENANT_BY_ID, tenants)
 _MONTH = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
@@ -68,6 +70,7 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
         seats_used=row.seats_used,
         seat_limit=row.seat_limit,
         write_back=row.write_back,
+        forgotten_timer_limit_ms=row.forgotten_timer_limit_ms,
     )
 
 
@@ -102,6 +105,10 @@ def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | 
     """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
     row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     return None if row is None else tenant_of(row)
+
+
+def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
+    return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
 def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:

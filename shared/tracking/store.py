@@ -1,6 +1,7 @@
 """The rows of tracked time that several slices touch: the running timer and its end, entries with days, the log."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -25,6 +26,11 @@ RUNNING_COLUMNS: Final = (
 _OF_USER: Final = (running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user"))
 _RUNNING: Final[sa.Select[Any]] = sa.select(*RUNNING_COLUMNS).where(*_OF_USER)
 _END: Final[Any] = running_timers.delete().where(*_OF_USER).returning(*RUNNING_COLUMNS)
+_END_THIS: Final[Any] = (
+    running_timers.delete()
+    .where(*_OF_USER, running_timers.c.public_id == bindparam("public"))
+    .returning(*RUNNING_COLUMNS)
+)
 _ADD_ENTRY = time_entries.insert().returning(time_entries.c.id)
 _ADD_DAYS = time_entry_days.insert()
 _LOG = timer_log.insert().inline()
@@ -46,9 +52,13 @@ def running_of(row: sa.Row[Any]) -> RunningTimer:
     )
 
 
-def end_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
-    """Takes the running timer away; of two at once, one gets it and the other None."""
-    row = tx.execute(_END, {"tenant": tenant_id, "user": user_id}).first()
+def end_running(
+    tx: sa.Connection, tenant_id: int, user_id: int, timer_id: uuid.UUID | None = None
+) -> RunningTimer | None:
+    """Takes the running timer away, if it is the one that is named; of two at once, one gets it and the other None."""
+    whose = {"tenant": tenant_id, "user": user_id}
+    found = tx.execute(_END, whose) if timer_id is None else tx.execute(_END_THIS, {**whose, "public": timer_id})
+    row = found.first()
     return None if row is None else running_of(row)
 
 

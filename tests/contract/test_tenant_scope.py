@@ -23,6 +23,7 @@ ACROSS_TENANTS = {
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
+    ("timers.store_forgotten", "_TENANTS"),
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
