@@ -8,6 +8,7 @@ ApiError
 ├── NotFound              404  not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
+│   └── NotYet                 the same, and not kept for the Idempotency-Key
 ├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
@@ -110,7 +111,16 @@ class MethodNotAllowed(ApiError):
 
 
 class Conflict(ApiError):
+    """A final one is kept for the request's Idempotency-Key: a late repeat is told the same."""
+
     status, code, title = HTTPStatus.CONFLICT, "conflict", "The state of things does not allow this"
+    is_final: bool = True
+
+
+class NotYet(Conflict):
+    """Of a report that says which timer or when: what it says may be taken once the reports before it are here."""
+
+    is_final = False
 
 
 class PreconditionFailed(ApiError):

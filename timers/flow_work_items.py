@@ -15,6 +15,7 @@ from shared.tracking.store_work_items import CachedWorkItem
 
 
 FRESH: Final = dt.timedelta(days=1)
+MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
 def look_up(app: App, tenant: Tenant, ids: Iterable[int], visit: Visit) -> dict[int, CachedWorkItem]:
@@ -33,7 +34,8 @@ def existing_hours(app: App, tenant: Tenant, work_item_id: int, visit: Visit) ->
     except AzureDevOpsError:
         return None
     _kept(app, tenant, [item])
-    return item.completed_hours
+    hours = item.completed_hours
+    return hours if hours is not None and 0 <= hours <= MOST_HOURS else None
 
 
 def _kept(app: App, tenant: Tenant, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:

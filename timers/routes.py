@@ -1,26 +1,33 @@
 """The HTTP functions around a timer: start, stop and the running one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 import azure.functions as func
+import sqlalchemy as sa
 
+from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
-from shared.http.wire import NoFields, dump
+from shared.http.wire import dump
 from shared.tracking import model
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
-from timers import service
+from timers import rules, service, service_late
+from timers.flow_work_items import existing_hours
 from timers.routes_write_back import carried, standing
-from timers.schemas import StartedTimer, StartTimer
+from timers.schemas import StartedTimer, StartTimer, StopTimer
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "timers"
+_START_SECONDS: Final = 3.0  # a click should not feel slower because somebody else is
 
 
 @route(
@@ -32,40 +39,34 @@ _TAG: Final = "timers"
         tag=_TAG,
         summary="Start a timer on a work item",
         description="One timer runs per person. The same work item again answers 200 with the timer that runs; another "
-        "one answers 409 and carries it, unless `switch` stops it and starts the new one in one step.",
+        "one answers 409 and carries it, unless `switch` stops it and starts the new one in one step. A client that "
+        "was offline says `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a "
+        "start that comes after a later one has `ended` at that one. A 409 to a report that says when it was is not "
+        "kept for its Idempotency-Key: send it again after the reports before it.",
         body=StartTimer,
         asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
         problems={
-            400: ("wrong_organization",),
+            400: ("wrong_organization", "too_long_ago", "in_the_future"),
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
-            409: ("timer_already_running",),
+            409: ("timer_already_running", "timer_already_ended", "timer_id_taken", "inside_another_entry"),
         },
     ),
 )
 def start_timer(call: Call, body: StartTimer) -> Reply:
+    subject = _with_existing_hours(call, body.to_start())
     with call.transaction() as tx:
-        try:
-            started = service.start(tx, call.caller, body.to_start(), now=call.now, new_id=call.app.new_id)
-        except service.AnotherRuns as error:
-            error.extra["runningTimer"] = dump(_wire(call, error.timer))
-            raise
-        wire = StartedTimer.of(started.timer, user=call.caller.user.public_id, now=call.now)
-        if started.stopped is not None:
-            overlaps = overlapping(tx, call.caller.tenant.id, started.stopped)
-            stopped = TimeEntry.of(
-                started.stopped,
-                user=call.caller.user.public_id,
-                overlaps=overlaps,
-                standing=standing(tx, call, started.stopped),
-            )
-            wire = wire.model_copy(update={"stopped": stopped})
+        start = service_late.start if subject.is_report else service.start
+        with _carrying(call):
+            started = start(tx, call.caller, subject, now=call.now, new_id=call.app.new_id)
+        made = {name: _entry(call, tx, entry) for name, entry in started.made.items()}
+        wire = StartedTimer.of_started(started, made, user=call.caller.user.public_id, now=call.now)
         reply = call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
-    if started.stopped is None:
-        return reply
-    return carried(
-        call, started.stopped, reply, lambda far: wire.model_copy(update={"stopped": stopped.standing_at(far)})
-    )
+    for name, entry in started.made.items():
+        reply = carried(
+            call, entry, reply, lambda far, name=name: wire.model_copy(update={name: made[name].standing_at(far)})
+        )
+    return reply
 
 
 @route(
@@ -76,20 +77,27 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         path="timers/stop",
         tag=_TAG,
         summary="Stop the running timer and keep its time",
-        description="Works in every state of the plan. The entry has the timer's id.",
-        body=NoFields,
+        description="Works in every state of the plan. The entry has the timer's id. A client that was offline says "
+        "`stoppedAt`, and names the timer by `timerId`: then the end of an entry is that instant, if it was only "
+        "inferred from a later start or stopped by the service. An end that was said before stays, and is answered.",
+        body=StopTimer,
         asks_azure_devops=True,
         answers={200: Answer("The time entry", TimeEntry)},
-        problems={409: ("no_running_timer",)},
+        problems={
+            400: ("too_long_ago", "in_the_future"),
+            409: ("no_running_timer", "timer_not_started", "stop_before_start", "inside_another_entry"),
+        },
     ),
 )
-def stop_timer(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+def stop_timer(call: Call, body: StopTimer) -> Reply:
     with call.transaction() as tx:
-        entry = service.stop(tx, call.caller, now=call.now)
-        overlaps = overlapping(tx, call.caller.tenant.id, entry)
-        wire = TimeEntry.of(
-            entry, user=call.caller.user.public_id, overlaps=overlaps, standing=standing(tx, call, entry)
-        )
+        subject = body.to_stop()
+        with _carrying(call):
+            if subject.is_report:
+                entry = service_late.stop(tx, call.caller, subject, now=call.now)
+            else:
+                entry = service.stop(tx, call.caller, now=call.now)
+        wire = _entry(call, tx, entry)
         reply = call.answer(tx, HTTPStatus.OK, wire)
     return carried(call, entry, reply, wire.standing_at)
 
@@ -131,5 +139,42 @@ def discard_running_timer(call: Call) -> Reply:
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 
+def _with_existing_hours(call: Call, subject: service.Start) -> service.Start:
+    """With the item's Completed Work, where the caller did not say it and lets us ask. A start does not fail for that."""
+    if subject.existing_hours is not None or not call.has_azure_devops_token:
+        return subject
+    with call.transaction():
+        service.require_own_organization(call.caller, subject.organization)
+    try:
+        visit = call.visit_azure_devops(_START_SECONDS)
+    except AzureDevOpsError:
+        return subject
+    hours = existing_hours(call.app, call.caller.tenant, subject.work_item_id, visit)
+    return replace(subject, existing_hours=hours)
+
+
+def _entry(call: Call, tx: sa.Connection, entry: model.TimeEntry) -> TimeEntry:
+    return TimeEntry.of(
+        entry,
+        user=call.caller.user.public_id,
+        overlaps=overlapping(tx, call.caller.tenant.id, entry),
+        standing=standing(tx, call, entry),
+    )
+
+
 def _wire(call: Call, timer: model.RunningTimer) -> RunningTimer:
     return RunningTimer.of(timer, user=call.caller.user.public_id, now=call.now)
+
+
+@contextmanager
+def _carrying(call: Call) -> Iterator[None]:
+    """Puts the time that is in the way into the answer, so that the caller need not ask for it."""
+    user = call.caller.user.public_id
+    try:
+        yield
+    except rules.TimeInTheWay as error:
+        if error.timer is not None:
+            error.extra["runningTimer"] = dump(_wire(call, error.timer))
+        if error.entry is not None:
+            error.extra["entry"] = dump(TimeEntry.of(error.entry, user=user))
+        raise

@@ -15,7 +15,7 @@ from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
-from timers import store
+from timers import rules, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +28,42 @@ class Start:
     existing_hours: Decimal | None = None
     note: str | None = None
     switch: bool = False
+    started_at: dt.datetime | None = None
+    timer_id: uuid.UUID | None = None
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it says which timer or when, so that it may come late and in any order."""
+        return self.started_at is not None or self.timer_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What to stop, and when it was: what runs, and now, unless it says otherwise."""
+
+    stopped_at: dt.datetime | None = None
+    timer_id: uuid.UUID | None = None
+
+    @property
+    def is_report(self) -> bool:
+        """As of a Start."""
+        return self.stopped_at is not None or self.timer_id is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`is_new` is False when the same work item was running already; `stopped` is what a switch ended."""
+    """`is_new` is False when it was running already; `stopped` is what a switch ended; `ended` it is itself already."""
 
     timer: RunningTimer
     is_new: bool
     stopped: TimeEntry | None = None
+    ended: TimeEntry | None = None
 
-
-class AnotherRuns(Conflict):
-    """Carries the timer that is in the way, so that the caller need not ask for it."""
-
-    code = "timer_already_running"
-
-    def __init__(self, timer: RunningTimer) -> None:
-        super().__init__(
-            f"A timer runs on work item {timer.work_item.work_item_id}. Stop it first, or start with switch: true to "
-            "stop it and start this one in one step."
-        )
-        self.timer = timer
+    @property
+    def made(self) -> dict[str, TimeEntry]:
+        """The entries that came of it, by their names here."""
+        named = {"stopped": self.stopped, "ended": self.ended}
+        return {name: entry for name, entry in named.items() if entry is not None}
 
 
 def start(
@@ -64,21 +78,21 @@ def start(
     """
     require_tracking(caller.tenant, now)
     require_own_organization(caller, subject.organization)
-    timer = _start(tx, caller, subject, now=now, timer_id=new_id())
+    timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is not None:
         return Started(timer, is_new=True)
     running = find_running(tx, caller.tenant.id, caller.user.id)
     stopped = None
     if running is not None:
-        if _same(running, subject):
+        if is_same(running, subject):
             return Started(running, is_new=False)
         if not subject.switch:
-            raise AnotherRuns(running)
+            raise rules.AnotherRuns(running, is_final=True)
         stopped = stop(tx, caller, now=now, end_inferred=True)
-    store.add_project(tx, caller.tenant.id, organization=caller.tenant.organization, project=subject.project)
-    timer = _start(tx, caller, subject, now=now, timer_id=new_id())
+    add_project(tx, caller, subject)
+    timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is None:
-        raise Conflict("The timer changed while this was done. Look at the running timer and try again.")
+        raise changed_meanwhile()
     return Started(timer, is_new=True, stopped=stopped)
 
 
@@ -101,27 +115,70 @@ def discard(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> None:
     """Throws the running timer away, on record; when none runs there is nothing to do."""
     timer = tracking_store.end_running(tx, caller.tenant.id, caller.user.id)
     if timer is not None:
-        tracking_store.log(tx, caller.tenant.id, _event(EventKind.DISCARDED, caller, timer, at=now, now=now))
+        log(tx, caller, EventKind.DISCARDED, timer, at=now, now=now)
+
+
+def let_run(
+    tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
+) -> RunningTimer:
+    """Lets a timer run from an instant on, where none runs.
+
+    Raises:
+        Conflict: one runs after all.
+    """
+    timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
+    if timer is None:
+        add_project(tx, caller, subject)
+        timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
+    if timer is None:
+        raise changed_meanwhile()
+    return timer
 
 
 def _start(
-    tx: sa.Connection, caller: Caller, subject: Start, *, now: dt.datetime, timer_id: uuid.UUID
+    tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
 ) -> RunningTimer | None:
     values = {
         "name_key": store.project_key(subject.organization, subject.project),
         "work_item_id": subject.work_item_id,
-        "started_at": now,
+        "started_at": at,
         "existing_hours": subject.existing_hours,
         "note": subject.note,
     }
     timer = store.start(tx, caller.tenant.id, caller.user.id, timer_id=timer_id, values=values)
     if timer is not None:
-        tracking_store.log(tx, caller.tenant.id, _event(EventKind.STARTED, caller, timer, at=timer.started_at, now=now))
+        said = subject.started_at is not None
+        log(tx, caller, EventKind.STARTED, timer, at=timer.started_at, now=now, reported_late=said)
     return timer
 
 
-def _event(kind: EventKind, caller: Caller, timer: RunningTimer, *, at: dt.datetime, now: dt.datetime) -> TimerEvent:
-    return TimerEvent(kind, timer.id, caller.user.id, caller.user.id, timer.work_item, happened_at=at, received_at=now)
+def add_project(tx: sa.Connection, caller: Caller, subject: Start) -> None:
+    store.add_project(tx, caller.tenant.id, organization=caller.tenant.organization, project=subject.project)
+
+
+def log(
+    tx: sa.Connection,
+    caller: Caller,
+    kind: EventKind,
+    timer: RunningTimer,
+    *,
+    at: dt.datetime,
+    now: dt.datetime,
+    reported_late: bool = False,
+) -> None:
+    """Puts on record what the caller did to their timer."""
+    user_id = caller.user.id
+    event = TimerEvent(
+        kind,
+        timer.id,
+        user_id,
+        user_id,
+        timer.work_item,
+        happened_at=at,
+        received_at=now,
+        reported_late=reported_late,
+    )
+    tracking_store.log(tx, caller.tenant.id, event)
 
 
 def require_own_organization(caller: Caller, organization: str) -> None:
@@ -140,7 +197,12 @@ def require_own_organization(caller: Caller, organization: str) -> None:
         )
 
 
-def _same(running: RunningTimer, subject: Start) -> bool:
+def changed_meanwhile() -> Conflict:
+    return Conflict("The timer changed while this was done. Look at the running timer and try again.")
+
+
+def is_same(running: RunningTimer, subject: Start) -> bool:
+    """Whether a timer runs on what is to be started."""
     item = running.work_item
     key = store.project_key(item.organization, item.project)
     return item.work_item_id == subject.work_item_id and key == store.project_key(subject.organization, subject.project)

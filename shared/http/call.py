@@ -126,7 +126,8 @@ class Call:
         """The answer that the key had before; else, for a conflict, the refusal itself, kept from now on.
 
         A conflict is kept since a late repeat must not succeed where the first was told no. Other refusals are not:
-        whoever pays, signs in or corrects a field may send the same request again.
+        whoever pays, signs in or corrects a field may send the same request again, and so may whoever said when it
+        was, since what such a request does depends on what it says and not on when it comes.
         """
         if self.idempotency_key is None:
             return None
@@ -136,7 +137,7 @@ class Call:
                 return None
             key = self._request_key(caller)
             reply = recall(tx, key, now=self.now)
-            if reply is None and isinstance(error, Conflict):
+            if reply is None and isinstance(error, Conflict) and error.is_final:
                 reply = problem(error, operation=self.operation.id, request_id=self.request_id)
                 keep(tx, key, reply, now=self.now)
             return reply

@@ -4,7 +4,16 @@ import datetime as dt
 import re
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from shared.errors import ApiError
@@ -111,6 +120,24 @@ Instant = Annotated[
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time", "examples": ["2026-11-23T09:30:00.000Z"]}),
 ]
+_INSTANT: Final = re.compile(r"\A\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)\Z")
+
+
+def _instant(value: object) -> object:
+    """RFC 3339 only; pydantic would take a string of digits, too, for seconds since 1970."""
+    if not isinstance(value, str):
+        return value
+    try:
+        instant = dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC) if _INSTANT.match(value) else None
+    except (ValueError, OverflowError):
+        instant = None
+    if instant is None:
+        raise ValueError("must be an instant with its offset from UTC, like 2026-11-23T09:30:00.000Z")
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+# An instant that a client says, cut to the millisecond.
+SaidInstant = Annotated[Instant, BeforeValidator(_instant)]
 ElapsedMs = Annotated[int, Field(ge=0, description="whole milliseconds")]
 
 
