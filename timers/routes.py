@@ -140,7 +140,7 @@ def discard_running_timer(call: Call) -> Reply:
 
 
 def _with_existing_hours(call: Call, subject: service.Start) -> service.Start:
-    """With the item's Completed Work, where the caller did not say it and lets us ask. A start does not fail for that."""
+    """With the item's Completed Work, where the caller lets us ask and did not say it. No start fails for that."""
     if subject.existing_hours is not None or not call.has_azure_devops_token:
         return subject
     with call.transaction():

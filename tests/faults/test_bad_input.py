@@ -19,9 +19,10 @@ from tests.support.world import WORK_ITEM, Answer, Person
 
 SOON = 1.0  # seconds; generous, so that a busy machine does not fail the test
 NOBODY = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
-START, REGISTER = "timers/start", "tenants"
+START, STOP, REGISTER = "timers/start", "timers/stop", "tenants"
+RECENT = "2026-11-23T08:30:00.000Z"
 FULL: dict[str, dict[str, Any]] = {
-    START: {**WORK_ITEM, "existingHours": 1.5, "note": "why", "switch": False},
+    START: {**WORK_ITEM, "existingHours": 1.5, "note": "why", "switch": False, "startedAt": RECENT, "timerId": NOBODY},
     REGISTER: {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
     "entries": {
         **WORK_ITEM,
@@ -32,7 +33,7 @@ FULL: dict[str, dict[str, Any]] = {
     },
     f"entries/{NOBODY}/write-back": {},
     "work-items/refresh": {"organization": "contoso", "ids": [42]},
-    "timers/stop": {},
+    STOP: {"stoppedAt": RECENT, "timerId": NOBODY},
     "sign-in": {},
     "users": {"users": [{"email": "new@contoso.example"}]},
     "actions": {"type": "timer.opened", "page": "/work-item"},
@@ -130,19 +131,22 @@ WRONG = {
     "note": [b"1", b"[]", b'"\\u0000"', b'"%s"' % (b"x" * 401), b'"%s"' % (b"\\ud83d\\ude00" * 201)],
     "switch": [b"1", b'"true"', b"null", b"[]"],
 }
+INSTANTS = [b"1", b"1700000000", b"true", b'""', b'"1700000000"', b'"2026-11-23"', b'"2026-11-23T09:00:00"', b'"now"']
+IDS = [b"1", b"true", b'""', b'"7"', b'"%s0"' % NOBODY.encode(), b"[]", b"{}"]
+WRONG |= {"startedAt": INSTANTS, "timerId": IDS}
+WRONG_OF_STOP = {"stoppedAt": INSTANTS, "timerId": IDS}
 WRONG_OF_TENANT = {
     "name": [b"1", b"null", b'""', b'"\\u0000"', b'"%s"' % (b"x" * 201)],
     "azureDevOpsOrganization": [b"1", b"null", b'"a b"', b'"%s"' % (b"x" * 51)],
     "timeZone": [b"1", b"null", b'"Mars/Base"', b'"../../etc/passwd"', b'"\\u0000"', b'"localtime"'],
 }
+ALL_WRONG = {START: WRONG, STOP: WRONG_OF_STOP, REGISTER: WRONG_OF_TENANT}
 UNREADABLE = {b"NaN", b"Infinity", b"-Infinity", b"9" * 5000}
 
 
-@pytest.mark.parametrize(
-    ("path", "name"), [(START, name) for name in WRONG] + [(REGISTER, name) for name in WRONG_OF_TENANT]
-)
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, wrong in ALL_WRONG.items() for name in wrong])
 def test_a_wrong_value_is_refused_and_its_field_is_named(ada, path, name):
-    for raw in (WRONG if path == START else WRONG_OF_TENANT)[name]:
+    for raw in ALL_WRONG[path][name]:
         answer = send(ada, path, with_raw(path, name, raw))
 
         assert answer.status == 400
@@ -159,7 +163,7 @@ def test_the_name_of_no_column_is_a_field(ada, path):
         assert (answer.code, pointers(answer)) == ("invalid_body", {f"/{column}"})
 
 
-@pytest.mark.parametrize("path", [START, REGISTER])
+@pytest.mark.parametrize("path", [START, STOP, REGISTER])
 def test_a_field_has_one_spelling(ada, path):
     for name in FULL[path]:
         spelled = to_snake(name)
@@ -170,7 +174,7 @@ def test_a_field_has_one_spelling(ada, path):
             assert f"/{spelled}" in pointers(answer) & pointers(alone)
 
 
-@pytest.mark.parametrize("path", [START, REGISTER])
+@pytest.mark.parametrize("path", [START, STOP, REGISTER])
 def test_a_field_given_twice_is_refused(ada, path):
     for name, value in FULL[path].items():
         raw = json.dumps(value).encode()

@@ -14,14 +14,17 @@ from itertools import count
 import pytest
 import requests
 
+from shared import clock
 from tests.devcloud import processes
 from tests.faults import product
 from tests.faults.ledger import Stored, broken
 from tests.support.world import Answer, Http, Person
+from tests.timers import late
 
 
 AFTER_COMMIT = 0
 KEY = "the-same-key"
+NOW = clock.now()
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ def stop(person: Person) -> Answer:
     return person.stop(key=KEY)
 
 
+def start_late(person: Person) -> Answer:
+    """Inside what ran on only because nobody had said its end, and before what runs now."""
+    return late.start(person, NOW - 2 * late.HOUR, key=KEY, project="Launch", workItemId=7)
+
+
+def stop_late(person: Person) -> Answer:
+    return late.stop(person, NOW - 2 * late.HOUR, key=KEY)
+
+
 def assert_started(stored: Stored, before: Stored, answer: Answer) -> None:
     assert answer.status == 201
     assert stored.started == before.started + Counter([answer.body["id"]])
@@ -106,11 +118,38 @@ def assert_stopped(stored: Stored, before: Stored, answer: Answer) -> None:
     assert stored.entries == stored.stopped == {before.running[0]: answer.body["elapsedMs"]}
 
 
+def assert_placed(stored: Stored, before: Stored, answer: Answer) -> None:
+    [earlier] = before.entries
+    assert (answer.status, answer.body["ended"]["elapsedMs"]) == (201, 3_600_000)
+    assert stored.started == before.started + Counter([answer.body["id"]])
+    assert stored.running == before.running
+    assert stored.entries == {earlier: 3_600_000, answer.body["id"]: 3_600_000}
+
+
+def assert_said(stored: Stored, before: Stored, answer: Answer) -> None:
+    assert (answer.status, answer.body["elapsedMs"]) == (200, 3_600_000)
+    assert (stored.started, stored.running) == (before.started, before.running)
+    assert stored.entries == {answer.body["id"]: 3_600_000}
+
+
+def nothing(_person: Person) -> None:
+    """Nothing happened before."""
+
+
+def a_timer(person: Person) -> None:
+    assert person.start(6).status == 201
+
+
+def a_switch(person: Person) -> None:
+    assert late.start(person, NOW - 3 * late.HOUR, workItemId=6).status == 201
+    assert late.start(person, NOW - late.HOUR, workItemId=8, switch=True).status == 201
+
+
 @dataclass(frozen=True)
 class Doing:
-    """A request, whether a timer runs before it, and what the database must hold once it is done."""
+    """A request, what happened before it, and what the database must hold once it is done."""
 
-    running: bool
+    before: Callable[[Person], None]
     send: Callable[[Person], Answer]
     assert_done: Callable[[Stored, Stored, Answer], None]
 
@@ -118,9 +157,11 @@ class Doing:
 EACH = pytest.mark.parametrize(
     "doing",
     [
-        pytest.param(Doing(running=False, send=start, assert_done=assert_started), id="start"),
-        pytest.param(Doing(running=True, send=start, assert_done=assert_switched), id="switch"),
-        pytest.param(Doing(running=True, send=stop, assert_done=assert_stopped), id="stop"),
+        pytest.param(Doing(before=nothing, send=start, assert_done=assert_started), id="start"),
+        pytest.param(Doing(before=a_timer, send=start, assert_done=assert_switched), id="switch"),
+        pytest.param(Doing(before=a_timer, send=stop, assert_done=assert_stopped), id="stop"),
+        pytest.param(Doing(before=a_switch, send=start_late, assert_done=assert_placed), id="late start"),
+        pytest.param(Doing(before=a_switch, send=stop_late, assert_done=assert_said), id="late stop"),
     ],
 )
 
@@ -131,7 +172,7 @@ def somebody(one_host, entra) -> Callable[[Doing], Person]:
 
     def make(doing: Doing) -> Person:
         ada = product.admin(entra, one_host)
-        assert not doing.running or ada.start(6).status == 201
+        doing.before(ada)
         return ada
 
     return make
