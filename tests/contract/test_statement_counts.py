@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.world import new_id
+from tests.timers import late
 
 
 TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK")
@@ -107,6 +108,23 @@ def test_a_repeated_start_sends_six(ada, counted):
 
     assert repeated.headers["Idempotent-Replayed"] == "true"
     assert len(sent) == 6, sent  # as a start of what runs, undone; then caller and the answer that was kept
+
+
+def test_a_report_of_a_start_sends_four_more(ada, counted, clock):
+    with counted() as sent:
+        started = late.start(ada, clock(), timerId=new_id(), key=new_id())
+
+    assert started.status == 201
+    assert len(sent) == 8, sent  # caller, running?, known?, what ran then, what began after, timer, log, key
+
+
+def test_a_report_of_a_stop_sends_two_more(ada, counted, clock):
+    late.start(ada, clock(), timerId=(timer := new_id()))
+    with counted() as sent:
+        stopped = late.stop(ada, clock(), timerId=timer, key=new_id())
+
+    assert stopped.status == 200
+    assert len(sent) == 9, sent  # caller, running, what began after, timer, entry, day, month, log, key
 
 
 def test_the_running_timer_takes_two(ada, counted):
