@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -19,6 +20,7 @@ from shared.tracking import model
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
+from shared.tracking.write_backs import Standing
 from timers import rules, service, service_late
 from timers.flow_work_items import existing_hours
 from timers.routes_write_back import carried, standing
@@ -63,9 +65,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         wire = StartedTimer.of_started(started, made, user=call.caller.user.public_id, now=call.now)
         reply = call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
     for name, entry in started.made.items():
-        reply = carried(
-            call, entry, reply, lambda far, name=name: wire.model_copy(update={name: made[name].standing_at(far)})
-        )
+        reply = carried(call, entry, reply, partial(_told, wire, name, made[name]))
     return reply
 
 
@@ -160,6 +160,10 @@ def _entry(call: Call, tx: sa.Connection, entry: model.TimeEntry) -> TimeEntry:
         overlaps=overlapping(tx, call.caller.tenant.id, entry),
         standing=standing(tx, call, entry),
     )
+
+
+def _told(wire: StartedTimer, name: str, entry: TimeEntry, far: Standing) -> StartedTimer:
+    return wire.model_copy(update={name: entry.standing_at(far)})
 
 
 def _wire(call: Call, timer: model.RunningTimer) -> RunningTimer:

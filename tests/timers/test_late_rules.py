@@ -1,6 +1,7 @@
 import datetime as dt
 import uuid
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def entry(start_ms: int, length_ms: int, *, inferred: bool = True, source: Sourc
         time_zone=zone,
         end_inferred=inferred,
         version=3,
-        days=split(started_at, stopped_at, rules.ZoneInfo(zone)),
+        days=split(started_at, stopped_at, ZoneInfo(zone)),
     )
 
 
