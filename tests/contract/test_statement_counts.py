@@ -124,7 +124,7 @@ def test_a_report_of_a_stop_sends_two_more(ada, counted, clock):
         stopped = late.stop(ada, clock(), timerId=timer, key=new_id())
 
     assert stopped.status == 200
-    assert len(sent) == 9, sent  # caller, running, what began after, timer, entry, day, month, log, key
+    assert len(sent) == 10, sent  # caller, running, what began after, timer, entry, day, month, log, overlaps, key
 
 
 def test_the_running_timer_takes_two(ada, counted):
