@@ -1,19 +1,39 @@
-"""The HTTP function of the monthly report, as JSON or CSV."""
+"""The HTTP functions of the reports: month, week and any range of days, as JSON, CSV or a workbook."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPMethod, HTTPStatus
+from typing import Final
 
 import azure.functions as func
+import sqlalchemy as sa
 
-from reports import service, tables
-from reports.schemas import MonthReportQuery, Report
+from reports import service, tables, tables_summary, tables_week
+from reports.rules import Span
+from reports.schemas import Filters, MonthReportQuery, SummaryReportQuery, WeekReportQuery
+from reports.schemas_answers import Report, WeekReport
+from reports.store import Asked
+from reports.tables_summary import Heading
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import JSON, Answer, Operation
+from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.spreadsheet import CSV
+from shared.spreadsheet import CSV, XLSX
+from shared.tenancy.model import Tenant
 
 
 blueprint = func.Blueprint()
+_TAG: Final = "reports"
+_MEDIA: Final = {"json": JSON, "csv": CSV, "xlsx": XLSX}
+_EVERY: Final = (JSON, CSV, XLSX)
+_PROBLEMS: Final = {400: ("report_too_large",), 404: ("not_found",)}
+_ABOUT: Final = (
+    "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
+    "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists every "
+    "piece of time behind its sums."
+)
+Make = Callable[[sa.Connection, Asked, Heading, str], Reply | bytes]
 
 
 @route(
@@ -22,31 +42,116 @@ blueprint = func.Blueprint()
         id="get_month_report",
         method=HTTPMethod.GET,
         path="reports/month",
-        tag="reports",
+        tag=_TAG,
         summary="Where a month went",
-        description="Your own time; admins see everyone's. Days and months are those of the tenant's time zone when "
-        "each entry was stopped. Totals by group, by day and overall always agree.",
+        description=_ABOUT,
         query=MonthReportQuery,
-        answers={200: Answer("The report", Report, media=(JSON, CSV))},
+        answers={200: Answer("The report", Report, media=_EVERY)},
+        problems=_PROBLEMS,
     ),
 )
 def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
+    return _grouped(call, query)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_summary_report",
+        method=HTTPMethod.GET,
+        path="reports/summary",
+        tag=_TAG,
+        summary="Where the time of some days went",
+        description=_ABOUT + " At most 366 days; `from` and `to` are both in it.",
+        query=SummaryReportQuery,
+        answers={200: Answer("The report", Report, media=_EVERY)},
+        problems=_PROBLEMS,
+    ),
+)
+def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
+    return _grouped(call, query)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_week_report",
+        method=HTTPMethod.GET,
+        path="reports/week",
+        tag=_TAG,
+        summary="A timesheet of seven days",
+        description=_ABOUT + " Give `week`, or with `from` any weekday to begin on; lists who has time.",
+        query=WeekReportQuery,
+        answers={200: Answer("The timesheet", WeekReport, media=_EVERY)},
+        problems=_PROBLEMS,
+    ),
+)
+def get_week_report(call: Call, query: WeekReportQuery) -> Reply:
+    def make(tx: sa.Connection, asked: Asked, heading: Heading, wanted: str) -> Reply | bytes:
+        if wanted == XLSX:
+            return tables_week.week_book(heading, service.pieces(tx, asked))
+        week = service.week(tx, call.caller, asked)
+        return Reply.of(HTTPStatus.OK, WeekReport.of(week)) if wanted == JSON else tables.week_csv(week)
+
+    return _made(call, query, query.span, "Timesheet", make)
+
+
+def _grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
+    groups = query.group_by
+
+    def make(tx: sa.Connection, asked: Asked, heading: Heading, wanted: str) -> Reply | bytes:
+        if wanted == XLSX:
+            return tables_summary.report_book(heading, groups, service.pieces(tx, asked))
+        if wanted == CSV:
+            return tables.report_csv(groups, service.lines(tx, asked, groups))
+        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, asked, groups)))
+
+    return _made(call, query, query.span, "Time report", make)
+
+
+def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Reply:
+    """One report in the form that is wanted; what leaves as a file goes on record."""
+    wanted = _wanted(call, query)
+    # Whatever goes out to other services, such as reading work items anew, belongs here: before the transaction.
     with call.transaction() as tx:
-        user_id = None if call.sees_everyone else call.caller.user.id
-        report = service.month(tx, call.caller, query.month, groups=query.group_by, user_id=user_id)
-    if _wants_csv(call, query):
-        with call.app.transaction() as tx:  # a read cannot write, and an export goes on record
-            service.record_export(
-                tx, call.caller, query.month, file_format="csv", now=call.now, row_id=call.app.new_id()
-            )
-        name = f"timetracker-{report.month.first:%Y-%m}.csv"
-        headers = {"Content-Type": CSV, "Content-Disposition": f'attachment; filename="{name}"'}
-        return Reply(HTTPStatus.OK, tables.month_csv(report), headers)
-    return Reply.of(HTTPStatus.OK, Report.of(report))
+        asked = _asked(tx, call, query, span)
+        tenant = call.caller.tenant
+        heading = Heading(title, tenant.name, span, tenant.time_zone, call.now, _only(asked))
+        made = make(tx, asked, heading, wanted)
+    if isinstance(made, Reply):
+        return made
+    extension = "csv" if wanted == CSV else "xlsx"
+    with call.app.transaction() as tx:  # a read cannot write, and an export goes on record
+        service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
+    disposition = f'attachment; filename="{_name(tenant, span, extension)}"'
+    return Reply(HTTPStatus.OK, made, {"Content-Type": wanted, "Content-Disposition": disposition})
 
 
-def _wants_csv(call: Call, query: MonthReportQuery) -> bool:
+def _asked(tx: sa.Connection, call: Call, query: Filters, span: Span) -> Asked:
+    own, tenant = call.caller.user, call.caller.tenant
+    asked = Asked(tenant.id, tenant.organization, span, project=query.project, type=query.type)
+    if query.user is not None:
+        user_id, name = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
+        return replace(asked, user_id=user_id, user_name=name)
+    return asked if call.sees_everyone else replace(asked, user_id=own.id, user_name=own.display_name)
+
+
+def _only(asked: Asked) -> str:
+    """Which part of the tenant's time it is, for whoever finds the file later."""
+    parts = [
+        asked.user_name or "everyone",
+        "every project" if asked.project is None else f"project {asked.project}",
+        "every type of work item" if asked.type is None else f"work items of type {asked.type}",
+    ]
+    return ", ".join(parts)
+
+
+def _name(tenant: Tenant, span: Span, extension: str) -> str:
+    return f"timetracker-{tenant.slug}-{span.name}.{extension}"
+
+
+def _wanted(call: Call, query: Filters) -> str:
     if query.format is not None:
-        return query.format == "csv"
+        return _MEDIA[query.format]
     accepted = call.request.headers.get("accept", "")
-    return CSV in accepted and JSON not in accepted
+    return next((media for media in _EVERY if media in accepted), JSON)

@@ -1,116 +1,121 @@
-"""What a report is asked for with, and its shape on the wire."""
+"""What a report is asked for with."""
 
 import datetime as dt
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
-from reports import service
-from reports.rules import Group, Month
-from reports.store import Person
-from shared.http.wire import ElapsedMs, WireModel
-
-
-def _month(value: Any) -> Month:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    try:
-        return Month.of(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError("must be a month like 2026-11") from error
+from reports.rules import MOST_DAYS, Group, Span, date
+from shared.http.wire import WireModel, text
 
 
-def _groups(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
-    known = {group.value: group for group in Group}
-    if not words or len(set(words)) < len(words) or not set(words) <= known.keys():
-        raise ValueError(f"must be one or more of {', '.join(known)}, each once, separated by commas")
-    return tuple(known[word] for word in words)
+def _parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
+    def validate(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
+        try:
+            return parse(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"must be {wanted}") from error
+
+    return PlainValidator(validate)
 
 
+def _groups(value: str) -> tuple[Group, ...]:
+    groups = tuple(Group(word.strip()) for word in value.split(","))
+    if len(set(groups)) < len(groups):
+        raise ValueError("twice")
+    return groups
+
+
+_WORDS: Final = "project|user|workItem|day"
 MonthText = Annotated[
-    Month,
-    PlainValidator(_month),
+    Span,
+    _parsed(Span.month, "a month like 2026-11"),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
+]
+WeekText = Annotated[
+    Span,
+    _parsed(Span.week, "a week of a year that has it, like 2026-W48"),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[0-9]{4}-W[0-5][0-9]$", "description": "a week of ISO 8601, like 2026-W48"}
+    ),
+]
+DateText = Annotated[
+    dt.date, _parsed(date, "a day like 2026-11-23"), WithJsonSchema({"type": "string", "format": "date"})
 ]
 Groups = Annotated[
     tuple[Group, ...],
-    PlainValidator(_groups),
+    _parsed(_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": "^(project|user|workItem|day)(,(project|user|workItem|day)){0,3}$",
-            "description": "any of project, user, workItem, day, separated by commas",
+            "pattern": f"^({_WORDS})(,({_WORDS})){{0,3}}$",
+            "description": "any of project, user, workItem, day, separated by commas; rows come in this order",
         }
     ),
 ]
 
 
-class MonthReportQuery(WireModel):
-    month: MonthText
+class Filters(WireModel):
+    project: text(64) | None = Field(None, description="only the project of this name")  # type: ignore[valid-type]
+    user: str | None = Field(None, description="only the person with this id")
+    type: text(128) | None = Field(None, description="only work items of this type, like Bug")  # type: ignore[valid-type]
+    format: Literal["json", "csv", "xlsx"] | None = Field(
+        None, description="json, csv or xlsx; an Accept header says the same"
+    )
+
+
+class _Grouped(Filters):
     group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
-    format: Literal["json", "csv"] | None = Field(None, description="json or csv; Accept: text/csv says the same")
 
 
-class ReportUser(WireModel):
-    id: str
-    display_name: str
-    email: str
+class MonthReportQuery(_Grouped):
+    month: MonthText
 
+    @property
+    def span(self) -> Span:
+        return self.month
+
+
+class SummaryReportQuery(_Grouped):
+    from_: DateText = Field(validation_alias="from", serialization_alias="from")
+    to: DateText = Field(json_schema_extra={"description": f"the last day, at most {MOST_DAYS} days in all"})
+
+    @field_validator("to")
     @classmethod
-    def of(cls, person: Person) -> Self:
-        return cls(id=str(person.id), display_name=person.display_name, email=person.email)
+    def _is_a_span(cls, to: dt.date, info: ValidationInfo) -> dt.date:
+        first = info.data.get("from_", to)
+        if to < first:
+            raise ValueError("must not be before from")
+        if (to - first).days >= MOST_DAYS:
+            raise ValueError(f"must be at most {MOST_DAYS} days from the first")
+        return to
+
+    @property
+    def span(self) -> Span:
+        return Span.days(self.from_, self.to)
 
 
-class ReportWorkItem(WireModel):
-    id: int
+class WeekReportQuery(Filters):
+    week: WeekText | None = None
+    from_: DateText | None = Field(
+        None,
+        validation_alias="from",
+        serialization_alias="from",
+        validate_default=True,
+        json_schema_extra={"description": "instead of week: the first of seven days, of any weekday"},
+    )
 
-
-class ReportRow(WireModel):
-    project: str | None = None
-    user: ReportUser | None = None
-    work_item: ReportWorkItem | None = None
-    date: dt.date | None = None
-    elapsed_ms: ElapsedMs
-    entries: int
-
+    @field_validator("from_")
     @classmethod
-    def of(cls, row: service.Row) -> Self:
-        person = row.user
-        return cls(
-            project=row.project,
-            user=None if person is None else ReportUser.of(person),
-            work_item=None if row.work_item is None else ReportWorkItem(id=row.work_item),
-            date=row.date,
-            elapsed_ms=row.elapsed_ms,
-            entries=row.entries,
-        )
+    def _is_one_of_the_two(cls, first: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        if "week" in info.data and (first is None) == (info.data["week"] is None):
+            raise ValueError("must be given where week is not, and only there")
+        return first
 
-
-class ReportDay(WireModel):
-    date: dt.date
-    elapsed_ms: ElapsedMs
-
-
-class Report(WireModel):
-    """`from` and `to` are the first and the last day, both in the report."""
-
-    from_: dt.date = Field(serialization_alias="from", validation_alias="from")
-    to: dt.date
-    time_zone: str
-    group_by: list[Group]
-    rows: list[ReportRow]
-    days: list[ReportDay]
-    total_ms: ElapsedMs
-
-    @classmethod
-    def of(cls, report: service.Report) -> Self:
-        return cls.model_validate(
-            {
-                "from": report.month.first,
-                "to": report.month.last,
-                "time_zone": report.time_zone,
-                "group_by": list(report.groups),
-                "rows": [ReportRow.of(row) for row in report.rows],
-                "days": [ReportDay(date=date, elapsed_ms=ms) for date, ms in report.days],
-                "total_ms": report.total_ms,
-            }
-        )
+    @property
+    def span(self) -> Span:
+        if self.week is not None:
+            return self.week
+        assert self.from_ is not None  # noqa: S101 - one of the two is given
+        return Span.seven_days(self.from_)

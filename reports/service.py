@@ -1,69 +1,129 @@
-"""Adds a month up: rows by group, days, and a total that always agrees with both."""
+"""Adds time up over days: rows by group, days, and a total that always agrees with both."""
 
 import datetime as dt
+import itertools
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
-from reports import store
-from reports.rules import Group, Month
-from reports.store import Person, Sum
+from reports import store, store_pieces, store_sums
+from reports.rules import Group, Span
+from reports.store import Asked, Person, Row
+from reports.store_pieces import Piece
 from shared import audit
 from shared.audit import Action, Actor
+from shared.errors import InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    project: str | None
-    user: Person | None
-    work_item: int | None
-    date: dt.date | None
-    elapsed_ms: int
-    entries: int
+MOST_ROWS: Final = 50_000
+MOST_PIECES: Final = 250_000  # more would take a workbook longer than the platform waits
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    month: Month
+    span: Span
     time_zone: str
     groups: tuple[Group, ...]
     rows: list[Row]
     days: list[tuple[dt.date, int]]
-    total_ms: int
+
+    @property
+    def total_ms(self) -> int:
+        return sum(ms for _, ms in self.days)
 
 
-def month(
-    tx: sa.Connection, caller: Caller, subject: Month, *, groups: tuple[Group, ...], user_id: int | None
-) -> Report:
-    """The month of one user, or of the whole tenant, by the days in force when each entry was stopped."""
-    tenant_id = caller.tenant.id
-    wanted = frozenset(groups)
-    days = _sums(tx, tenant_id, frozenset({Group.DAY}), subject, user_id)
-    sums = days if wanted == {Group.DAY} else _sums(tx, tenant_id, wanted, subject, user_id)
-    projects = store.project_names(tx, tenant_id) if Group.PROJECT in wanted else {}
-    people = store.people(tx, tenant_id) if Group.USER in wanted else {}
-    rows = [
-        Row(
-            project=None if each.project is None else projects[each.project],
-            user=None if each.user is None else people[each.user],
-            work_item=each.work_item,
-            date=each.day,
-            elapsed_ms=each.elapsed_ms,
-            entries=each.entries,
+@dataclass(frozen=True, slots=True)
+class PersonWeek:
+    """One line of a timesheet: milliseconds of each of the seven days."""
+
+    user: Person
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    span: Span
+    time_zone: str
+    rows: list[PersonWeek]
+
+    @property
+    def days(self) -> tuple[int, ...]:
+        return tuple(sum(row.days[number] for row in self.rows) for number, _ in enumerate(self.span))
+
+
+def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyone: bool) -> tuple[int, str]:
+    """The row and the name of the person with this id.
+
+    Raises:
+        NotFound: nobody in the tenant has it, or the caller may see no one but themselves.
+    """
+    if wanted == caller.user.public_id:
+        return caller.user.id, caller.user.display_name
+    found = store.find_user(tx, caller.tenant.id, wanted) if everyone and wanted is not None else None
+    if found is None:
+        raise NotFound("There is no such person in your organisation.")
+    return found
+
+
+def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...]) -> Report:
+    """The time of some days by every combination of the groups.
+
+    Raises:
+        InvalidRequest: it has more rows than anybody could look at.
+    """
+    sums = store_sums.read(tx, asked, groups, most=MOST_ROWS + 1)
+    rows = list(sums.rows)
+    if len(rows) > MOST_ROWS:
+        raise _too_large(
+            f"This report has more than {MOST_ROWS:,} rows. Ask for fewer days, group by less, or take csv."
         )
-        for each in sums
-    ]
-    rows.sort(key=_order)
-    by_day = [(each.day, each.elapsed_ms) for each in days if each.day is not None]
-    return Report(subject, caller.tenant.time_zone, groups, rows, by_day, sum(ms for _, ms in by_day))
+    return Report(asked.span, caller.tenant.time_zone, groups, rows, sums.days)
+
+
+def lines(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...]) -> Iterator[Row]:
+    """The rows of a report of any length, as the database hands them out."""
+    return store_sums.read(tx, asked, groups).rows
+
+
+def week(tx: sa.Connection, caller: Caller, asked: Asked) -> Week:
+    """A timesheet: everybody who worked in these seven days, by day."""
+    rows = store_sums.read(tx, asked, (Group.USER, Group.DAY)).rows
+    return Week(asked.span, caller.tenant.time_zone, grid(asked.span, rows))
+
+
+def grid(span: Span, rows: Iterator[Row]) -> list[PersonWeek]:
+    """Rows by person and day, those of a person together, as lines that have every day."""
+    found = []
+    for person, of_person in itertools.groupby(rows, lambda row: row.user):
+        by_date = {row.date: row.elapsed_ms for row in of_person}
+        if person is not None:
+            found.append(PersonWeek(person, tuple(by_date.get(day, 0) for day in span)))
+    return found
+
+
+def pieces(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
+    """Every piece of time asked for, oldest first, as the database hands them out.
+
+    Raises:
+        InvalidRequest: there are more than a workbook can be made of while the caller waits.
+    """
+    count = store_pieces.count(tx, asked)
+    if count > MOST_PIECES:
+        raise _too_large(
+            f"This workbook would list {count:,} entries, and {MOST_PIECES:,} is the most. Ask for fewer days, filter "
+            "by project or person, or take csv."
+        )
+    return store_pieces.read(tx, asked)
 
 
 def record_export(
-    tx: sa.Connection, caller: Caller, subject: Month, *, file_format: str, now: dt.datetime, row_id: uuid.UUID
+    tx: sa.Connection, caller: Caller, span: Span, *, file_format: str, now: dt.datetime, row_id: uuid.UUID
 ) -> None:
-    """Puts on record that somebody took a month's report out."""
+    """Puts on record that somebody took a report out."""
     audit.record(
         tx,
         caller.tenant.id,
@@ -71,17 +131,9 @@ def record_export(
         actor=Actor.user(caller.user.id),
         at=now,
         row_id=row_id,
-        after={"month": subject.first.strftime("%Y-%m"), "format": file_format},
+        after={"from": span.first, "to": span.last, "format": file_format},
     )
 
 
-def _sums(
-    tx: sa.Connection, tenant_id: int, groups: frozenset[Group], subject: Month, user_id: int | None
-) -> list[Sum]:
-    return store.month_sums(tx, tenant_id, groups, month_key=subject.key, first=subject.first, user_id=user_id)
-
-
-def _order(row: Row) -> tuple[str, str, int, dt.date]:
-    """As a reader looks for it: by name, then number, then date."""
-    person = "" if row.user is None else f"{row.user.display_name}\0{row.user.email}".casefold()
-    return (row.project or "").casefold(), person, row.work_item or 0, row.date or dt.date.min
+def _too_large(detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, code="report_too_large")

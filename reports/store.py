@@ -1,28 +1,30 @@
-"""The sums behind a report: each is one range of the covering index on the days of the entries."""
+"""Which pieces of time a report is about: whose, of which days, and of which work; and how its rows are told."""
 
 import datetime as dt
-import itertools
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from reports.rules import Group
-from shared.db.schema import projects, time_entry_days, users
+from reports.rules import Span
+from shared.db.schema import projects, time_entry_days, users, work_items
+from shared.text import key_of
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """`project` and `user` are our row numbers; what the report is not grouped by is None."""
+class Asked:
+    """Whose time is added up, and which of it; a filter that is None lets everything through."""
 
-    project: int | None
-    user: int | None
-    work_item: int | None
-    day: dt.date | None
-    elapsed_ms: int
-    entries: int
+    tenant_id: int
+    organization: str  # where the tenant's work items are looked up
+    span: Span
+    user_id: int | None = None
+    user_name: str | None = None
+    project: str | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,59 +34,103 @@ class Person:
     email: str
 
 
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A work item; what Azure DevOps says of it is None until it was read."""
+
+    id: int
+    type: str | None = None
+    title: str | None = None
+    assignee_name: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a report is not grouped by is None."""
+
+    project: str | None
+    user: Person | None
+    work_item: WorkItem | None
+    date: dt.date | None
+    elapsed_ms: int
+    entries: int
+
+
+class Filter(StrEnum):
+    USER = "user"
+    PROJECT = "project"
+    TYPE = "type"
+
+
 _days = time_entry_days.c
-_COLUMN: Final[dict[Group, sa.Column[Any]]] = {
-    Group.PROJECT: _days.project_id,
-    Group.USER: _days.user_id,
-    Group.WORK_ITEM: _days.work_item_id,
-    Group.DAY: _days.work_date,
+TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+# A name stands for the projects of this name in every organisation that the tenant has had.
+_NAMED: Final = sa.select(projects.c.id).where(
+    projects.c.tenant_id == TENANT,
+    projects.c.name_key == sa.func.lower(projects.c.organization) + "/" + bindparam("project", type_=sa.Unicode),
+)
+_OF_TYPE: Final = sa.select(work_items.c.work_item_id).where(
+    work_items.c.tenant_id == TENANT,
+    work_items.c.organization_key == bindparam("organization", type_=sa.String),
+    sa.or_(
+        work_items.c.type == bindparam("type", type_=sa.Unicode),
+        sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
+    ),
+)
+_ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
+    Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
+    Filter.PROJECT: _days.project_id.in_(_NAMED),
+    Filter.TYPE: _days.work_item_id.in_(_OF_TYPE),
 }
-# An entry that began before the month counts on the month's first day.
-_COUNTS = sa.case((sa.or_(_days.starts_entry == 1, _days.work_date == bindparam("first")), 1), else_=0)
-
-
-def _sums(groups: frozenset[Group], *, one_user: bool) -> sa.Select[Any]:
-    grouped = [_COLUMN[group] for group in Group if group in groups]
-    dimensions = [
-        (_COLUMN[group] if group in groups else sa.null()).label(f"of_{group.name.lower()}") for group in Group
-    ]
-    # On one day an entry has one piece; over several, it is counted on the day it begins.
-    entries = sa.func.count() if Group.DAY in groups else sa.func.sum(_COUNTS)
-    select = sa.select(
-        *dimensions,
-        sa.func.sum(_days.elapsed_ms, type_=sa.BigInteger).label("elapsed_ms"),
-        sa.type_coerce(entries, sa.Integer).label("entries"),
-    ).where(_days.tenant_id == bindparam("tenant"), _days.month_key == bindparam("month"))
-    if one_user:
-        select = select.where(_days.user_id == bindparam("user"))
-    return select.group_by(*grouped).order_by(*grouped)
-
-
-_ALL_GROUPS: Final = [frozenset(some) for size in range(1, 5) for some in itertools.combinations(Group, size)]
-_STATEMENTS: Final = {
-    (groups, one_user): _sums(groups, one_user=one_user) for groups in _ALL_GROUPS for one_user in (False, True)
-}
-_PROJECTS = sa.select(projects.c.id, projects.c.name).where(projects.c.tenant_id == bindparam("tenant"))
-_PEOPLE = sa.select(users.c.id, users.c.public_id, users.c.display_name, users.c.email).where(
-    users.c.tenant_id == bindparam("tenant")
+_USER: Final = sa.select(users.c.id, users.c.display_name).where(
+    users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public")
 )
 
 
-def month_sums(
-    tx: sa.Connection, tenant_id: int, groups: frozenset[Group], *, month_key: int, first: dt.date, user_id: int | None
-) -> list[Sum]:
-    """The month's time by every combination of the groups; of one user, or of everyone."""
-    parameters: dict[str, Any] = {"tenant": tenant_id, "month": month_key, "first": first}
-    if user_id is not None:
-        parameters["user"] = user_id
-    rows = tx.execute(_STATEMENTS[groups, user_id is not None], parameters)
-    return [Sum(row[0], row[1], row[2], row[3], int(row[4]), int(row[5])) for row in rows]
+def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[int, str] | None:
+    """The row number and the name of somebody."""
+    row = tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else (row.id, row.display_name)
 
 
-def project_names(tx: sa.Connection, tenant_id: int) -> dict[int, str]:
-    return {row.id: row.name for row in tx.execute(_PROJECTS, {"tenant": tenant_id})}
+def filters_of(asked: Asked) -> frozenset[Filter]:
+    given = {Filter.USER: asked.user_id, Filter.PROJECT: asked.project, Filter.TYPE: asked.type}
+    return frozenset(name for name, value in given.items() if value is not None)
 
 
-def people(tx: sa.Connection, tenant_id: int) -> dict[int, Person]:
-    rows = tx.execute(_PEOPLE, {"tenant": tenant_id})
-    return {row.id: Person(row.public_id, row.display_name, row.email) for row in rows}
+def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnElement[bool]]:
+    """The pieces that are asked for: one range of the index on the tenant and the month, or months."""
+    if one_month:
+        when = [_days.month_key == bindparam("first_month")]
+    else:
+        when = [
+            _days.month_key.between(bindparam("first_month"), bindparam("last_month")),
+            _days.work_date.between(bindparam("first"), bindparam("last")),
+        ]
+    return [_days.tenant_id == TENANT, *when, *(_ONLY[each] for each in Filter if each in filters)]
+
+
+def parameters(asked: Asked) -> dict[str, Any]:
+    first_month, last_month = asked.span.month_keys
+    return {
+        "tenant": asked.tenant_id,
+        "organization": asked.organization.lower(),
+        "first": asked.span.first,
+        "last": asked.span.last,
+        "first_month": first_month,
+        "last_month": last_month,
+        "user": asked.user_id,
+        "project": key_of(asked.project or "", 256),
+        "type": asked.type,
+        "type_lower": (asked.type or "").lower(),
+    }
+
+
+def of_cache(work_item_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Joins a number with what was last read of this work item in the tenant's organisation."""
+    return sa.and_(
+        work_items.c.tenant_id == TENANT,
+        work_items.c.organization_key == bindparam("organization", type_=sa.String),
+        work_items.c.work_item_id == work_item_id,
+    )

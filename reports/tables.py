@@ -1,11 +1,12 @@
-"""A report as a table for a spreadsheet."""
+"""A report as a table of text: its columns by group, and the timesheet's."""
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
 from reports.rules import Group
-from reports.service import Report, Row
+from reports.service import Week
+from reports.store import Row
 from shared.spreadsheet import to_csv
 
 
@@ -22,7 +23,10 @@ def _user(row: Row) -> Iterable[str | int]:
 
 
 def _work_item(row: Row) -> Iterable[str | int]:
-    return [row.work_item or ""]
+    item = row.work_item
+    if item is None:
+        return [""] * 5
+    return [item.id, item.type or "", item.title or "", item.assignee_name or "", item.state or ""]
 
 
 def _day(row: Row) -> Iterable[str | int]:
@@ -32,9 +36,13 @@ def _day(row: Row) -> Iterable[str | int]:
 _COLUMNS: Final[dict[Group, tuple[tuple[str, ...], Cells]]] = {
     Group.PROJECT: (("Project",), _project),
     Group.USER: (("Person", "E-mail"), _user),
-    Group.WORK_ITEM: (("Work item",), _work_item),
+    Group.WORK_ITEM: (("Work item", "Type", "Title", "Assignee", "State"), _work_item),
     Group.DAY: (("Date",), _day),
 }
+
+
+def titles(groups: Iterable[Group]) -> list[str]:
+    return [title for group in groups for title in _COLUMNS[group][0]]
 
 
 def hours(elapsed_ms: int) -> str:
@@ -42,11 +50,21 @@ def hours(elapsed_ms: int) -> str:
     return f"{Decimal(elapsed_ms) / _MS_PER_HOUR:.4f}"
 
 
-def month_csv(report: Report) -> bytes:
-    chosen = [_COLUMNS[group] for group in report.groups]
-    header = [title for titles, _ in chosen for title in titles]
-    rows = (
-        [cell for _, cells in chosen for cell in cells(row)] + [hours(row.elapsed_ms), row.elapsed_ms, row.entries]
-        for row in report.rows
+def report_csv(groups: tuple[Group, ...], rows: Iterable[Row]) -> bytes:
+    """A line for every row, without totals, so that whoever adds a column up counts nothing twice."""
+    chosen = [_COLUMNS[group][1] for group in groups]
+    lines = (
+        [cell for cells in chosen for cell in cells(row)] + [hours(row.elapsed_ms), row.elapsed_ms, row.entries]
+        for row in rows
     )
-    return to_csv([*header, "Hours", "Milliseconds", "Entries"], rows)
+    return to_csv([*titles(groups), "Hours", "Milliseconds", "Entries"], lines)
+
+
+def week_csv(week: Week) -> bytes:
+    """A line for every person, with the hours of each day."""
+    dates = [day.isoformat() for day in week.span]
+    lines: Iterable[list[str | int]] = (
+        [row.user.display_name, row.user.email, *map(hours, row.days), hours(sum(row.days)), sum(row.days)]
+        for row in week.rows
+    )
+    return to_csv(["Person", "E-mail", *dates, "Hours", "Milliseconds"], lines)

@@ -71,5 +71,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
         "refresh_work_items": Permission(Access.USER),
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_summary_report": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_week_report": Permission(Access.USER, everyone=Access.ADMIN),
     }
 )

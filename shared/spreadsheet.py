@@ -2,13 +2,16 @@
 
 import csv
 import io
+import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 
 CSV: Final = "text/csv"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _TRIGGERS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
                     "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+_IN_MEMORY: Final = 2**20
 
 
 def safe(cell: str | float) -> str:
@@ -19,9 +22,17 @@ def safe(cell: str | float) -> str:
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> bytes:
-    """A table in UTF-8 with a byte-order mark, by which spreadsheets know the encoding."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows([safe(cell) for cell in row] for row in rows)
-    return out.getvalue().encode("utf-8-sig")
+    """A table in UTF-8 with a byte-order mark, by which spreadsheets know the encoding.
+
+    Rows are written away as they come, so however many there are, only the bytes of the answer are held.
+    """
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+        out = io.TextIOWrapper(spool, encoding="utf-8-sig", newline="")
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow(header)
+        writer.writerows([safe(cell) for cell in row] for row in rows)
+        out.flush()
+        spool.seek(0)
+        body = spool.read()
+        out.detach()
+    return body

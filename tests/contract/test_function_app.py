@@ -82,6 +82,7 @@ HEAVY = (
     "hypothesis",
     "uvicorn",
     "typer",
+    "xlsxwriter",
 )
 
 

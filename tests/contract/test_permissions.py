@@ -26,7 +26,12 @@ BODIES = {
     "rename_me": {"displayName": "Renamed"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
-QUERIES = {"get_month_report": {"month": "2026-11"}, "delete_entry": {"reason": "by mistake"}}
+QUERIES = {
+    "delete_entry": {"reason": "by mistake"},
+    "get_month_report": {"month": "2026-11"},
+    "get_summary_report": {"from": "2026-11-01", "to": "2026-11-30"},
+    "get_week_report": {"week": "2026-W48"},
+}
 PEOPLE = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.USER)
 ABOUT_SOMEBODY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("users/{id}")]
 ABOUT_AN_ENTRY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("entries/{id}")]

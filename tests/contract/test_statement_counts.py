@@ -136,13 +136,31 @@ def test_the_running_timer_takes_two(ada, counted):
     assert len(sent) == 2, sent  # caller, timer
 
 
-@pytest.mark.parametrize(("group_by", "statements"), [("day", 2), ("workItem", 3), ("project", 4), ("project,user", 5)])
-def test_a_report_sends_at_most_five(ada, counted, group_by, statements):
+@pytest.mark.parametrize("group_by", ["day", "workItem", "project,user", "user,workItem,project,day"])
+def test_a_report_sends_two_however_it_is_grouped(ada, counted, group_by):
     with counted() as sent:
         report = ada.report(groupBy=group_by)
 
     assert report.body["totalMs"] == 60_000
-    assert len(sent) == statements, sent  # caller, days, sums by group, names of projects, names of people
+    assert len(sent) == 2, sent  # caller; days, rows and names
+
+
+def test_a_filter_by_person_sends_one_more(ada, world, counted):
+    ben = world.member(ada).get("me").body["id"]
+    with counted() as sent:
+        report = ada.get("reports/week", week="2026-W48", user=ben, project="Website", type="Bug")
+
+    assert report.body["totalMs"] == 0
+    assert len(sent) == 3, sent  # caller, the person, the timesheet
+
+
+@pytest.mark.parametrize(("file_format", "statements"), [("csv", 3), ("xlsx", 4)])
+def test_an_export_sends_as_many_however_long_it_is(ada, counted, file_format, statements):
+    with counted() as sent:
+        exported = ada.report(format=file_format)
+
+    assert exported.status == 200
+    assert len(sent) == statements, sent  # caller, for xlsx how many pieces, what it holds; the record of it
 
 
 def test_an_entry_by_hand_sends_eight(ada, counted):

@@ -1,6 +1,7 @@
 """Every statement on a tenant's table names the tenant: collected from the modules that build them."""
 
 import importlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
+from reports import store_pieces, store_sums
+from reports.rules import Group
+from reports.store import Filter
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 
@@ -40,6 +44,16 @@ def statements():
             for each in found:
                 if isinstance(each, sa.sql.expression.Executable | InsertIfAbsent):
                     yield pytest.param((name, attribute), each, id=f"{name}.{attribute}")
+
+
+def reports():
+    """Built when first asked for, so a scan of the modules does not find them."""
+    every_filter = [frozenset(some) for size in range(4) for some in itertools.combinations(Filter, size)]
+    every_group = [some for size in range(1, 5) for some in itertools.permutations(Group, size)]
+    for filters, one_month in itertools.product(every_filter, (True, False)):
+        yield store_pieces.statement(filters, one_month=one_month)
+        yield store_pieces.count_statement(filters, one_month=one_month)
+        yield from (store_sums.statement(groups, filters, one_month=one_month) for groups in every_group)
 
 
 def table_of(column: Any) -> str:  # noqa: ANN401 - a column that is_tenant
@@ -75,6 +89,13 @@ def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module ho
 @pytest.mark.parametrize(("where", "statement"), list(statements()))
 def test_a_statement_names_the_tenant_of_every_table_it_touches(where, statement):
     assert names_its_tenant(statement) or where in ACROSS_TENANTS
+
+
+def test_every_statement_of_a_report_names_its_tenant():
+    made = list(reports())
+
+    assert len(made) == (64 + 2) * 8 * 2
+    assert all(names_its_tenant(statement) for statement in made)
 
 
 def test_the_scan_finds_the_statements():

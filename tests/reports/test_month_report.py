@@ -111,12 +111,13 @@ def test_csv_has_a_line_for_every_row(world, clock):
     work(ada, clock, 7, minutes=30)
     answer = ada.report(groupBy="day,workItem", format="csv")
     rows = list(csv.reader(io.StringIO(answer.raw.decode("utf-8-sig"))))
+    slug = ada.get("tenant").body["slug"]
 
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="timetracker-2026-11.csv"'
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="timetracker-{slug}-2026-11.csv"'
     assert rows == [
-        ["Date", "Work item", "Hours", "Milliseconds", "Entries"],
-        ["2026-11-23", "7", "0.5000", "1800000", "1"],
+        ["Date", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
+        ["2026-11-23", "7", "", "", "", "", "0.5000", "1800000", "1"],
     ]
 
 

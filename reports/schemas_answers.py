@@ -1,0 +1,126 @@
+"""The reports' shapes on the wire."""
+
+import datetime as dt
+from typing import Self
+
+from pydantic import Field
+
+from reports import service
+from reports.rules import Group
+from reports.store import Person, Row, WorkItem
+from shared.http.wire import ElapsedMs, WireModel
+
+
+class ReportUser(WireModel):
+    id: str
+    display_name: str
+    email: str
+
+    @classmethod
+    def of(cls, person: Person) -> Self:
+        return cls(id=str(person.id), display_name=person.display_name, email=person.email)
+
+
+class ReportWorkItem(WireModel):
+    """What Azure DevOps says of it is there once it was read."""
+
+    id: int
+    type: str | None = None
+    title: str | None = None
+    assignee_name: str | None = None
+    state: str | None = None
+
+    @classmethod
+    def of(cls, item: WorkItem) -> Self:
+        return cls(id=item.id, type=item.type, title=item.title, assignee_name=item.assignee_name, state=item.state)
+
+
+class ReportRow(WireModel):
+    project: str | None = None
+    user: ReportUser | None = None
+    work_item: ReportWorkItem | None = None
+    date: dt.date | None = None
+    elapsed_ms: ElapsedMs
+    entries: int
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        return cls(
+            project=row.project,
+            user=None if row.user is None else ReportUser.of(row.user),
+            work_item=None if row.work_item is None else ReportWorkItem.of(row.work_item),
+            date=row.date,
+            elapsed_ms=row.elapsed_ms,
+            entries=row.entries,
+        )
+
+
+class ReportDay(WireModel):
+    date: dt.date
+    elapsed_ms: ElapsedMs
+
+
+class Report(WireModel):
+    """`from` and `to` are the first and the last day, both in the report."""
+
+    from_: dt.date = Field(serialization_alias="from", validation_alias="from")
+    to: dt.date
+    time_zone: str
+    group_by: list[Group]
+    rows: list[ReportRow]
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+
+    @classmethod
+    def of(cls, report: service.Report) -> Self:
+        return cls.model_validate(
+            {
+                "from": report.span.first,
+                "to": report.span.last,
+                "time_zone": report.time_zone,
+                "group_by": list(report.groups),
+                "rows": [ReportRow.of(row) for row in report.rows],
+                "days": [ReportDay(date=date, elapsed_ms=ms) for date, ms in report.days],
+                "total_ms": report.total_ms,
+            }
+        )
+
+
+class WeekRow(WireModel):
+    """`days` are seven, in order, those without time too."""
+
+    user: ReportUser
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+
+
+class WeekReport(WireModel):
+    """A timesheet of everybody who worked; `week` is there when the seven days are a week of ISO 8601."""
+
+    from_: dt.date = Field(serialization_alias="from", validation_alias="from")
+    to: dt.date
+    week: str | None = None
+    time_zone: str
+    rows: list[WeekRow]
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+
+    @classmethod
+    def of(cls, week: service.Week) -> Self:
+        def each_day(times: tuple[int, ...]) -> list[ReportDay]:
+            return [ReportDay(date=day, elapsed_ms=ms) for day, ms in zip(week.span, times, strict=True)]
+
+        rows = [
+            WeekRow(user=ReportUser.of(row.user), days=each_day(row.days), total_ms=sum(row.days)) for row in week.rows
+        ]
+        return cls.model_validate(
+            {
+                "from": week.span.first,
+                "to": week.span.last,
+                "week": week.span.name if week.span.is_iso_week else None,
+                "time_zone": week.time_zone,
+                "rows": rows,
+                "days": each_day(week.days),
+                "total_ms": sum(week.days),
+            }
+        )

@@ -1,0 +1,78 @@
+"""Adds pieces up while they pass, so that a workbook's sums and its list come from one reading and always agree."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from reports.rules import Group, Span
+from reports.store import Person, Row, WorkItem
+from reports.store_pieces import Piece
+
+
+class Tally:
+    """Holds the sums by group and by day, and of people, projects and work items each once; never the pieces."""
+
+    def __init__(self, span: Span, groups: tuple[Group, ...]) -> None:
+        self._first, self._groups = span.first, groups
+        self._sums: dict[tuple[Any, ...], list[int]] = {}
+        self._days: dict[dt.date, int] = {}
+        self._people: dict[int, Person] = {}
+        self._projects: dict[int, str] = {}
+        self._items: dict[int, WorkItem] = {}
+
+    def passing(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """The pieces as they come, each added up on its way."""
+        for piece in pieces:
+            self._add(piece)
+            yield piece
+
+    @property
+    def days(self) -> list[tuple[dt.date, int]]:
+        return sorted(self._days.items())
+
+    @property
+    def total_ms(self) -> int:
+        return sum(self._days.values())
+
+    def rows(self) -> list[Row]:
+        """As a reader looks for them: in the order of the groups, by name, number and date."""
+        return [self._row(key) for key in sorted(self._sums, key=self._order)]
+
+    def _add(self, piece: Piece) -> None:
+        self._people.setdefault(piece.user_id, piece.user)
+        self._projects.setdefault(piece.project_id, piece.project)
+        self._items.setdefault(piece.work_item.id, piece.work_item)
+        of = {
+            Group.PROJECT: piece.project_id,
+            Group.USER: piece.user_id,
+            Group.WORK_ITEM: piece.work_item.id,
+            Group.DAY: piece.date,
+        }
+        sums = self._sums.setdefault(tuple(of[group] for group in self._groups), [0, 0])
+        sums[0] += piece.elapsed_ms
+        # An entry counts on each day it is listed by, else once: where it began, or on the first day.
+        sums[1] += Group.DAY in self._groups or piece.starts_entry or piece.date == self._first
+        self._days[piece.date] = self._days.get(piece.date, 0) + piece.elapsed_ms
+
+    def _order(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        order: list[Any] = []
+        for group, value in zip(self._groups, key, strict=True):
+            if group is Group.PROJECT:
+                order.append(self._projects[value].casefold())
+            elif group is Group.USER:
+                person = self._people[value]
+                order += [person.display_name.casefold(), person.email]
+            order.append(value)
+        return tuple(order)
+
+    def _row(self, key: tuple[Any, ...]) -> Row:
+        of = dict(zip(self._groups, key, strict=True))
+        elapsed_ms, entries = self._sums[key]
+        return Row(
+            project=self._projects[of[Group.PROJECT]] if Group.PROJECT in of else None,
+            user=self._people[of[Group.USER]] if Group.USER in of else None,
+            work_item=self._items[of[Group.WORK_ITEM]] if Group.WORK_ITEM in of else None,
+            date=of.get(Group.DAY),
+            elapsed_ms=elapsed_ms,
+            entries=entries,
+        )

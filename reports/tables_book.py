@@ -1,0 +1,130 @@
+"""A workbook in progress: its formats, and cells that stay the text, the date or the duration they are."""
+
+import contextlib
+import datetime as dt
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+
+_MS_PER_DAY: Final = 86_400_000
+_MS_PER_HOUR: Final = 3_600_000
+_EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's clock knows no zones
+_LONG: Final = {
+    "strings_to_numbers": False,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "constant_memory": True,  # rows go to a file as they are written
+}
+_HEAD: Final = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F4E79", "border": 1, "border_color": "#1F4E79"}
+_SUM: Final = {"bold": True, "top": 2, "bg_color": "#DDEBF7"}
+_LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "text": {"valign": "top"},
+    "wrapped": {"valign": "top", "text_wrap": True},
+    "number": {"valign": "top", "num_format": "0"},
+    "date": {"valign": "top", "num_format": "yyyy-mm-dd", "align": "left"},
+    "instant": {"valign": "top", "num_format": "yyyy-mm-dd hh:mm:ss", "align": "left"},
+    "duration": {"valign": "top", "num_format": "[h]:mm:ss"},
+    "hours": {"valign": "top", "num_format": "#,##0.00"},
+    "title": {"bold": True, "font_size": 16, "font_color": "#1F4E79"},
+    "label": {"font_color": "#595959"},
+    "total": {"bold": True, "num_format": "[h]:mm:ss", "align": "left"},
+    "head": _HEAD,
+    "head_right": {**_HEAD, "align": "right"},
+    "head_date": {**_HEAD, "align": "right", "num_format": "ddd yyyy-mm-dd"},
+    "sum": _SUM,
+    "sum_duration": {**_SUM, "num_format": "[h]:mm:ss"},
+    "sum_hours": {**_SUM, "num_format": "#,##0.00"},
+    "sum_number": {**_SUM, "num_format": "0"},
+}
+
+
+class Book:
+    def __init__(self, made: dt.datetime, title: str) -> None:
+        import xlsxwriter  # noqa: PLC0415 - most processes never make a workbook
+
+        self._out = io.BytesIO()
+        self.file: Any = xlsxwriter.Workbook(self._out, _LONG)
+        self.file.set_properties({"title": title, "created": made})
+        self.looks = {name: self.file.add_format(look) for name, look in _LOOKS.items()}
+
+    def sheet(self, name: str) -> "Sheet":
+        """A new sheet, to be printed on landscape pages as wide as it is."""
+        sheet: Any = self.file.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.set_paper(9)  # A4
+        sheet.fit_to_pages(1, 0)
+        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        sheet.set_footer("&L&A&RPage &P of &N")
+        sheet.hide_gridlines(2)
+        return Sheet(self, name, sheet)
+
+    @property
+    def body(self) -> bytes:
+        return self._out.getvalue()
+
+
+@contextlib.contextmanager
+def book(made: dt.datetime, title: str) -> Iterator[Book]:
+    """A workbook whose `body` is there when the context is left; what it wrote meanwhile is removed, come what may."""
+    made_so_far = Book(made.replace(tzinfo=None), title)
+    try:
+        yield made_so_far
+    finally:
+        made_so_far.file.close()
+
+
+class Sheet:
+    """Rows are written from the top down, since each is put away when the next begins."""
+
+    def __init__(self, of: Book, name: str, sheet: Any) -> None:  # noqa: ANN401 - the library has no types
+        self.book, self.name, self.file = of, name, sheet
+
+    def widths(self, widths: Sequence[float]) -> None:
+        for column, width in enumerate(widths):
+            self.file.set_column(column, column, width)
+
+    def text(self, row: int, column: int, text: str | None, look: str = "text") -> None:
+        """Text and nothing else, whatever it looks like."""
+        # The library takes what is between these two for markup of its own, and would write it unescaped.
+        marked = text is not None and text.startswith("<r>") and text.endswith("</r>")
+        self.file.write_string(row, column, f"{text} " if marked else text or "", self.book.looks[look])
+
+    def number(self, row: int, column: int, number: float, look: str = "number") -> None:
+        self.file.write_number(row, column, number, self.book.looks[look])
+
+    def date(self, row: int, column: int, date: dt.date, look: str = "date") -> None:
+        self.number(row, column, (date - _EPOCH.date()).days, look)
+
+    def instant(self, row: int, column: int, local: dt.datetime) -> None:
+        """What a clock on the wall showed."""
+        self.number(row, column, (local - _EPOCH) / dt.timedelta(days=1), "instant")
+
+    def duration(self, row: int, column: int, ms: int) -> None:
+        """A length of time that a spreadsheet adds up, and in the next column decimal hours."""
+        self.number(row, column, ms / _MS_PER_DAY, "duration")
+        self.number(row, column + 1, ms / _MS_PER_HOUR, "hours")
+
+    def total(self, row: int, column: int, formula: str | None, value: float, look: str) -> None:
+        """A sum that follows its cells, with the value it has now for whoever does not recalculate."""
+        if formula is None:
+            self.number(row, column, value, look)
+        else:
+            self.file.write_formula(row, column, f"={formula}", self.book.looks[look], value)
+
+    def total_of(self, row: int, column: int, first_row: int, ms: int, verb: str = "SUM(") -> None:
+        """The duration and the hours of the rows from `first_row` to the one above."""
+        for at, value, look in (
+            (column, ms / _MS_PER_DAY, "sum_duration"),
+            (column + 1, ms / _MS_PER_HOUR, "sum_hours"),
+        ):
+            cells = f"{verb}{area(first_row, at, row - 1, at)})" if row > first_row else None
+            self.total(row, at, cells, value, look)
+
+
+def area(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
+    """Cells by their names, like A1:B2."""
+    from xlsxwriter.utility import xl_range  # noqa: PLC0415 - as above
+
+    found: str = xl_range(first_row, first_column, last_row, last_column)
+    return found
