@@ -30,8 +30,8 @@ _EVERY: Final = (JSON, CSV, XLSX)
 _PROBLEMS: Final = {400: ("report_too_large",), 404: ("not_found",)}
 _ABOUT: Final = (
     "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
-    "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists every "
-    "piece of time behind its sums."
+    "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "
+    "every piece of time behind its sums."
 )
 Make = Callable[[sa.Connection, Asked, Heading, str], Reply | bytes]
 

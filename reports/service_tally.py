@@ -10,7 +10,7 @@ from reports.store_pieces import Piece
 
 
 class Tally:
-    """Holds the sums by group and by day, and of people, projects and work items each once; never the pieces."""
+    """Holds the sums by group and by day, and once each what the groups name; never the pieces."""
 
     def __init__(self, span: Span, groups: tuple[Group, ...]) -> None:
         self._first, self._groups = span.first, groups
@@ -39,16 +39,20 @@ class Tally:
         return [self._row(key) for key in sorted(self._sums, key=self._order)]
 
     def _add(self, piece: Piece) -> None:
-        self._people.setdefault(piece.user_id, piece.user)
-        self._projects.setdefault(piece.project_id, piece.project)
-        self._items.setdefault(piece.work_item.id, piece.work_item)
-        of = {
-            Group.PROJECT: piece.project_id,
-            Group.USER: piece.user_id,
-            Group.WORK_ITEM: piece.work_item.id,
-            Group.DAY: piece.date,
-        }
-        sums = self._sums.setdefault(tuple(of[group] for group in self._groups), [0, 0])
+        key: list[Any] = []
+        for group in self._groups:
+            if group is Group.PROJECT:
+                self._projects.setdefault(piece.project_id, piece.project)
+                key.append(piece.project_id)
+            elif group is Group.USER:
+                self._people.setdefault(piece.user_id, piece.user)
+                key.append(piece.user_id)
+            elif group is Group.WORK_ITEM:
+                self._items.setdefault(piece.work_item.id, piece.work_item)
+                key.append(piece.work_item.id)
+            else:
+                key.append(piece.date)
+        sums = self._sums.setdefault(tuple(key), [0, 0])
         sums[0] += piece.elapsed_ms
         # An entry counts on each day it is listed by, else once: where it began, or on the first day.
         sums[1] += Group.DAY in self._groups or piece.starts_entry or piece.date == self._first

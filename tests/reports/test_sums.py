@@ -1,0 +1,231 @@
+"""What a report is made of, on data that Hypothesis thinks up: the pieces tile, however they are cut."""
+
+import collections
+import csv
+import datetime as dt
+import io
+import tracemalloc
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reports import service, store_sums, tables, tables_summary
+from reports.rules import Group, Span
+from reports.service_tally import Tally
+from reports.store import Asked
+from reports.tables_summary import Heading
+from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
+
+
+FIRST = dt.datetime(2026, 9, 20, tzinfo=dt.UTC)  # zones change their clocks in the weeks after
+PEOPLE, PROJECTS, ITEMS = 3, 2, 5
+stretches = st.builds(
+    Worked,
+    person=st.integers(0, PEOPLE - 1),
+    project=st.integers(0, PROJECTS - 1),
+    item=st.integers(0, ITEMS - 1),
+    started_at=st.integers(0, 75 * 24 * 3600).map(lambda seconds: FIRST + dt.timedelta(seconds=seconds)),
+    ms=st.integers(0, 60 * 3600 * 1000) | st.just(0),
+)
+zones = st.sampled_from(["Europe/Berlin", "America/Santiago", "Pacific/Auckland", "Asia/Tokyo", "Africa/Cairo"])
+spans = st.one_of(
+    st.sampled_from(["2026-09", "2026-10", "2026-11"]).map(Span.month),
+    st.tuples(st.integers(0, 70), st.integers(0, 60)).map(
+        lambda cut: Span.days(
+            FIRST.date() + dt.timedelta(days=cut[0]), FIRST.date() + dt.timedelta(days=cut[0] + cut[1])
+        )
+    ),
+)
+
+
+@contextmanager
+def tracked(engine, zone, work):
+    """A tenant that has done this work; nothing of it is left afterwards."""
+    with engine.connect() as tx, tx.begin() as transaction:
+        ground = Ground(tx, people=PEOPLE, projects_=PROJECTS, items=ITEMS, zone=zone)
+        yield ground, ground.track(work)
+        transaction.rollback()
+
+
+def asked_of(ground, span, person, project, item_type):
+    return Asked(
+        ground.tenant_id,
+        ground.organization,
+        span,
+        None if person is None else ground.people[person],
+        None,
+        None if project is None else f"pROJECT {project}",
+        item_type,
+    )
+
+
+def name_of(row):
+    """What a row is about, in words that are the same for what the database and what the test says."""
+    return (row.project, row.user and row.user.display_name, row.work_item and row.work_item.id, row.date)
+
+
+def expected(parts, span, groups):
+    found = collections.defaultdict(lambda: [0, 0])
+    for part in parts:
+        key = (
+            f"Project {part.project}" if Group.PROJECT in groups else None,
+            f"Person {part.person}" if Group.USER in groups else None,
+            part.item + 1 if Group.WORK_ITEM in groups else None,
+            part.date if Group.DAY in groups else None,
+        )
+        found[key][0] += part.ms
+        found[key][1] += Group.DAY in groups or part.starts or part.date == span.first
+    return {key: tuple(sums) for key, sums in found.items()}
+
+
+class Choice(NamedTuple):
+    """What is asked for: a person, a project and a type, None for all; project 2 there is not, nor the type Epic."""
+
+    groups: tuple[Group, ...]
+    span: Span
+    person: int | None
+    project: int | None
+    type: str | None
+
+    def takes(self, part: Part) -> bool:
+        return (
+            self.span.first <= part.date <= self.span.last
+            and self.person in {None, part.person}
+            and self.project in {None, part.project}
+            and (self.type is None or self.type.lower() == (type_of(part.item) or "").lower())
+        )
+
+
+choices = st.builds(
+    Choice,
+    groups=st.lists(st.sampled_from(list(Group)), min_size=1, unique=True).map(tuple),
+    span=spans,
+    person=st.none() | st.integers(0, PEOPLE - 1),
+    project=st.none() | st.integers(0, PROJECTS),
+    type=st.none() | st.sampled_from(["Bug", "bUG", "Epic"]),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices)
+def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, work, zone, choice):
+    groups = choice.groups
+    with tracked(engine, zone, work) as (ground, parts):
+        asked = asked_of(ground, choice.span, choice.person, choice.project, choice.type)
+        sums = store_sums.read(ground.tx, asked, groups)
+        rows = list(sums.rows)
+        tally = Tally(choice.span, groups)
+        listed = list(tally.passing(service.pieces(ground.tx, asked)))
+        text = tables.report_csv(groups, service.lines(ground.tx, asked, groups))
+    wanted = [part for part in parts if choice.takes(part)]
+    by_day = collections.Counter[dt.date]()
+    for part in wanted:
+        by_day[part.date] += part.ms
+    lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+
+    assert {name_of(row): (row.elapsed_ms, row.entries) for row in rows} == expected(wanted, choice.span, groups)
+    assert sums.days == sorted(by_day.items())
+    assert sum(row.elapsed_ms for row in rows) == sum(ms for _, ms in sums.days) == sum(part.ms for part in wanted)
+    assert (tally.rows(), tally.days) == (rows, sums.days)
+    assert (
+        sum(piece.elapsed_ms for piece in listed) == tally.total_ms == sum(int(line["Milliseconds"]) for line in lines)
+    )
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(work=st.lists(stretches, max_size=25), zone=zones, first=st.integers(0, 70))
+def test_a_timesheet_tiles_its_week(engine, work, zone, first):
+    span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
+    with tracked(engine, zone, work) as (ground, parts):
+        found = store_sums.read(ground.tx, asked_of(ground, span, None, None, None), (Group.USER, Group.DAY)).rows
+        people = service.grid(span, found)
+    of_week = collections.Counter[tuple[str, dt.date]]()
+    for part in parts:
+        of_week[f"Person {part.person}", part.date] += part.ms
+
+    assert [len(person.days) for person in people] == [7] * len(people)
+    assert {
+        (person.user.display_name, date): ms
+        for person in people
+        for date, ms in zip(span, person.days, strict=True)
+        if ms
+    } == {key: ms for key, ms in of_week.items() if ms and span.first <= key[1] <= span.last}
+
+
+@given(spans)
+def test_the_days_of_a_span_are_all_between_its_ends(span):
+    days = list(span)
+
+    assert (days[0], days[-1]) == (span.first, span.last)
+    assert len(days) == len(set(days)) == (span.last - span.first).days + 1
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_month"),
+    [
+        ("2026-11-01", "2026-11-30", True),
+        ("2028-02-01", "2028-02-29", True),
+        ("2026-11-01", "2026-11-29", False),
+        ("2026-11-02", "2026-11-30", False),
+        ("2026-11-01", "2026-12-31", False),
+        ("2025-12-01", "2026-12-31", False),
+    ],
+)
+def test_days_that_are_one_whole_month_are_known_as_one(first, last, is_month):
+    assert Span.days(dt.date.fromisoformat(first), dt.date.fromisoformat(last)).is_month is is_month
+
+
+MANY = 20_000
+ENOUGH_MB = 2  # all rows as objects would take many times as much
+
+
+@pytest.fixture(scope="module")
+def large(engine):
+    """A tenant with 20,000 entries in one month, all different."""
+    begin = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
+    work = (
+        Worked(
+            number % PEOPLE,
+            number % PROJECTS,
+            number % ITEMS + ITEMS * number,
+            begin + dt.timedelta(seconds=number * 90),
+            60_000,
+        )
+        for number in range(MANY)
+    )
+    with tracked(engine, "UTC", work) as (ground, _):
+        yield ground
+
+
+def peak_beyond_body(make):
+    """Megabytes that making a body took at most at once, without the body itself."""
+    tracemalloc.start()
+    try:
+        body = make()
+        return body, (tracemalloc.get_traced_memory()[1] - len(body)) / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_csv_is_never_held_as_rows(large):
+    asked = asked_of(large, Span.month("2026-11"), None, None, None)
+    groups = tuple(Group)
+    body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups)))
+
+    assert body.count(b"\r\n") == MANY + 1
+    assert peak < ENOUGH_MB
+
+
+def test_a_long_workbook_is_never_held_as_rows(large):
+    asked = asked_of(large, Span.month("2026-11"), 0, None, None)  # a third of it, since this takes a while
+    heading = Heading("Time report", "Contoso", asked.span, "UTC", BEGAN, "Person 0")
+    tables_summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
+    body, peak = peak_beyond_body(
+        lambda: tables_summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked))
+    )
+
+    assert body.startswith(b"PK")
+    assert peak < ENOUGH_MB

@@ -1,0 +1,127 @@
+"""A tenant with time, put straight into the tables: for sums over more of it than a test could track."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from shared.db.schema import projects, tenants, time_entries, time_entry_days, users, work_items
+from shared.tracking.rules import elapsed_ms, split
+
+
+BEGAN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+TYPES = ("Bug", "Task")
+
+
+@dataclass(frozen=True)
+class Worked:
+    """One stretch of work: who, on what, from when, and for how many milliseconds; numbers count from 0."""
+
+    person: int
+    project: int
+    item: int
+    started_at: dt.datetime
+    ms: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a report should add up: a stretch's part of one day, worked out without the product's statements."""
+
+    person: int
+    project: int
+    item: int
+    date: dt.date
+    ms: int
+    starts: bool
+
+
+class Ground:
+    """A tenant inside one transaction. Items with an even number are known: bugs and tasks in turn."""
+
+    organization = "contoso"
+
+    def __init__(self, tx: sa.Connection, *, people: int, projects_: int, items: int, zone: str) -> None:
+        self.tx, self.zone = tx, zone
+        new = uuid.uuid4  # noqa: TID251 - tests make their own ids
+        made = {"version": 1, "created_at": BEGAN, "updated_at": BEGAN}
+        tenant = {"public_id": new(), "entra_tenant_id": new(), "slug": f"t-{new().hex}", "name": "Contoso", **made}
+        tenant |= {
+            "organization": "Contoso",
+            "plan_kind": "trial",
+            "status": "active",
+            "time_zone": zone,
+            "seats_used": 0,
+        }
+        self.tenant_id = tx.execute(tenants.insert().returning(tenants.c.id), tenant).scalar_one()
+        self.people = [
+            self._row(
+                users,
+                public_id=new(),
+                email=f"p{number}@contoso.example",
+                display_name=f"Person {number}",
+                role="user",
+                auth_provider="manual",
+                is_active=True,
+                **made,
+            )
+            for number in range(people)
+        ]
+        self.projects = [
+            self._row(projects, organization="Contoso", name=f"Project {number}", name_key=f"contoso/project {number}")
+            for number in range(projects_)
+        ]
+        for number in range(0, items, 2):
+            about = {"type": TYPES[number // 2 % 2], "title": f"Item {number}", "state": "Active", "fetched_at": BEGAN}
+            self._row(work_items, organization_key="contoso", work_item_id=number + 1, **about)
+
+    def track(self, work: Iterable[Worked]) -> list[Part]:
+        """Books the work as stops would; the parts that it has by day."""
+        parts: list[Part] = []
+        entries, days = [], []
+        first = self.tx.execute(sa.select(sa.func.coalesce(sa.func.max(time_entries.c.id), 0))).scalar_one() + 1
+        for entry_id, each in enumerate(work, start=first):
+            stopped_at = each.started_at + dt.timedelta(milliseconds=each.ms)
+            of = {"tenant_id": self.tenant_id, "user_id": self.people[each.person], "work_item_id": each.item + 1}
+            of |= {"project_id": self.projects[each.project]}
+            entries.append(_entry(entry_id, of, each.started_at, stopped_at, self.zone))
+            for number, piece in enumerate(split(each.started_at, stopped_at, ZoneInfo(self.zone))):
+                day = {"entry_id": entry_id, "work_date": piece.date, "month_key": piece.month_key}
+                days.append({**of, **day, "elapsed_ms": piece.elapsed_ms, "starts_entry": int(number == 0)})
+                parts.append(Part(each.person, each.project, each.item, piece.date, piece.elapsed_ms, number == 0))
+        if entries:
+            for table, rows in ((time_entries, entries), (time_entry_days, days)):
+                self.tx.execute(table.insert().returning(table.c.tenant_id), rows)  # returning sends rows in batches
+        return parts
+
+    def _row(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - of any column
+        row = {"tenant_id": self.tenant_id, **values}
+        found: int = self.tx.execute(table.insert().returning(table.c.id), row).scalar_one()
+        return found
+
+
+def type_of(item: int) -> str | None:
+    return TYPES[item // 2 % 2] if item % 2 == 0 else None
+
+
+def _entry(
+    entry_id: int, of: dict[str, Any], started_at: dt.datetime, stopped_at: dt.datetime, zone: str
+) -> dict[str, Any]:
+    return {
+        **of,
+        "id": entry_id,
+        "public_id": uuid.UUID(int=entry_id),
+        "started_at": started_at,
+        "stopped_at": stopped_at,
+        "elapsed_ms": elapsed_ms(started_at, stopped_at),
+        "time_zone": zone,
+        "source": "timer",
+        "needs_review": False,
+        "version": 1,
+        "created_at": stopped_at,
+        "updated_at": stopped_at,
+    }
