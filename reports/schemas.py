@@ -97,21 +97,20 @@ class SummaryReportQuery(_Grouped):
 
 
 class WeekReportQuery(Filters):
-    week: WeekText | None = None
     from_: DateText | None = Field(
         None,
         validation_alias="from",
         serialization_alias="from",
-        validate_default=True,
         json_schema_extra={"description": "instead of week: the first of seven days, of any weekday"},
     )
+    week: WeekText | None = Field(None, validate_default=True)
 
-    @field_validator("from_")
+    @field_validator("week")
     @classmethod
-    def _is_one_of_the_two(cls, first: dt.date | None, info: ValidationInfo) -> dt.date | None:
-        if "week" in info.data and (first is None) == (info.data["week"] is None):
-            raise ValueError("must be given where week is not, and only there")
-        return first
+    def _is_one_of_the_two(cls, week: Span | None, info: ValidationInfo) -> Span | None:
+        if "from_" in info.data and (week is None) == (info.data["from_"] is None):
+            raise ValueError("must be given where from is not, and only there")
+        return week
 
     @property
     def span(self) -> Span:

@@ -86,9 +86,12 @@ class Sheet:
 
     def text(self, row: int, column: int, text: str | None, look: str = "text") -> None:
         """Text and nothing else, whatever it looks like."""
-        # The library takes what is between these two for markup of its own, and would write it unescaped.
-        marked = text is not None and text.startswith("<r>") and text.endswith("</r>")
-        self.file.write_string(row, column, f"{text} " if marked else text or "", self.book.looks[look])
+        if not text:
+            self.file.write_blank(row, column, None, self.book.looks[look])
+            return
+        # The library takes what is between these two for markup of its own, and would write it as it is.
+        marked = text.startswith("<r>") and text.endswith("</r>")
+        self.file.write_string(row, column, f"{text} " if marked else text, self.book.looks[look])
 
     def number(self, row: int, column: int, number: float, look: str = "number") -> None:
         self.file.write_number(row, column, number, self.book.looks[look])

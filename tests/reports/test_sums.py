@@ -68,7 +68,7 @@ def name_of(row):
 
 
 def expected(parts, span, groups):
-    found = collections.defaultdict(lambda: [0, 0])
+    found: dict[tuple[object, ...], list[int]] = collections.defaultdict(lambda: [0, 0])
     for part in parts:
         key = (
             f"Project {part.project}" if Group.PROJECT in groups else None,

@@ -1,0 +1,207 @@
+import csv
+import datetime as dt
+import io
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from reports import service
+from shared.db.schema import tenants, work_items
+
+
+def work(person, clock, work_item_id, project="Website", **length):
+    """Some work on a work item, from now on."""
+    person.start(work_item_id, project=project)
+    clock.tick(**length)
+    return person.stop().body
+
+
+def summary(person, first="2026-11-01", last="2026-11-30", **params):
+    return person.get("reports/summary", **{"from": first, "to": last, **params})
+
+
+def lines_of(answer):
+    return list(csv.reader(io.StringIO(answer.raw.decode("utf-8-sig"))))
+
+
+def know(engine, person, number, **more):
+    """What Azure DevOps would have said of a work item."""
+    about = {"type": "Bug", "title": f"Item {number}", "assignee_name": None, "state": "Active", **more}
+    about |= {"work_item_id": number, "organization_key": about.pop("organization", "contoso")}
+    with engine.begin() as tx:
+        own = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(person.tid))
+        row = {"tenant_id": tx.execute(own).scalar_one(), "fetched_at": dt.datetime(2026, 11, 1, tzinfo=dt.UTC)}
+        tx.execute(work_items.insert(), {**row, **about})
+
+
+def test_both_ends_are_in_it_and_nothing_beyond(world, clock):
+    ada = world.tenant()
+    for day in (22, 23, 24, 25):
+        clock.set(f"2026-11-{day}T10:00:00+00:00")
+        work(ada, clock, 1, minutes=day)
+    report = summary(ada, "2026-11-23", "2026-11-24").body
+
+    assert (report["from"], report["to"], report["groupBy"]) == ("2026-11-23", "2026-11-24", ["project"])
+    assert report["days"] == [
+        {"date": "2026-11-23", "elapsedMs": 23 * 60_000},
+        {"date": "2026-11-24", "elapsedMs": 24 * 60_000},
+    ]
+    assert report["rows"] == [{"project": "Website", "elapsedMs": 47 * 60_000, "entries": 2}]
+    assert report["totalMs"] == 47 * 60_000
+
+
+def test_a_range_that_is_a_month_is_the_month(world, clock):
+    ada = world.tenant()
+    work(ada, clock, 1, hours=1)
+
+    assert summary(ada).body == ada.report().body
+
+
+def test_a_range_over_the_years_end_adds_both_months_up(world, clock):
+    clock.set("2026-12-20T09:00:00+00:00")
+    ada = world.tenant()
+    clock.set("2026-12-31T22:00:00+00:00")
+    work(ada, clock, 1, hours=5)
+    report = summary(ada, "2026-12-01", "2027-01-31", groupBy="day").body
+
+    assert [(day["date"], day["elapsedMs"]) for day in report["days"]] == [
+        ("2026-12-31", 7_200_000),
+        ("2027-01-01", 10_800_000),
+    ]
+
+
+def test_an_entry_that_began_before_the_range_counts_once_in_it(world, clock):
+    ada = world.tenant()
+    clock.set("2026-11-23T20:00:00+00:00")
+    work(ada, clock, 1, hours=50)
+    report = summary(ada, "2026-11-24", "2026-11-30").body
+
+    assert [row["entries"] for row in report["rows"]] == [1]
+    assert report["totalMs"] == 46 * 3_600_000
+
+
+def test_rows_come_in_the_order_of_the_groups(world, clock):
+    ada = world.tenant()
+    for day, project in ((23, "Website"), (23, "api"), (24, "Shop")):
+        clock.set(f"2026-11-{day}T10:00:00+00:00")
+        work(ada, clock, 1, project, minutes=1)
+    by_day, by_project = (summary(ada, groupBy=groups).body["rows"] for groups in ("day,project", "project,day"))
+
+    assert [(row["date"][-2:], row["project"]) for row in by_day] == [("23", "api"), ("23", "Website"), ("24", "Shop")]
+    assert [row["project"] for row in by_project] == ["api", "Shop", "Website"]
+
+
+def test_a_project_is_named_in_any_case_and_an_unknown_one_has_no_time(world, clock):
+    ada = world.tenant()
+    work(ada, clock, 1, "Ärger", minutes=1)
+    work(ada, clock, 1, "Shop", minutes=2)
+    named, unknown = summary(ada, project="äRGER").body, summary(ada, project="Shop%").body
+
+    assert (named["totalMs"], [row["project"] for row in named["rows"]]) == (60_000, ["Ärger"])
+    assert named["days"] == [{"date": "2026-11-23", "elapsedMs": 60_000}]
+    assert (unknown["totalMs"], unknown["rows"], unknown["days"]) == (0, [], [])
+
+
+def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine):
+    ada, bob = world.tenant(), world.tenant()
+    for number, minutes in ((1, 1), (2, 2), (3, 4)):
+        work(ada, clock, number, minutes=minutes)
+    know(engine, ada, 1, title="=cmd|' /C calc'!A0", assignee_name="Ben")
+    know(engine, ada, 2, type="Task")
+    know(engine, ada, 3, organization="elsewhere")
+    know(engine, bob, 3)
+    answer = summary(ada, groupBy="workItem")
+
+    assert [row["workItem"] for row in answer.body["rows"]] == [
+        {"id": 1, "type": "Bug", "title": "=cmd|' /C calc'!A0", "assigneeName": "Ben", "state": "Active"},
+        {"id": 2, "type": "Task", "title": "Item 2", "state": "Active"},
+        {"id": 3},
+    ]
+    assert lines_of(summary(ada, groupBy="workItem", format="csv")) == [
+        ["Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
+        ["1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.0167", "60000", "1"],
+        ["2", "Task", "Item 2", "", "Active", "0.0333", "120000", "1"],
+        ["3", "", "", "", "", "0.0667", "240000", "1"],
+    ]
+    assert [summary(ada, type=name).body["totalMs"] for name in ("bug", "TASK", "Epic")] == [60_000, 120_000, 0]
+
+
+def test_admins_ask_for_one_person_and_everybody_for_themselves(world, clock):
+    ada = world.tenant()
+    ben = world.member(ada, name="Ben")
+    work(ada, clock, 1, minutes=1)
+    work(ben, clock, 1, minutes=2)
+    ada_id, ben_id = (person.get("me").body["id"] for person in (ada, ben))
+
+    assert summary(ada, user=ben_id).body["totalMs"] == summary(ben, user=ben_id).body["totalMs"] == 120_000
+    assert summary(ada, user=ada_id).body["totalMs"] == 60_000
+    assert summary(ben).body["totalMs"] == 120_000
+
+
+@pytest.mark.parametrize("path", ["month", "summary", "week"])
+def test_who_is_not_ones_own_to_see_is_not_there(world, path):
+    ada = world.tenant()
+    ben, eve = world.member(ada), world.tenant()
+    when = {"month": {"month": "2026-11"}, "summary": {"from": "2026-11-01", "to": "2026-11-02"}}
+    for person, whose in ((ben, ada), (ada, eve)):
+        refused = person.get(f"reports/{path}", **when.get(path, {"week": "2026-W48"}), user=whose.get("me").body["id"])
+
+        assert (refused.status, refused.code) == (404, "not_found")
+    assert ada.report(user="nonsense").status == 404
+
+
+def test_a_report_that_nobody_could_read_is_refused_as_json_and_not_as_csv(world, clock, monkeypatch):
+    monkeypatch.setattr(service, "MOST_ROWS", 2)  # the real one would take 50,000 entries
+    ada = world.tenant()
+    for number in (1, 2, 3):
+        work(ada, clock, number, minutes=1)
+    refused = summary(ada, groupBy="workItem")
+
+    assert (refused.status, refused.code) == (400, "report_too_large")
+    assert summary(ada).status == 200
+    assert len(lines_of(summary(ada, groupBy="workItem", format="csv"))) == 4
+
+
+def test_what_leaves_as_a_file_is_on_record(world, clock):
+    ada = world.tenant()
+    work(ada, clock, 1, minutes=1)
+    summary(ada)
+    summary(ada, "2026-11-20", "2026-11-24", format="csv")
+    ada.get("reports/week", week="2026-W48", format="xlsx")
+    record = [each for each in ada.get("audit").body["items"] if each["action"] == "report.exported"]
+
+    assert [each["after"] for each in record] == [
+        {"from": "2026-11-23", "to": "2026-11-29", "format": "xlsx"},
+        {"from": "2026-11-20", "to": "2026-11-24", "format": "csv"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wrong"),
+    [
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "to"),
+        ({"from": "2026-01-01", "to": "2027-01-02"}, "to"),
+        ({"from": "2026-11-31", "to": "2026-12-01"}, "from"),
+        ({"from": "20261101", "to": "2026-12-01"}, "from"),
+        ({"from": "2026-W48-1", "to": "2026-12-01"}, "from"),
+        ({"from": "2026-11-01T00:00:00Z", "to": "2026-12-01"}, "from"),
+        ({"from": "2026-11-01", "to": "9999-12-31"}, "to"),
+        ({"from": "2026-11-01"}, "to"),
+        ({"to": "2026-11-01"}, "from"),
+        ({"from": "2026-11-01", "to": "2026-11-01", "project": "x" * 65}, "project"),
+        ({"from": "2026-11-01", "to": "2026-11-01", "type": " "}, "type"),
+        ({"from": "2026-11-01", "to": "2026-11-01", "month": "2026-11"}, "month"),
+    ],
+)
+def test_a_wrong_parameter_is_named(world, parameters, wrong):
+    refused = world.tenant().get("reports/summary", **parameters)
+
+    assert (refused.status, refused.code) == (400, "invalid_query")
+    assert [error["pointer"] for error in refused.body["errors"]] == [wrong]
+
+
+def test_366_days_are_a_leap_years(world):
+    report = summary(world.tenant(), "2028-01-01", "2028-12-31")
+
+    assert (report.status, report.body["totalMs"]) == (200, 0)
