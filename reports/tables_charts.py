@@ -26,8 +26,8 @@ def bars(sheet: Sheet, title: str, series: Series, *, at: tuple[int, int]) -> in
     """One bar below the other; the number of rows that it covers."""
     height = 110 + 24 * len(series.names)
     chart = _chart(sheet, "bar", title, series)
-    chart.set_x_axis({"reverse": True, "crossing": "max"})  # the first name on top, and the hours still below
-    chart.set_y_axis({"num_format": "#,##0", "major_gridlines": _lines()})
+    chart.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}})  # as in the table
+    chart.set_x_axis({"num_format": "#,##0", "major_gridlines": _lines()})
     _insert(sheet, chart, at, height)
     return height // 20 + 2
 
