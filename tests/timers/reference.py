@@ -1,0 +1,108 @@
+"""Time tracking in plain Python: what the product must agree with after every step, written without looking at it."""
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+
+QUARTER = dt.timedelta(minutes=15)
+MS = dt.timedelta(milliseconds=1)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Running:
+    id: str
+    item: int
+    started_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    id: str
+    user: str
+    item: int
+    started_at: dt.datetime
+    stopped_at: dt.datetime
+    zone: str
+    source: str
+    needs_review: bool = False
+    version: int = 1
+
+    @property
+    def elapsed_ms(self) -> int:
+        return (self.stopped_at - self.started_at) // MS
+
+    @property
+    def days(self) -> dict[dt.date, int]:
+        """By quarters of an hour, at which every midnight and every change of the clocks falls."""
+        days: dict[dt.date, int] = defaultdict(int)
+        at = self.started_at
+        zone = ZoneInfo(self.zone)
+        while at < self.stopped_at:
+            end = min(self.stopped_at, EPOCH + ((at - EPOCH) // QUARTER + 1) * QUARTER)
+            days[at.astimezone(zone).date()] += (end - at) // MS
+            at = end
+        return dict(days) or {self.started_at.astimezone(zone).date(): 0}
+
+
+@dataclass
+class Reference:
+    """What should be there: the running timers, the entries, and (who, which timer, event, version) of the log."""
+
+    zone: str
+    limit: dt.timedelta = dt.timedelta(hours=12)
+    running: dict[str, Running] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    log: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+    def start(self, user: str, timer_id: str, item: int, now: dt.datetime) -> None:
+        assert user not in self.running
+        self.running[user] = Running(timer_id, item, now)
+        self.log.append((user, timer_id, "started", 0))
+
+    def stop(self, user: str, now: dt.datetime, source: str = "timer") -> None:
+        timer = self.running.pop(user)
+        over = source == "autoStopped" or now - timer.started_at > self.limit
+        self.entries[timer.id] = Entry(timer.id, user, timer.item, timer.started_at, now, self.zone, source, over)
+        self.log.append((user, timer.id, "stopped", 1))
+
+    def discard(self, user: str) -> None:
+        timer = self.running.pop(user)
+        self.log.append((user, timer.id, "discarded", 0))
+
+    def enter(self, user: str, entry_id: str, item: int, started_at: dt.datetime, stopped_at: dt.datetime) -> None:
+        self.entries[entry_id] = Entry(entry_id, user, item, started_at, stopped_at, self.zone, "manual")
+        self.log.append((user, entry_id, "entered", 1))
+
+    def correct(self, entry_id: str, **changes: object) -> None:
+        old = self.entries[entry_id]
+        timed = {"started_at", "stopped_at"} & changes.keys()
+        review = False if timed else old.needs_review
+        new = replace(old, **{"needs_review": review, **changes}, version=old.version + 1)  # type: ignore[arg-type]
+        self.entries[entry_id] = new
+        self.log.append((old.user, entry_id, "corrected", new.version))
+
+    def confirm(self, entry_id: str) -> None:
+        old = self.entries[entry_id]
+        self.entries[entry_id] = replace(old, needs_review=False, version=old.version + 1)
+        self.log.append((old.user, entry_id, "confirmed", old.version + 1))
+
+    def delete(self, entry_id: str) -> None:
+        old = self.entries.pop(entry_id)
+        self.log.append((old.user, entry_id, "deleted", old.version + 1))
+
+    def stop_forgotten(self, now: dt.datetime) -> None:
+        for user, timer in list(self.running.items()):
+            if now - timer.started_at >= self.limit:
+                self.stop(user, timer.started_at + self.limit, "autoStopped")
+
+    def totals(self, of: str, user: str | None = None) -> dict[object, int]:
+        """Milliseconds by day, item or user; of one user or of everyone."""
+        sums: dict[object, int] = defaultdict(int)
+        for entry in self.entries.values():
+            if user in (None, entry.user):
+                for date, ms in entry.days.items():
+                    sums[{"day": date.isoformat(), "workItem": entry.item, "user": entry.user}[of]] += ms
+        return dict(sums)
