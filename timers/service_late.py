@@ -43,13 +43,14 @@ def start(
     known = _known(tx, caller, subject, running, at=at)
     if known is not None:
         return Started(known, is_new=False)
-    earlier = running is not None and running.started_at <= at
+    said = subject.started_at is not None
+    earlier = not said or (running is not None and running.started_at <= at)
     if running is not None and earlier and not subject.switch:
-        raise rules.AnotherRuns(running, is_final=subject.started_at is None)
-    _make_room(tx, caller, at=at, now=now)
+        raise rules.AnotherRuns(running, is_final=not said)
+    if said:
+        _make_room(tx, caller, at=at, now=now)
     stopped = None
     if running is not None and earlier:
-        said = subject.started_at is not None
         stopped = _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=True)
         running = None
     return _place(tx, caller, subject, running, at=at, now=now, timer_id=subject.timer_id or new_id(), stopped=stopped)
@@ -119,7 +120,9 @@ def _place(
 ) -> Started:
     """Lets the timer run, or keeps its time until the next start when that is known."""
     tenant, user_id = caller.tenant, caller.user.id
-    following = rules.next_of(at, running, store_late.first_after(tx, tenant.id, user_id, at))
+    following = None
+    if subject.started_at is not None:
+        following = rules.next_of(at, running, store_late.first_after(tx, tenant.id, user_id, at))
     if following is None:
         timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id)
         return Started(timer, is_new=True, stopped=stopped)

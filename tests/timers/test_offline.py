@@ -260,6 +260,15 @@ def test_a_stop_of_a_timer_that_was_thrown_away_is_told_so(ada):
     assert (refused.status, refused.code) == (409, "no_running_timer")
 
 
+def test_a_named_start_that_says_no_instant_is_now_whatever_the_clock_says(ada, clock):
+    first = ada.start(7).body["id"]
+    clock.tick(seconds=-1)
+    switched = start(ada, None, timerId=new_id(), workItemId=8, switch=True)
+
+    assert (switched.status, switched.body["stopped"]["id"], switched.body["stopped"]["elapsedMs"]) == (201, first, 0)
+    assert ada.running().body["workItemId"] == 8
+
+
 def test_a_named_stop_leaves_another_timer_running(ada):
     running = ada.start(7).body["id"]
     refused = stop(ada, timerId=new_id())
