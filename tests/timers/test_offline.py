@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shared.db.schema import running_timers, time_entries, timer_log
-from tests.support.world import START, new_id
+from shared.http.wire import rfc3339
+from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.late import HOUR, MINUTE, MS, rows, start, stop
 from timers.jobs import stop_all_forgotten
 
@@ -316,6 +317,29 @@ def test_a_stop_before_the_start_is_refused_but_for_a_clock_a_little_behind_that
         0,
         stopped.body["startedAt"],
     )
+
+
+def test_time_that_was_entered_by_hand_stands_in_no_reports_way(ada, engine):
+    by_hand = {**WORK_ITEM, "startedAt": rfc3339(START - 3 * HOUR), "stoppedAt": rfc3339(START - HOUR)}
+    entered = ada.post("entries", by_hand)
+    started = start(ada, START - 2 * HOUR, timerId=(timer := new_id()), workItemId=8)
+    stopped = stop(ada, START - HOUR / 2, timerId=timer)
+
+    assert (entered.status, started.status, stopped.status) == (201, 201, 200)
+    assert kept(engine, ada) == [(START - 3 * HOUR, START - HOUR), (START - 2 * HOUR, START - HOUR / 2)]
+
+
+def test_an_end_that_its_person_has_confirmed_is_no_longer_changed_by_a_queued_stop(ada, app, clock):
+    timer = ada.start(7).body["id"]
+    clock.tick(hours=13)
+    stop_all_forgotten(app)
+    confirmed = ada.http.send(
+        "PATCH", f"entries/{timer}", {"needsReview": False}, token=ada.token, headers={"If-Match": "*"}
+    )
+    late = stop(ada, START + HOUR, timerId=timer)
+
+    assert (confirmed.status, late.status) == (200, 200)
+    assert (late.body["elapsedMs"], late.body["version"]) == (12 * 3_600_000, 2)
 
 
 def test_the_plan_is_judged_at_the_instant_of_the_start(ada, clock):
