@@ -1,5 +1,6 @@
 """The HTTP functions of the reports: month, week and any range of days, as JSON, CSV or a workbook."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPMethod, HTTPStatus
@@ -14,6 +15,8 @@ from reports.schemas import Filters, MonthReportQuery, SummaryReportQuery, WeekR
 from reports.schemas_answers import Report, WeekReport
 from reports.store import Asked
 from reports.tables_summary import Heading
+from shared.azure_devops import PATIENCE_SECONDS
+from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import JSON, Answer, Operation
@@ -21,6 +24,7 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
+from shared.tracking.looking_up import refresh_stale
 
 
 blueprint = func.Blueprint()
@@ -46,6 +50,7 @@ Make = Callable[[sa.Connection, Asked, Heading, str], Reply | bytes]
         summary="Where a month went",
         description=_ABOUT,
         query=MonthReportQuery,
+        asks_azure_devops=True,
         answers={200: Answer("The report", Report, media=_EVERY)},
         problems=_PROBLEMS,
     ),
@@ -64,6 +69,7 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
         summary="Where the time of some days went",
         description=_ABOUT + " At most 366 days; `from` and `to` are both in it.",
         query=SummaryReportQuery,
+        asks_azure_devops=True,
         answers={200: Answer("The report", Report, media=_EVERY)},
         problems=_PROBLEMS,
     ),
@@ -82,6 +88,7 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
         summary="A timesheet of seven days",
         description=_ABOUT + " Give `week`, or with `from` any weekday to begin on; lists who has time.",
         query=WeekReportQuery,
+        asks_azure_devops=True,
         answers={200: Answer("The timesheet", WeekReport, media=_EVERY)},
         problems=_PROBLEMS,
     ),
@@ -112,7 +119,8 @@ def _grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
 def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Reply:
     """One report in the form that is wanted; what leaves as a file goes on record."""
     wanted = _wanted(call, query)
-    # Whatever goes out to other services, such as reading work items anew, belongs here: before the transaction.
+    if call.has_azure_devops_token:
+        _refresh(call, query, span)
     with call.transaction() as tx:
         asked = _asked(tx, call, query, span)
         tenant = call.caller.tenant
@@ -125,6 +133,15 @@ def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Rep
         service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
     disposition = f'attachment; filename="{_name(tenant, span, extension)}"'
     return Reply(HTTPStatus.OK, made, {"Content-Type": wanted, "Content-Disposition": disposition})
+
+
+def _refresh(call: Call, query: Filters, span: Span) -> None:
+    """Has the work items seen anew that the report shows; where that is not possible it shows them as they were."""
+    with call.transaction() as tx:
+        user_id = _asked(tx, call, query, span).user_id
+    with contextlib.suppress(AzureDevOpsError):
+        visit = call.visit_azure_devops(PATIENCE_SECONDS)
+        refresh_stale(call.app, call.caller.tenant, span.first, span.last, user_id=user_id, visit=visit)
 
 
 def _asked(tx: sa.Connection, call: Call, query: Filters, span: Span) -> Asked:

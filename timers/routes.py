@@ -17,12 +17,12 @@ from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from shared.tracking import model
+from shared.tracking.looking_up import existing_hours
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
 from shared.tracking.write_backs import Standing
 from timers import rules, service, service_late
-from timers.flow_work_items import existing_hours
 from timers.routes_write_back import carried, standing
 from timers.schemas import StartedTimer, StartTimer, StopTimer
 

@@ -13,8 +13,8 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.tracking import store_work_items
+from shared.tracking.looking_up import FRESH, look_up
 from shared.tracking.store_work_items import CachedWorkItem
-from timers.flow_work_items import FRESH, look_up
 from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem
 from timers.service import require_own_organization
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import running_timers, time_entries, work_items
+from shared.db.schema import running_timers, time_entries, time_entry_days, work_items
 from shared.db.statements import InsertIfAbsent
 
 
@@ -68,6 +68,27 @@ _RUNS = sa.select(sa.literal(1)).where(
 )
 
 
+_days = time_entry_days.c
+# Of the days asked for, the work items that nobody has looked at since an instant.
+_STALE: Final = (
+    sa.select(_days.work_item_id)
+    .distinct()
+    .where(
+        _days.tenant_id == bindparam("tenant"),
+        _days.month_key.between(bindparam("first_month"), bindparam("last_month")),
+        _days.work_date.between(bindparam("first"), bindparam("last")),
+        ~sa.exists().where(
+            _items.tenant_id == _days.tenant_id,
+            _items.organization_key == bindparam("organization"),
+            _items.work_item_id == _days.work_item_id,
+            _items.fetched_at > bindparam("seen_since", type_=_items.fetched_at.type),
+        ),
+    )
+    .limit(bindparam("most"))
+)
+_STALE_OF_ONE: Final = _STALE.where(_days.user_id == bindparam("user"))
+
+
 def organization_key(organization: str) -> str:
     """Azure DevOps takes names that differ only in case for the same."""
     return organization.lower()
@@ -102,6 +123,33 @@ def _values(item: CachedWorkItem, id_name: str, prefix: str) -> dict[str, Any]:
         f"{prefix}state": item.state,
         f"{prefix}fetched_at": item.fetched_at,
     }
+
+
+def stale(
+    tx: sa.Connection,
+    tenant_id: int,
+    organization: str,
+    *,
+    first: dt.date,
+    last: dt.date,
+    user_id: int | None,
+    seen_since: dt.datetime,
+    most: int,
+) -> list[int]:
+    """Work items with time from `first` to `last` that were not seen since an instant, `most` at the most."""
+    parameters: dict[str, Any] = {
+        "tenant": tenant_id,
+        "organization": organization_key(organization),
+        "first": first,
+        "last": last,
+        "first_month": first.year * 100 + first.month,
+        "last_month": last.year * 100 + last.month,
+        "seen_since": seen_since,
+        "most": most,
+    }
+    if user_id is None:
+        return list(tx.scalars(_STALE, parameters))
+    return list(tx.scalars(_STALE_OF_ONE, {**parameters, "user": user_id}))
 
 
 def has_time_on(tx: sa.Connection, tenant_id: int, user_id: int, work_item_id: int) -> bool:

@@ -1,5 +1,6 @@
 """Looks work items up in Azure DevOps with the caller's token, and keeps what it shows for reports."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
@@ -15,6 +16,7 @@ from shared.tracking.store_work_items import CachedWorkItem
 
 
 FRESH: Final = dt.timedelta(days=1)
+MOST_REFRESHED: Final = 1000  # for one report, five requests
 MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
@@ -36,6 +38,27 @@ def existing_hours(app: App, tenant: Tenant, work_item_id: int, visit: Visit) ->
     _kept(app, tenant, [item])
     hours = item.completed_hours
     return hours if hours is not None and 0 <= hours <= MOST_HOURS else None
+
+
+def refresh_stale(
+    app: App, tenant: Tenant, first: dt.date, last: dt.date, *, user_id: int | None, visit: Visit
+) -> None:
+    """Looks up what a report of these days shows and nobody saw for a day; the report is made in any case."""
+    since = app.now() - FRESH
+    with app.transaction(reads_only=True) as tx:
+        ids = store.stale(
+            tx,
+            tenant.id,
+            tenant.organization,
+            first=first,
+            last=last,
+            user_id=user_id,
+            seen_since=since,
+            most=MOST_REFRESHED,
+        )
+    if ids:
+        with contextlib.suppress(AzureDevOpsError):
+            look_up(app, tenant, ids, visit)
 
 
 def _kept(app: App, tenant: Tenant, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:

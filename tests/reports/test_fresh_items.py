@@ -1,0 +1,66 @@
+"""Reports show work items as they are now, where the caller's token lets us look and the last look is a day old."""
+
+import pytest
+
+
+SPAN = {"from": "2026-11-01", "to": "2026-11-30", "groupBy": "workItem"}
+
+
+def report(person, token=None):
+    headers = {} if token is None else {"X-AzureDevOps-Token": token}
+    return person.http.send("GET", "reports/summary", token=person.token, params=SPAN, headers=headers)
+
+
+@pytest.fixture
+def ada(world, clock):
+    ada = world.tenant()
+    ada.start(42)
+    clock.tick(minutes=30)
+    ada.stop()
+    return ada
+
+
+def test_a_report_with_a_token_shows_what_it_has_looked_up(ada, clock, azure_devops):
+    before = report(ada).body["rows"][0]["workItem"]
+    looked = report(ada, azure_devops.token()).body["rows"][0]["workItem"]
+    azure_devops.edit(42, Title="Checkout fails for everybody")
+    young = report(ada, azure_devops.token()).body["rows"][0]["workItem"]
+    clock.tick(days=1, milliseconds=1)
+    old = report(ada, azure_devops.token()).body["rows"][0]["workItem"]
+
+    assert before == {"id": 42}
+    assert (looked["type"], looked["title"], looked["state"]) == ("Bug", "Checkout fails for guests", "Active")
+    assert young == looked
+    assert old["title"] == "Checkout fails for everybody"
+
+
+@pytest.mark.parametrize("trouble", [{"status": 401}, {"status": 500}, {"cut": True}])
+def test_trouble_with_azure_devops_does_not_stop_a_report(ada, azure_devops, trouble):
+    azure_devops.trouble("batch", **trouble)
+    made = report(ada, azure_devops.token())
+
+    assert (made.status, made.body["totalMs"]) == (200, 1_800_000)
+
+
+def test_only_what_a_person_may_see_in_the_report_is_looked_up(world, ada, azure_devops):
+    ben = world.member(ada)
+    before = azure_devops.hits("batch")
+    made = report(ben, azure_devops.token())
+
+    assert made.body["rows"] == []
+    assert azure_devops.hits("batch") == before
+
+
+def test_a_start_that_may_look_keeps_the_hours_that_are_there(world, azure_devops):
+    ada = world.tenant()
+    body = {"organization": "contoso", "project": "Website", "workItemId": 42}
+    headers = {"X-AzureDevOps-Token": azure_devops.token()}
+    started = ada.http.send("POST", "timers/start", body, token=ada.token, headers=headers)
+    azure_devops.trouble("work_item", status=500)
+    other = ada.http.send(
+        "POST", "timers/start", {**body, "workItemId": 57, "switch": True}, token=ada.token, headers=headers
+    )
+
+    assert (started.status, started.body["existingHours"]) == (201, 3.5)
+    assert other.status == 201
+    assert "existingHours" not in other.body
