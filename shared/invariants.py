@@ -16,7 +16,6 @@ from shared.db.schema import (
     time_entries,
     time_entry_days,
     timer_log,
-    user_months,
     users,
 )
 
@@ -102,11 +101,6 @@ _version_before = sa.exists().where(
     _later.c.timer_id == _log.timer_id,
     _later.c.entry_version == _log.entry_version - 1,
 )
-_active_month = sa.exists().where(
-    user_months.c.month_key == _days.month_key,
-    user_months.c.tenant_id == _days.tenant_id,
-    user_months.c.user_id == _days.user_id,
-)
 _super_admin = sa.exists().where(
     users.c.tenant_id == tenants.c.id,
     users.c.role == "super_admin",
@@ -162,7 +156,6 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
         _log.event.in_(("stopped", "entered")),
         sa.or_(sa.and_(_kept_entry, _deleted_since), sa.and_(~_kept_entry, ~_deleted_since)),
     ),
-    "time_makes_its_user_active": sa.select(_days.entry_id).where(~_active_month),
     "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(~_super_admin),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),

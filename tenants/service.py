@@ -16,7 +16,7 @@ from shared.identity import Principal
 from shared.settings import Settings
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap
-from shared.tenancy.store import find_caller, find_tenant, record_activity
+from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from shared.text import key_of, shortened
 from tenants import store
 
@@ -141,8 +141,7 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     if not caller.user.is_active:
         raise deactivated()
     store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
-    months = [month_key(now, caller.tenant)]
-    record_activity(tx, caller.tenant.id, caller.user.id, months=months, reason="signIn", at=now)
+    record_sign_in(tx, caller.tenant.id, caller.user.id, month=month_key(now, caller.tenant), at=now)
     return caller
 
 

@@ -1,8 +1,7 @@
-"""The only way from a verified token to rows: reads the caller, and writes a user's activity."""
+"""The only way from a verified token to rows: reads the caller, and keeps who signed in in which month."""
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -49,10 +48,19 @@ _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entr
 _TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
 _TENANT_HELD: Final = locked(_TENANT_BY_ID, tenants)
-_MONTH = InsertIfAbsent(
+_SIGNED_IN_AGAIN = (
+    user_months.update()
+    .where(
+        user_months.c.month_key == bindparam("month"),
+        user_months.c.tenant_id == bindparam("tenant"),
+        user_months.c.user_id == bindparam("person"),
+    )
+    .values(last_sign_in_at=bindparam("at"))
+)
+_SIGNED_IN = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
-    columns=("month_key", "tenant_id", "user_id", "first_reason", "first_activity_at"),
+    columns=("month_key", "tenant_id", "user_id", "first_sign_in_at", "last_sign_in_at"),
 )
 
 
@@ -116,16 +124,9 @@ def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
 
 
-def record_activity(
-    tx: sa.Connection, tenant_id: int, user_id: int, *, months: Iterable[int], reason: str, at: dt.datetime
-) -> None:
-    """Marks the user as active in each month (yyyymm, tenant time zone); whoever comes first is kept."""
-    for month in months:
-        values = {
-            "month_key": month,
-            "tenant_id": tenant_id,
-            "user_id": user_id,
-            "first_reason": reason,
-            "first_activity_at": at,
-        }
-        _MONTH.run(tx, values)
+def record_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, month: int, at: dt.datetime) -> None:
+    """Keeps the first and the last sign-in of the month (yyyymm, tenant time zone), which its bill asks for."""
+    key = {"month": month, "tenant": tenant_id, "person": user_id}
+    if tx.execute(_SIGNED_IN_AGAIN, {**key, "at": at}).rowcount == 0:
+        values = {"month_key": month, "tenant_id": tenant_id, "user_id": user_id}
+        _SIGNED_IN.run(tx, {**values, "first_sign_in_at": at, "last_sign_in_at": at})

@@ -1,4 +1,4 @@
-"""Every way a time entry comes to be or changes: its rows, the active months and the log, in one transaction."""
+"""Every way a time entry comes to be or changes: its rows and the log, in one transaction."""
 
 import datetime as dt
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared.errors import PreconditionFailed
 from shared.tenancy.model import Tenant
 from shared.tenancy.rules import month_key
-from shared.tenancy.store import hold_tenant, record_activity
+from shared.tenancy.store import hold_tenant
 from shared.tracking import store, store_changes, store_write_backs
 from shared.tracking.model import EventKind, TimeEntry, TimerEvent
 
@@ -29,7 +29,6 @@ def add(
     store.add_entry(tx, tenant.id, entry, now=now)
     if tenant.write_back and entry.elapsed_ms:
         store_write_backs.owe_all(tx, tenant.id, entry, now=now)
-    _mark_active(tx, tenant, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
@@ -70,7 +69,6 @@ def replace(
     if not store_changes.replace(tx, tenant.id, old, new, now=now):
         raise changed_meanwhile()
     _owe_difference(tx, tenant, old, new, now=now)
-    _mark_active(tx, tenant, new, now=now)
     is_adjustment = old.days != new.days and _adjusts(tx, tenant, (old, new), now=now)
     event = TimerEvent(
         kind,
@@ -124,10 +122,6 @@ def remove(
 
 def changed_meanwhile() -> PreconditionFailed:
     return PreconditionFailed("This entry was changed in the meantime. Read it again and repeat the correction.")
-
-
-def _mark_active(tx: sa.Connection, tenant: Tenant, entry: TimeEntry, *, now: dt.datetime) -> None:
-    record_activity(tx, tenant.id, entry.user_id, months=_months(entry), reason="time", at=now)
 
 
 def _owe_difference(

@@ -1,4 +1,4 @@
-"""The end of a running timer: it becomes an entry split into days, its user is active, and the log says so."""
+"""The end of a running timer: it becomes an entry split into days, and the log says so."""
 
 import datetime as dt
 

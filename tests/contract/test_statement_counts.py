@@ -60,7 +60,7 @@ def test_a_warm_stop_sends_eight_statements(ada, counted, clock):
         stopped = ada.stop(key=new_id())
 
     assert stopped.status == 200
-    assert len(sent) == 8, sent  # caller, timer, entry, day, month, log, overlaps, key
+    assert len(sent) == 7, sent  # caller, timer, entry, day, log, overlaps, key
 
 
 def test_a_stop_that_spans_many_days_sends_no_more(ada, counted, clock):
@@ -70,7 +70,7 @@ def test_a_stop_that_spans_many_days_sends_no_more(ada, counted, clock):
         stopped = ada.stop(key=new_id())
 
     assert len(stopped.body["days"]) == 7
-    assert len(sent) == 8, sent
+    assert len(sent) == 7, sent
 
 
 def test_the_first_start_on_a_project_sends_seven(ada, counted):
@@ -81,14 +81,14 @@ def test_the_first_start_on_a_project_sends_seven(ada, counted):
     assert len(sent) == 7, sent  # caller, no timer, running?, project, timer, log, key
 
 
-def test_a_switch_sends_thirteen(ada, counted, clock):
+def test_a_switch_sends_twelve(ada, counted, clock):
     ada.start(2, key=new_id())
     clock.tick(minutes=1)
     with counted() as sent:
         switched = ada.start(3, key=new_id(), switch=True)
 
     assert switched.body["stopped"]["workItemId"] == 2
-    assert len(sent) == 13, sent  # a start that finds a timer, a stop, a project that is there, a start
+    assert len(sent) == 12, sent  # a start that finds a timer, a stop, a project that is there, a start
 
 
 def test_a_start_of_what_runs_sends_four(ada, counted):
@@ -124,7 +124,7 @@ def test_a_report_of_a_stop_sends_two_more(ada, counted, clock):
         stopped = late.stop(ada, clock(), timerId=timer, key=new_id())
 
     assert stopped.status == 200
-    assert len(sent) == 10, sent  # caller, running, what began after, timer, entry, day, month, log, overlaps, key
+    assert len(sent) == 9, sent  # caller, running, what began after, timer, entry, day, log, overlaps, key
 
 
 def test_the_running_timer_takes_two(ada, counted):
@@ -163,21 +163,21 @@ def test_an_export_sends_as_many_however_long_it_is(ada, counted, file_format, s
     assert len(sent) == statements, sent  # caller, for xlsx how many pieces, what it holds; the record of it
 
 
-def test_an_entry_by_hand_sends_eight(ada, counted):
+def test_an_entry_by_hand_sends_seven(ada, counted):
     with counted() as sent:
         entered = ada.enter(key=new_id())
 
     assert entered.status == 201
-    assert len(sent) == 8, sent  # caller, project, entry, day, month, log, overlaps, key
+    assert len(sent) == 7, sent  # caller, project, entry, day, log, overlaps, key
 
 
-def test_a_correction_sends_ten(ada, counted):
+def test_a_correction_sends_nine(ada, counted):
     entered = ada.enter()
     with counted() as sent:
         corrected = ada.correct(entered, stoppedAt="2026-11-20T11:00:00Z")
 
     assert corrected.status == 200
-    assert len(sent) == 10, sent  # caller, entry, days; entry, its number, days away, days, month; log, overlaps
+    assert len(sent) == 9, sent  # caller, entry, days; entry, its number, days away, days; log, overlaps
 
 
 def test_a_page_of_entries_sends_four_however_many_there_are(ada, counted):

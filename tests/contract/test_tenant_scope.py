@@ -31,7 +31,7 @@ ACROSS_TENANTS = {
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for top in ("timers", "reports", "tenants", "privacy", "ops", "shared")
+    for top in ("timers", "reports", "tenants", "billing", "webhooks", "privacy", "ops", "shared")
     for path in (ROOT / top).rglob("*.py")
     if path.stem.split("_")[0] == "store" or path.stem in {"audit", "idempotency", "sql"}
 )
@@ -105,7 +105,7 @@ def test_the_scan_finds_the_statements():
     assert found >= ACROSS_TENANTS
 
 
-@pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log"])
+@pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])
 def test_what_is_on_record_is_never_changed_or_removed(table):
     changing = [
         where

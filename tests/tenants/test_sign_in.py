@@ -66,11 +66,14 @@ def test_a_colleague_joins_at_the_first_sign_in(world, clock, engine):
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_a_sign_in_makes_the_person_active_in_the_month_of_the_tenants_zone(world, clock, engine):
+def test_a_sign_in_counts_for_the_month_of_the_tenants_zone_the_first_and_the_last_of_it(world, clock, engine):
     clock.set("2026-11-30T10:30:00+00:00")
-    ada = world.tenant("Pacific/Kiritimati")
+    ada, first = world.tenant("Pacific/Kiritimati"), clock()
+    clock.tick(hours=3)
+    ada.post("sign-in")
+    kept = row(engine, user_months, ada)
 
-    assert row(engine, user_months, ada).month_key == 202612
+    assert (kept.month_key, kept.first_sign_in_at, kept.last_sign_in_at) == (202612, first, clock())
 
 
 def test_the_running_timer_comes_with_the_sign_in(world, clock):

@@ -1,9 +1,4 @@
-import uuid
-
 import pytest
-import sqlalchemy as sa
-
-from shared.db.schema import user_months, users
 
 
 def test_a_started_timer_runs_until_it_is_stopped(world, clock):
@@ -81,20 +76,6 @@ def test_stopping_when_nothing_runs_is_a_conflict_that_says_so(world):
     refused = ada.stop()
 
     assert (refused.status, refused.code) == (409, "no_running_timer")
-
-
-def test_a_stop_makes_the_person_active_in_every_month_it_touches(world, clock, engine):
-    clock.set("2026-10-31T23:30:00+00:00")
-    ada = world.tenant()
-    ben = world.member(ada)
-    ben.start(7)
-    clock.tick(hours=1)
-    ben.stop()
-    mine = sa.select(user_months.c.month_key).join(users, users.c.id == user_months.c.user_id)
-    with engine.connect() as connection:
-        months = connection.scalars(mine.where(users.c.entra_object_id == uuid.UUID(ben.oid)))
-
-        assert sorted(months) == [202610, 202611]
 
 
 def test_a_note_may_have_lines_however_they_end(world):

@@ -2,8 +2,10 @@
 
 from shared.db.schema.azure_devops import work_items, write_backs
 from shared.db.schema.base import metadata
+from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.people import tenants, user_months, users
+from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
@@ -13,15 +15,21 @@ from shared.db.schema.tracked import projects, running_timers, time_entries, tim
 __all__ = [
     "action_log",
     "audit_log",
+    "billing_lines",
+    "billing_records",
     "closed_months",
     "idempotency_keys",
     "metadata",
     "projects",
     "running_timers",
+    "subscription_events",
+    "subscription_rates",
+    "subscriptions",
     "tenants",
     "time_entries",
     "time_entry_days",
     "timer_log",
+    "usage_events",
     "user_months",
     "users",
     "work_items",

@@ -1,4 +1,4 @@
-"""Tenants, their users, and who was active in which month."""
+"""Tenants, their users, and who signed in in which month."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -21,7 +21,7 @@ tenants = sa.Table(
     Column("organization", String(50), nullable=False),
     Column("admin_email", Unicode(320)),
     *choice("plan_kind", "trial", "internal", "paid"),
-    *choice("status", "active", "suspended", "cancelled"),
+    *choice("status", "active", "expired", "suspended", "cancelled"),
     Column("time_zone", String(64), nullable=False),
     Column("trial_started_at", UtcDateTime),
     Column("trial_ends_at", UtcDateTime),
@@ -86,14 +86,15 @@ Index(
     **only_where(users.c.email_key.is_not(None)),
 )
 
+# Who signed in in which month, as it happens. Who worked in it is in time_entry_days, which follows corrections.
 user_months = sa.Table(
     "user_months",
     metadata,
     Column("month_key", Integer, nullable=False, autoincrement=False),
     Column("tenant_id", BigInteger, nullable=False, autoincrement=False),
     Column("user_id", BigInteger, nullable=False, autoincrement=False),
-    *choice("first_reason", "signIn", "time"),
-    Column("first_activity_at", UtcDateTime, nullable=False),
+    Column("first_sign_in_at", UtcDateTime, nullable=False),
+    Column("last_sign_in_at", UtcDateTime, nullable=False),
     PrimaryKey("month_key", "tenant_id", "user_id"),
     of_user(),
     sqlite_with_rowid=False,

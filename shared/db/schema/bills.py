@@ -1,0 +1,135 @@
+"""The bills: one record per subscription and month, a line for each active user, and what the Marketplace is told."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
+from sqlalchemy import ForeignKeyConstraint as ForeignKey
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata, of_user, tenant_id
+from shared.db.schema.purchases import of_subscription
+from shared.db.types import Money, UtcDateTime, choice, identity, only_where
+
+
+# A closed record never changes; a mistake is voided, and may be replaced by another record. Both are kept.
+billing_records = sa.Table(
+    "billing_records",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("public_id", Uuid, nullable=False),
+    Column("subscription_id", BigInteger, nullable=False),
+    Column("month_key", Integer, nullable=False),  # yyyymm, in the zone of the record
+    *choice("kind", "month", "final"),  # final: the subscription ended in it
+    *choice("state", "closed", "void"),
+    Column("period_from", UtcDateTime, nullable=False),  # half-open: activity since this instant
+    Column("period_to", UtcDateTime, nullable=False),  # and before this one
+    Column("time_zone", String(64), nullable=False),  # the tenant's when the month was closed
+    Column("marketplace_id", Uuid),
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("quantity", Integer),
+    Column("active_users", Integer, nullable=False),
+    Column("rate_per_user", Money, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("minor_unit", Money, nullable=False),  # the currency's: what the total is rounded to
+    Column("total", Money, nullable=False),
+    Column("last_event_type", Unicode(64)),
+    Column("last_operation_id", Uuid),
+    Column("replaces_id", BigInteger),
+    Column("closed_at", UtcDateTime, nullable=False),
+    Column("voided_at", UtcDateTime),
+    Column("void_reason", Unicode(400)),
+    PrimaryKey("id"),
+    of_subscription(),
+    ForeignKey(["tenant_id", "replaces_id"], ["billing_records.tenant_id", "billing_records.id"]),
+    Unique("tenant_id", "id"),
+    Unique("tenant_id", "public_id"),
+    CheckConstraint("period_from <= period_to", name="period"),
+    CheckConstraint("active_users >= 0", name="active_users"),
+    CheckConstraint("minor_unit > 0", name="minor_unit"),
+    # half up to the minor unit, to the cent: total - users x rate lies in (-unit/2, unit/2]
+    CheckConstraint(
+        "2 * (total - active_users * rate_per_user) > -minor_unit"
+        " AND 2 * (total - active_users * rate_per_user) <= minor_unit",
+        name="total",
+    ),
+    CheckConstraint(
+        "(state = 'void' AND voided_at IS NOT NULL) OR (state <> 'void' AND voided_at IS NULL)", name="voided_at"
+    ),
+)
+Index(
+    "ux_billing_records_month",
+    billing_records.c.tenant_id,
+    billing_records.c.subscription_id,
+    billing_records.c.month_key,
+    unique=True,
+    **only_where(billing_records.c.state == "closed"),
+)
+Index(
+    "ux_billing_records_replaces_id",
+    billing_records.c.tenant_id,
+    billing_records.c.replaces_id,
+    unique=True,
+    **only_where(billing_records.c.replaces_id.is_not(None)),
+)
+
+# `activity_month` is the record's own month, or an earlier one in which time was entered after that was closed.
+billing_lines = sa.Table(
+    "billing_lines",
+    metadata,
+    tenant_id(),
+    Column("record_id", BigInteger, nullable=False, autoincrement=False),
+    Column("user_id", BigInteger, nullable=False, autoincrement=False),
+    Column("activity_month", Integer, nullable=False, autoincrement=False),
+    Column("email", Unicode(320), nullable=False),
+    Column("display_name", Unicode(200), nullable=False),
+    *choice("reason", "signIn", "time"),
+    Column("first_activity_at", UtcDateTime, nullable=False),
+    Column("last_activity_at", UtcDateTime, nullable=False),
+    Column("is_void", Boolean, nullable=False, server_default=sa.false()),  # as its record
+    PrimaryKey("record_id", "user_id", "activity_month"),
+    ForeignKey(["tenant_id", "record_id"], ["billing_records.tenant_id", "billing_records.id"]),
+    of_user(),
+)
+# Nobody is billed twice for one month of a tenant, whatever subscriptions it had.
+Index(
+    "ux_billing_lines_once",
+    billing_lines.c.tenant_id,
+    billing_lines.c.activity_month,
+    billing_lines.c.user_id,
+    unique=True,
+    **only_where(billing_lines.c.is_void == sa.false()),
+)
+
+# The outbox: what is owed to the Marketplace's meter. The slot is chosen once, so a repeat is a duplicate there.
+usage_events = sa.Table(
+    "usage_events",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("record_id", BigInteger, nullable=False),
+    Column("marketplace_id", Uuid, nullable=False),
+    Column("dimension", String(64), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("slot", UtcDateTime, nullable=False),  # the hour it is told for
+    *choice("state", "pending", "accepted", "held", "alarm"),
+    Column("last_result", String(40)),  # the Marketplace's word, or ours where there was none
+    Column("attempts", Integer, nullable=False),
+    Column("usage_event_id", Uuid),  # the Marketplace's
+    Column("claimed_until", UtcDateTime),  # one sender at a time
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("tried_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id", "record_id"], ["billing_records.tenant_id", "billing_records.id"]),
+    Unique("tenant_id", "record_id"),
+    Unique("marketplace_id", "dimension", "slot"),
+    CheckConstraint("quantity > 0", name="quantity"),
+)
+Index(
+    "ix_usage_events_open",
+    usage_events.c.tenant_id,
+    usage_events.c.id,
+    **only_where(usage_events.c.state.in_(("pending", "held"))),
+)

@@ -1,0 +1,109 @@
+"""What a tenant pays for: its subscriptions, the ledger of what happened to each, and what a user costs from when."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
+from sqlalchemy import ForeignKeyConstraint as ForeignKey
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata, tenant_id
+from shared.db.types import Money, UtcDateTime, choice, identity, only_where
+
+
+def of_subscription() -> ForeignKey:
+    """The row's subscription is one of the row's tenant."""
+    return ForeignKey(["tenant_id", "subscription_id"], ["subscriptions.tenant_id", "subscriptions.id"])
+
+
+# A paid plan is always a subscription: bought in the Marketplace, or agreed with the vendor.
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("marketplace_id", Uuid),  # Microsoft's; NULL was agreed with the vendor
+    *choice("status", "pending", "subscribed", "suspended", "unsubscribed"),
+    Column("offer_id", Unicode(100), nullable=False),
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("quantity", Integer),  # of seats; NULL is a plan without seats
+    Column("term_unit", String(16), nullable=False),
+    Column("term_starts_at", UtcDateTime),
+    Column("term_ends_at", UtcDateTime),
+    Column("auto_renew", Boolean, nullable=False),
+    Column("paid_from", UtcDateTime),  # the activation; NULL while it is pending
+    Column("ended_at", UtcDateTime),
+    Column("last_event_at", UtcDateTime),  # when the newest applied event happened, by Microsoft's clock
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    Unique("tenant_id", "id"),
+    CheckConstraint("quantity >= 0", name="quantity"),
+    CheckConstraint("status = 'pending' OR paid_from IS NOT NULL OR ended_at IS NOT NULL", name="paid_from"),
+    CheckConstraint(
+        "(status = 'unsubscribed' AND ended_at IS NOT NULL) OR (status <> 'unsubscribed' AND ended_at IS NULL)",
+        name="ended_at",
+    ),
+)
+Index(
+    "ux_subscriptions_marketplace_id",
+    subscriptions.c.marketplace_id,
+    unique=True,
+    **only_where(subscriptions.c.marketplace_id.is_not(None)),
+)
+# A tenant pays once: a second subscription waits until the first has ended.
+Index(
+    "ux_subscriptions_live",
+    subscriptions.c.tenant_id,
+    unique=True,
+    **only_where(subscriptions.c.status.in_(("subscribed", "suspended"))),
+)
+
+# The ledger: every event of a subscription, once. It is only ever added to.
+subscription_events = sa.Table(
+    "subscription_events",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("subscription_id", BigInteger, nullable=False),
+    Column("operation_id", Uuid),  # Microsoft's; NULL where no operation told us
+    Column("event_type", Unicode(64), nullable=False),  # Microsoft's word for it, or Activate
+    *choice("source", "landing", "webhook", "reconcile", "operator"),
+    *choice("outcome", "applied", "refused", "superseded", "ignored"),
+    Column("plan_id", Unicode(100), nullable=False),  # these three: as they are afterwards
+    Column("quantity", Integer),
+    *choice("status", "pending", "subscribed", "suspended", "unsubscribed"),
+    Column("effective_at", UtcDateTime, nullable=False),  # by Microsoft's clock
+    Column("recorded_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    of_subscription(),
+    Unique("tenant_id", "id"),
+)
+Index(
+    "ux_subscription_events_operation_id",
+    subscription_events.c.operation_id,
+    unique=True,
+    **only_where(subscription_events.c.operation_id.is_not(None)),
+)
+Index(
+    "ix_subscription_events_subscription",
+    subscription_events.c.tenant_id,
+    subscription_events.c.subscription_id,
+    subscription_events.c.id,
+)
+
+# What a user and month costs, from an instant on; the bill of a month finds the one in force. Only ever added to.
+subscription_rates = sa.Table(
+    "subscription_rates",
+    metadata,
+    tenant_id(),
+    Column("subscription_id", BigInteger, nullable=False, autoincrement=False),
+    Column("from_at", UtcDateTime, nullable=False),
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("rate_per_user", Money, nullable=False),
+    Column("currency", String(3), nullable=False),
+    PrimaryKey("subscription_id", "from_at"),
+    of_subscription(),
+    CheckConstraint("rate_per_user >= 0", name="rate_per_user"),
+)

@@ -1,0 +1,1 @@
+"""What the Marketplace brings: the landing page of a purchase, lifecycle events, and the daily comparison."""
