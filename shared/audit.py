@@ -27,6 +27,7 @@ class Action(StrEnum):
     TENANT_CHANGED = "tenant.changed"
     PLAN_CHANGED = "plan.changed"
     TRIAL_EXTENDED = "trial.extended"
+    SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
@@ -61,6 +62,8 @@ FIELDS: Final = frozenset(
         "seatLimit",
         "slug",
         "status",
+        "subscriptionPlan",
+        "subscriptionStatus",
         "timeZone",
         "to",
         "trialEndsAt",

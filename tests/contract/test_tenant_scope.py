@@ -17,12 +17,13 @@ from shared.db.statements import InsertIfAbsent
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# A directory is looked up by its Entra id to find its tenant, jobs list the tenants they go through, and operators
-# list and find tenants.
+# A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants they
+# go through, and operators list and find tenants.
 ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
+    ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),

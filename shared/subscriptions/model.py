@@ -1,0 +1,100 @@
+"""The words of a purchase: a subscription, its terms, its events and its price, as frozen values."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.tenancy.model import TenantStatus
+
+
+class SubscriptionStatus(StrEnum):
+    PENDING = "pending"  # bought, not activated
+    SUBSCRIBED = "subscribed"
+    SUSPENDED = "suspended"
+    UNSUBSCRIBED = "unsubscribed"  # final
+
+    @property
+    def is_live(self) -> bool:
+        return self in {SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.SUSPENDED}
+
+
+class EventSource(StrEnum):
+    LANDING = "landing"
+    WEBHOOK = "webhook"
+    RECONCILE = "reconcile"
+    OPERATOR = "operator"
+
+
+class Outcome(StrEnum):
+    APPLIED = "applied"
+    REFUSED = "refused"  # we said no, and Microsoft was told
+    SUPERSEDED = "superseded"  # something newer had been applied before
+    IGNORED = "ignored"  # not an event that we know
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is bought, as Microsoft or the agreement has it."""
+
+    status: SubscriptionStatus
+    offer_id: str
+    plan_id: str
+    quantity: int | None
+    term_unit: str
+    term_starts_at: dt.datetime | None
+    term_ends_at: dt.datetime | None
+    auto_renew: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`marketplace_id` is None for an agreement with the vendor; `paid_from` is the activation."""
+
+    id: int
+    tenant_id: int
+    marketplace_id: uuid.UUID | None
+    terms: Terms
+    paid_from: dt.datetime | None
+    ended_at: dt.datetime | None
+    last_event_at: dt.datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one active user costs for a month; at most four decimal places."""
+
+    rate_per_user: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`event_type` is Microsoft's word, or Activate; `effective_at` is by Microsoft's clock."""
+
+    event_type: str
+    source: EventSource
+    effective_at: dt.datetime
+    operation_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantChange:
+    """What a purchase makes of its tenant; `price` and `users_at_purchase` are None where they stay as they are."""
+
+    status: TenantStatus
+    is_paid: bool  # on the paid plan from now on; else the plan, the seats and the price stay
+    seat_limit: int | None
+    marketplace_id: uuid.UUID | None
+    price: Price | None
+    users_at_purchase: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A subscription after an event, and those that ended by it: their last month is to be closed now."""
+
+    subscription: Subscription
+    ended: tuple[Subscription, ...] = ()

@@ -1,0 +1,71 @@
+"""Decides where an event takes a subscription, and what its tenant then has."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Final
+
+from shared.marketplace import model as told
+from shared.subscriptions.model import Price, Subscription, SubscriptionStatus, TenantChange, Terms
+from shared.tenancy.model import Plan, Tenant, TenantStatus
+
+
+_STATUS: Final = {
+    told.PENDING: SubscriptionStatus.PENDING,
+    told.SUBSCRIBED: SubscriptionStatus.SUBSCRIBED,
+    told.SUSPENDED: SubscriptionStatus.SUSPENDED,
+    told.UNSUBSCRIBED: SubscriptionStatus.UNSUBSCRIBED,
+}
+_TENANT_STATUS: Final = {
+    SubscriptionStatus.SUBSCRIBED: TenantStatus.ACTIVE,
+    SubscriptionStatus.SUSPENDED: TenantStatus.SUSPENDED,
+    SubscriptionStatus.UNSUBSCRIBED: TenantStatus.CANCELLED,
+}
+
+
+def terms_of(subscription: told.Subscription) -> Terms | None:
+    """Microsoft's copy in our words; None for a status that we do not know, which changes nothing."""
+    status = _STATUS.get(subscription.status)
+    if status is None:
+        return None
+    return Terms(
+        status=status,
+        offer_id=subscription.offer_id[:100],
+        plan_id=subscription.plan_id[:100],
+        quantity=subscription.quantity,
+        term_unit=subscription.term.unit[:16],
+        term_starts_at=subscription.term.starts_at,
+        term_ends_at=subscription.term.ends_at,
+        auto_renew=subscription.auto_renew,
+    )
+
+
+def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:
+    """The subscription on other terms. What has ended never returns; what was activated is not pending again."""
+    before = subscription.terms.status
+    if before is SubscriptionStatus.UNSUBSCRIBED:
+        return subscription
+    if before.is_live and terms.status is SubscriptionStatus.PENDING:
+        terms = replace(terms, status=before)  # Microsoft may show an activation late
+    paid_from, ended_at = subscription.paid_from, None
+    if terms.status.is_live and paid_from is None:
+        paid_from = now
+    if terms.status is SubscriptionStatus.UNSUBSCRIBED:
+        ended_at = max(min(happened_at, now), paid_from or min(happened_at, now))
+    newest = max(happened_at, subscription.last_event_at or happened_at)
+    return replace(subscription, terms=terms, paid_from=paid_from, ended_at=ended_at, last_event_at=newest)
+
+
+def tenant_change(
+    tenant: Tenant, before: Subscription, after: Subscription, price: Price | None
+) -> TenantChange | None:
+    """What changes of the tenant; nothing for the vendor's own, and nothing by a purchase that never began."""
+    if tenant.plan is Plan.INTERNAL or not (before.terms.status.is_live or after.terms.status.is_live):
+        return None
+    return TenantChange(
+        status=_TENANT_STATUS[after.terms.status],
+        is_paid=after.terms.status.is_live,
+        seat_limit=after.terms.quantity if after.terms.status.is_live else tenant.seat_limit,
+        marketplace_id=after.marketplace_id,
+        price=price,
+        users_at_purchase=tenant.seats_used if before.paid_from is None else None,
+    )

@@ -1,0 +1,182 @@
+"""Moves a subscription: a purchase begins, follows what Microsoft holds, and its tenant has what is paid for."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared import audit
+from shared.audit import Action, Actor
+from shared.errors import Conflict
+from shared.subscriptions import rules, store, store_ledger
+from shared.subscriptions.model import (
+    Event,
+    EventSource,
+    Moved,
+    Outcome,
+    Price,
+    Subscription,
+    SubscriptionStatus,
+    Terms,
+)
+from shared.tenancy.model import Plan, Tenant
+
+
+NewId = Callable[[], uuid.UUID]
+_ENDED: Final = "Unsubscribe"
+
+
+def begin(
+    tx: sa.Connection, tenant: Tenant, marketplace_id: uuid.UUID, terms: Terms, *, now: dt.datetime
+) -> Subscription:
+    """The purchase of a tenant, pending until it is activated; the one there is, when it was begun before.
+
+    Raises:
+        Conflict: it is another tenant's, or the tenant pays for another one.
+    """
+    pending = replace(terms, status=SubscriptionStatus.PENDING)
+    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, now=now) or store.find_bought(
+        tx, marketplace_id
+    )
+    assert subscription is not None, "it is there, or was added"  # noqa: S101 - an invariant of ours
+    if subscription.tenant_id != tenant.id:
+        raise Conflict("This purchase belongs to another organisation.", code="purchase_of_another")
+    if not subscription.terms.status.is_live:
+        _require_no_other(tx, subscription)
+    return subscription
+
+
+def move(
+    tx: sa.Connection,
+    tenant: Tenant,
+    subscription: Subscription,
+    terms: Terms,
+    event: Event,
+    *,
+    price: Price | None,
+    actor: Actor = audit.SERVICE,
+    now: dt.datetime,
+    new_id: NewId,
+) -> Moved | None:
+    """Puts a subscription on the terms that Microsoft has for it; None when the event's operation is known.
+
+    `tenant` and `subscription` are as they are in this transaction, which holds the tenant. `price` is None where it
+    was not asked for; the one there was stays.
+
+    Raises:
+        Conflict: the tenant pays for another Marketplace subscription.
+    """
+    after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
+    ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
+    final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
+    changes_nothing = final and terms.status is not SubscriptionStatus.UNSUBSCRIBED
+    outcome = Outcome.SUPERSEDED if changes_nothing else Outcome.APPLIED
+    if not store_ledger.add_event(tx, after, event, outcome, now=now):
+        return None
+    if final:
+        return Moved(subscription)
+    if after.terms.status.is_live and not subscription.terms.status.is_live:
+        ended += _end_agreed(tx, after, now=now)
+    if not store.change(tx, after, now=now):
+        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+    after = replace(after, version=after.version + 1)
+    _set_price(tx, subscription, after, price, now=now)
+    _change_tenant(tx, tenant, subscription, after, price, actor=actor, now=now, new_id=new_id)
+    return Moved(after, tuple(ended))
+
+
+def agree(
+    tx: sa.Connection, tenant: Tenant, plan_id: str, seats: int | None, price: Price, *, now: dt.datetime
+) -> Subscription:
+    """An agreement with the vendor, in force from now on, without the Marketplace.
+
+    Raises:
+        Conflict: the tenant pays for something else.
+    """
+    if store.find_live(tx, tenant.id) is not None:
+        raise another_is_live()
+    terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
+    agreed = store.add_agreed(tx, tenant.id, terms, now=now)
+    store_ledger.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
+    store_ledger.add_rate(tx, agreed, price, from_at=now)
+    return agreed
+
+
+def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now: dt.datetime) -> Subscription:
+    """Ends an agreement with the vendor at this instant; its last month is then to be closed."""
+    ended = rules.moved(agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now)
+    store_ledger.add_event(tx, ended, event, Outcome.APPLIED, now=now)
+    if not store.change(tx, ended, now=now):
+        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+    return replace(ended, version=ended.version + 1)
+
+
+def another_is_live() -> Conflict:
+    return Conflict(
+        "Your organisation pays for another subscription to TimeTracker. Cancel one of the two in the Azure portal; "
+        "within 72 hours of a purchase that costs nothing.",
+        code="another_subscription_is_live",
+    )
+
+
+def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
+    live = store.find_live(tx, subscription.tenant_id)
+    if live is not None and live.id != subscription.id and live.marketplace_id is not None:
+        raise another_is_live()
+
+
+def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
+    """Who had an agreement with the vendor and buys in the Marketplace pays there from now on."""
+    _require_no_other(tx, bought)
+    live = store.find_live(tx, bought.tenant_id)
+    if live is None or live.id == bought.id:
+        return []
+    return [end_agreement(tx, live, Event(_ENDED, EventSource.OPERATOR, now), now=now)]
+
+
+def _set_price(
+    tx: sa.Connection, before: Subscription, after: Subscription, price: Price | None, *, now: dt.datetime
+) -> None:
+    """A change of the rate counts from now on, for bills of the months that begin later."""
+    if price is None or not after.terms.status.is_live or store_ledger.last_price(tx, after) == price:
+        return
+    begins = after.paid_from if before.paid_from is None else now
+    store_ledger.add_rate(tx, after, price, from_at=begins or now)
+
+
+def _change_tenant(
+    tx: sa.Connection,
+    tenant: Tenant,
+    before: Subscription,
+    after: Subscription,
+    price: Price | None,
+    *,
+    actor: Actor,
+    now: dt.datetime,
+    new_id: NewId,
+) -> None:
+    change = rules.tenant_change(tenant, before, after, price)
+    if change is not None:
+        store.change_tenant(tx, tenant.id, change, now=now)
+    audit.record(
+        tx,
+        tenant.id,
+        Action.SUBSCRIPTION_MOVED,
+        actor=actor,
+        at=now,
+        row_id=new_id(),
+        before={"plan": tenant.plan, "status": tenant.status, "seatLimit": tenant.seat_limit, **_told(before)},
+        after={
+            "plan": Plan.PAID if change is not None and change.is_paid else tenant.plan,
+            "status": tenant.status if change is None else change.status,
+            "seatLimit": tenant.seat_limit if change is None else change.seat_limit,
+            **_told(after),
+        },
+    )
+
+
+def _told(subscription: Subscription) -> dict[str, object]:
+    return {"subscriptionPlan": subscription.terms.plan_id, "subscriptionStatus": subscription.terms.status}

@@ -1,0 +1,185 @@
+"""The rows of subscriptions, and what a purchase writes on its tenant."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import subscriptions, tenants
+from shared.db.statements import InsertIfAbsent
+from shared.subscriptions.model import Subscription, SubscriptionStatus, TenantChange, Terms
+from shared.tenancy.model import Plan
+
+
+_s = subscriptions.c
+_OF_TENANT: Final = _s.tenant_id == bindparam("tenant")
+_BY_MARKETPLACE_ID: Final = sa.select(subscriptions).where(_s.marketplace_id == bindparam("marketplace"))
+_BY_ID: Final = sa.select(subscriptions).where(_OF_TENANT, _s.id == bindparam("subscription"))
+_LIVE: Final = sa.select(subscriptions).where(
+    _OF_TENANT, _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value))
+)
+_NEWEST: Final = sa.select(subscriptions).where(_OF_TENANT).order_by(_s.id.desc()).limit(1)
+_COLUMNS: Final = (
+    "tenant_id",
+    "marketplace_id",
+    "status",
+    "offer_id",
+    "plan_id",
+    "quantity",
+    "term_unit",
+    "term_starts_at",
+    "term_ends_at",
+    "auto_renew",
+    "paid_from",
+    "ended_at",
+    "last_event_at",
+    "version",
+    "created_at",
+    "updated_at",
+)
+_ADD_BOUGHT: Final = InsertIfAbsent(
+    subscriptions,
+    key=("marketplace_id",),
+    index_where=_s.marketplace_id.is_not(None),
+    columns=_COLUMNS,
+    returning=("id",),
+)
+_ADD_AGREED: Final = subscriptions.insert().returning(_s.id)
+_CHANGED: Final = tuple(name for name in _COLUMNS if name not in {"tenant_id", "marketplace_id", "created_at"})
+_CHANGE: Final = (
+    subscriptions.update()
+    .where(_OF_TENANT, _s.id == bindparam("subscription"), _s.version == bindparam("seen"))
+    .values({name: bindparam(name) for name in _CHANGED})
+)
+_t: Final = tenants.c
+_TENANT_STOPS: Final = (
+    tenants.update()
+    .where(_t.id == bindparam("tenant"))
+    .values(status=bindparam("state"), version=_t.version + 1, updated_at=bindparam("now"))
+)
+_TENANT_PAYS: Final = _TENANT_STOPS.values(
+    plan_kind=Plan.PAID.value,
+    seat_limit=bindparam("seats"),
+    subscription_id=bindparam("marketplace"),
+    rate_per_user=sa.func.coalesce(bindparam("rate", type_=_t.rate_per_user.type), _t.rate_per_user),
+    currency=sa.func.coalesce(bindparam("money", type_=_t.currency.type), _t.currency),
+    users_at_purchase=sa.func.coalesce(bindparam("people", type_=sa.Integer), _t.users_at_purchase),
+)
+
+
+def find_bought(tx: sa.Connection, marketplace_id: uuid.UUID) -> Subscription | None:
+    """The subscription that Microsoft means; its tenant is known by this only."""
+    return _first(tx, _BY_MARKETPLACE_ID, {"marketplace": marketplace_id})
+
+
+def read(tx: sa.Connection, tenant_id: int, subscription_id: int) -> Subscription:
+    return subscription_of(tx.execute(_BY_ID, {"tenant": tenant_id, "subscription": subscription_id}).one())
+
+
+def find_live(tx: sa.Connection, tenant_id: int) -> Subscription | None:
+    """The one that is paid for now, suspended or not."""
+    return _first(tx, _LIVE, {"tenant": tenant_id})
+
+
+def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
+    """The last one that was begun, in whatever state."""
+    return _first(tx, _NEWEST, {"tenant": tenant_id})
+
+
+def add_bought(
+    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, *, now: dt.datetime
+) -> Subscription | None:
+    """A purchase that waits for its activation; None when it is known already."""
+    row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, paid_from=None, now=now))
+    return None if row is None else read(tx, tenant_id, row.id)
+
+
+def add_agreed(tx: sa.Connection, tenant_id: int, terms: Terms, *, now: dt.datetime) -> Subscription:
+    """An agreement with the vendor, in force from now on; the tenant must have nothing else in force."""
+    values = _new(tenant_id, None, terms, paid_from=now, now=now)
+    return read(tx, tenant_id, tx.execute(_ADD_AGREED, values).scalar_one())
+
+
+def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -> bool:
+    """Writes the next version of a subscription; False when somebody else did."""
+    values = {
+        **_terms(subscription.terms),
+        "paid_from": subscription.paid_from,
+        "ended_at": subscription.ended_at,
+        "last_event_at": subscription.last_event_at,
+        "version": subscription.version + 1,
+        "updated_at": now,
+    }
+    where = {"tenant": subscription.tenant_id, "subscription": subscription.id, "seen": subscription.version}
+    return tx.execute(_CHANGE, {**where, **values}).rowcount == 1
+
+
+def change_tenant(tx: sa.Connection, tenant_id: int, change: TenantChange, *, now: dt.datetime) -> None:
+    """Writes what a purchase gives or takes; the tenant is held by the caller."""
+    values: dict[str, Any] = {"tenant": tenant_id, "state": change.status.value, "now": now}
+    if not change.is_paid:
+        tx.execute(_TENANT_STOPS, values)
+        return
+    rate, currency = (change.price.rate_per_user, change.price.currency) if change.price else (None, None)
+    paid = {"seats": change.seat_limit, "marketplace": change.marketplace_id, "rate": rate, "money": currency}
+    tx.execute(_TENANT_PAYS, {**values, **paid, "people": change.users_at_purchase})
+
+
+def subscription_of(row: sa.Row[Any]) -> Subscription:
+    terms = Terms(
+        status=SubscriptionStatus(row.status),
+        offer_id=row.offer_id,
+        plan_id=row.plan_id,
+        quantity=row.quantity,
+        term_unit=row.term_unit,
+        term_starts_at=row.term_starts_at,
+        term_ends_at=row.term_ends_at,
+        auto_renew=row.auto_renew,
+    )
+    return Subscription(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        marketplace_id=row.marketplace_id,
+        terms=terms,
+        paid_from=row.paid_from,
+        ended_at=row.ended_at,
+        last_event_at=row.last_event_at,
+        version=row.version,
+    )
+
+
+def _first(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any]) -> Subscription | None:
+    row = tx.execute(statement, values).first()
+    return None if row is None else subscription_of(row)
+
+
+def _new(
+    tenant_id: int, marketplace_id: uuid.UUID | None, terms: Terms, *, paid_from: dt.datetime | None, now: dt.datetime
+) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "marketplace_id": marketplace_id,
+        **_terms(terms),
+        "paid_from": paid_from,
+        "ended_at": None,
+        "last_event_at": None,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    return {
+        "status": terms.status.value,
+        "offer_id": terms.offer_id,
+        "plan_id": terms.plan_id,
+        "quantity": terms.quantity,
+        "term_unit": terms.term_unit,
+        "term_starts_at": terms.term_starts_at,
+        "term_ends_at": terms.term_ends_at,
+        "auto_renew": terms.auto_renew,
+    }
