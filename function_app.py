@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from billing.jobs_usage import blueprint as usage
 from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
@@ -32,6 +33,7 @@ for blueprint in (
     tenants,
     timer_log,
     timers,
+    usage,
     work_items,
     write_back,
 ):

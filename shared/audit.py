@@ -37,6 +37,7 @@ class Action(StrEnum):
     USER_REACTIVATED = "user.reactivated"
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
+    USAGE_RESLOTTED = "usage.reslotted"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"
@@ -60,6 +61,7 @@ FIELDS: Final = frozenset(
         "ratePerUser",
         "role",
         "seatLimit",
+        "slot",
         "slug",
         "status",
         "subscriptionPlan",

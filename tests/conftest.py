@@ -108,6 +108,7 @@ def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
 def host() -> Iterator[str]:
     os.environ.setdefault("FORGOTTEN_TIMER_SCHEDULE", "0 */5 * * * *")
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
+    os.environ.setdefault("USAGE_SCHEDULE", "0 15 * * * *")
     with host_support.serving() as base:
         yield base
 

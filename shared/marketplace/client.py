@@ -1,4 +1,4 @@
-"""The fulfilment client: what TimeTracker asks of the Azure Marketplace, call by call."""
+"""The client: what TimeTracker asks of the Azure Marketplace, call by call; `meter` is told what was used."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ import requests
 from shared.marketplace.errors import Conflicting, NotKnown, Refused, Unreadable
 from shared.marketplace.flow import Flow
 from shared.marketplace.http import Answer, Call, Http, new_session
-from shared.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription
+from shared.marketplace.metering import Meter
+from shared.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, listed
 from shared.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
 from shared.settings import GUID, Settings
 
@@ -37,6 +38,7 @@ class Marketplace:
 
     def __init__(self, base: str, tokens: TokenSource, session: requests.Session) -> None:
         self._http = Http(base, tokens, session)
+        self.meter = Meter(self._http)
         self._tokens, self._session = tokens, session
 
     @classmethod
@@ -95,7 +97,7 @@ class Marketplace:
         call, seen = Call("list_subscriptions", "GET", _SUBSCRIPTIONS), set[str]()
         for _ in range(_MOST_PAGES):
             told = self._http.send(call, flow).document()
-            for row in _listed(told, "subscriptions"):
+            for row in listed(told, "subscriptions"):
                 yield _row(row)
             link = told.get("@nextLink") if isinstance(told, dict) else None
             if not link:
@@ -109,7 +111,7 @@ class Marketplace:
     def plans(self, subscription_id: str, flow: Flow) -> list[Plan]:
         """What this subscription could change to; empty for an unknown one."""
         answer = self._http.send(Call("list_plans", "GET", f"{_path(subscription_id)}/listAvailablePlans"), flow)
-        return [Plan.read(each) for each in _listed(answer.document(), "plans")]
+        return [Plan.read(each) for each in listed(answer.document(), "plans")]
 
     def change_plan(self, subscription_id: str, plan_id: str, flow: Flow) -> str:
         """Asks for another plan; the id of the operation, which the webhook will also tell of.
@@ -130,7 +132,7 @@ class Marketplace:
     def operations(self, subscription_id: str, flow: Flow) -> list[Operation]:
         """Those that wait for an answer; a new one may take a while to be listed."""
         answer = self._http.send(Call("list_operations", "GET", f"{_path(subscription_id)}/operations"), flow)
-        return [Operation.read(each) for each in _listed(answer.document(), "operations")]
+        return [Operation.read(each) for each in listed(answer.document(), "operations")]
 
     def operation(self, subscription_id: str, operation_id: str, flow: Flow) -> Operation:
         """Microsoft's copy of an event. The real service answers 400 as well as 404 for an unknown one.
@@ -191,16 +193,6 @@ def _operation_id(answer: Answer) -> str:
     if found is None or not GUID.match(found[1].lower()):
         raise Unreadable("no_operation")
     return found[1].lower()
-
-
-def _listed(told: object, name: str) -> list[Any]:
-    """The rows of a list; an empty list has no body at all, and a bare array is one, too."""
-    rows = told.get(name) if isinstance(told, dict) else told
-    if rows is None:
-        return []
-    if not isinstance(rows, list):
-        raise Unreadable("no_list")
-    return rows
 
 
 def _row(row: object) -> Subscription | UnreadableRow:

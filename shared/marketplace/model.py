@@ -77,7 +77,17 @@ Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
-class _Told(BaseModel):
+def listed(told: object, name: str) -> list[Any]:
+    """The rows of a list; an empty list has no body at all, and a bare array is one, too."""
+    rows = told.get(name) if isinstance(told, dict) else told
+    if rows is None:
+        return []
+    if not isinstance(rows, list):
+        raise Unreadable("no_list")
+    return rows
+
+
+class Told(BaseModel):
     """What Microsoft wrote: unknown members are left out, and no input stands in an error."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
@@ -92,7 +102,7 @@ class _Told(BaseModel):
             raise Unreadable(f"unreadable {cls.__name__} {where}".rstrip()) from None
 
 
-class Party(_Told):
+class Party(Told):
     """Who uses a subscription, or who pays for it; `tid` and `oid` are empty when they are not told."""
 
     email: Text = Field("", alias="emailId", repr=False)
@@ -100,7 +110,7 @@ class Party(_Told):
     tid: Annotated[str, BeforeValidator(lambda value: _text(value).lower())] = Field("", alias="tenantId")
 
 
-class Term(_Told):
+class Term(Told):
     """Before the activation only the unit is known; the last day is still part of it."""
 
     unit: Text = Field("", alias="termUnit")
@@ -108,7 +118,7 @@ class Term(_Told):
     ends_at: Instant = Field(None, alias="endDate")
 
 
-class Subscription(_Told):
+class Subscription(Told):
     id: Id
     status: Needed = Field(alias="saasSubscriptionStatus")
     plan_id: Needed = Field(alias="planId")
@@ -126,7 +136,7 @@ class Subscription(_Told):
     modified_at: Instant = Field(None, alias="lastModified")
 
 
-class Operation(_Told):
+class Operation(Told):
     """`plan_id` and `quantity` are the new values of a change."""
 
     id: Id
@@ -139,7 +149,7 @@ class Operation(_Told):
     happened_at: Instant = Field(None, alias="timeStamp")
 
 
-class Plan(_Told):
+class Plan(Told):
     """What can be bought; `dimensions` are those that usage is told in."""
 
     id: Needed = Field(alias="planId")

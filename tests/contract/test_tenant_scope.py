@@ -18,8 +18,13 @@ from shared.db.statements import InsertIfAbsent
 
 ROOT = Path(__file__).resolve().parents[2]
 # A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants they
-# go through, and operators list and find tenants.
+# go through, and operators list and find tenants. A batch of usage holds events of several tenants, and the meter lists
+# all of them together.
 ACROSS_TENANTS = {
+    ("billing.store_usage", "_ACCEPTED"),
+    ("billing.store_usage", "_FIND"),
+    ("billing.store_usage", "_OPEN"),
+    ("billing.store_usage", "_OWNERS"),
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
@@ -28,6 +33,8 @@ ACROSS_TENANTS = {
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
+    ("shared.usage.store", "_DUE"),
+    ("shared.usage.store", "_LATE"),
     ("timers.store_forgotten", "_TENANTS"),
 }
 STORES = sorted(

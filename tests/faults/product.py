@@ -29,6 +29,7 @@ def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
         "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
         "FORGOTTEN_TIMER_SCHEDULE": "0 */5 * * * *",
         "RETENTION_SCHEDULE": "0 10 * * * *",
+        "USAGE_SCHEDULE": "0 15 * * * *",
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         **more,
     }

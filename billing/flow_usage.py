@@ -1,0 +1,68 @@
+"""What of the outbox needs the meter's own list: reconciliation, and whether usage may be told again."""
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from billing import store_usage
+from billing.rules_usage import Entry, Mismatch, mismatches, require_untaken
+from shared.app import App
+from shared.log import get_logger
+from shared.marketplace.flow import within
+from shared.usage.flow import meter_of
+from shared.usage.model import Alarm
+from shared.usage.rules import TAKEN_FOR
+from shared.usage.store import accepted_beside
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.metering import Meter
+
+_SECONDS: Final = 60.0
+_DAYS: Final = 40  # back: this month's hours and the last one's
+
+
+def reconcile(app: App) -> list[Mismatch]:
+    """Compares the last 40 days that are over for good with what the meter lists, and changes nothing.
+
+    A day is over when its last hour is too old to be told any more, so nothing can be on its way.
+
+    Raises:
+        MarketplaceError: the meter's list could not be had.
+    """
+    meter = meter_of(app)
+    if meter is None:
+        return []
+    until = (app.now() - TAKEN_FOR).date() - dt.timedelta(days=1)
+    since = until - dt.timedelta(days=_DAYS)
+    listing = meter.usage(since, until, within(_SECONDS))
+    with app.transaction(reads_only=True) as tx:
+        accepted = store_usage.accepted(tx, _midnight(since), _midnight(until + dt.timedelta(days=1)))
+        known = {each.usage.subscription_id for each in accepted}
+        foreign = {uuid.UUID(day.subscription_id) for day in listing.days} - known
+        owners = store_usage.owners(tx, foreign)
+    found = mismatches(accepted, listing.days, owners)
+    for each in found:
+        tenant = {} if each.tenant is None else {"tenant": str(each.tenant)}
+        get_logger().error(Alarm.MISMATCH.value, reason=each.difference.value, **tenant)
+    if listing.unreadable:
+        get_logger().error(Alarm.MISMATCH.value, reason="unreadable", count=listing.unreadable)
+    return found
+
+
+def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
+    """Asks the meter about the day of an event.
+
+    Raises:
+        NotReslotted: the event, or something else, is there.
+        MarketplaceError: the meter could not be asked.
+    """
+    day = entry.owed.usage.slot.date()
+    listing = meter.usage(day, day, within(_SECONDS))
+    with app.transaction(reads_only=True) as tx:
+        others = accepted_beside(tx, entry.owed)
+    require_untaken(entry, listing.of(entry.owed.usage), others)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)

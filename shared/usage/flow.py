@@ -1,0 +1,173 @@
+"""Sends what the meter is owed: claims events, tells the meter outside a transaction, and settles what it said.
+
+An event keeps its hour, and the meter takes one event for an hour. So whoever dies between sending and settling leaves
+a claim that runs out, and the repeat is told that it is a duplicate.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from shared.app import App
+from shared.log import get_logger, where
+from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
+from shared.marketplace.flow import Flow, within
+from shared.marketplace.model_usage import UsageKey, UsageResult
+from shared.usage import rules, store
+from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.metering import Meter
+
+CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take
+RUN_SECONDS: Final = 200.0  # the platform ends a run after 300
+AT_ONCE_SECONDS: Final = 3.0  # a webhook is answered within 10
+_BATCH_SECONDS: Final = 20.0
+_MOST_AT_ONCE: Final = 25
+_OUTAGE: Final = 3  # batches in a row without an answer: the others wait for the next run
+_WORD_LENGTH: Final = 40
+
+
+def meter_of(app: App) -> "Meter | None":
+    """None where nothing is metered: the Marketplace is off, or no dimension is named."""
+    if app.marketplace is None or not app.settings.marketplace_metering_dimension:
+        return None
+    return app.marketplace.meter
+
+
+def send_due(
+    app: App,
+    *,
+    tenant_id: int | None = None,
+    seconds: float = RUN_SECONDS,
+    progress: Callable[[int], None] = lambda _settled: None,
+) -> Sent:
+    """Tells the meter once of every event that is due, of all tenants or one; `progress` hears how many were tried.
+
+    What cannot be sent stays as it is for the next run. `failed` in the result says that somebody should look.
+    """
+    meter = meter_of(app)
+    if meter is None:
+        return Sent()
+    run = _Run(app, meter, within(seconds), tenant_id)
+    for batch in run.claimed_batches():
+        run.send(batch)
+        progress(len(batch))
+    return run.sent
+
+
+def send_at_once(app: App, tenant_id: int) -> None:
+    """For whoever has just closed a bill: tries to tell the meter now, within seconds. It never fails its caller.
+
+    What does not succeed is left to the next run of the job.
+    """
+    try:
+        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS)
+    except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
+        get_logger().error("usage_not_sent_at_once", **where(error))
+
+
+def tell_late(app: App) -> int:
+    """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all."""
+    with app.transaction(reads_only=True) as tx:
+        late = store.late(tx, app.now() - rules.TAKEN_FOR)
+    for tenant, count in late:
+        get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
+    return sum(count for _, count in late)
+
+
+@dataclass(slots=True)
+class _Run:
+    app: App
+    meter: "Meter"
+    flow: Flow
+    tenant_id: int | None
+    sent: Sent = field(default_factory=Sent)
+    _unanswered: int = 0
+    _is_over: bool = False
+
+    def claimed_batches(self) -> Iterable[list[Owed]]:
+        """Each event is claimed at most once in a run, in the order of the rows."""
+        after = (0, 0)
+        while not self._is_over and self.flow.left() > 0:
+            with self.app.transaction() as tx:
+                now = self.app.now()
+                found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
+                claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
+            if not found:
+                return
+            after = found[-1].tenant_id, found[-1].id
+            if batch := [each for each in claims if each is not None]:
+                yield batch
+
+    def send(self, batch: list[Owed]) -> None:
+        try:
+            results = self.meter.send_usage([each.usage for each in batch], self._flow())
+        except MarketplaceError as error:
+            self._not_sent(batch, error)
+            return
+        self._unanswered = 0
+        for of_tenant in _by_tenant(batch):
+            self._guarded(of_tenant, lambda owed: self._settle(owed, results))
+
+    def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
+        """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
+        self.sent.failed += 1
+        get_logger().error("usage_batch_failed", reason=error.reason, count=len(batch))
+        self._unanswered = self._unanswered + 1 if isinstance(error, Unreachable) else 0
+        self._is_over = isinstance(error, NotAuthorized) or self._unanswered == _OUTAGE
+        for of_tenant in _by_tenant(batch):
+            self._guarded(of_tenant, lambda owed: self._release(owed, error.reason))
+
+    def _guarded(self, owed: list[Owed], work: Callable[[list[Owed]], None]) -> None:
+        """One tenant's failure is kept from the others; its claims run out, and the next run has its events again."""
+        try:
+            work(owed)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.sent.failed += 1
+            get_logger().error(
+                "job_failed_for_tenant", function="send_usage", tenant=str(owed[0].tenant), **where(error)
+            )
+
+    def _release(self, owed: list[Owed], word: str) -> None:
+        with self.app.transaction() as tx:
+            for each in owed:
+                store.release(tx, each, word[:_WORD_LENGTH])
+        self.sent.waiting += len(owed)
+
+    def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
+        now = self.app.now()
+        verdicts = [(each, self._verdict(each, results.get(each.usage.key), now)) for each in owed]
+        with self.app.transaction() as tx:
+            mine = [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
+        for each, verdict in mine:
+            self.sent.count(verdict.state)
+            if verdict.alarm is not None:
+                get_logger().error(verdict.alarm.value, tenant=str(each.tenant), code=verdict.word)
+
+    def _verdict(self, owed: Owed, result: UsageResult | None, now: dt.datetime) -> Verdict:
+        found = rules.verdict(owed, result, now)
+        if not rules.may_have_arrived(owed, found):
+            return found
+        day = owed.usage.slot.date()
+        try:
+            listing = self.meter.usage(day, day, self._flow())
+        except MarketplaceError as error:
+            self.sent.failed += 1
+            get_logger().error("usage_not_listed", reason=error.reason)
+            return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
+        with self.app.transaction(reads_only=True) as tx:
+            others = store.accepted_beside(tx, owed)
+        return rules.after_look(owed, found, listed=listing.of(owed.usage), others=others)
+
+    def _flow(self) -> Flow:
+        """Of one call, inside that of the run."""
+        return within(min(_BATCH_SECONDS, self.flow.left()), self.flow.correlation_id)
+
+
+def _by_tenant(batch: list[Owed]) -> Iterable[list[Owed]]:
+    """They are in the order of their tenants."""
+    return (list(owed) for _, owed in itertools.groupby(batch, key=lambda each: each.tenant_id))

@@ -1,0 +1,144 @@
+"""The outbox: claims usage events, and settles them by what the meter said."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import billing_records, tenants, usage_events
+from shared.marketplace.model_usage import Usage
+from shared.usage.model import Owed, UsageState, Verdict
+
+
+_e = usage_events.c
+# Written into the statement, so that engines see that the index of open events serves it.
+_OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
+# Whoever voids a record withdraws what was never tried, and counts on the rest to arrive, except what was in alarm then.
+IS_OWED: Final = sa.exists().where(
+    billing_records.c.tenant_id == _e.tenant_id,
+    billing_records.c.id == _e.record_id,
+    sa.or_(
+        billing_records.c.state == "closed", _e.settled_at.is_(None), billing_records.c.voided_at < _e.settled_at
+    ),
+)
+_now = bindparam("now", type_=_e.slot.type)
+_FREE = sa.or_(_e.claimed_until.is_(None), _e.claimed_until <= _now)
+_AFTER_TENANT = bindparam("after_tenant", type_=sa.BigInteger)
+_AFTER = bindparam("after", type_=sa.BigInteger)
+
+
+def _due(*of: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(usage_events, tenants.c.public_id.label("tenant"))
+        .join(tenants, tenants.c.id == _e.tenant_id)
+        .where(_OPEN, _e.slot <= _now, _FREE, *of)
+        .order_by(_e.tenant_id, _e.id)
+        .limit(bindparam("most", type_=sa.Integer))
+    )
+
+
+_DUE: Final = _due(sa.or_(_e.tenant_id > _AFTER_TENANT, sa.and_(_e.tenant_id == _AFTER_TENANT, _e.id > _AFTER)))
+_DUE_OF: Final = _due(_e.tenant_id == bindparam("tenant"), _e.id > _AFTER)
+_THIS = (_e.tenant_id == bindparam("tenant"), _e.id == bindparam("event"))
+_until = bindparam("until", type_=_e.claimed_until.type)
+_CLAIM: Final = (
+    usage_events.update()
+    .where(*_THIS, _OPEN, _FREE)
+    .values(claimed_until=_until, attempts=_e.attempts + 1, tried_at=_now)
+)
+# Whoever's claim has run out and been taken over changes nothing any more.
+_MINE = (*_THIS, _e.claimed_until == _until)
+_SETTLE: Final = (
+    usage_events.update()
+    .where(*_MINE)
+    .values(
+        state=bindparam("new_state"),
+        last_result=bindparam("word"),
+        usage_event_id=bindparam("event_id", type_=_e.usage_event_id.type),
+        settled_at=bindparam("settled", type_=_e.settled_at.type),
+        claimed_until=None,
+    )
+)
+_RELEASE: Final = usage_events.update().where(*_MINE).values(last_result=bindparam("word"), claimed_until=None)
+_OTHERS: Final[sa.Select[Any]] = sa.select(sa.func.coalesce(sa.func.sum(_e.quantity), 0)).where(
+    _e.tenant_id == bindparam("tenant"),
+    _e.marketplace_id == bindparam("subscription"),
+    _e.dimension == bindparam("dimension"),
+    _e.id != bindparam("event"),
+    _e.state == UsageState.ACCEPTED.value,
+    _e.slot >= bindparam("since", type_=_e.slot.type),
+    _e.slot < bindparam("before", type_=_e.slot.type),
+)
+_LATE: Final[sa.Select[Any]] = (
+    sa.select(tenants.c.public_id, sa.func.count().label("events"))
+    .join(tenants, tenants.c.id == _e.tenant_id)
+    .where(
+        _e.state != UsageState.ACCEPTED.value,
+        _e.slot <= bindparam("before", type_=_e.slot.type),
+        IS_OWED,
+    )
+    .group_by(tenants.c.public_id)
+)
+
+
+def due(
+    tx: sa.Connection, *, now: dt.datetime, after: tuple[int, int], most: int, tenant_id: int | None = None
+) -> list[Owed]:
+    """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named."""
+    values: dict[str, Any] = {"now": now, "after": after[1], "most": most}
+    if tenant_id is None:
+        return [owed_of(row) for row in tx.execute(_DUE, {**values, "after_tenant": after[0]})]
+    return [owed_of(row) for row in tx.execute(_DUE_OF, {**values, "tenant": tenant_id})]
+
+
+def claim(tx: sa.Connection, owed: Owed, *, now: dt.datetime, until: dt.datetime) -> Owed | None:
+    """Takes an event to send it, until an instant; None when somebody else has it, or has settled it."""
+    values = {"tenant": owed.tenant_id, "event": owed.id, "now": now, "until": until}
+    if tx.execute(_CLAIM, values).rowcount == 0:
+        return None
+    return replace(owed, attempts=owed.attempts + 1, claimed_until=until)
+
+
+def settle(tx: sa.Connection, owed: Owed, verdict: Verdict, *, now: dt.datetime) -> bool:
+    """Gives the claim back with what came of it; False, and nothing happens, when it was lost."""
+    is_over = verdict.state in {UsageState.ACCEPTED, UsageState.ALARM}
+    told = {"new_state": verdict.state.value, "word": verdict.word, "event_id": verdict.usage_event_id}
+    return tx.execute(_SETTLE, {**_mine(owed), **told, "settled": now if is_over else None}).rowcount == 1
+
+
+def release(tx: sa.Connection, owed: Owed, word: str) -> None:
+    """Gives the claim back, with the event as it was: nobody said anything about it."""
+    tx.execute(_RELEASE, {**_mine(owed), "word": word})
+
+
+def accepted_beside(tx: sa.Connection, owed: Owed) -> int:
+    """What the other accepted events of the subscription and dimension come to on the day of this one."""
+    since = owed.usage.slot.replace(hour=0, minute=0, second=0, microsecond=0)
+    values = {"tenant": owed.tenant_id, "event": owed.id, "since": since, "before": since + dt.timedelta(days=1)}
+    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
+    return int(tx.execute(_OTHERS, {**values, **of}).scalar_one())
+
+
+def late(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
+    """The tenants with events of an hour up to an instant that were never accepted, and how many."""
+    return [(row.public_id, row.events) for row in tx.execute(_LATE, {"before": before})]
+
+
+def _mine(owed: Owed) -> dict[str, Any]:
+    return {"tenant": owed.tenant_id, "event": owed.id, "until": owed.claimed_until}
+
+
+def owed_of(row: sa.Row[Any]) -> Owed:
+    """The row of the outbox, read together with its tenant's public id as `tenant`."""
+    return Owed(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        tenant=row.tenant,
+        usage=Usage(row.marketplace_id, row.dimension, row.quantity, row.plan_id, row.slot),
+        state=UsageState(row.state),
+        attempts=row.attempts,
+        claimed_until=row.claimed_until,
+    )
