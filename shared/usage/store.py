@@ -13,17 +13,11 @@ from shared.marketplace.model_usage import Usage
 from shared.usage.model import Owed, UsageState, Verdict
 
 
-_e = usage_events.c
+_e, _r = usage_events.c, billing_records.c
 # Written into the statement, so that engines see that the index of open events serves it.
 _OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
-# Whoever voids a record withdraws what was never tried, and counts on the rest to arrive, except what was in alarm then.
-IS_OWED: Final = sa.exists().where(
-    billing_records.c.tenant_id == _e.tenant_id,
-    billing_records.c.id == _e.record_id,
-    sa.or_(
-        billing_records.c.state == "closed", _e.settled_at.is_(None), billing_records.c.voided_at < _e.settled_at
-    ),
-)
+# Whoever voids a record withdraws what was never tried, and counts on the rest to arrive, but not on what is in alarm.
+IS_OWED: Final = sa.or_(_r.state == "closed", _e.settled_at.is_(None), _r.voided_at < _e.settled_at)
 _now = bindparam("now", type_=_e.slot.type)
 _FREE = sa.or_(_e.claimed_until.is_(None), _e.claimed_until <= _now)
 _AFTER_TENANT = bindparam("after_tenant", type_=sa.BigInteger)
@@ -75,6 +69,7 @@ _OTHERS: Final[sa.Select[Any]] = sa.select(sa.func.coalesce(sa.func.sum(_e.quant
 _LATE: Final[sa.Select[Any]] = (
     sa.select(tenants.c.public_id, sa.func.count().label("events"))
     .join(tenants, tenants.c.id == _e.tenant_id)
+    .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
     .where(
         _e.state != UsageState.ACCEPTED.value,
         _e.slot <= bindparam("before", type_=_e.slot.type),

@@ -1,0 +1,65 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from shared.app import App
+from shared.db.schema import usage_events
+from shared.settings import Settings
+from tests.support import marketplace as marketplace_support
+from tests.support.billed import DIMENSION, Billed, billed
+from tests.support.marketplace import Marketplace
+
+
+def metered_settings(settings: Settings, api_url: str) -> Settings:
+    """The settings of an app that sells a metered plan."""
+    values = {
+        "marketplace_api_url": api_url,
+        "marketplace_tenant_id": marketplace_support.TENANT_ID,
+        "marketplace_client_id": marketplace_support.CLIENT_ID,
+        "marketplace_client_secret": marketplace_support.CLIENT_SECRET,
+        "marketplace_metering_dimension": DIMENSION,
+    }
+    return settings.model_copy(update=values)
+
+
+@dataclass(frozen=True)
+class Metering:
+    """The app, a meter, and tenants whose bills it is owed."""
+
+    app: App
+    marketplace: Marketplace
+    engine: sa.Engine
+
+    def tenant(self, people: int = 3, **purchase: Any) -> Billed:  # noqa: ANN401 - the fields of a purchase
+        """A tenant with an active subscription in the Marketplace."""
+        return billed(self.engine, self.marketplace.buy(active=True, **purchase), people=people)
+
+    def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the stand-in checks
+        self.marketplace.order("faults", **{endpoint: {"headers": {"Retry-After": "0"}, **fault}})
+
+    def no_trouble(self) -> None:
+        self.marketplace.stand_in.faults.clear()
+
+    def hits(self, endpoint: str = "usage_batch") -> int:
+        hits: int = self.marketplace.stats()["hits"].get(endpoint, 0)
+        return hits
+
+    def on_meter(self, tenant: Billed) -> list[float]:
+        """The quantities that the meter has taken for a tenant."""
+        usage = self.marketplace.stats()["usage"]
+        return [each["quantity"] for each in usage if each["resource_id"] == str(tenant.marketplace_id)]
+
+
+@pytest.fixture
+def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
+    """With an empty outbox, since a run sends what other tests left there, too."""
+    with engine.begin() as tx:
+        tx.execute(usage_events.delete())
+    metered = replace(app, settings=metered_settings(settings, marketplace.api_url))
+    yield Metering(metered, marketplace, engine)
+    marketplace.stand_in.faults.clear()
+    if metered.marketplace is not None:
+        metered.marketplace.close()

@@ -1,0 +1,437 @@
+"""What the meter is owed arrives, once."""
+
+import datetime as dt
+import json
+import logging
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event as sa_event
+
+from billing.jobs_usage import send_all
+from shared.db.schema import billing_records, usage_events
+from shared.jobs import JobFailed
+from shared.usage.flow import CLAIM, send_at_once, send_due
+from tests.support.marketplace import until
+from tests.support.world import START
+
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def logged(caplog):
+    """The product's log lines of this test with a name, without those of single calls."""
+    caplog.set_level(logging.INFO, "timetracker")
+
+    def lines(event: str) -> list[dict[str, object]]:
+        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in told if line["event"] == event]
+
+    return lines
+
+
+def test_what_is_owed_is_sent_and_known_to_have_arrived(metering):
+    tenant = metering.tenant()
+    tenant.owe(3)
+
+    accepted = send_all(metering.app)
+
+    event = tenant.event()
+    [usage] = metering.marketplace.stats()["usage"]
+    assert accepted == 1
+    assert (event["state"], event["last_result"], event["attempts"]) == ("accepted", "Accepted", 1)
+    assert (str(event["usage_event_id"]), usage["quantity"]) == (usage["id"], 3.0)
+    assert (event["settled_at"], event["claimed_until"]) == (START, None)
+    assert usage["slot"] == "2026-11-23T09:00:00Z"
+
+
+def test_what_has_arrived_is_not_sent_again(metering, clock):
+    metering.tenant().owe()
+    send_all(metering.app)
+    clock.tick(hours=1)
+
+    again = send_all(metering.app)
+
+    assert (again, metering.hits()) == (0, 1)
+
+
+@pytest.mark.parametrize(("events", "batches"), [(0, 0), (1, 1), (25, 1), (26, 2), (60, 3)])
+def test_a_batch_has_at_most_25_events(metering, events, batches):
+    tenant = metering.tenant()
+    for number in range(events):
+        slot = START - dt.timedelta(hours=number % 20)
+        if number % 20 == 0:
+            tenant = metering.tenant()
+        tenant.owe(slot=slot, month=202401 + number % 12 + 100 * (number % 20 // 12))
+
+    assert send_all(metering.app) == events
+    assert metering.hits() == batches
+
+
+def test_results_are_matched_by_what_they_are_of_and_not_by_their_place(metering):
+    metering.marketplace.order("shapes", shuffled_batches=True)
+    tenants = [metering.tenant() for _ in range(12)]
+    for number, tenant in enumerate(tenants, start=1):
+        tenant.owe(number)
+    tenants[4].change(usage_events, dimension="coffee")
+    with_alarm = tenants.pop(4)
+
+    send_all(metering.app)
+
+    usage = {each["resource_id"]: each for each in metering.marketplace.stats()["usage"]}
+    assert with_alarm.event()["last_result"] == "InvalidDimension"
+    for tenant in tenants:
+        mine = usage[str(tenant.marketplace_id)]
+        event = tenant.event()
+        assert (str(event["usage_event_id"]), event["quantity"]) == (mine["id"], mine["quantity"])
+
+
+def test_a_lost_answer_leads_to_a_duplicate_and_no_second_charge(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+
+    with pytest.raises(JobFailed, match="1 batches"):
+        send_all(metering.app)
+    lost = tenant.event()
+    metering.no_trouble()
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    assert (lost["state"], lost["last_result"], lost["claimed_until"]) == ("pending", "http_503", None)
+    assert (event["state"], event["last_result"], event["slot"]) == ("accepted", "Duplicate", lost["slot"])
+    assert metering.on_meter(tenant) == [3.0]
+    assert str(event["usage_event_id"]) == metering.marketplace.stats()["usage"][0]["id"]
+
+
+@pytest.mark.parametrize("fault", [{"status": 503, "times": 2}, {"status": 429, "times": 1}, {"delay": 1, "times": 1}])
+def test_trouble_that_passes_is_waited_for_within_a_run(metering, fault):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(**fault)
+
+    assert send_all(metering.app) == 1
+    assert metering.on_meter(tenant) == [3.0]
+
+
+@pytest.mark.parametrize("hours", [1, 6, 23])
+def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, hours):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=503)
+    for _ in range(hours):
+        with pytest.raises(JobFailed):
+            send_all(metering.app)
+        clock.tick(hours=1)
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 1
+    assert metering.on_meter(tenant) == [3.0]
+    assert tenant.event()["slot"] == START
+
+
+def test_an_outage_of_more_than_a_day_alarms_and_keeps(metering, clock, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    send_all(metering.app)
+    clock.tick(hours=1)
+
+    again = send_all(metering.app)
+
+    event = tenant.event()
+    assert (again, metering.on_meter(tenant)) == (0, [])
+    assert (event["state"], event["last_result"], event["quantity"]) == ("alarm", "Expired", 3)
+    [expired] = logged("usage_expired")
+    assert (expired["tenant"], expired["code"], expired["level"]) == (str(tenant.tenant), "Expired", "error")
+    assert [(line["tenant"], line["count"]) for line in logged("usage_late")] == [(str(tenant.tenant), 1)] * 2
+
+
+def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(metering, clock, logged):
+    """Otherwise an operator would send again what was taken."""
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 1
+    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("accepted", "Listed")
+    assert metering.on_meter(tenant) == [3.0]
+    assert logged("usage_expired") == logged("usage_late") == []
+
+
+def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    metering.trouble("usage_list", status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    unsure = tenant.event()
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 1
+    assert (unsure["state"], unsure["last_result"]) == ("pending", "Expired")
+    assert metering.on_meter(tenant) == [3.0]
+
+
+def test_an_hour_with_another_quantity_is_an_alarm_and_left_alone(metering, clock, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    foreign = {"resourceId": str(tenant.marketplace_id), "quantity": 7, "dimension": "active_user", "planId": "paid"}
+    told = metering.marketplace.send("POST", "usageEvent", {**foreign, "effectiveStartTime": "2026-11-23T09:00:00"})
+    send_all(metering.app)
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    [line] = logged("usage_conflict")
+    assert (event["state"], event["last_result"]) == ("alarm", "Duplicate")
+    assert str(event["usage_event_id"]) == told.json()["usageEventId"]
+    assert (line["tenant"], line["code"]) == (str(tenant.tenant), "Duplicate")
+    assert (metering.on_meter(tenant), metering.hits()) == ([7.0], 1)
+
+
+def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("shapes", usage_status="Error")
+    send_all(metering.app)
+    failed = tenant.event()
+    metering.marketplace.order("shapes", usage_status=None)
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 1
+    assert (failed["state"], failed["last_result"], failed["settled_at"]) == ("pending", "Error", None)
+    assert (tenant.event()["slot"], tenant.event()["attempts"]) == (START, 2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"marketplace_id": uuid.UUID(UNKNOWN)}, "ResourceNotFound"),
+        ({"dimension": "coffee"}, "InvalidDimension"),
+        ({"plan_id": "gold"}, "BadArgument"),
+    ],
+)
+def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(metering, clock, logged, changed, word):
+    tenant, other = metering.tenant(), metering.tenant()
+    tenant.owe(3)
+    other.owe(2)
+    tenant.change(usage_events, **changed)
+    accepted = send_all(metering.app)
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    [line] = logged("usage_refused")
+    assert (accepted, other.event()["state"]) == (1, "accepted")
+    assert (event["state"], event["last_result"], event["attempts"]) == ("alarm", word, 1)
+    assert (line["tenant"], line["code"]) == (str(tenant.tenant), word)
+
+
+def test_a_resource_that_we_may_not_tell_of_is_an_alarm(metering, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
+
+    send_all(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "ResourceNotAuthorized")
+    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotAuthorized"]
+
+
+@pytest.mark.parametrize(("hours", "state", "arrived"), [(5, "accepted", [3.0]), (25, "alarm", [])])
+def test_usage_of_the_suspended_is_held_until_they_are_reinstated_or_a_day_is_over(
+    metering, clock, hours, state, arrived
+):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("suspend", subscription=str(tenant.marketplace_id))
+    send_all(metering.app)
+    held = tenant.event()
+    for _ in range(hours):
+        clock.tick(hours=1)
+        send_all(metering.app)
+    metering.marketplace.order("reinstate", subscription=str(tenant.marketplace_id))
+    until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
+    send_all(metering.app)
+
+    assert (held["state"], held["last_result"]) == ("held", "ResourceNotActive")
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == (state, arrived)
+
+
+def test_usage_before_a_cancellation_is_taken_after_it(metering, clock):
+    tenant = metering.tenant()
+    clock.tick(minutes=30)
+    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    tenant.owe(3)
+
+    send_at_once(metering.app, tenant.tenant_id)
+
+    assert metering.on_meter(tenant) == [3.0]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_batch_that_is_refused_as_a_whole_loses_and_marks_nothing(metering, clock, logged, status):
+    tenants = [metering.tenant() for _ in range(3)]
+    for tenant in tenants:
+        tenant.owe(3)
+    metering.trouble(status=status, body="{}")
+    with pytest.raises(JobFailed, match="send_usage: 1 batches"):
+        send_all(metering.app)
+    events = [tenant.event() for tenant in tenants]
+    metering.no_trouble()
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 3
+    assert {(event["state"], event["claimed_until"], event["last_result"]) for event in events} == {
+        ("pending", None, f"http_{status}")
+    }
+    assert [(line["reason"], line["count"]) for line in logged("usage_batch_failed")] == [(f"http_{status}", 3)]
+
+
+def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_batches(metering, clock):
+    for _ in range(5):
+        tenant = metering.tenant()
+        for number in range(20):
+            tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+    metering.trouble(status=403)
+    refused = send_due(metering.app)
+    asked = metering.hits()
+    metering.trouble(status=503)
+    clock.tick(hours=1)
+    unanswered = send_due(metering.app)
+
+    assert (refused.failed, asked) == (1, 1)
+    assert unanswered.failed == 3
+    assert metering.hits() - asked == 3 * 4
+
+
+@pytest.mark.parametrize("body", ["", "null", "{}", '{"result": 7}', "{", '{"result": [7, {"status": "Accepted"}]}'])
+def test_an_answer_that_makes_no_sense_leaves_everything_as_it_is(metering, clock, body):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=200, body=body)
+    send_due(metering.app)
+    unsure = tenant.event()
+    metering.no_trouble()
+    clock.tick(hours=1)
+
+    assert send_due(metering.app).accepted == 1
+    assert (unsure["state"], unsure["claimed_until"]) == ("pending", None)
+
+
+def test_a_claim_that_somebody_else_has_is_left_alone_until_it_runs_out(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, claimed_until=START + CLAIM)
+    early = send_all(metering.app)
+    clock.tick(seconds=CLAIM.total_seconds())
+
+    assert (early, send_all(metering.app)) == (0, 1)
+
+
+def test_usage_of_an_hour_to_come_waits(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, slot=START + dt.timedelta(hours=1))
+    early = send_all(metering.app)
+    clock.tick(hours=1)
+
+    assert (early, send_all(metering.app)) == (0, 1)
+
+
+def test_what_a_void_record_owed_is_late_no_more_once_it_was_in_alarm(metering, clock, logged):
+    """Whoever replaces the record counts on what was tried to arrive, and not on what was in alarm."""
+    tried, given_up = metering.tenant(), metering.tenant()
+    tried.owe(3, attempts=1)
+    given_up.owe(3, state="alarm", settled_at=START)
+    for tenant in (tried, given_up):
+        tenant.change(billing_records, state="void", voided_at=START)
+    clock.tick(hours=24)
+    metering.trouble(status=503)
+
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+
+    assert [line["tenant"] for line in logged("usage_late")] == [str(tried.tenant)]
+
+
+def test_nothing_is_asked_where_nothing_is_metered(metering, app):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    unnamed = metering.app.settings.model_copy(update={"marketplace_metering_dimension": ""})
+
+    off, no_dimension = send_all(app), send_all(replace(metering.app, settings=unnamed))
+
+    assert (off, no_dimension, metering.hits(), tenant.event()["attempts"]) == (0, 0, 0, 0)
+
+
+def test_a_final_bill_goes_out_at_once_and_alone(metering):
+    leaving, staying = metering.tenant(), metering.tenant()
+    leaving.owe(3)
+    staying.owe(2)
+
+    send_at_once(metering.app, leaving.tenant_id)
+
+    assert (leaving.event()["state"], staying.event()["state"]) == ("accepted", "pending")
+
+
+@pytest.mark.parametrize("fault", [{"hang": True}, {"status": 403}, {"status": 503}])
+def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, fault):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(**fault)
+    began = time.monotonic()
+
+    send_at_once(metering.app, tenant.tenant_id)
+
+    assert tenant.event()["state"] == "pending"
+    assert time.monotonic() - began < 5
+
+
+@contextmanager
+def refusing_to_settle(engine, tenant_id):
+    """The database fails whenever a tenant's event would be settled."""
+
+    def refuse(_connection, _cursor, statement, parameters, *_):
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        if statement.startswith("UPDATE usage_events") and "usage_event_id" in statement and tenant_id in values:
+            raise OSError("the database is gone")
+
+    sa_event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        sa_event.remove(engine, "before_cursor_execute", refuse)
+
+
+def test_one_tenants_failure_is_kept_from_the_others(metering, clock, engine, logged):
+    broken, sound = metering.tenant(), metering.tenant()
+    broken.owe(3)
+    sound.owe(2)
+    with pytest.raises(JobFailed), refusing_to_settle(engine, broken.tenant_id):
+        send_all(metering.app)
+    claimed = broken.event()
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 1
+    assert sound.event()["state"] == "accepted"
+    assert claimed["claimed_until"] == START + CLAIM
+    assert broken.event()["last_result"] == "Duplicate"
+    assert [line["tenant"] for line in logged("job_failed_for_tenant")] == [str(broken.tenant)]

@@ -1,0 +1,137 @@
+"""A tenant that was billed, put straight into the tables: its subscription, its records, and what the meter is owed."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import audit
+from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
+from tests.support.world import START
+
+
+RATE = Decimal("4.50")
+DIMENSION = "active_user"
+
+
+@dataclass(frozen=True)
+class Billed:
+    """A paying tenant; `marketplace_id` is what the Marketplace knows its subscription by."""
+
+    engine: sa.Engine
+    tenant_id: int
+    tenant: uuid.UUID
+    slug: str
+    marketplace_id: uuid.UUID
+    subscription_id: int
+    people: tuple[int, ...]
+
+    def owe(self, quantity: int = 3, *, slot: dt.datetime = START, month: int = 202610, **event: Any) -> int:  # noqa: ANN401
+        """A closed record of a month with so many active users, and its usage event; the event's row."""
+        with self.engine.begin() as tx:
+            record = self._record(tx, quantity, month, slot)
+            values = {
+                "tenant_id": self.tenant_id,
+                "record_id": record,
+                "marketplace_id": self.marketplace_id,
+                "dimension": DIMENSION,
+                "quantity": quantity,
+                "plan_id": "paid",
+                "slot": slot,
+                "state": "pending",
+                "attempts": 0,
+                "created_at": slot,
+                **event,
+            }
+            row: int = tx.execute(usage_events.insert().returning(usage_events.c.id), values).scalar_one()
+            return row
+
+    def events(self) -> list[dict[str, Any]]:
+        """The tenant's rows of the outbox, in the order of their making."""
+        theirs = sa.select(usage_events).where(usage_events.c.tenant_id == self.tenant_id)
+        with self.engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(theirs.order_by(usage_events.c.id))]
+
+    def event(self) -> dict[str, Any]:
+        [only] = self.events()
+        return only
+
+    def change(self, table: sa.Table, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+        """Changes the tenant's rows of a table."""
+        with self.engine.begin() as tx:
+            tx.execute(table.update().where(table.c.tenant_id == self.tenant_id).values(**values))
+
+    def _record(self, tx: sa.Connection, quantity: int, month: int, closed_at: dt.datetime) -> int:
+        starts_at = dt.datetime(month // 100, month % 100, 1, tzinfo=dt.UTC)
+        ends_at = (starts_at + dt.timedelta(days=32)).replace(day=1)
+        values = {
+            "tenant_id": self.tenant_id,
+            "public_id": new_id(),
+            "subscription_id": self.subscription_id,
+            "month_key": month,
+            "kind": "month",
+            "state": "closed",
+            "period_from": starts_at,
+            "period_to": ends_at,
+            "time_zone": "UTC",
+            "marketplace_id": self.marketplace_id,
+            "plan_id": "paid",
+            "active_users": quantity,
+            "rate_per_user": RATE,
+            "currency": "USD",
+            "minor_unit": Decimal("0.01"),
+            "total": quantity * RATE,
+            "closed_at": closed_at,
+        }
+        record: int = tx.execute(billing_records.insert().returning(billing_records.c.id), values).scalar_one()
+        for number, user in enumerate(self.people[:quantity]):
+            line = {"tenant_id": self.tenant_id, "record_id": record, "user_id": user, "activity_month": month}
+            line |= {"email": f"p{number}@contoso.example", "display_name": f"Somebody {number}", "reason": "signIn"}
+            line |= {"first_activity_at": starts_at, "last_activity_at": starts_at}
+            tx.execute(billing_lines.insert().inline(), line)
+        return record
+
+
+def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 3) -> Billed:
+    """A tenant on the paid plan since before the months that are billed, with so many people."""
+    began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    stamps = {"version": 1, "created_at": began, "updated_at": began}
+    marketplace_id, public_id = uuid.UUID(str(marketplace_id)), new_id()
+    tenant = {"public_id": public_id, "entra_tenant_id": new_id(), "slug": f"t-{public_id.hex}", "name": "Contoso"}
+    tenant |= {"organization": "contoso", "plan_kind": "paid", "status": "active", "time_zone": "UTC", **stamps}
+    tenant |= {"rate_per_user": RATE, "currency": "USD", "seats_used": people, "subscription_id": marketplace_id}
+    bought = {"marketplace_id": marketplace_id, "status": "subscribed", "offer_id": "timetracker", "plan_id": "paid"}
+    bought |= {"term_unit": "P1M", "auto_renew": True, "paid_from": began, **stamps}
+    with engine.begin() as tx:
+        tenant_id = tx.execute(tenants.insert().returning(tenants.c.id), tenant).scalar_one()
+        added = subscriptions.insert().returning(subscriptions.c.id)
+        subscription = tx.execute(added, {"tenant_id": tenant_id, **bought}).scalar_one()
+        members = tuple(_person(tx, tenant_id, number, stamps) for number in range(people))
+    return Billed(engine, tenant_id, public_id, str(tenant["slug"]), marketplace_id, subscription, members)
+
+
+def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, Any]) -> int:
+    """The first is the super admin."""
+    values = {
+        "tenant_id": tenant_id,
+        "public_id": new_id(),
+        "entra_object_id": new_id(),
+        "email": f"p{number}@contoso.example",
+        "display_name": f"Somebody {number}",
+        "role": "user" if number else "super_admin",
+        "auth_provider": "microsoft",
+        "is_active": True,
+        **stamps,
+    }
+    user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
+    at = stamps["created_at"]
+    action = audit.Action.USER_JOINED
+    audit.record(tx, tenant_id, action, actor=audit.SERVICE, at=at, row_id=new_id(), subject_user_id=user)
+    return user
+
+
+def new_id() -> uuid.UUID:
+    return uuid.uuid4()  # noqa: TID251 - tests make their own ids
