@@ -35,6 +35,6 @@ def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.dateti
         actor=audit.OPERATOR,
         at=now,
         row_id=row_id,
-        before={"slot": entry.owed.usage.slot},
-        after={"slot": hour},
+        before={"slot": entry.owed.usage.slot, "plan": entry.owed.usage.plan_id},
+        after={"slot": hour, "plan": entry.plan_id},
     )

@@ -88,9 +88,9 @@ class Billed:
         }
         record: int = tx.execute(billing_records.insert().returning(billing_records.c.id), values).scalar_one()
         for number, user in enumerate(self.people[:quantity]):
-            line = {"tenant_id": self.tenant_id, "record_id": record, "user_id": user, "activity_month": month}
+            line: dict[str, Any] = {"tenant_id": self.tenant_id, "record_id": record, "user_id": user}
             line |= {"email": f"p{number}@contoso.example", "display_name": f"Somebody {number}", "reason": "signIn"}
-            line |= {"first_activity_at": starts_at, "last_activity_at": starts_at}
+            line |= {"activity_month": month, "first_activity_at": starts_at, "last_activity_at": starts_at}
             tx.execute(billing_lines.insert().inline(), line)
         return record
 
@@ -100,10 +100,20 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
     began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     stamps = {"version": 1, "created_at": began, "updated_at": began}
     marketplace_id, public_id = uuid.UUID(str(marketplace_id)), new_id()
-    tenant = {"public_id": public_id, "entra_tenant_id": new_id(), "slug": f"t-{public_id.hex}", "name": "Contoso"}
+    tenant: dict[str, Any] = {
+        "public_id": public_id,
+        "entra_tenant_id": new_id(),
+        "slug": f"t-{public_id.hex}",
+        "name": "Contoso",
+    }
     tenant |= {"organization": "contoso", "plan_kind": "paid", "status": "active", "time_zone": "UTC", **stamps}
     tenant |= {"rate_per_user": RATE, "currency": "USD", "seats_used": people, "subscription_id": marketplace_id}
-    bought = {"marketplace_id": marketplace_id, "status": "subscribed", "offer_id": "timetracker", "plan_id": "paid"}
+    bought: dict[str, Any] = {
+        "marketplace_id": marketplace_id,
+        "status": "subscribed",
+        "offer_id": "timetracker",
+        "plan_id": "paid",
+    }
     bought |= {"term_unit": "P1M", "auto_renew": True, "paid_from": began, **stamps}
     with engine.begin() as tx:
         tenant_id = tx.execute(tenants.insert().returning(tenants.c.id), tenant).scalar_one()

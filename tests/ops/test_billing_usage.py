@@ -1,0 +1,226 @@
+import datetime as dt
+import functools
+
+import pytest
+
+from shared import clock as real
+from shared.db.schema import audit_log, billing_records, subscriptions, usage_events
+from tests.support import marketplace as support
+from tests.support.billed import billed
+
+
+@pytest.fixture
+def now(clock):
+    """The stand-in lives by the clock that the command line reads."""
+    clock.at = real.now()
+    return clock.at
+
+
+@pytest.fixture
+def hour(now):
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def tenant(engine, marketplace, now):
+    with engine.begin() as tx:
+        tx.execute(usage_events.delete())
+    assert now
+    return billed(engine, marketplace.buy(active=True))
+
+
+@pytest.fixture
+def billing(here, database_url, entra, marketplace):
+    return functools.partial(
+        here,
+        "billing",
+        DATABASE_URL=database_url,
+        ENTRA_AUTHORITY=entra.authority,
+        MARKETPLACE_API_URL=marketplace.api_url,
+        MARKETPLACE_TENANT_ID=support.TENANT_ID,
+        MARKETPLACE_CLIENT_ID=support.CLIENT_ID,
+        MARKETPLACE_CLIENT_SECRET=support.CLIENT_SECRET,
+        MARKETPLACE_METERING_DIMENSION="active_user",
+    )
+
+
+def audited(engine, tenant):
+    query = audit_log.select().where(audit_log.c.tenant_id == tenant.tenant_id, audit_log.c.action == "usage.reslotted")
+    with engine.connect() as connection:
+        return connection.execute(query).all()
+
+
+def test_what_is_owed_is_sent(billing, tenant, hour):
+    tenant.owe(3, slot=hour)
+
+    done = billing("send-usage")
+
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "Everything has arrived.\n1 arrived, 0 to be sent again, 0 held, 0 in alarm.\n"
+    assert tenant.event()["state"] == "accepted"
+
+
+def test_a_dry_run_lists_and_sends_nothing(billing, tenant, hour, marketplace):
+    event = tenant.owe(3, slot=hour)
+
+    table, document = billing("send-usage", "--dry-run"), billing("send-usage", "--dry-run", "--json").json
+
+    [row] = document["notAccepted"]
+    assert (row["event"], row["tenant"], row["month"], row["users"]) == (event, tenant.slug, "2026-10", 3)
+    assert (row["state"], row["result"], row["tries"]) == ("pending", None, 0)
+    assert table.out.splitlines()[-1].split()[:4] == [str(event), tenant.slug, "2026-10", "3"]
+    assert "nothing was sent" in table.err
+    assert marketplace.stats()["usage"] == []
+
+
+def test_one_tenant_is_sent_alone(billing, tenant, hour, engine, marketplace):
+    other = billed(engine, marketplace.buy(active=True))
+    tenant.owe(3, slot=hour)
+    other.owe(2, slot=hour)
+
+    assert billing("send-usage", "--tenant", tenant.slug).code == 0
+    assert (tenant.event()["state"], other.event()["state"]) == ("accepted", "pending")
+
+
+def test_what_needs_a_look_is_listed_with_exit_code_1(billing, tenant, hour):
+    tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+
+    done = billing("send-usage", "--json")
+
+    assert done.code == 1
+    assert done.json["sent"] == {"accepted": 0, "waiting": 0, "held": 0, "alarms": 1, "failed": 0}
+    assert [(each["state"], each["result"]) for each in done.json["notAccepted"]] == [("alarm", "Expired")]
+
+
+def test_what_came_too_late_gets_a_new_hour_on_record(billing, tenant, hour, engine, marketplace):
+    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    billing("send-usage")
+
+    done = billing("send-usage", "--reslot", str(event), "--yes")
+
+    [usage], [row] = marketplace.stats()["usage"], audited(engine, tenant)
+    assert done.code == 0, done.err
+    assert (usage["quantity"], tenant.event()["state"]) == (3.0, "accepted")
+    assert tenant.event()["slot"] == hour
+    assert (row.actor_kind, row.subject_user_id) == ("operator", None)
+    assert row.before_change["slot"][:13] == f"{hour - dt.timedelta(hours=30):%Y-%m-%dT%H}"
+    assert row.after_change["slot"][:13] == f"{hour:%Y-%m-%dT%H}"
+
+
+def test_an_hour_that_is_taken_is_passed_over(billing, tenant, hour):
+    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    tenant.owe(2, slot=hour, month=202609, state="accepted")
+    billing("send-usage")
+
+    # what the outbox says has arrived is not on the meter, so the day is compared with nothing of this hour
+    done = billing("send-usage", "--reslot", str(event), "--yes")
+
+    assert done.code == 0, done.err
+    assert tenant.events()[0]["slot"] == hour - dt.timedelta(hours=1)
+
+
+def test_a_new_hour_only_shown_changes_nothing(billing, tenant, hour, engine):
+    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    billing("send-usage")
+    before = tenant.event()
+
+    done = billing("send-usage", "--reslot", str(event), "--dry-run")
+
+    assert done.code == 1
+    assert tenant.event() == before
+    assert audited(engine, tenant) == []
+
+
+def test_what_waits_or_has_arrived_keeps_its_hour(billing, tenant, hour, engine):
+    event = tenant.owe(3, slot=hour)
+    waiting = billing("send-usage", "--reslot", str(event), "--yes")
+    billing("send-usage")
+    arrived = billing("send-usage", "--reslot", str(event), "--yes")
+
+    assert (waiting.code, waiting.told) == (
+        1,
+        f"ops: event {event} is pending; only an event in alarm can be given another hour",
+    )
+    assert "is accepted" in arrived.told
+    assert audited(engine, tenant) == []
+
+
+def test_what_the_meter_has_already_is_not_told_again(billing, tenant, hour, marketplace, engine):
+    """An alarm that is wrong about it must not become a second charge."""
+    event = tenant.owe(3, slot=hour)
+    billing("send-usage")
+    tenant.change(usage_events, state="alarm", last_result="Expired")
+
+    done = billing("send-usage", "--reslot", str(event), "--yes")
+
+    assert done.code == 1
+    assert "the meter has 3.0 for the day" in done.told
+    assert len(marketplace.stats()["usage"]) == 1
+    assert audited(engine, tenant) == []
+
+
+def test_another_quantity_in_the_hour_is_not_charged_on_top_of(billing, tenant, hour):
+    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour)
+
+    assert "charge on top" in billing("send-usage", "--reslot", str(event), "--yes").told
+
+
+def test_what_a_replacement_was_charged_for_is_owed_no_more(billing, tenant, hour):
+    slot = hour - dt.timedelta(hours=30)
+    event = tenant.owe(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
+    tenant.change(billing_records, state="void", voided_at=hour)
+
+    assert f"there is no event {event} that is owed" in billing("send-usage", "--reslot", str(event), "--yes").told
+
+
+def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hour, engine):
+    event = tenant.owe(3, slot=hour - dt.timedelta(hours=40), state="alarm", last_result="Expired", settled_at=hour)
+    tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
+
+    assert "no hour is left" in billing("send-usage", "--reslot", str(event), "--yes").told
+    assert audited(engine, tenant) == []
+
+
+def test_a_meter_that_is_out_of_order_is_told_with_exit_code_1(billing, tenant, hour, marketplace):
+    tenant.owe(3, slot=hour)
+    marketplace.order("faults", usage_batch={"status": 403})
+
+    done = billing("send-usage")
+
+    assert done.code == 1
+    assert "1 batches or tenants failed" in done.err
+    assert tenant.event()["state"] == "pending"
+
+
+def test_reconcile_names_what_differs(billing, tenant, hour):
+    agreed = billing("reconcile")
+    tenant.owe(5, slot=hour - dt.timedelta(days=3), state="accepted")
+
+    table, document = billing("reconcile"), billing("reconcile", "--json")
+
+    [found] = document.json
+    assert (agreed.code, agreed.err) == (0, "The meter has what it was told.\n")
+    assert (table.code, document.code) == (1, 1)
+    assert (found["difference"], found["tenant"], found["ours"]) == ("missing", str(tenant.tenant), "5.00")
+    assert "missing" in table.out.splitlines()[-1]
+
+
+def test_reconcile_without_a_meter_to_ask_is_unusable(billing, marketplace):
+    marketplace.order("faults", usage_list={"status": 403})
+
+    done = billing("reconcile")
+
+    assert (done.code, done.told) == (2, "ops: the Marketplace cannot be asked: http_403")
+
+
+def test_without_a_dimension_there_is_nothing_to_send(reads):
+    done = reads("billing", "send-usage", MARKETPLACE_METERING_DIMENSION="")
+
+    assert (done.code, done.out) == (2, "")
+    assert "MARKETPLACE_METERING_DIMENSION" in done.told
+
+
+@pytest.mark.parametrize("arguments", [("--reslot", "0"), ("--reslot", "7", "--tenant", "x"), ("--tenant", "nobody")])
+def test_wrong_usage_is_told(billing, tenant, arguments):
+    assert tenant
+    assert billing("send-usage", *arguments).code == 2
