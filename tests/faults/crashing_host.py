@@ -23,7 +23,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _die_before_statement(number: int) -> None:
+def die_before_statement(number: int) -> None:
     left = number
 
     def count(*_: Any) -> None:  # noqa: ANN401 - whatever the event brings
@@ -59,7 +59,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
-            _die_before_statement(int(line)) if int(line) else _die_after_commit()
+            die_before_statement(int(line)) if int(line) else _die_after_commit()
             serve.serve(serve.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)
