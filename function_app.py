@@ -16,6 +16,7 @@ from timers.routes_log import blueprint as timer_log
 from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
+from webhooks.routes_webhook import blueprint as webhook
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -32,6 +33,7 @@ for blueprint in (
     tenants,
     timer_log,
     timers,
+    webhook,
     work_items,
     write_back,
 ):

@@ -17,8 +17,8 @@ from shared.db.statements import InsertIfAbsent
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants they
-# go through, and operators list and find tenants.
+# A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants and
+# the purchases they go through, and operators list and find tenants.
 ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
@@ -29,6 +29,7 @@ ACROSS_TENANTS = {
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
     ("timers.store_forgotten", "_TENANTS"),
+    ("webhooks.store", "_BOUGHT"),
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
