@@ -16,6 +16,7 @@ from timers.routes_log import blueprint as timer_log
 from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
+from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -25,6 +26,7 @@ for blueprint in (
     entries,
     forgotten_timers,
     people,
+    reconcile,
     reports,
     retention,
     service,
