@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
+    ("ops.store_purchases", "_BY_OPERATION"),
     ("privacy.store", "_TENANT_IDS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
