@@ -1,4 +1,7 @@
-from collections.abc import Iterator
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +12,7 @@ from shared.invariants import violations
 from shared.settings import Settings
 from tests.support import marketplace as marketplace_support
 from tests.support import purchases
+from tests.support.logs import Listener
 from tests.support.marketplace import Marketplace
 from tests.support.purchases import Purchase
 from tests.support.world import Person, World
@@ -52,3 +56,12 @@ def owner(world: World) -> Person:
 def bought(app, marketplace, owner) -> Purchase:
     """Five seats, in force."""
     return purchases.activated(app, marketplace, owner.tid)
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines that the product has logged since."""
+    listener, product = Listener(), logging.getLogger("timetracker")
+    product.addHandler(listener)
+    yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
+    product.removeHandler(listener)
