@@ -18,14 +18,14 @@ def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 -
     reconcile_all(current())
 
 
-def reconcile_all(app: App) -> Report | None:
-    """What was found; None where the Marketplace is off.
+def reconcile_all(app: App) -> Report:
+    """What was found; nothing where the Marketplace is off.
 
     Raises:
         JobFailed: some purchases could not be compared; the others were.
     """
     if app.marketplace is None:
-        return None
+        return Report()
     report = reconcile(app, app.marketplace)
     tell(report)
     if not report.is_whole:
