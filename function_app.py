@@ -17,6 +17,8 @@ from timers.routes_log import blueprint as timer_log
 from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
+from webhooks.jobs import blueprint as reconcile
+from webhooks.routes_webhook import blueprint as webhook
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -25,6 +27,7 @@ for blueprint in (
     entries,
     forgotten_timers,
     people,
+    reconcile,
     reports,
     retention,
     service,
@@ -34,6 +37,7 @@ for blueprint in (
     timer_log,
     timers,
     usage,
+    webhook,
     work_items,
     write_back,
 ):

@@ -10,7 +10,7 @@ from billing.rules_usage import Entry, Mismatch, NotReslotted
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database
 from ops.ending import REFUSED, Refused, Unusable
-from ops.marketplace import opened_app
+from ops.marketplace import opened_metered
 from ops.output import AsJson, Fields, aside, print_json, print_rows
 from ops.tenants import find
 from shared.app import App
@@ -41,7 +41,7 @@ def send_usage(
     """Tell the meter what is owed, and list what has not arrived; exit code 1 when something needs a look."""
     if tenant is not None and reslot is not None:
         raise Unusable("--reslot names one event of one tenant; leave out --tenant")
-    with opened_app() as app:
+    with opened_metered() as app:
         tenant_id = None if tenant is None else find(Database(app.engine, app.settings), tenant).tenant.id
         if reslot is not None:
             tenant_id = _reslotted(app, reslot, Asked(yes, dry_run, as_json=False))
@@ -59,7 +59,7 @@ def send_usage(
 
 def reconcile(*, as_json: AsJson = False) -> None:
     """Compare what the meter lists with what has arrived by our records; exit code 1 for a difference."""
-    with opened_app() as app:
+    with opened_metered() as app:
         found = flow_usage.reconcile(app)
     if as_json:
         print_json([_difference(each) for each in found])

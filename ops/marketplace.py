@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
@@ -16,6 +16,10 @@ from shared.azure_devops import AzureDevOps
 from shared.identity import Validator
 from shared.marketplace.errors import MarketplaceError
 from shared.signing_keys import SigningKeys
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
 
 
 _NEEDED: Final = (
@@ -30,32 +34,42 @@ logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operat
 
 
 @contextmanager
-def opened_app(environment: Mapping[str, str] = os.environ) -> Iterator[App]:
-    """The app, able to tell the meter.
+def opened_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, "Marketplace"]]:
+    """The app, and its client of the Marketplace.
 
     Raises:
-        Unusable: the database or the Marketplace cannot be used, or nothing is metered.
+        Unusable: the database or the Marketplace cannot be used, or is off.
     """
     with opened(environment, *_NEEDED) as database:
         given = database.settings
-        if not given.marketplace_is_on or not given.marketplace_metering_dimension:
-            raise Unusable(
-                "no usage is metered; set MARKETPLACE_TENANT_ID, MARKETPLACE_CLIENT_ID and "
-                "MARKETPLACE_METERING_DIMENSION as the app has them"
-            )
         app = App(
             settings=given,
             engine=database.engine,
             validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
             azure_devops=AzureDevOps(given.azure_devops_url),
         )
+        client = app.marketplace
+        if client is None:
+            raise Unusable("the Marketplace is off; set the settings MARKETPLACE_… as the app has them")
         try:
-            yield app
+            yield app, client
         except MarketplaceError as error:
             raise Unusable(f"the Marketplace cannot be asked: {error.reason}") from error
         except sa.exc.DBAPIError as error:
             raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
         finally:
-            if app.marketplace is not None:
-                app.marketplace.close()
+            client.close()
             app.azure_devops.close()
+
+
+@contextmanager
+def opened_metered(environment: Mapping[str, str] = os.environ) -> Iterator[App]:
+    """The app, able to tell the meter.
+
+    Raises:
+        Unusable: the database or the Marketplace cannot be used, or nothing is metered.
+    """
+    with opened_marketplace(environment) as (app, _):
+        if not app.settings.marketplace_metering_dimension:
+            raise Unusable("no usage is metered; set MARKETPLACE_METERING_DIMENSION as the app has it")
+        yield app

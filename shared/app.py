@@ -43,6 +43,11 @@ class App:
         return choose(self.settings.action_log_table_endpoint, self.transaction)
 
     @cached_property
+    def v1_keys(self) -> SigningKeys:
+        """The keys of tokens in Entra's old form, which the Marketplace may use."""
+        return SigningKeys(self.settings.entra_v1_keys_url)
+
+    @cached_property
     def marketplace(self) -> "Marketplace | None":
         """None where the settings do not name our app in Partner Center: the Marketplace is off."""
         if not self.settings.marketplace_is_on:

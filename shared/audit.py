@@ -28,6 +28,7 @@ class Action(StrEnum):
     PLAN_CHANGED = "plan.changed"
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
+    SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
@@ -61,6 +62,7 @@ FIELDS: Final = frozenset(
         "ratePerUser",
         "role",
         "seatLimit",
+        "seatsUsed",
         "slot",
         "slug",
         "status",

@@ -30,6 +30,7 @@ FIELDS: Final = frozenset(
         "code",
         "reason",
         "durationMs",
+        "subscription",
         "tenant",
         "user",
         "attempt",

@@ -41,6 +41,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
     {
         "get_health": Permission(Access.ANYONE),
         "get_openapi": Permission(Access.ANYONE),
+        "receive_marketplace_event": Permission(Access.ANYONE),  # it checks Microsoft's own token
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
         "get_me": Permission(Access.USER, when_cancelled=True),

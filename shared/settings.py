@@ -176,6 +176,11 @@ class Settings(BaseModel):
         return self
 
     @property
+    def entra_v1_keys_url(self) -> str:
+        """Where the keys of tokens in the old form are; Entra publishes them beside the others."""
+        return self.entra_keys_url.replace("/discovery/v2.0/keys", "/discovery/keys")
+
+    @property
     def marketplace_is_on(self) -> bool:
         return bool(self.marketplace_client_id)
 

@@ -30,6 +30,7 @@ _ADDRESSES: Final = Map(
     [
         Rule("/<tenant>/v2.0/.well-known/openid-configuration", endpoint="discovery", methods=["GET", "OPTIONS"]),
         Rule("/<tenant>/discovery/v2.0/keys", endpoint="keys", methods=["GET", "OPTIONS"]),
+        Rule("/<tenant>/discovery/keys", endpoint="keys_v1", methods=["GET", "OPTIONS"]),
         Rule("/<tenant>/oauth2/v2.0/authorize", endpoint="authorize", methods=["GET", "POST"]),
         Rule("/<tenant>/oauth2/v2.0/token", endpoint="token", methods=["POST", "OPTIONS"]),
         Rule("/<tenant>/oauth2/v2.0/logout", endpoint="logout", methods=["GET"]),
@@ -74,13 +75,18 @@ class Entra:
             case "discovery":
                 return answer(self._discovery(tenant, tid))
             case "keys":
-                return answer({"keys": [pair.jwk(f"{self.url}/{{tenantid}}/v2.0") for pair in self.keys.published]})
+                return answer(self._key_set(f"{self.url}/{{tenantid}}/v2.0"))
+            case "keys_v1":
+                return answer(self._key_set("https://sts.windows.net/{tenantid}/"))
             case "token":
                 basic = basic_credentials(request.headers.get("Authorization"))
                 return answer(self._grants.answer(tid, request.form, basic))
             case "authorize":
                 return authorize(request, tid, self._grants)
         return signed_out_page()
+
+    def _key_set(self, issuer: str) -> dict[str, Any]:
+        return {"keys": [pair.jwk(issuer) for pair in self.keys.published]}
 
     def _discovery(self, tenant: str, tid: str | None) -> dict[str, Any]:
         base = f"{self.url}/{tenant}"

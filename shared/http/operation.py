@@ -6,7 +6,7 @@ from http import HTTPMethod
 from typing import Final
 
 from shared.http.wire import WireModel
-from shared.permissions import PERMISSIONS, Permission
+from shared.permissions import PERMISSIONS, Access, Permission
 
 
 BODY_LIMIT: Final = 64 * 1024
@@ -38,6 +38,7 @@ class Operation:
     description: str = ""
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
+    body_limit: int = BODY_LIMIT  # in bytes, checked before anything is parsed
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
     permission: Permission = field(init=False)
 
@@ -50,7 +51,8 @@ class Operation:
 
     @property
     def takes_idempotency_key(self) -> bool:
-        return self.method is HTTPMethod.POST
+        """A key belongs to a person, so there must be one."""
+        return self.method is HTTPMethod.POST and self.permission.access > Access.ANYONE
 
 
 OPERATIONS: Final[dict[str, Operation]] = {}

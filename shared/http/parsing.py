@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, FieldError, InvalidRequest, UnsupportedMediaType
-from shared.http.operation import BODY_LIMIT, Operation
+from shared.http.operation import Operation
 from shared.http.wire import WireModel
 
 
@@ -30,8 +30,8 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         InvalidRequest: with a pointer to every wrong field.
     """
     raw = request.get_body()
-    if len(raw) > BODY_LIMIT:
-        raise BodyTooLarge(f"Send at most {BODY_LIMIT} bytes; this body has {len(raw)}.")
+    if len(raw) > operation.body_limit:
+        raise BodyTooLarge(f"Send at most {operation.body_limit} bytes; this body has {len(raw)}.")
     if operation.body is None:
         return None
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):

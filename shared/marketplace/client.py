@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import requests
@@ -11,7 +10,7 @@ from shared.marketplace.errors import Conflicting, NotKnown, Refused, Unreadable
 from shared.marketplace.flow import Flow
 from shared.marketplace.http import Answer, Call, Http, new_session
 from shared.marketplace.metering import Meter
-from shared.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, listed
+from shared.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, listed
 from shared.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
 from shared.settings import GUID, Settings
 
@@ -20,14 +19,6 @@ _SUBSCRIPTIONS: Final = "saas/subscriptions"
 _PURCHASE_TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,8192}\Z")
 _OPERATION: Final = re.compile(r"/operations/([0-9a-f-]{36})(?:[/?]|\Z)", re.IGNORECASE)
 _MOST_PAGES: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableRow:
-    """A subscription of the list that cannot be understood; its id, where at least that is clear."""
-
-    id: str | None
-    reason: str
 
 
 class Marketplace:

@@ -6,20 +6,29 @@ statuses and units are texts, what is incidental falls back to nothing, and what
 
 import datetime as dt
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.marketplace.errors import Unreadable
 from shared.settings import GUID
 
 
+RESOURCE: Final = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"  # the Marketplace in Entra, the same for every publisher
 PENDING: Final = "PendingFulfillmentStart"
 SUBSCRIBED: Final = "Subscribed"
 SUSPENDED: Final = "Suspended"
 UNSUBSCRIBED: Final = "Unsubscribed"
 IN_PROGRESS: Final = "InProgress"
+SUCCEEDED: Final = "Succeeded"
 _MOST_SEATS: Final = 2**31 - 1
+_CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
+_MONTH: Final = "P1M"
+_FOUR_PLACES: Final = Decimal("0.0001")
+_TOO_DEAR: Final = Decimal(10**9)
 _DIGITS: Final = re.compile(r"\A[0-9]{1,10}(?:\.0{1,9})?\Z", re.ASCII)
 
 
@@ -38,6 +47,10 @@ def _id(value: Any) -> str:  # noqa: ANN401 - likewise
     if not GUID.match(text := _text(value).lower()):
         raise ValueError("must be a GUID")
     return text
+
+
+def _maybe_id(value: Any) -> str:  # noqa: ANN401 - likewise
+    return text if GUID.match(text := _text(value).lower()) else ""
 
 
 def _quantity(value: Any) -> int | None:  # noqa: ANN401 - likewise
@@ -149,8 +162,34 @@ class Operation(Told):
     happened_at: Instant = Field(None, alias="timeStamp")
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A subscription of the list that cannot be understood; its id, where at least that is clear."""
+
+    id: str | None
+    reason: str
+
+
+class WebhookEvent(Told):
+    """What a call of the webhook says: a hint what to ask about, no more. `operation_id` is empty in short bodies."""
+
+    operation_id: Annotated[str, BeforeValidator(_maybe_id)] = Field("", alias="id")
+    subscription_id: Id = Field(alias="subscriptionId")
+    action: Text = Field("", validation_alias=AliasChoices("action", "operationType"))
+
+
+class Price(Told):
+    """What one user or one seat costs for a month; at most four decimal places."""
+
+    amount: Decimal
+    currency: str
+
+
 class Plan(Told):
-    """What can be bought; `dimensions` are those that usage is told in."""
+    """What can be bought; `dimensions` are those that usage is told in.
+
+    `price` is that of a seat, or of the one dimension; None where there are several, or none can be read.
+    """
 
     id: Needed = Field(alias="planId")
     name: Text = Field("", alias="displayName")
@@ -159,12 +198,35 @@ class Plan(Told):
     min_quantity: Quantity = Field(None, alias="minQuantity")
     max_quantity: Quantity = Field(None, alias="maxQuantity")
     dimensions: Texts = ()
+    price: Price | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _find_dimensions(cls, told: Any) -> Any:  # noqa: ANN401 - whatever the answer holds
+    def _find_components(cls, told: Any) -> Any:  # noqa: ANN401 - whatever the answer holds
         if not isinstance(told, dict) or "planComponents" not in told:
             return told
-        listed = _object(told["planComponents"]).get("meteringDimensions")
-        ids = [_object(each).get("id") for each in listed] if isinstance(listed, list) else []
-        return {**told, "dimensions": ids}
+        components = _object(told["planComponents"])
+        metered, terms = _objects(components, "meteringDimensions"), _objects(components, "recurrentBillingTerms")
+        if told.get("isPricePerSeat") is True:
+            prices = [_price(each, "price") for each in terms if _text(each.get("termUnit")) == _MONTH]
+        else:
+            prices = [_price(each, "pricePerUnit") for each in metered]
+        price = prices[0] if len(prices) == 1 else None
+        return {**told, "dimensions": [each.get("id") for each in metered], "price": price}
+
+
+def _objects(components: Any, name: str) -> list[Any]:  # noqa: ANN401 - likewise
+    listed = components.get(name) if isinstance(components, dict) else None
+    return [_object(each) for each in listed] if isinstance(listed, list) else []
+
+
+def _price(told: Mapping[str, Any], name: str) -> Price | None:
+    """None for what is no price: a bill must not come of a misunderstanding."""
+    value, currency = told.get(name), _text(told.get("currency"))
+    try:
+        amount = Decimal(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+        if amount is None or not 0 <= amount < _TOO_DEAR or amount != amount.quantize(_FOUR_PLACES):
+            return None
+    except InvalidOperation:
+        return None
+    return Price(amount=amount, currency=currency) if _CURRENCY.match(currency) else None

@@ -11,13 +11,13 @@ import requests
 
 from shared.marketplace.errors import NotAuthorized, Unreachable, Unreadable
 from shared.marketplace.flow import Flow
+from shared.marketplace.model import RESOURCE
 
 
 if TYPE_CHECKING:
     from azure.identity import ManagedIdentityCredential
 
 
-RESOURCE: Final = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"  # the Marketplace's API, the same for every publisher
 SCOPE: Final = f"{RESOURCE}/.default"
 _RENEW_BEFORE: Final = 300.0
 _LONGEST_TRY: Final = 5.0

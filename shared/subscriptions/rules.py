@@ -1,6 +1,7 @@
 """Decides where an event takes a subscription, and what its tenant then has."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -37,6 +38,12 @@ def terms_of(subscription: told.Subscription) -> Terms | None:
         term_ends_at=subscription.term.ends_at,
         auto_renew=subscription.auto_renew,
     )
+
+
+def price_of(plans: Iterable[told.Plan], plan_id: str) -> Price | None:
+    """What a user of the plan costs for a month, as the Marketplace sells it; None where it does not tell."""
+    price = next((plan.price for plan in plans if plan.id == plan_id), None)
+    return None if price is None else Price(price.amount, price.currency)
 
 
 def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:

@@ -72,8 +72,7 @@ def move(
     after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
     ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
     final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
-    changes_nothing = final and terms.status is not SubscriptionStatus.UNSUBSCRIBED
-    outcome = Outcome.SUPERSEDED if changes_nothing else Outcome.APPLIED
+    outcome = Outcome.SUPERSEDED if final and event.event_type != _ENDED else Outcome.APPLIED
     if not store_ledger.add_event(tx, after, event, outcome, now=now):
         return None
     if final:

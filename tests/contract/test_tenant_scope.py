@@ -17,9 +17,9 @@ from shared.db.statements import InsertIfAbsent
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants they
-# go through, and operators list and find tenants. A batch of usage holds events of several tenants, and the meter lists
-# all of them together.
+# A directory is looked up by its Entra id to find its tenant, a purchase by Microsoft's id; jobs list the tenants and
+# the purchases they go through, and operators list and find tenants. A batch of usage holds events of several tenants,
+# and the meter lists all of them together.
 ACROSS_TENANTS = {
     ("billing.store_usage", "_ACCEPTED"),
     ("billing.store_usage", "_FIND"),
@@ -27,6 +27,7 @@ ACROSS_TENANTS = {
     ("billing.store_usage", "_OWNERS"),
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
+    ("ops.store_purchases", "_BY_OPERATION"),
     ("privacy.store", "_TENANT_IDS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
@@ -36,6 +37,7 @@ ACROSS_TENANTS = {
     ("shared.usage.store", "_DUE"),
     ("shared.usage.store", "_LATE"),
     ("timers.store_forgotten", "_TENANTS"),
+    ("webhooks.store", "_BOUGHT"),
 }
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

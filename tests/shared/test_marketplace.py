@@ -16,10 +16,11 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.wsgi import serving
 from shared.app import App
-from shared.marketplace.client import Marketplace, UnreadableRow
+from shared.marketplace.client import Marketplace
 from shared.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
 from shared.marketplace.flow import Flow, within
 from shared.marketplace.http import new_session
+from shared.marketplace.model import UnreadableRow
 from shared.marketplace.tokens import SCOPE, SecretTokens
 from shared.settings import Settings
 from tests.support import marketplace as support

@@ -1,0 +1,151 @@
+"""A purchase as its landing page leaves it, and what the database and the stand-in hold of it afterwards."""
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.app import App
+from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
+from shared.marketplace.flow import within
+from shared.settings import Settings
+from shared.subscriptions import rules, service
+from shared.subscriptions.model import Event, EventSource
+from shared.tenancy.store import find_tenant
+from tests.support import marketplace as support
+from tests.support.marketplace import Marketplace
+
+
+STATUSES = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed": "unsubscribed"}
+
+
+def marketplace_settings(marketplace: Marketplace) -> dict[str, str]:
+    """What names the stand-in to the product."""
+    return {
+        "MARKETPLACE_API_URL": marketplace.api_url,
+        "MARKETPLACE_TENANT_ID": support.TENANT_ID,
+        "MARKETPLACE_CLIENT_ID": support.CLIENT_ID,
+        "MARKETPLACE_CLIENT_SECRET": support.CLIENT_SECRET,
+    }
+
+
+def with_marketplace(settings: Settings, marketplace: Marketplace) -> Settings:
+    return settings.model_copy(
+        update={name.lower(): value for name, value in marketplace_settings(marketplace).items()}
+    )
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """`id` is Microsoft's."""
+
+    id: str
+    tid: str
+    app: App
+    marketplace: Marketplace
+
+    @property
+    def row(self) -> Any:  # noqa: ANN401 - a row
+        return self._rows(subscriptions.select().where(subscriptions.c.marketplace_id == uuid.UUID(self.id)))[0]
+
+    @property
+    def tenant(self) -> Any:  # noqa: ANN401 - a row
+        return self._rows(tenants.select().where(tenants.c.entra_tenant_id == uuid.UUID(self.tid)))[0]
+
+    @property
+    def terms(self) -> tuple[str, str, int | None]:
+        return (self.row.status, self.row.plan_id, self.row.quantity)
+
+    @property
+    def at_microsoft(self) -> tuple[str, str, int | None]:
+        """The same as the stand-in has it."""
+        told = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
+        return (STATUSES[told["saasSubscriptionStatus"].strip()], told["planId"], told["quantity"])
+
+    @property
+    def ledger(self) -> list[Any]:
+        return self._rows(
+            subscription_events.select()
+            .where(subscription_events.c.subscription_id == self.row.id)
+            .order_by(subscription_events.c.id)
+        )
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """The ledger after the purchase, in short."""
+        return [(row.event_type, row.outcome) for row in self.ledger[1:]]
+
+    @property
+    def applied(self) -> Counter[str]:
+        """How often each operation is in the ledger."""
+        return Counter(str(row.operation_id) for row in self.ledger if row.operation_id is not None)
+
+    @property
+    def rates(self) -> list[tuple[str, str, str]]:
+        query = subscription_rates.select().where(subscription_rates.c.subscription_id == self.row.id)
+        return [(row.plan_id, str(row.rate_per_user), row.currency) for row in self._rows(query)]
+
+    def order(self, name: str, **given: Any) -> str:  # noqa: ANN401 - any JSON
+        """What the customer does; the operation."""
+        return str(self.marketplace.order(name, subscription=self.id, **given)["operation"])
+
+    def operation(self, operation: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.marketplace.stats()["operations"][operation]
+        return found
+
+    def attempts(self, operation: str) -> list[int]:
+        """What each call of the webhook was answered."""
+        calls = self.marketplace.stats()["attempts"]
+        return [call["status"] for call in calls if call["operation_id"] == operation]
+
+    def _rows(self, query: sa.Select[Any]) -> list[Any]:
+        with self.app.engine.connect().execution_options(reads_only=True) as connection:
+            return list(connection.execute(query))
+
+
+def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
+    """A purchase of the tenant of that directory, in force at Microsoft and here."""
+    bought = begun(app, marketplace, tid, active=True, **purchase)
+    client = app.marketplace
+    assert client is not None
+    flow = within(10)
+    told = client.get(bought.id, flow)
+    terms, price = rules.terms_of(told), rules.price_of(client.plans(bought.id, flow), told.plan_id)
+    assert terms is not None
+    with app.transaction() as tx:
+        tenant = find_tenant(tx, tid=tid, lock=True)
+        assert tenant is not None
+        row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
+        event = Event("Activate", EventSource.LANDING, app.now())
+        service.move(tx, tenant, row, terms, event, price=price, now=app.now(), new_id=app.new_id)
+    return bought
+
+
+def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
+    """A purchase that the buyer has confirmed here, and that waits for its activation."""
+    bought = marketplace.buy(**{"plan": "seats", "quantity": 5, **purchase})
+    client = app.marketplace
+    assert client is not None
+    terms = rules.terms_of(client.get(bought, within(10)))
+    assert terms is not None
+    with app.transaction() as tx:
+        tenant = find_tenant(tx, tid=tid, lock=True)
+        assert tenant is not None
+        service.begin(tx, tenant, uuid.UUID(bought), terms, now=app.now())
+    return Purchase(bought, tid, app, marketplace)
+
+
+def row_counts(engine: sa.Engine, tid: str) -> dict[str, int]:
+    """How many rows of each table are the tenant's."""
+    with engine.connect().execution_options(reads_only=True) as connection:
+        own = tenants.c.entra_tenant_id == uuid.UUID(tid)
+        tenant = connection.execute(sa.select(tenants.c.id).where(own)).scalar_one()
+        return {
+            table.name: connection.execute(
+                sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tenant)
+            ).scalar_one()
+            for table in metadata.sorted_tables
+            if "tenant_id" in table.columns
+        }

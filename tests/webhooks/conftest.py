@@ -1,0 +1,71 @@
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared import azure_devops as azure_devops_client
+from shared.app import App, use
+from shared.identity import Validator
+from shared.invariants import violations
+from shared.settings import Settings
+from tests.contract.test_statement_counts import counted
+from tests.support import marketplace as marketplace_support
+from tests.support import purchases
+from tests.support.logs import Listener
+from tests.support.marketplace import Marketplace
+from tests.support.purchases import Purchase
+from tests.support.world import Person, World
+
+
+__all__ = ["counted"]
+
+
+@pytest.fixture
+def marketplace(entra, host, clock, tmp_path) -> Iterator[Marketplace]:
+    """A Marketplace of the test's own, which calls the product's webhook."""
+    webhook = f"{host}/api/marketplace/webhook"
+    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def shop(settings, marketplace) -> Settings:
+    """The settings with the Marketplace on."""
+    return purchases.with_marketplace(settings, marketplace)
+
+
+@pytest.fixture
+def app(shop, engine, signing_keys, clock) -> Iterator[App]:
+    client = azure_devops_client.AzureDevOps(shop.azure_devops_url)
+    validator = Validator(signing_keys, shop, now=clock)
+    app = App(settings=shop, engine=engine, validator=validator, azure_devops=client, now=clock)
+    with use(app):
+        yield app
+    client.close()
+    if app.marketplace is not None:
+        app.marketplace.close()
+    with engine.connect() as connection:
+        assert list(violations(connection)) == []
+
+
+@pytest.fixture
+def owner(world: World) -> Person:
+    """The super admin of a tenant."""
+    return world.tenant()
+
+
+@pytest.fixture
+def bought(app, marketplace, owner) -> Purchase:
+    """Five seats, in force."""
+    return purchases.activated(app, marketplace, owner.tid)
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines that the product has logged since."""
+    listener, product = Listener(), logging.getLogger("timetracker")
+    product.addHandler(listener)
+    yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
+    product.removeHandler(listener)

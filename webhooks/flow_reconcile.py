@@ -1,0 +1,133 @@
+"""Compares every purchase with what Microsoft has, and repairs what an event should have told.
+
+The list only says where to look: what differs is settled as an event would be, by asking Microsoft once more. So a
+comparison that is slow, or runs twice, or beside events, puts nothing back.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from shared import audit
+from shared.app import App
+from shared.audit import Actor
+from shared.log import get_logger, where
+from shared.marketplace.errors import MarketplaceError
+from shared.marketplace.flow import within
+from shared.marketplace.model import UNSUBSCRIBED, UnreadableRow
+from shared.marketplace.model import Subscription as Copy
+from shared.subscriptions import rules as moving
+from shared.subscriptions.model import EventSource, Subscription, SubscriptionStatus
+from webhooks import store
+from webhooks.flow_asking import RECONCILE, NotTold, Question
+from webhooks.flow_events import settle
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
+
+
+_LIST_SECONDS: Final = 180.0
+_ROW_SECONDS: Final = 20.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a comparison found; each list has the ids of Microsoft."""
+
+    compared: int = 0
+    changed: list[str] = field(default_factory=list)  # now as Microsoft has them, or would be after a dry run
+    waiting: list[str] = field(default_factory=list)  # bought, and nobody came to the landing page
+    missing: list[str] = field(default_factory=list)  # ours, and Microsoft does not list them
+    unreadable: list[str] = field(default_factory=list)  # empty where not even the id can be read
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.failed and not self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Who compares, whether anything may be changed, and who hears of each row."""
+
+    source: EventSource = EventSource.RECONCILE
+    actor: Actor = audit.SERVICE
+    dry_run: bool = False
+    progress: Callable[[int], None] = lambda _compared: None
+
+
+_BY_THE_CLOCK: Final = How()
+
+
+def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Report:
+    """Goes through the whole list; one row that cannot be read, or fails, does not stop it.
+
+    Raises:
+        MarketplaceError: the list itself cannot be had; what was compared before is done.
+    """
+    with app.transaction(reads_only=True) as tx:
+        ours = {str(each.marketplace_id): each for each in store.all_bought(tx)}
+    report, listed = Report(), set[str]()
+    for row in client.subscriptions(within(_LIST_SECONDS)):
+        report.compared += 1
+        if isinstance(row, UnreadableRow):
+            report.unreadable.append(row.id or "")
+        else:
+            _compare(app, client, how, (row, ours.get(row.id)), report)
+        listed.add(row.id or "")
+        how.progress(report.compared)
+    report.missing += _missing(ours, listed)
+    return report
+
+
+def tell(report: Report) -> None:
+    """Writes the counts to the log, and an alarm for everything that somebody must look at."""
+    for name, ids in (
+        ("marketplace_purchase_waiting", report.waiting),
+        ("marketplace_subscription_missing", report.missing),
+        ("marketplace_subscription_unreadable", report.unreadable),
+    ):
+        for each in ids:
+            get_logger().error(name, subscription=each)
+    get_logger().info("marketplace_reconciled", count=len(report.changed), failed=len(report.failed))
+
+
+def _compare(app: App, client: "Marketplace", how: How, pair: tuple[Copy, Subscription | None], report: Report) -> None:
+    row, ours = pair
+    try:
+        if ours is None and row.status == UNSUBSCRIBED:
+            return  # left before anybody set it up
+        if ours is not None and not _differs(ours, row, app):
+            return
+        if ours is not None and how.dry_run:
+            report.changed.append(row.id)
+            return
+        question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
+        taken = settle(app, client, question, within(_ROW_SECONDS))
+        if taken is None:
+            report.waiting.append(row.id)
+        elif taken.changed:
+            report.changed.append(row.id)
+    except (MarketplaceError, NotTold) as error:
+        report.failed.append(row.id)
+        get_logger().error("marketplace_reconcile_failed", subscription=row.id, reason=error.reason)
+    except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
+        report.failed.append(row.id)
+        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
+
+
+def _differs(ours: Subscription, row: Copy, app: App) -> bool:
+    terms, now = moving.terms_of(row), app.now()
+    if terms is None:
+        raise NotTold("status_unknown")
+    return moving.moved(ours, terms, happened_at=now, now=now).terms != ours.terms
+
+
+def _missing(ours: Mapping[str, Subscription], listed: set[str]) -> Iterator[str]:
+    return (
+        each
+        for each, subscription in ours.items()
+        if subscription.terms.status is not SubscriptionStatus.UNSUBSCRIBED and each not in listed
+    )

@@ -1,0 +1,122 @@
+"""Decides what an event of the Marketplace asks for, from Microsoft's copies alone."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from shared.marketplace import model as told
+from shared.subscriptions.model import Outcome, Price, Subscription, SubscriptionStatus, Terms
+from shared.tenancy.model import Plan, Tenant
+
+
+class Action(StrEnum):
+    CHANGE_PLAN = "ChangePlan"
+    CHANGE_QUANTITY = "ChangeQuantity"
+    REINSTATE = "Reinstate"
+    RENEW = "Renew"
+    SUSPEND = "Suspend"
+    UNSUBSCRIBE = "Unsubscribe"
+
+
+KNOWN: Final = frozenset(Action)
+CHANGES: Final = frozenset({Action.CHANGE_PLAN, Action.CHANGE_QUANTITY})
+# What is in force at Microsoft only some time after we have accepted it.
+ACCEPTED: Final = frozenset({*CHANGES, Action.REINSTATE})
+_UNDER_WAY: Final = frozenset({"NotStarted", told.IN_PROGRESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A subscription before Microsoft was asked about it, and what the ledger has of the event and of its past minutes.
+
+    `accepted` are the operations that we accepted lately, the newest of each action: Microsoft's copy may not have
+    them yet.
+    """
+
+    subscription: Subscription
+    outcome: Outcome | None
+    accepted: tuple[uuid.UUID, ...]
+    was_reinstated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Microsoft has: `terms` are its copy with what it is about to put in force, `present` without."""
+
+    present: Terms
+    terms: Terms
+    operation: told.Operation | None
+    price: Price | None
+    lacks_price: bool  # the terms need one that Microsoft does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsTaken:
+    """Why a cut of seats is refused."""
+
+    used: int
+    wanted: int
+
+
+def is_under_way(operation: told.Operation) -> bool:
+    return operation.status in _UNDER_WAY
+
+
+def has_failed(operation: told.Operation) -> bool:
+    """Whether Microsoft gave it up: it was rejected, came too late, or would have changed nothing."""
+    return not is_under_way(operation) and operation.status != told.SUCCEEDED
+
+
+def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
+    """Microsoft's copy with the operations that it is still carrying out, in the order of their acceptance."""
+    terms = present
+    for operation in filter(is_under_way, operations):
+        match operation.action:
+            case Action.CHANGE_PLAN:
+                terms = replace(terms, plan_id=operation.plan_id[:100])
+            case Action.CHANGE_QUANTITY:
+                terms = replace(terms, quantity=operation.quantity)
+            case Action.REINSTATE if terms.status is SubscriptionStatus.SUSPENDED:
+                terms = replace(terms, status=SubscriptionStatus.SUBSCRIBED)
+    return terms
+
+
+def is_decidable(operation: told.Operation) -> bool:
+    """Whether a change says what to; no seats must not be taken for no cap, nor no name for a plan."""
+    match operation.action:
+        case Action.CHANGE_PLAN:
+            return bool(operation.plan_id)
+        case Action.CHANGE_QUANTITY:
+            return operation.quantity is not None
+    return True
+
+
+def needs_price(before: Subscription, terms: Terms) -> bool:
+    """Whether what a user costs is to be asked for: it begins to be paid for, or is another plan from now on."""
+    begins = before.paid_from is None or before.terms.plan_id != terms.plan_id
+    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and begins
+
+
+def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
+    """Why the change may not be accepted: fewer seats than enabled accounts.
+
+    A raise that is still too low is none of it, and neither is a revert, whose value is in force already.
+    """
+    operation = told_.operation
+    if operation is None or operation.action != Action.CHANGE_QUANTITY or not is_under_way(operation):
+        return None
+    wanted, present = operation.quantity, told_.present.quantity
+    if wanted is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
+        return None
+    return SeatsTaken(tenant.seats_used, wanted) if present is None or wanted < present else None
+
+
+def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:
+    """Whether by this move there are more enabled accounts than seats; nobody is turned out, and nobody let in."""
+    seats = after.terms.quantity
+    if tenant.plan is Plan.INTERNAL or seats is None or not after.terms.status.is_live:
+        return False
+    is_new = before.terms.quantity != seats or not before.terms.status.is_live
+    return is_new and tenant.seats_used > seats

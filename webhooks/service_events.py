@@ -1,0 +1,183 @@
+"""Takes an event of the Marketplace: what it changes, and its row in the ledger, are one transaction."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared import audit
+from shared.audit import Action, Actor
+from shared.marketplace.model import SUCCEEDED
+from shared.subscriptions import rules as moving
+from shared.subscriptions import service as subscriptions
+from shared.subscriptions import store as bought
+from shared.subscriptions import store_ledger as ledger
+from shared.subscriptions.model import Event, EventSource, Moved, Outcome, Subscription
+from shared.tenancy.model import Tenant
+from shared.tenancy.store import hold_tenant
+from webhooks import rules_events as rules
+from webhooks import store
+from webhooks.rules_events import SeatsTaken, Seen, Told
+
+
+SEATS_IN_USE: Final = "seats_in_use"
+LATELY: Final = dt.timedelta(minutes=30)  # longer than Microsoft takes to put in force what was accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event, or a look of our own at what Microsoft has: then `operation_id` is None."""
+
+    event_type: str
+    operation_id: uuid.UUID | None
+    source: EventSource
+    actor: Actor = audit.SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event; `alarms` are names of log lines, to be written once it is committed."""
+
+    tenant: uuid.UUID | None = None
+    changed: bool = False
+    refused: SeatsTaken | None = None
+    alarms: tuple[str, ...] = ()
+
+
+def look_up(
+    tx: sa.Connection, marketplace_id: uuid.UUID, operation_id: uuid.UUID | None, *, now: dt.datetime
+) -> Seen | None:
+    """The subscription as it is before Microsoft is asked; None for one that nobody here has bought."""
+    subscription = bought.find_bought(tx, marketplace_id)
+    return None if subscription is None else store.look_up(tx, subscription, operation_id, since=now - LATELY)
+
+
+def take(
+    tx: sa.Connection, seen: Seen, told: Told, event: Incoming, *, now: dt.datetime, new_id: Callable[[], uuid.UUID]
+) -> Taken | None:
+    """Does what the event asks for; None when somebody was quicker, so that Microsoft must be asked again.
+
+    What is committed was told by Microsoft after everything that had been committed before: the subscription's
+    version is the one that was seen before Microsoft was asked, and stays so while its tenant is held.
+    """
+    tenant = hold_tenant(tx, seen.subscription.tenant_id)
+    subscription = bought.read(tx, tenant.id, seen.subscription.id)
+    if subscription.version != seen.subscription.version:
+        return None
+    taking = _Taking(tx, tenant, subscription, told, event, now, new_id)
+    if seen.outcome is Outcome.REFUSED:
+        return taking.repeat_refusal()
+    if (seats := rules.seats_taken(tenant, told)) is not None:
+        return taking.refuse(seats)
+    if taking.is_second():
+        return taking.pass_over()
+    if told.operation is not None and rules.has_failed(told.operation):
+        return taking.supersede()
+    return taking.follow(event.operation_id)
+
+
+def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) -> Taken:
+    """Keeps an event whose action nobody here knows; it changes nothing."""
+    tenant = hold_tenant(tx, seen.subscription.tenant_id)
+    kept = Event(event.event_type, event.source, now, event.operation_id)
+    ledger.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
+    return Taken(tenant.public_id, alarms=("marketplace_event_unknown",))
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """One event on its tenant, which is held."""
+
+    tx: sa.Connection
+    tenant: Tenant
+    subscription: Subscription
+    told: Told
+    event: Incoming
+    now: dt.datetime
+    new_id: Callable[[], uuid.UUID]
+
+    def is_second(self) -> bool:
+        """Whether the tenant pays for another subscription of the Marketplace, so that this one has to wait."""
+        if self.subscription.terms.status.is_live or not self.told.terms.status.is_live:
+            return False
+        live = bought.find_live(self.tx, self.tenant.id)
+        return live is not None and live.id != self.subscription.id and live.marketplace_id is not None
+
+    def repeat_refusal(self) -> Taken | None:
+        """A repeat is told the same, unless the change is in force although it was refused."""
+        operation = self.told.operation
+        if operation is None or operation.status != SUCCEEDED:
+            wanted = operation.quantity if operation is not None else self.told.present.quantity
+            return self._answer(refused=SeatsTaken(self.tenant.seats_used, wanted or 0))
+        followed = self.follow(None)
+        return followed and replace(followed, alarms=("marketplace_refusal_overruled", *followed.alarms))
+
+    def refuse(self, seats: SeatsTaken) -> Taken | None:
+        if not self._keep(Outcome.REFUSED):
+            return None
+        audit.record(
+            self.tx,
+            self.tenant.id,
+            Action.SUBSCRIPTION_CHANGE_REFUSED,
+            actor=self.event.actor,
+            at=self.now,
+            row_id=self.new_id(),
+            before={"seatLimit": self.tenant.seat_limit, "seatsUsed": seats.used},
+            after={"code": SEATS_IN_USE, "seatLimit": seats.wanted},
+        )
+        return self._answer(refused=seats)
+
+    def pass_over(self) -> Taken | None:
+        """Once the other one has ended, the daily comparison takes this one up."""
+        if self.event.operation_id is not None and not self._keep(Outcome.IGNORED):
+            return None
+        return self._answer(alarms=("marketplace_second_subscription",))
+
+    def supersede(self) -> Taken | None:
+        """A change that Microsoft itself has given up: what counts is its copy."""
+        return self.follow(None) if self._keep(Outcome.SUPERSEDED) else None
+
+    def follow(self, operation_id: uuid.UUID | None) -> Taken | None:
+        """Puts the subscription on the terms told; without an operation, only where they differ from those there are.
+
+        Returns None when the operation is known.
+        """
+        event, terms = self._event(operation_id), self.told.terms
+        after = moving.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
+        if operation_id is None and after.terms == self.subscription.terms:
+            return self._answer()
+        moved = subscriptions.move(
+            self.tx,
+            self.tenant,
+            self.subscription,
+            terms,
+            event,
+            price=self.told.price,
+            actor=self.event.actor,
+            now=self.now,
+            new_id=self.new_id,
+        )
+        return None if moved is None else self._answer(changed=True, alarms=tuple(self._alarms(moved)))
+
+    def _alarms(self, moved: Moved) -> Iterator[str]:
+        if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
+            yield "seats_over_limit"
+        if self.told.lacks_price:
+            yield "marketplace_price_unknown"
+
+    def _answer(
+        self, *, changed: bool = False, refused: SeatsTaken | None = None, alarms: tuple[str, ...] = ()
+    ) -> Taken:
+        return Taken(self.tenant.public_id, changed, refused, alarms)
+
+    def _keep(self, outcome: Outcome) -> bool:
+        event = self._event(self.event.operation_id)
+        return ledger.add_event(self.tx, self.subscription, event, outcome, now=self.now)
+
+    def _event(self, operation_id: uuid.UUID | None) -> Event:
+        operation = self.told.operation
+        happened_at = operation.happened_at if operation is not None else None
+        return Event(self.event.event_type, self.event.source, happened_at or self.now, operation_id)

@@ -1,0 +1,49 @@
+"""Who may call the webhook: the Marketplace itself, by a token of Entra that was issued to it for our own app."""
+
+import datetime as dt
+from typing import Final
+
+from shared.errors import InvalidToken
+from shared.identity import Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.marketplace.model import RESOURCE
+from shared.settings import Settings
+from shared.signing_keys import SigningKey, SigningKeys
+
+
+V1: Final = "1.0"
+_CALLER: Final = {V1: "appid", "2.0": "azp"}
+# The documents promise `exp` and `nbf`; a token that was seen had `iat` instead of `nbf`.
+_NEEDED_TIMES: Final = ("exp",)
+
+
+def require_marketplace(
+    authorization: str | None, *, keys: SigningKeys, v1_keys: SigningKeys, settings: Settings, now: dt.datetime
+) -> None:
+    """Lets the Marketplace through, whichever form its token has; our app's registration decides on that.
+
+    Raises:
+        InvalidToken: not its token for us; the reason is for the log only.
+        Unavailable: there are no keys to check a signature with.
+    """
+    token = bearer_token(authorization)
+    claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
+    check_times(claims, now, needed=_NEEDED_TIMES)
+    _check(claims, key, settings)
+
+
+def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:
+    tid, version = settings.marketplace_tenant_id, claims.get("ver")
+    issuers = {V1: f"https://sts.windows.net/{tid}/", "2.0": f"{settings.entra_authority}/{tid}/v2.0"}
+    if not isinstance(version, str) or version not in issuers:
+        raise InvalidToken("wrong_version")
+    if claims.get("aud") != settings.marketplace_client_id:
+        raise InvalidToken("wrong_audience")
+    if claims.get("tid") != tid:
+        raise InvalidToken("wrong_tenant")
+    if claims.get("iss") != issuers[version]:
+        raise InvalidToken("wrong_issuer")
+    # Entra writes whose tokens a key signs in either form; a key of another directory must not vouch for ours.
+    if key.issuer is not None and key.issuer.replace("{tenantid}", tid) not in issuers.values():
+        raise InvalidToken("wrong_key_issuer")
+    if claims.get(_CALLER[version]) != RESOURCE:
+        raise InvalidToken("wrong_caller")

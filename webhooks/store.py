@@ -1,0 +1,70 @@
+"""What the ledger has of a Marketplace event, and the subscriptions that were bought."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import subscription_events, subscriptions
+from shared.subscriptions.model import Outcome, Subscription
+from shared.subscriptions.store import subscription_of
+from webhooks.rules_events import ACCEPTED, Action, Seen
+
+
+_e, _s = subscription_events.c, subscriptions.c
+_PAGE: Final = 500
+_LATELY: Final = (
+    sa.select(_e.operation_id, _e.event_type, _e.outcome)
+    .where(
+        _e.tenant_id == bindparam("tenant"),
+        _e.subscription_id == bindparam("subscription"),
+        sa.or_(
+            _e.operation_id == bindparam("operation", type_=sa.Uuid),
+            sa.and_(
+                _e.recorded_at > bindparam("since"),
+                _e.outcome == Outcome.APPLIED.value,
+                _e.event_type.in_(sorted(ACCEPTED)),
+            ),
+        ),
+    )
+    .order_by(_e.id)
+)
+_BOUGHT: Final = (
+    sa.select(subscriptions)
+    .where(_s.marketplace_id.is_not(None), _s.id > bindparam("after"))
+    .order_by(_s.id)
+    .limit(_PAGE)
+)
+
+
+def look_up(
+    tx: sa.Connection, subscription: Subscription, operation_id: uuid.UUID | None, *, since: dt.datetime
+) -> Seen:
+    """The subscription with what the ledger has of this operation, and of those accepted since."""
+    of = {"tenant": subscription.tenant_id, "subscription": subscription.id}
+    rows = tx.execute(_LATELY, {**of, "operation": operation_id, "since": since}).all()
+    own = [row for row in rows if operation_id is not None and row.operation_id == operation_id]
+    others = [row for row in rows if row not in own]
+    newest: dict[str, uuid.UUID] = {row.event_type: row.operation_id for row in others if row.operation_id}
+    return Seen(
+        subscription,
+        Outcome(own[0].outcome) if own else None,
+        tuple(row.operation_id for row in others if row.operation_id in newest.values()),
+        was_reinstated=any(row.event_type == Action.REINSTATE for row in others),
+    )
+
+
+def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
+    """Every subscription of the Marketplace that is known here, also those that have ended."""
+    after = 0
+    while rows := tx.execute(_BOUGHT, {"after": after}).all():
+        yield from (subscription_of(row) for row in rows)
+        after = _id(rows[-1])
+
+
+def _id(row: sa.Row[Any]) -> int:
+    number: int = row.id
+    return number
