@@ -213,11 +213,17 @@ def test_reconcile_without_a_meter_to_ask_is_unusable(billing, marketplace):
     assert (done.code, done.told) == (2, "ops: the Marketplace cannot be asked: http_403")
 
 
-def test_without_a_dimension_there_is_nothing_to_send(reads):
-    done = reads("billing", "send-usage", MARKETPLACE_METERING_DIMENSION="")
+@pytest.mark.parametrize("unset", ["MARKETPLACE_METERING_DIMENSION", "MARKETPLACE_CLIENT_ID"])
+def test_without_a_dimension_or_the_marketplace_there_is_nothing_to_send(billing, unset):
+    off = (
+        {unset: ""}
+        if "METERING" in unset
+        else {"MARKETPLACE_TENANT_ID": "", unset: "", "MARKETPLACE_CLIENT_SECRET": ""}
+    )
+    done = billing("send-usage", **off)
 
     assert (done.code, done.out) == (2, "")
-    assert "MARKETPLACE_METERING_DIMENSION" in done.told
+    assert "MARKETPLACE_" in done.told
 
 
 @pytest.mark.parametrize("arguments", [("--reslot", "0"), ("--reslot", "7", "--tenant", "x"), ("--tenant", "nobody")])
