@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from billing.jobs import blueprint as closing
 from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
@@ -21,6 +22,7 @@ from timers.routes_write_back import blueprint as write_back
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (
     actions,
+    closing,
     entries,
     forgotten_timers,
     people,

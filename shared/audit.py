@@ -28,6 +28,8 @@ class Action(StrEnum):
     PLAN_CHANGED = "plan.changed"
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
+    BILL_CLOSED = "bill.closed"
+    BILL_VOIDED = "bill.voided"
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
@@ -45,6 +47,7 @@ class Action(StrEnum):
 
 FIELDS: Final = frozenset(
     {
+        "activeUsers",
         "azureDevOpsOrganization",
         "changed",
         "code",
@@ -55,9 +58,11 @@ FIELDS: Final = frozenset(
         "from",
         "isActive",
         "isAdjustment",
+        "kind",
         "month",
         "plan",
         "ratePerUser",
+        "recordId",
         "role",
         "seatLimit",
         "slug",
@@ -66,6 +71,7 @@ FIELDS: Final = frozenset(
         "subscriptionStatus",
         "timeZone",
         "to",
+        "total",
         "trialEndsAt",
         "version",
         "writeBack",

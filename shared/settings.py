@@ -61,12 +61,19 @@ def _table_endpoint(value: str) -> str:
     return value
 
 
+def _dimension(value: str) -> str:
+    if not re.match(r"\A[A-Za-z0-9_-]{1,64}\Z", value):
+        raise ValueError("expected the id of a dimension: at most 64 letters, digits, _ and -, like active_user")
+    return value
+
+
 Guid = Annotated[str, BeforeValidator(_guid)]
 Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
+Dimension = Annotated[str, BeforeValidator(_dimension)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
 
@@ -125,6 +132,11 @@ class Settings(BaseModel):
         description="that app's secret; a managed identity of that client id when unset",
         repr=False,
     )
+    marketplace_metering_dimension: Dimension = Field(
+        "",
+        alias="MARKETPLACE_METERING_DIMENSION",
+        description="the metered dimension of a flat-rate plan; without it no usage is told",
+    )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
     )
@@ -133,6 +145,11 @@ class Settings(BaseModel):
     )
     trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
+    )
+    month_close_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 5 * * * *",
+        alias="MONTH_CLOSE_SCHEDULE",
+        description="when months that have ended are closed (NCRONTAB, UTC)",
     )
     forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 */5 * * * *",

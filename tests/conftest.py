@@ -106,6 +106,7 @@ def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[str]:
+    os.environ.setdefault("MONTH_CLOSE_SCHEDULE", "0 5 * * * *")
     os.environ.setdefault("FORGOTTEN_TIMER_SCHEDULE", "0 */5 * * * *")
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
     with host_support.serving() as base:
