@@ -39,7 +39,7 @@ def test_the_worker_takes_every_function(indexed):
     timers = {name for name, (kind, _, _) in indexed.items() if kind == "timerTrigger"}
 
     assert http == {*OPERATIONS, "zz_no_such_route"}
-    assert timers == {"remove_expired", "stop_forgotten_timers"}
+    assert timers == {"close_months", "remove_expired", "stop_forgotten_timers"}
 
 
 def test_the_catch_all_route_sorts_last(indexed):

@@ -23,6 +23,7 @@ ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
+    ("shared.billing.store", "_STANDINGS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
