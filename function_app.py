@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from billing.jobs import blueprint as closing
 from billing.jobs_usage import blueprint as usage
 from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
@@ -24,6 +25,7 @@ from webhooks.routes_webhook import blueprint as webhook
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (
     actions,
+    closing,
     entries,
     forgotten_timers,
     people,

@@ -29,6 +29,8 @@ class Action(StrEnum):
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
+    BILL_CLOSED = "bill.closed"
+    BILL_VOIDED = "bill.voided"
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
@@ -47,6 +49,7 @@ class Action(StrEnum):
 
 FIELDS: Final = frozenset(
     {
+        "activeUsers",
         "azureDevOpsOrganization",
         "changed",
         "code",
@@ -57,9 +60,11 @@ FIELDS: Final = frozenset(
         "from",
         "isActive",
         "isAdjustment",
+        "kind",
         "month",
         "plan",
         "ratePerUser",
+        "recordId",
         "role",
         "seatLimit",
         "seatsUsed",
@@ -70,6 +75,7 @@ FIELDS: Final = frozenset(
         "subscriptionStatus",
         "timeZone",
         "to",
+        "total",
         "trialEndsAt",
         "version",
         "writeBack",

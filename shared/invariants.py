@@ -18,6 +18,7 @@ from shared.db.schema import (
     timer_log,
     users,
 )
+from shared.invariants_billing import BILLING
 
 
 _FIRST_IDS: Final = 10
@@ -159,6 +160,7 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(~_super_admin),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
+    **BILLING,
 }
 
 

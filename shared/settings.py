@@ -146,6 +146,11 @@ class Settings(BaseModel):
     trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
     )
+    month_close_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 5 * * * *",
+        alias="MONTH_CLOSE_SCHEDULE",
+        description="when months that have ended are closed (NCRONTAB, UTC)",
+    )
     forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 */5 * * * *",
         alias="FORGOTTEN_TIMER_SCHEDULE",

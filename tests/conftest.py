@@ -2,8 +2,10 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -34,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Timings on a busy machine are no claim; in CI the same examples every time, elsewhere new ones.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("steady")
+TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK")
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 
 
@@ -106,6 +109,7 @@ def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[str]:
+    os.environ.setdefault("MONTH_CLOSE_SCHEDULE", "0 5 * * * *")
     os.environ.setdefault("FORGOTTEN_TIMER_SCHEDULE", "0 */5 * * * *")
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
     os.environ.setdefault("USAGE_SCHEDULE", "0 15 * * * *")
@@ -176,3 +180,27 @@ def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place whi
 @pytest.fixture
 def world(http, entra, clock) -> World:
     return World(http, entra, clock)
+
+
+@pytest.fixture
+def counted(engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
+    """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
+    sent: list[str] = []
+    for verb in ("do_execute", "do_executemany", "do_execute_no_params"):
+        inner = getattr(engine.dialect, verb)
+
+        def run(cursor: Any, statement: str, *more: object, inner: Callable[..., Any] = inner) -> Any:  # noqa: ANN401
+            if not statement.startswith(TRANSACTION_VERBS):
+                sent.append(statement)
+            return inner(cursor, statement, *more)
+
+        monkeypatch.setattr(engine.dialect, verb, run)
+
+    @contextmanager
+    def counting() -> Iterator[list[str]]:
+        sent.clear()
+        found: list[str] = []
+        yield found
+        found += sent
+
+    return counting

@@ -23,7 +23,7 @@ def split(started_at: dt.datetime, stopped_at: dt.datetime, zone: ZoneInfo) -> t
     pieces: list[DayPiece] = []
     begin, date = started_at, started_at.astimezone(zone).date()
     while True:
-        end = min(stopped_at, _first_instant(date + _DAY, zone))
+        end = min(stopped_at, first_instant(date + _DAY, zone))
         if end > begin or end == stopped_at:
             pieces.append(DayPiece(date, elapsed_ms(begin, end)))
         if end == stopped_at:
@@ -31,7 +31,7 @@ def split(started_at: dt.datetime, stopped_at: dt.datetime, zone: ZoneInfo) -> t
         begin, date = end, date + _DAY
 
 
-def _first_instant(date: dt.date, zone: ZoneInfo) -> dt.datetime:
+def first_instant(date: dt.date, zone: ZoneInfo) -> dt.datetime:
     """When a calendar day begins. Its midnight may not exist: then it begins at the change of the clocks."""
     midnight = dt.datetime(date.year, date.month, date.day, tzinfo=zone)
     instant = midnight.astimezone(dt.UTC)

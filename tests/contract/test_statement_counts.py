@@ -1,38 +1,9 @@
 """How many statements each call sends to the database: exact, so that a slow path cannot creep in."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from tests.support.world import new_id
 from tests.timers import late
-
-
-TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK")
-
-
-@pytest.fixture
-def counted(engine, monkeypatch):
-    """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
-    sent: list[str] = []
-    for verb in ("do_execute", "do_executemany", "do_execute_no_params"):
-        inner = getattr(engine.dialect, verb)
-
-        def run(cursor, statement, *more: object, inner=inner):
-            if not statement.startswith(TRANSACTION_VERBS):
-                sent.append(statement)
-            return inner(cursor, statement, *more)
-
-        monkeypatch.setattr(engine.dialect, verb, run)
-
-    @contextmanager
-    def counting():
-        sent.clear()
-        found: list[str] = []
-        yield found
-        found += sent
-
-    return counting
 
 
 @pytest.fixture

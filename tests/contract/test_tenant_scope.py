@@ -29,6 +29,7 @@ ACROSS_TENANTS = {
     ("ops.store", "_PAGE"),
     ("ops.store_purchases", "_BY_OPERATION"),
     ("privacy.store", "_TENANT_IDS"),
+    ("shared.billing.store", "_STANDINGS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),

@@ -65,6 +65,11 @@ Index(
     unique=True,
     **only_where(billing_records.c.state == "closed"),
 )
+# Up to where each subscription is billed, also by a record that is void: the months owed follow from its end.
+Index(
+    "ix_billing_records_billed_to",
+    *(billing_records.c[name] for name in ("tenant_id", "subscription_id", "month_key", "period_to")),
+)
 Index(
     "ux_billing_records_replaces_id",
     billing_records.c.tenant_id,

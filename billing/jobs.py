@@ -1,0 +1,36 @@
+"""The timer-triggered function that closes the months that have ended."""
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.app import App, current
+from shared.billing import service
+from shared.billing.service import Closing
+from shared.jobs import each_tenant
+
+
+blueprint = func.Blueprint()
+_NAME = "close_months"
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="%MONTH_CLOSE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    close_all_owed(current())
+
+
+def close_all_owed(app: App) -> int:
+    """Closes every month that has ended and has no record, each tenant in its own transaction; how many records.
+
+    Raises:
+        JobFailed: some tenants failed; the others had their turn.
+    """
+    now = app.now()
+    closing = Closing(app.settings.marketplace_metering_dimension, now, app.new_id)
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return len(service.close_tenant(tx, tenant_id, closing))
+
+    with app.transaction(reads_only=True) as tx:
+        tenant_ids = service.tenants_owing(tx, now)
+    return each_tenant(app, _NAME, tenant_ids, work).changed

@@ -1,0 +1,130 @@
+"""The words of a bill: the period, who was active in it and why, what it comes to, and the record it is kept as."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.subscriptions.model import Price, Subscription
+
+
+class Kind(StrEnum):
+    MONTH = "month"
+    FINAL = "final"  # the subscription ended in it
+
+
+class Reason(StrEnum):
+    SIGN_IN = "signIn"
+    TIME = "time"  # also of who did both
+
+
+class State(StrEnum):
+    CLOSED = "closed"
+    VOID = "void"
+
+
+class RateUnknown(Exception):
+    """Nobody has said what a user of this subscription costs, so its months stay open until somebody does."""
+
+
+class NotVoidable(Exception):
+    """The record is void already, or was replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A subscription and up to where it is billed: its newest record, void or not; None before the first."""
+
+    subscription: Subscription
+    last_month: int | None  # yyyymm
+    billed_to: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A standing with what tells whether anything is owed; `marked` is the tenant's newest closed month."""
+
+    standing: Standing
+    time_zone: str
+    is_billed: bool  # not on the internal plan
+    marked: int | None
+
+    @property
+    def tenant_id(self) -> int:
+        return self.standing.subscription.tenant_id
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A month (yyyymm) and the stretch of it that is billed, half-open: what happens at `ends_at` is not in it."""
+
+    month: int
+    kind: Kind
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a user and month costs from an instant on."""
+
+    from_at: dt.datetime
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One person's sign-ins of a month, or their time dated in it: the first and the last."""
+
+    user_id: int
+    month: int
+    email: str
+    display_name: str
+    reason: Reason
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastEvent:
+    """The newest event of the subscription that was applied."""
+
+    event_type: str
+    operation_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a period comes to; a line for each active user, as `month` says also of an earlier month."""
+
+    subscription: Subscription
+    period: Period
+    time_zone: str
+    price: Price
+    minor_unit: Decimal
+    total: Decimal
+    lines: tuple[Activity, ...]
+    last_event: LastEvent | None
+
+    @property
+    def active_users(self) -> int:
+        return len(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A bill as it is kept; `id` is the row, `public_id` what others see."""
+
+    id: int
+    public_id: uuid.UUID
+    tenant_id: int
+    subscription_id: int
+    period: Period
+    time_zone: str
+    state: State
+    active_users: int
+    price: Price
+    total: Decimal
+    replaces_id: int | None
+    closed_at: dt.datetime

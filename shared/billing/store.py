@@ -1,0 +1,216 @@
+"""Reads what a bill is made of: subscriptions and up to where they are billed, rates, sign-ins, and dated time."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.billing import rules
+from shared.billing.model import Activity, Candidate, LastEvent, Period, Rate, Reason, Standing, State
+from shared.db.schema import (
+    billing_lines,
+    billing_records,
+    closed_months,
+    subscription_events,
+    subscription_rates,
+    subscriptions,
+    tenants,
+    time_entries,
+    time_entry_days,
+    user_months,
+    users,
+)
+from shared.subscriptions.model import Outcome, Price, Subscription
+from shared.subscriptions.store import subscription_of
+from shared.tenancy.model import Plan
+
+
+_FOREVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+_s, _r, _d, _e, _m, _u = (
+    subscriptions.c,
+    billing_records.c,
+    time_entry_days.c,
+    time_entries.c,
+    user_months.c,
+    users.c,
+)
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+_MONTH: Final = bindparam("month", type_=sa.Integer)
+_FROM, _TO = (bindparam(name, type_=_r.period_from.type) for name in ("starts_at", "ends_at"))
+_NEWEST = billing_records.alias("newest").c
+_BILLED = (_NEWEST.tenant_id == _s.tenant_id, _NEWEST.subscription_id == _s.id)
+_LAST_MONTH = sa.select(sa.func.max(_NEWEST.month_key)).where(*_BILLED).scalar_subquery().label("last_month")
+_BILLED_TO = sa.select(sa.func.max(_NEWEST.period_to)).where(*_BILLED).scalar_subquery().label("billed_to")
+_MARKED = (
+    sa.select(sa.func.max(closed_months.c.month_key))
+    .where(closed_months.c.tenant_id == tenants.c.id)
+    .scalar_subquery()
+    .label("marked")
+)
+
+# Of every tenant that ever paid, in the order of the tenants; which months that makes is for the zone to say.
+_STANDINGS: Final[sa.Select[Any]] = (
+    sa.select(subscriptions, tenants.c.time_zone, tenants.c.plan_kind, _LAST_MONTH, _BILLED_TO, _MARKED)
+    .join(tenants, tenants.c.id == _s.tenant_id)
+    .where(_s.paid_from.is_not(None))
+    .order_by(_s.tenant_id, _s.id)
+)
+_STANDINGS_OF: Final[sa.Select[Any]] = (
+    sa.select(subscriptions, _LAST_MONTH, _BILLED_TO)
+    .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
+    .order_by(_s.id)
+)
+_RATES: Final[sa.Select[Any]] = sa.select(subscription_rates).where(
+    subscription_rates.c.tenant_id == _TENANT, subscription_rates.c.subscription_id == bindparam("subscription")
+)
+_LAST_EVENT: Final[sa.Select[Any]] = (
+    sa.select(subscription_events.c.event_type, subscription_events.c.operation_id)
+    .where(
+        subscription_events.c.tenant_id == _TENANT,
+        subscription_events.c.subscription_id == bindparam("subscription"),
+        subscription_events.c.outcome == Outcome.APPLIED.value,
+    )
+    .order_by(subscription_events.c.id.desc())
+    .limit(1)
+)
+
+
+def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.Exists:
+    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again."""
+    lines = billing_lines.alias("billed").c
+    return sa.exists().where(
+        lines.tenant_id == _TENANT, lines.activity_month == month, lines.user_id == user, lines.is_void == sa.false()
+    )
+
+
+# Rows have the month of the zone that was in force at the sign-in; the period decides, so those beside are looked at.
+_SIGNED_IN: Final[sa.Select[Any]] = (
+    sa.select(
+        _m.user_id,
+        _u.email,
+        _u.display_name,
+        _m.first_sign_in_at.label("first_at"),
+        _m.last_sign_in_at.label("last_at"),
+    )
+    .join(users, sa.and_(_u.tenant_id == _m.tenant_id, _u.id == _m.user_id))
+    .where(
+        _m.month_key.in_([bindparam("before", type_=sa.Integer), _MONTH, bindparam("after", type_=sa.Integer)]),
+        _m.tenant_id == _TENANT,
+        sa.or_(
+            sa.and_(_m.first_sign_in_at >= _FROM, _m.first_sign_in_at < _TO),
+            sa.and_(_m.last_sign_in_at >= _FROM, _m.last_sign_in_at < _TO),
+        ),
+        ~_on_a_bill(_MONTH, _m.user_id),
+    )
+)
+# Time dated before the paid plan began, or after it ended, does not count: an entry must reach into it.
+_TIME = (
+    _d.tenant_id == _TENANT,
+    _d.elapsed_ms > 0,
+    _e.stopped_at > bindparam("paid_from", type_=_e.stopped_at.type),
+    _e.started_at < bindparam("until", type_=_e.started_at.type),
+)
+_WHO = (_d.user_id, _u.email, _u.display_name)
+_WHEN = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
+_OF_DAY = time_entry_days.join(time_entries, sa.and_(_e.tenant_id == _d.tenant_id, _e.id == _d.entry_id)).join(
+    users, sa.and_(_u.tenant_id == _d.tenant_id, _u.id == _d.user_id)
+)
+_WORKED: Final[sa.Select[Any]] = (
+    sa.select(*_WHO, *_WHEN)
+    .select_from(_OF_DAY)
+    .where(*_TIME, _d.month_key == _MONTH, ~_on_a_bill(_MONTH, _d.user_id))
+    .group_by(*_WHO)
+)
+_CLOSED_EARLIER = (
+    _r.tenant_id == _d.tenant_id,
+    _r.month_key == _d.month_key,
+    _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+    _r.state == State.CLOSED.value,
+)
+_SINCE = (_d.month_key >= bindparam("first", type_=sa.Integer), _d.month_key < _MONTH)
+_ANY_LATE: Final[sa.Select[Any]] = (
+    sa.select(_d.user_id)
+    .where(
+        _d.tenant_id == _TENANT,
+        *_SINCE,
+        _d.elapsed_ms > 0,
+        ~_on_a_bill(_d.month_key, _d.user_id),
+        sa.exists().where(*_CLOSED_EARLIER),
+    )
+    .limit(1)
+)
+_LATE: Final[sa.Select[Any]] = (
+    sa.select(_d.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    .select_from(_OF_DAY.join(billing_records, sa.and_(*_CLOSED_EARLIER)))
+    .where(*_TIME, *_SINCE, ~_on_a_bill(_d.month_key, _d.user_id))
+    .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
+)
+
+
+def candidates(tx: sa.Connection) -> list[Candidate]:
+    """Every subscription that was ever paid for."""
+    return [
+        Candidate(_standing(row), row.time_zone, row.plan_kind != Plan.INTERNAL.value, row.marked)
+        for row in tx.execute(_STANDINGS)
+    ]
+
+
+def standings(tx: sa.Connection, tenant_id: int) -> list[Standing]:
+    """Those of one tenant, in the order in which they were begun."""
+    return [_standing(row) for row in tx.execute(_STANDINGS_OF, {"tenant": tenant_id})]
+
+
+def rates(tx: sa.Connection, subscription: Subscription) -> list[Rate]:
+    rows = tx.execute(_RATES, {"tenant": subscription.tenant_id, "subscription": subscription.id})
+    return [Rate(row.from_at, Price(row.rate_per_user, row.currency)) for row in rows]
+
+
+def last_event(tx: sa.Connection, subscription: Subscription) -> LastEvent | None:
+    row = tx.execute(_LAST_EVENT, {"tenant": subscription.tenant_id, "subscription": subscription.id}).first()
+    return None if row is None else LastEvent(row.event_type, row.operation_id)
+
+
+def signed_in(tx: sa.Connection, tenant_id: int, period: Period) -> list[Activity]:
+    """Who signed in in the period and is on no bill of its month yet."""
+    months = {"before": rules.month_before(period.month), "after": rules.next_month(period.month)}
+    edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
+    rows = tx.execute(_SIGNED_IN, {"tenant": tenant_id, "month": period.month, **months, **edges})
+    return [rules.signed_in(_activity(row, period.month, Reason.SIGN_IN), period) for row in rows]
+
+
+def worked(tx: sa.Connection, subscription: Subscription, period: Period) -> list[Activity]:
+    """Who has time dated in the period's month and is on no bill of it yet."""
+    rows = tx.execute(_WORKED, {**_paid(subscription), "month": period.month})
+    found = (_activity(row, period.month, Reason.TIME) for row in rows)
+    return [rules.worked(each, period.starts_at, period.ends_at) for each in found]
+
+
+def worked_late(tx: sa.Connection, subscription: Subscription, period: Period) -> Sequence[Activity]:
+    """Who has time dated in an earlier month of this subscription that is closed, and is on no bill of that month.
+
+    Found in the days themselves, so nothing that came late by whatever way is missed.
+    """
+    assert subscription.paid_from is not None, "only what is paid for is billed"  # noqa: S101 - an invariant of ours
+    first = rules.month_before(rules.month_of(subscription.paid_from, dt.UTC))  # whatever the zone was
+    values = {**_paid(subscription), "month": period.month, "first": first, "subscription": subscription.id}
+    if tx.execute(_ANY_LATE, values).first() is None:
+        return ()
+    return [
+        rules.worked(_activity(row, row.month_key, Reason.TIME), row.period_from, row.period_to)
+        for row in tx.execute(_LATE, values)
+    ]
+
+
+def _paid(subscription: Subscription) -> dict[str, Any]:
+    until = subscription.ended_at or _FOREVER
+    return {"tenant": subscription.tenant_id, "paid_from": subscription.paid_from, "until": until}
+
+
+def _standing(row: sa.Row[Any]) -> Standing:
+    return Standing(subscription_of(row), row.last_month, row.billed_to)
+
+
+def _activity(row: sa.Row[Any], month: int, reason: Reason) -> Activity:
+    return Activity(row.user_id, month, row.email, row.display_name, reason, row.first_at, row.last_at)

@@ -1,0 +1,226 @@
+"""Writes bills: a record with its lines, what the meter is owed for it, its voiding, and the months that are closed."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.billing.model import Activity, Bill, Kind, Period, Record, State
+from shared.db.schema import billing_lines, billing_records, closed_months, usage_events
+from shared.db.statements import InsertIfAbsent
+from shared.subscriptions.model import Price, Subscription
+
+
+_r, _l, _e = billing_records.c, billing_lines.c, usage_events.c
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+_RECORD: Final = bindparam("record", type_=sa.BigInteger)
+_ADD: Final = billing_records.insert().returning(_r.id)
+_ADD_LINES: Final = billing_lines.insert().inline()
+_VOID: Final = (
+    billing_records.update()
+    .where(_r.tenant_id == _TENANT, _r.id == _RECORD, _r.state == State.CLOSED.value)
+    .values(state=State.VOID.value, voided_at=bindparam("now"), void_reason=bindparam("why"))
+)
+_VOID_LINES: Final = (
+    billing_lines.update().where(_l.tenant_id == _TENANT, _l.record_id == _RECORD).values(is_void=sa.true())
+)
+_BY_PUBLIC_ID: Final[sa.Select[Any]] = sa.select(billing_records).where(
+    _r.tenant_id == _TENANT, _r.public_id == bindparam("public")
+)
+_REPLACED: Final[sa.Select[Any]] = sa.select(_r.id).where(_r.tenant_id == _TENANT, _r.replaces_id == _RECORD)
+_OWE: Final = usage_events.insert().inline()
+# Whoever sends it has claimed it first, in a transaction of its own: what was never claimed was never sent.
+_WITHDRAW: Final = usage_events.delete().where(
+    _e.tenant_id == _TENANT,
+    _e.record_id == _RECORD,
+    _e.state.in_(("pending", "held")),
+    _e.attempts == 0,
+    _e.claimed_until.is_(None),
+)
+_TOLD: Final[sa.Select[Any]] = (
+    sa.select(sa.func.coalesce(sa.func.sum(_e.quantity), 0))
+    .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
+    .where(
+        _e.tenant_id == _TENANT,
+        _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+        _r.month_key == bindparam("month", type_=sa.Integer),
+        _e.state != "alarm",  # the meter took or may take all others
+    )
+)
+_TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
+    _e.tenant_id == _TENANT,
+    _e.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
+    _e.dimension == bindparam("dimension", type_=_e.dimension.type),
+    _e.slot <= bindparam("wanted", type_=_e.slot.type),
+)
+_UNMARKED: Final[sa.Select[Any]] = (
+    sa.select(_r.month_key)
+    .where(
+        _r.tenant_id == _TENANT,
+        ~sa.exists().where(closed_months.c.tenant_id == _TENANT, closed_months.c.month_key == _r.month_key),
+    )
+    .distinct()
+)
+_MARK: Final = InsertIfAbsent(
+    closed_months, key=("tenant_id", "month_key"), columns=("tenant_id", "month_key", "closed_at")
+)
+
+
+def add(
+    tx: sa.Connection,
+    tenant_id: int,
+    bill: Bill,
+    *,
+    public_id: uuid.UUID,
+    replaces_id: int | None,
+    now: dt.datetime,
+) -> Record:
+    """The bill as a closed record with its lines; the unique keys refuse a second of the same month."""
+    values = _values(tenant_id, bill)
+    record_id: int = tx.execute(
+        _ADD, {**values, "public_id": public_id, "replaces_id": replaces_id, "closed_at": now}
+    ).scalar_one()
+    if bill.lines:
+        tx.execute(_ADD_LINES, [_line(tenant_id, record_id, line) for line in bill.lines])
+    return Record(
+        id=record_id,
+        public_id=public_id,
+        tenant_id=tenant_id,
+        subscription_id=bill.subscription.id,
+        period=bill.period,
+        time_zone=bill.time_zone,
+        state=State.CLOSED,
+        active_users=bill.active_users,
+        price=bill.price,
+        total=bill.total,
+        replaces_id=replaces_id,
+        closed_at=now,
+    )
+
+
+def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Record | None:
+    row = tx.execute(_BY_PUBLIC_ID, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else record_of(row)
+
+
+def is_replaced(tx: sa.Connection, record: Record) -> bool:
+    return tx.execute(_REPLACED, {"tenant": record.tenant_id, "record": record.id}).first() is not None
+
+
+def void(tx: sa.Connection, record: Record, *, reason: str, now: dt.datetime) -> bool:
+    """Voids a record and its lines, and withdraws its usage event unless that was tried; False when it was void."""
+    key = {"tenant": record.tenant_id, "record": record.id}
+    if tx.execute(_VOID, {**key, "now": now, "why": reason}).rowcount == 0:
+        return False
+    tx.execute(_VOID_LINES, key)
+    tx.execute(_WITHDRAW, key)
+    return True
+
+
+def told(tx: sa.Connection, subscription: Subscription, month: int) -> int:
+    """Users that the meter was told of, or may yet be told of, for a month of a subscription."""
+    values = {"tenant": subscription.tenant_id, "subscription": subscription.id, "month": month}
+    return int(tx.execute(_TOLD, values).scalar_one())
+
+
+def taken_slots(
+    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, dimension: str, *, wanted: dt.datetime
+) -> set[dt.datetime]:
+    """The hours up to the wanted one that the subscription's usage has."""
+    key = {"tenant": tenant_id, "marketplace": marketplace_id, "dimension": dimension, "wanted": wanted}
+    return set(tx.scalars(_TAKEN, key))
+
+
+def owe(
+    tx: sa.Connection,
+    record: Record,
+    subscription: Subscription,
+    *,
+    dimension: str,
+    quantity: int,
+    slot: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Puts into the outbox what the meter is to be told, in the transaction of the record."""
+    values = {
+        "tenant_id": record.tenant_id,
+        "record_id": record.id,
+        "marketplace_id": subscription.marketplace_id,
+        "dimension": dimension,
+        "quantity": quantity,
+        "plan_id": subscription.terms.plan_id,
+        "slot": slot,
+        "state": "pending",
+        "attempts": 0,
+        "created_at": now,
+    }
+    tx.execute(_OWE, values)
+
+
+def unmarked_months(tx: sa.Connection, tenant_id: int) -> list[int]:
+    """The months that have a record and are not closed for corrections yet."""
+    return list(tx.scalars(_UNMARKED, {"tenant": tenant_id}))
+
+
+def mark_closed(tx: sa.Connection, tenant_id: int, months: Iterable[int], *, now: dt.datetime) -> None:
+    for month in months:
+        _MARK.run(tx, {"tenant_id": tenant_id, "month_key": month, "closed_at": now})
+
+
+def record_of(row: sa.Row[Any]) -> Record:
+    return Record(
+        id=row.id,
+        public_id=row.public_id,
+        tenant_id=row.tenant_id,
+        subscription_id=row.subscription_id,
+        period=Period(row.month_key, Kind(row.kind), row.period_from, row.period_to),
+        time_zone=row.time_zone,
+        state=State(row.state),
+        active_users=row.active_users,
+        price=Price(row.rate_per_user, row.currency),
+        total=row.total,
+        replaces_id=row.replaces_id,
+        closed_at=row.closed_at,
+    )
+
+
+def _values(tenant_id: int, bill: Bill) -> dict[str, Any]:
+    event = bill.last_event
+    return {
+        "tenant_id": tenant_id,
+        "subscription_id": bill.subscription.id,
+        "month_key": bill.period.month,
+        "kind": bill.period.kind.value,
+        "state": State.CLOSED.value,
+        "period_from": bill.period.starts_at,
+        "period_to": bill.period.ends_at,
+        "time_zone": bill.time_zone,
+        "marketplace_id": bill.subscription.marketplace_id,
+        "plan_id": bill.subscription.terms.plan_id,
+        "quantity": bill.subscription.terms.quantity,
+        "active_users": bill.active_users,
+        "rate_per_user": bill.price.rate_per_user,
+        "currency": bill.price.currency,
+        "minor_unit": bill.minor_unit,
+        "total": bill.total,
+        "last_event_type": event and event.event_type,
+        "last_operation_id": event and event.operation_id,
+    }
+
+
+def _line(tenant_id: int, record_id: int, line: Activity) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "record_id": record_id,
+        "user_id": line.user_id,
+        "activity_month": line.month,
+        "email": line.email,
+        "display_name": line.display_name,
+        "reason": line.reason.value,
+        "first_activity_at": line.first_at,
+        "last_activity_at": line.last_at,
+        "is_void": False,
+    }

@@ -1,0 +1,212 @@
+import datetime as dt
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.billing import rules
+from shared.billing.model import Kind, Period, Rate, Standing
+from shared.subscriptions.model import Price, Subscription, SubscriptionStatus, Terms
+
+
+MS, HOUR = dt.timedelta(milliseconds=1), dt.timedelta(hours=1)
+ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))
+UTC = ZoneInfo("UTC")
+instants = st.datetimes(
+    dt.datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    dt.datetime(2035, 12, 1),  # noqa: DTZ001
+    timezones=st.just(dt.UTC),
+).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
+zones = st.sampled_from(ZONES).map(ZoneInfo)
+rates = st.integers(0, 9_999_999).map(lambda scaled: Decimal(scaled).scaleb(-4))
+MINOR = {"EUR": 2, "JPY": 0, "KWD": 3}
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Subscription:
+    terms = Terms(SubscriptionStatus.SUBSCRIBED, "o", "p", None, "P1M", None, None, auto_renew=True)
+    return Subscription(1, 1, uuid.UUID(int=1), terms, paid_from, ended_at, None, 1)
+
+
+def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Standing:
+    return Standing(subscription(paid_from, ended_at), None, None)
+
+
+def after(standing: Standing, period: Period) -> Standing:
+    return replace(standing, last_month=period.month, billed_to=period.ends_at)
+
+
+def local(instant: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:
+    there = instant.astimezone(zone)
+    return there.year, there.month
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights(name):
+    zone = ZoneInfo(name)
+    begun = rules.begins_at(202001, zone)
+    periods = list(rules.owed(standing(begun), zone, at("2036-01-02")))
+
+    assert [each.month for each in periods] == [
+        year * 100 + month for year in range(2020, 2036) for month in range(1, 13)
+    ]
+    assert periods[0].starts_at == begun
+    assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
+    for each in periods:
+        assert local(each.starts_at, zone) == local(each.ends_at - MS, zone) == divmod(each.month, 100)
+        assert local(each.ends_at, zone) == divmod(rules.next_month(each.month), 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "begins"),
+    [
+        ("America/Asuncion", 202310, "2023-10-01T04:00"),  # 00:00 does not exist
+        ("America/Havana", 202611, "2026-11-01T04:00"),  # 00:00 happens twice
+        ("America/New_York", 202611, "2026-11-01T04:00"),
+        ("Europe/Berlin", 203004, "2030-03-31T22:00"),
+        ("Asia/Kolkata", 202603, "2026-02-28T18:30"),
+        ("Pacific/Kiritimati", 202601, "2025-12-31T10:00"),
+        ("Pacific/Pago_Pago", 202601, "2026-01-01T11:00"),
+        ("Africa/Cairo", 202705, "2027-04-30T21:00"),
+    ],
+)
+def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begins):
+    assert rules.begins_at(month, ZoneInfo(name)) == at(begins)
+
+
+def test_months_have_the_hours_that_their_zone_gives_them():
+    lord_howe = list(rules.owed(standing(at("2026-03-31T13:00")), ZoneInfo("Australia/Lord_Howe"), at("2026-11-02")))
+    hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
+    february = next(rules.owed(standing(at("2028-02-01")), UTC, at("2028-03-01")))
+
+    assert (hours[202604], hours[202610]) == (720.5, 743.5)
+    assert (february.ends_at - february.starts_at).days == 29
+
+
+@given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
+def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
+    ended_at = paid_from + lasted * MS
+    periods = list(rules.owed(standing(paid_from, ended_at), zone, ended_at + late * HOUR))
+
+    assert periods[0].starts_at == paid_from
+    assert periods[-1].ends_at == ended_at
+    assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
+    assert all(rules.next_month(one.month) == other.month for one, other in pairwise(periods))
+    assert [each.kind for each in periods] == [Kind.MONTH] * (len(periods) - 1) + [Kind.FINAL]
+
+
+@given(zone=zones, paid_from=instants, steps=st.lists(st.integers(-48, 24 * 20), max_size=30))
+def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, steps):
+    now, found, one = paid_from, [], standing(paid_from)
+    latest = now
+    for step in steps:
+        now += step * HOUR  # the clock may be set back
+        latest = max(latest, now)
+        for period in list(rules.owed(one, zone, now)):
+            found.append(period)
+            one = after(one, period)
+    at_once = list(rules.owed(standing(paid_from), zone, latest))
+
+    assert found == at_once
+    assert list(rules.owed(one, zone, latest)) == []
+
+
+@given(paid_from=instants, places=st.lists(zones, min_size=2, max_size=6))
+def test_periods_tile_though_the_zone_changes_each_month(paid_from, places):
+    one, periods = standing(paid_from), []
+    for zone in places:
+        period = next(rules.owed(one, zone, at("2037-01-01")))
+        periods.append(period)
+        one = after(one, period)
+
+    assert periods[0].starts_at == paid_from
+    assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
+    assert all(each.starts_at < each.ends_at for each in periods[1:])
+
+
+@given(zone=zones, paid_from=instants, ahead=st.integers(0, 400 * 24))
+def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
+    now = paid_from + ahead * HOUR
+    one = standing(paid_from)
+    for period in list(rules.owed(one, zone, now)):
+        one = after(one, period)
+    open_now = rules.running(one, zone, now)
+
+    assert open_now is not None
+    assert open_now.starts_at <= now < open_now.ends_at
+    assert open_now == next(rules.owed(one, zone, open_now.ends_at))
+    assert open_now == rules.running(standing(paid_from), zone, now)
+
+
+def test_who_does_not_pay_owes_nothing():
+    assert list(rules.owed(standing(None), UTC, at("2030-01-01"))) == []
+    assert rules.running(standing(None), UTC, at("2030-01-01")) is None
+
+
+@given(
+    count=st.integers(0, 100_000),
+    rate=rates,
+    currency=st.sampled_from(sorted(MINOR)),
+)
+def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rate, currency):
+    total = rules.total(count, Price(rate, currency))
+    exact = Fraction(count * int(rate.scaleb(4)), 10_000)
+    unit = Fraction(1, 10 ** MINOR[currency])
+    units, rest = divmod(exact, unit)
+
+    assert Fraction(total) == (units + (rest * 2 >= unit)) * unit
+    assert total.as_tuple().exponent == -MINOR[currency]
+
+
+def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
+    units = {code: str(rules.minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
+
+    assert units == {**dict.fromkeys(("EUR", "USD", "INR"), "0.01")} | dict.fromkeys(("JPY", "KRW", "CLP"), "1") | {
+        "KWD": "0.001",
+        "TND": "0.001",
+    }
+
+
+def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
+    cheap, dear = Price(Decimal(1), "EUR"), Price(Decimal(2), "EUR")
+    set_prices = [Rate(at("2026-03-01"), dear), Rate(at("2026-01-15"), cheap)]
+    found = [rules.price_of(set_prices, at(text)) for text in ("2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01")]
+
+    assert found == [cheap, cheap, dear, dear]
+    assert rules.price_of([], at("2026-01-01")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends_at", "now", "slot"),
+    [
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T00:05", "2026-01-31T23:00"),
+        (Kind.MONTH, "2026-01-31T18:30", "2026-01-31T19:05", "2026-01-31T18:00"),
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T22:00", "2026-01-31T23:00"),
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T22:05", "2026-02-01T22:00"),
+        (Kind.FINAL, "2026-01-15T09:40", "2026-01-15T09:40", "2026-01-15T09:00"),
+        (Kind.FINAL, "2026-01-15T09:40", "2026-01-19T09:40", "2026-01-15T09:00"),
+    ],
+)
+def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
+    period = Period(202601, kind, at("2026-01-01"), at(ends_at))
+
+    assert rules.wanted_slot(period, at(now)) == at(slot)
+
+
+@given(wanted=instants, taken=st.sets(st.integers(0, 30)))
+def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
+    wanted = wanted.replace(minute=0, second=0, microsecond=0)
+    slot = rules.free_slot(wanted, {wanted - hours * HOUR for hours in taken})
+    back = (wanted - slot) // HOUR
+
+    assert back not in taken
+    assert all(hours in taken for hours in range(back))

@@ -1,0 +1,233 @@
+"""Tenants that pay, put straight into the tables, and what their people do, by the product's own services."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared import audit, clock
+from shared.billing import service
+from shared.billing.model import Bill, Record
+from shared.billing.service import Closing
+from shared.db.schema import (
+    audit_log,
+    billing_lines,
+    billing_records,
+    closed_months,
+    projects,
+    subscriptions,
+    tenants,
+    usage_events,
+    users,
+)
+from shared.subscriptions import store as subscription_store
+from shared.subscriptions import store_ledger
+from shared.subscriptions.model import (
+    Event,
+    EventSource,
+    Outcome,
+    Price,
+    Subscription,
+    SubscriptionStatus,
+)
+from shared.tenancy.model import Tenant
+from shared.tenancy.rules import month_key
+from shared.tenancy.store import read_tenant, record_sign_in
+from shared.tracking import changes, rules
+from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
+from tests.support.world import new_id
+
+
+DIMENSION = "active_user"
+FOUR_FIFTY = Price(Decimal("4.50"), "EUR")
+
+
+def at(text: str) -> dt.datetime:
+    """An instant; UTC unless it says otherwise."""
+    found = dt.datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+
+
+@dataclass
+class Payer:
+    """A tenant with people and a subscription; everything happens when the caller says."""
+
+    engine: sa.Engine
+    tenant_id: int
+    project_id: int
+    people: list[int]
+
+    @classmethod
+    def make(
+        cls,
+        engine: sa.Engine,
+        *,
+        zone: str = "UTC",
+        people: int = 3,
+        since: dt.datetime | None = None,
+        plan: str = "paid",
+    ) -> "Payer":
+        made = since or at("2026-01-01")
+        of = {"version": 1, "created_at": made, "updated_at": made}
+        with engine.begin() as tx:
+            tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, plan, people, of)).scalar_one()
+            project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
+            project_id = tx.execute(
+                projects.insert().returning(projects.c.id), {"tenant_id": tenant, **project}
+            ).scalar_one()
+            payer = cls(engine, tenant, project_id, [])
+            payer.people = [_person(tx, tenant, number, of, made) for number in range(people)]
+        return payer
+
+    def tenant(self, tx: sa.Connection) -> Tenant:
+        return read_tenant(tx, self.tenant_id)
+
+    def change(self, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+        with self.engine.begin() as tx:
+            tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(**values))
+
+    def joins(self, when: dt.datetime) -> int:
+        """Another person, added by hand and never signed in."""
+        of = {"version": 1, "created_at": when, "updated_at": when}
+        with self.engine.begin() as tx:
+            self.people.append(_person(tx, self.tenant_id, len(self.people), of, when))
+            seats = tenants.update().where(tenants.c.id == self.tenant_id).values(seats_used=len(self.people))
+            tx.execute(seats)
+        return self.people[-1]
+
+    def pays(
+        self,
+        since: dt.datetime,
+        price: Price | None = FOUR_FIFTY,
+        *,
+        marketplace: bool = True,
+        quantity: int | None = None,
+    ) -> Subscription:
+        with self.engine.begin() as tx:
+            values: dict[str, Any] = {
+                "tenant_id": self.tenant_id,
+                "marketplace_id": uuid.UUID(new_id()) if marketplace else None,
+            }
+            values |= {"status": "subscribed", "offer_id": "timetracker", "plan_id": "paid", "quantity": quantity}
+            values |= {"term_unit": "P1M", "auto_renew": True, "paid_from": since, "version": 1}
+            values |= {"created_at": since, "updated_at": since}
+            row = tx.execute(subscriptions.insert().returning(subscriptions.c.id), values).scalar_one()
+            subscription = subscription_store.read(tx, self.tenant_id, row)
+            event = Event("Activate", EventSource.LANDING, since)
+            store_ledger.add_event(tx, subscription, event, Outcome.APPLIED, now=since)
+            if price is not None:
+                store_ledger.add_rate(tx, subscription, price, from_at=since)
+        return subscription
+
+    def costs(self, subscription: Subscription, price: Price, since: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            store_ledger.add_rate(tx, subscription, price, from_at=since)
+
+    def ends(self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None) -> list[Record]:
+        """The subscription ends as by the webhook: in one transaction with its last bill."""
+        now = now or when
+        with self.engine.begin() as tx:
+            current = subscription_store.read(tx, self.tenant_id, subscription.id)
+            terms = replace(current.terms, status=SubscriptionStatus.UNSUBSCRIBED)
+            ended = replace(current, terms=terms, ended_at=when)
+            event = Event("Unsubscribe", EventSource.WEBHOOK, when, uuid.UUID(new_id()))
+            store_ledger.add_event(tx, ended, event, Outcome.APPLIED, now=now)
+            assert subscription_store.change(tx, ended, now=now)
+            return service.close_final(tx, self.tenant_id, ended, closing(now))
+
+    def signs_in(self, user: int, when: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            month = month_key(when, self.tenant(tx))
+            record_sign_in(tx, self.tenant_id, user, month=month, at=when)
+
+    def works(self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None) -> TimeEntry:
+        with self.engine.begin() as tx:
+            tenant = self.tenant(tx)
+            entry = TimeEntry(
+                id=uuid.UUID(new_id()),
+                user_id=user,
+                work_item=WorkItem(self.project_id, "contoso", "Website", 7),
+                started_at=start,
+                stopped_at=stop,
+                elapsed_ms=rules.elapsed_ms(start, stop),
+                existing_hours=None,
+                note=None,
+                source=Source.MANUAL,
+                needs_review=False,
+                time_zone=tenant.time_zone,
+                end_inferred=False,
+                version=1,
+                days=rules.split(start, stop, tenant.zone),
+            )
+            changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=user, now=now or stop)
+        return entry
+
+    def removes(self, entry: TimeEntry, now: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            changes.remove(tx, self.tenant(tx), entry, actor_id=entry.user_id, now=now, reason="by mistake")
+
+    def close(self, now: dt.datetime, *, dimension: str = DIMENSION) -> list[Record]:
+        with self.engine.begin() as tx:
+            return service.close_tenant(tx, self.tenant_id, closing(now, dimension))
+
+    def preview(self, now: dt.datetime) -> Bill | None:
+        with self.engine.begin() as tx:
+            return service.preview(tx, self.tenant(tx), now=now)
+
+    def void(self, record: Record, now: dt.datetime, *, anew: bool = False) -> Record | None:
+        with self.engine.begin() as tx:
+            service.void(tx, record, reason="wrong", closing=closing(now))
+            return service.replace(tx, record, closing(now)) if anew else None
+
+    def records(self) -> Sequence[sa.Row[Any]]:
+        return self._rows(billing_records, billing_records.c.month_key, billing_records.c.id)
+
+    def lines(self, record: Record | None = None) -> Sequence[sa.Row[Any]]:
+        rows = self._rows(billing_lines, billing_lines.c.activity_month, billing_lines.c.user_id)
+        return [row for row in rows if record is None or row.record_id == record.id]
+
+    def billed(self, record: Record | None = None) -> list[tuple[int, int]]:
+        """Who is billed for which month: the number of the person, and yyyymm."""
+        lines = [line for line in self.lines(record) if not line.is_void]
+        return [(self.people.index(line.user_id), line.activity_month) for line in lines]
+
+    def usage(self) -> Sequence[sa.Row[Any]]:
+        return self._rows(usage_events, usage_events.c.id)
+
+    def closed_months(self) -> list[int]:
+        return [row.month_key for row in self._rows(closed_months, closed_months.c.month_key)]
+
+    def audit(self, action: str) -> list[sa.Row[Any]]:
+        return [row for row in self._rows(audit_log, audit_log.c.id) if row.action == action]
+
+    def _rows(self, table: sa.Table, *order: sa.ColumnElement[Any]) -> Sequence[sa.Row[Any]]:
+        with self.engine.connect() as connection:
+            return connection.execute(
+                sa.select(table).where(table.c.tenant_id == self.tenant_id).order_by(*order)
+            ).all()
+
+
+def closing(now: dt.datetime, dimension: str = DIMENSION) -> Closing:
+    return Closing(dimension, now, clock.new_id)
+
+
+def _tenant(zone: str, plan: str, people: int, of: dict[str, Any]) -> dict[str, Any]:
+    names = {"public_id": uuid.UUID(new_id()), "entra_tenant_id": uuid.UUID(new_id()), "slug": f"t-{new_id()}"}
+    state = {"plan_kind": plan, "status": "active", "time_zone": zone, "seats_used": people}
+    return {**names, "name": "Contoso", "organization": "contoso", **state, **of}
+
+
+def _person(tx: sa.Connection, tenant_id: int, number: int, of: dict[str, Any], when: dt.datetime) -> int:
+    email = f"p{number}@contoso.example"
+    values = {"tenant_id": tenant_id, "public_id": uuid.UUID(new_id()), "entra_object_id": uuid.UUID(new_id())}
+    values |= {"email": email, "email_key": email, "display_name": f"Person {number}", "auth_provider": "microsoft"}
+    values |= {"role": "user" if number else "super_admin", "is_active": True, **of}
+    user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
+    row_id = uuid.UUID(new_id())
+    action = audit.Action.USER_JOINED
+    audit.record(tx, tenant_id, action, actor=audit.SERVICE, at=when, row_id=row_id, subject_user_id=user)
+    return user
