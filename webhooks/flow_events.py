@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
+from shared.billing.service import Closing
 from shared.errors import Conflict, Unavailable
 from shared.log import get_logger
 from shared.marketplace.errors import MarketplaceError
 from shared.marketplace.flow import Flow, within
 from shared.marketplace.model import WebhookEvent
 from shared.subscriptions.model import Outcome
+from shared.usage.flow import send_at_once
 from webhooks import rules_events as rules
 from webhooks import service_events as service
 from webhooks.flow_asking import NotTold, Question, UnknownAction, ask, find_unnamed
@@ -82,6 +84,8 @@ def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> T
             return _told_of(_ignore(app, seen, question))
         if (taken := _take(app, seen, told, question)) is not None:
             _acknowledge(client, question, told)
+            if taken.billed is not None:
+                send_at_once(app, taken.billed)
             return _told_of(taken)
     raise NotTold("overtaken")
 
@@ -95,7 +99,8 @@ def _take(app: App, seen: Seen, told: Told, question: Question) -> Taken | None:
     action = question.action if told.operation is None else told.operation.action
     event = Incoming(action, question.operation_id, question.source, question.actor)
     with app.transaction() as tx:
-        return service.take(tx, seen, told, event, now=app.now(), new_id=app.new_id)
+        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, question.actor)
+        return service.take(tx, seen, told, event, closing)
 
 
 def _ignore(app: App, seen: Seen, question: Question) -> Taken:

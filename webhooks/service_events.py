@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action, Actor
+from shared.billing import service as billing
+from shared.billing.service import Closing
 from shared.marketplace.model import SUCCEEDED
 from shared.subscriptions import rules as moving
 from shared.subscriptions import service as subscriptions
@@ -42,6 +44,7 @@ class Taken:
     """What became of an event; `alarms` are names of log lines, to be written once it is committed."""
 
     tenant: uuid.UUID | None = None
+    billed: int | None = None  # the tenant whose last month was closed: its usage is to go out at once
     changed: bool = False
     refused: SeatsTaken | None = None
     alarms: tuple[str, ...] = ()
@@ -55,9 +58,7 @@ def look_up(
     return None if subscription is None else store.look_up(tx, subscription, operation_id, since=now - LATELY)
 
 
-def take(
-    tx: sa.Connection, seen: Seen, told: Told, event: Incoming, *, now: dt.datetime, new_id: Callable[[], uuid.UUID]
-) -> Taken | None:
+def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Closing) -> Taken | None:
     """Does what the event asks for; None when somebody was quicker, so that Microsoft must be asked again.
 
     What is committed was told by Microsoft after everything that had been committed before: the subscription's
@@ -67,7 +68,7 @@ def take(
     subscription = bought.read(tx, tenant.id, seen.subscription.id)
     if subscription.version != seen.subscription.version:
         return None
-    taking = _Taking(tx, tenant, subscription, told, event, now, new_id)
+    taking = _Taking(tx, tenant, subscription, told, event, closing)
     if seen.outcome is Outcome.REFUSED:
         return taking.repeat_refusal()
     if (seats := rules.seats_taken(tenant, told)) is not None:
@@ -96,8 +97,11 @@ class _Taking:
     subscription: Subscription
     told: Told
     event: Incoming
-    now: dt.datetime
-    new_id: Callable[[], uuid.UUID]
+    closing: Closing
+
+    @property
+    def now(self) -> dt.datetime:
+        return self.closing.now
 
     def is_second(self) -> bool:
         """Whether the tenant pays for another subscription of the Marketplace, so that this one has to wait."""
@@ -124,7 +128,7 @@ class _Taking:
             Action.SUBSCRIPTION_CHANGE_REFUSED,
             actor=self.event.actor,
             at=self.now,
-            row_id=self.new_id(),
+            row_id=self.closing.new_id(),
             before={"seatLimit": self.tenant.seat_limit, "seatsUsed": seats.used},
             after={"code": SEATS_IN_USE, "seatLimit": seats.wanted},
         )
@@ -158,9 +162,12 @@ class _Taking:
             price=self.told.price,
             actor=self.event.actor,
             now=self.now,
-            new_id=self.new_id,
+            new_id=self.closing.new_id,
         )
-        return None if moved is None else self._answer(changed=True, alarms=tuple(self._alarms(moved)))
+        if moved is None:
+            return None
+        billing.close_ended(self.tx, moved.ended, self.closing)
+        return self._answer(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
 
     def _alarms(self, moved: Moved) -> Iterator[str]:
         if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
@@ -169,9 +176,14 @@ class _Taking:
             yield "marketplace_price_unknown"
 
     def _answer(
-        self, *, changed: bool = False, refused: SeatsTaken | None = None, alarms: tuple[str, ...] = ()
+        self,
+        *,
+        changed: bool = False,
+        ended: bool = False,
+        refused: SeatsTaken | None = None,
+        alarms: tuple[str, ...] = (),
     ) -> Taken:
-        return Taken(self.tenant.public_id, changed, refused, alarms)
+        return Taken(self.tenant.public_id, self.tenant.id if ended else None, changed, refused, alarms)
 
     def _keep(self, outcome: Outcome) -> bool:
         event = self._event(self.event.operation_id)

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +62,16 @@ def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, c
     tenant = hold_tenant(tx, tenant_id)
     standings = [each for each in store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
     return [record for standing in standings for record in _close(tx, tenant, standing, closing)]
+
+
+def close_ended(tx: sa.Connection, ended: Iterable[Subscription], closing: Closing) -> None:
+    """Closes the last months of what an event has just ended.
+
+    Where nobody has said what a user costs the end stands all the same: the hourly run fails for the tenant, and tells.
+    """
+    for subscription in ended:
+        with suppress(RateUnknown):
+            close_final(tx, subscription.tenant_id, subscription, closing)
 
 
 def close_month(
