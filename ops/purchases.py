@@ -21,9 +21,10 @@ from shared.subscriptions import rules
 from shared.subscriptions.model import EventSource, Price, Subscription, Terms
 from shared.subscriptions.store_ledger import last_price
 from shared.tenancy.store import read_tenant
-from webhooks.flow_asking import REPLAY, NotTold, Question
+from webhooks.flow_asking import REPLAY, NotTold, Question, ask
 from webhooks.flow_events import settle
 from webhooks.flow_reconcile import How, Report, reconcile
+from webhooks.service_events import look_up
 
 
 if TYPE_CHECKING:
@@ -131,17 +132,29 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
         purchase = _read(product, client, name)
         if purchase.ours is None or purchase.slug is None or purchase.theirs is None:
             raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
-        change = Change.between(purchase.slug, purchase.here, purchase.there)
-        if not change.agreed(asked):
-            return
         question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
         try:
+            there = _expected(product, client, question) or purchase.there
+            change = Change.between(purchase.slug, purchase.here, there)
+            if not change.agreed(asked):
+                return
             taken = settle(product, client, question, within(_SECONDS))
         except NotTold as error:
             raise Unusable(f"Microsoft does not tell yet what it has: {error.reason}") from error
     change.report(asked, changed=taken is not None and taken.changed)
     for alarm in () if taken is None else taken.alarms:
         aside().print(f"This needs a look: {alarm}")
+
+
+def _expected(product: App, client: "Marketplace", question: Question) -> Fields | None:
+    """What a replay will come to: Microsoft's copy with the changes that were accepted and are not in force yet."""
+    with product.transaction(reads_only=True) as tx:
+        seen = look_up(tx, question.marketplace_id, None, now=product.now())
+        price = None if seen is None else last_price(tx, seen.subscription)
+    if seen is None:
+        return None
+    told = ask(client, seen, question, within(_SECONDS))
+    return _terms(told.terms, told.price or price)
 
 
 def _read(product: App, client: "Marketplace", name: str) -> _Purchase:

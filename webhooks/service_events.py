@@ -145,13 +145,13 @@ class _Taking:
         return self.follow(None) if self._keep(Outcome.SUPERSEDED) else None
 
     def follow(self, operation_id: uuid.UUID | None) -> Taken | None:
-        """Puts the subscription on the terms told; without an operation, only where they differ from those there are.
+        """Puts the subscription on the terms told; without an operation, only where they bring something new.
 
         Returns None when the operation is known.
         """
         event, terms = self._event(operation_id), self.told.terms
         after = moving.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
-        if operation_id is None and after.terms == self.subscription.terms:
+        if operation_id is None and after.terms == self.subscription.terms and self.told.price is None:
             return self._answer()
         moved = subscriptions.move(
             self.tx,

@@ -1,0 +1,154 @@
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ops.__main__ import main
+from tests.support import purchases
+from tests.support.purchases import Purchase
+from tests.support.world import new_id
+from tests.webhooks.test_events import tell
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def ops(marketplace, database_url, entra, monkeypatch, capsys):
+    """Runs a command in this process, with the settings of the database and of the Marketplace."""
+    environment = {"DATABASE_URL": database_url, "ENTRA_AUTHORITY": entra.authority}
+
+    def run(*arguments: str, **changed: str) -> Done:
+        with monkeypatch.context() as patched:
+            for name, value in {**environment, **purchases.marketplace_settings(marketplace), **changed}.items():
+                patched.setenv(name, value)
+            code = main(["marketplace", *arguments])
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def missed(bought: Purchase) -> Purchase:
+    """A purchase whose suspension nobody told us of."""
+    bought.marketplace.order("shapes", held=True)
+    bought.order("suspend")
+    return bought
+
+
+def test_show_tells_both_sides_what_differs_and_what_happened(ops, missed):
+    done = ops("show", missed.id, "--json")
+    shown = done.json
+
+    assert done.code == 0
+    assert (shown["ours"]["status"], shown["microsoft"]["status"]) == ("subscribed", "suspended")
+    assert shown["differences"] == ["status"]
+    assert shown["tenant"] == missed.tenant.slug
+    assert (shown["ours"]["ratePerUser"], shown["ours"]["currency"], shown["ours"]["seats"]) == ("6.00", "USD", 5)
+    assert [row["event"] for row in shown["ledger"]] == ["Activate"]
+
+
+def test_show_tells_what_microsoft_waits_for_and_finds_a_purchase_by_an_operation(ops, bought, http):
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", quantity=9)
+    assert tell(bought, http, operation).status == 200
+    shown = ops("show", operation, "--json").json
+    table = ops("show", operation)
+
+    assert shown["subscription"] == bought.id
+    assert shown["outstanding"] == [{"id": operation, "action": "ChangeQuantity", "status": "InProgress"}]
+    assert "AT MICROSOFT" in table.out
+    assert f"waits for an answer to ChangeQuantity {operation}" in table.err.replace("\n", " ")
+
+
+def test_show_tells_of_what_nobody_set_up(ops, marketplace):
+    shown = ops("show", marketplace.buy(plan="paid"), "--json").json
+
+    assert (shown["tenant"], shown["ours"], shown["microsoft"]["status"]) == (None, None, "pending")
+
+
+@pytest.mark.parametrize("name", ["00000000-0000-4000-8000-00000000000f", "contoso"])
+def test_what_is_in_neither_place_is_told_in_a_line(ops, name):
+    done = ops("show", name)
+
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+
+
+def test_a_dry_comparison_says_what_it_would_repair_and_repairs_nothing(ops, missed):
+    dry = ops("reconcile", "--dry-run", "--json")
+    assert missed.row.status == "subscribed"
+    done = ops("reconcile", "--json")
+
+    assert dry.json["changed"] == done.json["changed"] == [missed.id]
+    assert (dry.json["dryRun"], done.json["dryRun"]) == (True, False)
+    assert missed.terms == missed.at_microsoft
+    assert missed.told == [("Reconcile", "applied")]
+    assert missed.ledger[-1].source == "operator"
+
+
+def test_a_comparison_that_leaves_something_to_look_at_says_so(ops, marketplace):
+    waiting = marketplace.buy(plan="paid")
+    done = ops("reconcile")
+
+    assert done.code == 1
+    assert any("bought, not set up" in line and waiting in line for line in done.out.splitlines())
+
+
+def test_a_replay_takes_what_microsoft_has_and_is_on_record(ops, missed, owner):
+    done = ops("replay", missed.id, "--yes", "--json")
+    [audited] = [
+        row
+        for row in owner.get("audit").body["items"]
+        if row["action"] == "subscription.moved" and row["actorKind"] == "operator"
+    ]
+
+    assert (done.code, done.json["changed"]) == (0, True)
+    assert (done.json["before"]["status"], done.json["after"]["status"]) == ("subscribed", "suspended")
+    assert missed.terms == missed.at_microsoft
+    assert missed.told == [("Replay", "applied")]
+    assert audited["after"]["subscriptionStatus"] == "suspended"
+
+
+def test_a_replay_that_is_not_agreed_to_changes_nothing(ops, missed):
+    dry, unasked = ops("replay", missed.id, "--dry-run", "--json"), ops("replay", missed.id)
+
+    assert (dry.code, dry.json["changed"], unasked.code) == (0, False, 2)
+    assert missed.row.status == "subscribed"
+
+
+def test_a_replay_brings_a_price_that_was_not_to_be_had(ops, bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", plan="seats-plus")
+    bought.marketplace.order("faults", plans={"status": 200, "body": '{"plans": []}'})
+    assert tell(bought, http, operation).status == 200
+    bought.marketplace.stand_in.faults.clear()
+    done = ops("replay", bought.id, "--yes", "--json")
+
+    assert done.json["after"]["ratePerUser"] == "9.00"
+    assert bought.rates[-1] == ("seats-plus", "9.0000", "USD")
+
+
+def test_without_the_marketplace_the_commands_say_what_to_set(ops):
+    off = dict.fromkeys(("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "MARKETPLACE_CLIENT_SECRET"), "")
+    done = ops("show", new_id(), **off)
+
+    assert (done.code, done.out) == (2, "")
+    assert "MARKETPLACE_" in done.err
+
+
+def test_a_marketplace_that_cannot_be_asked_is_told_in_a_line(ops, bought):
+    bought.marketplace.order("faults", get={"status": 403}, list={"status": 403})
+
+    assert ops("show", bought.id).err.strip() == "ops: the Marketplace cannot be asked: http_403"
+    assert ops("reconcile").code == 2
