@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from ops import check, tenants, users
+from ops import billing, check, tenants, users
 from ops.ending import REFUSED, UNUSABLE, Ended
 
 
@@ -23,6 +23,7 @@ database cannot be used.
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
+app.add_typer(billing.app, name="billing")
 app.command("check")(check.command)
 
 

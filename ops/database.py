@@ -22,11 +22,18 @@ _PROBES: Final = tuple(sa.select(*table.columns).where(sa.false()) for table in 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The engine, and those settings that say what a trial is."""
+    """The engine, and those settings that were asked for."""
 
     engine: sa.Engine
-    trial_days: int
-    trial_user_limit: int
+    settings: Settings
+
+    @property
+    def trial_days(self) -> int:
+        return self.settings.trial_days
+
+    @property
+    def trial_user_limit(self) -> int:
+        return self.settings.trial_user_limit
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False, patient: bool = False) -> Iterator[sa.Connection]:
@@ -47,13 +54,15 @@ class Database:
             raise Unusable(f"the database failed: {_first_line(error)}") from error
 
 
-def settings(environment: Mapping[str, str]) -> Settings:
+def settings(environment: Mapping[str, str], *more: str) -> Settings:
     """The app's own reading of the settings that matter here; whom the app trusts does not, so nobody stands in.
+
+    `more` are those that a command needs besides.
 
     Raises:
         Unusable: one of them is wrong.
     """
-    needed = {name: environment.get(name, "") for name in _NEEDED}
+    needed = {name: environment.get(name, "") for name in (*_NEEDED, *more)}
     try:
         return Settings.from_env({**needed, "ENTRA_API_CLIENT_ID": _NOBODY, "ENTRA_CLIENT_IDS": _NOBODY})
     except SettingsError as error:
@@ -61,17 +70,17 @@ def settings(environment: Mapping[str, str]) -> Settings:
 
 
 @contextmanager
-def opened(environment: Mapping[str, str] = os.environ) -> Iterator[Database]:
+def opened(environment: Mapping[str, str] = os.environ, *more: str) -> Iterator[Database]:
     """The database, known to answer and to have every table and column.
 
     Raises:
         Unusable: it cannot be named, reached or used; the text never holds a password.
     """
-    given = settings(environment)
+    given = settings(environment, *more)
     engine = _engine(given.database_url)
     try:
         _check(engine)
-        yield Database(engine, given.trial_days, given.trial_user_limit)
+        yield Database(engine, given)
     finally:
         engine.dispose()
 

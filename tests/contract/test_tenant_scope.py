@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
+    ("ops.store_billing", "_BILLS"),
+    ("ops.store_billing", "_FIND"),
+    ("ops.store_billing", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
     ("shared.billing.store", "_STANDINGS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),

@@ -1,0 +1,10 @@
+"""The commands `billing …`; each topic registers its own."""
+
+import typer
+
+from ops import billing_closing, billing_records
+
+
+app = typer.Typer(help="The bills, and what the Marketplace's meter is told.", no_args_is_help=True)
+billing_closing.register(app)
+billing_records.register(app)
