@@ -25,6 +25,21 @@ class Asked:
     dry_run: bool
     as_json: bool
 
+    def require_yes(self, question: str) -> None:
+        """Lets through what the operator agrees to, here or by --yes.
+
+        Raises:
+            Refused: the operator says no.
+            Unusable: there is nobody to ask.
+        """
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            raise Unusable("there is no terminal to ask on; nothing was changed; give --yes to go on without asking")
+        aside().print(Text(f"{question} [y/N] "), end="")
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise Refused("nothing was changed")
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -57,14 +72,7 @@ class Change:
         if not self.is_one or asked.dry_run:
             self.report(asked, changed=False)
             return False
-        if not asked.yes:
-            if not sys.stdin.isatty():
-                raise Unusable(
-                    "there is no terminal to ask on; nothing was changed; give --yes to go on without asking"
-                )
-            aside().print(Text("Change it? [y/N] "), end="")
-            if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-                raise Refused("nothing was changed")
+        asked.require_yes("Change it?")
         return True
 
     def report(self, asked: Asked, *, changed: bool) -> None:

@@ -118,7 +118,5 @@ def require_seats(account: Account, cap: int | None) -> None:
 
 def notes(account: Account, after: Terms, *, now: dt.datetime) -> Iterator[str]:
     """What the operator should know and the terms do not say."""
-    if account.subscription_id is not None and after.plan is not Plan.PAID:
-        yield f"Its Marketplace subscription {account.subscription_id} is not cancelled by this; Microsoft bills on."
     if after.plan is Plan.TRIAL and after.trial_ends_at is not None and after.trial_ends_at <= now:
         yield f"Its trial is over; to let it track time again: extend-trial {account.tenant.slug} --days N"

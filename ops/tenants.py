@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import rules, store
+from ops import agreements, rules, store
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
 from ops.ending import Refused, Unusable
@@ -17,6 +17,7 @@ from ops.model import Account
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.views import TENANT_COLUMNS, summary, tenant_document, tenant_fields, tenant_row
 from shared import audit, clock
+from shared.billing.service import Closing
 from shared.tenancy.model import Plan, TenantStatus
 
 
@@ -134,6 +135,8 @@ def set_plan(
         after = rules.on_plan(account, plan, price, trial_days=database.trial_days, now=clock.now())
         cap = rules.cap_of(account, after, database.trial_user_limit)
         rules.require_seats(account, cap)
+        with database.transaction(reads_only=True) as tx:
+            agreements.require_free(tx, account.tenant, after)
         for note in rules.notes(account, after, now=clock.now()):
             aside().print(note)
         _change(database, account, after, Asked(yes, dry_run, as_json), action=audit.Action.PLAN_CHANGED, cap=cap)
@@ -164,6 +167,8 @@ def _change(
         return
     now = clock.now()
     with database.transaction() as tx:
+        if action is audit.Action.PLAN_CHANGED:
+            agreements.follow(tx, account.tenant.id, after, Closing("", now, clock.new_id, actor=audit.OPERATOR))
         if not store.change_terms(tx, account.tenant.id, _values(account, after, cap, now)):
             raise _overtaken(store.find_tenant(tx, slug="", guid=account.tenant.public_id), account, cap)
         audit.record(

@@ -26,12 +26,20 @@ _NO_DIMENSION: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How months are closed: by whom, when, and for which dimension of the Marketplace's meter; empty is none."""
+    """How months are closed: by whom, when, and for which dimension of the Marketplace's meter; empty is none.
+
+    `as_of` closes no more than what had ended by then.
+    """
 
     dimension: str
     now: dt.datetime
     new_id: NewId
     actor: Actor = audit.SERVICE
+    as_of: dt.datetime | None = None
+
+    @property
+    def ended_by(self) -> dt.datetime:
+        return self.as_of or self.now
 
 
 def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Record]:
@@ -45,7 +53,7 @@ def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Re
     """
     tenant = hold_tenant(tx, tenant_id)
     closed = [record for standing in store.standings(tx, tenant.id) for record in _close(tx, tenant, standing, closing)]
-    ended = rules.unmarked(store_records.unmarked_months(tx, tenant.id), tenant.zone, closing.now)
+    ended = rules.unmarked(store_records.unmarked_months(tx, tenant.id), tenant.zone, closing.ended_by)
     store_records.mark_closed(tx, tenant.id, ended, now=closing.now)
     return closed
 
@@ -154,7 +162,7 @@ def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closi
     """The vendor's own tenants are not billed, whatever they subscribed to."""
     if tenant.plan is Plan.INTERNAL:
         return []
-    periods = rules.owed(standing, tenant.zone, closing.now)
+    periods = rules.owed(standing, tenant.zone, closing.ended_by)
     return [close_month(tx, tenant, standing.subscription, period, closing) for period in periods]
 
 

@@ -24,6 +24,7 @@ def metered(app, marketplace, owner, clock):
 
 
 def ended(bought):
+    bought.app.now.tick(minutes=1)
     operation = bought.order("unsubscribe")
     until(lambda: bought.attempts(operation))
     bought.marketplace.idle()

@@ -1,0 +1,80 @@
+"""Keeps the subscription of a tenant in step with the plan that an operator sets, in the transaction of the change."""
+
+import dataclasses
+
+import sqlalchemy as sa
+
+from ops.ending import Refused
+from ops.rules import Terms
+from shared.billing import service as billing
+from shared.billing.model import RateUnknown
+from shared.billing.service import Closing
+from shared.subscriptions import service, store, store_ledger
+from shared.subscriptions.model import Event, EventSource, Outcome, Price, Subscription
+from shared.tenancy.model import Plan, Tenant
+from shared.tenancy.store import hold_tenant
+
+
+PLAN_ID = "agreed"
+
+
+def require_free(tx: sa.Connection, tenant: Tenant, after: Terms) -> None:
+    """Lets through what leaves a purchase in the Marketplace as it is: it is changed and cancelled there.
+
+    Raises:
+        Refused: another plan, or other seats than were bought.
+    """
+    live = store.find_live(tx, tenant.id)
+    if live is None or live.marketplace_id is None:
+        return
+    if after.plan is not tenant.plan:
+        raise Refused(
+            f"{tenant.slug} has a subscription in the Marketplace, {live.marketplace_id}; cancel that one first; "
+            "nothing was changed"
+        )
+    if live.terms.quantity is not None and after.seat_limit != live.terms.quantity:
+        raise Refused(
+            f"{tenant.slug} has bought {live.terms.quantity} seats in the Marketplace; their number is changed there; "
+            "nothing was changed"
+        )
+
+
+def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) -> None:
+    """Begins, changes or ends what the tenant pays for; an agreement that ends is billed up to this instant.
+
+    Raises:
+        Refused: a subscription in the Marketplace is in the way, or nobody knows what an owed month costs.
+    """
+    tenant = hold_tenant(tx, tenant_id)
+    require_free(tx, tenant, after)
+    live = store.find_live(tx, tenant.id)
+    if after.plan is Plan.PAID:
+        _pay(tx, tenant, live, after, closing)
+    elif live is not None:
+        ended = service.end_agreement(tx, live, _event("Unsubscribe", closing), now=closing.now)
+        try:
+            billing.close_final(tx, tenant.id, ended, closing)
+        except RateUnknown as error:
+            raise Refused(f"{error}; nothing was changed") from error
+
+
+def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Terms, closing: Closing) -> None:
+    """Another rate counts for the months that begin from now on."""
+    assert after.rate_per_user is not None, "a paid plan has a rate"  # noqa: S101 - an invariant of ours
+    assert after.currency is not None, "and a currency"  # noqa: S101 - likewise
+    price = Price(after.rate_per_user, after.currency)
+    if live is None:
+        service.agree(tx, tenant, PLAN_ID, after.seat_limit, price, now=closing.now)
+        return
+    if store_ledger.last_price(tx, live) != price:
+        store_ledger.add_rate(tx, live, price, from_at=closing.now)
+        store_ledger.add_event(tx, live, _event("ChangeRate", closing), Outcome.APPLIED, now=closing.now)
+    if live.marketplace_id is None and live.terms.quantity != after.seat_limit:
+        seats = dataclasses.replace(live.terms, quantity=after.seat_limit)
+        changed = dataclasses.replace(live, terms=seats)
+        store_ledger.add_event(tx, changed, _event("ChangeQuantity", closing), Outcome.APPLIED, now=closing.now)
+        store.change(tx, changed, now=closing.now)
+
+
+def _event(event_type: str, closing: Closing) -> Event:
+    return Event(event_type, EventSource.OPERATOR, closing.now)

@@ -1,0 +1,258 @@
+import datetime as dt
+import os
+import signal
+import subprocess
+import time
+import uuid
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from shared import clock
+from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from shared.subscriptions.model import Price
+from tests.ops.conftest import COMMAND, ROOT
+from tests.support.payers import Payer, at
+from tests.support.world import new_id
+
+
+NOW = clock.now()
+THIS_MONTH = NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+LAST_MONTH = (THIS_MONTH - dt.timedelta(days=1)).replace(day=1)
+TEXT = f"{LAST_MONTH:%Y-%m}"
+PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
+
+
+@pytest.fixture
+def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
+    payer = Payer.make(engine, since=at("2026-01-01"))
+    payer.pays(LAST_MONTH)
+    payer.signs_in(payer.people[0], LAST_MONTH)
+    return payer
+
+
+def name(payer):
+    with payer.engine.connect() as connection:
+        return payer.tenant(connection).slug
+
+
+def test_a_close_shows_its_bills_and_is_on_record(ops, payer):
+    done = ops("billing", "close", "--tenant", name(payer), "--yes", "--json", MARKETPLACE_METERING_DIMENSION="users")
+    [bill] = done.json["closed"]
+    [row] = payer.audit("bill.closed")
+
+    assert (done.code, done.json["failed"], done.json["left"]) == (0, [], 0)
+    assert (bill["month"], bill["activeUsers"], bill["total"], bill["currency"]) == (TEXT, 1, "4.50", "EUR")
+    assert [str(each.public_id) for each in payer.records()] == [bill["id"]]
+    assert (row.actor_kind, row.after_change["recordId"]) == ("operator", bill["id"])
+    assert [event.dimension for event in payer.usage()] == ["users"]
+
+
+def test_a_close_again_finds_nothing(ops, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
+    again = ops("billing", "close", "--tenant", name(payer), "--yes")
+
+    assert (again.code, again.told) == (0, "No month is owed a bill.")
+
+
+def test_a_dry_run_tells_the_bills_and_closes_nothing(ops, payer):
+    dry = ops("billing", "close", "--tenant", name(payer), "--dry-run", "--json")
+
+    assert (dry.code, [bill["total"] for bill in dry.json["closed"]]) == (0, ["4.50"])
+    assert payer.records() == payer.audit("bill.closed") == payer.closed_months() == []
+
+
+def test_as_of_closes_no_more_than_what_had_ended_by_then(ops, payer):
+    before = THIS_MONTH - dt.timedelta(milliseconds=1)
+    done = ops("billing", "close", "--tenant", name(payer), "--as-of", before.isoformat(), "--yes", "--json")
+
+    assert (done.code, done.json["closed"]) == (0, [])
+
+
+@pytest.mark.parametrize("instant", ["2026-12-01", "soon", "2999-01-01T00:00:00Z"])
+def test_an_instant_that_is_none_or_still_to_come_is_refused(refused_usage, instant):
+    assert "--as-of" in refused_usage("billing", "close", "--as-of", instant, "--yes")
+
+
+def test_a_tenant_without_a_rate_fails_and_the_others_are_closed(ops, engine, payer):
+    unknown = Payer.make(engine)
+    subscription = unknown.pays(LAST_MONTH, None)
+    done = ops("billing", "close", "--yes", "--json")
+    unknown.costs(subscription, Price(Decimal(1), "EUR"), NOW)
+
+    assert done.code == 1
+    assert [each["tenant"] for each in done.json["failed"]] == [name(unknown)]
+    assert "nobody has said what a user costs" in done.err
+    assert (len(payer.records()), len(unknown.records())) == (1, 0)
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):
+    refused = ops("billing", "close", "--tenant", name(payer))
+
+    assert (refused.code, payer.records()) == (2, [])
+
+
+def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(ops, engine, app):  # noqa: ARG001
+    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(150)]
+    for payer in payers:
+        payer.pays(LAST_MONTH)
+    command = [*COMMAND, "billing", "close", "--yes", "--json"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **ops.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        while not payers[0].records() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1].decode()
+    done = sum(len(payer.records()) for payer in payers)
+    resumed = ops("billing", "close", "--yes")
+
+    assert process.returncode == 1, told
+    assert "left; run it again to go on" in told
+    assert 0 < done < 150
+    assert resumed.code == 0
+    assert [len(payer.records()) for payer in payers] == [1] * 150
+
+
+def test_the_preview_shows_who_is_active_so_far(ops, reads, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
+    payer.signs_in(payer.people[1], THIS_MONTH)
+    shown = reads("billing", "preview", "--tenant", name(payer))
+    document = reads("billing", "preview", "--tenant", name(payer), "--json").json
+
+    assert (document["month"], document["activeUsers"], document["total"]) == (f"{NOW:%Y-%m}", 1, "4.50")
+    assert [line["email"] for line in document["lines"]] == ["p1@contoso.example"]
+    assert "p1@contoso.example" in shown.out
+
+
+def test_there_is_no_preview_for_who_does_not_pay(reads, engine, app):  # noqa: ARG001
+    idle = Payer.make(engine)
+    refused = reads("billing", "preview", "--tenant", name(idle))
+
+    assert (refused.code, "pays for nothing now" in refused.told) == (1, True)
+
+
+def test_bills_are_listed_by_tenant_and_month(ops, reads, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
+    [bill] = reads("billing", "records", "--tenant", name(payer), "--month", TEXT, "--json").json
+    nothing = reads("billing", "records", "--tenant", name(payer), "--month", "2020-01")
+    shown = reads("billing", "records", "--tenant", name(payer))
+
+    assert (bill["tenant"], bill["month"], bill["state"]) == (name(payer), TEXT, "closed")
+    assert nothing.told == "There is no such bill."
+    assert bill["id"] in shown.out
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026", "11-2026"])
+def test_a_month_that_is_none_is_refused(refused_usage, month):
+    assert "--month" in refused_usage("billing", "records", "--month", month)
+
+
+def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
+    payer.works(payer.people[1], LAST_MONTH, LAST_MONTH + dt.timedelta(hours=1))
+    [closed] = payer.close(THIS_MONTH)
+    arguments = ("billing", "void", str(closed.public_id), "--reason", "a test account", "--replace")
+    dry = ops(*arguments, "--dry-run", "--json")
+    untouched = payer.records()
+    done = ops(*arguments, "--yes", "--json")
+    again = ops(*arguments, "--yes")
+    void, anew = payer.records()
+
+    assert (dry.json["changed"], len(untouched), untouched[0].state) == (False, 1, "closed")
+    assert dry.json["after"]["replacement"] == done.json["after"]["replacement"] == "2 users, 9.00 EUR"
+    assert (void.state, void.void_reason, anew.state, anew.replaces_id) == ("void", "a test account", "closed", void.id)
+    assert (again.code, "only a void record that nothing replaces" in again.told) == (1, True)
+    assert len(payer.audit("bill.voided")) == 1
+
+
+def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(ops, payer):
+    [closed] = payer.close(THIS_MONTH)
+    first = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
+    second = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
+    anew = ops("billing", "void", str(closed.public_id), "--reason", "right now", "--replace", "--yes")
+
+    assert (first.code, second.code, anew.code) == (0, 1, 0)
+    assert [row.state for row in payer.records()] == ["void", "closed"]
+
+
+def test_a_bill_that_is_not_there_and_no_reason_are_refused(reads, refused_usage):
+    assert "no bill has the id" in reads("billing", "void", new_id(), "--reason", "x", "--yes").told
+    assert "--reason" in refused_usage("billing", "void", new_id(), "--reason", "", "--yes")
+
+
+def rows(engine, table, slug, books):
+    with engine.connect() as connection:
+        query = sa.select(table).where(table.c.tenant_id == books.tenant(slug)["id"])
+        return connection.execute(query).all()
+
+
+def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(ops, books, engine, slug):
+    before = clock.now()
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
+    [agreed] = rows(engine, subscriptions, slug, books)
+    [rate] = rows(engine, subscription_rates, slug, books)
+    [event] = rows(engine, subscription_events, slug, books)
+
+    assert (agreed.marketplace_id, agreed.status, agreed.quantity, agreed.ended_at) == (None, "subscribed", 10, None)
+    assert before - dt.timedelta(milliseconds=1) <= agreed.paid_from <= clock.now()
+    assert (rate.rate_per_user, rate.currency, rate.from_at) == (Decimal("4.5"), "EUR", agreed.paid_from)
+    assert (event.event_type, event.source, event.outcome) == ("Agree", "operator", "applied")
+
+
+def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(ops, books, engine, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    ops("tenants", "set-plan", slug, "paid", "--rate", "6", "--currency", "EUR", "--seats", "8", "--yes")
+    [agreed] = rows(engine, subscriptions, slug, books)
+
+    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [
+        Decimal("4.5"),
+        Decimal(6),
+    ]
+    assert [event.event_type for event in rows(engine, subscription_events, slug, books)] == [
+        "Agree",
+        "ChangeRate",
+        "ChangeQuantity",
+    ]
+    assert (agreed.quantity, agreed.status) == (8, "subscribed")
+
+
+@pytest.mark.parametrize("plan", ["trial", "internal"])
+def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(ops, books, engine, slug, plan):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    done = ops("tenants", "set-plan", slug, plan, "--yes")
+    [ended] = rows(engine, subscriptions, slug, books)
+    payer = Payer(engine, books.tenant(slug)["id"], 0, [])
+    [bill] = payer.records()
+
+    assert (done.code, ended.status, books.tenant(slug)["plan_kind"]) == (0, "unsubscribed", plan)
+    assert (bill.kind, bill.period_from, bill.period_to) == ("final", ended.paid_from, ended.ended_at)
+    assert payer.close(clock.now() + dt.timedelta(days=70)) == []
+
+
+def test_back_on_the_paid_plan_is_another_agreement(ops, books, engine, slug):
+    for plan in (PAID, ("trial",), PAID):
+        ops("tenants", "set-plan", slug, *plan, "--yes")
+
+    assert [each.status for each in rows(engine, subscriptions, slug, books)] == ["unsubscribed", "subscribed"]
+
+
+def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "5", "--yes")
+    with engine.begin() as tx:
+        bought = uuid.UUID(new_id())
+        mine = subscriptions.c.tenant_id == books.tenant(slug)["id"]
+        tx.execute(subscriptions.update().where(mine).values(marketplace_id=bought))
+    before = books.tenant(slug)
+    internal = ops("tenants", "set-plan", slug, "internal", "--yes")
+    seats = ops("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
+    dearer = ops("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
+
+    assert (internal.code, f"in the Marketplace, {bought}; cancel that one first" in internal.told) == (1, True)
+    assert (seats.code, "their number is changed there" in seats.told) == (1, True)
+    assert dearer.code == 0
+    assert books.tenant(slug)["plan_kind"] == before["plan_kind"] == "paid"
+    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [
+        Decimal("4.5"),
+        Decimal(5),
+    ]
