@@ -2,6 +2,8 @@
 
 import azure.functions as func
 
+from billing.jobs_sweep import blueprint as sweep
+from billing.jobs_trials import blueprint as trials
 from billing.jobs_usage import blueprint as usage
 from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
@@ -32,12 +34,14 @@ for blueprint in (
     retention,
     service,
     settings,
+    sweep,
     team,
     tenants,
     timer_log,
     timers,
     usage,
     webhook,
+    trials,
     work_items,
     write_back,
 ):

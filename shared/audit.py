@@ -29,6 +29,7 @@ class Action(StrEnum):
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
+    TRIAL_EXPIRED = "trial.expired"
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"

@@ -146,6 +146,11 @@ class Settings(BaseModel):
     trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
     )
+    trial_expiry_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 20 * * * *",
+        alias="TRIAL_EXPIRY_SCHEDULE",
+        description="when trials that are over are put down as expired (NCRONTAB, UTC)",
+    )
     forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 */5 * * * *",
         alias="FORGOTTEN_TIMER_SCHEDULE",

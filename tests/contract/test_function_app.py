@@ -40,6 +40,8 @@ def test_the_worker_takes_every_function(indexed):
 
     assert http == {*OPERATIONS, "zz_no_such_route"}
     assert timers == {
+        "check_invariants",
+        "end_trials",
         "reconcile_subscriptions",
         "reconcile_usage",
         "remove_expired",

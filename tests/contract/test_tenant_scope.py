@@ -25,6 +25,7 @@ ACROSS_TENANTS = {
     ("billing.store_usage", "_FIND"),
     ("billing.store_usage", "_OPEN"),
     ("billing.store_usage", "_OWNERS"),
+    ("billing.store_trials", "_OVER"),
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
     ("ops.store_purchases", "_BY_OPERATION"),
