@@ -40,6 +40,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
     USAGE_RESLOTTED = "usage.reslotted"
+    STATEMENT_EXPORTED = "statement.exported"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"

@@ -91,6 +91,7 @@ HEAVY = (
     "uvicorn",
     "typer",
     "xlsxwriter",
+    "fpdf",
 )
 
 
