@@ -41,6 +41,12 @@ class Books:
             row = _subscription(tx, self.tenant_id, marketplace_id, **values)
         return Books(self.engine, self.tenant_id, row, marketplace_id, self.people)
 
+    def end(self, at: dt.datetime) -> None:
+        """Ends the subscription, so that another may begin."""
+        with self.engine.begin() as tx:
+            this = subscriptions.c.id == self.subscription_id
+            tx.execute(subscriptions.update().where(this).values(status="unsubscribed", ended_at=at))
+
     def close(self, month: int, *people: int | dict[str, Any], **values: Any) -> str:  # noqa: ANN401 - any column
         """A record with a line for each person, named by number, or by the columns of a line; its public id."""
         public_id = uuid.UUID(new_id())
