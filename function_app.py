@@ -43,9 +43,9 @@ for blueprint in (
     tenants,
     timer_log,
     timers,
+    trials,
     usage,
     webhook,
-    trials,
     work_items,
     write_back,
 ):
