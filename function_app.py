@@ -3,7 +3,11 @@
 import azure.functions as func
 
 from billing.jobs import blueprint as closing
+from billing.jobs_sweep import blueprint as sweep
+from billing.jobs_trials import blueprint as trials
 from billing.jobs_usage import blueprint as usage
+from billing.routes_records import blueprint as bills
+from billing.routes_subscription import blueprint as subscription
 from privacy.jobs import blueprint as retention
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
@@ -26,6 +30,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (
     actions,
     closing,
+    bills,
     entries,
     forgotten_timers,
     people,
@@ -34,10 +39,13 @@ for blueprint in (
     retention,
     service,
     settings,
+    subscription,
+    sweep,
     team,
     tenants,
     timer_log,
     timers,
+    trials,
     usage,
     webhook,
     work_items,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ops.ending import Unusable
 from shared.db.engine import make_engine
 from shared.db.schema import metadata
+from shared.db.statements import limit_statements
 from shared.settings import Settings, SettingsError
 
 
@@ -47,8 +48,8 @@ class Database:
                 if reads_only:
                     connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
                 with connection.begin():
-                    if patient and connection.dialect.name == "postgresql":
-                        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                    if patient:
+                        limit_statements(connection, 0)
                     yield connection
         except sa.exc.DBAPIError as error:
             raise Unusable(f"the database failed: {_first_line(error)}") from error

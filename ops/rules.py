@@ -10,7 +10,7 @@ from typing import Any
 from ops.ending import Refused
 from ops.model import Account
 from shared.tenancy.model import Plan, TenantStatus
-from shared.tenancy.rules import seat_cap
+from shared.tenancy.rules import seat_cap, status_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Price:
     keeps_seats: bool
 
 
-def terms_of(account: Account) -> Terms:
+def terms_of(account: Account, now: dt.datetime) -> Terms:
     tenant = account.tenant
     return Terms(
         plan=tenant.plan,
-        status=tenant.status,
+        status=status_at(tenant, now),
         rate_per_user=account.rate_per_user,
         currency=account.currency,
         seat_limit=tenant.seat_limit,
@@ -61,7 +61,7 @@ def terms_of(account: Account) -> Terms:
 
 
 def extended(account: Account, *, days: int, now: dt.datetime) -> Terms:
-    """The trial, longer by days of 24 hours from its end, or from now when it is over.
+    """The trial, longer by days of 24 hours from its end, or from now when it is over, and active again.
 
     Raises:
         Refused: the tenant is on no trial, or in a state in which a longer trial would not help it.
@@ -69,26 +69,33 @@ def extended(account: Account, *, days: int, now: dt.datetime) -> Terms:
     tenant = account.tenant
     if tenant.plan is not Plan.TRIAL:
         raise Refused(f"{tenant.slug} is on the {tenant.plan} plan; only a trial can be extended")
-    if tenant.status is not TenantStatus.ACTIVE:
+    if tenant.status not in {TenantStatus.ACTIVE, TenantStatus.EXPIRED}:
         raise Refused(f"{tenant.slug} is {tenant.status}; make it active first, with set-plan {tenant.slug} trial")
     begins = max(now, tenant.trial_ends_at or now)
-    return dataclasses.replace(terms_of(account), trial_ends_at=begins + dt.timedelta(days=days))
+    ends_at = begins + dt.timedelta(days=days)
+    return dataclasses.replace(terms_of(account, now), status=TenantStatus.ACTIVE, trial_ends_at=ends_at)
 
 
 def on_plan(account: Account, plan: Plan, price: Price | None, *, trial_days: int, now: dt.datetime) -> Terms:
-    """The terms on a plan, active. A trial keeps the dates it had: it is given once, and extended apart from this."""
+    """The terms on a plan, active. A trial keeps the dates it had: it is given once, and extended apart from this.
+
+    So a trial that is over is not active by this, but expired.
+    """
     terms = dataclasses.replace(
-        terms_of(account),
+        terms_of(account, now),
         plan=plan,
         status=TenantStatus.ACTIVE,
         rate_per_user=price.rate_per_user if price else None,
         currency=price.currency if price else None,
         seat_limit=_seats(account, price),
     )
-    if plan is Plan.TRIAL and terms.trial_ends_at is None:
+    if plan is not Plan.TRIAL:
+        return terms
+    if terms.trial_ends_at is None:
         ends_at = now + dt.timedelta(days=trial_days)
         return dataclasses.replace(terms, trial_started_at=now, trial_ends_at=ends_at)
-    return terms
+    is_over = terms.trial_ends_at <= now
+    return dataclasses.replace(terms, status=TenantStatus.EXPIRED if is_over else TenantStatus.ACTIVE)
 
 
 def _seats(account: Account, price: Price | None) -> int | None:

@@ -162,7 +162,7 @@ def _price(plan: Plan, rate: str | None, currency: str | None, seats: str | None
 def _change(
     database: Database, account: Account, after: rules.Terms, asked: Asked, *, action: audit.Action, cap: int | None
 ) -> None:
-    change = Change.between(account.tenant.slug, rules.terms_of(account).wire(), after.wire())
+    change = Change.between(account.tenant.slug, rules.terms_of(account, clock.now()).wire(), after.wire())
     if not change.agreed(asked):
         return
     now = clock.now()

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ops.model import Account
 from shared.tenancy.model import Plan, Role
-from shared.tenancy.rules import seat_cap
+from shared.tenancy.rules import seat_cap, status_at
 
 
 TENANT_COLUMNS: Final = ("SLUG", "NAME", "PLAN", "STATUS", "TRIAL ENDS (UTC)", "DAYS LEFT", "SEATS", "CREATED (UTC)")
@@ -31,7 +31,7 @@ def tenant_row(account: Account, trial_user_limit: int, now: dt.datetime) -> lis
         tenant.slug,
         tenant.name,
         tenant.plan,
-        tenant.status,
+        status_at(tenant, now),
         None if left is None else tenant.trial_ends_at,
         "over" if left == 0 else left,
         f"{tenant.seats_used} of {'any' if cap is None else cap}",
@@ -50,7 +50,7 @@ def tenant_document(account: Account, trial_user_limit: int, now: dt.datetime) -
         "adminEmail": account.admin_email,
         "timeZone": tenant.time_zone,
         "plan": tenant.plan,
-        "status": tenant.status,
+        "status": status_at(tenant, now),
         "trialStartedAt": account.trial_started_at,
         "trialEndsAt": tenant.trial_ends_at,
         "trialDaysLeft": days_left(account, now),

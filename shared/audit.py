@@ -31,6 +31,7 @@ class Action(StrEnum):
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
     BILL_CLOSED = "bill.closed"
     BILL_VOIDED = "bill.voided"
+    TRIAL_EXPIRED = "trial.expired"
     USER_JOINED = "user.joined"
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
@@ -41,6 +42,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
     USAGE_RESLOTTED = "usage.reslotted"
+    STATEMENT_EXPORTED = "statement.exported"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"

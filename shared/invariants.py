@@ -161,13 +161,26 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **BILLING,
+    "only_a_trial_with_an_end_expires": sa.select(tenants.c.id).where(
+        tenants.c.status == "expired",
+        sa.or_(tenants.c.plan_kind != "trial", tenants.c.trial_ends_at.is_(None)),
+    ),
 }
+
+
+def _counted(query: sa.Select[Any]) -> sa.Select[Any]:
+    """The first rows that a query finds, each with how many there are: the rest stays in the database."""
+    found = query.subquery("found")
+    return sa.select(found.c.id, sa.func.count().over().label("violations")).order_by(found.c.id).limit(_FIRST_IDS)
+
+
+_CHECKS: Final = {name: _counted(query) for name, query in INVARIANTS.items()}
 
 
 def check(tx: sa.Connection, name: str) -> Violation | None:
     """What breaks one invariant right now; None when it holds."""
-    ids = sorted(tx.scalars(INVARIANTS[name]))
-    return Violation(name, len(ids), tuple(ids[:_FIRST_IDS])) if ids else None
+    rows = tx.execute(_CHECKS[name]).all()
+    return Violation(name, rows[0].violations, tuple(row.id for row in rows)) if rows else None
 
 
 def violations(tx: sa.Connection) -> Iterator[Violation]:

@@ -36,6 +36,8 @@ FIELDS: Final = frozenset(
         "attempt",
         "count",
         "failed",
+        "invariant",
+        "ids",  # row numbers, which say nothing outside the database
         "errorType",
         "stack",
         "droppedFields",

@@ -74,5 +74,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_month_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_summary_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_week_report": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_subscription": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "list_billing_records": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "get_billing_statement": Permission(Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

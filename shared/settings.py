@@ -151,6 +151,11 @@ class Settings(BaseModel):
         alias="MONTH_CLOSE_SCHEDULE",
         description="when months that have ended are closed (NCRONTAB, UTC)",
     )
+    trial_expiry_schedule: Annotated[str, Field(min_length=9)] = Field(
+        "0 20 * * * *",
+        alias="TRIAL_EXPIRY_SCHEDULE",
+        description="when trials that are over are put down as expired (NCRONTAB, UTC)",
+    )
     forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 */5 * * * *",
         alias="FORGOTTEN_TIMER_SCHEDULE",

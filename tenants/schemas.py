@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from shared.http.wire import Instant, WireModel, text
 from shared.tenancy import model
-from shared.tenancy.rules import tracking_refusal, trial_days_left
+from shared.tenancy.rules import status_at, tracking_refusal, trial_days_left
 from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
 from tenants.service import NewTenant
 
@@ -79,7 +79,7 @@ class Tenant(WireModel):
             slug=tenant.slug,
             azure_dev_ops_organization=tenant.organization,
             plan=tenant.plan,
-            status=tenant.status,
+            status=status_at(tenant, now),
             time_zone=tenant.time_zone,
             trial_ends_at=tenant.trial_ends_at,
             trial_days_left=trial_days_left(tenant, now),

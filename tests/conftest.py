@@ -110,6 +110,7 @@ def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
 @pytest.fixture(scope="session")
 def host() -> Iterator[str]:
     os.environ.setdefault("MONTH_CLOSE_SCHEDULE", "0 5 * * * *")
+    os.environ.setdefault("TRIAL_EXPIRY_SCHEDULE", "0 20 * * * *")
     os.environ.setdefault("FORGOTTEN_TIMER_SCHEDULE", "0 */5 * * * *")
     os.environ.setdefault("RETENTION_SCHEDULE", "0 10 * * * *")
     os.environ.setdefault("USAGE_SCHEDULE", "0 15 * * * *")

@@ -1,4 +1,4 @@
-"""Statements that no two engines write alike: insert unless there, and read with a lock."""
+"""Statements that no two engines write alike: insert unless there, read with a lock, limit the time of a statement."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -66,6 +66,12 @@ class InsertIfAbsent:
 
     def _parameters(self, names: Iterable[str]) -> list[sa.ColumnElement[Any]]:
         return [sa.bindparam(name, type_=self.table.c[name].type).label(name) for name in names]
+
+
+def limit_statements(tx: sa.Connection, seconds: int) -> None:
+    """Lets each statement of this transaction take so long, 0 as long as it wants; SQLite has no limit to change."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL statement_timeout = {seconds * 1000:d}")
 
 
 def locked(select: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:

@@ -144,10 +144,11 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _answer(answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
+    files: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in answer.media if media != JSON}
     if answer.model is not None:
-        described["content"] = {
-            media: {"schema": _ref(answer.model) if media == JSON else {"type": "string"}} for media in answer.media
-        }
+        described["content"] = {JSON: {"schema": _ref(answer.model)}, **files}
+    elif files:
+        described["content"] = files
     return described
 
 

@@ -21,6 +21,7 @@ class Plan(StrEnum):
 
 class TenantStatus(StrEnum):
     ACTIVE = "active"
+    EXPIRED = "expired"  # of a trial; ask rules.status_at, since the job that writes it may not have run yet
     SUSPENDED = "suspended"
     CANCELLED = "cancelled"
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Role, Tenant, TenantStatus
@@ -30,16 +31,27 @@ CANCELLED = Refusal(
 )
 
 
+_OF_THE_CLOCK: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
+_REFUSALS: Final = {
+    TenantStatus.EXPIRED: TRIAL_EXPIRED,
+    TenantStatus.SUSPENDED: SUSPENDED,
+    TenantStatus.CANCELLED: CANCELLED,
+}
+
+
+def status_at(tenant: Tenant, at: dt.datetime) -> TenantStatus:
+    """The state at an instant. Whether a trial is over is its end's to say, not the job's that writes it down.
+
+    So an hour of the trial that is reported late counts, whether or not the job has run in between.
+    """
+    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_THE_CLOCK:
+        return TenantStatus.ACTIVE if at < tenant.trial_ends_at else TenantStatus.EXPIRED
+    return tenant.status
+
+
 def tracking_refusal(tenant: Tenant, now: dt.datetime) -> Refusal | None:
     """Why new time may not be tracked at `now`, or None when it may."""
-    match tenant.status:
-        case TenantStatus.SUSPENDED:
-            return SUSPENDED
-        case TenantStatus.CANCELLED:
-            return CANCELLED
-    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and now >= tenant.trial_ends_at:
-        return TRIAL_EXPIRED
-    return None
+    return _REFUSALS.get(status_at(tenant, now))
 
 
 def require_tracking(tenant: Tenant, now: dt.datetime) -> None:

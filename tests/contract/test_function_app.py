@@ -41,6 +41,8 @@ def test_the_worker_takes_every_function(indexed):
     assert http == {*OPERATIONS, "zz_no_such_route"}
     assert timers == {
         "close_months",
+        "check_invariants",
+        "end_trials",
         "reconcile_subscriptions",
         "reconcile_usage",
         "remove_expired",
@@ -90,6 +92,7 @@ HEAVY = (
     "uvicorn",
     "typer",
     "xlsxwriter",
+    "fpdf",
 )
 
 

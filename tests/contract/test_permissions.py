@@ -42,7 +42,7 @@ TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.a
 def call(http, name, token=None, target="6e74172b-be56-4843-9ff4-e66a39bb12e3"):
     """One call of an operation; `target` is the id in its path, if it has one."""
     operation = OPERATIONS[name]
-    path = operation.path.replace("{id}", target).replace("{organization}", "contoso")
+    path = operation.path.replace("{id}", target).replace("{organization}", "contoso").replace("{month}", "2026-10")
     headers = {"If-Match": "*"} if operation.method in {"PATCH", "DELETE"} else None
     return http.send(operation.method, path, BODIES.get(name), token=token, params=QUERIES.get(name), headers=headers)
 

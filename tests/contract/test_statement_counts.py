@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.world import new_id
+from tests.support.records import pays
+from tests.support.world import START, new_id
 from tests.timers import late
 
 
@@ -159,3 +160,24 @@ def test_a_page_of_entries_sends_four_however_many_there_are(ada, counted):
 
     assert len(entries) == 11
     assert len(sent) == 4, sent  # caller, entries, days, what lies beside them
+
+
+@pytest.mark.parametrize(
+    ("path", "statements"),
+    [
+        ("billing/records", 2),  # caller, records
+        ("billing/records/2026-10", 3),  # caller, records, lines
+        ("billing/records/2026-10/statement", 4),  # the same; the record of it
+        ("billing/subscription", 4),  # caller, subscription, rate, ledger
+    ],
+)
+def test_bills_take_as_many_however_many_there_are(ada, counted, engine, path, statements):
+    books = pays(engine, ada, people=7)
+    for month in range(202601, 202611):
+        books.close(month, *range(7))
+        books.happen("Renew", START)
+    with counted() as sent:
+        answer = ada.get(path)
+
+    assert answer.status == 200
+    assert len(sent) == statements, sent

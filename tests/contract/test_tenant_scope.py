@@ -25,15 +25,13 @@ ACROSS_TENANTS = {
     ("billing.store_usage", "_FIND"),
     ("billing.store_usage", "_OPEN"),
     ("billing.store_usage", "_OWNERS"),
+    ("billing.store_trials", "_OVER"),
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
-<<<<<<< HEAD
     ("ops.store_purchases", "_BY_OPERATION"),
-=======
     ("ops.store_billing", "_BILLS"),
     ("ops.store_billing", "_FIND"),
     ("ops.store_billing", "_PAGE"),
->>>>>>> closing
     ("privacy.store", "_TENANT_IDS"),
     ("shared.billing.store", "_STANDINGS"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),

@@ -28,6 +28,7 @@ def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
         "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
         "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
         "MONTH_CLOSE_SCHEDULE": "0 5 * * * *",
+        "TRIAL_EXPIRY_SCHEDULE": "0 20 * * * *",
         "FORGOTTEN_TIMER_SCHEDULE": "0 */5 * * * *",
         "RETENTION_SCHEDULE": "0 10 * * * *",
         "USAGE_SCHEDULE": "0 15 * * * *",

@@ -240,3 +240,18 @@ def test_of_many_operators_at_once_each_who_succeeds_is_on_record(ops, books, sl
     assert [row["before_change"].get("ratePerUser") for row in rows[1:]] == [
         row["after_change"]["ratePerUser"] for row in rows[:-1]
     ]
+
+
+def test_a_trial_over_since_yesterday_is_shown_and_left_as_expired_whether_or_not_that_is_written_down(
+    ops, books, slug
+):
+    books.set(slug, trial_ends_at=clock.now() - dt.timedelta(days=1))
+    shown = ops("tenants", "show", slug, "--json").json["status"]
+    again = ops("tenants", "set-plan", slug, "trial", "--yes")
+    books.set(slug, status="expired")
+    extended = ops("tenants", "extend-trial", slug, "--days", "7", "--yes", "--json")
+
+    assert shown == "expired"
+    assert "has these terms already" in again.err
+    assert (extended.json["before"]["status"], extended.json["after"]["status"]) == ("expired", "active")
+    assert books.tenant(slug)["status"] == "active"

@@ -1,0 +1,51 @@
+"""The timer-triggered function that looks whether the data is sound, and raises an alarm for what is not."""
+
+import azure.functions as func
+
+from shared.app import App, current
+from shared.db.statements import limit_statements
+from shared.invariants import INVARIANTS, Violation, check
+from shared.log import get_logger, where
+
+
+blueprint = func.Blueprint()
+_NAME = "check_invariants"
+_LIMIT_SECONDS = 60  # each: they go through all the data there is
+
+
+class DataUnsound(Exception):
+    """An invariant is violated or could not be checked. The run counts as failed, so that somebody looks."""
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="0 */15 * * * *", run_on_startup=False, use_monitor=True)
+def check_invariants(timer: func.TimerRequest) -> None:  # noqa: ARG001 - all of the data is looked at
+    check_all(current())
+
+
+def check_all(app: App) -> None:
+    """Checks every invariant in a transaction of its own; one that fails keeps none from being checked.
+
+    Raises:
+        DataUnsound: after all have had their turn, when any is violated or could not be checked.
+    """
+    violated = failed = 0
+    for name in INVARIANTS:
+        try:
+            found = _checked(app, name)
+        except Exception as error:  # noqa: BLE001 - one that cannot be checked must not hide the others
+            failed += 1
+            get_logger().error("invariant_not_checked", invariant=name, **where(error))
+        else:
+            if found is not None:
+                violated += 1
+                get_logger().error("invariant_violated", invariant=name, count=found.count, ids=list(found.ids))
+    get_logger().info("job_done", function=_NAME, count=violated, failed=failed)
+    if violated or failed:
+        raise DataUnsound(f"{violated} of {len(INVARIANTS)} invariants are violated, {failed} could not be checked")
+
+
+def _checked(app: App, name: str) -> Violation | None:
+    with app.transaction(reads_only=True) as tx:
+        limit_statements(tx, _LIMIT_SECONDS)
+        return check(tx, name)

@@ -1,0 +1,34 @@
+"""The timer-triggered function that puts trials down as expired when they are over."""
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from billing import service_trials, store_trials
+from shared.app import App, current
+from shared.jobs import Outcome, each_tenant
+
+
+blueprint = func.Blueprint()
+_NAME = "end_trials"
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="%TRIAL_EXPIRY_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def end_trials(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    end_all_trials(current())
+
+
+def end_all_trials(app: App) -> Outcome:
+    """Ends every trial that is over now.
+
+    Raises:
+        JobFailed: some tenants failed; the others had their turn.
+    """
+    now = app.now()
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return service_trials.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
+
+    with app.transaction(reads_only=True) as tx:
+        tenant_ids = store_trials.tenants_whose_trial_is_over(tx, now)
+    return each_tenant(app, _NAME, tenant_ids, work)

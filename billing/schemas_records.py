@@ -1,0 +1,158 @@
+"""Bills on the wire: records, their lines, and the month they belong to."""
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlencode
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from billing.rules_records import money_text, month_key, month_text
+from billing.store_records import Bill, Line, Record
+from shared.http.wire import Instant, WireModel
+
+
+Kind = Literal["month", "final"]
+State = Literal["closed", "void"]
+Reason = Literal["signIn", "time"]
+Money = Annotated[str, Field(description="a decimal number in the record's currency", examples=["13.50"])]
+Month = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
+
+
+def _month(value: Any) -> int:  # noqa: ANN401 - whatever pydantic is handed before it validates
+    try:
+        return month_key(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("must be a month like 2026-11") from error
+
+
+MonthText = Annotated[
+    int,
+    PlainValidator(_month),
+    WithJsonSchema({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
+]
+
+
+class RecordsQuery(WireModel):
+    month: MonthText | None = Field(None, description="only records of this month")
+    state: State | None = Field(None, description="only records in this state")
+    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
+    page_size: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def link_after(self, last: "BillingRecord") -> str:
+        """Where the page after that record is."""
+        parameters = {
+            "month": None if self.month is None else month_text(self.month),
+            "state": self.state,
+            "pageSize": self.page_size,
+            "after": last.id,
+        }
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return "/api/billing/records?" + urlencode(given)
+
+
+class BillingRecord(WireModel):
+    """A closed month: `total` is `activeUsers` times `ratePerUser`. A mistake is voided and replaced, never changed."""
+
+    id: str
+    month: Month
+    kind: Kind = Field(description="final: the subscription ended in it")
+    state: State
+    period_from: Instant
+    period_to: Instant = Field(description="not in it any more")
+    time_zone: str = Field(description="the organisation's when the month was closed; the month is one of this zone")
+    subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    subscription_plan: str
+    quantity: int | None = Field(None, description="seats bought, on a plan with seats")
+    active_users: int
+    rate_per_user: Money
+    currency: str
+    total: Money
+    last_event_type: str | None = Field(None, description="the last event of the subscription before the close")
+    closed_at: Instant
+    voided_at: Instant | None = None
+    void_reason: str | None = None
+    replaces_id: str | None = Field(None, description="the void record that this one stands for")
+    replaced_by_id: str | None = Field(None, description="the record that stands for this void one")
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(**_fields(record))
+
+
+class BillingLine(WireModel):
+    """One person who counts, named as they were when the month was closed."""
+
+    user_id: str
+    email: str
+    display_name: str
+    reason: Reason = Field(description="time: has time dated in the month; signIn: only signed in")
+    first_activity_at: Instant
+    last_activity_at: Instant
+    activity_month: Month = Field(description="the record's, or an earlier one when time came in after it was closed")
+    is_adjustment: Literal[True] | None = Field(None, description="the activity was in an earlier month")
+
+    @classmethod
+    def of(cls, line: Line, month: int) -> Self:
+        return cls(
+            user_id=str(line.user_id),
+            email=line.email,
+            display_name=line.display_name,
+            reason=line.reason,  # type: ignore[arg-type]  # one of them, by a CHECK
+            first_activity_at=line.first_activity_at,
+            last_activity_at=line.last_activity_at,
+            activity_month=month_text(line.activity_month),
+            is_adjustment=(line.activity_month != month) or None,
+        )
+
+
+class BillingRecordDetail(BillingRecord):
+    lines: list[BillingLine]
+
+    @classmethod
+    def of_bill(cls, bill: Bill) -> Self:
+        lines = [BillingLine.of(line, bill.record.month_key) for line in bill.lines]
+        return cls(**_fields(bill.record), lines=lines)
+
+
+class BillingMonth(WireModel):
+    """Every record of a month, in the order in which they were closed: one for each subscription, and void ones."""
+
+    month: Month
+    records: list[BillingRecordDetail]
+
+    @classmethod
+    def of(cls, month: int, bills: list[Bill]) -> Self:
+        return cls(month=month_text(month), records=[BillingRecordDetail.of_bill(bill) for bill in bills])
+
+
+class BillingRecordPage(WireModel):
+    items: list[BillingRecord]
+    next_link: str | None = Field(None, description="the next page; absent on the last")
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    return {
+        "id": str(record.id),
+        "month": month_text(record.month_key),
+        "kind": record.kind,
+        "state": record.state,
+        "period_from": record.period_from,
+        "period_to": record.period_to,
+        "time_zone": record.time_zone,
+        "subscription_id": _text(record.marketplace_id),
+        "subscription_plan": record.plan_id,
+        "quantity": record.quantity,
+        "active_users": record.active_users,
+        "rate_per_user": money_text(record.rate_per_user, record.minor_unit),
+        "currency": record.currency,
+        "total": money_text(record.total, record.minor_unit),
+        "last_event_type": record.last_event_type,
+        "closed_at": record.closed_at,
+        "voided_at": record.voided_at,
+        "void_reason": record.void_reason,
+        "replaces_id": _text(record.replaces),
+        "replaced_by_id": _text(record.replaced_by),
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,136 @@
+"""What an organisation pays for, on the wire: plan, seats, price, and the history of its subscriptions."""
+
+import datetime as dt
+from typing import Annotated, Self
+from urllib.parse import urlencode
+
+from pydantic import Field
+
+from billing.rules_records import money_text
+from billing.schemas_records import Money
+from billing.store_subscription import LedgerRow, RateInForce
+from shared.http.wire import Instant, WireModel
+from shared.subscriptions import model
+from shared.tenancy.model import Plan, Tenant, TenantStatus
+from shared.tenancy.rules import status_at
+
+
+_NEWEST = 2**31 - 1  # beyond any event's number
+
+
+class SubscriptionQuery(WireModel):
+    after: Annotated[int, Field(ge=1, le=_NEWEST)] | None = Field(
+        None, description="where the page of the history before ended; nextLink carries it"
+    )
+    page_size: Annotated[int, Field(ge=1, le=200)] = 50
+
+    @property
+    def end(self) -> int:
+        return self.after or _NEWEST
+
+    def link_after(self, last: "SubscriptionEvent") -> str:
+        return "/api/billing/subscription?" + urlencode({"pageSize": self.page_size, "after": last.number})
+
+
+class Subscription(WireModel):
+    """Bought in the Marketplace, or agreed with the vendor."""
+
+    id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    status: model.SubscriptionStatus
+    offer: str | None = None
+    plan: str
+    quantity: int | None = Field(None, description="seats bought, on a plan with seats")
+    term_unit: str | None = Field(None, examples=["P1M"])
+    term_starts_at: Instant | None = None
+    term_ends_at: Instant | None = None
+    auto_renew: bool
+    paid_from: Instant | None = Field(None, description="the activation; absent while it is pending")
+    ended_at: Instant | None = None
+    rate_per_user: Money | None = Field(None, description="of an active user and month, in force now")
+    currency: str | None = None
+    rate_from: Instant | None = Field(None, description="since when; bills have the rate of their month's beginning")
+
+    @classmethod
+    def of(cls, subscription: model.Subscription, rate: RateInForce | None) -> Self:
+        terms = subscription.terms
+        return cls(
+            id=None if subscription.marketplace_id is None else str(subscription.marketplace_id),
+            status=terms.status,
+            offer=terms.offer_id or None,
+            plan=terms.plan_id,
+            quantity=terms.quantity,
+            term_unit=terms.term_unit or None,
+            term_starts_at=terms.term_starts_at,
+            term_ends_at=terms.term_ends_at,
+            auto_renew=terms.auto_renew,
+            paid_from=subscription.paid_from,
+            ended_at=subscription.ended_at,
+            rate_per_user=None if rate is None else money_text(rate.rate_per_user),
+            currency=None if rate is None else rate.currency,
+            rate_from=None if rate is None else rate.from_at,
+        )
+
+
+class SubscriptionEvent(WireModel):
+    """`plan`, `quantity` and `status` are as the event left them."""
+
+    number: int = Field(description="counts your organisation's events from 1")
+    type: str = Field(description="Microsoft's word for it, or Activate")
+    source: model.EventSource
+    outcome: model.Outcome
+    subscription_id: str | None = None
+    plan: str
+    quantity: int | None = None
+    status: model.SubscriptionStatus
+    effective_at: Instant
+    recorded_at: Instant
+
+    @classmethod
+    def of(cls, row: LedgerRow) -> Self:
+        return cls(
+            number=row.number,
+            type=row.event_type,
+            source=model.EventSource(row.source),
+            outcome=model.Outcome(row.outcome),
+            subscription_id=None if row.marketplace_id is None else str(row.marketplace_id),
+            plan=row.plan_id,
+            quantity=row.quantity,
+            status=model.SubscriptionStatus(row.status),
+            effective_at=row.effective_at,
+            recorded_at=row.recorded_at,
+        )
+
+
+class SubscriptionDetail(WireModel):
+    """What is in force for your organisation; `subscription` is absent where nothing was ever bought."""
+
+    plan: Plan
+    status: TenantStatus
+    seats_used: int
+    seat_limit: int | None = Field(None, description="absent is no limit")
+    trial_ends_at: Instant | None = None
+    subscription: Subscription | None = None
+    history: list[SubscriptionEvent] = Field(description="of every subscription, newest first")
+    next_link: str | None = Field(None, description="older history; absent on the last page")
+
+    @classmethod
+    def of(
+        cls,
+        tenant: Tenant,
+        subscription: Subscription | None,
+        history: list[SubscriptionEvent],
+        *,
+        seat_limit: int | None,
+        next_link: str | None,
+        now: dt.datetime,
+    ) -> Self:
+        return cls(
+            plan=tenant.plan,
+            status=status_at(tenant, now),
+            seats_used=tenant.seats_used,
+            seat_limit=seat_limit,
+            trial_ends_at=tenant.trial_ends_at,
+            subscription=subscription,
+            history=history,
+            next_link=next_link,
+        )

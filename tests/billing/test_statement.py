@@ -1,0 +1,247 @@
+import datetime as dt
+import io
+import itertools
+import uuid
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pypdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.rules_records import period_days
+from billing.store_records import Bill, Line, Record
+from billing.tables_statement import statement
+from tests.support.records import pays
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NAMES = ("Ada Lovelace", "Łukasz Żółć", "Ольга Петрова", "Ελένη Παπαδοπούλου", "José Ñandú", "Đặng Thị Thu Hà")
+
+
+def record(**values):
+    made = {
+        "row": 1,
+        "id": uuid.UUID(int=77),
+        "month_key": 202611,
+        "kind": "month",
+        "state": "closed",
+        "period_from": dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC),
+        "period_to": dt.datetime(2026, 11, 30, 23, tzinfo=dt.UTC),
+        "time_zone": "Europe/Berlin",
+        "marketplace_id": uuid.UUID(int=99),
+        "plan_id": "team-monthly",
+        "quantity": None,
+        "active_users": 2,
+        "rate_per_user": Decimal("4.50"),
+        "currency": "EUR",
+        "minor_unit": Decimal("0.01"),
+        "total": Decimal("9.00"),
+        "last_event_type": None,
+        "closed_at": dt.datetime(2026, 11, 30, 23, 20, tzinfo=dt.UTC),
+        "voided_at": None,
+        "void_reason": None,
+        "replaces": None,
+        "replaced_by": None,
+    }
+    return Record(**{**made, **values})
+
+
+def line(name="Ada Lovelace", email="ada@contoso.example", month=202611):
+    first, last = dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.UTC), dt.datetime(2026, 11, 29, 17, tzinfo=dt.UTC)
+    return Line(uuid.UUID(int=1), email, name, "time", first, last, month)
+
+
+def pages_of(document):
+    return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(document)).pages]
+
+
+def created_at(document):
+    about = pypdf.PdfReader(io.BytesIO(document)).metadata
+    return about and about.creation_date
+
+
+def text_of(document):
+    return " ".join(pages_of(document))
+
+
+def test_a_statement_says_who_counts_why_at_which_rate_and_what_it_comes_to(world, engine):
+    ada = world.tenant(name="Contoso Zürich")
+    books = pays(engine, ada, people=5, marketplace_id=uuid.UUID(int=4711))
+    named = [{"user_id": row, "display_name": name} for row, name in zip(books.people, NAMES, strict=True)]
+    made = books.close(202610, *named)
+    answer = ada.get("billing/records/2026-10/statement")
+    text = text_of(answer.raw)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/pdf")
+    assert answer.headers["Content-Disposition"].endswith('-2026-10-statement.pdf"')
+    for part in (
+        *NAMES,
+        "Statement of use October 2026",
+        "Customer Contoso Zürich",
+        "Period 1 October 2026 to 31 October 2026",
+        "Time zone UTC",
+        "Subscription 00000000-0000-0000-0000-000000001267",
+        f"Statement id {made}",
+        "Active users 6 Rate per user and month 4.50 EUR Total 27.00 EUR",
+        "How active users are counted",
+        "Microsoft is the merchant of record",
+        "This is a statement, not an invoice.",
+        "Page 1 of 1",
+    ):
+        assert part in text
+    assert text.count("@contoso.example") == len(NAMES)
+
+
+def test_the_same_record_makes_the_same_bytes(world, engine, clock):
+    ada = world.tenant()
+    pays(engine, ada).close(202610, 0, 1)
+    first = ada.get("billing/records/2026-10/statement").raw
+    clock.tick(days=3)
+
+    assert ada.get("billing/records/2026-10/statement").raw == first
+    assert created_at(first) == dt.datetime(2026, 11, 1, 0, 20, tzinfo=dt.UTC)
+
+
+def test_days_are_those_of_the_records_zone():
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),))]))
+
+    assert "Period 1 November 2026 to 30 November 2026" in text
+    assert "Closed 1 December 2026, 00:20" in text
+    assert "2026-11-02 2026-11-29" in text  # 23:30 in UTC is the next day in Berlin
+
+
+def test_two_hundred_people_take_several_pages_each_with_the_header():
+    lines = tuple(line(f"Somebody {number}", f"p{number}@contoso.example") for number in range(200))
+    pages = pages_of(statement("Contoso", 202611, [Bill(record(active_users=200, total=Decimal(900)), lines)]))
+    text = " ".join(pages)
+
+    assert len(pages) > 4
+    assert all(f"Page {number} of {len(pages)}" in page for number, page in enumerate(pages, start=1))
+    assert all("No. Name E-mail Counts for First activity Last activity" in page for page in pages[:-1])
+    assert all(text.count(f"Somebody {number} p{number}@contoso.example") == 1 for number in range(200))
+
+
+def test_time_of_an_earlier_month_is_marked_as_an_adjustment():
+    lines = (line(), line("Ben", month=202610))
+    text = text_of(statement("Contoso", 202611, [Bill(record(), lines)]))
+
+    assert text.count("(adjustment)") == 1
+    assert "time in October 2026 (adjustment)" in text.replace(" 2026-11-02 2026-11-29", "")
+
+
+def test_a_month_with_several_records_adds_up_without_the_void_one():
+    void = record(
+        id=uuid.UUID(int=5),
+        state="void",
+        voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC),
+        void_reason="the rate was wrong",
+        replaced_by=uuid.UUID(int=77),
+        active_users=7,
+        total=Decimal("31.50"),
+    )
+    final = record(
+        id=uuid.UUID(int=6),
+        kind="final",
+        period_to=dt.datetime(2026, 11, 14, 9, 30, tzinfo=dt.UTC),
+        active_users=1,
+        total=Decimal("4.50"),
+        marketplace_id=None,
+    )
+    bills = [Bill(void, (line("Nobody"),)), Bill(record(), (line(), line("Ben"))), Bill(final, (line("Cleo"),))]
+    text = text_of(statement("Contoso", 202611, bills))
+
+    assert "Void: not to be paid" in text
+    assert "voided on 2 December 2026, 10:00: the rate was wrong." in text
+    assert "Nobody" not in text
+    assert "1 November 2026 to 14 November 2026, 10:30" in text
+    assert "Subscription agreed with the vendor" in text
+    assert "Active users of the month 3 Total of the month 13.50 EUR" in text
+
+
+def test_a_month_that_is_void_altogether_comes_to_nothing():
+    void = record(state="void", voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC), void_reason="a mistake")
+    text = text_of(statement("Contoso", 202611, [Bill(void, ())]))
+
+    assert "Void: not to be paid" in text
+    assert "9.00" not in text
+
+
+def test_a_month_without_anybody_says_so():
+    text = text_of(statement("Contoso", 202611, [Bill(record(active_users=0, total=Decimal(0)), ())]))
+
+    assert "Nobody was active in this period." in text
+    assert "0.00 EUR" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("王小明", "□□□"),
+        ("🙂 Ben", "□ Ben"),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER A}da", "Ada"),
+        ("Jose\u0301", "José"),
+        ("Ben\u202eevil", "Benevil"),
+        ("two\nlines\tand a tab", "two lines and a tab"),
+        ("დავით", "დავით"),
+    ],
+)
+def test_a_name_is_shown_as_far_as_the_font_goes(name, shown):
+    assert shown in text_of(statement("Contoso", 202611, [Bill(record(), (line(name),))]))
+
+
+def test_hebrew_stands_in_the_order_in_which_it_is_read():
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (line("דוד"),))]))
+
+    assert "דוד"[::-1] in text or "דוד" in text
+
+
+def test_names_and_addresses_that_are_too_wide_are_whole_on_several_lines():
+    name, email = "Anna-Maria Wolfeschlegelsteinhausenbergerdorff-Schmidt", f"{'long.' * 50}@contoso.example"
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(name, email),))]))
+    letters = "".join(text.split())
+
+    assert letters.count("long.") == 50
+    assert "Wolfeschlegel" in text
+
+
+@settings(max_examples=10)  # of up to 60 names each
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=60), st.text(max_size=200))
+def test_no_name_makes_a_statement_fail(names, tenant):
+    lines = tuple(line(name, name) for name in names)
+
+    assert statement(tenant, 202611, [Bill(record(void_reason=tenant), lines)]).startswith(b"%PDF-")
+
+
+def test_the_letters_of_europe_are_printed_as_they_are():
+    blocks = [(0xC0, 0x17F), (0x391, 0x3A1), (0x3A3, 0x3CE), (0x400, 0x4FF), (0x1EA0, 0x1EF9), (0x531, 0x556)]
+    letters = [chr(each) for first, last in blocks for each in range(first, last + 1)]
+    names = ["".join(letters[at : at + 8]) for at in range(0, len(letters), 8)]
+    text = text_of(statement("Contoso", 202611, [Bill(record(), tuple(map(line, names)))]))
+
+    assert [name for name in names if name not in text] == []
+
+
+@given(st.integers(0, 2**31), st.integers(1, 40 * 86_400))
+def test_the_last_day_of_a_period_is_in_it(start, seconds):
+    starts_at = dt.datetime.fromtimestamp(start, dt.UTC)
+    ends_at = starts_at + dt.timedelta(seconds=seconds)
+    first, last = period_days(starts_at, ends_at, BERLIN)
+    inside = ends_at.astimezone(BERLIN)
+    whole_days = inside.time() == dt.time()
+
+    assert first.startswith(f"{starts_at.astimezone(BERLIN).day} ")
+    assert last.startswith(f"{(inside - dt.timedelta(days=whole_days)).day} ")
+    assert ("," in last) != whole_days
+
+
+def test_the_months_of_a_year_have_their_names():
+    shown = [period_days(*each, ZoneInfo("UTC"))[0] for each in itertools.pairwise(firsts(2026))]
+
+    assert shown[:3] == ["1 January 2026", "1 February 2026", "1 March 2026"]
+    assert len(set(shown)) == 12
+
+
+def firsts(year):
+    return [dt.datetime(year + month // 12, month % 12 + 1, 1, tzinfo=dt.UTC) for month in range(13)]

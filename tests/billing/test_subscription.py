@@ -1,0 +1,103 @@
+import datetime as dt
+import uuid
+
+import pytest
+
+from tests.support.records import PAID_FROM, pays
+from tests.support.world import START, new_id
+
+
+@pytest.fixture
+def ada(world):
+    return world.tenant()
+
+
+def test_a_trial_has_its_plan_and_seats_and_no_subscription(ada):
+    assert ada.get("billing/subscription").body == {
+        "plan": "trial",
+        "status": "active",
+        "seatsUsed": 1,
+        "seatLimit": 5,
+        "trialEndsAt": "2026-12-23T09:00:00.000Z",
+        "history": [],
+    }
+
+
+def test_a_trial_that_is_over_is_shown_so(ada, clock):
+    clock.tick(days=30)
+
+    assert ada.get("billing/subscription").body["status"] == "expired"
+
+
+def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine):
+    bought = new_id()
+    books = pays(engine, ada, marketplace_id=uuid.UUID(bought))
+    books.price("4.50", PAID_FROM)
+    books.price("5", START + dt.timedelta(days=1))
+    shown = ada.get("billing/subscription").body
+
+    assert (shown["plan"], shown["status"], shown["seatsUsed"], "seatLimit" in shown) == ("paid", "active", 4, False)
+    assert shown["subscription"] == {
+        "id": bought,
+        "status": "subscribed",
+        "offer": "timetracker",
+        "plan": "paid",
+        "termUnit": "P1M",
+        "autoRenew": True,
+        "paidFrom": "2026-01-01T00:00:00.000Z",
+        "ratePerUser": "4.50",
+        "currency": "EUR",
+        "rateFrom": "2026-01-01T00:00:00.000Z",
+    }
+
+
+def test_the_price_is_the_one_in_force_now(ada, engine, clock):
+    books = pays(engine, ada)
+    books.price("4.50", PAID_FROM)
+    books.price("5", clock() + dt.timedelta(hours=1))
+    clock.tick(hours=1, milliseconds=-1)
+    before = ada.get("billing/subscription").body["subscription"]["ratePerUser"]
+    clock.tick(milliseconds=1)
+
+    assert before == "4.50"
+    assert ada.get("billing/subscription").body["subscription"]["ratePerUser"] == "5.00"
+
+
+def test_what_is_paid_for_is_shown_before_what_waits_and_what_waits_before_what_ended(ada, engine):
+    ended = {"status": "unsubscribed", "ended_at": START}
+    books = pays(engine, ada, marketplace_id=uuid.UUID(live := new_id()))
+    books.subscribe(uuid.UUID(new_id()), status="pending", paid_from=None)
+    books.subscribe(uuid.UUID(new_id()), **ended)
+
+    assert ada.get("billing/subscription").body["subscription"]["id"] == live
+
+
+def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
+    books = pays(engine, ada)
+    kinds = ["Activate", "ChangeQuantity", "Suspend", "Reinstate", "Unsubscribe"]
+    for number, kind in enumerate(kinds):
+        books.happen(kind, START + dt.timedelta(hours=number))
+    page, listed = ada.get("billing/subscription", pageSize="2").body, []
+    while True:
+        listed += page["history"]
+        if "nextLink" not in page:
+            break
+        books.happen("Renew", START)  # what is recorded meanwhile moves no page
+        page = ada.get(page["nextLink"]).body
+
+    assert [event["type"] for event in listed] == kinds[::-1]
+    assert [event["number"] for event in listed] == [5, 4, 3, 2, 1]
+    assert listed[-1] == {
+        "number": 1,
+        "type": "Activate",
+        "source": "webhook",
+        "outcome": "applied",
+        "plan": "paid",
+        "status": "subscribed",
+        "effectiveAt": "2026-11-23T09:00:00.000Z",
+        "recordedAt": "2026-11-23T09:00:00.000Z",
+    }
+
+
+def test_a_made_up_page_end_is_refused(ada):
+    assert [ada.get("billing/subscription", after=after).status for after in ("1", "0", "x")] == [400, 400, 400]

@@ -1,0 +1,62 @@
+"""The end of a trial and a purchase at the same moment, through processes of their own: who pays can go on."""
+
+import os
+import subprocess
+import sys
+import uuid
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from shared import clock
+from shared.db.schema import audit_log, tenants
+from tests.devcloud.processes import ROOT
+from tests.faults import product
+from tests.faults.ledger import broken
+
+
+JOB = "/admin/functions/end_trials"
+ROUNDS = 3
+
+
+@pytest.fixture
+def ending(two_hosts, entra, engine):
+    """Tenants whose trial is over, which nobody has written down; their slugs."""
+    people = [product.admin(entra, two_hosts[0]) for _ in range(ROUNDS)]
+    tids = [uuid.UUID(person.tid) for person in people]
+    with engine.begin() as tx:
+        theirs = tenants.c.entra_tenant_id.in_(tids)
+        tx.execute(tenants.update().where(theirs).values(trial_ends_at=clock.now()))
+        return list(tx.scalars(sa.select(tenants.c.slug).where(theirs)))
+
+
+def run_job(base):
+    return product.over(base).send("POST", base + JOB, {}).status
+
+
+def buy(database_url, slug):
+    command = [sys.executable, "-m", "ops", "tenants", "set-plan", slug, "paid", "--rate", "4.50", "--currency", "EUR"]
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    return subprocess.run([*command, "--yes"], cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+
+
+def test_a_purchase_while_two_processes_end_the_trial_leaves_a_paying_tenant(
+    two_hosts, crowd, engine, database_url, ending
+):
+    jobs = [partial(run_job, two_hosts[n % 2]) for n in range(8)]
+    answers = crowd.at_once([*(partial(buy, database_url, slug) for slug in ending), *jobs])
+    with engine.connect() as connection:
+        of_them = tenants.c.slug.in_(ending)
+        states = connection.execute(sa.select(tenants.c.plan_kind, tenants.c.status).where(of_them)).all()
+        ends = connection.execute(
+            sa.select(audit_log.c.tenant_id, sa.func.count())
+            .join(tenants, tenants.c.id == audit_log.c.tenant_id)
+            .where(of_them, audit_log.c.action == "trial.expired")
+            .group_by(audit_log.c.tenant_id)
+        ).all()
+
+    assert answers == [*([0] * ROUNDS), *([202] * len(jobs))]
+    assert states == [("paid", "active")] * ROUNDS
+    assert all(count == 1 for _, count in ends)
+    assert broken(engine) == []
