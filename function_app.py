@@ -20,6 +20,7 @@ from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_webhook import blueprint as webhook
+from webhooks.routes_landing import blueprint as landing
 
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -28,6 +29,7 @@ for blueprint in (
     closing,
     entries,
     forgotten_timers,
+    landing,
     people,
     reconcile,
     reports,
