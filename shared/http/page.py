@@ -19,7 +19,7 @@ _DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decod
 _HEADERS: Final = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Content-Type": "text/html; charset=utf-8",
+    "Content-Type": HTML,  # the platform adds that it is UTF-8
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",

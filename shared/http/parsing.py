@@ -37,7 +37,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if operation.body is None:
         return None
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
-        raw = b"{}"
+        raw = b"" if operation.for_browser else b"{}"
     elif _media_type(request) != operation.body_type:
         raise UnsupportedMediaType(f"Send the body with the header Content-Type: {operation.body_type}.")
     if operation.for_browser:

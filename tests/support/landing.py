@@ -1,22 +1,31 @@
 """Buyers: people of directories that no other test has, and what their browsers do on the landing page."""
 
 import re
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
+import sqlalchemy as sa
 
-from devcloud.entra import people
+from devcloud.entra import clients, people
+from devcloud.entra.faults import Fault
 from devcloud.entra.people import FABRIKAM, Directory
 from devcloud.entra.people import Person as Account
+from shared.app import App
+from shared.settings import Settings
 from tests.support.entra import Entra
+from tests.support.marketplace import Marketplace
 from tests.support.world import FakeClock, Http, Person, new_id
 
 
 CHOICES = {"timeZone": "Europe/Berlin", "organization": "contoso"}
 LANDING = "/api/marketplace/landing"
+LANDING_CLIENT_ID = clients.LANDING.id
 
 
 @dataclass
@@ -124,6 +133,10 @@ class Firm:
     def tid(self) -> str:
         return self.directory.tid
 
+    @property
+    def key(self) -> uuid.UUID:
+        return uuid.UUID(self.tid)
+
 
 def new_firm() -> Firm:
     tid = new_id()
@@ -147,8 +160,39 @@ def known_to_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pyte
 def in_the_extension(http: Http, entra: Entra, clock: FakeClock, account: Account) -> Person:
     """The same person with a token for the API, as the extension has it."""
     who = {"tid": account.directory.tid, "oid": account.oid, "name": account.name, "email": account.email}
-    return Person(http, *who.values(), entra.token(**who, at=clock()))
+    return Person(http, **who, token=entra.token(**who, at=clock()))
 
 
-def query_of(url: str) -> str:
-    return urlsplit(url).query
+def sign_up(person: Person) -> Person:
+    """Starts the trial of their directory."""
+    made = person.post(
+        "tenants", {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": CHOICES["timeZone"]}
+    )
+    assert made.status == 201, made.raw
+    return person
+
+
+def buy(marketplace: Marketplace, firm: Firm, **purchase: Any) -> tuple[str, str]:  # noqa: ANN401 - of a purchase
+    """A subscription of the firm, and a token for its landing page."""
+    subscription = marketplace.buy(**{"person": firm.buyer.oid, **purchase})
+    return subscription, marketplace.purchase_token(subscription)
+
+
+def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 - values of columns
+    """The rows with these values, in the order of their keys."""
+    with app.transaction(reads_only=True) as tx:
+        conditions = [table.c[name] == value for name, value in where.items()]
+        return list(tx.execute(sa.select(table).where(*conditions).order_by(*table.primary_key.columns)))
+
+
+@contextmanager
+def answering(entra: Entra, body: str) -> Iterator[None]:
+    """What Entra answers to the next code."""
+    entra.stand_in.faults.order({"token": Fault(status=200, body=body, times=1)})
+    yield
+    entra.stand_in.faults.clear()
+
+
+def with_settings(app: App, settings: Settings) -> App:
+    """The same app, configured otherwise."""
+    return replace(app, settings=settings)
