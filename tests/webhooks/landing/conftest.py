@@ -1,57 +1,47 @@
-<<<<<<<< HEAD:tests/webhooks/conftest.py
-import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
-========
-import logging
-from collections.abc import Callable, Iterator
->>>>>>>> 0f1d2b0 (Test every state and every refusal of the landing page):tests/webhooks/landing/conftest.py
 
 import pytest
 
+from devcloud.entra.clients import LANDING
 from shared import azure_devops as azure_devops_client
+from shared import clock as real_clock
 from shared.app import App, use
 from shared.identity import Validator
 from shared.invariants import violations
-from shared.settings import Settings
-from tests.contract.test_statement_counts import counted
+from tests.support import landing as landing_support
 from tests.support import marketplace as marketplace_support
-<<<<<<<< HEAD:tests/webhooks/conftest.py
-from tests.support import purchases
-from tests.support.logs import Listener
-from tests.support.marketplace import Marketplace
-from tests.support.purchases import Purchase
-from tests.support.world import Person, World
-
-
-__all__ = ["counted"]
-========
 from tests.support.landing import Browser, Firm, in_the_extension
 from tests.support.logs import Listener
 from tests.support.world import FakeClock
->>>>>>>> 0f1d2b0 (Test every state and every refusal of the landing page):tests/webhooks/landing/conftest.py
 
 
 @pytest.fixture
-def marketplace(entra, host, clock, tmp_path) -> Iterator[Marketplace]:
-    """A Marketplace of the test's own, which calls the product's webhook."""
-    webhook = f"{host}/api/marketplace/webhook"
-    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as stand_in:
-        yield stand_in
+def clock() -> FakeClock:
+    """Begins now, since the stand-in for Entra signs people in by the real time."""
+    return FakeClock(real_clock.now())
 
 
 @pytest.fixture
-def shop(settings, marketplace) -> Settings:
-    """The settings with the Marketplace on."""
-    return purchases.with_marketplace(settings, marketplace)
+def shop_settings(settings, marketplace):
+    """Those of an app whose purchases are this test's."""
+    return settings.model_copy(
+        update={
+            "marketplace_api_url": marketplace.api_url,
+            "marketplace_tenant_id": marketplace_support.TENANT_ID,
+            "marketplace_client_id": marketplace_support.CLIENT_ID,
+            "marketplace_client_secret": marketplace_support.CLIENT_SECRET,
+            "landing_client_id": LANDING.id,
+            "landing_client_secret": LANDING.secret,
+        }
+    )
 
 
 @pytest.fixture
-def app(shop, engine, signing_keys, clock) -> Iterator[App]:
-    client = azure_devops_client.AzureDevOps(shop.azure_devops_url)
-    validator = Validator(signing_keys, shop, now=clock)
-    app = App(settings=shop, engine=engine, validator=validator, azure_devops=client, now=clock)
+def app(shop_settings, engine, signing_keys, clock) -> Iterator[App]:
+    validator = Validator(signing_keys, shop_settings, now=clock)
+    client = azure_devops_client.AzureDevOps(shop_settings.azure_devops_url)
+    app = App(settings=shop_settings, engine=engine, validator=validator, azure_devops=client, now=clock)
     with use(app):
         yield app
     client.close()
@@ -62,25 +52,11 @@ def app(shop, engine, signing_keys, clock) -> Iterator[App]:
 
 
 @pytest.fixture
-def owner(world: World) -> Person:
-    """The super admin of a tenant."""
-    return world.tenant()
+def firm(monkeypatch) -> Firm:
+    return landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
 
 
 @pytest.fixture
-<<<<<<<< HEAD:tests/webhooks/conftest.py
-def bought(app, marketplace, owner) -> Purchase:
-    """Five seats, in force."""
-    return purchases.activated(app, marketplace, owner.tid)
-
-
-@pytest.fixture
-def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines that the product has logged since."""
-    listener, product = Listener(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
-========
 def browser(app, host) -> Iterator[Browser]:  # noqa: ARG001 - the app is in place while requests come
     browser = Browser(host)
     yield browser
@@ -99,5 +75,4 @@ def logged() -> Iterator[Callable[[], list[str]]]:
     listener, product = Listener(), logging.getLogger("timetracker")
     product.addHandler(listener)
     yield lambda: list(listener.lines)
->>>>>>>> 0f1d2b0 (Test every state and every refusal of the landing page):tests/webhooks/landing/conftest.py
     product.removeHandler(listener)
