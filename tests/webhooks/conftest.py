@@ -10,16 +10,12 @@ from shared.app import App, use
 from shared.identity import Validator
 from shared.invariants import violations
 from shared.settings import Settings
-from tests.contract.test_statement_counts import counted
 from tests.support import marketplace as marketplace_support
 from tests.support import purchases
 from tests.support.logs import Listener
 from tests.support.marketplace import Marketplace
 from tests.support.purchases import Purchase
 from tests.support.world import Person, World
-
-
-__all__ = ["counted"]
 
 
 @pytest.fixture
