@@ -23,6 +23,7 @@ from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
+from webhooks.routes_landing import blueprint as landing
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -33,6 +34,7 @@ for blueprint in (
     bills,
     entries,
     forgotten_timers,
+    landing,
     people,
     reconcile,
     reports,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 
+_REFUSALS: Final = ("application/problem+json", "text/html")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _INTRO: Final = """\
 # The HTTP API
@@ -58,7 +59,7 @@ def _operations(document: dict[str, Any]) -> Iterator[str]:
 
 def _inputs(operation: dict[str, Any]) -> Iterator[str]:
     if "requestBody" in operation:
-        yield f"Body: {_type(operation['requestBody']['content']['application/json']['schema'])}"
+        yield f"Body: {', '.join(_shape(*each) for each in operation['requestBody']['content'].items())}"
         yield ""
     queries = [each for each in operation["parameters"] if each["in"] == "query"]
     if queries:
@@ -76,13 +77,14 @@ def _answers(operation: dict[str, Any]) -> Iterator[str]:
     yield "| --- | --- |"
     for status, answer in operation["responses"].items():
         content = answer.get("content", {})
-        shapes = ", ".join(
-            f"{_type(each['schema'])}{'' if media == 'application/json' else f' as `{media}`'}"
-            for media, each in content.items()
-            if media != "application/problem+json"
-        )
+        refused = _REFUSALS if status >= "400" else ()
+        shapes = ", ".join(_shape(media, each) for media, each in content.items() if media not in refused)
         yield f"| {status} | {answer['description']}{f': {shapes}' if shapes else ''} |"
     yield ""
+
+
+def _shape(media: str, content: dict[str, Any]) -> str:
+    return f"{_type(content['schema'])}{'' if media == 'application/json' else f' as `{media}`'}"
 
 
 def _shapes(document: dict[str, Any]) -> Iterator[str]:

@@ -16,8 +16,9 @@ from shared import clock
 from shared.db.engine import make_engine
 from shared.identity import Principal
 from shared.settings import Settings
+from shared.tenancy import service as tenants
+from shared.tenancy.rows import NewTenant
 from shared.tenancy.store import find_tenant
-from tenants import service as tenants
 from timers import service as timers
 
 
@@ -54,7 +55,7 @@ def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
         return False
     people = [person for name in MEMBERS if (person := find_person(name)) is not None]
     began = (now - dt.timedelta(days=DAYS)).replace(hour=7, minute=30, second=0, microsecond=0)
-    subject = tenants.NewTenant(CONTOSO.name, ORGANIZATION, TIME_ZONE)
+    subject = NewTenant(CONTOSO.name, ORGANIZATION, TIME_ZONE)
     principals = [_principal(person) for person in people]
     tenants.start_tenant(tx, principals[0], subject, settings=settings, now=began, new_id=clock.new_id)
     for minutes, principal in enumerate(principals[1:], start=1):

@@ -20,6 +20,8 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return service.remove_expired(tx, tenant_id, now=now)
 
+    with app.transaction() as tx:
+        service.forget_visits(tx, now=now)
     with app.transaction(reads_only=True) as tx:
         tenant_ids = store.tenant_ids(tx)
     each_tenant(app, "remove_expired", tenant_ids, work)

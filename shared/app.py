@@ -24,6 +24,7 @@ from shared.signing_keys import SigningKeys
 
 if TYPE_CHECKING:
     from shared.marketplace.client import Marketplace
+    from shared.sign_in.client import SignIns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,15 @@ class App:
         from shared.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
 
         return Marketplace.of(self.settings)
+
+    @cached_property
+    def landing(self) -> "SignIns | None":
+        """How buyers sign in; None where the settings do not say, and then there is no landing page."""
+        if not self.settings.landing_page_is_on:
+            return None
+        from shared.sign_in.client import SignIns  # noqa: PLC0415 - a cold start does without it
+
+        return SignIns(self.settings, self.validator.keys, now=self.now)
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:

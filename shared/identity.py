@@ -19,6 +19,7 @@ MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_KID_CHARS: Final = 128
 SHOWN_CHARS: Final = 256
 CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # every personal Microsoft account lives in it
+CONSUMER_ACCOUNT: Final = "consumer_account"
 
 Claims: TypeAlias = Mapping[str, Any]
 
@@ -64,22 +65,11 @@ class Validator:
             raise InvalidToken("wrong_audience")
         if claims.get("ver") != "2.0":
             raise InvalidToken("wrong_version")
-        self._check_issuer(claims, key)
+        check_issuer(claims, key, self._authority)
         if not isinstance(sub := claims.get("sub"), str) or not sub:
             raise InvalidToken("no_subject")
         self._check_permission(claims)
-        return _principal(claims)
-
-    def _check_issuer(self, claims: Claims, key: SigningKey) -> None:
-        tid, _oid = _guid(claims, "tid"), _guid(claims, "oid")
-        issuer = f"{self._authority}/{tid}/v2.0"
-        if claims.get("iss") != issuer:
-            raise InvalidToken("wrong_issuer")
-        # A key of the consumer tenant names that tenant; it must not vouch for anybody else's people.
-        if key.issuer is not None and key.issuer.replace("{tenantid}", tid) != issuer:
-            raise InvalidToken("wrong_key_issuer")
-        if tid == CONSUMER_TENANT:
-            raise InvalidToken("consumer_account")
+        return principal_of(claims)
 
     def _check_permission(self, claims: Claims) -> None:
         client, scopes = claims.get("azp"), claims.get("scp")
@@ -179,6 +169,23 @@ def check_times(claims: Claims, now: dt.datetime, needed: tuple[str, ...] = ("ex
         raise InvalidToken("not_yet_valid")
 
 
+def check_issuer(claims: Claims, key: SigningKey, authority: str) -> None:
+    """Checks that the person's own directory issued the token, with a key that is meant for it.
+
+    Raises:
+        InvalidToken: somebody else did, or it is the directory of personal accounts.
+    """
+    tid, _oid = _guid(claims, "tid"), _guid(claims, "oid")
+    issuer = f"{authority}/{tid}/v2.0"
+    if claims.get("iss") != issuer:
+        raise InvalidToken("wrong_issuer")
+    # A key of the consumer tenant names that tenant; it must not vouch for anybody else's people.
+    if key.issuer is not None and key.issuer.replace("{tenantid}", tid) != issuer:
+        raise InvalidToken("wrong_key_issuer")
+    if tid == CONSUMER_TENANT:
+        raise InvalidToken(CONSUMER_ACCOUNT)
+
+
 def _seconds(claims: Claims, name: str) -> int | float:
     value = claims.get(name)
     if type(value) is int or (type(value) is float and math.isfinite(value)):  # a bool is an int to isinstance
@@ -193,7 +200,8 @@ def _guid(claims: Claims, name: str) -> str:
     raise InvalidToken("bad_ids")
 
 
-def _principal(claims: Claims) -> Principal:
+def principal_of(claims: Claims) -> Principal:
+    """The person that checked claims name."""
     return Principal(
         tid=claims["tid"],
         oid=claims["oid"],

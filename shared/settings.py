@@ -137,6 +137,12 @@ class Settings(BaseModel):
         alias="MARKETPLACE_METERING_DIMENSION",
         description="the metered dimension of a flat-rate plan; without it no usage is told",
     )
+    landing_client_id: Guid = Field(
+        "",
+        alias="LANDING_CLIENT_ID",
+        description="client id of the app that buyers sign in to; without it the landing page is off",
+    )
+    landing_client_secret: str = Field("", alias="LANDING_CLIENT_SECRET", description="that app's secret", repr=False)
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
     )
@@ -184,6 +190,17 @@ class Settings(BaseModel):
         if any((*named, self.marketplace_client_secret)) and not all(named):
             raise ValueError("MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both, or nothing of the Marketplace")
         return self
+
+    @model_validator(mode="after")
+    def _landing_page_is_whole(self) -> Self:
+        if bool(self.landing_client_id) != bool(self.landing_client_secret):
+            raise ValueError("LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both, or neither")
+        return self
+
+    @property
+    def landing_page_is_on(self) -> bool:
+        """A purchase can be resolved, and its buyer can sign in."""
+        return self.marketplace_is_on and bool(self.landing_client_id)
 
     @property
     def entra_v1_keys_url(self) -> str:

@@ -11,12 +11,12 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
+from shared.tenancy import service
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_entries import entries_to_review
-from tenants import service
 from tenants.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
 
 

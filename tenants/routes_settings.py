@@ -13,11 +13,12 @@ from shared.http.etag import etag, version_wanted
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
+from shared.tenancy import service_settings, store_settings
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
-from tenants import service_settings, store_settings
+from shared.tenancy.store_settings import TenantSettings
+from tenants import store_audit
 from tenants.schemas_settings import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
-from tenants.store_settings import TenantSettings
 
 
 blueprint = func.Blueprint()
@@ -88,7 +89,7 @@ def list_audit(call: Call, query: AuditQuery) -> Reply:
     if query.after is not None and end is None:
         raise not_a_page_end()
     with call.transaction() as tx:
-        rows = store_settings.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        rows = store_audit.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
         require_page(rows, query.after)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
         link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None

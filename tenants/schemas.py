@@ -1,32 +1,16 @@
 """What starts a tenant, and the answer to a sign-in: all that the extension needs to draw itself."""
 
 import datetime as dt
-from functools import cache
-from typing import Annotated, Self
-from zoneinfo import available_timezones
+from typing import Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from shared.http.wire import Instant, WireModel, text
 from shared.tenancy import model
+from shared.tenancy.rows import NewTenant
 from shared.tenancy.rules import status_at, tracking_refusal, trial_days_left
+from shared.tenancy.schemas import TimeZone
 from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
-from tenants.service import NewTenant
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """The IANA names, without the files beside them that are no places."""
-    return frozenset(name for name in available_timezones() if "/" in name or name == "UTC")
-
-
-def _known_zone(value: str) -> str:
-    if value not in _zones():
-        raise ValueError("must be an IANA time zone, like Europe/Berlin or UTC")
-    return value
-
-
-TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), AfterValidator(_known_zone)]
 
 
 class CreateTenant(WireModel):

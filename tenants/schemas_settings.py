@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.http.wire import Instant, WireModel, text
+from shared.tenancy.schemas import TimeZone
+from shared.tenancy.store_settings import TenantSettings
 from shared.tracking.schemas import Organization
-from tenants.schemas import Tenant, TimeZone
+from tenants.schemas import Tenant
 from tenants.schemas_users import Address
-from tenants.store_settings import AuditRow, TenantSettings
+from tenants.store_audit import AuditRow
 
 
 _MS_PER_MINUTE: Final = 60_000

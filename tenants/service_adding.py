@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import ApiError, Conflict
+from shared.tenancy import store_joining as store
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
+from shared.tenancy.rows import EMAIL_KEY
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.store import hold_tenant
 from shared.text import key_of, shortened
-from tenants import store, store_users
-from tenants.service import EMAIL_KEY
+from tenants import store_users
 from tenants.service_users import only_super_admins_grant
 from tenants.store_users import Account
 

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.store import hold_tenant
 from shared.tracking import service as tracking
-from tenants import store, store_users
+from tenants import store_users
 from tenants.rules import RANK, may_manage
 from tenants.store_users import Account
 
@@ -68,7 +69,7 @@ def _change_role(
         raise only_super_admins_grant()
     if account.user.role is Role.SUPER_ADMIN and account.user.is_active:
         _require_another_super_admin(tx, caller, account)
-    store_users.set_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
+    store.set_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
     before, after = {"role": account.user.role}, {"role": role}
     _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after=after)
 

@@ -79,7 +79,6 @@ _ADD_BY_HAND = InsertIfAbsent(
 )
 _THIS: Final = (_OF_TENANT, _users.id == bindparam("user"))
 _CHANGED: Final = {"version": _users.version + 1, "updated_at": bindparam("now")}
-_SET_ROLE: Final = users.update().where(*_THIS).values(role=bindparam("to_role"), **_CHANGED)
 _SET_ACTIVE: Final = (
     users.update()
     .where(*_THIS, _users.is_active != bindparam("to_active", type_=sa.Boolean))
@@ -118,10 +117,6 @@ def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> in
     """The new account's row number, or None when somebody has the address."""
     row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
     return None if row is None else int(row.id)
-
-
-def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
-    tx.execute(_SET_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": role.value, "now": now})
 
 
 def set_active(tx: sa.Connection, tenant_id: int, user_id: int, *, active: bool, now: dt.datetime) -> bool:

@@ -55,7 +55,10 @@ EXTENSION: Final = Client(
 LANDING: Final = Client(
     "5b0d9c7e-2a41-4f63-8d1e-7c3b2a190f8e",
     "TimeTracker landing page",
-    ("http://127.0.0.1/api/marketplace/callback", "http://localhost/api/marketplace/callback"),
+    (
+        "http://127.0.0.1/api/marketplace/landing/signed-in",
+        "http://localhost/api/marketplace/landing/signed-in",
+    ),
     secret="local-only-secret",  # noqa: S106 - opens nothing but this stand-in
 )
 DAEMON: Final = Client(

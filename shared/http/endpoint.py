@@ -13,6 +13,7 @@ from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
 from shared.http.operation import Operation, register
+from shared.http.page import error_page
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import problem
 from shared.http.reply import Reply
@@ -59,7 +60,8 @@ def respond(operation: Operation, handler: Handler, request: func.HttpRequest, r
         call = Call(app, operation, request, request_id)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        reply = problem(error, operation=operation.id, request_id=request_id)
+        refuse = error_page if operation.for_browser else problem
+        reply = refuse(error, operation=operation.id, request_id=request_id)
     return reply.to_response(extra)
 
 

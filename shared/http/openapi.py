@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.azure_devops import TOKEN_HEADER
 from shared.http.operation import JSON, OPERATIONS, Answer, Operation
+from shared.http.page import HTML
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
 from shared.permissions import Access
@@ -24,7 +25,7 @@ _TITLES: Final = {
     409: "The state of things does not allow this",
     412: "It was changed in the meantime",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not of the type that this takes",
     422: "Understood, and not possible",
     428: "If-Match is missing",
     429: "Azure DevOps asks for a pause of Retry-After seconds",
@@ -97,14 +98,17 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "tags": [operation.tag],
         "parameters": _parameters(operation),
         "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
-        | {str(status): _problem(status, codes) for status, codes in problem_codes(operation).items()},
+        | {str(status): _refusal(operation, status, codes) for status, codes in problem_codes(operation).items()},
         "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
     }
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:
         required = any(field.is_required() for field in operation.body.model_fields.values())
-        described["requestBody"] = {"required": required, "content": {JSON: {"schema": _ref(operation.body)}}}
+        described["requestBody"] = {
+            "required": required,
+            "content": {operation.body_type: {"schema": _ref(operation.body)}},
+        }
     return described
 
 
@@ -152,10 +156,11 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return described
 
 
-def _problem(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
+def _refusal(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[str, Any]:
+    page, document = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": _ref(Problem)}}
     return {
         "description": f"{_TITLES[status]}: {', '.join(f'`{code}`' for code in codes)}",
-        "content": {PROBLEM_JSON: {"schema": _ref(Problem)}},
+        "content": page if operation.for_browser else document,
     }
 
 

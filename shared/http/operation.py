@@ -11,6 +11,7 @@ from shared.permissions import PERMISSIONS, Access, Permission
 
 BODY_LIMIT: Final = 64 * 1024
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Operation:
     query: type[WireModel] | None = None
     body_limit: int = BODY_LIMIT  # in bytes, checked before anything is parsed
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
+    for_browser: bool = False  # people see its answers: pages, also for refusals, and forms in the place of JSON
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +55,10 @@ class Operation:
     def takes_idempotency_key(self) -> bool:
         """A key belongs to a person, so there must be one."""
         return self.method is HTTPMethod.POST and self.permission.access > Access.ANYONE
+
+    @property
+    def body_type(self) -> str:
+        return FORM if self.for_browser else JSON
 
 
 OPERATIONS: Final[dict[str, Operation]] = {}

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import azure.functions as func
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from shared.http.wire import WireModel
 _KEY: Final = re.compile(r"\A[\x21-\x7e]{1,255}\Z")
 _NOT_JSON: Final = {"json_invalid", "recursion_loop"}
 _MOST_ERRORS: Final = 20
+_MOST_FIELDS: Final = 50
 
 
 def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | None:
@@ -35,15 +37,29 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if operation.body is None:
         return None
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
-        raw = b"{}"
-    elif _media_type(request) != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
+        raw = b"" if operation.for_browser else b"{}"
+    elif _media_type(request) != operation.body_type:
+        raise UnsupportedMediaType(f"Send the body with the header Content-Type: {operation.body_type}.")
+    if operation.for_browser:
+        return _parse_form(operation.body, raw)
     try:
         model = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _body_error(_with_numbers_cut(operation.body, raw) or error) from error
     json.loads(raw, object_pairs_hook=_each_once)
     return model
+
+
+def _parse_form(model: type[WireModel], raw: bytes) -> WireModel:
+    """The fields of a form, each at most once; those that are empty are as if they were not there."""
+    try:
+        fields = parse_qsl(raw.decode(), max_num_fields=_MOST_FIELDS, strict_parsing=bool(raw))
+        _each_once(fields)
+        return model.model_validate_strings(dict(fields), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _body_error(error) from error
+    except ValueError as error:  # not UTF-8, not a form, or too many fields
+        raise InvalidRequest("The form cannot be read. Open the page again.", code="invalid_body") from error
 
 
 def _media_type(request: func.HttpRequest) -> str:

@@ -29,17 +29,23 @@ def as_api_error(error: Exception) -> ApiError:
 
 def problem(error: Exception, *, operation: str, request_id: str) -> Reply:
     """The RFC 9457 answer to an error; what went wrong inside is logged, not told."""
-    told = as_api_error(error)
-    _log(error, told, operation=operation, request_id=request_id)
-    document = Problem.of(told, request_id=request_id)
-    return Reply(told.status, document.to_json(), {**told.headers, "Content-Type": PROBLEM_JSON})
+    failure = told(error, operation=operation, request_id=request_id)
+    document = Problem.of(failure, request_id=request_id)
+    return Reply(failure.status, document.to_json(), {**failure.headers, "Content-Type": PROBLEM_JSON})
 
 
-def _log(error: Exception, told: ApiError, *, operation: str, request_id: str) -> None:
-    facts = {"requestId": request_id, "operation": operation, "status": int(told.status), "code": told.code}
+def told(error: Exception, *, operation: str, request_id: str) -> ApiError:
+    """What the caller is told, whether as a document or as a page; what went wrong inside is logged."""
+    failure = as_api_error(error)
+    _log(error, failure, operation=operation, request_id=request_id)
+    return failure
+
+
+def _log(error: Exception, failure: ApiError, *, operation: str, request_id: str) -> None:
+    facts = {"requestId": request_id, "operation": operation, "status": int(failure.status), "code": failure.code}
     if isinstance(error, InvalidToken | InsufficientScope):
         get_logger().info("token_refused", reason=error.reason, **facts)
-    elif isinstance(told, InternalError | Unavailable):
+    elif isinstance(failure, InternalError | Unavailable):
         get_logger().error("request_failed", **facts, **where(error))
     else:
         get_logger().info("request_refused", **facts)

@@ -13,7 +13,7 @@ MODULES = [
     for path in (sorted((ROOT / top).rglob("*.py")) if (ROOT / top).is_dir() else [ROOT / top])
 ]
 # Inside a slice, a layer may use those after it.
-LAYERS = ("routes", "jobs", "flow", "schemas", "tables", "service", "store", "rules")
+LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "tables", "service", "store", "rules")
 
 
 def imports_of(path: Path) -> set[str]:

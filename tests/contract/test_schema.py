@@ -14,8 +14,8 @@ from shared.db.schema import metadata
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# The rows of these are the tenants themselves; every other table's rows belong to one.
-WITHOUT_TENANT = {"tenants"}
+# The rows of these are the tenants themselves, or of somebody who may have none; every other table's belong to one.
+WITHOUT_TENANT = {"tenants", "landing_visits"}
 TABLES = list(metadata.sorted_tables)
 
 

@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -112,3 +113,10 @@ def app_of(directory: Path, source: str) -> Path:
     (directory / "function_app.py").write_text(source)
     (directory / "host.json").write_text('{"version": "2.0"}')
     return directory
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    """Waits until something is so, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)

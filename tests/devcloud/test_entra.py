@@ -256,7 +256,7 @@ def test_a_refresh_token_gives_a_new_access_token_for_a_day(entra: Entra, clock:
 
 
 def test_a_confidential_client_signs_people_in_with_its_secret(entra: Entra):
-    back = "http://127.0.0.1:7071/api/marketplace/callback"
+    back = "http://127.0.0.1:7071/api/marketplace/landing/signed-in"
     url = authorize(entra, client_id=LANDING.id, redirect_uri=back, scope="openid profile email")
     changed = {"client_id": LANDING.id, "redirect_uri": back}
 

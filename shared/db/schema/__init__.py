@@ -4,6 +4,7 @@ from shared.db.schema.azure_devops import work_items, write_backs
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
+from shared.db.schema.landing import landing_visits
 from shared.db.schema.people import tenants, user_months, users
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
@@ -19,6 +20,7 @@ __all__ = [
     "billing_records",
     "closed_months",
     "idempotency_keys",
+    "landing_visits",
     "metadata",
     "projects",
     "running_timers",

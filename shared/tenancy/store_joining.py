@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
-from shared.tenancy.model import AuthProvider
+from shared.tenancy.model import AuthProvider, Role
 
 
 _ADD_TENANT = InsertIfAbsent(
@@ -90,6 +90,11 @@ _RENAME = (
     .where(_OF_TENANT, _users.id == bindparam("user"))
     .values(display_name=bindparam("name"), version=_users.version + 1, updated_at=bindparam("now"))
 )
+_SET_ROLE = (
+    users.update()
+    .where(_OF_TENANT, _users.id == bindparam("user"))
+    .values(role=bindparam("to_role"), version=_users.version + 1, updated_at=bindparam("now"))
+)
 _SIGNED_IN = (
     users.update()
     .where(_OF_TENANT, _users.id == bindparam("user"))
@@ -130,6 +135,10 @@ def release_address(tx: sa.Connection, tenant_id: int, *, address: str) -> None:
 def take_seat(tx: sa.Connection, tenant_id: int, *, cap: int | None, now: dt.datetime) -> bool:
     """Counts one more enabled account, unless that would go over the cap; one statement decides any race."""
     return tx.execute(_TAKE_SEAT, {"tenant": tenant_id, "cap": cap, "now": now}).rowcount == 1
+
+
+def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
+    tx.execute(_SET_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": role.value, "now": now})
 
 
 def stamp_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> None:

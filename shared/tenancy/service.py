@@ -1,11 +1,9 @@
 """How people come in: a directory's first person starts a trial, the others join, and each sign-in is stamped."""
 
 import datetime as dt
-import re
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,22 +12,12 @@ from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
 from shared.settings import Settings
-from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus
+from shared.tenancy import rows
+from shared.tenancy import store_joining as store
+from shared.tenancy.model import Caller, Role, Tenant
+from shared.tenancy.rows import NewId, NewTenant
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
-from shared.text import key_of, shortened
-from tenants import store
-
-
-NewId = Callable[[], uuid.UUID]
-EMAIL_KEY: Final = 400  # characters the column takes
-
-
-@dataclass(frozen=True, slots=True)
-class NewTenant:
-    name: str
-    organization: str
-    time_zone: str
 
 
 def start_tenant(
@@ -46,13 +34,13 @@ def start_tenant(
             "You are a guest in this directory. Ask one of its members to register it.", code="guest_cannot_register"
         )
     trial_days = None if principal.tid in settings.internal_tenant_ids else settings.trial_days
-    values = _tenant_values(principal, subject, trial_days=trial_days, now=now, new_id=new_id)
+    values = rows.of_tenant(principal, subject, trial_days=trial_days, now=now, new_id=new_id)
     tenant_id = store.add_tenant(tx, values)
     if tenant_id is None:
         raise Conflict(
             "Your organisation is registered already. Sign in with POST /api/sign-in.", code="tenant_already_registered"
         )
-    user_values = _user_values(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
+    user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours
     after = {"plan": values["plan_kind"], "timeZone": subject.time_zone, "trialEndsAt": values["trial_ends_at"]}
@@ -80,6 +68,28 @@ def sign_in(
     return _welcome(tx, principal, now=now)
 
 
+def admit_buyer(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> Caller:
+    """Makes whoever bought a super admin of the tenant, which is held, and takes a seat even where none is free.
+
+    The plan that would refuse the seat is the one that the purchase is about to replace.
+
+    Raises:
+        Forbidden: the account is deactivated; to buy does not undo that.
+    """
+    caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
+    if caller is None and not _take_over(tx, tenant, principal, now=now, new_id=new_id):
+        _add(tx, tenant, principal, Role.SUPER_ADMIN, cap=None, now=now, new_id=new_id)
+    caller = caller or _found(tx, principal)
+    if not caller.user.is_active:
+        raise deactivated()
+    if caller.user.role is Role.SUPER_ADMIN:
+        return caller
+    store.set_role(tx, tenant.id, caller.user.id, role=Role.SUPER_ADMIN, now=now)
+    before, after = {"role": caller.user.role}, {"role": Role.SUPER_ADMIN}
+    _record(tx, tenant.id, caller.user.id, Action.ROLE_CHANGED, now=now, new_id=new_id, before=before, after=after)
+    return replace(caller, user=replace(caller.user, role=Role.SUPER_ADMIN))
+
+
 def record_refusal(tx: sa.Connection, principal: Principal, code: str, *, now: dt.datetime, new_id: NewId) -> None:
     """Puts a refused sign-in on record, in a transaction of its own, where the directory has a tenant."""
     tenant = find_tenant(tx, tid=principal.tid)
@@ -101,23 +111,47 @@ def rename_me(tx: sa.Connection, caller: Caller, name: str, *, now: dt.datetime,
 def _join(
     tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime, new_id: NewId
 ) -> None:
-    address, oid, name = address_key(principal), uuid.UUID(principal.oid), display_name(principal)
-    if address is None:
-        bound = None
-    else:
-        bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
-    if bound is not None:
-        _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
+    if _take_over(tx, tenant, principal, now=now, new_id=new_id):
         return
     require_tracking(tenant, now)  # an account that can do nothing is no use to anybody
+    cap = seat_cap(tenant, settings.trial_user_limit)
+    if not _add(tx, tenant, principal, Role.USER, cap=cap, now=now, new_id=new_id):
+        raise no_seat(tenant, cap)
+
+
+def _take_over(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> bool:
+    """Whether an account that was made by hand for the person is theirs now."""
+    address = rows.address_key(principal)
+    if address is None:
+        return False
+    oid, name = uuid.UUID(principal.oid), rows.display_name(principal)
+    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
+    if bound is None:
+        return False
+    _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
+    return True
+
+
+def _add(
+    tx: sa.Connection,
+    tenant: Tenant,
+    principal: Principal,
+    role: Role,
+    *,
+    cap: int | None,
+    now: dt.datetime,
+    new_id: NewId,
+) -> bool:
+    """Makes the person's account, on a seat of its own; False when the cap leaves none, and the caller undoes it."""
+    address = rows.address_key(principal)
     if address is not None:
         store.release_address(tx, tenant.id, address=address)
-    user_id = store.add_user(tx, tenant.id, _user_values(principal, Role.USER, now=now, new_id=new_id))
+    user_id = store.add_user(tx, tenant.id, rows.of_user(principal, role, now=now, new_id=new_id))
     assert user_id is not None, "the tenant is held, so nobody made the account meanwhile"  # noqa: S101 - ours
-    cap = seat_cap(tenant, settings.trial_user_limit)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        raise no_seat(tenant, cap)
-    _record(tx, tenant.id, user_id, Action.USER_JOINED, now=now, new_id=new_id, after={"role": Role.USER})
+        return False
+    _record(tx, tenant.id, user_id, Action.USER_JOINED, now=now, new_id=new_id, after={"role": role})
+    return True
 
 
 def _record(
@@ -128,16 +162,18 @@ def _record(
     *,
     now: dt.datetime,
     new_id: NewId,
+    before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
     """What people do to their own account: they are who did it and whom it was done to."""
-    actor = audit.STRANGER if user_id is None else Actor.user(user_id)
-    audit.record(tx, tenant_id, action, actor=actor, at=now, row_id=new_id(), subject_user_id=user_id, after=after)
+    actor, row_id = audit.STRANGER if user_id is None else Actor.user(user_id), new_id()
+    audit.record(
+        tx, tenant_id, action, actor=actor, at=now, row_id=row_id, subject_user_id=user_id, before=before, after=after
+    )
 
 
 def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Caller:
-    caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
-    assert caller is not None, "the account was found or made in this transaction"  # noqa: S101 - ours
+    caller = _found(tx, principal)
     if not caller.user.is_active:
         raise deactivated()
     store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
@@ -145,65 +181,7 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     return caller
 
 
-def _tenant_values(
-    principal: Principal, subject: NewTenant, *, trial_days: int | None, now: dt.datetime, new_id: NewId
-) -> dict[str, Any]:
-    plan = Plan.INTERNAL if trial_days is None else Plan.TRIAL
-    return {
-        "public_id": new_id(),
-        "entra_tenant_id": uuid.UUID(principal.tid),
-        "slug": slug(subject.name, new_id()),
-        "name": subject.name,
-        "organization": subject.organization,
-        "admin_email": email(principal),
-        "plan_kind": plan.value,
-        "status": TenantStatus.ACTIVE.value,
-        "time_zone": subject.time_zone,
-        "trial_started_at": None if trial_days is None else now,
-        "trial_ends_at": None if trial_days is None else now + dt.timedelta(days=trial_days),
-        "seats_used": 1,
-        "seat_limit": None,
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def _user_values(principal: Principal, role: Role, *, now: dt.datetime, new_id: NewId) -> dict[str, Any]:
-    return {
-        "public_id": new_id(),
-        "entra_object_id": uuid.UUID(principal.oid),
-        "email": email(principal),
-        "email_key": address_key(principal),
-        "display_name": display_name(principal),
-        "role": role.value,
-        "auth_provider": AuthProvider.MICROSOFT.value,
-        "is_active": True,
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def email(principal: Principal) -> str:
-    """The person's address as the directory gives it; a person without one is known by their object id."""
-    return shortened(principal.email or principal.username or principal.oid, 320)
-
-
-def display_name(principal: Principal) -> str:
-    return shortened(principal.name or email(principal), 200)
-
-
-def address_key(principal: Principal) -> str | None:
-    """The address by which a person is matched to an account made for them: the name they sign in with.
-
-    Never the `email` claim: in many directories whoever sets it need not hold the address.
-    """
-    return None if principal.username is None else key_of(principal.username, EMAIL_KEY)
-
-
-def slug(name: str, unique: uuid.UUID) -> str:
-    """A short name for addresses: the tenant's name in plain letters, and a random piece to be unique."""
-    words = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40].strip("-")
-    piece = unique.hex[:8]
-    return f"{words}-{piece}" if words else piece
+def _found(tx: sa.Connection, principal: Principal) -> Caller:
+    caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
+    assert caller is not None, "the account was found or made in this transaction"  # noqa: S101 - ours
+    return caller

@@ -1,4 +1,4 @@
-"""The settings of one tenant: read them whole, change them if nobody else did, and the audit log of it all."""
+"""The settings of one tenant: read them whole, change them if nobody else did."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import audit_log, tenants, users
+from shared.db.schema import tenants
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import TENANT_COLUMNS, tenant_of
 
@@ -28,18 +28,6 @@ class TenantSettings:
     users_at_purchase: int | None
     trial_started_at: dt.datetime | None
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    id: uuid.UUID
-    at: dt.datetime
-    actor_kind: str
-    actor_id: uuid.UUID | None
-    action: str
-    subject_user_id: uuid.UUID | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
 
 
 CHANGEABLE: Final = (
@@ -73,34 +61,6 @@ _CHANGE: Final = (
         updated_at=bindparam("now"),
     )
 )
-_actors, _subjects = users.alias("actors"), users.alias("subjects")
-_audit_end = audit_log.alias("audit_end")
-_AUDIT: Final[sa.Select[Any]] = (
-    sa.select(
-        audit_log.c.public_id,
-        audit_log.c.at,
-        audit_log.c.actor_kind,
-        _actors.c.public_id.label("actor_id"),
-        audit_log.c.action,
-        _subjects.c.public_id.label("subject_user_id"),
-        audit_log.c.before_change,
-        audit_log.c.after_change,
-    )
-    .outerjoin(_actors, sa.and_(_actors.c.tenant_id == audit_log.c.tenant_id, _actors.c.id == audit_log.c.actor_id))
-    .outerjoin(
-        _subjects,
-        sa.and_(_subjects.c.tenant_id == audit_log.c.tenant_id, _subjects.c.id == audit_log.c.subject_user_id),
-    )
-    .where(audit_log.c.tenant_id == bindparam("tenant"))
-    .order_by(audit_log.c.id.desc())
-    .limit(bindparam("most"))
-)
-_OLDER_AUDIT: Final = _AUDIT.where(
-    audit_log.c.id
-    < sa.select(_audit_end.c.id)
-    .where(_audit_end.c.tenant_id == bindparam("tenant"), _audit_end.c.public_id == bindparam("end"))
-    .scalar_subquery()
-)
 
 
 def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
@@ -124,10 +84,3 @@ def change(tx: sa.Connection, tenant_id: int, *, version: int, values: dict[str,
     parameters = {f"to_{name}": values[name] for name in CHANGEABLE}
     done = tx.execute(_CHANGE, {"tenant": tenant_id, "known_version": version, "now": now, **parameters})
     return done.rowcount == 1
-
-
-def audit_page(tx: sa.Connection, tenant_id: int, *, end: uuid.UUID | None, most: int) -> list[AuditRow]:
-    """At most `most` rows, newest first, older than the one that `end` names."""
-    if end is None:
-        return [AuditRow(*row) for row in tx.execute(_AUDIT, {"tenant": tenant_id, "most": most})]
-    return [AuditRow(*row) for row in tx.execute(_OLDER_AUDIT, {"tenant": tenant_id, "most": most, "end": end})]

@@ -11,9 +11,9 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
+from shared.tenancy import store_settings
 from shared.tenancy.model import Caller
-from tenants import store_settings
-from tenants.store_settings import CHANGEABLE, TenantSettings
+from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
 
 
 _MS_PER_MINUTE: Final = 60_000

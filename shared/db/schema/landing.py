@@ -1,0 +1,43 @@
+"""Visits to the landing page: from the Marketplace's link over the sign-in to the confirmed purchase."""
+
+import sqlalchemy as sa
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, String, Unicode, Uuid
+from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
+from sqlalchemy import UniqueConstraint as Unique
+
+from shared.db.schema.base import metadata
+from shared.db.types import UtcDateTime, identity
+
+
+# No tenant's table: who comes is known only after the sign-in, and may have no tenant. A row lives for minutes.
+landing_visits = sa.Table(
+    "landing_visits",
+    metadata,
+    identity(),
+    Column("public_id", Uuid, nullable=False),
+    Column("browser_hash", String(64), nullable=False),  # SHA-256 of the cookie of the browser that came
+    Column("state_hash", String(64), nullable=False),  # SHA-256 of what goes to Entra and comes back
+    Column("purchase_token", String(4000)),  # these three: until the sign-in
+    Column("verifier", String(128)),
+    Column("nonce", String(64)),
+    Column("taken_at", UtcDateTime),  # when the browser came back; it may once
+    Column("marketplace_id", Uuid),  # Microsoft's subscription; from here on: who signed in, and only if it is theirs
+    Column("entra_tenant_id", Uuid),
+    Column("entra_object_id", Uuid),
+    Column("name", Unicode(256)),
+    Column("username", Unicode(256)),
+    Column("email", Unicode(256)),
+    Column("is_guest", Boolean),
+    Column("activated_at", UtcDateTime),  # when Microsoft was told
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    Unique("public_id"),
+    Unique("state_hash"),
+    CheckConstraint(
+        "marketplace_id IS NULL OR (entra_tenant_id IS NOT NULL AND entra_object_id IS NOT NULL"
+        " AND purchase_token IS NULL AND verifier IS NULL AND nonce IS NULL)",
+        name="signed_in",
+    ),
+)
+Index("ix_landing_visits_expires_at", landing_visits.c.expires_at)

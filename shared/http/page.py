@@ -1,0 +1,85 @@
+"""A page for people: one document without scripts or anything of somebody else's, and the headers that keep it so."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from shared.errors import ApiError
+from shared.http.html import Content, Html, element, joined
+from shared.http.problem import told
+from shared.http.reply import Reply
+from shared.http.style import STYLE
+
+
+HTML: Final = "text/html"
+PRODUCT: Final = "TimeTracker for Azure DevOps"
+_DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+# Chromium holds redirects after a form against form-action as well; ours stay on this origin.
+_HEADERS: Final = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Type": HTML,  # the platform adds that it is UTF-8
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
+def page(status: int, title: str, *content: Content, headers: Mapping[str, str] | None = None) -> Reply:
+    """A whole page; the title is its heading, too."""
+    body = element(
+        "body",
+        element("header", element("p", _MARK, PRODUCT, class_="product")),
+        element("main", element("h1", title), *content),
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("title", f"{title} · {PRODUCT}"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="robots", content="noindex"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("style", Html(STYLE)),
+    )
+    document = joined(Html("<!doctype html>\n"), element("html", head, body, lang="en"), "\n")
+    return Reply(status, document.encode(), {**_HEADERS, **(headers or {})})
+
+
+def paragraphs(*texts: Content) -> Html:
+    return joined(*(element("p", text) for text in texts if text is not None))
+
+
+def note(kind: str, *content: Content) -> Html:
+    """A box that stands out: `good`, `warn` or `bad`, which its text must say as well."""
+    return element("div", *content, class_=f"note {kind}", role="alert" if kind == "bad" else "status")
+
+
+def button_link(text: str, address: str) -> Html:
+    return element("p", element("a", text, href=address, class_="button"))
+
+
+def error_page(error: Exception, *, operation: str, request_id: str) -> Reply:
+    """What went wrong and what to do, where a program would get a problem document."""
+    return refusal(error, operation=operation, request_id=request_id)
+
+
+def refusal(error: Exception, *, operation: str, request_id: str, retry: str | None = None) -> Reply:
+    """`retry` is the address of a link to try again."""
+    failure = told(error, operation=operation, request_id=request_id)
+    content = [
+        note("bad", paragraphs(failure.detail)),
+        _listed(failure),
+        None if retry is None else button_link("Try again", retry),
+        element("p", "If you ask for help, quote this number: ", element("code", request_id), class_="fine"),
+    ]
+    return page(failure.status, failure.title, *content, headers=failure.headers)
+
+
+def _listed(error: ApiError) -> Html | None:
+    if not error.errors:
+        return None
+    return element("ul", *(element("li", f"{each.pointer}: {each.detail}") for each in error.errors))
+
+
+_MARK: Final = element("span", class_="mark", aria_hidden="true")

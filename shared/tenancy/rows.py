@@ -1,0 +1,87 @@
+"""What the rows of a new tenant and of a new user are made of."""
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.identity import Principal
+from shared.tenancy.model import AuthProvider, Plan, Role, TenantStatus
+from shared.text import key_of, shortened
+
+
+NewId = Callable[[], uuid.UUID]
+EMAIL_KEY: Final = 400  # characters the column takes
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    name: str
+    organization: str
+    time_zone: str
+
+
+def of_tenant(
+    principal: Principal, subject: NewTenant, *, trial_days: int | None, now: dt.datetime, new_id: NewId
+) -> dict[str, Any]:
+    plan = Plan.INTERNAL if trial_days is None else Plan.TRIAL
+    return {
+        "public_id": new_id(),
+        "entra_tenant_id": uuid.UUID(principal.tid),
+        "slug": slug(subject.name, new_id()),
+        "name": subject.name,
+        "organization": subject.organization,
+        "admin_email": email(principal),
+        "plan_kind": plan.value,
+        "status": TenantStatus.ACTIVE.value,
+        "time_zone": subject.time_zone,
+        "trial_started_at": None if trial_days is None else now,
+        "trial_ends_at": None if trial_days is None else now + dt.timedelta(days=trial_days),
+        "seats_used": 1,
+        "seat_limit": None,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def of_user(principal: Principal, role: Role, *, now: dt.datetime, new_id: NewId) -> dict[str, Any]:
+    return {
+        "public_id": new_id(),
+        "entra_object_id": uuid.UUID(principal.oid),
+        "email": email(principal),
+        "email_key": address_key(principal),
+        "display_name": display_name(principal),
+        "role": role.value,
+        "auth_provider": AuthProvider.MICROSOFT.value,
+        "is_active": True,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def email(principal: Principal) -> str:
+    """The person's address as the directory gives it; a person without one is known by their object id."""
+    return shortened(principal.email or principal.username or principal.oid, 320)
+
+
+def display_name(principal: Principal) -> str:
+    return shortened(principal.name or email(principal), 200)
+
+
+def address_key(principal: Principal) -> str | None:
+    """The address by which a person is matched to an account made for them: the name they sign in with.
+
+    Never the `email` claim: in many directories whoever sets it need not hold the address.
+    """
+    return None if principal.username is None else key_of(principal.username, EMAIL_KEY)
+
+
+def slug(name: str, unique: uuid.UUID) -> str:
+    """A short name for addresses: the tenant's name in plain letters, and a random piece to be unique."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40].strip("-")
+    piece = unique.hex[:8]
+    return f"{words}-{piece}" if words else piece

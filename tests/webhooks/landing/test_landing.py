@@ -1,0 +1,158 @@
+"""A purchase walks through the landing page: sign in, look, confirm, and it is in force on both sides."""
+
+import datetime as dt
+from decimal import Decimal
+
+from privacy.jobs import remove_expired
+from shared.db.schema import landing_visits, subscription_events, subscription_rates, subscriptions, tenants
+from tests.support.landing import CHOICES, buy, rows, sign_up
+
+
+def tenant_row(app, firm):
+    [row] = rows(app, tenants, entra_tenant_id=firm.key)
+    return row
+
+
+def expire_trial(app, firm):
+    over = {"trial_started_at": app.now() - dt.timedelta(days=31), "trial_ends_at": app.now() - dt.timedelta(days=1)}
+    with app.transaction() as tx:
+        tx.execute(tenants.update().where(tenants.c.entra_tenant_id == firm.key).values(**over))
+
+
+def test_a_purchase_is_shown_confirmed_and_activated(app, marketplace, browser, firm, member):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    active = browser.submit(shown)
+    tenant, welcome = tenant_row(app, firm), member(firm.buyer).post("sign-in").body
+
+    assert (shown.status, shown.heading) == (200, "Set up TimeTracker")
+    for fact in ("Paid", "USD 5.00 for each active user and month", "1 month", firm.buyer.email):
+        assert fact in shown.text
+    assert (active.status, active.heading) == (200, "Your subscription is active")
+    assert marketplace.status(subscription) == "Subscribed"
+    assert (tenant.plan_kind, tenant.status, tenant.rate_per_user) == ("paid", "active", Decimal(5))
+    assert (tenant.seat_limit, tenant.users_at_purchase, tenant.currency) == (None, 1, "USD")
+    assert str(tenant.subscription_id) == subscription
+    assert (tenant.time_zone, tenant.organization) == (CHOICES["timeZone"], CHOICES["organization"])
+    assert (welcome["user"]["role"], welcome["tenant"]["plan"]) == ("super_admin", "paid")
+    assert welcome["entitlements"] == {"canTrack": True}
+
+
+def test_what_was_bought_stands_in_the_ledger_with_its_price(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm, plan="seats", quantity=20)
+    browser.submit(browser.open(token, firm.buyer))
+    tenant = tenant_row(app, firm)
+    [bought] = rows(app, subscriptions, tenant_id=tenant.id)
+    [event] = rows(app, subscription_events, tenant_id=tenant.id)
+    [rate] = rows(app, subscription_rates, tenant_id=tenant.id)
+
+    assert (bought.status, bought.plan_id, bought.quantity) == ("subscribed", "seats", 20)
+    assert str(bought.marketplace_id) == subscription
+    assert bought.paid_from == app.now()
+    assert (event.event_type, event.source, event.outcome, event.status) == (
+        "Activate",
+        "landing",
+        "applied",
+        "subscribed",
+    )
+    assert (rate.rate_per_user, rate.currency, rate.from_at) == (Decimal(6), "USD", bought.paid_from)
+    assert (tenant.seat_limit, tenant.rate_per_user) == (20, Decimal(6))
+
+
+def test_a_trial_becomes_paid_with_all_that_is_in_it(marketplace, browser, firm, member, clock):
+    ada = member(firm.buyer)
+    ada.post("tenants", {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "Asia/Kolkata"})
+    member(firm.colleague).post("sign-in")
+    ada.start()
+    clock.tick(minutes=5)
+    ada.stop()
+    kept = ada.get("tenant").body["id"]
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    browser.submit(shown, **shown.fields)
+    tenant = ada.get("tenant").body
+
+    assert "All of its time, people and settings stay as they are" in shown.text
+    assert (shown.fields["timeZone"], shown.fields["organization"]) == ("Asia/Kolkata", "contoso")
+    assert (tenant["id"], tenant["plan"], tenant["name"]) == (kept, "paid", "Contoso")
+    assert tenant["planDetail"]["usersAtPurchase"] == 2
+    assert tenant["planDetail"]["trialStartedAt"]
+    assert [entry["elapsedMs"] for entry in ada.entries()] == [300_000]
+
+
+def test_settings_that_a_super_admin_chooses_are_written_and_on_record(marketplace, browser, firm, member):
+    ada = sign_up(member(firm.buyer))
+    _, token = buy(marketplace, firm)
+    browser.submit(browser.open(token, firm.buyer), timeZone="America/New_York", organization="contoso-two")
+    tenant, audit = ada.get("tenant").body, ada.get("audit").body["items"]
+
+    assert (tenant["timeZone"], tenant["azureDevOpsOrganization"]) == ("America/New_York", "contoso-two")
+    assert {row["action"] for row in audit} >= {"tenant.changed", "subscription.moved"}
+
+
+def test_seats_below_the_accounts_in_use_are_said_with_both_numbers_and_nobody_is_put_out(
+    marketplace, browser, firm, member
+):
+    ada, ben = sign_up(member(firm.buyer)), member(firm.colleague)
+    ben.post("sign-in")
+    _, token = buy(marketplace, firm, plan="seats", quantity=1)
+    shown = browser.open(token, firm.buyer)
+    active = browser.submit(shown)
+    refused = member(firm.guest).post("sign-in")
+
+    for page in (shown, active):
+        assert "2 accounts in use, and this subscription has 1 seat" in page.text
+    assert (ada.get("me").status, ben.get("me").status) == (200, 200)
+    assert (refused.status, refused.code) == (403, "seat_limit_reached")
+
+
+def test_the_buyer_gets_in_and_rules_though_the_trial_is_full_and_over(app, marketplace, browser, firm, member):
+    ben = sign_up(member(firm.colleague))
+    ben.post("users", {"users": [{"email": f"{number}@contoso.example"} for number in range(4)]})
+    expire_trial(app, firm)
+    _, token = buy(marketplace, firm)
+    active = browser.submit(browser.open(token, firm.buyer))
+    ada = member(firm.buyer)
+
+    assert active.heading == "Your subscription is active"
+    assert ada.get("me").body["role"] == "super_admin"
+    assert tenant_row(app, firm).users_at_purchase == 6
+
+
+def test_a_user_who_buys_becomes_a_super_admin_and_that_is_on_record(marketplace, browser, firm, member):
+    ben, ada = sign_up(member(firm.colleague)), member(firm.buyer)
+    ada.post("sign-in")
+    _, token = buy(marketplace, firm)
+    browser.submit(browser.open(token, firm.buyer))
+    changed = [row for row in ben.get("audit").body["items"] if row["action"] == "role.changed"]
+
+    assert ada.get("me").body["role"] == "super_admin"
+    assert [(row["before"], row["after"]) for row in changed] == [({"role": "user"}, {"role": "super_admin"})]
+    assert changed[0]["actorId"] == ada.get("me").body["id"]
+
+
+def test_whoever_pays_may_confirm_when_they_are_of_the_same_directory(marketplace, browser, firm, member):
+    sign_up(member(firm.buyer))
+    _, token = buy(marketplace, firm, person=firm.buyer.oid, purchaser=firm.colleague.oid)
+    active = browser.submit(browser.open(token, firm.colleague))
+
+    assert active.heading == "Your subscription is active"
+    assert member(firm.colleague).get("me").body["role"] == "super_admin"
+
+
+def test_a_visit_keeps_nothing_that_led_to_it(app, marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    browser.submit(browser.open(token, firm.buyer))
+    [visit] = rows(app, landing_visits, entra_tenant_id=firm.key)
+
+    assert (visit.purchase_token, visit.verifier, visit.nonce) == (None, None, None)
+    assert visit.expires_at > app.now()
+
+
+def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm, clock):
+    _, token = buy(marketplace, firm)
+    browser.open(token, firm.buyer)
+    clock.tick(minutes=31)
+    remove_expired(None)
+
+    assert rows(app, landing_visits, entra_tenant_id=firm.key) == []

@@ -1,0 +1,334 @@
+"""What the landing page does not do: for strangers, guests, other browsers, old links and forms of other sites."""
+
+import json
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+import requests
+
+import function_app
+from devcloud.entra.admin import TokenOrder
+from shared.app import use
+from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
+from shared.http.operation import OPERATIONS
+from shared.identity import CONSUMER_TENANT
+from tests.support import landing as landing_support
+from tests.support.landing import LANDING, Browser, buy, rows, sign_up
+from tests.support.logs import Listener
+
+
+assert function_app.app, "indexing the app is what registers the operations"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+BROWSER_OPERATIONS = [operation for operation in OPERATIONS.values() if operation.for_browser]
+
+
+@pytest.fixture
+def stranger(monkeypatch):
+    return landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+
+
+def nothing_is_bound(app, marketplace, subscription, *firms):
+    """Neither side knows anything of what was tried."""
+    assert marketplace.status(subscription) == "PendingFulfillmentStart"
+    for firm in firms:
+        assert rows(app, tenants, entra_tenant_id=firm.key) == []
+        assert rows(app, users, email=firm.buyer.email) == []
+    return True
+
+
+def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(app, marketplace, browser, firm, stranger):
+    subscription, token = buy(marketplace, firm)
+    page = browser.open(token, stranger.buyer)
+    kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
+
+    assert (page.status, page.action) == (403, None)
+    assert "belongs to another organisation" in page.text
+    assert firm.buyer.email not in page.html
+    assert kept == []
+    assert nothing_is_bound(app, marketplace, subscription, firm, stranger)
+
+
+def test_whoever_took_the_wrong_account_may_try_again_with_another(marketplace, browser, firm, stranger):
+    _, token = buy(marketplace, firm)
+    refused = browser.open(token, stranger.buyer)
+    entra_page = browser.session.get(f"{browser.base}{refused.links['Try again']}", timeout=30)
+    page = browser.pick(entra_page, firm.buyer)
+
+    assert "prompt=select_account" in entra_page.url
+    assert page.heading == "Set up TimeTracker"
+
+
+def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm, person=firm.buyer.oid)
+    entra_page = browser.arrive(token)
+    of_the_firm = browser.session.get(entra_page.url.replace("/organizations/", f"/{firm.tid}/"), timeout=30)
+    page = browser.pick(of_the_firm, firm.guest)
+
+    assert (page.status, page.heading, page.action) == (403, "You are a guest in this organisation", None)
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_a_form_of_somebody_without_the_right_changes_nothing(app, marketplace, browser, firm, member):
+    """Between the page and the form another directory member made the tenant."""
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.colleague)
+    sign_up(member(firm.buyer))
+    page = browser.submit(shown)
+
+    assert shown.heading == "Set up TimeTracker"
+    assert (page.status, page.heading) == (403, "Ask a super admin of your organisation")
+    assert marketplace.status(subscription) == "PendingFulfillmentStart"
+    assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
+
+
+def test_a_deactivated_account_does_not_come_back_by_buying(marketplace, browser, firm, member):
+    ben, ada = sign_up(member(firm.colleague)), member(firm.buyer)
+    ada_id = ada.post("sign-in").body["user"]["id"]
+    ben.post(f"users/{ada_id}/deactivate", {})
+    subscription, token = buy(marketplace, firm)
+    page = browser.submit(browser.open(token, firm.buyer))
+
+    assert page.status == 403
+    assert "was deactivated by an admin" in page.text
+    assert marketplace.status(subscription) == "PendingFulfillmentStart"
+
+
+@pytest.mark.parametrize("kind", ["expired", "garbage"])
+def test_a_link_that_is_too_old_or_garbage_says_where_a_fresh_one_is(app, marketplace, browser, firm, kind):
+    subscription = marketplace.buy(person=firm.buyer.oid)
+    page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
+
+    assert page.status == 400
+    assert "choose Configure account or Manage account" in page.text
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=%00%01", "?token=" + "x" * 5000, "?token=%C3%A9"])
+def test_a_link_without_a_token_says_where_one_is(browser, query):
+    page = browser.get(f"{LANDING}{query}")
+
+    assert page.status == 400
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "Set-Cookie" not in page.headers
+
+
+def sent_back(browser, entra_page, account):
+    """The address that Entra sends the browser to, with its code."""
+    answer = browser.session.post(entra_page.url, data={"person": account.oid}, timeout=30, allow_redirects=False)
+    return answer.headers["Location"]
+
+
+def test_another_browser_cannot_finish_a_sign_in(app, marketplace, browser, firm):
+    """Nor be made to: whoever sends somebody a link with a code of their own signs nobody in."""
+    subscription, token = buy(marketplace, firm)
+    address = sent_back(browser, browser.arrive(token), firm.buyer)
+    others = [Browser(browser.base), Browser(browser.base)]
+    others[1].arrive(token)
+    pages = [other.get(address) for other in others]
+    own = browser.get(address)
+
+    assert [page.status for page in pages] == [404, 404]
+    assert "opened in another browser" in pages[0].text
+    assert own.heading == "Set up TimeTracker"
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_another_browser_sees_no_page_of_a_visit_and_cannot_send_its_form(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    other = Browser(browser.base)
+    other.arrive(token)
+
+    assert other.get(shown.url).status == 404
+    assert other.submit(shown).status == 404
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+@pytest.mark.parametrize("form", ["", "0" * 64, None])
+def test_a_form_of_another_site_is_not_taken(app, marketplace, browser, firm, form):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    other_form = browser.open(token, firm.buyer).fields["form"] if form is None else form
+    page = browser.submit(shown, form=other_form)
+
+    assert page.status == 403
+    assert "was not sent from this page" in page.text
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_a_purchase_that_the_browser_names_is_not_looked_at(app, marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    other = marketplace.buy(person=firm.buyer.oid)
+    page = browser.submit(browser.open(token, firm.buyer), subscription=other)
+
+    assert page.status == 400
+    assert nothing_is_bound(app, marketplace, other, firm)
+
+
+def test_the_cookie_is_for_the_landing_page_only_and_for_no_script(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    url = f"{browser.base}{LANDING}"
+    cookie = requests.get(url, params={"token": token}, timeout=30, allow_redirects=False).headers["Set-Cookie"]
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+
+    assert parts >= {"path=/api/marketplace", "httponly", "samesite=lax"}
+    assert "secure" not in parts
+
+
+def test_a_sign_in_that_takes_too_long_is_not_taken(app, marketplace, browser, firm, clock):
+    subscription, token = buy(marketplace, firm)
+    entra_page = browser.arrive(token)
+    clock.tick(minutes=10)
+    page = browser.pick(entra_page, firm.buyer)
+
+    assert page.status == 404
+    assert "choose Configure account or Manage account" in page.text
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_a_page_that_is_left_open_ends(app, marketplace, browser, firm, clock):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    clock.tick(minutes=30)
+
+    assert browser.submit(shown).status == 404
+    assert browser.get(shown.url).status == 404
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+@pytest.mark.parametrize("change", [{"state": "other"}, {"state": ""}, {"code": "other"}, {"code": ""}])
+def test_a_way_back_that_was_tampered_with_signs_nobody_in(app, marketplace, browser, firm, change):
+    subscription, token = buy(marketplace, firm)
+    address = sent_back(browser, browser.arrive(token), firm.buyer)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()} | change
+    page = browser.get(f"{address.partition('?')[0]}?{urlencode(query)}")
+
+    assert page.status in {403, 404}
+    assert page.action is None
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_a_sign_in_that_was_broken_off_can_be_begun_again(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
+    denied = browser.get(f"{LANDING}/signed-in?error=access_denied&error_description=No&state={state}")
+    page = browser.pick(browser.session.get(f"{browser.base}{denied.links['Try again']}", timeout=30), firm.buyer)
+
+    assert (denied.status, page.heading) == (403, "Set up TimeTracker")
+    assert "You are not signed in" in denied.text
+
+
+def claims(firm, entra, clock, its_nonce, **changes):
+    seconds = int(clock().timestamp())
+    return {
+        "aud": landing_support.LANDING_CLIENT_ID,
+        "iss": f"{entra.authority}/{firm.tid}/v2.0",
+        "tid": firm.tid,
+        "oid": firm.buyer.oid,
+        "ver": "2.0",
+        "nonce": its_nonce,
+        "iat": seconds,
+        "nbf": seconds,
+        "exp": seconds + 3600,
+        **changes,
+    }
+
+
+@pytest.fixture
+def come_with(browser, firm, entra, clock):
+    """Comes back from a sign-in for which Entra gives an ID token with such claims."""
+
+    def come(token, **changes):
+        asked = parse_qs(urlsplit(browser.arrive(token).url).query)
+        told = claims(firm, entra, clock, asked["nonce"][0], **changes)
+        if changes.get("tid"):
+            told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
+        minted = entra.stand_in.admin.mint(TokenOrder(claims=told))
+        with landing_support.answering(entra, json.dumps({"id_token": minted})):
+            return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
+
+    return come
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3"}, "You are not signed in"),
+        ({"aud": None}, "You are not signed in"),
+        ({"nonce": "of another sign-in"}, "You are not signed in"),
+        ({"nonce": None}, "You are not signed in"),
+        ({"iss": "https://login.example/v2.0"}, "You are not signed in"),
+        ({"exp": 1_000_000_000}, "You are not signed in"),
+        ({"ver": "1.0"}, "You are not signed in"),
+        ({"oid": "nobody"}, "You are not signed in"),
+        ({"tid": CONSUMER_TENANT}, "personal Microsoft account"),
+    ],
+)
+def test_an_id_token_that_is_not_sound_or_not_for_this_sign_in_is_refused(
+    app, marketplace, come_with, firm, *, changes, told
+):
+    subscription = marketplace.buy(person=firm.buyer.oid)
+    page = come_with(marketplace.purchase_token(subscription), **changes)
+
+    assert page.status == 403
+    assert told in page.text
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
+def test_the_id_token_of_these_tests_is_taken_when_nothing_is_wrong_with_it(marketplace, come_with, firm):
+    _, token = buy(marketplace, firm)
+
+    assert come_with(token).heading == "Set up TimeTracker"
+
+
+@pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"id_token": 7}', "x" * 200_000])
+def test_an_answer_of_entra_that_makes_no_sense_is_our_trouble(marketplace, browser, firm, entra, answer):
+    _, token = buy(marketplace, firm)
+    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
+    with landing_support.answering(entra, answer):
+        page = browser.get(f"{LANDING}/signed-in?code=any&state={state}")
+
+    assert page.status == 503
+    assert "Try again" in page.links
+
+
+def test_without_its_settings_there_is_no_landing_page(app, http):
+    off = app.settings.model_copy(update={"landing_client_id": "", "landing_client_secret": ""})
+    unsold = app.settings.model_copy(update={"marketplace_client_id": "", "marketplace_tenant_id": ""})
+    for settings in (off, unsold):
+        with use(landing_support.with_settings(app, settings)):
+            answers = [http.send(each.method, each.path, headers=FORM) for each in BROWSER_OPERATIONS]
+
+            assert [answer.status for answer in answers] == [404] * 4
+
+
+def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):
+    _, token = buy(marketplace, firm)
+    browser.open(token, stranger.buyer)
+    browser.submit(browser.open(token, firm.buyer))
+    browser.open(marketplace.purchase_token(marketplace.buy(person=firm.buyer.oid), "garbage"), firm.buyer)
+    lines = "\n".join(logged())
+
+    assert "request_refused" in lines
+    for secret in (token, token[:40], "code=", "token=", firm.buyer.email, firm.buyer.oid, firm.tid, stranger.tid):
+        assert secret not in lines
+    assert Listener().leaks() == []
+
+
+def test_every_refusal_is_a_page_that_nobody_keeps_or_frames(browser):
+    pages = [browser.get(f"{LANDING}{path}") for path in ("", "/signed-in", "/purchase", "/purchase?visit=1")]
+
+    for page in pages:
+        assert page.status in {400, 404}
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.headers["Cache-Control"] == "no-store"
+        assert page.headers["X-Request-Id"] in page.text
+        assert page.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_refused_purchase_leaves_no_rows_at_all(app, marketplace, browser, firm, stranger):
+    before = {table.name: len(rows(app, table)) for table in (tenants, users, subscriptions, audit_log)}
+    _, token = buy(marketplace, firm)
+    browser.open(token, stranger.buyer)
+
+    assert {table.name: len(rows(app, table)) for table in (tenants, users, subscriptions, audit_log)} == before

@@ -1,0 +1,270 @@
+"""Each state that a purchase can be in has its page, whoever opens it again and however often."""
+
+import pytest
+
+from shared.db.schema import subscription_events, subscriptions, tenants
+from tests.support.landing import LANDING, buy, rows, sign_up
+
+
+@pytest.fixture
+def paid(marketplace, browser, firm):
+    """A purchase in force; its id."""
+    subscription, token = buy(marketplace, firm)
+    assert browser.submit(browser.open(token, firm.buyer)).heading == "Your subscription is active"
+    return subscription
+
+
+def again(marketplace, browser, subscription, account):
+    """The page by Manage account."""
+    return browser.open(marketplace.purchase_token(subscription), account)
+
+
+def events_of(app, firm):
+    [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
+    return [event.event_type for event in rows(app, subscription_events, tenant_id=tenant.id)]
+
+
+def test_manage_account_shows_what_there_is_and_where_to_change_it(app, marketplace, browser, firm, paid):
+    page = again(marketplace, browser, paid, firm.buyer)
+
+    assert (page.status, page.heading, page.action) == (200, "Your subscription is active", None)
+    assert "Accounts in use 1, without a limit" in page.text
+    assert "then renewed" in page.text
+    assert page.links["Open TimeTracker in Azure DevOps"].endswith("/contoso")
+    assert page.links["Azure portal"] == "https://portal.azure.com/"
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_what_is_active_at_microsoft_and_unknown_here_can_be_finished(app, marketplace, browser, firm):
+    subscription = marketplace.buy(person=firm.buyer.oid, active=True)
+    shown = again(marketplace, browser, subscription, firm.buyer)
+    active = browser.submit(shown)
+
+    assert (shown.status, shown.heading) == (200, "Finish setting up TimeTracker")
+    assert active.heading == "Your subscription is active"
+    assert events_of(app, firm) == ["Activate"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_suspended_purchase_says_what_to_do(marketplace, browser, firm, paid, known):
+    subscription = paid if known else marketplace.buy(person=firm.buyer.oid, active=True)
+    marketplace.order("suspend", subscription=subscription)
+    page = again(marketplace, browser, subscription, firm.buyer)
+
+    assert (page.status, page.heading, page.action) == (200, "Your subscription is suspended", None)
+    assert "Settle the payment in the Azure portal" in page.text
+    assert "Nothing was deleted" in page.text
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_ended_purchase_says_why_nothing_happens(marketplace, browser, firm, paid, known):
+    subscription = paid if known else marketplace.buy(person=firm.buyer.oid)
+    marketplace.order("unsubscribe", subscription=subscription)
+    page = again(marketplace, browser, subscription, firm.buyer)
+
+    assert (page.status, page.heading, page.action) == (200, "This subscription has ended", None)
+    assert "buy TimeTracker again" in page.text
+
+
+def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    marketplace.order("unsubscribe", subscription=subscription)
+    page = browser.submit(shown)
+
+    assert page.heading == "This subscription has ended"
+    assert rows(app, tenants, entra_tenant_id=firm.key) == []
+
+
+@pytest.mark.usefixtures("paid")
+def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, browser, firm):
+    second, token = buy(marketplace, firm)
+    page = browser.open(token, firm.buyer)
+
+    assert (page.status, page.heading, page.action) == (409, "You already have a subscription", None)
+    assert "Cancel one of the two in the Azure portal" in page.text
+    assert marketplace.status(second) == "PendingFulfillmentStart"
+
+
+def test_whoever_cancelled_buys_again_and_finds_everything(app, marketplace, browser, firm, paid):
+    marketplace.order("unsubscribe", subscription=paid)
+    end_here(app, firm)
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    active = browser.submit(shown)
+    [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
+
+    assert "stay as they are" in shown.text
+    assert active.heading == "Your subscription is active"
+    assert (tenant.plan_kind, tenant.status) == ("paid", "active")
+    assert [each.status for each in rows(app, subscriptions, tenant_id=tenant.id)] == ["unsubscribed", "subscribed"]
+
+
+def end_here(app, firm):
+    """As the webhook of the cancellation leaves it."""
+    with app.transaction() as tx:
+        of_firm = subscriptions.c.tenant_id == rows(app, tenants, entra_tenant_id=firm.key)[0].id
+        tx.execute(subscriptions.update().where(of_firm).values(status="unsubscribed", ended_at=app.now()))
+        tx.execute(tenants.update().where(tenants.c.entra_tenant_id == firm.key).values(status="cancelled"))
+
+
+@pytest.mark.parametrize(("shape", "value"), [("quantity", "string"), ("padded_status", True), ("unknown_enums", True)])
+def test_the_odd_shapes_of_the_real_service_change_nothing(marketplace, browser, firm, shape, value):
+    marketplace.order("shapes", **{shape: value})
+    _, token = buy(marketplace, firm, plan="seats", quantity=20)
+    active = browser.submit(browser.open(token, firm.buyer))
+
+    assert active.heading == "Your subscription is active"
+    assert "1 of 20" in active.text
+
+
+def test_a_status_that_nobody_knows_changes_nothing(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    with marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[subscription].status = "NotStarted"
+    page = browser.open(token, firm.buyer)
+
+    assert (page.status, page.heading) == (409, "Microsoft is still working on this purchase")
+    assert rows(app, tenants, entra_tenant_id=firm.key) == []
+
+
+def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_somebody_looks(
+    app, marketplace, browser, firm
+):
+    marketplace.order("pace", activation_seconds=5)
+    subscription, token = buy(marketplace, firm)
+    under_way = browser.submit(browser.open(token, firm.buyer))
+    waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
+    with marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[subscription].visible_at = 0
+    done = browser.get(under_way.links["Look again"])
+
+    assert (under_way.status, under_way.heading) == (200, "Your subscription is being activated")
+    assert (waiting.plan_kind, waiting.status) == ("trial", "active")
+    assert done.heading == "Your subscription is active"
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_a_marketplace_that_fails_is_told_and_nothing_is_lost(app, marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    marketplace.order("faults", activate={"status": 500})
+    failed = browser.submit(shown)
+    waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
+    marketplace.stand_in.faults.clear()
+    finished = browser.get(shown.url)
+    active = browser.submit(finished)
+
+    assert failed.status == 503
+    assert "Nothing is lost" in failed.text
+    assert (waiting.plan_kind, waiting.status) == ("trial", "active")
+    assert finished.heading == "Finish setting up TimeTracker"
+    assert active.heading == "Your subscription is active"
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_an_answer_that_was_lost_after_the_activation_is_made_good_by_looking(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    marketplace.order("faults", **{"activate.answer": {"status": 500}})
+    failed = browser.submit(shown)
+    marketplace.stand_in.faults.clear()
+    done = browser.get(shown.url)
+
+    assert (failed.status, marketplace.status(subscription)) == (503, "Subscribed")
+    assert done.heading == "Your subscription is active"
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_the_same_form_twice_is_one_activation(app, marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    pages = [browser.submit(shown), browser.submit(shown)]
+
+    assert [page.heading for page in pages] == ["Your subscription is active"] * 2
+    assert marketplace.stats()["hits"]["activate"] == 1
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_two_tabs_end_in_one_activation(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    entra_pages = [browser.arrive(token), browser.arrive(marketplace.purchase_token(subscription))]
+    tabs = [browser.pick(entra_page, firm.buyer) for entra_page in entra_pages]
+    pages = [browser.submit(tab) for tab in tabs]
+
+    assert [page.heading for page in pages] == ["Your subscription is active"] * 2
+    assert events_of(app, firm) == ["Activate"]
+
+
+def test_a_page_that_is_loaded_again_shows_how_things_are_now(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    before = browser.get(shown.url)
+    active = browser.submit(before)
+    back = browser.get(shown.url)
+
+    assert before.heading == "Set up TimeTracker"
+    assert (active.heading, back.heading) == ("Your subscription is active",) * 2
+
+
+def test_the_way_back_from_the_sign_in_may_be_loaded_again(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    entra_page = browser.arrive(token)
+    sent_back = browser.session.post(
+        entra_page.url, data={"person": firm.buyer.oid}, timeout=30, allow_redirects=False
+    ).headers["Location"]
+    pages = [browser.get(sent_back), browser.get(sent_back)]
+
+    assert LANDING in sent_back
+    assert [page.heading for page in pages] == ["Set up TimeTracker"] * 2
+    assert "code=" not in pages[0].url
+
+
+def test_a_plus_that_became_a_blank_is_put_back(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    entra_page = browser.session.get(f"{browser.base}{LANDING}?token={token}", timeout=30)
+
+    assert "+" in token
+    assert browser.pick(entra_page, firm.buyer).heading == "Set up TimeTracker"
+
+
+def test_choices_that_make_no_sense_are_asked_for_again_with_the_form_as_it_was(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    wrong = browser.submit(shown, timeZone="Mars/Olympus", organization="no such name!")
+    active = browser.submit(wrong)
+
+    assert (wrong.status, wrong.heading) == (400, "Set up TimeTracker")
+    assert "Choose a time zone from the list." in wrong.text
+    assert "Enter the name of your Azure DevOps organisation" in wrong.text
+    assert wrong.fields["organization"] == "no such name!"
+    assert active.heading == "Your subscription is active"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [" contoso ", "https://dev.azure.com/contoso/", "dev.azure.com/contoso/Web", "contoso.visualstudio.com"],
+)
+def test_the_address_of_an_organisation_is_as_good_as_its_name(app, marketplace, browser, firm, written):
+    _, token = buy(marketplace, firm)
+    browser.submit(browser.open(token, firm.buyer), organization=written)
+
+    assert rows(app, tenants, entra_tenant_id=firm.key)[0].organization == "contoso"
+
+
+def test_a_colleague_who_is_no_super_admin_is_told_whom_to_ask_and_nobody_is_named(
+    marketplace, browser, firm, member, paid
+):
+    member(firm.colleague).post("sign-in")
+    page = again(marketplace, browser, paid, firm.colleague)
+
+    assert (page.status, page.heading, page.action) == (403, "Ask a super admin of your organisation", None)
+    assert firm.buyer.email not in page.html
+    assert member(firm.colleague).get("me").body["role"] == "user"
+
+
+def test_any_super_admin_may_confirm(marketplace, browser, firm, member):
+    sign_up(member(firm.colleague))
+    _, token = buy(marketplace, firm)
+
+    assert browser.submit(browser.open(token, firm.colleague)).heading == "Your subscription is active"

@@ -1,0 +1,46 @@
+"""How the landing page asks the Marketplace: within a time, and what goes wrong is told to the person who waits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from shared.app import App
+from shared.log import get_logger
+from shared.marketplace.errors import MarketplaceError, NotKnown, Refused
+from shared.marketplace.flow import Flow, within
+from webhooks import rules_refusals as refusals
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
+
+
+SECONDS: Final = 15.0
+
+
+def client_of(app: App) -> "Marketplace":
+    """Raises NotFound where the settings turn the landing page off."""
+    if app.marketplace is None or app.landing is None:
+        raise refusals.off()
+    return app.marketplace
+
+
+@contextmanager
+def asking(seconds: float = SECONDS) -> Iterator[Flow]:
+    """One piece of business with the Marketplace.
+
+    Raises:
+        NotFound: it knows no such purchase.
+        Unavailable: it does not answer, or not as it should.
+    """
+    flow = within(seconds)
+    try:
+        yield flow
+    except NotKnown:
+        raise refusals.over() from None
+    except MarketplaceError as error:
+        status = error.status if isinstance(error, Refused) else 0
+        get_logger().error(
+            "landing_page_failed", reason=error.reason, status=status, correlationId=str(flow.correlation_id)
+        )
+        raise refusals.microsoft_is_away() from error

@@ -1,0 +1,53 @@
+"""What was bought, in words: plan, price, seats, term, and who bought it for whom."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.http.html import Html, element
+from shared.marketplace.model import Plan, Price, Subscription
+
+
+NO_MORE: Final[Mapping[str, str]] = {}
+_UNITS: Final = {"M": ("month", "months"), "Y": ("year", "years"), "D": ("day", "days")}
+
+
+def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_MORE) -> Html:
+    """A list of what is known; a line that would be empty is left out."""
+    per_seat = bought.quantity is not None
+    told = {
+        "Subscription": bought.name,
+        "Plan": (plan.name if plan is not None else "") or bought.plan_id,
+        "Price": _price(plan.price if plan is not None else None, per_seat=per_seat),
+        "Seats": str(bought.quantity) if per_seat else "As many people as use it",
+        "Term": _term(bought),
+        "Bought by": bought.purchaser.email,
+        "For": bought.beneficiary.email if bought.beneficiary.email != bought.purchaser.email else "",
+        **more,
+    }
+    return element(
+        "dl", *(part for name, text in told.items() if text for part in (element("dt", name), element("dd", text)))
+    )
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _price(price: Price | None, *, per_seat: bool) -> str:
+    """Never more exact than it is: the Marketplace may add tax, and has the price that counts."""
+    if price is None:
+        return ""
+    amount = price.amount.normalize()
+    places = max(2, -int(amount.as_tuple().exponent))
+    return f"{price.currency} {amount:,.{places}f} for each {'seat' if per_seat else 'active user'} and month"
+
+
+def _term(bought: Subscription) -> str:
+    unit, ends = bought.term.unit, bought.term.ends_at
+    length = unit
+    if len(unit) > 2 and unit[0] == "P" and unit[1:-1].isdecimal() and unit[-1] in _UNITS:  # noqa: PLR2004 - P1M
+        length = counted(int(unit[1:-1]), *_UNITS[unit[-1]])
+    if ends is None:
+        return length
+    then = ", then renewed" if bought.auto_renew else ""
+    return f"{length}, until {ends.day} {ends:%B %Y}{then}"

@@ -1,0 +1,74 @@
+"""Decides what the landing page shows to whom, and who may confirm a purchase."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.identity import Principal
+from shared.marketplace import model as told
+from shared.subscriptions.model import Subscription, SubscriptionStatus
+from shared.subscriptions.rules import terms_of
+from shared.tenancy.model import Role, Tenant, User
+
+
+class Scene(StrEnum):
+    SET_UP = "set_up"  # bought, or active at Microsoft, and not yet here
+    UNDER_WAY = "under_way"  # Microsoft was told, and does not show it yet
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+    ANOTHER = "another"  # the tenant pays for another subscription
+    ASK_ADMIN = "ask_admin"
+    GUEST = "guest"
+    UNKNOWN = "unknown"  # a status that nobody here knows
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A purchase: Microsoft's copy, and what is here of it, of its directory's tenant and of the visitor."""
+
+    bought: told.Subscription
+    known: Subscription | None = None
+    tenant: Tenant | None = None
+    account: User | None = None
+    live: Subscription | None = None  # what the tenant pays for now
+
+    @property
+    def waits_to_begin(self) -> bool:
+        """Confirmed here and active at Microsoft: what is missing is that we write it down."""
+        terms = terms_of(self.bought)
+        is_pending = self.known is not None and self.known.terms.status is SubscriptionStatus.PENDING
+        return is_pending and terms is not None and terms.status.is_live
+
+
+def is_of(bought: told.Subscription, principal: Principal) -> bool:
+    """Whether the purchase is for the directory that the person signed in to."""
+    return bought.beneficiary.tid == principal.tid
+
+
+def may_confirm(found: Found, principal: Principal) -> bool:
+    """Of a new directory any member; of a tenant its super admins, and whoever Microsoft names."""
+    if found.tenant is None:
+        return not principal.is_guest
+    account = found.account
+    if account is not None and account.is_active and account.role is Role.SUPER_ADMIN:
+        return True
+    named = {(party.tid, party.oid) for party in (found.bought.beneficiary, found.bought.purchaser)}
+    return principal.key in named
+
+
+def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene:  # noqa: PLR0911 - one for each
+    """`is_activated`: Microsoft was told in this visit."""
+    terms, known = terms_of(found.bought), None if found.known is None else found.known.terms.status
+    if terms is None:
+        return Scene.UNKNOWN
+    if SubscriptionStatus.UNSUBSCRIBED in {terms.status, known}:
+        return Scene.ENDED
+    if not may_confirm(found, principal):
+        return Scene.GUEST if found.tenant is None else Scene.ASK_ADMIN
+    if terms.status is SubscriptionStatus.SUSPENDED:
+        return Scene.SUSPENDED
+    if known is not None and known.is_live:
+        return Scene.ACTIVE
+    if found.live is not None and found.live.marketplace_id is not None:
+        return Scene.ANOTHER
+    return Scene.UNDER_WAY if is_activated else Scene.SET_UP
