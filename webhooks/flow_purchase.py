@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
+from shared.billing.service import Closing
 from shared.errors import Conflict
 from shared.marketplace import model as told
 from shared.marketplace.flow import Flow
@@ -119,6 +120,5 @@ def _put_in_force(app: App, visit: Visit, bought: told.Subscription, price: Pric
     if terms is None or not terms.status.is_live:
         return
     with app.transaction() as tx:
-        service_landing.put_in_force(
-            tx, visit.principal, visit.marketplace_id, terms, price, now=app.now(), new_id=app.new_id
-        )
+        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id)
+        service_landing.put_in_force(tx, visit.principal, visit.marketplace_id, terms, price, closing=closing)

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Actor
+from shared.billing import service as billing
+from shared.billing.service import Closing
 from shared.errors import Forbidden
 from shared.identity import Principal
 from shared.marketplace import model as told
@@ -75,10 +77,11 @@ def put_in_force(
     terms: Terms,
     price: Price | None,
     *,
-    now: dt.datetime,
-    new_id: NewId,
+    closing: Closing,
 ) -> Moved | None:
-    """The paid plan, from now on; None when it is in force already, or nothing here waits for it.
+    """The paid plan, from `closing.now` on; None when it is in force already, or nothing here waits for it.
+
+    An agreement with the vendor ends by it, and its last month is closed.
 
     Raises:
         Conflict: the tenant pays for another one since.
@@ -92,8 +95,12 @@ def put_in_force(
         return None
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
+    now, new_id = closing.now, closing.new_id
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    return subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    moved = subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    if moved is not None:
+        billing.close_ended(tx, moved.ended, closing)
+    return moved
 
 
 def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription) -> Found:
