@@ -170,8 +170,8 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
 
 def _counted(query: sa.Select[Any]) -> sa.Select[Any]:
     """The first rows that a query finds, each with how many there are: the rest stays in the database."""
-    found = query.subquery("found")
-    return sa.select(found.c.id, sa.func.count().over().label("violations")).order_by(found.c.id).limit(_FIRST_IDS)
+    [row] = query.subquery("found").columns
+    return sa.select(row.label("id"), sa.func.count().over().label("violations")).order_by(row).limit(_FIRST_IDS)
 
 
 _CHECKS: Final = {name: _counted(query) for name, query in INVARIANTS.items()}
