@@ -1,4 +1,4 @@
-"""The HTTP functions of the bills: records, a month with its lines, and its statement to print."""
+"""The HTTP functions of the bills: records, a month with its lines, its statement to print, and the running month."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -7,7 +7,7 @@ import azure.functions as func
 
 from billing import service_records, store_records
 from billing.rules_records import month_text
-from billing.schemas_records import BillingMonth, BillingRecord, BillingRecordPage, RecordsQuery
+from billing.schemas_records import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
 from billing.tables_statement import statement
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -94,3 +94,22 @@ def get_billing_statement(call: Call) -> Reply:
     return Reply(
         HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_billing_preview",
+        method=HTTPMethod.GET,
+        path="billing/preview",
+        tag=_TAG,
+        summary="What the running month comes to so far",
+        description="By the same computation that will close the month. It changes until then.",
+        answers={200: Answer("The bill as it would be now", BillingPreview)},
+        problems={**_NO_RECORD, 409: ("rate_unknown",)},
+    ),
+)
+def get_billing_preview(call: Call) -> Reply:
+    with call.transaction() as tx:
+        bill, lines = service_records.preview(tx, call.caller.tenant, now=call.now)
+        return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, now=call.now))

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 
 _MONTH: Final = re.compile(r"\A(20[0-9]{2})-(0[1-9]|1[0-2])\Z", re.ASCII)
-_CENT: Final = Decimal("0.01")
 
 
 def month_key(text: str) -> int:
@@ -28,7 +27,7 @@ def month_text(key: int) -> str:
     return f"{key // 100:04}-{key % 100:02}"
 
 
-def money_text(amount: Decimal, unit: Decimal = _CENT) -> str:
+def money_text(amount: Decimal, unit: Decimal) -> str:
     """An amount with the decimal places of its currency's minor unit, and more where it has more."""
     places = max(_places(unit), _places(amount))
     return f"{amount:.{places}f}"

@@ -1,5 +1,7 @@
 """Bills on the wire: records, their lines, and the month they belong to."""
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
@@ -7,6 +9,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from billing.rules_records import money_text, month_key, month_text
 from billing.store_records import Bill, Line, Record
+from shared.billing import model
 from shared.http.wire import Instant, WireModel
 
 
@@ -122,6 +125,43 @@ class BillingMonth(WireModel):
     @classmethod
     def of(cls, month: int, bills: list[Bill]) -> Self:
         return cls(month=month_text(month), records=[BillingRecordDetail.of_bill(bill) for bill in bills])
+
+
+class BillingPreview(WireModel):
+    """What the running month would come to if it ended at `asOf`; more people may become active until it ends."""
+
+    as_of: Instant
+    month: Month
+    period_from: Instant
+    period_to: Instant = Field(description="when the month ends; not in it any more")
+    time_zone: str
+    subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    subscription_plan: str
+    quantity: int | None = Field(None, description="seats bought, on a plan with seats")
+    active_users: int
+    rate_per_user: Money
+    currency: str
+    total: Money
+    lines: list[BillingLine]
+
+    @classmethod
+    def of(cls, bill: model.Bill, lines: Iterable[Line], *, now: dt.datetime) -> Self:
+        period, terms = bill.period, bill.subscription.terms
+        return cls(
+            as_of=now,
+            month=month_text(period.month),
+            period_from=period.starts_at,
+            period_to=period.ends_at,
+            time_zone=bill.time_zone,
+            subscription_id=_text(bill.subscription.marketplace_id),
+            subscription_plan=terms.plan_id,
+            quantity=terms.quantity,
+            active_users=bill.active_users,
+            rate_per_user=money_text(bill.price.rate_per_user, bill.minor_unit),
+            currency=bill.price.currency,
+            total=money_text(bill.total, bill.minor_unit),
+            lines=[BillingLine.of(line, period.month) for line in lines],
+        )
 
 
 class BillingRecordPage(WireModel):

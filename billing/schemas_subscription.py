@@ -9,6 +9,7 @@ from pydantic import Field
 from billing.rules_records import money_text
 from billing.schemas_records import Money
 from billing.store_subscription import LedgerRow, RateInForce
+from shared.billing.rules import minor_unit
 from shared.http.wire import Instant, WireModel
 from shared.subscriptions import model
 from shared.tenancy.model import Plan, Tenant, TenantStatus
@@ -65,7 +66,7 @@ class Subscription(WireModel):
             auto_renew=terms.auto_renew,
             paid_from=subscription.paid_from,
             ended_at=subscription.ended_at,
-            rate_per_user=None if rate is None else money_text(rate.rate_per_user),
+            rate_per_user=None if rate is None else money_text(rate.rate_per_user, minor_unit(rate.currency)),
             currency=None if rate is None else rate.currency,
             rate_from=None if rate is None else rate.from_at,
         )

@@ -1,4 +1,4 @@
-"""The bills of a month as the customer asks for them, and on record that a statement was taken out."""
+"""The bills of a month as the customer asks for them, what the running one comes to, and statements taken out."""
 
 import datetime as dt
 import uuid
@@ -6,10 +6,12 @@ import uuid
 import sqlalchemy as sa
 
 from billing import rules_records, store_records
-from billing.store_records import Bill
+from billing.store_records import Bill, Line
 from shared import audit
 from shared.audit import Action, Actor
-from shared.errors import NotFound
+from shared.billing import model
+from shared.billing import service as closing
+from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 
@@ -28,6 +30,25 @@ def bills_of(tx: sa.Connection, tenant: Tenant, month: str, *, now: dt.datetime)
     if not bills:
         raise NotFound(rules_records.no_record(key, month_key(now, tenant)))
     return key, bills
+
+
+def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> tuple[model.Bill, tuple[Line, ...]]:
+    """What the running month would come to if it ended now, by the computation that will close it, and who counts.
+
+    Raises:
+        NotFound: nothing is paid for, so nothing will be billed.
+        Conflict: nobody has said what a user costs.
+    """
+    try:
+        bill = closing.preview(tx, tenant, now=now)
+    except model.RateUnknown as error:
+        raise Conflict(
+            "What a user costs is not known here yet, so there is nothing to add up. Your vendor has been told.",
+            code="rate_unknown",
+        ) from error
+    if bill is None:
+        raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
+    return bill, store_records.lines_of(tx, tenant.id, bill.lines)
 
 
 def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.datetime, row_id: uuid.UUID) -> None:

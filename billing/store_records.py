@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
 
 
@@ -130,6 +131,9 @@ _LINES: Final[sa.Select[Any]] = (
     .join(users, sa.and_(users.c.tenant_id == _l.tenant_id, users.c.id == _l.user_id))
     .where(_l.tenant_id == bindparam("tenant"), _r.month_key == bindparam("month"))
 )
+_PEOPLE: Final[sa.Select[Any]] = sa.select(users.c.id, users.c.public_id).where(
+    users.c.tenant_id == bindparam("tenant")
+)
 
 
 def page(
@@ -158,6 +162,25 @@ def bills_of(tx: sa.Connection, tenant_id: int, month: int) -> list[Bill]:
         for row in tx.execute(_LINES, key):
             lines[row[0]].append(Line(*row[1:]))
     return [Bill(record, _sorted(lines[record.row])) for record in records]
+
+
+def lines_of(tx: sa.Connection, tenant_id: int, activities: Iterable[Activity]) -> tuple[Line, ...]:
+    """Those who would be billed, as a record would list them."""
+    people: dict[int, uuid.UUID] = {row.id: row.public_id for row in tx.execute(_PEOPLE, {"tenant": tenant_id})}
+    return _sorted(
+        [
+            Line(
+                user_id=people[each.user_id],
+                email=each.email,
+                display_name=each.display_name,
+                reason=each.reason,
+                first_activity_at=each.first_at,
+                last_activity_at=each.last_at,
+                activity_month=each.month,
+            )
+            for each in activities
+        ]
+    )
 
 
 def _sorted(lines: Sequence[Line]) -> tuple[Line, ...]:

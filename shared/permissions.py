@@ -81,6 +81,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_subscription": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "list_billing_records": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "get_billing_preview": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_statement": Permission(Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

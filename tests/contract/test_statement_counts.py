@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.records import pays
+from tests.support.records import PAID_FROM, pays
 from tests.support.world import START, new_id
 from tests.timers import late
 
@@ -168,11 +168,13 @@ def test_a_page_of_entries_sends_four_however_many_there_are(ada, counted):
         ("billing/records", 2),  # caller, records
         ("billing/records/2026-10", 3),  # caller, records, lines
         ("billing/records/2026-10/statement", 4),  # the same; the record of it
+        ("billing/preview", 8),  # caller, standings, rates, sign-ins, time, late time, last event, people
         ("billing/subscription", 4),  # caller, subscription, rate, ledger
     ],
 )
 def test_bills_take_as_many_however_many_there_are(ada, counted, engine, path, statements):
     books = pays(engine, ada, people=7)
+    books.price("4.50", PAID_FROM)
     for month in range(202601, 202611):
         books.close(month, *range(7))
         books.happen("Renew", START)

@@ -79,6 +79,7 @@ class Books:
             row = tx.execute(billing_records.insert().returning(billing_records.c.id), record).scalar_one()
             for each in people:
                 tx.execute(billing_lines.insert().inline(), self._line(row, month, each, starts_at, is_void=is_void))
+            self._begin_with_the_first(tx)
         return str(public_id)
 
     def void(self, record: str, reason: str = "a wrong rate") -> int:
@@ -118,6 +119,14 @@ class Books:
                 subscription_rates.insert().inline(), {**price, "rate_per_user": Decimal(rate), "currency": currency}
             )
 
+    def _begin_with_the_first(self, tx: sa.Connection) -> None:
+        """The first bill of a subscription begins with the paid plan."""
+        first = sa.select(sa.func.min(billing_records.c.period_from)).where(
+            billing_records.c.subscription_id == self.subscription_id
+        )
+        this = subscriptions.c.id == self.subscription_id
+        tx.execute(subscriptions.update().where(this).values(paid_from=first.scalar_subquery()))
+
     def _line(
         self, record: int, month: int, person: int | dict[str, Any], at: dt.datetime, *, is_void: bool
     ) -> dict[str, Any]:
@@ -136,14 +145,21 @@ class Books:
         }
 
 
-def pays(engine: sa.Engine, admin: Person, *, people: int = 3, marketplace_id: uuid.UUID | None = None) -> Books:
+def pays(
+    engine: sa.Engine,
+    admin: Person,
+    *,
+    people: int = 3,
+    marketplace_id: uuid.UUID | None = None,
+    **bought: Any,  # noqa: ANN401
+) -> Books:
     """Puts the admin's tenant on the paid plan, with so many colleagues who never came; its books."""
     paid = {"plan_kind": "paid", "rate_per_user": RATE, "currency": "EUR", "subscription_id": marketplace_id}
     with engine.begin() as tx:
         theirs = tenants.c.entra_tenant_id == uuid.UUID(admin.tid)
         tenant_id = tx.scalars(sa.select(tenants.c.id).where(theirs)).one()
         tx.execute(tenants.update().where(theirs).values(**paid))
-        subscription = _subscription(tx, tenant_id, marketplace_id)
+        subscription = _subscription(tx, tenant_id, marketplace_id, **bought)
     for first in range(0, people, 50):
         some = [{"email": f"{new_id()}@contoso.example"} for _ in range(first, min(first + 50, people))]
         assert admin.post("users", {"users": some}).status == 200
