@@ -50,9 +50,13 @@ class Pages(_Order):
 
 
 class Release(_Order):
-    """Which held events go, in which order; an operation may be named more than once."""
+    """Which held events go, in which order; an operation may be named more than once.
+
+    So many `workers` take them one after another, each its next one when its last was heard.
+    """
 
     operations: list[str] | None = None
+    workers: Annotated[int, Field(ge=1, le=50)] = 1
 
 
 class RawEvent(_Order):
@@ -151,7 +155,8 @@ class Admin:
         return {}
 
     def _release(self, given: object) -> dict[str, Any]:
-        return {"released": self._delivery.release(Release.model_validate(given).operations)}
+        wanted = Release.model_validate(given)
+        return {"released": self._delivery.release(wanted.operations, wanted.workers)}
 
     def _event(self, given: object) -> dict[str, Any]:
         raw = RawEvent.model_validate(given)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
@@ -70,8 +70,8 @@ class Delivery:
         else:
             self._send([event] * self._behaviour.shapes.copies)
 
-    def release(self, order: Sequence[str] | None) -> int:
-        """Lets held events go: all at once, or those named, one after another and as often as they are named."""
+    def release(self, order: Sequence[str] | None, workers: int = 1) -> int:
+        """Lets held events go: all at once, or those named, in that order and as often as they are named."""
         with self._lock:
             held = {event.operation_id: event for event in self._held}
             if order is None:
@@ -84,7 +84,9 @@ class Delivery:
         if order is None:
             self._send(chosen)
         else:
-            self._start(chosen)
+            due = iter(chosen)
+            for _ in range(workers):
+                self._start(due)
         return len(chosen)
 
     def held(self) -> list[str]:
@@ -118,14 +120,14 @@ class Delivery:
         for event in events:
             self._start([event])
 
-    def _start(self, events: Sequence[Event]) -> None:
-        """One thread, which sends these one after another."""
+    def _start(self, events: Iterable[Event]) -> None:
+        """One thread, which sends these one after another; threads may share what they take them from."""
         thread = threading.Thread(target=self._run, args=(events,), name="webhook", daemon=True)
         with self._lock:
             self._threads.append(thread)
         thread.start()
 
-    def _run(self, events: Sequence[Event]) -> None:
+    def _run(self, events: Iterable[Event]) -> None:
         for event in events:
             self._until_heard(event)
 

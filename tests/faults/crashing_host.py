@@ -1,8 +1,8 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one), or, for the number 0, right after its first COMMIT, before the answer is sent. What is imported is shared by
-all of them, so that one costs a fork instead of a start.
+as one), or, for the number 0, right after its first COMMIT, before the answer is sent; for -1 after its second, and so
+on. What is imported is shared by all of them, so that one costs a fork instead of a start.
 """
 
 import gc
@@ -36,15 +36,15 @@ def die_before_statement(number: int) -> None:
     event.listen(sa.Engine, "commit", count)
 
 
-def _die_after_commit() -> None:
-    committed = False
+def _die_after_commit(number: int) -> None:
+    left = number
 
     def note(_connection: sa.Connection) -> None:
-        nonlocal committed
-        committed = True
+        nonlocal left
+        left -= 1
 
     def look(*_: Any) -> None:  # noqa: ANN401 - likewise
-        if committed:
+        if left <= 0:
             _die()
 
     event.listen(sa.Engine, "commit", note)
@@ -59,7 +59,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
-            die_before_statement(int(line)) if int(line) else _die_after_commit()
+            die_before_statement(int(line)) if int(line) > 0 else _die_after_commit(1 - int(line))
             serve.serve(serve.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -84,7 +84,8 @@ class Purchase:
 
     @property
     def rates(self) -> list[tuple[str, str, str]]:
-        query = subscription_rates.select().where(subscription_rates.c.subscription_id == self.row.id)
+        of_this = subscription_rates.c.subscription_id == self.row.id
+        query = subscription_rates.select().where(of_this).order_by(subscription_rates.c.from_at)
         return [(row.plan_id, str(row.rate_per_user), row.currency) for row in self._rows(query)]
 
     def order(self, name: str, **given: Any) -> str:  # noqa: ANN401 - any JSON

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from ops.__main__ import main
+from shared import clock as real_clock
 from tests.support import purchases
 from tests.support.purchases import Purchase
-from tests.support.world import new_id
+from tests.support.world import FakeClock, new_id
 from tests.webhooks.test_events import tell
 
 
@@ -20,6 +21,12 @@ class Done:
     @property
     def json(self) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(self.out)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Begins at the time that the command line reads."""
+    return FakeClock(real_clock.now())
 
 
 @pytest.fixture

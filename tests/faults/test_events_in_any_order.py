@@ -1,0 +1,231 @@
+"""Whatever order, number, trouble and place events come in, both sides end alike and each operation counts once.
+
+A sample of the orders, always the same one in CI; all of them with TEST_EVERY_ORDER=1, which takes hours.
+"""
+
+import itertools
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shared.app import App, build
+from shared.settings import Settings
+from tests.faults import product
+from tests.faults.ledger import broken
+from tests.support import marketplace as marketplace_support
+from tests.support import purchases, wire
+from tests.support.marketplace import Marketplace, until
+from tests.support.purchases import Purchase
+from tests.support.wire import Wire
+
+
+EVERY = bool(os.environ.get("TEST_EVERY_ORDER"))
+SEED = int(os.environ.get("TEST_ORDER_SEED", "5" if os.environ.get("CI") else str(random.randrange(10**6))))  # noqa: S311
+WORKERS = 4
+ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe")
+GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "ChangePlan": ("change", {"plan": "seats-plus"}),
+    "ChangeQuantity": ("change", {"quantity": 9}),
+    "Cut": ("change", {"quantity": 2}),
+    "Suspend": ("suspend", {}),
+    "Reinstate": ("reinstate", {}),
+    "Renew": ("renew", {}),
+    "Unsubscribe": ("unsubscribe", {}),
+}
+TROUBLE: tuple[dict[str, Any], ...] = (
+    {"status": 404},
+    {"status": 409},
+    {"status": 500},
+    {"status": 503},
+    {"delay": 0.3},
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the customer does one after another, and in which order the events of it are told, each how often."""
+
+    history: tuple[str, ...]
+    order: tuple[int, ...]
+    copies: tuple[int, ...]
+
+    @property
+    def told(self) -> list[int]:
+        return [event for event, copies in zip(self.order, self.copies, strict=True) for _ in range(copies)]
+
+
+def can_happen(history: tuple[str, ...]) -> bool:
+    """Whether Microsoft lets it: what is suspended can only be reinstated or end, and the end is the end."""
+    status = "Subscribed"
+    for action in history:
+        if status == "Unsubscribed" or ((status == "Suspended") != (action == "Reinstate") and action != "Unsubscribe"):
+            return False
+        status = {"Suspend": "Suspended", "Reinstate": "Subscribed", "Unsubscribe": "Unsubscribed"}.get(action, status)
+    return True
+
+
+def histories() -> list[tuple[str, ...]]:
+    """Every way in which all of the six can happen, and all but the end, the reinstatement or both."""
+    without = (set[str](), {"Unsubscribe"}, {"Reinstate"}, {"Reinstate", "Unsubscribe"})
+    sets = [[each for each in ACTIONS if each not in left_out] for left_out in without]
+    return [history for actions in sets for history in itertools.permutations(actions) if can_happen(history)]
+
+
+def every_case() -> Iterator[Case]:
+    dice = random.Random(SEED)  # noqa: S311 - spreads, hides nothing
+    for history in histories():
+        for order in itertools.permutations(range(len(history))):
+            yield Case(history, order, tuple(dice.choices((1, 2, 3), k=len(order))))
+
+
+def sample(size: int) -> list[Case]:
+    if EVERY:
+        return list(every_case())
+    dice, known = random.Random(SEED), histories()  # noqa: S311 - likewise
+    return [
+        Case(
+            history,
+            tuple(dice.sample(range(len(history)), len(history))),
+            tuple(dice.choices((1, 2, 3), k=len(history))),
+        )
+        for history in dice.choices(known, k=size)
+    ]
+
+
+@pytest.fixture(scope="module")
+def way() -> Iterator[Wire]:
+    with wire.laid() as laid:
+        yield laid
+
+
+@pytest.fixture(scope="module")
+def shop(entra, way, tmp_path_factory) -> Iterator[Marketplace]:
+    folder = tmp_path_factory.mktemp("shop")
+    with marketplace_support.running(folder, entra.authority, webhook=way.url) as stand_in:
+        stand_in.order("pace", retry_seconds=0.02)
+        yield stand_in
+
+
+@pytest.fixture(scope="module")
+def environment(database_url, entra, shop) -> dict[str, str]:
+    return product.environment(database_url, entra, **purchases.marketplace_settings(shop))
+
+
+@pytest.fixture(scope="module")
+def hosts(environment, way, tmp_path_factory) -> Iterator[list[str]]:
+    logs = tmp_path_factory.mktemp("hosts")
+    with product.host(logs / "first", environment) as first, product.host(logs / "second", environment) as second:
+        way.hosts = [first, second]
+        yield way.hosts
+
+
+@pytest.fixture(scope="module")
+def here(environment) -> Iterator[App]:
+    app = build(Settings.from_env(environment))
+    yield app
+    app.engine.dispose()
+
+
+@pytest.fixture
+def buy(hosts, here, shop, entra):
+    """Makes a tenant and its purchase of five seats; so many accounts are enabled, as far as its counter says."""
+
+    def bought() -> Purchase:
+        owner = product.admin(entra, hosts[0])
+        return purchases.activated(here, shop, owner.tid)
+
+    yield bought
+    shop.stand_in.faults.clear()
+    shop.order("shapes", held=False, copies=1, revert="late")
+    shop.order("pace", ack_seconds=0.4, retry_seconds=0.02)
+
+
+def happen(bought: Purchase, action: str) -> str:
+    """Lets the customer do it; Microsoft carries out one change at a time."""
+    until(lambda: not outstanding(bought), 20)
+    name, given = GIVEN[action]
+    return bought.order(name, **given)
+
+
+def outstanding(bought: Purchase) -> list[str]:
+    operations = bought.marketplace.stats()["operations"].values()
+    return [
+        each["id"] for each in operations if each["subscription_id"] == bought.id and each["status"] == "InProgress"
+    ]
+
+
+def settled(bought: Purchase) -> None:
+    until(lambda: bought.marketplace.stats()["busy"] == 0 and not outstanding(bought), 60)
+
+
+def assert_alike(bought: Purchase, note: object) -> None:
+    """Both sides have the same, and the ledger has each operation once."""
+    told = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
+    operations = bought.marketplace.stats()["operations"].values()
+    assert bought.terms == bought.at_microsoft, note
+    assert bought.row.term_starts_at.date().isoformat() == told["term"]["startDate"][:10], note
+    assert bought.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == bought.id}, note
+    expected = {"subscribed": "active", "suspended": "suspended", "unsubscribed": "cancelled"}
+    assert bought.tenant.status == expected[bought.row.status], note
+    if bought.row.status != "unsubscribed":
+        assert bought.tenant.seat_limit == bought.row.quantity, note
+
+
+def size_of(database_url: str, postgres: int, sqlite: int) -> int:
+    return sqlite if database_url.startswith("sqlite") else postgres
+
+
+def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, shop, way, engine, database_url):
+    dice = random.Random(SEED)  # noqa: S311 - likewise
+    way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
+    shop.order("pace", ack_seconds=0)
+    for case in sample(size_of(database_url, 24, 6)):
+        bought = buy()
+        shop.order("shapes", held=True)
+        events = [happen(bought, action) for action in case.history]
+        if dice.random() < 0.5:
+            shop.order("faults", operation={**dice.choice(TROUBLE), "times": dice.randint(1, 6)})
+        shop.order("release", operations=[events[event] for event in case.told], workers=WORKERS)
+        settled(bought)
+        shop.stand_in.faults.clear()
+
+        assert_alike(bought, (SEED, case))
+    assert broken(engine) == []
+
+
+def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, database_url):
+    dice = random.Random(SEED)  # noqa: S311 - likewise
+    way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
+    for case in sample(size_of(database_url, 12, 4)):
+        bought = buy()
+        shop.order("shapes", held=False, copies=dice.randint(1, 3))
+        shop.order("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
+        for action in case.history:
+            happen(bought, action)
+        settled(bought)
+
+        assert_alike(bought, (SEED, case))
+    assert broken(engine) == []
+
+
+def test_a_cut_that_is_refused_or_comes_too_late_to_be_ends_alike(buy, shop, way, engine, entra):
+    dice = random.Random(SEED)  # noqa: S311 - likewise
+    way.dice, way.seconds, way.lose = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
+    for number in range(6):
+        bought = buy()
+        for _ in range(3):
+            colleague = product.person(entra, way.hosts[0], bought.tid)
+            assert colleague.post("sign-in").status == 200
+        shop.order("shapes", held=False, copies=dice.randint(1, 3))
+        shop.order("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
+        for action in ("Renew", "Cut", "Suspend", "Reinstate"):
+            happen(bought, action)
+        settled(bought)
+
+        assert_alike(bought, (SEED, number))
+        assert bought.tenant.seats_used == 4
+    assert broken(engine) == []
