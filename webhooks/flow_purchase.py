@@ -120,5 +120,12 @@ def _put_in_force(app: App, visit: Visit, bought: told.Subscription, price: Pric
         return
     with app.transaction() as tx:
         service_landing.put_in_force(
-            tx, visit.principal, visit.marketplace_id, terms, price, now=app.now(), new_id=app.new_id
+            tx,
+            visit.principal,
+            visit.marketplace_id,
+            terms,
+            price,
+            settings=app.settings,
+            now=app.now(),
+            new_id=app.new_id,
         )

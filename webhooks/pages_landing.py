@@ -104,7 +104,7 @@ def _active(view: View, settings: Settings) -> Reply:
         element(
             "ul",
             element("li", "Time zone, organisation, people and roles: in TimeTracker, by a super admin."),
-            element("li", *_in_the_portal("Plan, number of seats, renewal, payment and cancellation: in the ")),
+            element("li", *_in_the_portal("Plan, seats, renewal, payment and cancellation: in the ")),
         ),
     )
 
@@ -120,7 +120,11 @@ def _suspended(view: View) -> Reply:
                 "exporting and stopping a running timer work."
             ),
         ),
-        element("p", *_in_the_portal("Settle the payment in the "), " The subscription then goes on by itself."),
+        element(
+            "p",
+            *_in_the_portal("Whoever manages your subscriptions can settle the payment in the "),
+            " The subscription then goes on by itself.",
+        ),
         paragraphs("Nothing was deleted. If the payment stays open for 30 days, Microsoft ends the subscription."),
         facts(view.found.bought, view.plan),
     )
@@ -142,4 +146,4 @@ def _too_few_seats(tenant: Tenant | None, seats: int | None) -> Html | None:
 
 def _in_the_portal(text: str) -> tuple[Content, ...]:
     link = element("a", "Azure portal", href=_PORTAL, rel="noreferrer")
-    return text, link, " under SaaS, by whoever manages your subscriptions."
+    return text, link, " under SaaS."

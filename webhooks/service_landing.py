@@ -8,13 +8,15 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Actor
+from shared.billing import service as billing
+from shared.billing.service import Closing
 from shared.errors import Forbidden
 from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.settings import Settings
 from shared.subscriptions import service as subscriptions
 from shared.subscriptions import store
-from shared.subscriptions.model import Event, EventSource, Moved, Price, SubscriptionStatus, Terms
+from shared.subscriptions.model import Event, EventSource, Price, SubscriptionStatus, Terms
 from shared.tenancy import service, service_settings
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rows import NewId, NewTenant
@@ -75,25 +77,29 @@ def put_in_force(
     terms: Terms,
     price: Price | None,
     *,
+    settings: Settings,
     now: dt.datetime,
     new_id: NewId,
-) -> Moved | None:
-    """The paid plan, from now on; None when it is in force already, or nothing here waits for it.
+) -> None:
+    """The paid plan, from now on. Nothing is done when it is in force already, or nothing here waits for it.
 
     Raises:
         Conflict: the tenant pays for another one since.
     """
     known = store.find_bought(tx, marketplace_id)
     if known is None:
-        return None
+        return
     tenant = hold_tenant(tx, known.tenant_id)
     known = store.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
-        return None
+        return
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    return subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    moved = subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
+    for ended in moved.ended if moved is not None else ():  # what was agreed with the vendor before
+        billing.close_final(tx, tenant.id, ended, closing)
 
 
 def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription) -> Found:
