@@ -36,17 +36,18 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """The base: `detail` tells the caller what to do; `extra` members are added to the problem document."""
+    """The base: `title` names it, `detail` says what to do, `extra` members are added to the problem document."""
 
     status: ClassVar[HTTPStatus]
     code: str
-    title: ClassVar[str]
+    title: str
 
     def __init__(
         self,
         detail: str,
         *,
         code: str | None = None,
+        title: str | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -58,6 +59,8 @@ class ApiError(Exception):
         self.extra = dict(extra or {})
         if code is not None:
             self.code = code
+        if title is not None:
+            self.title = title
 
 
 class InvalidRequest(ApiError):

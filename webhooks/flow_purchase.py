@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
-from shared.billing.service import Closing
 from shared.errors import Conflict
 from shared.marketplace import model as told
 from shared.marketplace.flow import Flow
@@ -120,5 +119,13 @@ def _put_in_force(app: App, visit: Visit, bought: told.Subscription, price: Pric
     if terms is None or not terms.status.is_live:
         return
     with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id)
-        service_landing.put_in_force(tx, visit.principal, visit.marketplace_id, terms, price, closing=closing)
+        service_landing.put_in_force(
+            tx,
+            visit.principal,
+            visit.marketplace_id,
+            terms,
+            price,
+            settings=app.settings,
+            now=app.now(),
+            new_id=app.new_id,
+        )

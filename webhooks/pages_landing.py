@@ -6,11 +6,12 @@ from shared.http.html import Content, Html, element
 from shared.http.page import note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
+from shared.tenancy.model import Tenant
 from webhooks.flow_purchase import View
 from webhooks.pages_form import set_up_form
 from webhooks.pages_still import STILL
 from webhooks.pages_terms import counted, facts
-from webhooks.rules_landing import Found, Scene
+from webhooks.rules_landing import Scene
 from webhooks.schemas_landing import Confirmation
 from webhooks.store_visits import Visit
 
@@ -46,14 +47,14 @@ def _set_up(view: View, form: Html, *, is_wrong: bool) -> Reply:
     begins = "Nothing has been lost: confirm again, and the set-up goes on where it was." if began else None
     trial = None
     if found.tenant is not None:
-        trial = "Your organisation uses TimeTracker already. All of its time, people and settings stay as they are."
+        trial = "Your organisation uses TimeTracker already. All of its time, people and settings stay."
     return page(
         400 if is_wrong else 200,
         "Finish setting up TimeTracker" if began else "Set up TimeTracker",
         paragraphs("Thank you for buying TimeTracker. Check what you bought, and confirm to start the subscription."),
         note("good", paragraphs(trial)) if trial else None,
         note("warn", paragraphs(begins)) if begins else None,
-        _too_few_seats(found),
+        _too_few_seats(found.tenant, found.bought.quantity),
         element("h2", "What you bought"),
         facts(found.bought, view.plan),
         element("h2", "Your organisation"),
@@ -84,9 +85,11 @@ def _under_way(view: View, visit: Visit) -> Reply:
 
 
 def _active(view: View, settings: Settings) -> Reply:
-    tenant = view.found.tenant
-    assert tenant is not None, "what is in force belongs to a tenant"  # noqa: S101 - an invariant of ours
-    limit = view.found.bought.quantity
+    tenant, known = view.found.tenant, view.found.known
+    assert tenant is not None and known is not None, "what is in force is here"  # noqa: S101, PT018 - ours
+    # A change that was just accepted counts here already, while Microsoft still shows the old number.
+    limit = known.terms.quantity
+    bought = view.found.bought.model_copy(update={"quantity": limit})
     used = f"{tenant.seats_used} of {limit}" if limit is not None else f"{tenant.seats_used}, without a limit"
     home = f"{settings.azure_devops_url}/{tenant.organization}"
     more = {"Organisation": tenant.name, "Accounts in use": used, "Time zone": tenant.time_zone}
@@ -94,14 +97,14 @@ def _active(view: View, settings: Settings) -> Reply:
         200,
         "Your subscription is active",
         note("good", paragraphs("Everybody in your organisation can track time in Azure DevOps now.")),
-        _too_few_seats(view.found),
-        facts(view.found.bought, view.plan, more),
+        _too_few_seats(tenant, limit),
+        facts(bought, view.plan, more),
         element("p", element("a", "Open TimeTracker in Azure DevOps", href=home, rel="noreferrer", class_="button")),
         element("h2", "To change something"),
         element(
             "ul",
             element("li", "Time zone, organisation, people and roles: in TimeTracker, by a super admin."),
-            element("li", *_in_the_portal("Plan, number of seats, renewal, payment and cancellation: in the ")),
+            element("li", *_in_the_portal("Plan, seats, renewal, payment and cancellation: in the ")),
         ),
     )
 
@@ -117,18 +120,21 @@ def _suspended(view: View) -> Reply:
                 "exporting and stopping a running timer work."
             ),
         ),
-        element("p", *_in_the_portal("Settle the payment in the "), " The subscription then goes on by itself."),
+        element(
+            "p",
+            *_in_the_portal("Whoever manages your subscriptions can settle the payment in the "),
+            " The subscription then goes on by itself.",
+        ),
         paragraphs("Nothing was deleted. If the payment stays open for 30 days, Microsoft ends the subscription."),
         facts(view.found.bought, view.plan),
     )
 
 
-def _too_few_seats(found: Found) -> Html | None:
+def _too_few_seats(tenant: Tenant | None, seats: int | None) -> Html | None:
     """People who are here stay; both numbers are said, since nobody new gets in."""
-    seats = found.bought.quantity
-    if found.tenant is None or seats is None or found.tenant.seats_used <= seats:
+    if tenant is None or seats is None or tenant.seats_used <= seats:
         return None
-    used = counted(found.tenant.seats_used, "account", "accounts")
+    used = counted(tenant.seats_used, "account", "accounts")
     return note(
         "warn",
         paragraphs(
@@ -140,4 +146,4 @@ def _too_few_seats(found: Found) -> Html | None:
 
 def _in_the_portal(text: str) -> tuple[Content, ...]:
     link = element("a", "Azure portal", href=_PORTAL, rel="noreferrer")
-    return text, link, " under SaaS, by whoever manages your subscriptions."
+    return text, link, " under SaaS."

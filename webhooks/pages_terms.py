@@ -17,7 +17,7 @@ def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_
     told = {
         "Subscription": bought.name,
         "Plan": (plan.name if plan is not None else "") or bought.plan_id,
-        "Price": _price(plan.price if plan is not None else None, per_seat=per_seat),
+        "Price": _costs(plan, per_seat=per_seat),
         "Seats": str(bought.quantity) if per_seat else "As many people as use it",
         "Term": _term(bought),
         "Bought by": bought.purchaser.email,
@@ -33,13 +33,17 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _price(price: Price | None, *, per_seat: bool) -> str:
-    """Never more exact than it is: the Marketplace may add tax, and has the price that counts."""
-    if price is None:
+def _costs(plan: Plan | None, *, per_seat: bool) -> str:
+    """By the month. Empty where the Marketplace does not tell all of it: half a price would mislead."""
+    if plan is None or plan.price is None:
         return ""
-    amount = price.amount.normalize()
-    places = max(2, -int(amount.as_tuple().exponent))
-    return f"{price.currency} {amount:,.{places}f} for each {'seat' if per_seat else 'active user'} and month"
+    per_user = f"{_amount(plan.price)} for each {'seat' if per_seat else 'active user'} and month"
+    return f"{_amount(plan.fee)} a month, and {per_user}" if plan.fee is not None and plan.fee.amount else per_user
+
+
+def _amount(price: Price) -> str:
+    places = max(2, -int(price.amount.normalize().as_tuple().exponent))
+    return f"{price.currency} {price.amount:,.{places}f}"
 
 
 def _term(bought: Subscription) -> str:

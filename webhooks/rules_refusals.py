@@ -20,6 +20,7 @@ def unknown_purchase() -> InvalidRequest:
     return InvalidRequest(
         f"The link does not lead to a purchase: it is older than a day, or not complete. {OPEN_AGAIN}",
         code="unknown_purchase",
+        title="This link does not work any more",
     )
 
 
@@ -27,11 +28,14 @@ def over() -> NotFound:
     return NotFound(
         f"This page has been open for too long, or was opened in another browser. Nothing is lost. {OPEN_AGAIN}",
         code="visit_over",
+        title="This page is closed",
     )
 
 
 def not_signed_in() -> Forbidden:
-    return Forbidden("You are not signed in. Nothing was changed.", code="not_signed_in")
+    return Forbidden(
+        "The sign-in was not finished. Nothing was changed.", code="not_signed_in", title="You are not signed in"
+    )
 
 
 def personal_account() -> Forbidden:
@@ -39,14 +43,16 @@ def personal_account() -> Forbidden:
         "You signed in with a personal Microsoft account. TimeTracker belongs to an organisation: sign in with your "
         "work or school account.",
         code="personal_account",
+        title="Use your work or school account",
     )
 
 
 def of_another_directory() -> Forbidden:
     return Forbidden(
-        "This purchase belongs to another organisation than the one you signed in to. Nothing was changed. Sign in "
-        "with an account of the organisation that bought it.",
+        "The account you signed in with belongs to another organisation than this purchase. Nothing was changed. Sign "
+        "in with an account of the organisation that it is for.",
         code="purchase_of_another",
+        title="This is the purchase of another organisation",
     )
 
 

@@ -16,7 +16,7 @@ from shared.marketplace import model as told
 from shared.settings import Settings
 from shared.subscriptions import service as subscriptions
 from shared.subscriptions import store
-from shared.subscriptions.model import Event, EventSource, Moved, Price, SubscriptionStatus, Terms
+from shared.subscriptions.model import Event, EventSource, Price, SubscriptionStatus, Terms
 from shared.tenancy import service, service_settings
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rows import NewId, NewTenant
@@ -77,30 +77,29 @@ def put_in_force(
     terms: Terms,
     price: Price | None,
     *,
-    closing: Closing,
-) -> Moved | None:
-    """The paid plan, from `closing.now` on; None when it is in force already, or nothing here waits for it.
-
-    An agreement with the vendor ends by it, and its last month is closed.
+    settings: Settings,
+    now: dt.datetime,
+    new_id: NewId,
+) -> None:
+    """The paid plan, from now on. Nothing is done when it is in force already, or nothing here waits for it.
 
     Raises:
         Conflict: the tenant pays for another one since.
     """
     known = store.find_bought(tx, marketplace_id)
     if known is None:
-        return None
+        return
     tenant = hold_tenant(tx, known.tenant_id)
     known = store.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
-        return None
+        return
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
-    now, new_id = closing.now, closing.new_id
     event = Event(ACTIVATED, EventSource.LANDING, now)
     moved = subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
     if moved is not None:
-        billing.close_ended(tx, moved.ended, closing)
-    return moved
+        billing.close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
 
 
 def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription) -> Found:

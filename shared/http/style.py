@@ -25,6 +25,8 @@ main { background: var(--card); border: 1px solid var(--line); border-radius: .6
 h1 { font-size: 1.6rem; line-height: 1.25; font-weight: 600; margin: 0 0 .75rem }
 h2 { font-size: 1.1rem; font-weight: 600; margin: 1.75rem 0 .5rem }
 p, ul, dl { margin: 0 0 1rem }
+ul { padding-left: 1.25rem }
+li { margin-bottom: .35rem }
 a { color: var(--go) }
 dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; border-top: 1px solid var(--line) }
 dt, dd { margin: 0; padding: .55rem 1.25rem .55rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
@@ -50,6 +52,5 @@ button:hover, .button:hover { background: var(--go-over) }
 .fine { color: var(--quiet); font-size: .9rem }
 .fine:last-child { margin-bottom: 0 }
 code { font-size: .9em; overflow-wrap: anywhere }
-@media (prefers-reduced-motion: no-preference) { button, .button { transition: background .15s } }
 @media (forced-colors: active) { button, .button { border-color: currentcolor } }
 """

@@ -27,8 +27,10 @@ class Marketplace:
     Threads may share it. Activating and acknowledging twice is the same as once.
     """
 
-    def __init__(self, base: str, tokens: TokenSource, session: requests.Session) -> None:
+    def __init__(self, base: str, tokens: TokenSource, session: requests.Session, dimension: str = "") -> None:
+        """`dimension` is the one that usage is told in, where a plan has several."""
         self._http = Http(base, tokens, session)
+        self._dimension = dimension
         self.meter = Meter(self._http)
         self._tokens, self._session = tokens, session
 
@@ -36,7 +38,8 @@ class Marketplace:
     def of(cls, settings: Settings) -> Self:
         """The client that the settings describe; nothing is connected before it is used."""
         session = new_session()
-        return cls(settings.marketplace_api_url, _tokens(settings, session), session)
+        dimension = settings.marketplace_metering_dimension
+        return cls(settings.marketplace_api_url, _tokens(settings, session), session, dimension)
 
     def close(self) -> None:
         self._tokens.close()
@@ -102,7 +105,7 @@ class Marketplace:
     def plans(self, subscription_id: str, flow: Flow) -> list[Plan]:
         """What this subscription could change to; empty for an unknown one."""
         answer = self._http.send(Call("list_plans", "GET", f"{_path(subscription_id)}/listAvailablePlans"), flow)
-        return [Plan.read(each) for each in listed(answer.document(), "plans")]
+        return [Plan.read(each).told_in(self._dimension) for each in listed(answer.document(), "plans")]
 
     def change_plan(self, subscription_id: str, plan_id: str, flow: Flow) -> str:
         """Asks for another plan; the id of the operation, which the webhook will also tell of.

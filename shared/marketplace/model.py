@@ -188,7 +188,8 @@ class Price(Told):
 class Plan(Told):
     """What can be bought; `dimensions` are those that usage is told in.
 
-    `price` is that of a seat, or of the one dimension; None where there are several, or none can be read.
+    `price` is that of a seat, or of the one dimension; None where there are several, or none can be read. `fee` is what
+    a plan at a flat rate costs beside it, each month.
     """
 
     id: Needed = Field(alias="planId")
@@ -199,6 +200,12 @@ class Plan(Told):
     max_quantity: Quantity = Field(None, alias="maxQuantity")
     dimensions: Texts = ()
     price: Price | None = None
+    fee: Price | None = None
+    dimension_prices: dict[str, Price | None] = {}
+
+    def told_in(self, dimension: str) -> Self:
+        """The plan with the price of the dimension that usage is told in, where it has several."""
+        return self.model_copy(update={"price": self.dimension_prices.get(dimension, self.price)})
 
     @model_validator(mode="before")
     @classmethod
@@ -207,17 +214,25 @@ class Plan(Told):
             return told
         components = _object(told["planComponents"])
         metered, terms = _objects(components, "meteringDimensions"), _objects(components, "recurrentBillingTerms")
-        if told.get("isPricePerSeat") is True:
-            prices = [_price(each, "price") for each in terms if _text(each.get("termUnit")) == _MONTH]
-        else:
-            prices = [_price(each, "pricePerUnit") for each in metered]
-        price = prices[0] if len(prices) == 1 else None
-        return {**told, "dimensions": [each.get("id") for each in metered], "price": price}
+        monthly = [_price(each, "price") for each in terms if _text(each.get("termUnit")) == _MONTH]
+        per_unit = {each["id"]: _price(each, "pricePerUnit") for each in metered if _text(each.get("id"))}
+        is_per_seat = told.get("isPricePerSeat") is True
+        return {
+            **told,
+            "dimensions": [each.get("id") for each in metered],
+            "price": _only(monthly if is_per_seat else list(per_unit.values())),
+            "fee": None if is_per_seat else _only(monthly),
+            "dimension_prices": {} if is_per_seat else per_unit,
+        }
 
 
 def _objects(components: Any, name: str) -> list[Any]:  # noqa: ANN401 - likewise
     listed = components.get(name) if isinstance(components, dict) else None
     return [_object(each) for each in listed] if isinstance(listed, list) else []
+
+
+def _only(prices: list[Price | None]) -> Price | None:
+    return prices[0] if len(prices) == 1 else None
 
 
 def _price(told: Mapping[str, Any], name: str) -> Price | None:

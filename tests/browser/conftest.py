@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.devcloud import processes
@@ -74,7 +75,9 @@ def cloud(tmp_path_factory) -> Iterator[Cloud]:
         try:
             processes.wait_for(lambda: "Ready." in log.read_text() or process.poll() is not None, seconds=90)
             assert process.poll() is None, log.read_text()
-            yield Cloud(port)
+            cloud = Cloud(port)
+            requests.post(f"{cloud.shop}admin/pace", json={"ack_seconds": 1}, timeout=10).raise_for_status()
+            yield cloud
         finally:
             process.terminate()
             process.wait(30)

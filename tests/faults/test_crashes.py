@@ -1,83 +1,29 @@
 """kill -9 between any two statements of a request: the same request, sent again, is done once."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import pytest
-import requests
 
 from shared import clock
-from tests.devcloud import processes
 from tests.faults import product
+from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
 from tests.faults.ledger import Stored, broken
-from tests.support.world import Answer, Http, Person
+from tests.support.world import Answer, Person
 from tests.timers import late
 
 
-AFTER_COMMIT = 0
 KEY = "the-same-key"
 NOW = clock.now()
-
-
-@dataclass(frozen=True)
-class Crashing:
-    """Starts hosts that die at a chosen point, and sends them one request."""
-
-    process: subprocess.Popen[str]
-
-    def send(self, point: int, person: Person, request: Callable[[Person], Answer]) -> Answer | None:
-        """The answer of a host that dies at this point; None when it died first."""
-        with self._host(point) as base, requests.Session() as session:
-            try:
-                return request(replace(person, http=Http(base, session)))
-            except requests.ConnectionError:
-                return None
-
-    @contextmanager
-    def _host(self, point: int) -> Iterator[str]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{point}\n")
-        self.process.stdin.flush()
-        pid = int(self._told("started "))
-        try:
-            yield self._told("host ready on ")
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # it has died already
-                os.kill(pid, signal.SIGKILL)
-            assert self._told("ended ") == str(-signal.SIGKILL)
-
-    def _told(self, what: str) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith(what), line
-        return line.removeprefix(what).strip()
 
 
 @pytest.fixture(scope="module")
 def crashing(database_url, entra, tmp_path_factory) -> Iterator[Crashing]:
     log = tmp_path_factory.mktemp("crashing") / "log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.crashing_host"],
-            cwd=processes.ROOT,
-            env=processes.environment(**product.environment(database_url, entra)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        yield Crashing(process)
-        process.kill()
+    with crashing_hosts(log, product.environment(database_url, entra)) as hosts:
+        yield hosts
 
 
 def start(person: Person) -> Answer:

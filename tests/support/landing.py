@@ -26,6 +26,7 @@ from tests.support.world import FakeClock, Http, Person, new_id
 CHOICES = {"timeZone": "Europe/Berlin", "organization": "contoso"}
 LANDING = "/api/marketplace/landing"
 LANDING_CLIENT_ID = clients.LANDING.id
+LANDING_CLIENT_SECRET = str(clients.LANDING.secret)
 
 
 @dataclass

@@ -94,7 +94,7 @@ def test_whoever_cancelled_buys_again_and_finds_everything(app, marketplace, bro
     active = browser.submit(shown)
     [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
 
-    assert "stay as they are" in shown.text
+    assert "people and settings stay" in shown.text
     assert active.heading == "Your subscription is active"
     assert (tenant.plan_kind, tenant.status) == ("paid", "active")
     assert [each.status for each in rows(app, subscriptions, tenant_id=tenant.id)] == ["unsubscribed", "subscribed"]

@@ -1,0 +1,92 @@
+"""Confirmations at once, and hosts killed in the middle of one: one tenant, one activation, and a way to go on."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+import requests
+
+from shared.db.schema import subscription_events, subscriptions, tenants, users
+from tests.faults import product
+from tests.faults.crashing import crashing_hosts
+from tests.support import landing as landing_support
+from tests.support.landing import Browser, buy, rows
+from tests.support.purchases import marketplace_settings
+
+
+def at_once(calls):
+    together = threading.Barrier(len(calls))
+
+    def one(call):
+        together.wait(30)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(one, calls))
+
+
+def one_purchase(app, marketplace, subscription, firm):
+    """One tenant, one account of the buyer, one subscription in force, activated once."""
+    [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
+    assert (tenant.plan_kind, tenant.status) == ("paid", "active")
+    assert [each.role for each in rows(app, users, tenant_id=tenant.id)] == ["super_admin"]
+    assert [str(each.marketplace_id) for each in rows(app, subscriptions, tenant_id=tenant.id)] == [subscription]
+    assert [each.event_type for each in rows(app, subscription_events, tenant_id=tenant.id)] == ["Activate"]
+    assert marketplace.status(subscription) == "Subscribed"
+    return True
+
+
+@pytest.mark.parametrize("visits", [1, 2])
+def test_confirmations_at_once_are_one_activation(app, marketplace, host, firm, visits):
+    subscription, token = buy(marketplace, firm)
+    browsers = [Browser(host) for _ in range(visits)]
+    shown = [browser.open(token, firm.buyer) for browser in browsers]
+    calls = [lambda b=browser, s=page: b.submit(s) for browser, page in zip(browsers, shown, strict=True)]
+    pages = at_once(calls * (4 // visits))
+    looked = browsers[0].get(shown[0].url)
+
+    assert {page.status for page in pages} <= {200}
+    assert looked.heading == "Your subscription is active"
+    assert one_purchase(app, marketplace, subscription, firm)
+
+
+def finish(browser, url):
+    """What a buyer does who sees an error: load the page again, and confirm where it asks for it."""
+    page = browser.get(url)
+    return page if page.action is None else browser.submit(page)
+
+
+@pytest.mark.timeout(300)
+def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
+    app, marketplace, browser, entra, monkeypatch, tmp_path
+):
+    landing = {
+        "LANDING_CLIENT_ID": landing_support.LANDING_CLIENT_ID,
+        "LANDING_CLIENT_SECRET": landing_support.LANDING_CLIENT_SECRET,
+    }
+    settings = product.environment(app.settings.database_url, entra, **landing, **marketplace_settings(marketplace))
+    with crashing_hosts(tmp_path / "log", settings) as crashing:
+        for point in count(1):
+            firm = landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+            subscription, token = buy(marketplace, firm)
+            shown = browser.open(token, firm.buyer)
+            with crashing.host(point) as base:
+                survived = was_answered(browser, shown, base)
+            done = finish(browser, shown.url)
+
+            assert done.heading == "Your subscription is active", point
+            assert one_purchase(app, marketplace, subscription, firm)
+            if survived:
+                break
+
+    assert point > 15
+
+
+def was_answered(browser, shown, base):
+    fields = {**shown.fields, **landing_support.CHOICES}
+    try:
+        browser.session.post(f"{base}{shown.action}", data=fields, timeout=60, allow_redirects=False)
+    except requests.ConnectionError:
+        return False
+    return True
