@@ -68,8 +68,8 @@ class Span:
         return cls(first, last, f"{first}-to-{last}")
 
     @property
-    def is_month(self) -> bool:
-        return self.first.day == 1 and (self.last + _DAY).day == 1 and _key(self.first) == _key(self.last)
+    def is_in_one_month(self) -> bool:
+        return _key(self.first) == _key(self.last)
 
     @property
     def month_keys(self) -> tuple[int, int]:

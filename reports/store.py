@@ -100,15 +100,11 @@ def filters_of(asked: Asked) -> frozenset[Filter]:
 
 
 def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnElement[bool]]:
-    """The pieces that are asked for: one range of the index on the tenant and the month, or months."""
-    if one_month:
-        when = [_days.month_key == bindparam("first_month")]
-    else:
-        when = [
-            _days.month_key.between(bindparam("first_month"), bindparam("last_month")),
-            _days.work_date.between(bindparam("first"), bindparam("last")),
-        ]
-    return [_days.tenant_id == TENANT, *when, *(_ONLY[each] for each in Filter if each in filters)]
+    """The pieces that are asked for: one range of the index, to the day where all of them are in one month."""
+    in_months = _days.month_key.between(bindparam("first_month"), bindparam("last_month"))
+    months = _days.month_key == bindparam("first_month") if one_month else in_months
+    days = _days.work_date.between(bindparam("first"), bindparam("last"))
+    return [_days.tenant_id == TENANT, months, days, *(_ONLY[each] for each in Filter if each in filters)]
 
 
 def parameters(asked: Asked) -> dict[str, Any]:

@@ -68,13 +68,13 @@ def count_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select
 
 
 def count(tx: sa.Connection, asked: Asked) -> int:
-    chosen = count_statement(filters_of(asked), one_month=asked.span.is_month)
+    chosen = count_statement(filters_of(asked), one_month=asked.span.is_in_one_month)
     return int(tx.execute(chosen, parameters(asked)).scalar_one())
 
 
 def read(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
     """By day, person and start; not all of them are held at once, neither here nor in the driver."""
-    chosen = statement(filters_of(asked), one_month=asked.span.is_month)
+    chosen = statement(filters_of(asked), one_month=asked.span.is_in_one_month)
     for row in tx.execute(chosen, parameters(asked), execution_options={"yield_per": _BATCH}):
         yield Piece(
             date=row.work_date,

@@ -18,15 +18,16 @@ from shared.db.schema import projects, time_entry_days, users, work_items
 EVERY_ROW: Final = 2**31 - 1 - MOST_DAYS
 _BATCH: Final = 1000
 _days = time_entry_days.c
-_COLUMN: Final[dict[Group, sa.Column[Any]]] = {
-    Group.PROJECT: _days.project_id,
-    Group.USER: _days.user_id,
-    Group.WORK_ITEM: _days.work_item_id,
-    Group.DAY: _days.work_date,
+_COLUMN: Final = {
+    Group.PROJECT: "project_id",
+    Group.USER: "user_id",
+    Group.WORK_ITEM: "work_item_id",
+    Group.DAY: "work_date",
 }
+_IN_ORDER: Final = {Group.PROJECT, Group.DAY}  # the index has the projects of a day together
+_DATE: Final = (_days.month_key, _days.work_date)  # a day, in the words of the index
 _ZERO: Final[sa.ColumnElement[int]] = sa.literal_column("0", sa.Integer)
 _ONE: Final[sa.ColumnElement[int]] = sa.literal_column("1", sa.Integer)
-_MS: Final = sa.func.sum(_days.elapsed_ms, type_=sa.BigInteger).label("elapsed_ms")
 # An entry that began before the span counts on its first day.
 _COUNTS: Final = sa.case((sa.or_(_days.starts_entry == 1, _days.work_date == bindparam("first")), 1), else_=0)
 
@@ -42,7 +43,12 @@ class Sums:
 @cache
 def statement(groups: tuple[Group, ...], filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
     """Built when first asked for; there are 64 orders of groups, 8 sets of filters and 2 kinds of span."""
-    sums = _sums(where(filters, one_month=one_month), groups).subquery("sums")
+    pieces = where(filters, one_month=one_month)
+    if set(groups) <= _IN_ORDER:
+        cells = _cells(pieces, groups).cte("cells")
+        sums = _sums(cells, cells.c.n, [cells.c.work_date], [], groups).subquery("sums")
+    else:
+        sums = _sums(time_entry_days, _entries(groups), [*_DATE], pieces, groups).subquery("sums")
     shown: list[Any] = [sums.c.part, sums.c.elapsed_ms, sums.c.n, sums.c.work_date]
     order: list[Any] = [sums.c.part]
     source: sa.FromClause = sums
@@ -69,26 +75,45 @@ def statement(groups: tuple[Group, ...], filters: frozenset[Filter], *, one_mont
     return sa.select(*shown).select_from(source).order_by(*order).limit(bindparam("most", type_=sa.Integer))
 
 
-def _sums(pieces: list[sa.ColumnElement[bool]], groups: tuple[Group, ...]) -> sa.CompoundSelect[Any]:
+def _entries(groups: tuple[Group, ...]) -> sa.ColumnElement[int]:
+    """What a piece adds to the entries. Of one day an entry has one piece; over several, its first one counts."""
+    return _ONE if Group.DAY in groups else _COUNTS
+
+
+def _cells(pieces: list[sa.ColumnElement[bool]], groups: tuple[Group, ...]) -> sa.Select[Any]:
+    """The sums by day and project, which are few and come in the order of the index: the range is read once."""
+    by = [*_DATE, _days.project_id] if Group.PROJECT in groups else [*_DATE]
+    entries = _sum(_entries(groups)).label("n")
+    return sa.select(*by, _sum(_days.elapsed_ms).label("elapsed_ms"), entries).where(*pieces).group_by(*by)
+
+
+def _sums(
+    source: sa.FromClause,
+    entries: sa.ColumnElement[int],
+    day: list[sa.ColumnElement[Any]],
+    pieces: list[sa.ColumnElement[bool]],
+    groups: tuple[Group, ...],
+) -> sa.CompoundSelect[Any]:
     """The days, which are part 0, and the rows, part 1."""
-    others = [_COLUMN[group] for group in groups if group is not Group.DAY]
+    of = source.c
+    others = [of[_COLUMN[group]] for group in groups if group is not Group.DAY]
     nothing = [sa.cast(sa.null(), sa.BigInteger).label(column.name) for column in others]
-    no_day = sa.cast(sa.null(), _days.work_date.type).label("work_date")
-    # On one day an entry has one piece; over several, it is counted on the day it begins.
-    entries = sa.func.count() if Group.DAY in groups else sa.func.sum(_COUNTS)
-    work_date = _days.work_date if Group.DAY in groups else no_day
-    days = sa.select(_ZERO.label("part"), _days.work_date, *nothing, _MS, _ZERO.label("n"))
-    rows = sa.select(_ONE.label("part"), work_date, *others, _MS, entries.label("n"))
-    grouped = [_COLUMN[group] for group in groups]
-    return sa.union_all(
-        days.where(*pieces).group_by(_days.work_date),
-        rows.where(*pieces).group_by(*grouped),
-    )
+    no_day = sa.cast(sa.null(), of.work_date.type).label("work_date")
+    by_day = day if Group.DAY in groups else []
+    work_date = of.work_date if Group.DAY in groups else no_day
+    ms = _sum(of.elapsed_ms).label("elapsed_ms")
+    days = sa.select(_ZERO.label("part"), of.work_date, *nothing, ms, _ZERO.label("n"))
+    rows = sa.select(_ONE.label("part"), work_date, *others, ms, _sum(entries).label("n"))
+    return sa.union_all(days.where(*pieces).group_by(*day), rows.where(*pieces).group_by(*by_day, *others))
+
+
+def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return sa.func.sum(column, type_=sa.BigInteger)
 
 
 def read(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...], *, most: int = EVERY_ROW) -> Sums:
     """The days, and at most so many rows as they come; many are not held at once, neither here nor in the driver."""
-    chosen = statement(groups, filters_of(asked), one_month=asked.span.is_month)
+    chosen = statement(groups, filters_of(asked), one_month=asked.span.is_in_one_month)
     values = {**parameters(asked), "most": MOST_DAYS + most}
     options = {"yield_per": _BATCH} if most == EVERY_ROW else {}
     found = iter(tx.execute(chosen, values, execution_options=options))

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 
+from devcloud import postgres
 from shared import azure_devops as azure_devops_client
 from shared.app import App, use
 from shared.db.engine import make_engine
@@ -23,7 +24,6 @@ from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
-from tests.support import postgres
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra

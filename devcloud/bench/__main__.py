@@ -1,86 +1,96 @@
-"""The command of the bench: runs every part, shows the tables, and writes the page on request."""
+"""The command of the bench: runs the parts asked for, shows their tables, and writes the page on request."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from devcloud.bench import document, layers, months, pairs, tables
+from devcloud import postgres
+from devcloud.bench import document, ground
 from devcloud.bench.directory import directory
-from devcloud.bench.ground import filled
-from devcloud.bench.measure import LoadFailed, figures
+from devcloud.bench.engines import Engine, Postgres, Sqlite
+from devcloud.bench.ground import NoSpace
+from devcloud.bench.measure import LoadFailed
+from devcloud.bench.parts import PARTS, Found, Scale
 from devcloud.bench.processes import PROJECT, HostDied
+from devcloud.bench.setting import Bench
+from devcloud.postgres import NoPostgres
 from devcloud.run import NotStarted
 
 
-PAGE = PROJECT / "docs" / "performance.md"
-PAIR_AIM, MONTH_AIM_MS = 1.5, 50.0
-MONTH_AIM_ENTRIES = 1_000_000
+PAGE: Final = PROJECT / "docs" / "performance.md"
+FOLDER: Final = PROJECT / ".data" / "bench"
+EVERY: Final = ",".join(PARTS)
 
 
 def main(
+    part: Annotated[str, typer.Option(help="what to measure, separated by commas")] = EVERY,
     seconds: Annotated[float, typer.Option(help="length of each round", min=0.2, max=60)] = 3.0,
-    rounds: Annotated[int, typer.Option(help="rounds of floor and ours each", min=1, max=100)] = 7,
-    entries: Annotated[int, typer.Option(help="entries of the large tenant", min=100_000)] = 1_000_000,
+    rounds: Annotated[int, typer.Option(help="rounds of floor and ours each", min=1, max=100)] = 5,
+    entries: Annotated[int, typer.Option(help="entries of the large tenant", min=20_000)] = 1_000_000,
     *,
     quick: Annotated[bool, typer.Option("--quick", help="a smoke run: 2 short rounds, 100,000 entries")] = False,
-    write: Annotated[bool, typer.Option("--write", help="write docs/performance.md")] = False,
+    write: Annotated[bool, typer.Option("--write", help="write docs/performance.md; takes every part")] = False,
 ) -> None:
-    """Loads the host and a floor in turns, and shows what start, stop and the month's report cost."""
+    """Loads the host and a floor in turns, and shows what start, stop, reports and exports cost."""
+    chosen = [name.strip() for name in part.split(",")]
+    if not set(chosen) <= PARTS.keys():
+        raise typer.BadParameter(f"the parts are {EVERY}", param_hint="--part")
+    if write and set(chosen) != PARTS.keys():
+        raise typer.BadParameter("the page shows every part", param_hint="--write")
+    if quick:
+        seconds, rounds, entries = 0.7, 2, 100_000
+    scale = Scale(entries, [entries // 10, entries] if quick else [entries // 10, entries, entries * 10])
     console = Console()
     if not console.is_terminal:
         console.width = 150
-    if quick:
-        seconds, rounds, entries = 0.7, 2, 100_000
-    folder = PROJECT / ".data" / "bench"
     try:
-        found, verdicts = _measured(folder, seconds=seconds, rounds=rounds, entries=entries, console=console)
-    except (LoadFailed, HostDied, NotStarted) as error:
+        found, engines = _measured(chosen, scale, rounds, seconds, console)
+    except (LoadFailed, HostDied, NotStarted, NoSpace) as error:
         console.print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from None
-    for table in found.values():
-        table.show(console)
-    for verdict in verdicts:
-        console.print(verdict.replace("**", ""))
+    for each in found.values():
+        for table in each.tables.values():
+            table.show(console)
+        console.print(each.verdict.replace("**", ""))
     if write:
-        page = document.document(tables=found, rounds=rounds, pair_verdict=verdicts[0], month_verdict=verdicts[1])
-        PAGE.write_text(page)
+        PAGE.write_text(document.document(found, engines, rounds=rounds))
         console.print(f"wrote {PAGE.relative_to(PROJECT)}")
 
 
 def _measured(
-    folder: Path, *, seconds: float, rounds: int, entries: int, console: Console
-) -> tuple[dict[str, tables.Table], list[str]]:
+    chosen: list[str], scale: Scale, rounds: int, seconds: float, console: Console
+) -> tuple[dict[str, Found], list[str]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, directory() as issuing:
-        show = _shown(progress)
-        paired = pairs.run(
-            issuing, folder, rounds=rounds, seconds=seconds, progress=lambda done: show("start and stop", done)
-        )
-        cases = months.run(
-            issuing, folder, entries=entries, rounds=max(2, rounds // 2), seconds=min(seconds, 2.0), progress=show
-        )
-        large = filled(folder, entries, lambda done: show("layers", done / 2))
-        layered = layers.run(issuing, folder, month=large, calls=int(300 * seconds))
-        show("layers", 1.0)
-    one = tables.pair_ratio(paired, 1)
-    month = figures(next(each for each in cases if each.entries == entries).ours, "read").p50
-    verdicts = [
-        document.sentence("On this machine the median round has", one.median, PAIR_AIM, " times"),
-        document.sentence("By project on one connection the median is", month, MONTH_AIM_MS, " ms")
-        if entries >= MONTH_AIM_ENTRIES
-        else f"This run had {entries:,} entries and says nothing of the aim; the median is {month:.2f} ms.",
-    ]
-    found = {
-        "pairs": tables.pair_table(paired),
-        "ratios": tables.pair_ratios(paired),
-        "layers": tables.layer_table(layered),
-        "months": tables.month_table(cases),
-    }
-    return found, verdicts
+    with (
+        _engines(FOLDER, console) as engines,
+        Progress(*columns, console=console, transient=True) as progress,
+        directory() as issuing,
+    ):
+        sizes = {*(scale.sizes if "growth" in chosen else ()), *(() if chosen == ["pairs"] else (scale.entries,))}
+        needed, free = ground.space(FOLDER, engines, sorted(sizes))
+        console.print(f"Tables still to be filled, and kept: about {needed:,} MiB of {free:,} that are free.")
+        bench = Bench(issuing, FOLDER, engines, rounds, seconds, _shown(progress))
+        found = {name: measure(bench, scale) for name, measure in PARTS.items() if name in chosen}
+        return found, [each.version for each in engines]
+
+
+@contextlib.contextmanager
+def _engines(folder: Path, console: Console) -> Iterator[list[Engine]]:
+    """SQLite, and PostgreSQL where there is a server; the reason is shown where there is none."""
+    sqlite = Sqlite(folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres.kept(folder / "postgres"))
+        except NoPostgres as error:
+            console.print(f"PostgreSQL is not measured: {error}", markup=False)
+            yield [sqlite]
+        else:
+            yield [sqlite, Postgres(server)]
 
 
 def _shown(progress: Progress) -> Callable[[str, float], None]:

@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +16,9 @@ from sqlalchemy import event
 
 from devcloud.bench import ground
 from devcloud.bench.directory import Directory
+from devcloud.bench.ground import Ground
+from devcloud.bench.rows import REPORT_MONTH
+from devcloud.bench.setting import Bench
 from reports.routes import get_month_report
 from shared.app import App, build, use
 from shared.http.endpoint import Handler, respond
@@ -33,6 +35,7 @@ STATEMENTS: Final = "database: statements"
 COMMIT: Final = "database: commit"
 LAYERS: Final = (TOKEN, EDGE, WORK, STATEMENTS, COMMIT)
 WARM_UP: Final = 50
+CALLS_A_SECOND: Final = 300  # that are taken for each second of a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,11 @@ class _App(App):
             yield tx
 
 
-def run(directory: Directory, folder: Path, *, month: Path, calls: int) -> list[Layered]:
-    """Start and stop on a small database, and the month's report on a large one."""
-    measured = []
-    with _app(directory, ground.empty(folder / "layers.db")) as app:
-        token = directory.token(0)
+def run(bench: Bench, *, entries: int) -> list[Layered]:
+    """Start and stop on a small database, and the month's report on a large one; both SQLite's."""
+    measured, calls = [], int(CALLS_A_SECOND * bench.seconds)
+    token = bench.directory.token(0)
+    with _app(bench.directory, ground.empty(bench.sqlite, "layers")) as app:
         starting, stopping = _Operation(start_timer, token), _Operation(stop_timer, token)
         for number in range(WARM_UP + calls):
             keep = number >= WARM_UP
@@ -99,11 +102,13 @@ def run(directory: Directory, folder: Path, *, month: Path, calls: int) -> list[
             starting.call(app, "POST", "timers/start", body.encode(), keep=keep)
             stopping.call(app, "POST", "timers/stop", b"{}", keep=keep)
         measured += [starting.layered("start"), stopping.layered("stop")]
-    with _app(directory, month) as app:
+    bench.progress("layers", 0.5)
+    with _app(bench.directory, bench.filled(bench.sqlite, entries)) as app:
         reporting = _Operation(get_month_report, token)
         for number in range(3 + max(10, calls // 20)):
-            reporting.call(app, "GET", "reports/month", b"", keep=number >= 3, month=ground.REPORT_MONTH)  # noqa: PLR2004
+            reporting.call(app, "GET", "reports/month", b"", keep=number >= 3, month=REPORT_MONTH)  # noqa: PLR2004
         measured.append(reporting.layered("month report"))
+    bench.progress("layers", 1.0)
     return measured
 
 
@@ -154,10 +159,10 @@ def _apart(total: float, spent: Mapping[str, float]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _app(directory: Directory, database: Path) -> Iterator[_App]:
+def _app(directory: Directory, on: Ground) -> Iterator[_App]:
     from devcloud.bench.pairs import settings  # noqa: PLC0415 - one place knows the settings
 
-    plain = build(Settings.from_env(settings(directory, database)))
+    plain = build(Settings.from_env(settings(directory, on)))
     fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
     app = _App(**{**fields, "validator": _Validator(plain.validator, _App.clocks)})
     event.listen(app.engine, "do_connect", _timed_connections(_App.clocks))

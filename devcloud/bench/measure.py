@@ -61,7 +61,7 @@ def figures(rounds: Sequence[Measured], *names: str) -> Figures:
     """The rounds taken together; the latencies of several names count as one."""
     values = sorted(value for each in rounds for name in names for value in each.latencies.get(name, ()))
     seconds = sum(each.seconds for each in rounds)
-    requests = sum(len(found) for each in rounds for found in each.latencies.values())
+    requests = sum(each.answers for each in rounds)
     server, loading = sum(each.server_cpu for each in rounds), sum(each.load_cpu for each in rounds)
     foreign = sum(each.machine_cpu for each in rounds) - server - loading
     return Figures(

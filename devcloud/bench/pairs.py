@@ -1,16 +1,18 @@
 """Start and stop over HTTP, the product and the floor in turns, at several numbers of connections."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from devcloud.bench import ground
 from devcloud.bench.directory import API, EXTENSION, Directory
+from devcloud.bench.ground import Ground
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import load
 from devcloud.bench.processes import PROJECT, Host, host
+from devcloud.bench.setting import Bench
 
 
 CONNECTIONS: Final = (1, 4, 8)
@@ -29,19 +31,19 @@ class Pair:
 
 
 @contextlib.contextmanager
-def hosts(directory: Directory, database: Path) -> Iterator[tuple[Host, Host]]:
-    """The floor and the product, side by side on the same kind of host; the product's database is given."""
+def hosts(bench: Bench, on: Ground) -> Iterator[tuple[Host, Host]]:
+    """The floor and the product, side by side on the same kind of host."""
     with (
-        host(_FLOOR, floor_settings(directory, database)) as floor,
-        host(PROJECT, settings(directory, database)) as ours,
+        host(_FLOOR, floor_settings(bench, on)) as floor,
+        host(PROJECT, settings(bench.directory, on)) as ours,
     ):
         yield floor, ours
 
 
-def settings(directory: Directory, database: Path) -> Mapping[str, str]:
+def settings(directory: Directory, on: Ground) -> Mapping[str, str]:
     """What the product is told; nothing of the developer's own settings gets in."""
     return {
-        "DATABASE_URL": ground.url_of(database),
+        "DATABASE_URL": on.url,
         "ENTRA_AUTHORITY": directory.authority,
         "ENTRA_KEYS_URL": directory.keys_url,
         "ENTRA_API_CLIENT_ID": API,
@@ -51,13 +53,14 @@ def settings(directory: Directory, database: Path) -> Mapping[str, str]:
     }
 
 
-def floor_settings(directory: Directory, database: Path) -> Mapping[str, str]:
-    own = database.with_name("floor.db")
+def floor_settings(bench: Bench, on: Ground) -> Mapping[str, str]:
+    """What the floor is told; its starts and stops go to a database of its own."""
+    own, directory = bench.folder / "floor.db", bench.directory
     for old in own.parent.glob(f"{own.name}*"):
         old.unlink()
     return {
         "FLOOR_DATABASE": str(own),
-        "FLOOR_REPORT_DATABASE": str(database),
+        "FLOOR_REPORT_DATABASE": on.url,
         "FLOOR_KEYS_URL": directory.keys_url,
         "FLOOR_AUDIENCE": API,
         "FLOOR_ISSUER": directory.issuer,
@@ -65,23 +68,22 @@ def floor_settings(directory: Directory, database: Path) -> Mapping[str, str]:
     }
 
 
-def run(
-    directory: Directory, folder: Path, *, rounds: int, seconds: float, progress: Callable[[float], None]
-) -> list[Pair]:
+def run(bench: Bench) -> list[Pair]:
     """All rounds; machines drift, so the two are never further apart than one round.
 
     Raises:
         LoadFailed: an answer was wrong.
     """
-    tokens = [directory.token(number) for number in range(max(CONNECTIONS))]
-    with hosts(directory, ground.empty(folder / "pairs.db")) as (floor, ours):
+    tokens = [bench.directory.token(number) for number in range(max(CONNECTIONS))]
+    with hosts(bench, ground.empty(bench.sqlite, "pairs")) as (floor, ours):
         pairs = [Pair(connections, [], []) for connections in CONNECTIONS]
-        for number in range(rounds):
+        for number in range(bench.rounds):
             for each in pairs:
                 talks = [_talk(tokens, user) for user in range(each.connections)]
-                each.floor.append(load(floor, talks, seconds=seconds, warm_up=WARM_UP))
-                each.ours.append(load(ours, talks, seconds=seconds, warm_up=WARM_UP))
-                progress((number * len(pairs) + pairs.index(each) + 1) / (rounds * len(pairs)))
+                each.floor.append(load(floor, talks, seconds=bench.seconds, warm_up=WARM_UP))
+                each.ours.append(load(ours, talks, seconds=bench.seconds, warm_up=WARM_UP))
+                done = number * len(pairs) + pairs.index(each) + 1
+                bench.progress("start and stop", done / (bench.rounds * len(pairs)))
     return pairs
 
 

@@ -87,11 +87,25 @@ def cpu_seconds(pids: list[int]) -> float:
 
 
 def rss_mb(pids: list[int]) -> float:
+    return _memory_mb(pids, "VmRSS")
+
+
+def peak_mb(pids: list[int]) -> float:
+    """The most that was resident at once since `reset_peak`, or since they began."""
+    return _memory_mb(pids, "VmHWM")
+
+
+def reset_peak(pids: list[int]) -> None:
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _memory_mb(pids: list[int], name: str) -> float:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS"):
+                if line.startswith(f"{name}:"):
                     total += int(line.split()[1])
     return total / _MB_KB
 

@@ -9,7 +9,6 @@ from rich.table import Table as RichTable
 from devcloud.bench.layers import LAYERS, Layered
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import Figures, Ratio, figures, median_of, ratio
-from devcloud.bench.months import Case
 from devcloud.bench.pairs import Pair
 
 
@@ -53,43 +52,14 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
 def pair_ratios(pairs: Sequence[Pair]) -> Table:
     rows = []
     for each in pairs:
-        spreads = [_spread(_ratio(each, *names)) for names in (PAIR, ("start",), ("stop",))]
-        rows.append([str(each.connections), *spreads, _spread(_cpu_ratio(each.ours, each.floor))])
+        spreads = [spread(_ratio(each, *names)) for names in (PAIR, ("start",), ("stop",))]
+        rows.append([str(each.connections), *spreads, spread(_cpu_ratio(each.ours, each.floor))])
     head = ("conns", "start + stop", "start", "stop", "server CPU")
     return Table("Ours over the floor: median of the rounds (least to most)", head, rows)
 
 
 def pair_ratio(pairs: Sequence[Pair], connections: int) -> Ratio:
     return next(_ratio(each, *PAIR) for each in pairs if each.connections == connections)
-
-
-def month_table(cases: Sequence[Case]) -> Table:
-    head = (
-        "report",
-        "entries",
-        "in the month",
-        *_HEAD[1:3],
-        "p99",
-        "req/s",
-        "CPU ms/req",
-        "others",
-        "floor p50",
-        "over the floor",
-    )
-    rows = []
-    for each in cases:
-        ours, floor = figures(each.ours, "read"), figures(each.floor, "read")
-        over = ratio([median_of(one, "read") for one in each.ours], [median_of(one, "read") for one in each.floor])
-        counts = [f"{each.entries:,}", f"{each.month_rows:,}", str(each.connections)]
-        costs = [
-            f"{ours.p50:.1f}",
-            f"{ours.p99:.1f}",
-            f"{ours.rps:.0f}",
-            f"{ours.server_cpu_ms:.1f}",
-            f"{ours.foreign_share:.0%}",
-        ]
-        rows.append([each.report, *counts, *costs, f"{floor.p50:.1f}", _spread(over)])
-    return Table("The month's report over HTTP", head, rows)
 
 
 def layer_table(layered: Sequence[Layered]) -> Table:
@@ -119,5 +89,6 @@ def _cpu_ratio(ours: Sequence[Measured], floor: Sequence[Measured]) -> Ratio:
     return ratio(each_round(ours), each_round(floor))
 
 
-def _spread(of: Ratio) -> str:
+def spread(of: Ratio) -> str:
+    """The median, with the least and the most of any round."""
     return f"{of.median:.2f} ({of.least:.2f} to {of.most:.2f})"

@@ -1,14 +1,31 @@
 """The parts of the bench that could lie without falling over: its arithmetic, its checks, its data."""
 
+import io
 import json
+import subprocess
+import sys
 
 import pytest
+import sqlalchemy as sa
+import typer
+import xlsxwriter
+from typer.testing import CliRunner
 
-from devcloud.bench import ground
+from devcloud.bench import document, exports, ground, processes, rows
+from devcloud.bench.__main__ import main
+from devcloud.bench.directory import directory
+from devcloud.bench.engines import FILLED, Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import figures, median_of, percentile, ratio
+from devcloud.bench.parts import PARTS, Found, Scale
+from devcloud.bench.setting import Bench
 from devcloud.bench.tables import Table
+from shared.db.schema import metadata
+
+
+command = typer.Typer()
+command.command()(main)
 
 
 def talk() -> StartAndStop:
@@ -94,11 +111,122 @@ def test_a_row_that_is_not_as_wide_as_its_head_is_refused():
         Table("x", ("a", "b"), [["1"]])
 
 
-def test_the_data_has_as_many_entries_as_are_asked_for_and_is_made_once(tmp_path):
-    made = ground.filled(tmp_path, 5_000, lambda _: None)
-    before = made.stat().st_mtime_ns
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
+    if request.param == "sqlite":
+        return Sqlite(tmp_path)
+    return Postgres(request.getfixturevalue("postgres_server"))
 
-    assert ground.filled(tmp_path, 5_000, lambda _: None) == made
-    assert made.stat().st_mtime_ns == before
-    assert ground.month_total(made, ground.THIN_MONTH)[0] == ground.THIN_ENTRIES
-    assert 150 < ground.month_total(made, ground.REPORT_MONTH)[0] < 250
+
+def test_the_data_has_as_many_entries_as_are_asked_for_and_is_made_once(engine):
+    steps: list[float] = []
+    made = ground.filled(engine, 20_000, steps.append)
+    again: list[float] = []
+
+    assert ground.filled(engine, 20_000, again.append) == made
+    assert (len(steps) > 1, again) == (True, [1.0])
+    assert made.total("2024-12")[0] == 400
+    assert made.total("2026-06")[0] == pytest.approx(19_600 / 24, rel=0.1)
+    assert made.total("2024-01", "2026-12")[0] == 20_000
+    engine.drop(made.database)
+
+
+def test_every_engine_is_filled_with_the_same_rows_and_keeps_its_indexes_and_keys(engine):
+    made = ground.filled(engine, 20_000, lambda _: None)
+    connected = sa.create_engine(made.url)
+    inspector = sa.inspect(connected)
+    indexes = {name: {index["name"] for index in inspector.get_indexes(name)} for name in FILLED}
+    keys = {name: len(inspector.get_foreign_keys(name)) for name in FILLED}
+    connected.dispose()
+
+    assert made.total("2026-06") == (
+        sum(day[2][:7] == "2026-06" for _, day in rows.rows(20_000)),
+        sum(day[7] for _, day in rows.rows(20_000) if day[2][:7] == "2026-06"),
+    )
+    assert all({index.name for index in metadata.tables[name].indexes} <= indexes[name] for name in FILLED)
+    assert keys == {name: len(metadata.tables[name].foreign_key_constraints) for name in FILLED}
+    engine.drop(made.database)
+
+
+def test_no_person_has_two_entries_on_one_item_and_day_so_a_long_csv_is_as_long_as_the_table():
+    days = [(day[2], day[4], day[6]) for _, day in rows.rows(50_000)]
+
+    assert len(set(days)) == len(days)
+
+
+def test_tables_that_the_disk_has_no_room_for_are_refused_before_they_are_filled(tmp_path):
+    with pytest.raises(ground.NoSpace, match="MiB"):
+        ground.space(tmp_path, [Sqlite(tmp_path)], [10**13])
+
+
+def test_an_export_is_counted_and_added_up_without_the_product():
+    body = "\ufeffPerson,Milliseconds\r\nAda,5\r\nBen,7\r\n".encode()
+
+    assert exports.csv_rows(body) == (2, 12)
+
+
+def test_a_workbook_is_counted_by_the_pieces_it_lists():
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"constant_memory": True})
+    look = book.add_format({"num_format": "0"})
+    book.add_worksheet("Summary").write_row(0, 0, ["Total", 1, 2, 3, 4])
+    details = book.add_worksheet("Details")
+    details.write_row(0, 0, ["Date", "Person", "E-mail", "Project", "Work item"])
+    for row in (1, 2, 3):
+        details.write_string(row, 0, "2026-06-01")
+        details.write_number(row, 4, 17, look)
+    details.write_string(4, 4, "")
+    book.close()
+
+    assert exports.workbook_rows(file.getvalue()) == (3, None)
+
+
+def test_the_peak_of_a_process_is_forgotten_on_request():
+    taking = "b = bytearray(60 * 2**20); del b; print('ready', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", taking], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        before = processes.peak_mb([process.pid])
+        processes.reset_peak([process.pid])
+        after = processes.peak_mb([process.pid])
+        process.communicate(b"\n")
+
+    assert before > 60
+    assert after < before - 50
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory, postgres_server):
+    folder = tmp_path_factory.mktemp("bench")
+    with directory() as issuing:
+        yield Bench(issuing, folder, [Sqlite(folder), Postgres(postgres_server)], 1, 0.2, lambda _step, _done: None)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_each_part_measures_every_engine_it_is_about_on_little_data(bench, name):
+    found = PARTS[name](bench, Scale(20_000, [20_000, 40_000]))
+    shown = "\n".join(table.markdown() for table in found.tables.values())
+
+    assert ("PostgreSQL" in shown) is (name in {"months", "growth", "exports"})
+    assert {"pairs": "**ours**", "layers": "statements", "exports": "workbook"}.get(name, "1,9") in shown
+
+
+def test_the_page_shows_every_part_and_its_verdict():
+    table = Table("x", ("a", "b"), [["1", "2"]])
+    names = {"pairs": ("pairs", "ratios")}
+    found = {part: Found(dict.fromkeys(names.get(part, (part,)), table), f"{part} held.") for part in PARTS}
+    page = document.document(found, ["SQLite 3", "PostgreSQL 15"], rounds=3)
+
+    assert page.count("| 1 | 2 |") == 6
+    assert all(f"{part} held." in page for part in PARTS if part != "layers")
+    assert "PostgreSQL 15" in page
+    assert max(map(len, page.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["--part", "x"], "the parts are"), (["--part", "pairs", "--write"], "every part")]
+)
+def test_a_wrong_part_and_a_page_of_some_parts_are_refused(words, told):
+    refused = CliRunner().invoke(command, words)
+
+    assert refused.exit_code == 2
+    assert told in refused.output

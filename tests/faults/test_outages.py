@@ -12,13 +12,13 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+from devcloud import postgres
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
 from tests.conftest import migrate
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, broken
 from tests.faults.product import via
-from tests.support import postgres
 from tests.support.world import Answer, Http, Person, new_id
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from reports.rules import Group, Span
 from reports.service_tally import Tally
 from reports.store import Asked
 from reports.tables_summary import Heading
+from shared.db.schema import metadata
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 
 
@@ -164,18 +166,34 @@ def test_the_days_of_a_span_are_all_between_its_ends(span):
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "is_month"),
+    ("first", "last", "is_in_one"),
     [
         ("2026-11-01", "2026-11-30", True),
-        ("2028-02-01", "2028-02-29", True),
-        ("2026-11-01", "2026-11-29", False),
-        ("2026-11-02", "2026-11-30", False),
-        ("2026-11-01", "2026-12-31", False),
+        ("2028-02-29", "2028-02-29", True),
+        ("2026-11-02", "2026-11-08", True),
+        ("2026-10-31", "2026-11-01", False),
         ("2025-12-01", "2026-12-31", False),
     ],
 )
-def test_days_that_are_one_whole_month_are_known_as_one(first, last, is_month):
-    assert Span.days(dt.date.fromisoformat(first), dt.date.fromisoformat(last)).is_month is is_month
+def test_days_of_one_month_are_known_as_such(first, last, is_in_one):
+    assert Span.days(dt.date.fromisoformat(first), dt.date.fromisoformat(last)).is_in_one_month is is_in_one
+
+
+@pytest.mark.parametrize("groups", [(Group.PROJECT,), (Group.DAY,), (Group.DAY, Group.PROJECT)])
+def test_sums_by_day_and_project_come_in_the_order_of_the_index_without_sorting(tmp_path, groups):
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/plan.db")
+    metadata.create_all(engine)
+    statement = store_sums.statement(groups, frozenset(), one_month=True)
+    text = str(statement.compile(engine))
+    with engine.connect() as tx:
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?")).all()
+    engine.dispose()
+    steps = [row[-1] for row in plan]
+    reading = next(number for number, step in enumerate(steps) if "time_entry_days" in step)
+
+    assert "COVERING INDEX ix_time_entry_days_report (tenant_id=? AND month_key=? AND work_date>?" in steps[reading]
+    assert sum("time_entry_days" in step for step in steps) == 1
+    assert "TEMP B-TREE" not in steps[reading + 1]
 
 
 MANY = 20_000

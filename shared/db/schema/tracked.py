@@ -99,7 +99,7 @@ time_entry_days = sa.Table(
     ForeignKey(["tenant_id", "entry_id"], ["time_entries.tenant_id", "time_entries.id"]),
     CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
 )
-# Every grouping of a month's report is one range of this index, which holds all that a report adds up.
+# A report is one range of this index, which holds all that it adds up, with the days and their projects in order.
 Index(
     "ix_time_entry_days_report",
     *(
@@ -107,9 +107,9 @@ Index(
         for name in (
             "tenant_id",
             "month_key",
+            "work_date",
             "project_id",
             "user_id",
-            "work_date",
             "work_item_id",
             "elapsed_ms",
             "starts_entry",

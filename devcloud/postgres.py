@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: the one that is given, Debian's own, or the one in a pip wheel."""
+"""A PostgreSQL server for tests and the bench: the one that is given, Debian's own, or the one in a pip wheel."""
 
 import importlib.util
 import os
@@ -74,25 +74,34 @@ def _as_somebody_else(folder: Path) -> list[str]:
 
 
 class Local:
-    """A server of our own, which can be made to crash and started again on the same port."""
+    """A server of our own, which can be made to crash and started again on the same port.
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    What is in the folder from before is kept. Only with `durable` does a commit wait for the disk.
+    """
+
+    def __init__(self, programs: Path, folder: Path, *, durable: bool = False) -> None:
         self._run_as = _as_somebody_else(folder)
         self._programs, self._data, self._port = programs, folder / "data", _free_port()
+        self._durable = durable
         owner = ("-U", "timetracker", "-A", "trust")
-        _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
+        if not self._data.exists():
+            _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
 
     @property
     def url(self) -> str:
         return f"postgresql+psycopg://timetracker@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        options = f"-p {self._port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
+        sync = "" if self._durable else "-c fsync=off"
+        options = f"-p {self._port} -h 127.0.0.1 -k '' {sync} -c max_connections=200"
         self._control("-l", self._data / "log", "-o", options, "start")
 
     def crash(self) -> None:
         """Ends it at once, with everybody's connections, as the loss of the machine would."""
         self._control("-m", "immediate", "stop")
+
+    def stop(self) -> None:
+        self._control("-m", "fast", "stop")
 
     def _control(self, *words: str | Path) -> None:
         _run(*self._run_as, self._programs / "pg_ctl", "-D", self._data, "-w", *words)
@@ -113,6 +122,34 @@ def local() -> Iterator[Local]:
 
 
 @contextmanager
+def kept(folder: Path) -> Iterator[str]:
+    """The URL of a server whose databases stay in the folder for the next time: the given one, or a durable one there.
+
+    Raises:
+        NoPostgres: as of `local`, or its own user cannot reach the folder.
+    """
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    programs = _debian_programs() or _wheel_programs()
+    if programs is None:
+        raise NoPostgres("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        server = Local(programs, folder, durable=True)
+        with suppress(subprocess.CalledProcessError):  # one that outlived its bench would hold the folder
+            server.stop()
+        server.start()
+    except subprocess.CalledProcessError as error:
+        raise NoPostgres(f"PostgreSQL does not start: {error.stderr.decode().strip().splitlines()[-1]}") from error
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@contextmanager
 def _running(programs: Path) -> Iterator[Local]:
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as name:
         server = Local(programs, Path(name))
@@ -125,7 +162,7 @@ def _running(programs: Path) -> Iterator[Local]:
 
 
 def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True, cwd="/")
+    subprocess.run(command, check=True, capture_output=True, cwd="/")  # noqa: S603 - our own commands
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""The exports of the floor: the bytes of the product's CSV, and a workbook that only lists what the product's lists."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import xlsxwriter
+
+
+LINES = """
+SELECT u.display_name, u.email, p.name, d.work_item_id, i.type, i.title, i.assignee_name, i.state,
+    CAST(d.work_date AS TEXT), d.ms, d.n
+FROM (
+    SELECT user_id, project_id, work_item_id, work_date, sum(elapsed_ms) AS ms, count(*) AS n FROM time_entry_days
+    WHERE tenant_id = 1 AND month_key BETWEEN ? AND ? AND work_date BETWEEN ? AND ?
+    GROUP BY user_id, project_id, work_item_id, work_date
+) AS d
+JOIN users u ON u.id = d.user_id
+JOIN projects p ON p.id = d.project_id
+JOIN work_items i ON i.tenant_id = 1 AND i.organization_key = 'contoso' AND i.work_item_id = d.work_item_id
+ORDER BY lower(u.display_name), u.email, d.user_id, lower(p.name), d.project_id, d.work_item_id, d.work_date
+"""
+PIECES = """
+SELECT CAST(d.work_date AS TEXT), u.display_name, u.email, p.name, d.work_item_id, i.type, i.title, i.state,
+    CAST(e.started_at AS TEXT), CAST(e.stopped_at AS TEXT), d.elapsed_ms, e.source
+FROM time_entry_days d
+JOIN time_entries e ON e.id = d.entry_id
+JOIN users u ON u.id = d.user_id
+JOIN projects p ON p.id = d.project_id
+JOIN work_items i ON i.tenant_id = 1 AND i.organization_key = 'contoso' AND i.work_item_id = d.work_item_id
+WHERE d.tenant_id = 1 AND d.month_key BETWEEN ? AND ? AND d.work_date BETWEEN ? AND ?
+ORDER BY d.work_date, lower(u.display_name), d.user_id, e.started_at, d.entry_id
+"""
+_HEAD = "Person,E-mail,Project,Work item,Type,Title,Assignee,State,Date,Hours,Milliseconds,Entries\r\n"
+Rows = Iterable[tuple[Any, ...]]
+
+
+def lines(rows: Rows) -> bytes:
+    """The CSV by person, project, work item and day."""
+    with tempfile.SpooledTemporaryFile(2**20) as spool:
+        out = io.TextIOWrapper(spool, encoding="utf-8-sig", newline="")
+        out.write(_HEAD)
+        csv.writer(out, lineterminator="\r\n").writerows(
+            (*cells, f"{Decimal(int(ms)) / 3_600_000:.4f}", ms, entries) for *cells, ms, entries in rows
+        )
+        out.flush()
+        spool.seek(0)
+        body = spool.read()
+        out.detach()
+    return body
+
+
+def book(rows: Rows) -> bytes:
+    """One sheet with a row for each piece; no sums, formats or charts."""
+    with tempfile.TemporaryFile() as file:
+        made = xlsxwriter.Workbook(file, {"constant_memory": True})
+        sheet = made.add_worksheet("Details")
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+        made.close()
+        file.seek(0)
+        return file.read()

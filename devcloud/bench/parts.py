@@ -1,0 +1,116 @@
+"""The parts of a bench: each measures one thing, and says in tables and in a sentence what it found."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from devcloud.bench import exports, layers, months, pairs, tables, tables_reports
+from devcloud.bench.measure import figures
+from devcloud.bench.setting import Bench
+from devcloud.bench.tables import Table
+
+
+PAIR_AIM, MONTH_AIM_MS = 1.5, 50.0
+AIM_ENTRIES: Final = 1_000_000
+SECONDS_AIM: Final = {"CSV": 10.0, "workbook": 20.0}
+PEAK_AIM_MB: Final = {"CSV": 100.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large the tenant is, and the tables in which its growth is looked at."""
+
+    entries: int
+    sizes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The tables of a part by the names that the page has for them, and what they say of the aims."""
+
+    tables: dict[str, Table]
+    verdict: str
+
+
+def pairs_part(bench: Bench, _scale: Scale) -> Found:
+    paired = pairs.run(bench)
+    one = tables.pair_ratio(paired, 1)
+    verdict = sentence("On this machine the median round has", one.median, PAIR_AIM, " times")
+    return Found({"pairs": tables.pair_table(paired), "ratios": tables.pair_ratios(paired)}, verdict)
+
+
+def layers_part(bench: Bench, scale: Scale) -> Found:
+    return Found({"layers": tables.layer_table(layers.run(bench, entries=scale.entries))}, "")
+
+
+def months_part(bench: Bench, scale: Scale) -> Found:
+    cases = months.run(bench, entries=scale.entries)
+    said = []
+    for case in cases:
+        if case.report == months.BY_PROJECT and case.connections == 1:
+            what = f"On {case.engine} the median by project on one connection is"
+            said.append(sentence(what, _p50(case), MONTH_AIM_MS, " ms"))
+    if scale.entries < AIM_ENTRIES:
+        said.append(f"The tenant had {scale.entries:,} entries, which says nothing of the aim.")
+    return Found({"months": tables_reports.month_table(cases)}, "\n".join(said))
+
+
+def growth_part(bench: Bench, scale: Scale) -> Found:
+    cases = months.growth(bench, sizes=scale.sizes)
+    said = [_grown([case for case in cases if case.engine == engine.name], engine.name) for engine in bench.engines]
+    return Found({"growth": tables_reports.growth_table(cases)}, "\n".join(said))
+
+
+def exports_part(bench: Bench, scale: Scale) -> Found:
+    found = exports.run(bench, entries=scale.entries)
+    said = [line for each in found for line in _exported(each)]
+    if scale.entries < AIM_ENTRIES:
+        said.append(f"With {scale.entries:,} entries the exports were shorter than the aims are for.")
+    return Found({"exports": tables_reports.export_table(found)}, "\n".join(said))
+
+
+PARTS: Final[dict[str, Callable[[Bench, Scale], Found]]] = {
+    "pairs": pairs_part,
+    "layers": layers_part,
+    "months": months_part,
+    "growth": growth_part,
+    "exports": exports_part,
+}
+
+
+def sentence(what: str, value: float, aim: float, unit: str) -> str:
+    """Whether an aim is met, in plain words."""
+    held = "met" if value <= aim else "**missed**"
+    return f"{what} {value:.2f}{unit}: {held}."
+
+
+def _grown(cases: Sequence[months.Case], engine: str) -> str:
+    """The longest month beside one of a tenth of its rows, and a thin month in the largest table and the smallest."""
+    longest = [max(of_size, key=_rows) for _, of_size in itertools.groupby(cases, lambda case: case.entries)]
+    shorter, longer = longest[-2:]
+    thin = [case for case in cases if case.month_rows == min(map(_rows, cases))]
+    more, wider = longer.month_rows / shorter.month_rows, thin[-1].entries / thin[0].entries
+    longer_takes, wider_takes = _p50(longer) / _p50(shorter), _p50(thin[-1]) / _p50(thin[0])
+    return (
+        f"On {engine} a month of {more:.1f} times as many rows takes {longer_takes:.1f} times as long; the same\n"
+        f"{thin[0].month_rows:,} rows in a table of {wider:.0f} times the size take {wider_takes:.2f} times as long."
+    )
+
+
+def _p50(case: months.Case) -> float:
+    return figures(case.ours, "read").p50
+
+
+def _rows(case: months.Case) -> int:
+    return case.month_rows
+
+
+def _exported(export: exports.Export) -> list[str]:
+    what = f"On {export.engine} a {export.kind} of {export.rows:,} rows"
+    said = [sentence(f"{what} takes a median of", export.seconds, SECONDS_AIM[export.kind], " s")]
+    if export.kind in PEAK_AIM_MB:
+        peak = max(each.peak_mb for each in export.ours)
+        whole = f" MB more at the peak than at rest, in all {peak:.0f} MB"
+        said.append(sentence("Its process has", export.above_rest_mb, PEAK_AIM_MB[export.kind], whole))
+    return said
