@@ -18,9 +18,10 @@ VOID = {"input", "link", "meta"}
 class Nesting(HTMLParser):
     """Complains of elements that are not closed, or in the wrong order."""
 
-    def __init__(self, html):
+    def __init__(self, html: str) -> None:
         super().__init__()
-        self.open, self.wrong = [], []
+        self.open: list[str] = []
+        self.wrong: list[str] = []
         self.feed(html)
         self.wrong += self.open
 
@@ -79,7 +80,7 @@ def test_headings_go_down_one_by_one(pages):
         levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
 
         assert levels[0] == 1
-        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_a_page_fetches_nothing_and_runs_nothing(pages):

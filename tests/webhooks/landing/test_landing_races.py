@@ -59,7 +59,7 @@ def finish(browser, url):
 
 @pytest.mark.timeout(300)
 def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
-    app, marketplace, browser, entra, monkeypatch, tmp_path
+    app, marketplace, browser, entra, *, monkeypatch, tmp_path
 ):
     landing = {
         "LANDING_CLIENT_ID": landing_support.LANDING_CLIENT_ID,

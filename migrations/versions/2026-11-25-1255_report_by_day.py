@@ -4,7 +4,7 @@ from alembic import op
 
 
 revision = "5b1f0c7e9a42"
-down_revision = "8943dd02a48d"
+down_revision = "ffec60c1d459"
 
 _NAME = "ix_time_entry_days_report"
 _SUMMED = ["work_item_id", "elapsed_ms", "starts_entry"]
