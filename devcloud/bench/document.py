@@ -84,7 +84,7 @@ has that list and nothing else. Memory is what of the server's process is reside
 
 {exports}
 
-Aims: a CSV of 100,000 rows within 10 s and 100 MB on top of the process at rest, a workbook of 50,000 rows within 20 s.
+Aims: a CSV of 100,000 rows within 10 s and 100 MB more than at rest, a workbook of 50,000 rows within 20 s.
 {exports_verdict}
 """
 

@@ -52,10 +52,10 @@ def host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
     finally:
         process.terminate()
         try:
-            process.wait(_STOP_SECONDS)
+            process.communicate(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def _port(process: subprocess.Popen[bytes]) -> int:
