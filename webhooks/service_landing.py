@@ -14,9 +14,9 @@ from shared.errors import Forbidden
 from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.settings import Settings
-from shared.subscriptions import service as subscriptions
 from shared.subscriptions import store
 from shared.subscriptions.model import Event, EventSource, Price, SubscriptionStatus, Terms
+from shared.subscriptions.service import begin, move
 from shared.tenancy import service, service_settings
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rows import NewId, NewTenant
@@ -67,7 +67,7 @@ def prepare(
             raise Forbidden("Ask a super admin of your organisation to confirm the purchase.", code="role_required")
         buyer = service.admit_buyer(tx, tenant, principal, now=now, new_id=new_id)
         _change_settings(tx, buyer, choices, now=now, new_id=new_id)
-    subscriptions.begin(tx, tenant, uuid.UUID(bought.id), terms, now=now)
+    begin(tx, tenant, uuid.UUID(bought.id), terms, now=now)
 
 
 def put_in_force(
@@ -96,7 +96,7 @@ def put_in_force(
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = subscriptions.move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    moved = move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
     closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
     if moved is not None:
         billing.close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 import requests
 
+from shared import clock as real_clock
 from shared.db.schema import subscription_events, subscriptions, tenants, users
 from tests.faults import product
 from tests.faults.crashing import crashing_hosts
@@ -57,28 +58,37 @@ def finish(browser, url):
     return page if page.action is None else browser.submit(page)
 
 
-@pytest.mark.timeout(300)
-def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
-    app, marketplace, browser, entra, *, monkeypatch, tmp_path
-):
+@pytest.fixture
+def crashing(app, entra, marketplace, tmp_path):
+    """Hosts on the same database, Entra and Marketplace."""
     landing = {
         "LANDING_CLIENT_ID": landing_support.LANDING_CLIENT_ID,
         "LANDING_CLIENT_SECRET": landing_support.LANDING_CLIENT_SECRET,
     }
     settings = product.environment(app.settings.database_url, entra, **landing, **marketplace_settings(marketplace))
-    with crashing_hosts(tmp_path / "log", settings) as crashing:
-        for point in count(1):
-            firm = landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
-            subscription, token = buy(marketplace, firm)
-            shown = browser.open(token, firm.buyer)
-            with crashing.host(point) as base:
-                survived = was_answered(browser, shown, base)
-            done = finish(browser, shown.url)
+    with crashing_hosts(tmp_path / "log", settings) as hosts:
+        yield hosts
 
-            assert done.heading == "Your subscription is active", point
-            assert one_purchase(app, marketplace, subscription, firm)
-            if survived:
-                break
+
+@pytest.mark.timeout(300)
+def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
+    app, marketplace, browser, crashing, monkeypatch
+):
+    every = 1 if app.engine.dialect.name == "sqlite" else 3  # the points are the same ones
+    for point in count(1, every):
+        app.now.at = real_clock.now()  # Entra's tokens are of now
+        firm = landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+        subscription, token = buy(marketplace, firm)
+        shown = browser.open(token, firm.buyer)
+        assert shown.heading == "Set up TimeTracker", shown.text
+        with crashing.host(point) as base:
+            survived = was_answered(browser, shown, base)
+        done = finish(browser, shown.url)
+
+        assert done.heading == "Your subscription is active", point
+        assert one_purchase(app, marketplace, subscription, firm)
+        if survived:
+            break
 
     assert point > 15
 
