@@ -35,7 +35,8 @@ QUERIES = {
 PEOPLE = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.USER)
 ABOUT_SOMEBODY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("users/{id}")]
 ABOUT_AN_ENTRY = [name for name in PEOPLE if OPERATIONS[name].path.startswith("entries/{id}")]
-OWN_CHECK = {"receive_marketplace_event"}  # of another token than people have: tests/webhooks
+# Of another token than people have, or of a visit to the landing page: tests/webhooks.
+OWN_CHECK = {"receive_marketplace_event"} | {each.id for each in OPERATIONS.values() if each.for_browser}
 TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.access >= Access.TOKEN)
 
 

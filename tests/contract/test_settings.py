@@ -86,6 +86,21 @@ def test_half_a_marketplace_is_refused(name):
         Settings.from_env({**SAMPLE, name: ""})
 
 
+@pytest.mark.parametrize("name", ["LANDING_CLIENT_ID", "LANDING_CLIENT_SECRET"])
+def test_half_a_landing_page_is_refused(name):
+    with pytest.raises(SettingsError, match="LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both"):
+        Settings.from_env({**SAMPLE, name: ""})
+
+
+def test_the_landing_page_needs_the_marketplace_and_a_client_and_never_shows_its_secret():
+    names = [name for name in SAMPLE if name.startswith("LANDING_")]
+    off = Settings.from_env({name: value for name, value in SAMPLE.items() if name not in names})
+    on = Settings.from_env(SAMPLE)
+
+    assert (off.landing_page_is_on, on.landing_page_is_on) == (False, True)
+    assert SAMPLE["LANDING_CLIENT_SECRET"] not in repr(on)
+
+
 def test_without_its_names_the_marketplace_is_off_and_its_secret_is_never_shown():
     names = [name for name in SAMPLE if name.startswith("MARKETPLACE_")]
     off = Settings.from_env({name: value for name, value in SAMPLE.items() if name not in names})

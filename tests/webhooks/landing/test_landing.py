@@ -4,8 +4,19 @@ import datetime as dt
 from decimal import Decimal
 
 from privacy.jobs import remove_expired
-from shared.db.schema import landing_visits, subscription_events, subscription_rates, subscriptions, tenants
+from shared.db.schema import (
+    billing_records,
+    landing_visits,
+    subscription_events,
+    subscription_rates,
+    subscriptions,
+    tenants,
+)
+from shared.subscriptions.model import Price
+from shared.subscriptions.service import agree
+from shared.tenancy.store import read_tenant
 from tests.support.landing import CHOICES, buy, rows, sign_up
+from webhooks.rules_visits import browser_of, cookie_of
 
 
 def tenant_row(app, firm):
@@ -156,3 +167,33 @@ def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm,
     remove_expired(None)
 
     assert rows(app, landing_visits, entra_tenant_id=firm.key) == []
+
+
+def test_whoever_had_an_agreement_with_the_vendor_pays_by_the_marketplace_and_the_agreement_is_closed(
+    app, marketplace, browser, firm, member
+):
+    sign_up(member(firm.buyer))
+    tenant_id = tenant_row(app, firm).id
+    with app.transaction() as tx:
+        agree(tx, read_tenant(tx, tenant_id), "agreed", None, Price(Decimal(4), "EUR"), now=app.now())
+    _, token = buy(marketplace, firm)
+    active = browser.submit(browser.open(token, firm.buyer))
+    bought = rows(app, subscriptions, tenant_id=tenant_id)
+
+    assert active.heading == "Your subscription is active"
+    assert [(each.plan_id, each.status) for each in bought] == [("agreed", "unsubscribed"), ("paid", "subscribed")]
+    assert [each.subscription_id for each in rows(app, billing_records, tenant_id=tenant_id)] == [bought[0].id]
+
+
+def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser, firm):
+    _, token = buy(marketplace, firm, plan="gold")
+
+    assert "USD 49.00 a month, and USD 5.00 for each active user and month" in browser.open(token, firm.buyer).text
+
+
+def test_the_cookie_is_secure_where_the_request_was():
+    parts = [part.strip() for part in cookie_of("x" * 43, is_secure=True).split(";")]
+
+    assert "Secure" in parts
+    assert browser_of(f"other=1; {parts[0]}; more=2") == "x" * 43
+    assert [browser_of(each) for each in (None, "", "timetracker_landing=short", "other=1")] == [None] * 4
