@@ -11,8 +11,8 @@ from shared.log import get_logger
 from shared.marketplace.flow import within
 from shared.usage.flow import meter_of
 from shared.usage.model import Alarm
-from shared.usage.rules import TAKEN_FOR
-from shared.usage.store import accepted_beside
+from shared.usage.rules import TAKEN_FOR, accepted_among
+from shared.usage.store import beside
 
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
     day = entry.owed.usage.slot.date()
     listing = meter.usage(day, day, within(_SECONDS))
     with app.transaction(reads_only=True) as tx:
-        others = accepted_beside(tx, entry.owed)
+        others = accepted_among(beside(tx, entry.owed))
     require_untaken(entry, listing.of(entry.owed.usage), others)
 
 

@@ -139,8 +139,17 @@ class _Run:
         self.sent.waiting += len(owed)
 
     def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
+        """Those that are clear come first: they tell what of the meter's list the others may be."""
         now = self.app.now()
-        verdicts = [(each, self._verdict(each, results.get(each.usage.key), now)) for each in owed]
+        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in owed]
+        clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
+        if clear:
+            self._keep(clear, now)
+        for each, found in verdicts:
+            if rules.may_have_arrived(each, found):
+                self._keep([(each, self._after_look(each, found, now))], now)
+
+    def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
         with self.app.transaction() as tx:
             mine = [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
         for each, verdict in mine:
@@ -148,10 +157,7 @@ class _Run:
             if verdict.alarm is not None:
                 get_logger().error(verdict.alarm.value, tenant=str(each.tenant), code=verdict.word)
 
-    def _verdict(self, owed: Owed, result: UsageResult | None, now: dt.datetime) -> Verdict:
-        found = rules.verdict(owed, result, now)
-        if not rules.may_have_arrived(owed, found):
-            return found
+    def _after_look(self, owed: Owed, found: Verdict, now: dt.datetime) -> Verdict:
         day = owed.usage.slot.date()
         try:
             listing = self.meter.usage(day, day, self._flow())
@@ -160,8 +166,8 @@ class _Run:
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
         with self.app.transaction(reads_only=True) as tx:
-            others = store.accepted_beside(tx, owed)
-        return rules.after_look(owed, found, listed=listing.of(owed.usage), others=others)
+            beside = store.beside(tx, owed)
+        return rules.after_look(owed, found, listed=listing.of(owed.usage), beside=beside, now=now)
 
     def _flow(self) -> Flow:
         """Of one call, inside that of the run."""

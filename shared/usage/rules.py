@@ -1,6 +1,7 @@
 """Decides what the meter's answer makes of a usage event: pure."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -12,6 +13,7 @@ from shared.usage.model import Alarm, Owed, UsageState, Verdict
 TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused
 UNTOLD: Final = "NotTold"
 LISTED: Final = "Listed"
+_OPEN: Final = {UsageState.PENDING, UsageState.HELD}
 _REFUSED: Final = {"ResourceNotFound", "ResourceNotAuthorized", "InvalidDimension", "InvalidQuantity", "BadArgument"}
 
 
@@ -62,8 +64,32 @@ def may_have_arrived(owed: Owed, found: Verdict) -> bool:
     return found.state is UsageState.ALARM and found.alarm is not Alarm.CONFLICT and owed.attempts > 1
 
 
-def after_look(owed: Owed, found: Verdict, *, listed: Decimal, others: int) -> Verdict:
-    """`listed` is what the meter has for the day, `others` what the day's other accepted events come to."""
-    if listed - others == owed.usage.quantity:
-        return Verdict(UsageState.ACCEPTED, LISTED)
-    return found if listed == others else replace(found, alarm=Alarm.CONFLICT)
+def accepted_among(beside: Iterable[Owed]) -> int:
+    return sum(each.usage.quantity for each in beside if each.state is UsageState.ACCEPTED)
+
+
+def after_look(owed: Owed, found: Verdict, *, listed: Decimal, beside: Sequence[Owed], now: dt.datetime) -> Verdict:
+    """What an event that would be given up becomes, by what the meter has for its day.
+
+    `beside` are the other events of the subscription, dimension and day. What is listed and not accepted belongs to
+    those that were tried without a clear answer. Which of them does not matter where several fit, as long as they add
+    up to it: what is charged, and what is owed still, is the same.
+    """
+    unsure = [each for each in beside if each.state in _OPEN and each.attempts > 0]
+    if any(each.claimed_until not in {None, owed.claimed_until} and each.claimed_until > now for each in unsure):
+        return Verdict(UsageState.PENDING, found.word)  # somebody sends one of them right now
+    unclaimed = listed - accepted_among(beside)
+    arrived = _making(unclaimed, sorted((each.id, each.usage.quantity) for each in (*unsure, owed)))
+    if arrived is None:
+        return replace(found, alarm=Alarm.CONFLICT)
+    return Verdict(UsageState.ACCEPTED, LISTED) if owed.id in arrived else found
+
+
+def _making(total: Decimal, parts: Iterable[tuple[int, int]]) -> frozenset[int] | None:
+    """The rows, of pairs of a row and its quantity, that add up to a total; None when none do."""
+    found: dict[int, frozenset[int]] = {0: frozenset()}
+    for row, quantity in parts:
+        for amount, rows in list(found.items()):
+            if amount + quantity <= total:
+                found.setdefault(amount + quantity, rows | {row})
+    return found.get(int(total)) if total == int(total) else None

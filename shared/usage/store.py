@@ -57,14 +57,17 @@ _SETTLE: Final = (
     )
 )
 _RELEASE: Final = usage_events.update().where(*_MINE).values(last_result=bindparam("word"), claimed_until=None)
-_OTHERS: Final[sa.Select[Any]] = sa.select(sa.func.coalesce(sa.func.sum(_e.quantity), 0)).where(
-    _e.tenant_id == bindparam("tenant"),
-    _e.marketplace_id == bindparam("subscription"),
-    _e.dimension == bindparam("dimension"),
-    _e.id != bindparam("event"),
-    _e.state == UsageState.ACCEPTED.value,
-    _e.slot >= bindparam("since", type_=_e.slot.type),
-    _e.slot < bindparam("before", type_=_e.slot.type),
+_BESIDE: Final[sa.Select[Any]] = (
+    sa.select(usage_events, tenants.c.public_id.label("tenant"))
+    .join(tenants, tenants.c.id == _e.tenant_id)
+    .where(
+        _e.tenant_id == bindparam("tenant"),
+        _e.marketplace_id == bindparam("subscription"),
+        _e.dimension == bindparam("dimension"),
+        _e.id != bindparam("event"),
+        _e.slot >= bindparam("since", type_=_e.slot.type),
+        _e.slot < bindparam("before", type_=_e.slot.type),
+    )
 )
 _LATE: Final[sa.Select[Any]] = (
     sa.select(tenants.c.public_id, sa.func.count().label("events"))
@@ -109,12 +112,12 @@ def release(tx: sa.Connection, owed: Owed, word: str) -> None:
     tx.execute(_RELEASE, {**_mine(owed), "word": word})
 
 
-def accepted_beside(tx: sa.Connection, owed: Owed) -> int:
-    """What the other accepted events of the subscription and dimension come to on the day of this one."""
+def beside(tx: sa.Connection, owed: Owed) -> list[Owed]:
+    """The other events of the subscription and dimension on the day of this one, whatever became of them."""
     since = owed.usage.slot.replace(hour=0, minute=0, second=0, microsecond=0)
     values = {"tenant": owed.tenant_id, "event": owed.id, "since": since, "before": since + dt.timedelta(days=1)}
     of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return int(tx.execute(_OTHERS, {**values, **of}).scalar_one())
+    return [owed_of(row) for row in tx.execute(_BESIDE, {**values, **of})]
 
 
 def late(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:

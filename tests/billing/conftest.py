@@ -37,6 +37,10 @@ class Metering:
         """A tenant with an active subscription in the Marketplace."""
         return billed(self.engine, self.marketplace.buy(active=True, **purchase), people=people)
 
+    def empty_outbox(self) -> None:
+        with self.engine.begin() as tx:
+            tx.execute(usage_events.delete())
+
     def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the stand-in checks
         self.marketplace.order("faults", **{endpoint: {"headers": {"Retry-After": "0"}, **fault}})
 
@@ -56,10 +60,10 @@ class Metering:
 @pytest.fixture
 def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
     """With an empty outbox, since a run sends what other tests left there, too."""
-    with engine.begin() as tx:
-        tx.execute(usage_events.delete())
     metered = replace(app, settings=metered_settings(settings, marketplace.api_url))
-    yield Metering(metered, marketplace, engine)
+    metering = Metering(metered, marketplace, engine)
+    metering.empty_outbox()
+    yield metering
     marketplace.stand_in.faults.clear()
     if metered.marketplace is not None:
         metered.marketplace.close()

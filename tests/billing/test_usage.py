@@ -172,6 +172,50 @@ def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(met
     assert logged("usage_expired") == logged("usage_late") == []
 
 
+def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(metering, clock):
+    """The meter lists days, so it does not say which; what is charged and what is owed still is the same."""
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+    send_due(metering.app)
+    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1))
+    metering.trouble(status=503)
+    send_due(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    send_due(metering.app)
+
+    assert sorted((event["state"], event["attempts"]) for event in tenant.events()) == [("accepted", 3), ("alarm", 2)]
+    assert metering.on_meter(tenant) == [3.0]
+
+
+def test_an_event_is_not_judged_by_the_list_while_another_of_its_day_is_being_sent(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, attempts=1)
+    clock.tick(hours=25)
+    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1), attempts=1, claimed_until=clock() + CLAIM / 2)
+    send_due(metering.app)
+
+    assert [(event["state"], event["last_result"]) for event in tenant.events()] == [
+        ("pending", "Expired"),
+        ("pending", None),
+    ]
+
+
+@pytest.mark.parametrize("listed", [1, 4])
+def test_a_day_with_another_quantity_than_any_of_ours_is_a_conflict(metering, clock, logged, listed):
+    tenant = metering.tenant()
+    tenant.owe(3, attempts=1)
+    other = {"resourceId": str(tenant.marketplace_id), "dimension": "active_user", "planId": "paid"}
+    told = {**other, "quantity": listed, "effectiveStartTime": "2026-11-23T05:00:00"}
+    metering.marketplace.send("POST", "usageEvent", told)
+    clock.tick(hours=25)
+    send_due(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "Expired")
+    assert [line["code"] for line in logged("usage_conflict")] == ["Expired"]
+
+
 def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock):
     tenant = metering.tenant()
     tenant.owe(3)
