@@ -1,8 +1,8 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one), or, for the number 0, right after its first COMMIT, before the answer is sent. What is imported is shared by
-all of them, so that one costs a fork instead of a start.
+as one), or, for the number 0, right after the first COMMIT of what it wrote, before the answer is sent. What is
+imported is shared by all of them, so that one costs a fork instead of a start.
 """
 
 import gc
@@ -39,9 +39,9 @@ def _die_before_statement(number: int) -> None:
 def _die_after_commit() -> None:
     committed = False
 
-    def note(_connection: sa.Connection) -> None:
+    def note(connection: sa.Connection) -> None:
         nonlocal committed
-        committed = True
+        committed = committed or not connection.get_execution_options().get("reads_only", False)
 
     def look(*_: Any) -> None:  # noqa: ANN401 - likewise
         if committed:
@@ -49,6 +49,11 @@ def _die_after_commit() -> None:
 
     event.listen(sa.Engine, "commit", note)
     event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+
+
+def die_at(point: int) -> None:
+    """Before the n-th statement from now on, or after the first COMMIT."""
+    _die_before_statement(point) if point else _die_after_commit()
 
 
 def main() -> None:
@@ -59,7 +64,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
-            _die_before_statement(int(line)) if int(line) else _die_after_commit()
+            die_at(int(line))
             serve.serve(serve.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)
