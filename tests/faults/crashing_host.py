@@ -1,8 +1,8 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one), or, for the number 0, right after its first COMMIT, before the answer is sent; for -1 after its second, and so
-on. What is imported is shared by all of them, so that one costs a fork instead of a start.
+as one), or, for the number 0, right after the first COMMIT of what it wrote, before the answer is sent; for -1 after
+the second, and so on. What is imported is shared by all of them, so that one costs a fork instead of a start.
 """
 
 import gc
@@ -39,9 +39,9 @@ def die_before_statement(number: int) -> None:
 def _die_after_commit(number: int) -> None:
     left = number
 
-    def note(_connection: sa.Connection) -> None:
+    def note(connection: sa.Connection) -> None:
         nonlocal left
-        left -= 1
+        left -= not connection.get_execution_options().get("reads_only", False)
 
     def look(*_: Any) -> None:  # noqa: ANN401 - likewise
         if left <= 0:
@@ -49,6 +49,11 @@ def _die_after_commit(number: int) -> None:
 
     event.listen(sa.Engine, "commit", note)
     event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+
+
+def die_at(point: int) -> None:
+    """Before the n-th statement from now on, or, from 0 downwards, after a COMMIT."""
+    die_before_statement(point) if point > 0 else _die_after_commit(1 - point)
 
 
 def main() -> None:
@@ -59,7 +64,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
-            die_before_statement(int(line)) if int(line) > 0 else _die_after_commit(1 - int(line))
+            die_at(int(line))
             serve.serve(serve.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)

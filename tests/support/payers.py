@@ -123,6 +123,13 @@ class Payer:
                 store_ledger.add_rate(tx, subscription, price, from_at=since)
         return subscription
 
+    def pays_now(self) -> Subscription:
+        """What the tenant pays for."""
+        with self.engine.begin() as tx:
+            live = subscription_store.find_live(tx, self.tenant_id)
+        assert live is not None
+        return live
+
     def costs(self, subscription: Subscription, price: Price, since: dt.datetime) -> None:
         with self.engine.begin() as tx:
             store_ledger.add_rate(tx, subscription, price, from_at=since)
@@ -147,24 +154,19 @@ class Payer:
     def works(self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None) -> TimeEntry:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
-            entry = TimeEntry(
-                id=uuid.UUID(new_id()),
-                user_id=user,
-                work_item=WorkItem(self.project_id, "contoso", "Website", 7),
-                started_at=start,
-                stopped_at=stop,
-                elapsed_ms=rules.elapsed_ms(start, stop),
-                existing_hours=None,
-                note=None,
-                source=Source.MANUAL,
-                needs_review=False,
-                time_zone=tenant.time_zone,
-                end_inferred=False,
-                version=1,
-                days=rules.split(start, stop, tenant.zone),
-            )
+            entry = self._entry(tenant, user, start, stop)
             changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=user, now=now or stop)
         return entry
+
+    def corrects(self, entry: TimeEntry, start: dt.datetime, stop: dt.datetime, now: dt.datetime) -> TimeEntry:
+        with self.engine.begin() as tx:
+            tenant = self.tenant(tx)
+            made = self._entry(tenant, entry.user_id, start, stop)
+            new = replace(made, id=entry.id, version=entry.version + 1)
+            changes.replace(
+                tx, tenant, entry, new, EventKind.CORRECTED, actor_id=entry.user_id, now=now, reason="wrong"
+            )
+        return new
 
     def removes(self, entry: TimeEntry, now: dt.datetime) -> None:
         with self.engine.begin() as tx:
@@ -203,6 +205,24 @@ class Payer:
 
     def audit(self, action: str) -> list[sa.Row[Any]]:
         return [row for row in self._rows(audit_log, audit_log.c.id) if row.action == action]
+
+    def _entry(self, tenant: Tenant, user: int, start: dt.datetime, stop: dt.datetime) -> TimeEntry:
+        return TimeEntry(
+            id=uuid.UUID(new_id()),
+            user_id=user,
+            work_item=WorkItem(self.project_id, "contoso", "Website", 7),
+            started_at=start,
+            stopped_at=stop,
+            elapsed_ms=rules.elapsed_ms(start, stop),
+            existing_hours=None,
+            note=None,
+            source=Source.MANUAL,
+            needs_review=False,
+            time_zone=tenant.time_zone,
+            end_inferred=False,
+            version=1,
+            days=rules.split(start, stop, tenant.zone),
+        )
 
     def _rows(self, table: sa.Table, *order: sa.ColumnElement[Any]) -> Sequence[sa.Row[Any]]:
         with self.engine.connect() as connection:

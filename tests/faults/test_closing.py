@@ -1,0 +1,157 @@
+"""Months are closed exactly once by several processes at a time, and by one that is killed between any statements."""
+
+import datetime as dt
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+import sqlalchemy as sa
+
+from devcloud import postgres
+from shared.db.engine import make_engine
+from shared.invariants import violations
+from tests.conftest import migrate
+from tests.devcloud import processes
+from tests.faults import product
+from tests.faults.closing_processes import NEVER
+from tests.support.payers import DIMENSION, Payer, at
+
+
+JAN, FEB = at("2026-01-01"), at("2026-02-01")
+NOW = FEB + dt.timedelta(hours=1)
+AFTER_COMMIT = 0
+NOTHING = (0, 0, 0, 0, 0)
+CLOSED = (1, 2, 1, 1, 1)  # record, lines, usage, audit, closed month
+
+
+@pytest.fixture(scope="module")
+def books(request, database_url, tmp_path_factory, worker_id) -> str:
+    """A database of this module's own: what other tests owe is not closed here."""
+    if database_url.startswith("sqlite"):
+        return migrate(f"sqlite:///{tmp_path_factory.mktemp('closing')}/timetracker.db")
+    server = request.getfixturevalue("postgres_server")
+    return migrate(postgres.make_database(server, f"closing_{worker_id}"))
+
+
+@pytest.fixture(scope="module")
+def engine(books) -> Iterator[sa.Engine]:
+    engine = make_engine(books)
+    yield engine
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Closers:
+    """Processes that run the hourly job."""
+
+    process: subprocess.Popen[str]
+
+    def run(self, *points: int) -> list[int]:
+        """One process for each point, all at once; how each ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(" ".join([NOW.isoformat(), *map(str, points)]) + "\n")
+        self.process.stdin.flush()
+        return [int(code) for code in self.process.stdout.readline().split()]
+
+
+@pytest.fixture(scope="module")
+def closers(books, entra, tmp_path_factory) -> Iterator[Closers]:
+    settings = product.environment(books, entra, MARKETPLACE_METERING_DIMENSION=DIMENSION)
+    with (
+        (tmp_path_factory.mktemp("closers") / "log").open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.closing_processes"],
+            cwd=processes.ROOT,
+            env=processes.environment(**settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        yield Closers(process)
+        process.kill()
+
+
+def payer(engine: sa.Engine) -> Payer:
+    made = Payer.make(engine, people=2)
+    made.pays(JAN)
+    for user in made.people:
+        made.signs_in(user, JAN)
+    return made
+
+
+def whole(payer: Payer) -> tuple[int, ...]:
+    rows = (payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed"), payer.closed_months())
+    return tuple(len(each) for each in rows)
+
+
+def broken(engine: sa.Engine) -> list[object]:
+    with engine.connect() as connection:
+        return list(violations(connection))
+
+
+def test_four_processes_that_close_the_same_30_tenants_at_once_close_each_once(engine, closers):
+    payers = [payer(engine) for _ in range(30)]
+    ended = closers.run(*[NEVER] * 4)
+
+    assert ended == [0] * 4
+    assert [whole(each) for each in payers] == [CLOSED] * 30
+    assert broken(engine) == []
+
+
+def test_killed_before_any_statement_of_a_close_nothing_is_half_done_and_the_next_run_closes_once(engine, closers):
+    for point in count(1):
+        made = payer(engine)
+        [code] = closers.run(point)
+        left = whole(made)
+        if code == 0:
+            break
+        resumed = closers.run(NEVER)
+
+        assert (code, left, resumed) == (-signal.SIGKILL, NOTHING, [0]), point
+        assert whole(made) == CLOSED, point
+
+    assert point > 14
+    assert left == CLOSED
+    assert broken(engine) == []
+
+
+def test_killed_after_the_commit_of_a_close_the_next_run_has_nothing_to_do(engine, closers):
+    made = payer(engine)
+    killed = closers.run(AFTER_COMMIT)
+    left = whole(made)
+    resumed = closers.run(NEVER)
+
+    assert (killed, left) == ([-signal.SIGKILL], CLOSED)
+    assert (resumed, whole(made)) == ([0], CLOSED)
+
+
+def test_a_killed_run_and_one_beside_it_close_each_tenant_once(engine, closers):
+    payers = [payer(engine) for _ in range(20)]
+    ended = closers.run(150, NEVER)
+
+    assert ended[1] == 0
+    assert [whole(each) for each in payers] == [CLOSED] * 20
+    assert broken(engine) == []
+
+
+def test_cancellations_and_the_job_at_once_bill_each_month_once(engine, closers):
+    payers = [payer(engine) for _ in range(20)]
+    subscriptions = [made.pays_now() for made in payers]
+    with ThreadPoolExecutor(1) as beside:
+        job = beside.submit(closers.run, NEVER, NEVER)
+        for made, subscription in zip(payers, subscriptions, strict=True):
+            made.ends(subscription, NOW)
+        ended = job.result(timeout=100)
+
+    assert ended == [0, 0]
+    for made in payers:
+        assert [(row.month_key, row.kind) for row in made.records()] == [(202601, "month"), (202602, "final")]
+    assert broken(engine) == []
