@@ -1,5 +1,6 @@
 import contextlib
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -155,3 +156,43 @@ def test_an_error_names_the_place_and_never_the_value():
 @given(ANYTHING)
 def test_the_dimensions_of_a_plan_are_found_or_left_out(components):
     assert Plan.read({"planId": "paid", "planComponents": components}).id == "paid"
+
+
+def plan(*, per_seat=False, metered=(), terms=()):
+    components = {"meteringDimensions": list(metered), "recurrentBillingTerms": list(terms)}
+    return Plan.read({"planId": "p", "isPricePerSeat": per_seat, "planComponents": components})
+
+
+def dimension(name, price, currency="USD"):
+    return {"id": name, "pricePerUnit": price, "currency": currency}
+
+
+def term(unit, price):
+    return {"termUnit": unit, "price": price, "currency": "EUR"}
+
+
+def cost(price):
+    return None if price is None else (price.amount, price.currency)
+
+
+def test_a_price_is_that_of_the_one_dimension_or_of_the_one_that_is_named():
+    one, two = plan(metered=[dimension("a", 5)]), plan(metered=[dimension("a", 5), dimension("b", 0.1)])
+
+    assert cost(one.price) == cost(one.told_in("other").price) == (Decimal(5), "USD")
+    assert two.price is None
+    assert cost(two.told_in("b").price) == (Decimal("0.1"), "USD")
+    assert two.told_in("c").price is None
+
+
+def test_seats_cost_what_the_month_costs_and_a_flat_rate_has_its_fee_beside():
+    seats = plan(per_seat=True, metered=[dimension("a", 5)], terms=[term("P1M", "6.25"), term("P1Y", 60)])
+    flat = plan(metered=[dimension("a", 5)], terms=[term("P1M", 49)])
+
+    assert (cost(seats.told_in("a").price), seats.fee) == ((Decimal("6.25"), "EUR"), None)
+    assert (cost(flat.price), cost(flat.fee)) == ((Decimal(5), "USD"), (Decimal(49), "EUR"))
+
+
+@pytest.mark.parametrize("price", [None, "", "five", True, -1, 0.00001, float("nan"), float("inf"), 1e30, [], {}])
+def test_what_is_no_price_is_none(price):
+    assert plan(metered=[dimension("a", price)]).price is None
+    assert plan(metered=[dimension("a", 5, currency="dollars")]).price is None
