@@ -9,7 +9,7 @@ from shared.app import App
 from shared.db.schema import usage_events
 from shared.settings import Settings
 from tests.support import marketplace as marketplace_support
-from tests.support.billed import DIMENSION, Billed, billed
+from tests.support.billed import DIMENSION, Billed, billed, forget
 from tests.support.marketplace import Marketplace
 
 
@@ -64,6 +64,7 @@ def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
     metering = Metering(metered, marketplace, engine)
     metering.empty_outbox()
     yield metering
+    forget(engine)
     marketplace.stand_in.faults.clear()
     if metered.marketplace is not None:
         metered.marketplace.close()

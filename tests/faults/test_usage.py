@@ -19,7 +19,7 @@ from shared.settings import Settings
 from tests.devcloud import processes
 from tests.faults import product
 from tests.support import marketplace as support
-from tests.support.billed import DIMENSION, Billed, billed
+from tests.support.billed import DIMENSION, Billed, billed, forget
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def bought(engine, marketplace):
     def buy() -> Billed:
         return billed(engine, marketplace.buy(active=True))
 
-    return buy
+    yield buy
+    forget(engine)
 
 
 def on_meter(marketplace, tenant):

@@ -6,7 +6,7 @@ import pytest
 from shared import clock as real
 from shared.db.schema import audit_log, billing_records, subscriptions, usage_events
 from tests.support import marketplace as support
-from tests.support.billed import billed
+from tests.support.billed import billed, forget
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def tenant(engine, marketplace, now):
     with engine.begin() as tx:
         tx.execute(usage_events.delete())
     assert now
-    return billed(engine, marketplace.buy(active=True))
+    yield billed(engine, marketplace.buy(active=True))
+    forget(engine)
 
 
 @pytest.fixture

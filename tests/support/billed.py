@@ -15,6 +15,7 @@ from tests.support.world import START
 
 RATE = Decimal("4.50")
 DIMENSION = "active_user"
+_MADE: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,16 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
         added = subscriptions.insert().returning(subscriptions.c.id)
         subscription = tx.execute(added, {"tenant_id": tenant_id, **bought}).scalar_one()
         members = tuple(_person(tx, tenant_id, number, stamps) for number in range(people))
+    _MADE.append(tenant_id)
     return Billed(engine, tenant_id, public_id, str(tenant["slug"]), marketplace_id, subscription, members)
+
+
+def forget(engine: sa.Engine) -> None:
+    """Removes the bills that were made here: they stand alone, without the months before them."""
+    with engine.begin() as tx:
+        for table in (usage_events, billing_lines, billing_records):
+            tx.execute(table.delete().where(table.c.tenant_id.in_(_MADE)))
+    _MADE.clear()
 
 
 def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, Any]) -> int:
