@@ -2,8 +2,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.app import App, build
+from shared.settings import Settings
 from tests.faults import product
 from tests.faults.product import Crowd
+from tests.support import marketplace as marketplace_support
+from tests.support import purchases, wire
+from tests.support.marketplace import Marketplace
+from tests.support.wire import Wire
 from tests.support.world import new_id
 
 
@@ -34,3 +40,29 @@ def crowd() -> Iterator[Crowd]:
     crowd = Crowd(32)
     yield crowd
     crowd.close()
+
+
+@pytest.fixture(scope="module")
+def way() -> Iterator[Wire]:
+    with wire.laid() as laid:
+        yield laid
+
+
+@pytest.fixture(scope="module")
+def shop(entra, way, tmp_path_factory) -> Iterator[Marketplace]:
+    folder = tmp_path_factory.mktemp("shop")
+    with marketplace_support.running(folder, entra.authority, webhook=way.url) as stand_in:
+        stand_in.order("pace", retry_seconds=0.02)
+        yield stand_in
+
+
+@pytest.fixture(scope="module")
+def shop_environment(database_url, entra, shop) -> dict[str, str]:
+    return product.environment(database_url, entra, **purchases.marketplace_settings(shop))
+
+
+@pytest.fixture(scope="module")
+def here(shop_environment) -> Iterator[App]:
+    app = build(Settings.from_env(shop_environment))
+    yield app
+    app.engine.dispose()

@@ -1,0 +1,104 @@
+"""kill -9 between any two statements of an event, and after each of its commits: told again, it counts once."""
+
+import itertools
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.devcloud import processes
+from tests.faults import product
+from tests.faults.ledger import broken
+from tests.faults.test_crashes import Crashing
+from tests.faults.test_events_in_any_order import GIVEN, SEED, assert_alike, happen, settled
+from tests.support import purchases
+from tests.support.marketplace import until
+from tests.support.purchases import Purchase
+
+
+AFTER_THE_READING, AFTER_THE_CHANGE = 0, -1
+BEFORE = {"Reinstate": "Suspend"}
+ACTIONS = sorted(GIVEN.keys() - {"Cut"})
+
+
+@pytest.fixture(scope="module")
+def healthy(shop_environment, way, tmp_path_factory) -> Iterator[str]:
+    with product.host(tmp_path_factory.mktemp("healthy") / "log", shop_environment) as base:
+        way.hosts, way.lose, way.seconds = [base], 0.0, 0.0
+        yield base
+
+
+@pytest.fixture(scope="module")
+def crashing(shop_environment, tmp_path_factory) -> Iterator[Crashing]:
+    log = tmp_path_factory.mktemp("crashing") / "log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.crashing_host"],
+            cwd=processes.ROOT,
+            env=processes.environment(**shop_environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        yield Crashing(process)
+        process.kill()
+
+
+@pytest.fixture
+def buy(healthy, here, shop, entra):
+    shop.order("pace", ack_seconds=0.3, retry_seconds=0.3)
+
+    def bought(action: str) -> Purchase:
+        purchase = purchases.activated(here, shop, product.admin(entra, healthy).tid)
+        shop.order("shapes", held=False)
+        if action in BEFORE:
+            happen(purchase, BEFORE[action])
+            settled(purchase)
+        return purchase
+
+    yield bought
+    shop.order("shapes", held=False)
+
+
+def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, way) -> list[int]:
+    """The answers to the event: of a host that dies at this point, then of one that does not."""
+    bought.marketplace.order("shapes", held=True)
+    operation = happen(bought, action)
+    with crashing._host(point) as base:
+        way.first = base
+        bought.marketplace.order("release", operations=[operation])
+        until(lambda: bought.attempts(operation), 20)
+    settled(bought)
+    return bought.attempts(operation)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, way, engine, action):
+    points = [AFTER_THE_READING, AFTER_THE_CHANGE, *random.Random(f"{SEED}{action}").sample(range(1, 11), 2)]  # noqa: S311
+    for point in points:
+        bought = buy(action)
+        answers = told_to_a_host_that_dies(crashing, bought, action, point, way)
+
+        assert answers[0] == 502 or point > 0, (action, point)
+        assert answers[-1] == 200, (action, point)
+        assert_alike(bought, (action, point))
+    assert broken(engine) == []
+
+
+def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, buy, way, engine):
+    for point in itertools.count(1):
+        bought = buy("Suspend")
+        answers = told_to_a_host_that_dies(crashing, bought, "Suspend", point, way)
+
+        assert answers[-1] == 200, point
+        assert_alike(bought, point)
+        assert bought.told == [("Suspend", "applied")], point
+        if answers == [200]:
+            break
+    assert point > 10  # eight statements, two commits
+    assert broken(engine) == []
