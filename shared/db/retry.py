@@ -25,7 +25,7 @@ class Patience:
     """The tries of one request or one run; `pauses` are seconds, each shortened by up to half so that nobody meets.
 
     The first try again comes at once: a connection that was kept may be stale, and the next one is not. Nothing is
-    tried again after `seconds`, so that no worker thread is held by a database that is away.
+    tried again `seconds` after the last success, so that no worker thread is held by a database that is away.
     """
 
     pauses: Sequence[float]
@@ -55,10 +55,13 @@ class Patience:
         """Calls what makes a whole transaction, and again as long as it is allowed; it must be idempotent."""
         while True:
             try:
-                return transaction()
+                done = transaction()
             except FAULTS as error:
                 if not self.allows(error):
                     raise
+            else:
+                self._used, self._began = 0, self.monotonic()
+                return done
 
 
 def of_a_request() -> Patience:
