@@ -91,10 +91,13 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        connection.timeout = STATEMENT_SECONDS
         connection.autocommit = True  # it belongs to the connection and to no transaction
         connection.execute(f"SET LOCK_TIMEOUT {wait_seconds * 1000}").close()
         connection.autocommit = False
+
+    @event.listens_for(engine, "checkout")
+    def _limit(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
+        connection.timeout = STATEMENT_SECONDS
 
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())

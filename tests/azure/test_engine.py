@@ -14,6 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from shared.db import azure_sql
 from shared.db.engine import is_unique_violation, passes, was_undone
 from shared.db.retry import Patience, of_a_job, of_a_request
+from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
 from shared.errors import Unavailable
 from tests.azure.conftest import Identity
@@ -175,6 +176,23 @@ def test_a_request_does_not_wait_for_a_database_that_stays_away():
     assert seconds == [4.0]
 
 
+def test_a_run_that_goes_well_again_has_all_its_patience_again():
+    seconds = [0.0]
+    patience = Patience(pauses=(0,), seconds=60, monotonic=lambda: seconds[0], sleep=lambda _: None)
+    answers = [None, 1, None, 2, None, None, 3]
+
+    def work():
+        seconds[0] += 50
+        answer = answers.pop(0)
+        if answer is None:
+            raise sa.exc.TimeoutError
+        return answer
+
+    assert [patience.run(work), patience.run(work)] == [1, 2]
+    with pytest.raises(sa.exc.TimeoutError):
+        patience.run(work)
+
+
 def test_tries_come_to_an_end():
     tries = []
     patience = Patience(pauses=(0, 0.1), seconds=60, sleep=lambda _: None)
@@ -221,13 +239,17 @@ def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
     assert [tuple(each) for each in got] == [row, (None,) * 7]
 
 
-def test_every_connection_has_the_time_limits(azure, azure_engine):
-    with azure_engine.connect() as connection:
-        driver = connection.connection.dbapi_connection
-        limit = driver.timeout if driver else 0
+def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):
+    limits = []
+    for seconds in (0, 300):
+        with azure_engine.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            limits.append(driver.timeout)
+            limit_statements(connection, seconds)
+            limits.append(driver.timeout)
 
-    assert limit == azure_sql.STATEMENT_SECONDS == 30
-    assert "SET LOCK_TIMEOUT 5000" in azure.texts
+    assert limits == [azure_sql.STATEMENT_SECONDS, 0, azure_sql.STATEMENT_SECONDS, 300]
+    assert azure.texts.count("SET LOCK_TIMEOUT 5000") == len(azure.logins) == 1
 
 
 def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
