@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from ops import billing, check, purchases, tenants, users
+from ops import admission, billing, check, purchases, tenants, users
 from ops.ending import REFUSED, UNUSABLE, Ended
 
 
@@ -26,6 +26,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(billing.app, name="billing")
 app.add_typer(purchases.app, name="marketplace")
 app.command("check")(check.command)
+app.command("admit")(admission.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,10 +78,22 @@ def opened(environment: Mapping[str, str] = os.environ, *more: str) -> Iterator[
         Unusable: it cannot be named, reached or used; the text never holds a password.
     """
     given = settings(environment, *more)
-    engine = _engine(given.database_url)
-    try:
+    with reached(environment) as engine:
         _check(engine)
         yield Database(engine, given)
+
+
+@contextmanager
+def reached(environment: Mapping[str, str] = os.environ) -> Iterator[sa.Engine]:
+    """The database, known to answer and nothing more.
+
+    Raises:
+        Unusable: it cannot be named or reached, or it refuses; the text never holds a password.
+    """
+    engine = _engine(settings(environment).database_url)
+    try:
+        _connect(engine).close()
+        yield engine
     finally:
         engine.dispose()
 
@@ -101,13 +113,16 @@ def _engine(url: str) -> sa.Engine:
         ) from error
 
 
-def _check(engine: sa.Engine) -> None:
+def _connect(engine: sa.Engine) -> sa.Connection:
     try:
-        connection = engine.connect()
+        return engine.connect()
     except sa.exc.DBAPIError as error:
         where = engine.url.host or engine.url.database
         raise Unusable(f"the database on {where} cannot be reached: {_first_line(error)}") from error
-    with connection:
+
+
+def _check(engine: sa.Engine) -> None:
+    with _connect(engine) as connection:
         try:
             for probe in _PROBES:
                 connection.execute(probe)

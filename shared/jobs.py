@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
 from shared.app import App
+from shared.db.retry import of_a_job
 from shared.log import get_logger, where
 
 
@@ -23,17 +25,24 @@ class JobFailed(Exception):
 
 
 def each_tenant(app: App, name: str, tenant_ids: Iterable[int], work: Callable[[sa.Connection, int], int]) -> Outcome:
-    """Calls `work` for every tenant in a transaction of its own.
+    """Calls `work` for every tenant in a transaction of its own, again after a fault of the database that passes.
+
+    All tenants of a run share one patience, so that a database that is away ends the run within about a minute.
 
     Raises:
         JobFailed: after all tenants have had their turn, when any failed.
     """
     tenants = changed = failed = 0
+    patience = of_a_job()
+
+    def once(tenant_id: int) -> int:
+        with app.transaction() as tx:
+            return work(tx, tenant_id)
+
     for tenant_id in tenant_ids:
         tenants += 1
         try:
-            with app.transaction() as tx:
-                changed += work(tx, tenant_id)
+            changed += patience.run(partial(once, tenant_id))
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
             failed += 1
             get_logger().error("job_failed_for_tenant", function=name, **where(error))

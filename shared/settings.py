@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
+import sqlalchemy as sa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from shared.db import azure_sql
 
 
 GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
@@ -67,6 +70,17 @@ def _dimension(value: str) -> str:
     return value
 
 
+def _database_url(value: str) -> str:
+    """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
+    if value.startswith("mssql"):
+        try:
+            parsed = sa.make_url(value)
+        except (sa.exc.ArgumentError, ValueError):
+            raise ValueError("expected an SQLAlchemy URL") from None
+        azure_sql.check(parsed)
+    return value
+
+
 Guid = Annotated[str, BeforeValidator(_guid)]
 Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
@@ -82,7 +96,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: Annotated[str, Field(min_length=1)] = Field(
+    database_url: Annotated[str, BeforeValidator(_database_url)] = Field(
         "sqlite:///.data/timetracker.db", alias="DATABASE_URL", description="SQLAlchemy URL of the database"
     )
     entra_authority: Url = Field(

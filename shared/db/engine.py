@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
+from shared.db import azure_sql
+
 
 LOCK_WAIT_SECONDS: Final = 5
 POOL_SIZE: Final = 16  # one connection for every worker thread
@@ -23,6 +25,8 @@ _SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIM
 # Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
 # whole transaction was undone, and run again it sees what the other one did
 _UNDONE: Final = {"40001", "40P01", "23505"}
+# PostgreSQL: the connection was lost or never made, the server goes down or comes up, and has none left to give
+_PASSES: Final = {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300"}
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
@@ -33,6 +37,8 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, pool_size)
+    if parsed.get_backend_name() == "mssql":
+        return azure_sql.make(parsed, pool_size=pool_size, wait_seconds=LOCK_WAIT_SECONDS)
     options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
     if parsed.get_backend_name() == "postgresql":
         limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
@@ -72,9 +78,25 @@ def is_unique_violation(error: sa.exc.IntegrityError) -> bool:
         return True
     if getattr(error.orig, "sqlite_errorname", "") in _SQLITE_DUPLICATES:
         return True
-    return any(f"({number})" in str(error.orig) for number in (2601, 2627))  # Azure SQL
+    return bool(azure_sql.error_numbers(error.orig) & azure_sql.DUPLICATE)
 
 
 def was_undone(error: sa.exc.DBAPIError) -> bool:
-    """Whether the transaction lost a race, was undone, and may well succeed when it is run again."""
-    return getattr(error.orig, "sqlstate", None) in _UNDONE
+    """Whether the transaction lost a race, was undone, and may well succeed when it is run again at once."""
+    if getattr(error.orig, "sqlstate", None) in _UNDONE:
+        return True
+    return bool(azure_sql.error_numbers(error.orig) & (azure_sql.LOST_RACE | azure_sql.DUPLICATE))
+
+
+def passes(error: Exception) -> bool:
+    """Whether it is a fault that passes by itself: lost lines, failovers, throttling, a database that wakes up.
+
+    What was not committed is undone by it; after a fault at the COMMIT nobody knows whether that was.
+    """
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, sa.exc.TimeoutError)
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSES:
+        return True
+    if azure_sql.error_numbers(error.orig) & azure_sql.TRANSIENT:
+        return True
+    return bool(error.orig and error.orig.args and error.orig.args[0] in azure_sql.LINE_LOST)

@@ -72,6 +72,9 @@ def limit_statements(tx: sa.Connection, seconds: int) -> None:
     """Lets each statement of this transaction take so long, 0 as long as it wants; SQLite has no limit to change."""
     if tx.dialect.name == "postgresql":
         tx.exec_driver_sql(f"SET LOCAL statement_timeout = {seconds * 1000:d}")
+    elif tx.dialect.name == "mssql":
+        driver: Any = tx.connection.driver_connection
+        driver.timeout = seconds  # the engine sets its own again for whoever has the connection next
 
 
 def locked(select: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:

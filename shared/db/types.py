@@ -94,8 +94,19 @@ class Money(TypeDecorator[Decimal]):
 # 64-bit keys: IDENTITY on the servers; SQLite needs the word INTEGER to make the key its row number.
 BigId = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 
-# Compiled without a server version, the mssql dialect would call a date DATETIME.
-Day = sa.Date().with_variant(mssql.DATE(), "mssql")
+
+class Day(TypeDecorator[dt.date]):
+    """A calendar date, sent to Azure SQL as one: the dialect would send DATETIME2, which costs the column its index."""
+
+    impl = sa.Date()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        # Compiled without a server version, the dialect would call a date DATETIME
+        return dialect.type_descriptor(mssql.DATE() if dialect.name == "mssql" else sa.Date())
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's own, private
+        return None if dialect.name == "mssql" else super().bind_processor(dialect)
 
 
 def identity() -> sa.Column[int]:

@@ -36,6 +36,8 @@ class Call:
     _principal: Principal | None = None
     _caller: Caller | None = None
     _now: dt.datetime | None = None
+    _answers: bool = False
+    _may_be_done: bool = False
 
     def authenticate(self) -> None:
         """Checks the token, on every call.
@@ -61,6 +63,11 @@ class Call:
         if self._now is None:
             self._now = self.app.now()
         return self._now
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether running the handler again cannot do its work twice: none was committed, or the key would find it."""
+        return not self._may_be_done or self.idempotency_key is not None
 
     @property
     def sees_everyone(self) -> bool:
@@ -94,10 +101,12 @@ class Call:
             Forbidden: the caller is unknown, deactivated, or has not the role this takes.
         """
         with self.app.transaction(reads_only=not self.operation.writes) as tx:
-            self._now = None
+            self._now, self._answers = None, False
             if self.operation.permission.access >= Access.USER:
                 self._caller = self._admit(tx)
             yield tx
+            # Here, since a COMMIT whose answer is lost may have been done
+            self._may_be_done = self._may_be_done or (self._answers and self.operation.writes)
 
     def answer(
         self,
@@ -107,6 +116,7 @@ class Call:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """The answer; when the request has an Idempotency-Key it is kept in this transaction."""
+        self._answers = True
         reply = Reply.of(status, model, headers)
         if self.idempotency_key is not None:
             keep(tx, self._request_key(self.caller), reply, now=self.now)

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import azure.functions as func
-import sqlalchemy as sa
 
 from shared.app import current
-from shared.db.engine import was_undone
+from shared.db.retry import FAULTS, of_a_request
 from shared.errors import ApiError, Unavailable
 from shared.http.call import Call
 from shared.http.cors import cors_headers
@@ -21,7 +20,8 @@ from shared.permissions import Access
 
 
 Handler = Callable[..., Reply]
-_ATTEMPTS: Final = 4
+_KEYS_TRIED: Final = 4
+_CONTENDED: Final = "Too many requests changed the same thing at once. Nothing was changed; try again."
 
 
 def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler], Handler]:
@@ -77,14 +77,20 @@ def _work(call: Call, handler: Handler) -> Reply:
 
 
 def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
-    """Runs the handler again when the database undid its transaction, or when its key turned out to be free."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    """Runs the handler again when the database failed for a moment, or when its key turned out to be free.
+
+    Never when its work may be done already, unless a key would find that.
+    """
+    patience, keys = of_a_request(), 0
+    while True:
         try:
             return handler(call, *arguments)
         except KeyTaken:
-            reply = call.settle(None)
+            reply, keys = call.settle(None), keys + 1
             if reply is not None:
                 return reply
+            if keys == _KEYS_TRIED:
+                raise Unavailable(_CONTENDED) from None
         except Unavailable:
             raise  # to look for the key's answer would be to wait as long again
         except ApiError as error:
@@ -92,7 +98,6 @@ def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
             if reply is not None:
                 return reply
             raise
-        except sa.exc.DBAPIError as error:
-            if attempt == _ATTEMPTS or not was_undone(error):
+        except FAULTS as error:
+            if not (call.may_be_repeated and patience.allows(error)):
                 raise
-    raise Unavailable("Too many requests changed the same thing at once. Nothing was changed; try again.")

@@ -84,6 +84,7 @@ _STALE: Final = (
             _items.fetched_at > bindparam("seen_since", type_=_items.fetched_at.type),
         ),
     )
+    .order_by(_days.work_item_id)  # T-SQL limits only what has an order
     .limit(bindparam("most"))
 )
 _STALE_OF_ONE: Final = _STALE.where(_days.user_id == bindparam("user"))

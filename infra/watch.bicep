@@ -1,0 +1,151 @@
+// What is kept of telemetry, who is told when something is wrong, and what it may cost.
+param location string
+param token string
+param tags object
+param workspaceName string
+param databaseId string
+param alertEmail string
+param monthlyBudget int
+param budgetStart string
+
+// The privacy policy: no address, place, browser or operating system of anybody. Dropped before anything is stored
+var forgetPeople = 'source | project-away ClientIP, ClientCity, ClientStateOrProvince, ClientCountryOrRegion, ClientBrowser, ClientOS, ClientModel'
+var telemetry = [
+  'AppAvailabilityResults'
+  'AppBrowserTimings'
+  'AppDependencies'
+  'AppEvents'
+  'AppExceptions'
+  'AppMetrics'
+  'AppPageViews'
+  'AppPerformanceCounters'
+  'AppRequests'
+  'AppSystemEvents'
+  'AppTraces'
+]
+
+var alarms = [
+  {
+    name: 'alarms'
+    severity: 1
+    about: 'An event that somebody must look at; docs/operations.md says what each means'
+    query: 'AppTraces | extend told = parse_json(Message) | where told.level == "error" and told.event != "request_failed" | summarize count() by event = tostring(told.event)'
+    threshold: 0
+    minutes: 15
+  }
+  {
+    name: 'failed-requests'
+    severity: 2
+    about: 'Requests that failed by our fault, more than 20 in a quarter of an hour'
+    query: 'AppTraces | extend told = parse_json(Message) | where told.event == "request_failed"'
+    threshold: 20
+    minutes: 15
+  }
+  {
+    name: 'failed-jobs'
+    severity: 1
+    about: 'A run of a timer-triggered function failed'
+    query: 'AppRequests | where Success == false and isempty(Url)'
+    threshold: 0
+    minutes: 60
+  }
+]
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: workspaceName
+}
+
+resource transform 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
+  name: 'dcr-${token}'
+  location: location
+  tags: tags
+  kind: 'WorkspaceTransforms'
+  properties: {
+    dataSources: {}
+    destinations: { logAnalytics: [{ workspaceResourceId: workspace.id, name: 'workspace' }] }
+    dataFlows: [for table in telemetry: {
+      streams: ['Microsoft-Table-${table}']
+      destinations: ['workspace']
+      transformKql: forgetPeople
+    }]
+  }
+}
+
+// The rule names the workspace, and the workspace its rule: the second comes in a deployment of its own
+module link 'link.bicep' = {
+  name: 'link'
+  params: { location: location, tags: tags, workspaceName: workspaceName, ruleId: transform.id }
+}
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'timetracker'
+    enabled: true
+    emailReceivers: [{ name: 'operators', emailAddress: alertEmail, useCommonAlertSchema: true }]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alarm in alarms: {
+  name: 'alert-${alarm.name}-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'TimeTracker: ${alarm.name}'
+    description: alarm.about
+    severity: alarm.severity
+    enabled: true
+    scopes: [workspace.id]
+    evaluationFrequency: 'PT${alarm.minutes}M'
+    windowSize: 'PT${alarm.minutes}M'
+    criteria: {
+      allOf: [{ query: alarm.query, timeAggregation: 'Count', operator: 'GreaterThan', threshold: alarm.threshold }]
+    }
+    actions: { actionGroups: [people.id] }
+  }
+}]
+
+resource databaseBusy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'alert-database-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The database runs out of workers: more cores, or fewer instances (docs/operations.md, scale)'
+    severity: 2
+    enabled: true
+    scopes: [databaseId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'workers'
+          metricName: 'workers_percent'
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: 80
+        }
+      ]
+    }
+    actions: [{ actionGroupId: people.id }]
+  }
+}
+
+resource budget 'Microsoft.Consumption/budgets@2023-11-01' = {
+  name: 'budget-${token}'
+  properties: {
+    category: 'Cost'
+    amount: monthlyBudget
+    timeGrain: 'Monthly'
+    timePeriod: { startDate: budgetStart }
+    notifications: {
+      spent: { enabled: true, operator: 'GreaterThan', threshold: 80, thresholdType: 'Actual', contactEmails: [alertEmail] }
+      forecast: { enabled: true, operator: 'GreaterThan', threshold: 100, thresholdType: 'Forecasted', contactEmails: [alertEmail] }
+    }
+  }
+}

@@ -1,0 +1,278 @@
+"""Microsoft's own ODBC driver against a scripted server: what the app sends, and how it takes each fault."""
+
+import datetime as dt
+import threading
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from azure.core.exceptions import ClientAuthenticationError
+
+from shared.db import azure_sql
+from shared.db.engine import is_unique_violation, passes, was_undone
+from shared.db.retry import Patience, of_a_job, of_a_request
+from shared.db.statements import limit_statements
+from shared.db.types import Day, Money, UtcDateTime
+from shared.errors import Unavailable
+from tests.azure.conftest import Identity
+from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
+
+
+ASK = sa.text("SELECT 42 AS answer")
+
+
+def failing(times, fault, *, at="SELECT 42"):
+    """A script with which what contains `at` fails so many times."""
+    left = [fault] * times
+
+    def script(statement):
+        if at in statement.sql:
+            if left:
+                fault = left.pop()
+                if fault is Lost:
+                    raise Lost
+                return fault
+            if at == "SELECT 42":
+                return Rows(("answer",), [(42,)])
+        return usual(statement)
+
+    return script
+
+
+def ask(engine):
+    with engine.begin() as connection:
+        return connection.execute(ASK).scalar()
+
+
+def asked(server):
+    return server.texts.count("SELECT 42 AS answer")
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def patience(pauses):
+    return replace(of_a_job(), sleep=pauses.append)
+
+
+def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
+    azure.script = failing(0, None)
+
+    assert ask(azure_engine) == 42
+    assert [(login.user, login.token, login.database, login.app) for login in azure.logins] == [
+        ("", Identity.token.encode("utf-16-le"), "timetracker", "timetracker")
+    ]
+
+
+def test_a_user_in_the_url_signs_in_without_a_token(azure):
+    url = sa.make_url(azure.url).set(username="sa", password="not};secret")
+    engine = azure_sql.make(url, pool_size=1, wait_seconds=5)
+    azure.script = failing(0, None)
+
+    assert ask(engine) == 42
+    assert [(login.user, login.token) for login in azure.logins] == [("sa", None)]
+    engine.dispose()
+
+
+def test_a_server_that_cannot_prove_itself_gets_no_token(azure, azure_engine, monkeypatch, tmp_path):
+    (tmp_path / "nobody.pem").write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nobody.pem"))
+
+    with pytest.raises(sa.exc.OperationalError, match="certificate verify failed"):
+        ask(azure_engine)
+    assert azure.logins == []
+
+
+def test_an_identity_that_gets_no_token_makes_the_database_unavailable(azure):
+    class Nobody:
+        def get_token(self, *_):
+            raise ClientAuthenticationError("secret detail")
+
+    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Nobody())
+
+    with pytest.raises(Unavailable, match="signed in") as caught:
+        ask(engine)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", sorted(azure_sql.TRANSIENT | azure_sql.LOST_RACE))
+def test_a_statement_that_fails_for_a_moment_is_run_again_in_a_transaction_of_its_own(
+    azure, azure_engine, patience, number
+):
+    azure.script = failing(2, Error(number))
+
+    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert asked(azure) == 3
+    assert azure.texts[-1] == COMMIT
+
+
+@pytest.mark.parametrize("number", [40613, 4060, 40501, 49918, 10928, 40197, 18401])
+def test_a_sign_in_that_fails_for_a_moment_is_tried_again(azure, azure_engine, patience, number):
+    numbers = [number, number, None]
+    azure.sign_in = lambda _: numbers.pop(0)
+    azure.script = failing(0, None)
+
+    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert len(azure.logins) == 3
+
+
+@pytest.mark.parametrize("number", [18456, 208, 2628, 515, 547])
+def test_what_will_fail_again_is_not_tried_again(azure, azure_engine, patience, number):
+    azure.script = failing(9, Error(number))
+
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        patience.run(lambda: ask(azure_engine))
+    assert azure_sql.error_numbers(caught.value.orig) == {number}
+    assert asked(azure) == 1
+
+
+def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine, patience):
+    azure.script = failing(1, Lost)
+
+    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert (asked(azure), len(azure.logins)) == (2, 2)
+
+
+def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azure_engine):
+    azure.script = failing(0, None)
+    ask(azure_engine)
+    azure.hang_up()
+
+    assert ask(azure_engine) == 42
+    assert len(azure.logins) == 2
+
+
+def test_the_first_try_again_comes_at_once_and_the_others_later_each(azure, azure_engine, patience, pauses):
+    azure.script = failing(5, Error(40501))
+
+    patience.run(lambda: ask(azure_engine))
+    assert len(pauses) == 4
+    assert all(high / 2 <= pause <= high for pause, high in zip(pauses, (1, 2, 4, 8), strict=True))
+
+
+def test_a_deadlocks_victim_is_run_again_without_a_pause(azure, azure_engine, patience, pauses):
+    azure.script = failing(3, Error(1205))
+
+    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert pauses == []
+
+
+def test_a_request_does_not_wait_for_a_database_that_stays_away():
+    seconds = [0.0]
+    patience = replace(of_a_request(), monotonic=lambda: seconds[0], sleep=lambda _: None)
+
+    def slow():
+        seconds[0] += 2
+        raise sa.exc.TimeoutError
+
+    with pytest.raises(sa.exc.TimeoutError):
+        patience.run(slow)
+    assert seconds == [4.0]
+
+
+def test_a_run_that_goes_well_again_has_all_its_patience_again():
+    seconds = [0.0]
+    patience = Patience(pauses=(0,), seconds=60, monotonic=lambda: seconds[0], sleep=lambda _: None)
+    answers = [None, 1, None, 2, None, None, 3]
+
+    def work():
+        seconds[0] += 50
+        answer = answers.pop(0)
+        if answer is None:
+            raise sa.exc.TimeoutError
+        return answer
+
+    assert [patience.run(work), patience.run(work)] == [1, 2]
+    with pytest.raises(sa.exc.TimeoutError):
+        patience.run(work)
+
+
+def test_tries_come_to_an_end():
+    tries = []
+    patience = Patience(pauses=(0, 0.1), seconds=60, sleep=lambda _: None)
+
+    def fail():
+        tries.append(1)
+        raise sa.exc.TimeoutError
+
+    with pytest.raises(sa.exc.TimeoutError):
+        patience.run(fail)
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize(("number", "duplicate"), [(2601, True), (2627, True), (547, False), (515, False)])
+def test_only_a_duplicate_key_is_one(azure, azure_engine, number, duplicate):
+    azure.script = failing(1, Error(number))
+
+    with pytest.raises(sa.exc.IntegrityError) as caught:
+        ask(azure_engine)
+    assert (is_unique_violation(caught.value), was_undone(caught.value)) == (duplicate, duplicate)
+    assert not passes(caught.value)
+
+
+def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
+    at = dt.datetime(2026, 11, 25, 23, 59, 59, 999000, tzinfo=dt.UTC)
+    row = (7, "Zoë 𝄞", uuid.UUID(int=42), Decimal("-4.9900"), at, at.date(), True)
+    names = ("number", "text", "uuid", "money", "at", "day", "flag")
+    types = (
+        sa.BigInteger(),
+        sa.Unicode(40),
+        sa.Uuid(),
+        Money(),
+        UtcDateTime(),
+        Day,
+        sa.Boolean(),
+    )
+    columns: list[Any] = [sa.column(name, type_) for name, type_ in zip(names, types, strict=True)]  # type: ignore[arg-type]
+    azure.script = lambda statement: (
+        Rows(names, [row, (None,) * 7]) if "FROM somewhere" in statement.sql else usual(statement)
+    )
+    with azure_engine.begin() as connection:
+        got = connection.execute(sa.select(*columns).select_from(sa.table("somewhere"))).all()
+
+    assert [tuple(each) for each in got] == [row, (None,) * 7]
+
+
+def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):
+    limits = []
+    for seconds in (0, 300):
+        with azure_engine.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            limits.append(driver.timeout)
+            limit_statements(connection, seconds)
+            limits.append(driver.timeout)
+
+    assert limits == [azure_sql.STATEMENT_SECONDS, 0, azure_sql.STATEMENT_SECONDS, 300]
+    assert azure.texts.count("SET LOCK_TIMEOUT 5000") == len(azure.logins) == 1
+
+
+def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
+    monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
+    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
+    answered = threading.Event()
+
+    def script(statement):
+        if "SELECT 42" in statement.sql:
+            answered.wait(10)
+        return usual(statement)
+
+    azure.script = script
+    with pytest.raises(sa.exc.OperationalError, match="timeout expired") as caught:
+        ask(engine)
+    answered.set()
+
+    assert passes(caught.value)
+
+
+def test_the_identity_is_made_only_when_it_is_needed(azure, monkeypatch):
+    made: list[object] = []
+    monkeypatch.setattr(azure_sql, "_identity", lambda: made.append(Identity()))
+    azure_sql.make(sa.make_url(azure.url).set(username="sa"), pool_size=1, wait_seconds=5).dispose()
+
+    assert made == []

@@ -1,0 +1,137 @@
+"""What a request and a job make of a fault of Azure SQL, through Microsoft's own driver."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from http import HTTPMethod, HTTPStatus
+
+import azure.functions as func
+import pytest
+import sqlalchemy as sa
+
+from shared import jobs
+from shared.app import App, use
+from shared.azure_devops import AzureDevOps
+from shared.db.retry import of_a_job
+from shared.http.endpoint import respond
+from shared.http.operation import OPERATIONS
+from shared.http.routes import Health
+from shared.identity import Validator
+from shared.settings import Settings
+from shared.signing_keys import SigningKeys
+from tests.support.sql_server import COMMIT, Error, Lost, usual
+
+
+HEALTH = OPERATIONS["get_health"]
+WRITES = replace(HEALTH, method=HTTPMethod.PUT)
+pytestmark = pytest.mark.usefixtures("azure_app")
+WORK = sa.text("UPDATE somewhere SET hours = hours + 1")
+
+
+@pytest.fixture
+def azure_app(azure, azure_engine, clock) -> Iterator[App]:
+    settings = Settings.from_env(
+        {
+            "DATABASE_URL": "mssql+pyodbc://server.database.windows.net/timetracker",
+            "ENTRA_API_CLIENT_ID": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+            "ENTRA_CLIENT_IDS": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
+        }
+    )
+    client = AzureDevOps(settings.azure_devops_url)
+    validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=clock)
+    app = App(settings=settings, engine=azure_engine, validator=validator, azure_devops=client)
+    with use(app):
+        azure_engine.connect().close()
+        azure.asked.clear()
+        yield app
+    client.close()
+
+
+def failing(times, fault, at):
+    left = [fault] * times
+
+    def script(statement):
+        if at in statement.sql and left:
+            fault = left.pop()
+            if fault is Lost:
+                raise Lost
+            return fault
+        return usual(statement)
+
+    return script
+
+
+def answer(operation=WRITES):
+    def work(call):
+        with call.transaction() as tx:
+            tx.execute(WORK)
+            return call.answer(tx, HTTPStatus.OK, Health(status="ok", version="1"))
+
+    request = func.HttpRequest("PUT", "http://here/api/health", body=b"")
+    return respond(operation, work, request, "one")
+
+
+def times(server, text):
+    return sum(text in each for each in server.texts)
+
+
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Lost], ids=str)
+def test_a_request_lives_through_a_fault_that_passes(azure, fault):
+    azure.script = failing(2, fault, "UPDATE somewhere")
+
+    assert answer().status_code == 200
+    assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (3, 1)
+
+
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), Lost], ids=str)
+def test_a_fault_that_lasts_is_answered_503_with_the_time_to_come_again(azure, fault):
+    azure.script = failing(99, fault, "UPDATE somewhere")
+    told = answer()
+
+    assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
+    assert json.loads(told.get_body())["code"] == "temporarily_unavailable"
+    assert times(azure, "UPDATE somewhere") == 4
+
+
+def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):
+    azure_app.engine.dispose()
+    azure.sign_in = lambda _: 40613
+
+    assert answer().status_code == 503
+    assert 2 <= len(azure.logins) - 1 <= 4
+
+
+def test_work_whose_commit_got_lost_is_not_done_again(azure):
+    azure.script = failing(1, Lost, COMMIT)
+
+    assert answer().status_code == 503
+    assert times(azure, "UPDATE somewhere") == 1
+
+
+def test_a_read_whose_commit_got_lost_is_read_again(azure):
+    azure.script = failing(1, Lost, COMMIT)
+
+    assert answer(HEALTH).status_code == 200
+    assert times(azure, "UPDATE somewhere") == 2
+
+
+def test_our_own_mistake_is_not_taken_for_the_databases_fault(azure):
+    azure.script = failing(9, Error(208), "UPDATE somewhere")
+
+    assert answer().status_code == 500
+    assert times(azure, "UPDATE somewhere") == 1
+
+
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Lost], ids=str)
+def test_a_job_goes_on_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
+    monkeypatch.setattr(jobs, "of_a_job", lambda: replace(of_a_job(), sleep=lambda _: None))
+    azure.script = failing(3, fault, "UPDATE somewhere")
+
+    def work(tx, tenant_id):  # noqa: ARG001 - the same for each
+        tx.execute(WORK)
+        return 1
+
+    outcome = jobs.each_tenant(azure_app, "test", [1, 2, 3], work)
+
+    assert (outcome.tenants, outcome.changed, outcome.failed) == (3, 3, 0)
+    assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (6, 3)

@@ -1,0 +1,184 @@
+"""Every statement that the app can send, as Microsoft's driver sends it, and as two readers of T-SQL read it."""
+
+import datetime as dt
+import decimal
+import os
+import re
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import sqlglot
+from sqlalchemy.dialects import mssql
+from sqlfluff.core import Linter
+from sqlglot import exp
+
+from shared.db.schema import metadata
+from shared.db.statements import InsertIfAbsent
+from tests.contract.test_tenant_scope import reports, statements
+from tests.support.sql_server import Rows, usual
+from tests.support.tds import Statement
+
+
+ROOT = Path(__file__).resolve().parents[2]
+# T-SQL converts what stands further right here to what stands further left: a column that is converted loses its index.
+PRECEDENCE = (
+    *("datetimeoffset", "datetime2", "date", "float", "decimal", "numeric", "bigint", "int", "smallint"),
+    *("tinyint", "bit", "uniqueidentifier", "nvarchar", "varchar"),
+)
+SAMPLES = {
+    bool: True,
+    int: 7,
+    str: "text",
+    uuid.UUID: uuid.UUID(int=7),
+    decimal.Decimal: decimal.Decimal("1.5"),
+    dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
+    dt.date: dt.date(2026, 11, 25),
+}
+TEMPLATES = {("timers.store_log", "_EVERYONE")}  # others are made of it, and it is never sent
+EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
+for at in statements():
+    if at.values[0] not in TEMPLATES:
+        EVERY.setdefault(".".join(at.values[0]), []).append(at.values[1])
+FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
+LINTER = Linter(dialect="tsql")
+COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between)
+
+
+def dialect():
+    made = mssql.dialect()
+    made.server_version_info = (16, 0, 0, 0)  # type: ignore[assignment]
+    made._setup_version_attributes()
+    return made
+
+
+def for_azure(statement):
+    return statement.statement("mssql") if isinstance(statement, InsertIfAbsent) else statement
+
+
+def sample(bind):
+    if isinstance(bind.type, sa.JSON):
+        return {"v": 1}
+    own = bind.type.impl_instance if isinstance(bind.type, sa.types.TypeDecorator) else bind.type
+    value = 7 if isinstance(own, sa.types.NullType) else SAMPLES[own.python_type]
+    return [value, value] if bind.expanding else value
+
+
+def parameters(statement):
+    """A value for everything that the statement takes; an INSERT without values takes its columns."""
+    compiled = statement.compile(dialect=dialect(), column_keys=columns(statement))
+    return {name: sample(bind) for name, bind in compiled.binds.items() if bind.required or bind.value is None}
+
+
+def columns(statement):
+    if not isinstance(statement, sa.Insert) or statement.select is not None or statement._values:
+        return None
+    return [column.name for column in statement.table.columns if column.identity is None]
+
+
+def sent(azure, engine, statement):
+    """What arrives at the server when the app runs the statement: its text, and the type of each parameter."""
+    with engine.connect() as connection:
+        azure.asked.clear()
+        connection.execute(statement, parameters(statement))
+    return next(each for each in azure.asked if not each.sql.startswith("<"))
+
+
+@pytest.fixture
+def azure(azure):
+    azure.script = lambda statement: (
+        Rows(("id",), [(7,)]) if re.search(r"OUTPUT|scope_identity", statement.sql) else usual(statement)
+    )
+    return azure
+
+
+def tree_of(sql):
+    """As sqlglot reads it, which knows OUTPUT in a DELETE only where no WHERE follows."""
+    plain = re.sub(r"^(DELETE FROM \w+) OUTPUT .*?(?=\sWHERE )", r"\1", sql, flags=re.DOTALL)
+    return sqlglot.parse_one(plain, dialect="tsql", error_level=sqlglot.ErrorLevel.RAISE)
+
+
+def unreadable(sql):
+    """What in it is no T-SQL to sqlfluff; sqlglot raises."""
+    tree_of(sql)
+    return [str(each) for each in LINTER.parse_string(sql + "\n").violations]
+
+
+def is_indexed(column):
+    keys = [*column.table.indexes, *column.table.constraints]
+    return any(column.name in key.columns for key in keys if not isinstance(key, sa.CheckConstraint))
+
+
+def converted(statement):
+    """The indexed columns that are compared with a parameter which is not converted to them but they to it."""
+    tree = tree_of(statement.sql)
+    named = {table.alias_or_name: table.name for table in tree.find_all(exp.Table)}
+    for parameter in tree.find_all(exp.Parameter):
+        comparison = parameter.parent
+        if not isinstance(comparison, COMPARED) or isinstance(comparison.parent, exp.Update):
+            continue  # what an UPDATE sets looks like a comparison
+        declared = statement.declared[int(parameter.name.removeprefix("P")) - 1]
+        for column in comparison.find_all(exp.Column):
+            tables = [named[column.table]] if column.table in named else sorted(set(named.values()))
+            for table in tables:
+                made = metadata.tables.get(table)
+                if made is not None and column.name in made.c and is_indexed(made.c[column.name]):
+                    own = made.c[column.name].type.compile(dialect=dialect()).lower()
+                    if rank(declared) < rank(own):
+                        yield f"{table}.{column.name} {own} is compared with {declared}"
+
+
+def rank(type_):
+    return PRECEDENCE.index(re.split(r"[( ]", type_)[0].replace("integer", "int"))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_statement_arrives_in_t_sql_that_costs_no_index(azure, azure_engine, name):
+    arrived = [sent(azure, azure_engine, for_azure(each)) for each in EVERY[name]]
+
+    assert [found for each in arrived for found in converted(each)] == []
+    assert [found for each in arrived[:: len(arrived) // FEW + 1] for found in unreadable(each.sql)] == []
+
+
+def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, azure_engine):
+    made = list(reports())
+    arrived = [sent(azure, azure_engine, each) for each in made[::32]]
+
+    assert len(arrived) > 30
+    assert [found for each in arrived for found in converted(each)] == []
+    assert [found for each in arrived[::8] for found in unreadable(each.sql)] == []
+
+
+def test_a_conversion_that_would_cost_an_index_is_found_out():
+    wide = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("nvarchar(64)",))
+    narrow = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("varchar(64)",))
+    listed = Statement("SELECT id FROM users WHERE tenant_id IN (@P1, @P2)", ("bigint", "decimal(19,4)"))
+
+    assert list(converted(wide)) == ["tenants.slug varchar(64) is compared with nvarchar(64)"]
+    assert list(converted(narrow)) == []
+    assert list(converted(listed)) == ["users.tenant_id bigint is compared with decimal(19,4)"]
+
+
+def test_what_is_no_t_sql_is_found_out():
+    assert unreadable("SELECT id FROM tenants WHERE plan = 1") != []
+
+
+def test_the_migrations_are_t_sql():
+    printed = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": "mssql+pyodbc://server/timetracker"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    batches = [batch.strip() for batch in re.split(r"^GO$", printed, flags=re.MULTILINE) if batch.strip()]
+    made = [tree for batch in batches for tree in sqlglot.parse(batch, dialect="tsql")]
+
+    assert len(batches) > 60
+    assert not any(isinstance(tree, exp.Command) for tree in made)
+    assert [found for batch in batches for found in unreadable(batch)] == []

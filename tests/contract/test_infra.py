@@ -1,0 +1,170 @@
+"""The Bicep, held equal to what it is made for: settings, roles in use, runtime, host, privacy policy."""
+
+import fnmatch
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycep import BicepParser
+
+from shared.db.engine import POOL_SIZE
+from shared.settings import Settings
+
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ("main", "resources", "watch", "link")
+# Of the settings of the app these are secrets, and only a reference to the vault may be their value.
+SECRETS = {"MARKETPLACE_CLIENT_SECRET", "LANDING_CLIENT_SECRET"}
+# What the identity does with each: the host's locks and packages, the action log, telemetry, the vault's secrets.
+ROLES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "storage",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "storage",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "insights",
+    "4633458b-17de-408a-b874-0445c86b69e6": "vault",
+}
+NOT_KEPT = {"ClientIP", "ClientCity", "ClientStateOrProvince", "ClientBrowser", "ClientOS"}
+NOT_DEPLOYED = ("devcloud", "tests", "ops", "migrations", "infra", "docs", "scripts", ".git", ".venv")
+DEPLOYED = ("shared", "timers", "tenants", "reports", "billing", "webhooks", "privacy")
+
+
+@cache
+def text(name: str) -> str:
+    return (ROOT / "infra" / f"{name}.bicep").read_text()
+
+
+@cache
+def parsed(name: str) -> dict[str, Any]:
+    return dict(BicepParser().parse(text=text(name)))
+
+
+def resource(name: str, symbol: str) -> dict[str, Any]:
+    return dict(parsed(name)["resources"][symbol]["config"]["properties"])
+
+
+def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - whatever Bicep holds
+    return parsed(name)["variables"][symbol]["value"]
+
+
+def is_ours(path: str) -> bool:
+    """Whether .funcignore lets it go to Azure; the first part of a path decides."""
+    top = path.split("/", maxsplit=1)[0]
+    lines = (ROOT / ".funcignore").read_text().split()
+    return not any(fnmatch.fnmatch(top, line.rstrip("/")) for line in lines)
+
+
+def test_the_app_is_given_every_setting_and_no_other():
+    assert set(variable("resources", "appSettings")) == {str(field.alias) for field in Settings.model_fields.values()}
+
+
+def test_what_the_bicep_writes_out_is_what_the_settings_default_to():
+    written = {
+        name: value
+        for name, value in variable("resources", "appSettings").items()
+        if isinstance(value, str) and re.search(r"^https|\*", value)
+    }
+    defaults = {str(field.alias): field.default for field in Settings.model_fields.values()}
+
+    assert "FORGOTTEN_TIMER_SCHEDULE" in written
+    assert written == {name: defaults[name] for name in written}
+
+
+def test_no_setting_holds_a_secret():
+    settings = text("resources")[: text("resources").index("resource identity")]
+    for name in SECRETS:
+        line = re.search(rf"^  {name}: (.*)$", settings, flags=re.MULTILINE)
+
+        assert line is not None
+        assert "@Microsoft.KeyVault(" in line[1], name
+
+
+def test_every_parameter_is_handed_on():
+    handed = set(json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"])
+    needed = {name for name, each in parsed("main")["parameters"].items() if each.get("default") is None}
+    inner = set(parsed("main")["modules"]["resources"]["config"]["params"])
+
+    assert needed <= handed <= set(parsed("main")["parameters"])
+    assert inner == set(parsed("resources")["parameters"])
+
+
+def test_the_runtime_is_one_that_the_tests_run_on():
+    runtime = resource("resources", "app")["functionAppConfig"]["runtime"]
+
+    assert runtime == {"name": "python", "version": "3.13"}
+    assert f"for version in 3.11 {runtime['version']}" in (ROOT / "scripts/test").read_text()
+
+
+def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections():
+    scale = resource("resources", "app")["functionAppConfig"]["scaleAndConcurrency"]
+    threads = int(variable("resources", "platformSettings")["PYTHON_THREADPOOL_THREAD_COUNT"])
+
+    assert scale["triggers"]["http"]["perInstanceConcurrency"] < threads <= POOL_SIZE
+
+
+def test_only_encrypted_lines_and_no_keys_or_passwords():
+    app, storage, server = (resource("resources", name) for name in ("app", "storage", "sqlServer"))
+
+    assert (app["httpsOnly"], app["siteConfig"]["minTlsVersion"]) == (True, "1.2")
+    assert (storage["allowSharedKeyAccess"], storage["allowBlobPublicAccess"]) == (False, False)
+    assert (storage["minimumTlsVersion"], storage["supportsHttpsTrafficOnly"]) == ("TLS1_2", True)
+    assert server["administrators"]["azureADOnlyAuthentication"] is True
+    assert server["minimalTlsVersion"] == "1.2"
+    assert resource("resources", "insights")["DisableLocalAuth"] is True
+    assert all(resource("resources", name)["allow"] is False for name in ("ftp", "scm"))
+    assert "Encrypt=yes" in str(variable("resources", "databaseUrl"))
+
+
+def test_the_identity_has_the_roles_that_the_app_uses_and_no_other():
+    given = re.findall(r"scope: (\w+)[^}]*?roleDefinitions', '([0-9a-f-]{36})'", text("resources"))
+
+    assert {role: scope for scope, role in given} == ROLES
+
+
+def test_telemetry_forgets_where_people_are_and_what_they_use():
+    dropped = variable("watch", "forgetPeople")
+
+    assert set(re.findall(r"Client\w+", dropped)) >= NOT_KEPT
+    assert {"AppRequests", "AppTraces", "AppExceptions", "AppPageViews"} <= set(variable("watch", "telemetry"))
+    assert resource("link", "workspace")["defaultDataCollectionRuleResourceId"] == "ruleId"
+
+
+def test_sampling_never_drops_what_an_alert_looks_for():
+    host = json.loads((ROOT / "host.json").read_text())
+    kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+
+    assert {"Request", "Trace", "Exception"} <= set(kept)
+    assert [alarm["name"] for alarm in variable("watch", "alarms")] == ["alarms", "failed-requests", "failed-jobs"]
+
+
+def test_every_event_that_may_raise_an_alarm_is_explained_to_operators():
+    modules = [path.read_text() for top in DEPLOYED for path in (ROOT / top).rglob("*.py")]
+    events = {event for module in modules for event in re.findall(r'\.error\(\s*"([a-z_]+)"', module)}
+    manual = (ROOT / "docs/operations.md").read_text()
+
+    assert len(events) >= 3
+    assert {event for event in events if f"`{event}`" not in manual} == set()
+
+
+@pytest.mark.parametrize("name", NOT_DEPLOYED)
+def test_what_is_not_the_app_stays_here(name):
+    assert not is_ours(name)
+
+
+@pytest.mark.parametrize("name", ["function_app.py", "host.json", "requirements.txt", "timers", "shared", "billing"])
+def test_the_app_is_sent(name):
+    assert is_ours(name)
+
+
+def test_azd_finds_the_app_and_migrates_before_it_deploys():
+    manifest = (ROOT / "azure.yaml").read_text()
+
+    assert re.search(r"predeploy:.*\n(?:\s+.*\n)*?\s+run: scripts/migrate", manifest)
+    assert "azd-service-name': 'api'" in text("resources")
+    assert re.search(r"^  api:\n(?:    .*\n)*    host: function", manifest, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_module_comes_from_a_registry(name):
+    assert not re.search(r"'(?:br|ts)[:/]", text(name))
