@@ -9,6 +9,7 @@ from billing.jobs_usage import blueprint as usage
 from billing.routes_records import blueprint as bills
 from billing.routes_subscription import blueprint as subscription
 from privacy.jobs import blueprint as retention
+from privacy.routes_erasure import blueprint as erasure
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
@@ -33,6 +34,7 @@ for blueprint in (
     closing,
     bills,
     entries,
+    erasure,
     forgotten_timers,
     landing,
     people,

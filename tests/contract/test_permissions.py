@@ -24,6 +24,7 @@ BODIES = {
     "change_user": {"displayName": "Renamed"},
     "change_tenant": {"writeBack": True},
     "rename_me": {"displayName": "Renamed"},
+    "request_erasure": {"confirm": "nobody@contoso.example"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
 QUERIES = {
