@@ -10,6 +10,7 @@ from billing.routes_records import blueprint as bills
 from billing.routes_subscription import blueprint as subscription
 from privacy.jobs import blueprint as retention
 from privacy.routes_erasure import blueprint as erasure
+from privacy.routes_export import blueprint as export
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
@@ -35,6 +36,7 @@ for blueprint in (
     bills,
     entries,
     erasure,
+    export,
     forgotten_timers,
     landing,
     people,

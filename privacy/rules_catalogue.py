@@ -47,6 +47,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "projects": Facts(
             "the organisation's projects",
             columns(internal="id tenant_id name_key", organisation="organization name"),
+            section="projects",
         ),
         "running_timers": Facts(
             "the timer that runs",
@@ -94,6 +95,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "closed_months": Facts(
             "the months that are billed",
             columns(internal="tenant_id", fact="month_key closed_at"),
+            section="closedMonths",
             tenant_erased=_BILLS,
         ),
         "work_items": Facts(
@@ -152,6 +154,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
                 "paid_from ended_at last_event_at created_at updated_at",
             ),
+            section="subscriptions",
             tenant_erased=_BILLS,
         ),
         "subscription_events": Facts(
@@ -160,11 +163,13 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id tenant_id subscription_id",
                 fact="operation_id event_type source outcome plan_id quantity status effective_at recorded_at",
             ),
+            section="subscriptionEvents",
             tenant_erased=_BILLS,
         ),
         "subscription_rates": Facts(
             "what a user and month costs",
             columns(internal="tenant_id subscription_id", fact="from_at plan_id rate_per_user currency"),
+            section="rates",
             tenant_erased=_BILLS,
         ),
         "billing_records": Facts(
@@ -176,6 +181,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 "voided_at",
                 mentions="void_reason",
             ),
+            section="billingRecords",
             tenant_erased=_BILLS,
         ),
         "billing_lines": Facts(
@@ -196,6 +202,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 fact="marketplace_id dimension quantity plan_id slot state last_result attempts usage_event_id "
                 "created_at tried_at settled_at",
             ),
+            section="usageEvents",
             tenant_erased=_BILLS,
         ),
         "privacy_requests": Facts(

@@ -12,6 +12,7 @@ from privacy.rules import address
 from shared.db.schema import billing_lines, idempotency_keys, nominees, tenants, users
 from shared.db.statements import locked
 from shared.tenancy.model import Role
+from shared.tenancy.store import stopped_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Person:
     display_name: str
     role: Role
     is_active: bool
+    is_restricted: bool
     erased_at: dt.datetime | None
 
 
@@ -42,6 +44,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.display_name,
     _users.role,
     _users.is_active,
+    stopped_since(users).label("restricted_since"),
     _users.erased_at,
 ).where(_OF_TENANT)
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
@@ -143,5 +146,6 @@ def _person(row: sa.Row[Any]) -> Person:
         display_name=row.display_name,
         role=Role(row.role),
         is_active=row.is_active,
+        is_restricted=row.restricted_since is not None,
         erased_at=row.erased_at,
     )
