@@ -11,6 +11,7 @@ from billing.routes_subscription import blueprint as subscription
 from privacy.jobs import blueprint as retention
 from privacy.routes_erasure import blueprint as erasure
 from privacy.routes_export import blueprint as export
+from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
@@ -43,6 +44,7 @@ for blueprint in (
     reconcile,
     reports,
     retention,
+    rights,
     service,
     settings,
     subscription,

@@ -30,6 +30,14 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Right(StrEnum):
+    """Each stops the processing of a person's data while it is in force."""
+
+    RESTRICTION = "restriction"  # GDPR article 18
+    OBJECTION = "objection"  # GDPR article 21
+    CONSENT = "consentWithdrawn"  # GDPR article 7, DPDP section 6
+
+
 class Hold(StrEnum):
     """Why an erasure waits. The first three are an operator's to set and release; the others end by themselves."""
 

@@ -41,6 +41,11 @@ def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
     )
 
 
+def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped."""
+    return sa.or_(not_stopped(people), people.c.id == viewer)
+
+
 USER_COLUMNS: Final = (
     users.c.id,
     users.c.public_id,
