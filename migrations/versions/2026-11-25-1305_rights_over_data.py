@@ -7,7 +7,7 @@ from shared.db import types
 
 
 revision = "3c639af065e5"
-down_revision = "8943dd02a48d"
+down_revision = "5c1d7e20b9a4"
 
 
 def upgrade() -> None:
