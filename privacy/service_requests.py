@@ -99,6 +99,28 @@ def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.dateti
     return _schedule(tx, request, now=now)
 
 
+def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
+    """Puts a whole organisation under a legal hold: nothing of it is erased or expires."""
+    store_requests.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
+    after = {"reason": reason.value}
+    audit.record(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=audit.OPERATOR, at=now, row_id=new_id(), after=after)
+
+
+def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: NewId) -> None:
+    """Lifts the legal hold of an organisation, and of the requests that waited for it.
+
+    Raises:
+        Conflict: there is none.
+    """
+    reason = store_requests.legal_hold(tx, tenant_id)
+    if reason is None:
+        raise Conflict("This organisation is not held.", code="request_state")
+    store_requests.set_legal_hold(tx, tenant_id, reason=None, at=None)
+    audit.record(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=audit.OPERATOR, at=now, row_id=new_id())
+    for request in store_requests.held_for(tx, tenant_id, Hold(reason)):
+        release(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
+
+
 def withdraw(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
     """Takes a request back, while it is not done.
 

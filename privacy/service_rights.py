@@ -53,6 +53,20 @@ def remove_nominee(tx: sa.Connection, caller: Caller, *, now: dt.datetime, new_i
         _record(tx, caller, Action.NOMINEE_REMOVED, now=now, new_id=new_id)
 
 
+def read_nominee(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime, new_id: NewId) -> Nominee | None:
+    """For an operator who has checked who asks: whom a person named. That it was read goes on record."""
+    audit.record(
+        tx,
+        tenant_id,
+        Action.NOMINEE_READ,
+        actor=audit.OPERATOR,
+        at=now,
+        row_id=new_id(),
+        subject_user_id=user_id,
+    )
+    return store_rights.nominee(tx, tenant_id, user_id)
+
+
 def _record(
     tx: sa.Connection, caller: Caller, action: Action, *, now: dt.datetime, new_id: NewId, **after: str
 ) -> None:

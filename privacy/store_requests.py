@@ -45,6 +45,8 @@ _ONE: Final = _REQUEST.where(_requests.public_id == bindparam("public"))
 _ONE_HELD: Final = locked(_ONE, privacy_requests)
 _OPEN_OF_PERSON: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.subject_user_id == bindparam("user"))
 _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.kind == Scope.TENANT.value)
+_HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))
+_ERASED_AT: Final = sa.select(tenants.c.erased_at).where(tenants.c.id == bindparam("tenant"))
 _NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("most"))
 _NEWEST_OF_ONE: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
 _EVERYWHERE: Final[sa.Select[Any]] = (
@@ -156,6 +158,16 @@ def everywhere(tx: sa.Connection, *, closed_too: bool) -> list[tuple[str, Reques
 def due(tx: sa.Connection, now: dt.datetime) -> list[tuple[int, uuid.UUID]]:
     """Tenants and requests whose time has come."""
     return [(row.tenant_id, row.public_id) for row in tx.execute(_DUE, {"now": now})]
+
+
+def held_for(tx: sa.Connection, tenant_id: int, hold: Hold) -> list[Request]:
+    """The requests of a tenant that wait for a reason."""
+    return [_request(row) for row in tx.execute(_HELD_FOR, {"tenant": tenant_id, "reason": hold.value})]
+
+
+def is_erased(tx: sa.Connection, tenant_id: int) -> bool:
+    """Whether a whole organisation is erased."""
+    return tx.execute(_ERASED_AT, {"tenant": tenant_id}).scalar() is not None
 
 
 def move(

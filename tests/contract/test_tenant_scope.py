@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy import store_words
+from privacy import store as retention
+from privacy import store_export, store_words
 from reports import store_pieces, store_sums
 from reports.rules import Group
 from reports.store import Filter
@@ -130,6 +131,13 @@ def test_the_scan_finds_the_statements():
 
     assert len(found) >= 20
     assert found >= ACROSS_TENANTS
+
+
+def test_retention_and_exports_name_the_tenant_of_every_table():
+    made: list[Any] = [each for expired in retention.EXPIRED.values() for each in (expired.count, expired.remove)]
+    made += [each for section in store_export.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
+
+    assert [str(each) for each in made if each is not None and not names_its_tenant(each)] == []
 
 
 @pytest.mark.parametrize("name", sorted(store_words.COLUMNS))
