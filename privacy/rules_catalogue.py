@@ -205,6 +205,15 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="usageEvents",
             tenant_erased=_BILLS,
         ),
+        "landing_visits": Facts(
+            "a visit to the landing page, for minutes",
+            columns(
+                internal="id public_id browser_hash state_hash purchase_token verifier nonce marketplace_id "
+                "entra_tenant_id is_guest taken_at activated_at expires_at created_at",
+                identity="entra_object_id name username email",
+            ),
+            person_erased=Rows.GO,
+        ),
         "privacy_requests": Facts(
             "requests for erasure",
             columns(

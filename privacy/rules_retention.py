@@ -100,6 +100,13 @@ RETENTION: Final = (
         KEPT,
     ),
     Retention(
+        "visits to the landing page",
+        ("landing_visits",),
+        "minutes, until they expire",
+        "the purchase that is made there",
+        "removed; hourly at the latest, and with their person's erasure",
+    ),
+    Retention(
         "requests for erasure",
         ("privacy_requests",),
         "three years after they were done or taken back",

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from privacy.rules import address
-from shared.db.schema import billing_lines, idempotency_keys, nominees, tenants, users
+from shared.db.schema import billing_lines, idempotency_keys, landing_visits, nominees, tenants, users
 from shared.db.statements import locked
 from shared.tenancy.model import Role
 from shared.tenancy.store import stopped_since
@@ -93,6 +93,12 @@ _ERASE_ADMIN: Final = (
 _FORGET_ANSWERS: Final = idempotency_keys.delete().where(
     idempotency_keys.c.tenant_id == bindparam("tenant"), idempotency_keys.c.user_id == bindparam("user")
 )
+_FORGET_VISITS: Final = landing_visits.delete().where(
+    landing_visits.c.entra_object_id == bindparam("oid"),
+    landing_visits.c.entra_tenant_id.in_(
+        sa.select(tenants.c.entra_tenant_id).where(tenants.c.id == bindparam("tenant"))
+    ),
+)
 _FORGET_NOMINEE: Final = nominees.delete().where(
     nominees.c.tenant_id == bindparam("tenant"), nominees.c.user_id == bindparam("user")
 )
@@ -129,6 +135,8 @@ def erase(tx: sa.Connection, person: Person, pseudonym: str, *, public_id: uuid.
     called = {"new_email": address(pseudonym), "new_name": pseudonym}
     tx.execute(_FORGET_ANSWERS, this)
     tx.execute(_FORGET_NOMINEE, this)
+    if person.object_id is not None:
+        tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})
     addresses = sorted({person.email.lower(), (person.email_key or person.email).lower()})
     tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "addresses": addresses})

@@ -63,7 +63,7 @@ def _remove(table: sa.Table) -> sa.Delete:
 GOING: Final = {
     table.name: _remove(table)
     for table in reversed(metadata.sorted_tables)
-    if CATALOGUE[table.name].tenant_erased is Rows.GO and table.name != "action_log"
+    if CATALOGUE[table.name].tenant_erased is Rows.GO and table.name != "action_log" and "tenant_id" in table.c
 }
 
 

@@ -7,7 +7,7 @@ from shared.db import types
 
 
 revision = "3c639af065e5"
-down_revision = "5c1d7e20b9a4"
+down_revision = "ffec60c1d459"
 
 
 def upgrade() -> None:
