@@ -93,11 +93,9 @@ _ERASE_ADMIN: Final = (
 _FORGET_ANSWERS: Final = idempotency_keys.delete().where(
     idempotency_keys.c.tenant_id == bindparam("tenant"), idempotency_keys.c.user_id == bindparam("user")
 )
+_directory = sa.select(tenants.c.entra_tenant_id).where(tenants.c.id == bindparam("tenant"))
 _FORGET_VISITS: Final = landing_visits.delete().where(
-    landing_visits.c.entra_object_id == bindparam("oid"),
-    landing_visits.c.entra_tenant_id.in_(
-        sa.select(tenants.c.entra_tenant_id).where(tenants.c.id == bindparam("tenant"))
-    ),
+    landing_visits.c.entra_object_id == bindparam("oid"), landing_visits.c.entra_tenant_id.in_(_directory)
 )
 _FORGET_NOMINEE: Final = nominees.delete().where(
     nominees.c.tenant_id == bindparam("tenant"), nominees.c.user_id == bindparam("user")

@@ -7,7 +7,7 @@ from shared.db import types
 
 
 revision = "3c639af065e5"
-down_revision = "ffec60c1d459"
+down_revision = "5b1f0c7e9a42"
 
 
 def upgrade() -> None:

@@ -10,10 +10,10 @@ import zipfile
 import pytest
 import sqlalchemy as sa
 
+from devcloud import postgres
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, tenants, users
 from tests.conftest import ROOT, migrate
-from tests.support import postgres
 from tests.support.scan import places
 from tests.support.tracked import BEGAN, Ground, Worked
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from privacy import flow_erasure
-from shared.db.schema import billing_lines, tenants, users, work_items
+from shared.db.schema import billing_lines, landing_visits, tenants, users, work_items
 from tests.support.a_bill import close_a_month
 from tests.support.scan import places
 from tests.support.world import new_id
@@ -132,7 +132,7 @@ def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
     assert grace.entries() == []
 
 
-def test_the_address_on_bills_and_the_assignee_in_the_cache_go_too(app, clock, grace, engine):
+def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, clock, grace, engine):
     with engine.begin() as tx:
         [(tenant_id, user_id)] = tx.execute(
             sa.select(users.c.tenant_id, users.c.id).where(users.c.entra_object_id == uuid.UUID(grace.oid))
@@ -152,6 +152,10 @@ def test_the_address_on_bills_and_the_assignee_in_the_cache_go_too(app, clock, g
             },
         )
         tx.execute(tenants.update().where(tenants.c.id == tenant_id).values(admin_email=grace.email.upper()))
+        visit = {"public_id": uuid.UUID(new_id()), "browser_hash": "b", "state_hash": new_id(), "email": grace.email}
+        visit |= {"entra_tenant_id": uuid.UUID(grace.tid), "entra_object_id": uuid.UUID(grace.oid), "name": grace.name}
+        visit |= {"marketplace_id": uuid.UUID(new_id()), "created_at": clock(), "expires_at": clock()}
+        tx.execute(landing_visits.insert(), visit)
     ask(grace)
     carry_out(app, clock)
     with engine.connect() as tx:
