@@ -9,6 +9,9 @@ from billing.jobs_usage import blueprint as usage
 from billing.routes_records import blueprint as bills
 from billing.routes_subscription import blueprint as subscription
 from privacy.jobs import blueprint as retention
+from privacy.routes_erasure import blueprint as erasure
+from privacy.routes_export import blueprint as export
+from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
@@ -33,12 +36,15 @@ for blueprint in (
     closing,
     bills,
     entries,
+    erasure,
+    export,
     forgotten_timers,
     landing,
     people,
     reconcile,
     reports,
     retention,
+    rights,
     service,
     settings,
     subscription,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from ops import admission, billing, check, purchases, tenants, users
+from ops import admission, billing, check, privacy, purchases, tenants, users
 from ops.ending import REFUSED, UNUSABLE, Ended
 
 
@@ -25,6 +25,7 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
 app.add_typer(billing.app, name="billing")
 app.add_typer(purchases.app, name="marketplace")
+app.add_typer(privacy.app, name="privacy")
 app.command("check")(check.command)
 app.command("admit")(admission.command)
 

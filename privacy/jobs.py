@@ -1,9 +1,9 @@
-"""The timer-triggered function of retention."""
+"""The timer-triggered functions of retention and of erasure."""
 
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy import service, store
+from privacy import flow_erasure, service, store
 from shared.app import current
 from shared.jobs import each_tenant
 
@@ -25,3 +25,9 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
     with app.transaction(reads_only=True) as tx:
         tenant_ids = store.tenant_ids(tx)
     each_tenant(app, "remove_expired", tenant_ids, work)
+
+
+@blueprint.function_name(flow_erasure.NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    flow_erasure.carry_out_due(current())

@@ -1,11 +1,17 @@
-"""Retention: removes what has outlived its purpose."""
+"""Retention: removes what has outlived its purpose, by the table in rules_retention."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from privacy import store
-from shared.http.idempotency import KEPT
+from privacy import store, store_requests
+from privacy.rules_retention import Kept, period
+
+
+def expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> dict[Kept, int]:
+    """How many rows of each class of a tenant are over; a dry run of `remove_expired`."""
+    return {kept: store.count(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id)}
 
 
 def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
@@ -14,5 +20,10 @@ def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
 
 
 def remove_expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
-    """Removes a tenant's stored answers older than the 48 hours for which they are promised; how many."""
-    return store.forget_keys(tx, tenant_id, before=now - KEPT)
+    """Removes what is over of a tenant; how many rows."""
+    return sum(store.remove(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id))
+
+
+def _classes(tx: sa.Connection, tenant_id: int) -> Iterable[Kept]:
+    """Under a legal hold only the answers go, which are copies of what is kept elsewhere."""
+    return (Kept.ANSWERS,) if store_requests.legal_hold(tx, tenant_id) is not None else tuple(Kept)

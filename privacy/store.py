@@ -1,27 +1,78 @@
-"""Finds and removes rows whose time is over."""
+"""Finds what has outlived its purpose, counts it, and removes it."""
 
 import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import idempotency_keys, landing_visits, tenants
-
-
-_TENANT_IDS = sa.select(tenants.c.id).order_by(tenants.c.id)
-_FORGET_KEYS = idempotency_keys.delete().where(
-    idempotency_keys.c.tenant_id == bindparam("tenant"), idempotency_keys.c.created_at < bindparam("before")
+from privacy.rules import address
+from privacy.rules_retention import Kept
+from shared.db.schema import (
+    billing_lines,
+    billing_records,
+    idempotency_keys,
+    landing_visits,
+    privacy_requests,
+    tenants,
 )
+
+
+NOBODY: Final = "removed"  # on the lines of bills whose time is over
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How many rows of a class are over, and the statement that does what is to be done with them."""
+
+    count: sa.Select[Any]
+    remove: sa.Update | sa.Delete
+
+
+_keys, _lines, _records, _requests = (
+    idempotency_keys.c,
+    billing_lines.c,
+    billing_records.c,
+    privacy_requests.c,
+)
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+_BEFORE: Final = bindparam("before", type_=_records.closed_at.type)
+_TENANT_IDS = sa.select(tenants.c.id).order_by(tenants.c.id)
 _FORGET_VISITS = landing_visits.delete().where(landing_visits.c.expires_at < bindparam("before"))
+_old_answer = (_keys.tenant_id == _TENANT, _keys.created_at < _BEFORE)
+_old_records = sa.select(_records.id).where(_records.tenant_id == _TENANT, _records.closed_at < _BEFORE)
+# A bill whose lines were gone would not add up, and one that was gone would be owed again: names go, sums stay.
+_old_line = (_lines.tenant_id == _TENANT, _lines.email != address(NOBODY), _lines.record_id.in_(_old_records))
+_old_request = (_requests.tenant_id == _TENANT, _requests.ended_at < _BEFORE)
+EXPIRED: Final = {
+    Kept.ANSWERS: Expired(
+        sa.select(sa.func.count()).select_from(idempotency_keys).where(*_old_answer),
+        idempotency_keys.delete().where(*_old_answer),
+    ),
+    Kept.BILLS: Expired(
+        sa.select(sa.func.count()).select_from(billing_lines).where(*_old_line),
+        billing_lines.update().where(*_old_line).values(email=address(NOBODY), display_name=NOBODY),
+    ),
+    Kept.REQUESTS: Expired(
+        sa.select(sa.func.count()).select_from(privacy_requests).where(*_old_request),
+        privacy_requests.delete().where(*_old_request),
+    ),
+}
 
 
 def tenant_ids(tx: sa.Connection) -> list[int]:
     return list(tx.scalars(_TENANT_IDS))
 
 
-def forget_keys(tx: sa.Connection, tenant_id: int, *, before: dt.datetime) -> int:
-    """Removes stored answers given before an instant; how many."""
-    return tx.execute(_FORGET_KEYS, {"tenant": tenant_id, "before": before}).rowcount
+def count(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
+    """How many rows of a class are older than an instant."""
+    return int(tx.execute(EXPIRED[kept].count, {"tenant": tenant_id, "before": before}).scalar_one())
+
+
+def remove(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
+    """Does with them what the class says; how many."""
+    return tx.execute(EXPIRED[kept].remove, {"tenant": tenant_id, "before": before}).rowcount
 
 
 def forget_visits(tx: sa.Connection, *, before: dt.datetime) -> int:

@@ -17,6 +17,7 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import InvalidRequest, NotFound
 from shared.tenancy.model import Caller
+from shared.tenancy.rules import restricted
 
 
 MOST_ROWS: Final = 50_000
@@ -60,13 +61,17 @@ def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyo
 
     Raises:
         NotFound: nobody in the tenant has it, or the caller may see no one but themselves.
+        Forbidden: the person has had the processing of their data stopped.
     """
     if wanted == caller.user.public_id:
         return caller.user.id, caller.user.display_name
     found = store.find_user(tx, caller.tenant.id, wanted) if everyone and wanted is not None else None
     if found is None:
         raise NotFound("There is no such person in your organisation.")
-    return found
+    user_id, name, restricted_since = found
+    if restricted_since is not None:
+        raise restricted()
+    return user_id, name
 
 
 def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...]) -> Report:

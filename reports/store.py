@@ -11,6 +11,7 @@ from sqlalchemy import bindparam
 
 from reports.rules import Span
 from shared.db.schema import projects, time_entry_days, users, work_items
+from shared.tenancy.store import shown_to, stopped_since
 from shared.text import key_of
 
 
@@ -19,6 +20,7 @@ class Asked:
     """Whose time is added up, and which of it; a filter that is None lets everything through."""
 
     tenant_id: int
+    viewer_id: int  # who is shown it
     organization: str  # where the tenant's work items are looked up
     span: Span
     user_id: int | None = None
@@ -83,15 +85,19 @@ _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.PROJECT: _days.project_id.in_(_NAMED),
     Filter.TYPE: _days.work_item_id.in_(_OF_TYPE),
 }
-_USER: Final = sa.select(users.c.id, users.c.display_name).where(
+# Whoever has had the processing of their data stopped is shown to nobody but themselves.
+_NOT_SHOWN: Final = sa.select(users.c.id).where(
+    users.c.tenant_id == TENANT, ~shown_to(users, bindparam("viewer", type_=sa.BigInteger))
+)
+_USER: Final = sa.select(users.c.id, users.c.display_name, stopped_since(users).label("restricted_since")).where(
     users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public")
 )
 
 
-def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[int, str] | None:
-    """The row number and the name of somebody."""
+def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[int, str, dt.datetime | None] | None:
+    """The row number and the name of somebody, and since when they have had the processing of their data stopped."""
     row = tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).first()
-    return None if row is None else (row.id, row.display_name)
+    return None if row is None else (row.id, row.display_name, row.restricted_since)
 
 
 def filters_of(asked: Asked) -> frozenset[Filter]:
@@ -104,13 +110,15 @@ def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnEleme
     in_months = _days.month_key.between(bindparam("first_month"), bindparam("last_month"))
     months = _days.month_key == bindparam("first_month") if one_month else in_months
     days = _days.work_date.between(bindparam("first"), bindparam("last"))
-    return [_days.tenant_id == TENANT, months, days, *(_ONLY[each] for each in Filter if each in filters)]
+    shown = [] if Filter.USER in filters else [_days.user_id.not_in(_NOT_SHOWN)]
+    return [_days.tenant_id == TENANT, months, days, *shown, *(_ONLY[each] for each in Filter if each in filters)]
 
 
 def parameters(asked: Asked) -> dict[str, Any]:
     first_month, last_month = asked.span.month_keys
     return {
         "tenant": asked.tenant_id,
+        "viewer": asked.viewer_id,
         "organization": asked.organization.lower(),
         "first": asked.span.first,
         "last": asked.span.last,

@@ -47,6 +47,19 @@ class Action(StrEnum):
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"
     ENTRY_DELETED = "entry.deleted"
+    DATA_EXPORTED = "data.exported"
+    RIGHT_CHANGED = "right.changed"
+    NOMINEE_NAMED = "nominee.named"
+    NOMINEE_REMOVED = "nominee.removed"
+    NOMINEE_READ = "nominee.read"
+    ERASURE_REQUESTED = "erasure.requested"
+    ERASURE_VERIFIED = "erasure.verified"
+    ERASURE_HELD = "erasure.held"
+    ERASURE_RELEASED = "erasure.released"
+    ERASURE_WITHDRAWN = "erasure.withdrawn"
+    ERASURE_DONE = "erasure.done"
+    LEGAL_HOLD_SET = "legal_hold.set"
+    LEGAL_HOLD_LIFTED = "legal_hold.lifted"
 
 
 FIELDS: Final = frozenset(
@@ -54,6 +67,7 @@ FIELDS: Final = frozenset(
         "activeUsers",
         "azureDevOpsOrganization",
         "changed",
+        "channel",
         "code",
         "currency",
         "entryId",
@@ -67,7 +81,11 @@ FIELDS: Final = frozenset(
         "plan",
         "ratePerUser",
         "recordId",
+        "reason",
+        "request",
+        "right",
         "role",
+        "scope",
         "seatLimit",
         "seatsUsed",
         "slot",

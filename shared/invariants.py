@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import (
     audit_log,
+    erasures,
     running_timers,
     tenants,
     time_entries,
@@ -113,6 +114,12 @@ _on_record = sa.exists().where(
     audit_log.c.subject_user_id == users.c.id,
     audit_log.c.action.in_(("tenant.created", "user.joined", "user.added")),
 )
+_erased_people = (
+    sa.select(sa.func.count())
+    .where(users.c.tenant_id == tenants.c.id, users.c.erased_at.is_not(None))
+    .scalar_subquery()
+)
+_listed = sa.select(sa.func.count()).where(erasures.c.tenant_id == tenants.c.id).scalar_subquery()
 _second_timer = running_timers.alias("second_timer")
 
 INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
@@ -157,7 +164,11 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
         _log.event.in_(("stopped", "entered")),
         sa.or_(sa.and_(_kept_entry, _deleted_since), sa.and_(~_kept_entry, ~_deleted_since)),
     ),
-    "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(~_super_admin),
+    "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(
+        ~_super_admin, sa.or_(tenants.c.erased_at.is_(None), tenants.c.seats_used > 0)
+    ),
+    "an_erased_account_is_closed": sa.select(users.c.id).where(users.c.erased_at.is_not(None), users.c.is_active),
+    "whoever_is_erased_is_listed": sa.select(tenants.c.id).where(_erased_people > _listed),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **BILLING,

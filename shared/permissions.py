@@ -83,5 +83,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_preview": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_statement": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "get_privacy": Permission(Access.USER, when_cancelled=True),
+        "change_rights": Permission(Access.USER, when_cancelled=True),
+        "name_nominee": Permission(Access.USER, when_cancelled=True),
+        "remove_nominee": Permission(Access.USER, when_cancelled=True),
+        "export_data": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "request_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "list_erasures": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "withdraw_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

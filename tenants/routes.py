@@ -127,7 +127,7 @@ def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     return SignIn(
         user=User.of(caller.user),
         tenant=Tenant.of(caller.tenant, seat_limit=cap, now=call.now),
-        entitlements=Entitlements.of(caller.tenant, now=call.now),
+        entitlements=Entitlements.of(caller, now=call.now),
         running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),
         needs_review=[TimeEntry.of(entry, user=caller.user.public_id) for entry in to_review],
     )

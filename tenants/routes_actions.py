@@ -69,11 +69,14 @@ def list_actions(call: Call, query: ActionQuery) -> Reply:
     tenant_id = call.caller.tenant.id
     found = call.app.action_log.page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
     with call.transaction() as tx:
-        people = store_actions.public_ids(tx, tenant_id, (action.user_id for action in found))
-        shown = [action for action in found[: query.page_size] if action.user_id in people]
-        items = [ActionItem.of(action, people[action.user_id]) for action in shown]
-        more = shown and len(found) > query.page_size
-        end = encode(shown[-1].row_key, people[shown[-1].user_id]) if more else None
+        people = store_actions.people(tx, tenant_id, (action.user_id for action in found))
+        known = [(action, people[action.user_id]) for action in found[: query.page_size] if action.user_id in people]
+        viewer = call.caller.user.id
+        items = [
+            ActionItem.of(action, who.public_id) for action, who in known if not who.is_restricted or who.id == viewer
+        ]
+        more = known and len(found) > query.page_size
+        end = encode(known[-1][0].row_key, known[-1][1].public_id) if more else None
         return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=_next(query, end)))
 
 

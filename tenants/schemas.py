@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.http.wire import Instant, WireModel, text
 from shared.tenancy import model
 from shared.tenancy.rows import NewTenant
-from shared.tenancy.rules import status_at, tracking_refusal, trial_days_left
+from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
 from shared.tenancy.schemas import TimeZone
 from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
 
@@ -78,11 +78,14 @@ class Entitlements(WireModel):
     detail: str | None = Field(None, description="what to do about it")
 
     @classmethod
-    def of(cls, tenant: model.Tenant, *, now: dt.datetime) -> Self:
-        refusal = tracking_refusal(tenant, now)
-        if refusal is None:
-            return cls(can_track=True)
-        return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
+    def of(cls, caller: model.Caller, *, now: dt.datetime) -> Self:
+        refusal = tracking_refusal(caller.tenant, now)
+        if refusal is not None:
+            return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
+        if caller.user.restricted_since is not None:
+            stopped = restricted(own=True)
+            return cls(can_track=False, reason=stopped.code, detail=stopped.detail)
+        return cls(can_track=True)
 
 
 class SignIn(WireModel):

@@ -32,6 +32,7 @@ class UserDetail(User):
     invited_by: str | None = None
     first_sign_in_at: Instant | None = None
     last_sign_in_at: Instant | None = None
+    is_restricted: bool = Field(description="the person has had the processing of their data stopped")
     created_at: Instant
     version: int
 
@@ -43,6 +44,7 @@ class UserDetail(User):
             invited_by=None if account.invited_by is None else str(account.invited_by),
             first_sign_in_at=user.first_sign_in_at,
             last_sign_in_at=user.last_sign_in_at,
+            is_restricted=user.restricted_since is not None,
             created_at=account.created_at,
             version=account.version,
         )

@@ -14,6 +14,7 @@ from shared.action_log.model import Action, ActionLog, NotKept, row_key
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.log import get_logger, where
 from shared.tenancy.model import Caller
+from shared.tenancy.rules import restricted
 from tenants import store_actions
 from tenants.rules_actions import when
 
@@ -85,13 +86,16 @@ def whose(tx: sa.Connection, caller: Caller, public_id: str | None) -> int | Non
 
     Raises:
         NotFound: nobody in the caller's tenant has this id.
+        Forbidden: the person has had the processing of their data stopped.
     """
     if public_id is None:
         return None
     with contextlib.suppress(ValueError):
-        found = store_actions.row_number(tx, caller.tenant.id, uuid.UUID(public_id))
+        found = store_actions.find(tx, caller.tenant.id, uuid.UUID(public_id))
+        if found is not None and found.is_restricted and found.id != caller.user.id:
+            raise restricted()
         if found is not None:
-            return found
+            return found.id
     raise NotFound("There is no such person in your organisation.")
 
 
@@ -105,8 +109,8 @@ def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None
         return None
     with contextlib.suppress(ValueError):
         cursor = decode(after)
-        user_id = store_actions.row_number(tx, caller.tenant.id, cursor.user)
-        if user_id is not None:
-            return cursor.row_key(user_id)
+        found = store_actions.find(tx, caller.tenant.id, cursor.user)
+        if found is not None:
+            return cursor.row_key(found.id)
     wrong = FieldError("after", "is not where a page ended")
     raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import ApiError, Conflict
+from shared.tenancy import store_accounts
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
 from shared.tenancy.rows import EMAIL_KEY
@@ -79,7 +80,7 @@ def _add(
         return Added(person.email, refusal=no_seat(tenant, cap))
     user_id = store_users.add_by_hand(tx, tenant.id, values)
     if user_id is None:
-        store_users.give_seat_back(tx, tenant.id, now=now)
+        store_accounts.give_seat_back(tx, tenant.id, now=now)
         return Added(person.email, refusal=_taken())
     audit.record(
         tx,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.tenancy import store_accounts
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
@@ -88,8 +89,8 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
         _require_another_super_admin(tx, caller, account)
     tenant, user_id = caller.tenant, account.user.id
     tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
-    if store_users.set_active(tx, tenant.id, user_id, active=False, now=now):
-        store_users.give_seat_back(tx, tenant.id, now=now)
+    if store_accounts.set_active(tx, tenant.id, user_id, active=False, now=now):
+        store_accounts.give_seat_back(tx, tenant.id, now=now)
         active, closed = {"isActive": True}, {"isActive": False}
         _record(tx, caller, Action.USER_DEACTIVATED, account, now=now, new_id=new_id, before=active, after=closed)
     return _again(tx, caller, public_id)
@@ -119,7 +120,7 @@ def reactivate(
     cap = seat_cap(tenant, trial_user_limit)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
         raise no_seat(tenant, cap)
-    store_users.set_active(tx, tenant.id, account.user.id, active=True, now=now)
+    store_accounts.set_active(tx, tenant.id, account.user.id, active=True, now=now)
     closed, active = {"isActive": False}, {"isActive": True}
     _record(tx, caller, Action.USER_REACTIVATED, account, now=now, new_id=new_id, before=closed, after=active)
     return _again(tx, caller, public_id)
@@ -146,7 +147,7 @@ def _again(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
 
 
 def _require_another_super_admin(tx: sa.Connection, caller: Caller, account: Account) -> None:
-    if store_users.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
+    if store_accounts.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
         raise Conflict("This is the last super admin. Make somebody else a super admin first.", code="last_super_admin")
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import tenants, users
+from shared.db.schema import users
 from shared.db.statements import InsertIfAbsent, locked
-from shared.tenancy.model import Role, User
+from shared.tenancy.model import User
 from shared.tenancy.store import USER_COLUMNS, user_of
 
 
@@ -30,7 +30,7 @@ _OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
 _ACCOUNT: Final[sa.Select[Any]] = (
     sa.select(*USER_COLUMNS, _users.created_at, _users.version, _inviters.c.public_id.label("invited_by"))
     .outerjoin(_inviters, sa.and_(_inviters.c.tenant_id == _users.tenant_id, _inviters.c.id == _users.invited_by))
-    .where(_OF_TENANT)
+    .where(_OF_TENANT, _users.erased_at.is_(None))  # whoever is erased is nobody's to manage any more
 )
 _ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
 _ONE_HELD: Final = locked(_ONE, users)
@@ -77,25 +77,6 @@ _ADD_BY_HAND = InsertIfAbsent(
     ),
     returning=("id",),
 )
-_THIS: Final = (_OF_TENANT, _users.id == bindparam("user"))
-_CHANGED: Final = {"version": _users.version + 1, "updated_at": bindparam("now")}
-_SET_ACTIVE: Final = (
-    users.update()
-    .where(*_THIS, _users.is_active != bindparam("to_active", type_=sa.Boolean))
-    .values(is_active=bindparam("to_active", type_=sa.Boolean), **_CHANGED)
-)
-_OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
-    _OF_TENANT,
-    _users.id != bindparam("user"),
-    _users.is_active,
-    _users.role == Role.SUPER_ADMIN.value,
-    _users.entra_object_id.is_not(None),  # an account nobody has taken over yet is nobody
-)
-_GIVE_SEAT_BACK: Final = (
-    tenants.update()
-    .where(tenants.c.id == bindparam("tenant"), tenants.c.seats_used > 0)
-    .values(seats_used=tenants.c.seats_used - 1, updated_at=bindparam("now"))
-)
 
 
 def page(
@@ -117,21 +98,6 @@ def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> in
     """The new account's row number, or None when somebody has the address."""
     row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
     return None if row is None else int(row.id)
-
-
-def set_active(tx: sa.Connection, tenant_id: int, user_id: int, *, active: bool, now: dt.datetime) -> bool:
-    """False when it was so already; of two at once, one gets True."""
-    values = {"tenant": tenant_id, "user": user_id, "to_active": active, "now": now}
-    return tx.execute(_SET_ACTIVE, values).rowcount == 1
-
-
-def other_super_admins(tx: sa.Connection, tenant_id: int, user_id: int) -> int:
-    """How many enabled super admins there are beside a user; the tenant's row must be held for it to stay so."""
-    return int(tx.execute(_OTHER_SUPER_ADMINS, {"tenant": tenant_id, "user": user_id}).scalar_one())
-
-
-def give_seat_back(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
-    tx.execute(_GIVE_SEAT_BACK, {"tenant": tenant_id, "now": now})
 
 
 def _account(row: sa.Row[Any]) -> Account:

@@ -24,10 +24,11 @@ from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
+from tests.support import scan
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra
-from tests.support.logs import Listener
+from tests.support.logs import Listener, never_stored
 from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
@@ -63,9 +64,12 @@ def database_url(request, tmp_path_factory, worker_id) -> str:
 
 @pytest.fixture(scope="session")
 def engine(database_url) -> Iterator[sa.Engine]:
+    """The database of the session; when it is over, nothing that the policy rules out was ever stored."""
     engine = make_engine(database_url)
     yield engine
+    stored = never_stored(scan.everything(engine))
     engine.dispose()
+    assert stored == set()
 
 
 @pytest.fixture(scope="session")

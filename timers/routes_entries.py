@@ -47,7 +47,8 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     end = PageEnd.of(query.after)
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size
-        rows = store_entries.page(tx, tenant_id, _filters(tx, call, query), end=end, most=most + 1)
+        filters, viewer = _filters(tx, call, query), call.caller.user.id
+        rows = store_entries.page(tx, tenant_id, filters, viewer=viewer, end=end, most=most + 1)
         require_page(rows, query.after)
         found = store_entries.whole(tx, tenant_id, rows[:most])
         entries = [each.entry for each in found]

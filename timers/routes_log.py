@@ -41,7 +41,8 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
     with call.transaction() as tx:
         user_id = service_people.whose(tx, call.caller, query.user, sees_everyone=call.sees_everyone)
         most = query.page_size + 1
-        rows = store_log.page(tx, call.caller.tenant.id, user_id=user_id, timer_id=timer_id, end=end, most=most)
+        tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
+        rows = store_log.page(tx, tenant_id, viewer=viewer, user_id=user_id, timer_id=timer_id, end=end, most=most)
         require_page(rows, query.after)
         items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
         link = query.link_after(items[-1]) if len(rows) > query.page_size else None

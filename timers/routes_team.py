@@ -32,7 +32,8 @@ blueprint = func.Blueprint()
 def list_timers(call: Call, query: TimersQuery) -> Reply:
     end = PageEnd.of(query.after)
     with call.transaction() as tx:
-        found = store_team.page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
+        found = store_team.page(tx, tenant_id, viewer=viewer, end=end, most=query.page_size + 1)
         items = [RunningTimerOfUser.of_team(each, now=call.now) for each in found[: query.page_size]]
         link = None
         if len(found) > query.page_size:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict, FieldError, InvalidRequest
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import require_tracking
+from shared.tenancy.rules import require_processing, require_tracking
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
@@ -73,10 +73,12 @@ def start(
 
     Raises:
         PaymentRequired: the plan does not allow new time.
+        Forbidden: the caller has had the processing of their data stopped.
         InvalidRequest: the organisation is not the tenant's.
         AnotherRuns: another work item is running and `switch` is not set.
     """
     require_tracking(caller.tenant, now)
+    require_processing(caller.user)
     require_own_organization(caller, subject.organization)
     timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is not None:

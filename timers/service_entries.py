@@ -12,11 +12,11 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import require_tracking
+from shared.tenancy.rules import require_processing, require_tracking, restricted
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from shared.tracking.store_entries import find_entry
-from timers import store_entries
+from timers import store_entries, store_people
 from timers.rules_entries import LONGEST, not_after, require_times
 from timers.service import require_own_organization
 from timers.store import project_key
@@ -69,10 +69,13 @@ def find(
 
     Raises:
         NotFound: there is none, or it is not for them.
+        Forbidden: its person has had the processing of their data stopped.
     """
     entry = None if wanted is None else find_entry(tx, caller.tenant.id, wanted, hold=hold)
     if entry is None or (entry.user_id != caller.user.id and not sees_everyone):
         raise NotFound("There is no such entry, or it is not yours. It may have been deleted.")
+    if entry.user_id != caller.user.id and store_people.is_restricted(tx, caller.tenant.id, entry.user_id):
+        raise restricted()
     return entry
 
 
@@ -85,6 +88,8 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
     """
     tenant = caller.tenant
     require_tracking(tenant, now)
+    if user_id == caller.user.id:
+        require_processing(caller.user)
     require_own_organization(caller, subject.organization)
     started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
     require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)

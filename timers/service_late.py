@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import require_tracking
+from shared.tenancy.rules import require_processing, require_tracking
 from shared.tracking import changes
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
@@ -31,6 +31,7 @@ def start(
     Raises:
         InvalidRequest: the instant is too long ago or in the future, or the organisation is not the tenant's.
         PaymentRequired: the plan did not allow new time at that instant.
+        Forbidden: the caller has had the processing of their data stopped.
         Conflict: another timer runs, or ran then; or the id is taken.
     """
     at = now
@@ -38,6 +39,7 @@ def start(
         by_hand = "Enter the time by hand: POST /api/entries."
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
+    require_processing(caller.user)
     service.require_own_organization(caller, subject.organization)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     known = _known(tx, caller, subject, running, at=at)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.http.parsing import public_id
 from shared.tenancy.model import Caller
+from shared.tenancy.rules import restricted
 from timers import store_people
 
 
@@ -26,15 +27,19 @@ def one(tx: sa.Connection, caller: Caller, wanted: str | None, *, sees_everyone:
 
     Raises:
         NotFound: as `whose`.
+        Forbidden: the person has had the processing of their data stopped.
     """
     own = caller.user
     if wanted is None or wanted == str(own.public_id):
         return own.id
-    user_id = None
+    found = None
     if sees_everyone and (public := public_id(wanted)) is not None:
-        user_id = store_people.find_user(tx, caller.tenant.id, public)
-    if user_id is None:
+        found = store_people.find_user(tx, caller.tenant.id, public)
+    if found is None:
         raise NotFound("There is no such person in your organisation.")
+    user_id, restricted_since = found
+    if restricted_since is not None:
+        raise restricted()
     return user_id
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days, users
+from shared.tenancy.store import shown_to
 from shared.text import key_of
 from shared.tracking.model import TimeEntry, WorkItem
 from shared.tracking.store_entries import ENTRIES, with_days
@@ -92,6 +93,7 @@ _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
 _PAGE: Final = (
     ENTRIES.add_columns(users.c.public_id.label("owner"))
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
+    .where(shown_to(users, bindparam("viewer")))
     .order_by(_entries.started_at.desc(), _entries.id.desc())
     .limit(bindparam("most"))
 )
@@ -116,7 +118,9 @@ _SPANS: Final = sa.select(_entries.public_id, _entries.user_id, _entries.started
 )
 
 
-def page(tx: sa.Connection, tenant_id: int, filters: Filters, *, end: PageEnd | None, most: int) -> list[sa.Row[Any]]:
+def page(
+    tx: sa.Connection, tenant_id: int, filters: Filters, *, viewer: int, end: PageEnd | None, most: int
+) -> list[sa.Row[Any]]:
     """At most `most` rows, for `whole`, after the one that `end` names."""
     asked: dict[str, dict[str, Any]] = {}
     if filters.user_id is not None:
@@ -132,7 +136,9 @@ def page(tx: sa.Connection, tenant_id: int, filters: Filters, *, end: PageEnd | 
     if end is not None:
         asked["end"] = {"end_at": end.started_at, "end_public": end.id}
     parameters = {name: value for values in asked.values() for name, value in values.items()}
-    found = tx.execute(_STATEMENTS[frozenset(asked)], {"tenant": tenant_id, "most": most, **parameters})
+    found = tx.execute(
+        _STATEMENTS[frozenset(asked)], {"tenant": tenant_id, "most": most, "viewer": viewer, **parameters}
+    )
     return list(found)
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, timer_log, users
+from shared.tenancy.store import shown_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ _EVERYONE: Final[sa.Select[Any]] = (
     .join(users, sa.and_(users.c.tenant_id == _log.tenant_id, users.c.id == _log.user_id))
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
     .outerjoin(_actors, sa.and_(_actors.c.tenant_id == _log.tenant_id, _actors.c.id == _log.actor_id))
-    .where(_log.tenant_id == bindparam("tenant"))
+    .where(_log.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
     .limit(bindparam("most"))
 )
 # Keyset paging: the page before ended at a row that its unique key names, since row numbers stay inside.
@@ -99,6 +100,7 @@ def page(
     tx: sa.Connection,
     tenant_id: int,
     *,
+    viewer: int,
     user_id: int | None,
     timer_id: uuid.UUID | None,
     end: LogEnd | None,
@@ -114,5 +116,7 @@ def page(
     }
     given = {name: values for name, values in asked.items() if values is not None}
     parameters = {name: value for values in given.values() for name, value in values.items()}
-    rows = tx.execute(_STATEMENTS[frozenset(given)], {"tenant": tenant_id, "most": most, **parameters})
+    rows = tx.execute(
+        _STATEMENTS[frozenset(given)], {"tenant": tenant_id, "most": most, "viewer": viewer, **parameters}
+    )
     return [LogRow(*row) for row in rows]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, users
+from shared.tenancy.store import shown_to
 from shared.tracking.model import RunningTimer
 from shared.tracking.store import RUNNING_COLUMNS, running_of
 from timers.rules_paging import PageEnd
@@ -27,7 +28,7 @@ _running = running_timers.c
 _PAGE: Final[sa.Select[Any]] = (
     sa.select(*RUNNING_COLUMNS, users.c.public_id.label("user_public_id"), users.c.display_name, users.c.email)
     .join(users, sa.and_(users.c.tenant_id == _running.tenant_id, users.c.id == _running.user_id))
-    .where(_running.tenant_id == bindparam("tenant"))
+    .where(_running.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
     .order_by(_running.started_at, _running.public_id)
     .limit(bindparam("most"))
 )
@@ -38,9 +39,9 @@ _NEXT_PAGE: Final = _PAGE.where(
 )
 
 
-def page(tx: sa.Connection, tenant_id: int, *, end: PageEnd | None, most: int) -> list[TeamTimer]:
+def page(tx: sa.Connection, tenant_id: int, *, viewer: int, end: PageEnd | None, most: int) -> list[TeamTimer]:
     """At most `most` running timers after the one that `end` names; there are no more than people."""
-    parameters: dict[str, Any] = {"tenant": tenant_id, "most": most}
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": most, "viewer": viewer}
     if end is None:
         rows = tx.execute(_PAGE, parameters)
     else:

@@ -51,6 +51,14 @@ class Bounded:
     def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
         return self._log.page(tenant_id, user_id=user_id, after=after, most=most)
 
+    def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
+        """For jobs: it takes the time it takes."""
+        return self._log.rewrite(tenant_id, page)
+
+    def forget(self, tenant_id: int) -> int:
+        """As `rewrite`."""
+        return self._log.forget(tenant_id)
+
     @cached_property
     def _log(self) -> ActionLog:
         return self._make()

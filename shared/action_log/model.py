@@ -1,7 +1,7 @@
 """An action on record, the key that puts the newest first, and what every keeper of the log can do."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -47,6 +47,12 @@ class ActionLog(Protocol):
         Raises:
             Unavailable: the log cannot be read right now.
         """
+
+    def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
+        """Gives every action of a tenant the page that `page` makes of its user and page; how many it changed."""
+
+    def forget(self, tenant_id: int) -> int:
+        """Removes every action of a tenant; how many."""
 
 
 def row_key(happened_at: dt.datetime, *, user_id: int, tag: str, place: int = 0) -> str:

@@ -30,6 +30,23 @@ _PAGES: Final = {
     (False, True): _EVERYONE.where(_OLDER),
     (True, True): _EVERYONE.where(_OF_ONE, _OLDER),
 }
+# What is on record is changed by nothing but an erasure.
+_BATCH: Final = 500
+_PAGES_OF_ACTIONS: Final = (
+    sa.select(_log.row_key, _log.user_id, _log.page)
+    .where(_log.tenant_id == bindparam("tenant"), _log.row_key > bindparam("after"))
+    .order_by(_log.row_key)
+    .limit(_BATCH)
+)
+_REWRITE: Final = (
+    action_log.update()
+    .where(_log.tenant_id == bindparam("tenant"), _log.row_key == bindparam("key"))
+    .values(page=bindparam("new_page"))
+)
+_FORGET: Final = action_log.delete().where(
+    _log.tenant_id == bindparam("tenant"),
+    _log.id.in_(sa.select(_log.id).where(_log.tenant_id == bindparam("tenant")).limit(_BATCH).scalar_subquery()),
+)
 
 
 class SqlActionLog:
@@ -51,3 +68,26 @@ class SqlActionLog:
         given = {name: value for name, value in parameters.items() if value is not None}
         with self._transaction(reads_only=True) as tx:
             return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]
+
+    def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
+        after, changed = "", 0
+        while True:
+            with self._transaction() as tx:
+                rows = tx.execute(_PAGES_OF_ACTIONS, {"tenant": tenant_id, "after": after}).all()
+                for row in rows:
+                    new = page(row.user_id, row.page)
+                    if new != row.page:
+                        tx.execute(_REWRITE, {"tenant": tenant_id, "key": row.row_key, "new_page": new})
+                        changed += 1
+            if not rows:
+                return changed
+            after = rows[-1].row_key
+
+    def forget(self, tenant_id: int) -> int:
+        removed = 0
+        while True:
+            with self._transaction() as tx:
+                some = tx.execute(_FORGET, {"tenant": tenant_id}).rowcount
+            removed += some
+            if not some:
+                return removed

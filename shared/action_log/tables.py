@@ -3,19 +3,20 @@
 import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableEntity, TableServiceClient
+from azure.data.tables import TableClient, TableEntity, TableServiceClient, UpdateMode
 
 from shared.action_log.model import Action, NotKept, month_of
 from shared.errors import Unavailable
 
 
 _MOST_AT_ONCE: Final = 100  # in one transaction; the service takes no more
+_MOST_AT_A_READ: Final = 1000
 _TABLE: Final = re.compile(r"\Aactions\d{6}\Z")
 _KEY: Final = re.compile(r"\A[0-9a-f_]{1,64}\Z")  # a slash, say, would make a row that nothing can address
 # A write is tried twice within what a request may wait; somebody is waiting for what is read.
@@ -57,6 +58,35 @@ class TablesActionLog:
             return [_action(tenant_id, entity) for entity in itertools.islice(found, most)]
         except AzureError as error:
             raise Unavailable("The action log cannot be read right now. Try again in a moment.") from error
+
+    def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
+        """In transactions of up to 100 rows; what one has done stays done when the next fails."""
+
+        def changed(entity: Mapping[str, Any]) -> TableEntity | None:
+            new = page(int(entity["UserId"]), entity["Page"])
+            return None if new == entity["Page"] else TableEntity({**_key(entity), "Page": new})
+
+        return self._each(tenant_id, changed, lambda entity: ("update", entity, {"mode": UpdateMode.MERGE}))
+
+    def forget(self, tenant_id: int) -> int:
+        return self._each(tenant_id, lambda entity: TableEntity(_key(entity)), lambda entity: ("delete", entity))
+
+    def _each(
+        self,
+        tenant_id: int,
+        wanted: Callable[[Mapping[str, Any]], TableEntity | None],
+        operation: Callable[[TableEntity], Any],
+    ) -> int:
+        done = 0
+        condition, parameters = _filter(tenant_id, None, None)
+        for name in self._tables(None):
+            table = self._service.get_table_client(name)
+            found = self._rows(name, condition, parameters, _MOST_AT_A_READ)
+            entities = (entity for each in found if (entity := wanted(each)) is not None)
+            while some := list(itertools.islice(entities, _MOST_AT_ONCE)):
+                table.submit_transaction([operation(entity) for entity in some], **_READ)
+                done += len(some)
+        return done
 
     def _write(self, table: TableClient, entities: Sequence[TableEntity]) -> None:
         try:
@@ -109,6 +139,10 @@ def _table_of(row_key: str) -> str:
 
 def _partition(tenant_id: int) -> str:
     return f"{tenant_id:012d}"
+
+
+def _key(entity: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entity[name] for name in ("PartitionKey", "RowKey")}
 
 
 def _entity(action: Action) -> TableEntity:

@@ -63,6 +63,7 @@ class User:
     is_active: bool
     first_sign_in_at: dt.datetime | None
     last_sign_in_at: dt.datetime | None
+    restricted_since: dt.datetime | None  # processing of their data is stopped, by restriction, objection or consent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import Forbidden, PaymentRequired
-from shared.tenancy.model import Plan, Role, Tenant, TenantStatus
+from shared.tenancy.model import Plan, Role, Tenant, TenantStatus, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,28 @@ def deactivated() -> Forbidden:
         "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
         code="user_deactivated",
     )
+
+
+def require_processing(user: User) -> None:
+    """Lets through whoever has not had the processing of their data stopped.
+
+    Raises:
+        Forbidden: `processing_restricted`.
+    """
+    if user.restricted_since is not None:
+        raise restricted(own=True)
+
+
+def restricted(*, own: bool = False) -> Forbidden:
+    """Of a person who has had the processing of their data stopped: it stays, and nothing more is done with it."""
+    if own:
+        detail = (
+            "You have had the processing of your data stopped, so no new time is tracked. Lift that with PATCH "
+            "/api/privacy to go on. Stopping a running timer, reading and correcting your own time still work."
+        )
+    else:
+        detail = "This person has had the processing of their data stopped. It is kept, and shown to nobody else."
+    return Forbidden(detail, code="processing_restricted")
 
 
 def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:

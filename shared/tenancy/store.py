@@ -27,6 +27,25 @@ TENANT_COLUMNS: Final = (
     tenants.c.write_back,
     tenants.c.forgotten_timer_limit_ms,
 )
+
+
+def stopped_since(people: sa.FromClause) -> sa.ColumnElement[dt.datetime | None]:
+    """When a person had the processing of their data stopped, by whichever right; NULL when they have not."""
+    return sa.func.coalesce(people.c.restricted_at, people.c.objected_at, people.c.consent_withdrawn_at)
+
+
+def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
+    """A condition for people whose data may be processed."""
+    return sa.and_(
+        people.c.restricted_at.is_(None), people.c.objected_at.is_(None), people.c.consent_withdrawn_at.is_(None)
+    )
+
+
+def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped."""
+    return sa.or_(not_stopped(people), people.c.id == viewer)
+
+
 USER_COLUMNS: Final = (
     users.c.id,
     users.c.public_id,
@@ -37,6 +56,7 @@ USER_COLUMNS: Final = (
     users.c.is_active,
     users.c.first_sign_in_at,
     users.c.last_sign_in_at,
+    stopped_since(users).label("restricted_since"),
 )
 _CALLER: Final[sa.Select[Any]] = (
     sa.select(*TENANT_COLUMNS, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
@@ -98,6 +118,7 @@ def user_of(row: sa.Row[Any], prefix: str = "") -> User:
         is_active=value("is_active"),
         first_sign_in_at=value("first_sign_in_at"),
         last_sign_in_at=value("last_sign_in_at"),
+        restricted_since=value("restricted_since"),
     )
 
 

@@ -40,6 +40,7 @@ def test_the_worker_takes_every_function(indexed):
 
     assert http == {*OPERATIONS, "zz_no_such_route"}
     assert timers == {
+        "carry_out_erasures",
         "close_months",
         "check_invariants",
         "end_trials",

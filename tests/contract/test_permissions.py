@@ -24,6 +24,9 @@ BODIES = {
     "change_user": {"displayName": "Renamed"},
     "change_tenant": {"writeBack": True},
     "rename_me": {"displayName": "Renamed"},
+    "change_rights": {"restricted": False},
+    "name_nominee": {"name": "Charles Babbage", "contact": "charles@example.com"},
+    "request_erasure": {"confirm": "nobody@contoso.example"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
 QUERIES = {

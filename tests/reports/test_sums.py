@@ -55,6 +55,7 @@ def tracked(engine, zone, work):
 def asked_of(ground, span, person, project, item_type):
     return Asked(
         ground.tenant_id,
+        ground.people[0],
         ground.organization,
         span,
         None if person is None else ground.people[person],

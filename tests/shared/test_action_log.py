@@ -19,7 +19,7 @@ from shared.action_log.cursor import decode, encode
 from shared.action_log.model import Action, NotKept, month_of, row_key
 from shared.action_log.sql import SqlActionLog
 from shared.action_log.tables import TablesActionLog
-from shared.db.schema import users
+from shared.db.schema import tenants, users
 from shared.errors import Unavailable
 from tests.support import azurite as azurite_support
 
@@ -101,6 +101,36 @@ def test_pages_leave_no_gap_and_repeat_nothing_across_months(log, people):
     assert len({month_of(row.row_key) for row in sent}) == 4
     assert [len(rows) for rows in found] == [4] * 8 + [1]
     assert [row.row_key for rows in found for row in rows] == sorted(row.row_key for row in sent)
+
+
+def test_an_erasure_rewrites_pages_in_every_month_of_one_tenant(log, people):
+    tenant, (ada, bob) = people
+    instants = [START - dt.timedelta(days=day) for day in range(120)]
+    log.append([action(tenant, (ada, bob)[day % 2], at) for day, at in enumerate(instants)])
+    changed = log.rewrite(tenant, lambda user, shown: "" if user == bob else shown)
+    again = log.rewrite(tenant, lambda user, shown: "" if user == bob else shown)
+    found = [row for rows in pages(log, tenant, 50) for row in rows]
+
+    assert (changed, again) == (60, 0)
+    assert {(row.user_id, row.page) for row in found} == {(ada, "/timer"), (bob, "")}
+    assert [row.happened_at for row in found] == instants
+
+
+def test_a_tenants_actions_are_forgotten_and_nobody_elses(log, people, world, engine):
+    tenant, (ada, _) = people
+    with engine.connect() as tx:
+        tid = uuid.UUID(world.tenant().tid)
+        other = tx.execute(
+            sa.select(users.c.tenant_id, users.c.id)
+            .join(tenants, tenants.c.id == users.c.tenant_id)
+            .where(tenants.c.entra_tenant_id == tid)
+        ).one()
+    log.append([action(tenant, ada, START - dt.timedelta(days=day), place=day) for day in range(120)])
+    log.append([action(other.tenant_id, other.id)])
+
+    assert (log.forget(tenant), log.forget(tenant)) == (120, 0)
+    assert page(log, tenant) == []
+    assert len(page(log, other.tenant_id)) == 1
 
 
 def test_one_persons_actions_are_found_among_everyones(log, people):
@@ -237,7 +267,7 @@ def test_after_the_pause_one_request_tries_and_a_success_ends_it(app):
                 raise NotKept(len(actions), "away")
             sql.append(actions)
 
-        page = sql.page
+        page, rewrite, forget = sql.page, sql.rewrite, sql.forget
 
     away = Away()
     log = Bounded(lambda: away, pause=15, seconds=lambda: seconds[0])

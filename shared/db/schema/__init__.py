@@ -6,6 +6,7 @@ from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.people import tenants, user_months, users
+from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
@@ -19,9 +20,12 @@ __all__ = [
     "billing_lines",
     "billing_records",
     "closed_months",
+    "erasures",
     "idempotency_keys",
     "landing_visits",
     "metadata",
+    "nominees",
+    "privacy_requests",
     "projects",
     "running_timers",
     "subscription_events",

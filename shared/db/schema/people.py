@@ -33,6 +33,9 @@ tenants = sa.Table(
     Column("users_at_purchase", Integer),
     Column("forgotten_timer_limit_ms", BigInteger, nullable=False, server_default=sa.text("43200000")),  # 12 hours
     Column("write_back", Boolean, nullable=False, server_default=sa.false()),  # hours to Completed Work
+    Column("legal_hold_reason", String(32)),  # while it is set nothing of the tenant is erased or expires
+    Column("legal_hold_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),  # deleted on request; what the bills need stays
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -43,6 +46,11 @@ tenants = sa.Table(
     CheckConstraint("seats_used >= 0", name="seats_used"),
     CheckConstraint("seat_limit >= 0", name="seat_limit"),
     CheckConstraint("forgotten_timer_limit_ms > 0", name="forgotten_timer_limit_ms"),
+    CheckConstraint(
+        "(legal_hold_reason IS NULL AND legal_hold_at IS NULL)"
+        " OR (legal_hold_reason IS NOT NULL AND legal_hold_at IS NOT NULL)",
+        name="legal_hold",
+    ),
 )
 
 users = sa.Table(
@@ -61,6 +69,12 @@ users = sa.Table(
     Column("invited_by", BigInteger),
     Column("first_sign_in_at", UtcDateTime),
     Column("last_sign_in_at", UtcDateTime),
+    # Since when the person has restricted, objected to, or withdrawn consent to the processing of their data: any of
+    # the three stops it, and the data stays.
+    Column("restricted_at", UtcDateTime),
+    Column("objected_at", UtcDateTime),
+    Column("consent_withdrawn_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -69,6 +83,7 @@ users = sa.Table(
     ForeignKey(["tenant_id", "invited_by"], ["users.tenant_id", "users.id"]),
     Unique("tenant_id", "id"),
     Unique("tenant_id", "public_id"),
+    CheckConstraint("erased_at IS NULL OR (entra_object_id IS NULL AND email_key IS NULL)", name="erased_at"),
 )
 # SQL Server takes two NULLs for duplicates, so a nullable key is unique over its values only.
 Index(

@@ -1,0 +1,97 @@
+"""The app as commands have it that work on people's data: the operator's database, and the action log where it is."""
+
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import sqlalchemy as sa
+import typer
+from rich.text import Text
+
+from ops.database import Database, opened
+from ops.ending import Refused, Unusable
+from ops.output import aside
+from privacy import store_identity, store_requests
+from privacy.store_identity import Person
+from privacy.store_requests import Request
+from shared import clock
+from shared.app import App
+from shared.azure_devops import AzureDevOps
+from shared.errors import ApiError
+from shared.identity import Validator
+from shared.signing_keys import SigningKeys
+from shared.text import key_of
+
+
+_NEEDED: Final = ("ENTRA_AUTHORITY", "ACTION_LOG_TABLE_ENDPOINT")
+_ADDRESS: Final = 400  # characters of the column
+logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
+
+
+@contextmanager
+def opened_app(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, Database]]:
+    """The app and the database.
+
+    Raises:
+        Unusable: the database cannot be used.
+        Refused: a rule of the product says no.
+    """
+    with opened(environment, *_NEEDED) as database:
+        given = database.settings
+        app = App(
+            settings=given,
+            engine=database.engine,
+            validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
+            azure_devops=AzureDevOps(given.azure_devops_url),
+        )
+        try:
+            yield app, database
+        except ApiError as error:
+            raise Refused(error.detail) from error
+        except sa.exc.DBAPIError as error:
+            raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
+        finally:
+            app.azure_devops.close()
+
+
+def find_person(app: App, tenant_id: int, name: str) -> Person:
+    """The person that the operator names by id or e-mail address.
+
+    Raises:
+        Unusable: there is nobody of that name.
+    """
+    with app.transaction(reads_only=True) as tx:
+        try:
+            found = store_identity.find(tx, tenant_id, uuid.UUID(name))
+        except ValueError:
+            found = store_identity.find_by_address(tx, tenant_id, key_of(name, _ADDRESS))
+    if found is None:
+        raise Unusable("nobody in this tenant has that id or address; see: python -m ops users list TENANT")
+    return found
+
+
+def find_request(app: App, name: str) -> tuple[str, Request] | None:
+    """A tenant's slug and the request with this id; None when it is no request's."""
+    with app.transaction(reads_only=True) as tx:
+        every = store_requests.everywhere(tx, closed_too=True)
+    return next(((slug, request) for slug, request in every if str(request.public_id) == name.lower()), None)
+
+
+def require_yes(question: str, *, yes: bool) -> None:
+    """Goes on when the operator says so.
+
+    Raises:
+        Refused: the operator says no.
+        Unusable: there is nobody to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Unusable("there is no terminal to ask on; nothing was changed; give --yes to go on without asking")
+    aside().print(Text(f"{question} [y/N] "), end="")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise typer.Abort

@@ -1,0 +1,181 @@
+"""The commands `privacy export`, `retention`, `nominee`, `erased` and `reapply`: what is held, and how long."""
+
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from ops import store
+from ops.changes import DryRun, Yes
+from ops.database import Database
+from ops.ending import Refused, Unusable
+from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
+from ops.privacy_app import find_person, opened_app, require_yes
+from ops.tenants import Name, find
+from privacy import flow_erasure, flow_export, service, service_export, service_requests, store_identity, store_requests
+from privacy import store as store_retention
+from privacy.rules import Channel
+from privacy.rules_retention import RETENTION, Kept
+from privacy.schemas_export import Format
+from privacy.service_export import Subject
+from privacy.service_rights import read_nominee
+from shared import audit
+from shared.app import App
+from shared.errors import Conflict
+from shared.jobs import JobFailed
+
+
+_ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
+_RETENTION: Final = ("CLASS", "PERIOD", "BASIS", "ACTION", "OVER")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to their group."""
+    for command in (export, retention, nominee, erased, reapply):
+        app.command(command.__name__)(command)
+
+
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
+    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
+) -> None:
+    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
+    with opened_app() as (running, database):
+        tenant = find(database, name).tenant
+        user_id = None if user is None else find_person(running, tenant.id, user).id
+        subject = Subject(tenant.id, user_id)
+        try:
+            with out.open("xb") as file:
+                flow_export.write(running, subject, file, as_zip=file_format is Format.ZIP)
+        except FileExistsError as error:
+            raise Unusable(f"{out} is there already; nothing was written") from error
+        with running.transaction() as tx:
+            now, row_id = running.now(), running.new_id()
+            actor, written = audit.OPERATOR, file_format.value
+            service_export.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
+    aside().print(f"{out} is written; the audit log has it.")
+
+
+def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Show what is kept how long, and remove what is over; with --dry-run only count it."""
+    with opened_app() as (running, _):
+        over = _over(running, dry_run=dry_run)
+    if as_json:
+        print_json([_retained(each, over) for each in _documents()])
+    else:
+        print_rows(_RETENTION, ([*_retained(each, over).values()] for each in _documents()), nothing="")
+        aside().print("A dry run: nothing was removed." if dry_run else f"{sum(over.values())} rows were removed.")
+
+
+def nominee(
+    name: Name,
+    user: Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")],
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show whom a person named to act for them. Only when you have checked who asks; on the audit log."""
+    with opened_app() as (running, database):
+        tenant = find(database, name).tenant
+        person = find_person(running, tenant.id, user)
+        require_yes("Have you checked who asks? Reading goes on the audit log.", yes=yes)
+        with running.transaction() as tx:
+            named = read_nominee(tx, tenant.id, person.id, now=running.now(), new_id=running.new_id)
+    if named is None:
+        raise Refused("this person has named nobody")
+    fields = {"name": named.name, "contact": named.contact, "namedAt": named.named_at}
+    if as_json:
+        print_json(fields)
+    else:
+        print_fields("Nominee", fields)
+
+
+def erased(*, as_json: AsJson = False) -> None:
+    """List who is erased, by ids alone. Keep it apart from the backups, for `reapply`."""
+    with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
+        rows = [(row.tenant, row.subject_id, row.erased_at) for row in store_requests.all_erased(tx)]
+    if as_json:
+        print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
+    else:
+        print_rows(_ERASED, rows, nothing="Nobody is erased.")
+
+
+def reapply(
+    file: Annotated[Path, typer.Argument(help="what `erased --json` has printed")], *, yes: Yes = False
+) -> None:
+    """Erase everybody on the list again, in a database that came back from a backup."""
+    try:
+        listed = [(uuid.UUID(row["tenant"]), uuid.UUID(row["subject"])) for row in json.loads(file.read_bytes())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unusable(f"{file} is not a list that `privacy erased --json` has printed") from error
+    with opened_app() as (running, database):
+        require_yes(f"Erase again whoever of {len(listed)} is back?", yes=yes)
+        asked = Counter(_ask_again(running, database, tenant, subject) for tenant, subject in listed)
+        try:
+            done = flow_erasure.carry_out_due(running).changed
+        except JobFailed as failed:
+            raise Refused(str(failed)) from failed
+    aside().print(f"{asked['asked']} were back, {done} requests were carried out, {asked['refused']} refused.")
+    if asked["refused"]:
+        raise Refused("some could not be erased; see: python -m ops privacy requests")
+
+
+def _ask_again(running: App, database: Database, tenant_id: uuid.UUID, subject: uuid.UUID) -> str:
+    with database.transaction(reads_only=True) as tx:
+        found = store.find_tenant(tx, slug="", guid=tenant_id)
+    if found is None:
+        return "gone"
+    row = found.tenant.id
+    given: dict[str, Any] = {"channel": Channel.OPERATOR, "by": None, "now": running.now(), "new_id": running.new_id}
+    with running.transaction() as tx:
+        try:
+            if subject == tenant_id:
+                if store_requests.is_erased(tx, row):
+                    return "erased"
+                request, is_new = service_requests.of_tenant(tx, row, **given)
+            else:
+                person = store_identity.find(tx, row, subject)
+                if person is None or person.erased_at is not None:
+                    return "erased"
+                request, is_new = service_requests.of_person(tx, person, **given)
+        except Conflict:
+            return "refused"
+        if is_new:
+            now, new_id = running.now(), running.new_id
+            service_requests.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
+    return "asked"
+
+
+def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
+    """How many rows are over, of all tenants; removed, unless it is a dry run."""
+    from rich.progress import track  # noqa: PLC0415 - slow to load, and few commands need it
+
+    console, now = aside(), running.now()
+    over: Counter[Kept] = Counter()
+    with running.transaction(reads_only=True) as tx:
+        tenant_ids = store_retention.tenant_ids(tx)
+    for tenant_id in track(tenant_ids, "Looking", console=console, transient=True, disable=not console.is_terminal):
+        with running.transaction(reads_only=True) as tx:
+            over.update(service.expired(tx, tenant_id, now=now))
+        if not dry_run:
+            with running.transaction() as tx:
+                service.remove_expired(tx, tenant_id, now=now)
+    return over
+
+
+def _documents() -> list[dict[str, Any]]:
+    return [
+        {"class": each.what, "period": each.period, "basis": each.basis, "action": each.action, "kept": each.kept}
+        for each in RETENTION
+    ]
+
+
+def _retained(document: dict[str, Any], over: Counter[Kept]) -> dict[str, Any]:
+    kept = document["kept"]
+    fields = {name: value for name, value in document.items() if name != "kept"}
+    return {**fields, "over": None if kept is None else over[kept]}

@@ -1,0 +1,64 @@
+"""Carries out the requests for erasure whose time has come: of a person here, of an organisation in flow_tenant."""
+
+import uuid
+from functools import partial
+from typing import Final
+
+import sqlalchemy as sa
+
+from privacy import flow_tenant, service_erasure, store_requests
+from privacy.flow_person import erase, insist
+from privacy.rules import Scope
+from privacy.store_requests import Request
+from shared.app import App
+from shared.jobs import JobFailed, Outcome
+from shared.log import get_logger, where
+
+
+NAME: Final = "carry_out_erasures"
+
+
+def carry_out_due(app: App) -> Outcome:
+    """Carries out every request whose time has come, each by itself.
+
+    Raises:
+        JobFailed: some failed; the others are done.
+    """
+    with app.transaction(reads_only=True) as tx:
+        due = store_requests.due(tx, app.now())
+    done = failed = 0
+    for tenant_id, public_id in due:
+        try:
+            done += carry_out(app, tenant_id, public_id)
+        except Exception as error:  # noqa: BLE001 - one failure must not reach the others
+            failed += 1
+            get_logger().error("job_failed_for_tenant", function=NAME, **where(error))
+    get_logger().info("job_done", function=NAME, count=done, failed=failed)
+    if failed:
+        raise JobFailed(f"{NAME}: {failed} of {len(due)} requests failed")
+    return Outcome(len({tenant_id for tenant_id, _ in due}), done, failed)
+
+
+def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
+    """Carries one request out; False when it is not its time, it is on hold, or another process was quicker."""
+
+    def begin(tx: sa.Connection) -> Request | None:
+        return service_erasure.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
+
+    request = insist(app, begin)
+    if request is None:
+        return False
+    erased = flow_tenant.erase if request.scope is Scope.TENANT else _erase_person
+    if not erased(app, request):
+        return False
+    return insist(app, partial(service_erasure.finish, request=request, now=app.now(), new_id=app.new_id))
+
+
+def _erase_person(app: App, request: Request) -> bool:
+    """False when it has to wait."""
+    close = partial(service_erasure.close_account, request=request, now=app.now(), new_id=app.new_id)
+    if not insist(app, close):
+        return False
+    assert request.subject_user_id is not None  # noqa: S101 - it is of a person
+    erase(app, request.tenant_id, request.subject_user_id)
+    return True

@@ -1,0 +1,28 @@
+"""Makes an export: a section after the other, in the order of the catalogue, and the action log from where it is."""
+
+from typing import BinaryIO
+
+from privacy import service_export, store_export
+from privacy.service_export import Subject
+from privacy.store_export import ACTIONS, SECTIONS
+from privacy.tables_export import writing
+from shared.app import App
+
+
+def write(app: App, subject: Subject, out: BinaryIO, *, as_zip: bool, compressed: bool = False) -> None:
+    """Writes all that is held to a file, as it comes: however much it is, a part of it is in memory.
+
+    The action log may be a service of its own, so it is asked outside the transaction.
+    """
+    about = service_export.about(subject, now=app.now())
+    of_person = subject.user_id is not None
+    with writing(out, about, as_zip=as_zip, compressed=compressed) as export:
+        with app.transaction(reads_only=True) as tx:
+            people = store_export.people(tx, subject.tenant_id, subject.user_id)
+            for name in store_export.names(of_person=of_person):
+                if name != ACTIONS:
+                    fields = store_export.fields(name, of_person=of_person)
+                    rows = store_export.rows(tx, name, subject.tenant_id, subject.user_id)
+                    export.add(name, SECTIONS[name].about, fields, rows)
+        actions = service_export.actions(app.action_log, subject, people)
+        export.add(ACTIONS, SECTIONS[ACTIONS].about, store_export.fields(ACTIONS, of_person=of_person), actions)

@@ -1,0 +1,66 @@
+"""Erases one person: text in short transactions, then, in one, who they were.
+
+Interrupted anywhere, the next run goes on: what is done is found done. Until the last transaction the account is only
+closed; from it on nothing leads to the person any more.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+
+from privacy import service_erasure, store_identity
+from privacy.rules_words import Words
+from privacy.store_identity import Person
+from shared.app import App
+from shared.db.engine import was_undone
+from shared.tenancy.store import hold_tenant
+
+
+T = TypeVar("T")
+_ATTEMPTS: Final = 4
+
+
+def insist(app: App, work: Callable[[sa.Connection], T]) -> T:
+    """Does the work in a transaction, again when the database undid it."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with app.transaction() as tx:
+                return work(tx)
+        except sa.exc.DBAPIError as error:
+            if attempt == _ATTEMPTS or not was_undone(error):
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def erase(app: App, tenant_id: int, user_id: int) -> bool:
+    """Erases somebody whose account is closed; False when they were erased before."""
+    unique = app.new_id()
+    with app.transaction(reads_only=True) as tx:
+        person = store_identity.by_row(tx, tenant_id, user_id)
+        words = service_erasure.called(tx, person, unique)
+    if person.erased_at is not None:
+        return False
+    for column in service_erasure.columns():
+        while insist(app, partial(service_erasure.remove_some_words, person=person, column=column)):
+            pass
+    _forget_actions(app, person, words)
+
+    def last(tx: sa.Connection) -> bool:
+        """With the tenant held: no month is closed meanwhile, and of two processes the second finds it done."""
+        hold_tenant(tx, tenant_id)
+        current = store_identity.by_row(tx, tenant_id, user_id, hold=True)
+        now_called = service_erasure.called(tx, current, unique)
+        return service_erasure.erase_person(tx, current, now_called, now=app.now(), new_id=app.new_id)
+
+    return insist(app, last)
+
+
+def _forget_actions(app: App, person: Person, words: Words) -> None:
+    """Blanks the pages of the person's actions, and takes their name out of everybody's."""
+
+    def page(user_id: int, page: str) -> str:
+        return "" if user_id == person.id else str(words.without(page))
+
+    app.action_log.rewrite(person.tenant_id, page)

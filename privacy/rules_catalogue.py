@@ -1,0 +1,239 @@
+"""The catalogue: for every column of every table, what it may hold of a person, and what export and erasure do with it.
+
+A table or column that is not listed here fails tests/contract/test_privacy.py, so nothing is collected unnoticed.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from privacy.rules_kinds import Facts, Rows, columns
+
+
+_BILLS: Final = Rows.STAY  # seven years, with pseudonyms in the place of names
+CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
+    {
+        "tenants": Facts(
+            "the organisation",
+            columns(
+                internal="id version legal_hold_reason legal_hold_at",
+                organisation="public_id entra_tenant_id slug name organization",
+                fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
+                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back erased_at created_at "
+                "updated_at",
+                identity="admin_email",
+            ),
+            section="organisation",
+            tenant_erased=_BILLS,
+        ),
+        "users": Facts(
+            "the account",
+            columns(
+                internal="id tenant_id email_key version invited_by",
+                identity="public_id entra_object_id email display_name",
+                fact="role auth_provider is_active first_sign_in_at last_sign_in_at restricted_at objected_at "
+                "consent_withdrawn_at erased_at created_at updated_at",
+            ),
+            section="account",
+            of=("id",),
+            tenant_erased=_BILLS,
+        ),
+        "user_months": Facts(
+            "the first and the last sign-in of each month",
+            columns(internal="tenant_id user_id", fact="month_key first_sign_in_at last_sign_in_at"),
+            section="signIns",
+            of=("user_id",),
+        ),
+        "projects": Facts(
+            "the organisation's projects",
+            columns(internal="id tenant_id name_key", organisation="organization name"),
+            section="projects",
+        ),
+        "running_timers": Facts(
+            "the timer that runs",
+            columns(
+                internal="id tenant_id user_id project_id",
+                fact="public_id work_item_id started_at existing_hours",
+                organisation="organization project",
+                words="note",
+            ),
+            section="runningTimer",
+            of=("user_id",),
+        ),
+        "time_entries": Facts(
+            "the time entries",
+            columns(
+                internal="id tenant_id user_id project_id",
+                fact="public_id work_item_id started_at stopped_at elapsed_ms time_zone existing_hours source "
+                "needs_review end_inferred version created_at updated_at",
+                words="note",
+            ),
+            section="timeEntries",
+            of=("user_id",),
+        ),
+        "time_entry_days": Facts(
+            "the entries day by day",
+            columns(
+                internal="tenant_id entry_id user_id project_id month_key starts_entry",
+                fact="work_date work_item_id elapsed_ms",
+            ),
+            section="days",
+            of=("user_id",),
+        ),
+        "timer_log": Facts(
+            "every start, stop and correction",
+            columns(
+                internal="id tenant_id user_id actor_id project_id",
+                fact="timer_id event entry_version happened_at received_at reported_late work_item_id elapsed_ms "
+                "is_adjustment",
+                words="reason before_change after_change",
+            ),
+            section="timerLog",
+            of=("user_id",),
+            by=("actor_id",),
+        ),
+        "closed_months": Facts(
+            "the months that are billed",
+            columns(internal="tenant_id", fact="month_key closed_at"),
+            section="closedMonths",
+            tenant_erased=_BILLS,
+        ),
+        "work_items": Facts(
+            "the work items as last read from Azure DevOps",
+            columns(
+                internal="id tenant_id organization_key",
+                fact="work_item_id type state fetched_at",
+                mentions="title assignee_name",
+            ),
+            section="workItems",
+        ),
+        "write_backs": Facts(
+            "hours to be written to work items",
+            columns(
+                internal="id tenant_id user_id project_id pinned_revision claimed_until",
+                fact="public_id entry_id work_item_id delta_ms state reason hours_before hours_after created_at "
+                "updated_at",
+                mentions="detail",
+            ),
+            section="writeBacks",
+            of=("user_id",),
+        ),
+        "audit_log": Facts(
+            "who changed what",
+            columns(
+                internal="id tenant_id actor_id subject_user_id",
+                fact="public_id at actor_kind action",
+                mentions="before_change after_change",
+            ),
+            section="audit",
+            of=("subject_user_id",),
+            by=("actor_id",),
+            tenant_erased=Rows.STAY,
+        ),
+        "action_log": Facts(
+            "what was done in the product, on which page",
+            columns(internal="id tenant_id user_id row_key", fact="action_type happened_at", words="page"),
+            section="actions",
+            of=("user_id",),
+        ),
+        "idempotency_keys": Facts(
+            "answers that are kept for two days",
+            columns(
+                internal="id tenant_id user_id fingerprint headers",
+                fact="operation status created_at",
+                mentions="idempotency_key body",
+            ),
+            section="storedAnswers",
+            of=("user_id",),
+            person_erased=Rows.GO,
+        ),
+        "subscriptions": Facts(
+            "what the organisation bought",
+            columns(
+                internal="id tenant_id version",
+                fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
+                "paid_from ended_at last_event_at created_at updated_at",
+            ),
+            section="subscriptions",
+            tenant_erased=_BILLS,
+        ),
+        "subscription_events": Facts(
+            "what happened to it",
+            columns(
+                internal="id tenant_id subscription_id",
+                fact="operation_id event_type source outcome plan_id quantity status effective_at recorded_at",
+            ),
+            section="subscriptionEvents",
+            tenant_erased=_BILLS,
+        ),
+        "subscription_rates": Facts(
+            "what a user and month costs",
+            columns(internal="tenant_id subscription_id", fact="from_at plan_id rate_per_user currency"),
+            section="rates",
+            tenant_erased=_BILLS,
+        ),
+        "billing_records": Facts(
+            "the bills",
+            columns(
+                internal="id tenant_id subscription_id replaces_id",
+                fact="public_id month_key kind state period_from period_to time_zone marketplace_id plan_id quantity "
+                "active_users rate_per_user currency minor_unit total last_event_type last_operation_id closed_at "
+                "voided_at",
+                mentions="void_reason",
+            ),
+            section="billingRecords",
+            tenant_erased=_BILLS,
+        ),
+        "billing_lines": Facts(
+            "the bills' lines, one for each active user",
+            columns(
+                internal="tenant_id record_id user_id",
+                identity="email display_name",
+                fact="activity_month reason first_activity_at last_activity_at is_void",
+            ),
+            section="bills",
+            of=("user_id",),
+            tenant_erased=_BILLS,
+        ),
+        "usage_events": Facts(
+            "what the Marketplace is told of a bill",
+            columns(
+                internal="id tenant_id record_id claimed_until",
+                fact="marketplace_id dimension quantity plan_id slot state last_result attempts usage_event_id "
+                "created_at tried_at settled_at",
+            ),
+            section="usageEvents",
+            tenant_erased=_BILLS,
+        ),
+        "landing_visits": Facts(
+            "a visit to the landing page, for minutes",
+            columns(
+                internal="id public_id browser_hash state_hash purchase_token verifier nonce marketplace_id "
+                "entra_tenant_id is_guest taken_at activated_at expires_at created_at",
+                identity="entra_object_id name username email",
+            ),
+            person_erased=Rows.GO,
+        ),
+        "privacy_requests": Facts(
+            "requests for erasure",
+            columns(
+                internal="id tenant_id subject_user_id requested_by version",
+                fact="public_id kind channel state hold_reason requested_at due_at verified_at scheduled_for ended_at",
+            ),
+            section="erasureRequests",
+            of=("subject_user_id",),
+            tenant_erased=Rows.STAY,
+        ),
+        "erasures": Facts(
+            "who is erased, for a database that comes back from a backup",
+            columns(internal="id tenant_id subject_id erased_at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "nominees": Facts(
+            "whom a person named to act for them",
+            columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
+            of=("user_id",),
+            person_erased=Rows.GO,
+        ),
+    }
+)

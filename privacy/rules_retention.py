@@ -1,0 +1,137 @@
+"""What is kept how long and why: the table that the nightly job follows, and that docs/privacy.md shows."""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.http.idempotency import KEPT
+
+
+class Kept(StrEnum):
+    """What a period begins with, where rows go by themselves; the others go when somebody asks."""
+
+    ANSWERS = "answers"
+    BILLS = "bills"
+    REQUESTS = "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """One class of data. `after` is None for what is kept until somebody asks; `kept` names what the job removes."""
+
+    what: str
+    tables: tuple[str, ...]
+    period: str
+    basis: str
+    action: str
+    kept: Kept | None = None
+    after: dt.timedelta | None = None
+
+
+_YEAR: Final = dt.timedelta(days=365.25)
+RETENTION: Final = (
+    Retention(
+        "accounts and monthly sign-ins",
+        ("users", "user_months"),
+        "until an admin deactivates them, then with their history",
+        "audit, and bills that can be checked",
+        "a pseudonym on request",
+    ),
+    Retention(
+        "timers, entries and their days, the timer log, projects, work items, hours owed to them",
+        (
+            "running_timers",
+            "time_entries",
+            "time_entry_days",
+            "timer_log",
+            "work_items",
+            "projects",
+            "write_backs",
+        ),
+        "as long as the organisation is a customer, also after a trial",
+        "the contract with the organisation",
+        "names go with their person's erasure, all of it with the organisation's",
+    ),
+    Retention(
+        "the action log",
+        ("action_log",),
+        "as long as the organisation is a customer",
+        "the contract with the organisation",
+        "pages are blanked with their person's erasure, all of it goes with the organisation's",
+    ),
+    Retention(
+        "the audit log",
+        ("audit_log",),
+        "stays; it holds no name and no address",
+        "proof of who changed what",
+        "people in it are row numbers, which erasure leaves without a person",
+    ),
+    Retention(
+        "the organisation",
+        ("tenants",),
+        "stays; one trial is given to a directory, ever",
+        "bills need their customer",
+        "the admin's address goes with the organisation's erasure",
+    ),
+    Retention(
+        "bills, what the Marketplace was told of them, closed months",
+        ("billing_records", "billing_lines", "usage_events", "closed_months"),
+        "seven years after the month was closed",
+        "the law on keeping books",
+        "removed; before that a pseudonym stands on the lines of whoever is erased",
+        Kept.BILLS,
+        7 * _YEAR,
+    ),
+    Retention(
+        "subscriptions and what happened to them",
+        ("subscriptions", "subscription_events", "subscription_rates"),
+        "with the organisation",
+        "bills need them; they hold no personal data",
+        "stay",
+    ),
+    Retention(
+        "answers kept for their Idempotency-Key",
+        ("idempotency_keys",),
+        "48 hours",
+        "a repeated request must not be done twice",
+        "removed",
+        Kept.ANSWERS,
+        KEPT,
+    ),
+    Retention(
+        "visits to the landing page",
+        ("landing_visits",),
+        "minutes, until they expire",
+        "the purchase that is made there",
+        "removed; hourly at the latest, and with their person's erasure",
+    ),
+    Retention(
+        "requests for erasure",
+        ("privacy_requests",),
+        "three years after they were done or taken back",
+        "proof that the right was granted",
+        "removed",
+        Kept.REQUESTS,
+        3 * _YEAR,
+    ),
+    Retention(
+        "the list of who is erased, by random ids",
+        ("erasures",),
+        "stays",
+        "a backup that is restored must forget them again",
+        "stays",
+    ),
+    Retention(
+        "nominees",
+        ("nominees",),
+        "until they are removed, or their person is erased",
+        "the right to nominate",
+        "removed with their person's erasure",
+    ),
+)
+
+
+def period(kept: Kept) -> dt.timedelta:
+    """How long what is kept under a period is kept."""
+    return next(each.after for each in RETENTION if each.kept is kept and each.after is not None)

@@ -1,0 +1,109 @@
+"""The steps of an erasure. Each finds its work in the data, so that any of them may be interrupted and done again."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable
+
+import sqlalchemy as sa
+
+from privacy import service_requests, store_identity, store_requests, store_words
+from privacy.rules import Hold, State, pseudonym
+from privacy.rules_words import Words
+from privacy.store_identity import Person
+from privacy.store_requests import Request
+from shared import audit
+from shared.audit import Action
+from shared.tenancy.store import hold_tenant
+from shared.tenancy.store_accounts import give_seat_back, set_active
+from shared.tracking.service import stop_if_running
+
+
+NewId = Callable[[], uuid.UUID]
+
+
+def begin(
+    tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId
+) -> Request | None:
+    """Holds a request whose time has come; None when there is nothing to do for it any more, or not yet.
+
+    The tenant is held first, as whoever decides about its people does, and whoever closes its months.
+    """
+    hold_tenant(tx, tenant_id)
+    request = store_requests.find(tx, tenant_id, public_id, hold=True)
+    if request is None or store_requests.legal_hold(tx, tenant_id) is not None:
+        return None
+    if request.state is State.ON_HOLD and request.hold is not None and not request.hold.is_legal:
+        return service_requests.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
+    return request if request.state is State.SCHEDULED else None
+
+
+def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
+    """Closes the person's account, so that they add nothing more; False, and on hold, for the last super admin."""
+    assert request.subject_user_id is not None  # noqa: S101 - the flow asks it of persons only
+    person = store_identity.by_row(tx, request.tenant_id, request.subject_user_id, hold=True)
+    if service_requests.is_last_super_admin(tx, person):
+        reason = Hold.LAST_SUPER_ADMIN
+        service_requests.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
+        return False
+    close(tx, person, now=now, new_id=new_id)
+    return True
+
+
+def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
+    """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
+    tenant = hold_tenant(tx, person.tenant_id)
+    stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
+    if set_active(tx, person.tenant_id, person.id, active=False, now=now):
+        give_seat_back(tx, person.tenant_id, now=now)
+        audit.record(
+            tx,
+            person.tenant_id,
+            Action.USER_DEACTIVATED,
+            actor=audit.SERVICE,
+            at=now,
+            row_id=new_id(),
+            subject_user_id=person.id,
+            before={"isActive": True},
+            after={"isActive": False},
+        )
+
+
+def called(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Words:
+    """Everything by which text may name a person, now or on bills of earlier, and what is to stand there."""
+    ids = (str(person.public_id), None if person.object_id is None else str(person.object_id))
+    names = (person.email, person.email_key, person.display_name, *store_identity.billed_as(tx, person))
+    return Words.of((*ids, *names), pseudonym(unique))
+
+
+def columns() -> Iterable[str]:
+    """The names of the columns with text."""
+    return store_words.COLUMNS
+
+
+def remove_some_words(tx: sa.Connection, person: Person, column: str) -> int:
+    """One batch of the person's own text, so that no transaction is long; how many rows."""
+    return store_words.remove_own(tx, column, person.tenant_id, person.id)
+
+
+def erase_person(tx: sa.Connection, person: Person, words: Words, *, now: dt.datetime, new_id: NewId) -> bool:
+    """Puts the pseudonym in the place of the person, in every row and every text of the organisation, and lists them.
+
+    A second time changes nothing, and is False.
+    """
+    if person.erased_at is not None:
+        return False
+    for column in columns():
+        while store_words.remove_own(tx, column, person.tenant_id, person.id):
+            pass
+        store_words.remove_mentions(tx, column, person.tenant_id, words)
+    store_identity.erase(tx, person, words.pseudonym, public_id=new_id(), now=now)
+    store_requests.list_erased(tx, person.tenant_id, person.public_id, now=now)
+    return True
+
+
+def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
+    """The request is done, on record; False when another process has done it."""
+    done = store_requests.move(tx, request, State.DONE, ended=now)
+    if done:
+        service_requests.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
+    return done

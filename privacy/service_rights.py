@@ -1,0 +1,82 @@
+"""What a person says about their data: stop its processing, go on, and who may act for them. All on the audit log.
+
+Restriction, objection and the withdrawal of consent do the same here: nothing new is tracked, nobody else is shown
+anything, and the data stays. The bill of a month counts the person as before: it is owed by contract.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from privacy import store_rights
+from privacy.rules import Right
+from privacy.store_rights import Nominee, Rights
+from shared import audit
+from shared.audit import Action, Actor
+from shared.tenancy.model import Caller
+from shared.tracking.service import stop_if_running
+
+
+NewId = Callable[[], uuid.UUID]
+
+
+def change(
+    tx: sa.Connection, caller: Caller, wanted: Mapping[Right, bool], *, now: dt.datetime, new_id: NewId
+) -> Rights:
+    """Brings rights into force or lifts them. A timer that runs is stopped, and its time kept."""
+    tenant_id, user_id = caller.tenant.id, caller.user.id
+    before = store_rights.read(tx, tenant_id, user_id)
+    for right, is_wanted in wanted.items():
+        if is_wanted == (before.since(right) is not None):
+            continue
+        store_rights.put(tx, tenant_id, user_id, right, now if is_wanted else None)
+        status = "inForce" if is_wanted else "lifted"
+        _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, right=right.value, status=status)
+        if is_wanted:
+            stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
+    return store_rights.read(tx, tenant_id, user_id)
+
+
+def name_nominee(
+    tx: sa.Connection, caller: Caller, name: str, contact: str, *, now: dt.datetime, new_id: NewId
+) -> None:
+    """Names who may exercise the caller's rights after them, in the place of whoever was named before."""
+    store_rights.name(tx, caller.tenant.id, caller.user.id, Nominee(name, contact, now))
+    _record(tx, caller, Action.NOMINEE_NAMED, now=now, new_id=new_id)
+
+
+def remove_nominee(tx: sa.Connection, caller: Caller, *, now: dt.datetime, new_id: NewId) -> None:
+    """Forgets the nominee; when there is none nothing happens."""
+    if store_rights.remove(tx, caller.tenant.id, caller.user.id):
+        _record(tx, caller, Action.NOMINEE_REMOVED, now=now, new_id=new_id)
+
+
+def read_nominee(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime, new_id: NewId) -> Nominee | None:
+    """For an operator who has checked who asks: whom a person named. That it was read goes on record."""
+    audit.record(
+        tx,
+        tenant_id,
+        Action.NOMINEE_READ,
+        actor=audit.OPERATOR,
+        at=now,
+        row_id=new_id(),
+        subject_user_id=user_id,
+    )
+    return store_rights.nominee(tx, tenant_id, user_id)
+
+
+def _record(
+    tx: sa.Connection, caller: Caller, action: Action, *, now: dt.datetime, new_id: NewId, **after: str
+) -> None:
+    audit.record(
+        tx,
+        caller.tenant.id,
+        action,
+        actor=Actor.user(caller.user.id),
+        at=now,
+        row_id=new_id(),
+        subject_user_id=caller.user.id,
+        after=after,
+    )

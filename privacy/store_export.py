@@ -1,0 +1,136 @@
+"""Reads everything that is held about a person or an organisation, a section for each table, as rows come.
+
+The statements follow from the catalogue: what a column holds says whether it is in an export.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import sqlalchemy as sa
+from pydantic.alias_generators import to_camel
+from sqlalchemy import bindparam
+
+from privacy.rules_catalogue import CATALOGUE
+from shared.db.schema import metadata, projects, time_entries, users
+from shared.http.wire import rfc3339
+from shared.tenancy.store import not_stopped
+
+
+ACTIONS: Final = "actions"
+_AT_ONCE: Final = 1000
+_SPELLED: Final = {"public_id": "id", "before_change": "before", "after_change": "after"}
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+_USER: Final = bindparam("user", type_=sa.BigInteger)
+_stopped = users.alias("stopped")
+_WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_stopped(_stopped))
+_PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
+    users.c.tenant_id == _TENANT, sa.or_(users.c.id == _USER, sa.and_(_USER.is_(None), not_stopped(users)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of an export. `of_person` is None for what is nobody's, but the organisation's."""
+
+    about: str
+    fields: tuple[str, ...]
+    of_tenant: sa.Select[Any]
+    of_person: sa.Select[Any] | None
+
+
+def _section(table: sa.Table) -> Section:
+    facts = CATALOGUE[table.name]
+    own = [table.c[name].label(_spelled(name)) for name, kind in facts.columns.items() if kind.is_exported]
+    source, more = _joined(table)
+    in_tenant = (table.c.id if table.name == "tenants" else table.c.tenant_id) == _TENANT
+    everything = sa.select(*own, *more).select_from(source).where(in_tenant).order_by(*table.primary_key.columns)
+    of_person = None
+    if facts.of:
+        of_person = everything.where(sa.or_(*(table.c[name] == _USER for name in (*facts.of, *facts.by))))
+        everything = everything.where(table.c[facts.of[0]].not_in(_WHO_STOPPED_IT))
+    elif table.name == "work_items":
+        name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
+        of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
+    elif table.name == "tenants":
+        shown = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
+        of_person = sa.select(*shown).where(in_tenant)
+    fields = tuple(column.name for column in (*own, *more))
+    in_parts = {"yield_per": _AT_ONCE}
+    of_person = None if of_person is None else of_person.execution_options(**in_parts)
+    return Section(facts.about, fields, everything.execution_options(**in_parts), of_person)
+
+
+def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
+    """What stands for row numbers: people by their ids, projects by their names, days by their entry."""
+    source: sa.FromClause = table
+    shown: list[sa.Label[Any]] = []
+    for name in ("user_id", "actor_id", "subject_user_id", "invited_by"):
+        if name in table.c:
+            person = users.alias(name.removesuffix("_id"))
+            same = sa.and_(person.c.tenant_id == table.c.tenant_id, person.c.id == table.c[name])
+            source = source.outerjoin(person, same)
+            shown.append(person.c.public_id.label(to_camel(name)))
+    if "project_id" in table.c:
+        same = sa.and_(projects.c.tenant_id == table.c.tenant_id, projects.c.id == table.c.project_id)
+        source = source.outerjoin(projects, same)
+        if "project" not in table.c:
+            shown += [projects.c.organization.label("organization"), projects.c.name.label("project")]
+    if table.name == "time_entry_days":
+        same = sa.and_(time_entries.c.tenant_id == table.c.tenant_id, time_entries.c.id == table.c.entry_id)
+        source = source.outerjoin(time_entries, same)
+        shown.append(time_entries.c.public_id.label("entryId"))
+    return source, shown
+
+
+def _spelled(column: str) -> str:
+    return _SPELLED.get(column) or to_camel(column)
+
+
+SECTIONS: Final = {
+    facts.section: _section(metadata.tables[name]) for name, facts in CATALOGUE.items() if facts.section is not None
+}
+
+
+def names(*, of_person: bool) -> list[str]:
+    """The sections of an export, in their order."""
+    return [name for name, section in SECTIONS.items() if section.of_person is not None or not of_person]
+
+
+def fields(name: str, *, of_person: bool) -> tuple[str, ...]:
+    section = SECTIONS[name]
+    if of_person and name == "organisation":
+        assert section.of_person is not None  # noqa: S101 - an invariant of ours
+        return tuple(column.name for column in section.of_person.selected_columns)
+    return section.fields
+
+
+def rows(tx: sa.Connection, name: str, tenant_id: int, user_id: int | None) -> Iterator[dict[str, Any]]:
+    """The rows of a section as plain JSON values, as the database hands them out."""
+    section = SECTIONS[name]
+    statement = section.of_tenant if user_id is None else section.of_person
+    assert statement is not None, "the organisation's own is asked for by nobody alone"  # noqa: S101 - ours
+    parameters = {"tenant": tenant_id, **({} if user_id is None else {"user": user_id})}
+    for row in tx.execute(statement, parameters).mappings():
+        yield {field: plain(value) for field, value in row.items()}
+
+
+def people(tx: sa.Connection, tenant_id: int, user_id: int | None) -> dict[int, uuid.UUID]:
+    """The ids of those whose data is in an export: one person, or everybody who has not had it stopped."""
+    return {row.id: row.public_id for row in tx.execute(_PEOPLE, {"tenant": tenant_id, "user": user_id})}
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - of any column
+    """As JSON has it: instants as RFC 3339, money and hours as decimal text."""
+    match value:
+        case dt.datetime():
+            return rfc3339(value)
+        case dt.date():
+            return value.isoformat()
+        case uuid.UUID() | Decimal():
+            return str(value)
+        case _:
+            return value

@@ -1,0 +1,94 @@
+"""Writes an export as its rows come: one JSON document, or a zip of CSV files that no spreadsheet runs anything in."""
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
+
+from shared.spreadsheet import safe
+
+
+SCHEMA: Final = "urn:timetracker:export"
+VERSION: Final = 1
+Rows = Iterable[Mapping[str, Any]]
+
+
+class JsonExport:
+    """One document: what it is, then a section after the other, each with its fields and rows."""
+
+    def __init__(self, out: BinaryIO, about: Mapping[str, Any], *, compressed: bool) -> None:
+        # Without a name or a time in its header, so that the same export is the same bytes.
+        self._gzip = gzip.GzipFile("", "wb", fileobj=out, mtime=0) if compressed else None
+        self._out = io.TextIOWrapper(self._gzip or out, encoding="utf-8", write_through=True)
+        head = json.dumps({"schema": SCHEMA, "version": VERSION, **about}, ensure_ascii=False)
+        self._out.write(f'{head[:-1]}, "sections": {{')
+        self._before = "\n"
+
+    def add(self, name: str, about: str, fields: Iterable[str], rows: Rows) -> None:
+        opening = json.dumps({"about": about, "fields": list(fields)}, ensure_ascii=False)
+        self._out.write(f'{self._before}{json.dumps(name)}: {opening[:-1]}, "rows": [')
+        between = "\n"
+        for row in rows:
+            kept = {field: value for field, value in row.items() if value is not None}
+            self._out.write(between + json.dumps(kept, ensure_ascii=False))
+            between = ",\n"
+        self._out.write("]}")
+        self._before = ",\n"
+
+    def close(self) -> None:
+        self._out.write("\n}}\n")
+        self._out.flush()
+        self._out.detach()
+        if self._gzip is not None:
+            self._gzip.close()
+
+
+class ZipExport:
+    """A CSV file for each section, and `about.json`."""
+
+    def __init__(self, out: BinaryIO, about: Mapping[str, Any]) -> None:
+        self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED)
+        head = {"schema": SCHEMA, "version": VERSION, **about}
+        self._zip.writestr("about.json", json.dumps(head, ensure_ascii=False, indent=2))
+
+    def add(self, name: str, _about: str, fields: Iterable[str], rows: Rows) -> None:
+        columns = list(fields)
+        with (
+            self._zip.open(f"{name}.csv", "w", force_zip64=True) as part,
+            io.TextIOWrapper(part, encoding="utf-8-sig", newline="") as text,
+        ):
+            writer = csv.writer(text, lineterminator="\r\n")
+            writer.writerow(columns)
+            writer.writerows([_cell(row.get(field)) for field in columns] for row in rows)
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+Export = JsonExport | ZipExport
+
+
+@contextmanager
+def writing(out: BinaryIO, about: Mapping[str, Any], *, as_zip: bool, compressed: bool = False) -> Iterator[Export]:
+    """An export into a file; whole only when the context is left without an exception."""
+    export = ZipExport(out, about) if as_zip else JsonExport(out, about, compressed=compressed)
+    yield export
+    export.close()
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - of any column
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case dict() | list():
+            return safe(json.dumps(value, ensure_ascii=False))
+        case int():
+            return str(value)
+        case _:
+            return safe(str(value))

@@ -1,0 +1,192 @@
+"""Erasures that are killed between any two statements, several at once, and while a month is closed."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+import sqlalchemy as sa
+
+from privacy import flow_person, service_erasure, service_requests, store_identity
+from privacy.rules import Channel
+from shared import audit, clock
+from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
+from tests.devcloud import processes
+from tests.faults import product
+from tests.faults.ledger import broken
+from tests.support.payers import Payer, at
+from tests.support.scan import places
+from tests.support.world import new_id
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """A process that carries erasures out when it is told to."""
+
+    process: subprocess.Popen[str]
+
+    def begin(self, crash_at: int = 0) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{crash_at}\n")
+        self.process.stdin.flush()
+
+    def ended(self) -> int:
+        """The exit code; negative is the signal it died by."""
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+    def run(self, crash_at: int = 0) -> int:
+        self.begin(crash_at)
+        return self.ended()
+
+
+@contextmanager
+def eraser(settings, log) -> Iterator[Eraser]:
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.eraser"],
+            cwd=processes.ROOT,
+            env=processes.environment(**settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Eraser(process)
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def erasers(database_url, entra, tmp_path_factory) -> Iterator[list[Eraser]]:
+    """Two of them, on one database."""
+    logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(database_url, entra)
+    with eraser(settings, logs / "first") as first, eraser(settings, logs / "second") as second:
+        yield [first, second]
+
+
+@dataclass(frozen=True)
+class Somebody:
+    payer: Payer
+    user: int
+    name: str
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        return self.name, f"{self.name.lower()}@contoso.example"
+
+    def hours(self, engine) -> list[object]:
+        """What must not change: the person's time, as entries, days and log have it."""
+        found: list[object] = []
+        with engine.connect() as tx:
+            for table in (time_entries, time_entry_days, timer_log):
+                own = sa.select(sa.func.count(), sa.func.sum(table.c.elapsed_ms)).where(table.c.user_id == self.user)
+                found.append(tuple(tx.execute(own).one()))
+        return found
+
+    def ask(self, engine) -> None:
+        """A request whose time has come."""
+        with engine.begin() as tx:
+            person = store_identity.by_row(tx, self.payer.tenant_id, self.user)
+            now, new = clock.now(), clock.new_id
+            request, _ = service_requests.of_person(tx, person, channel=Channel.OPERATOR, by=None, now=now, new_id=new)
+            service_requests.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new)
+
+
+def somebody(engine) -> Somebody:
+    """Somebody with hours, with notes, and with a colleague whose notes name them."""
+    payer = Payer.make(engine, people=2, plan="trial")
+    user, name = payer.people[1], f"Grace{new_id()[:8]}"
+    address = f"{name.lower()}@contoso.example"
+    payer.signs_in(user, at("2026-10-05"))
+    for day in (5, 6):
+        payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+        payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+    with engine.begin() as tx:
+        called = {"email": address, "email_key": address, "display_name": name}
+        tx.execute(users.update().where(users.c.id == user).values(**called))
+        told = {"note": f"with {name}, on the phone"}
+        tx.execute(time_entries.update().where(time_entries.c.tenant_id == payer.tenant_id).values(**told))
+        log = timer_log.c
+        tx.execute(timer_log.update().where(log.tenant_id == payer.tenant_id).values(reason=name, after_change=told))
+    return Somebody(payer, user, name)
+
+
+def state_of(engine, person):
+    with engine.connect() as tx:
+        own = privacy_requests.c.subject_user_id == person.user
+        return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
+
+
+def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
+    for point in count(1):
+        person = somebody(engine)
+        before = person.hours(engine)
+        person.ask(engine)
+        code = erasers[0].run(point)
+        half = person.hours(engine)
+        if code == -signal.SIGKILL:
+            assert erasers[0].run() == 0
+        with engine.connect() as tx:
+            mine = erasures.c.tenant_id == person.payer.tenant_id
+            listed = tx.execute(sa.select(sa.func.count()).select_from(erasures).where(mine)).scalar_one()
+
+        assert half == before == person.hours(engine), point
+        assert places(engine, *person.marks) == set(), point
+        assert (state_of(engine, person), listed) == (["done"], 1), point
+        if code == 0:
+            break
+
+    assert point > 40
+    assert broken(engine) == []
+
+
+def test_two_processes_at_once_erase_each_person_once(erasers, engine):
+    people = [somebody(engine) for _ in range(8)]
+    before = [person.hours(engine) for person in people]
+    for person in people:
+        person.ask(engine)
+    for each in erasers:
+        each.begin()
+    codes = [each.ended() for each in erasers]
+    assert erasers[0].run() == 0  # whoever lost a race for a lock tries again at the next run
+    with engine.connect() as tx:
+        tenants = [person.payer.tenant_id for person in people]
+        listed = tx.scalars(sa.select(erasures.c.tenant_id).where(erasures.c.tenant_id.in_(tenants))).all()
+
+    assert set(codes) <= {0, 1}
+    assert sorted(listed) == sorted(tenants)
+    assert [state_of(engine, person) for person in people] == [["done"]] * 8
+    assert [len(person.payer.audit("erasure.done")) for person in people] == [1] * 8
+    assert [person.hours(engine) for person in people] == before
+    assert places(engine, *(mark for person in people for mark in person.marks)) == set()
+    assert broken(engine) == []
+
+
+def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody(app, engine):
+    for _ in range(6):
+        person = somebody(engine)
+        person.payer.change(plan_kind="paid")
+        person.payer.pays(at("2026-10-01"))
+        with engine.begin() as tx:
+            subject = store_identity.by_row(tx, person.payer.tenant_id, person.user)
+            service_erasure.close(tx, subject, now=clock.now(), new_id=clock.new_id)
+        with ThreadPoolExecutor(2) as pool:
+            erased = pool.submit(flow_person.erase, app, person.payer.tenant_id, person.user)
+            closed = pool.submit(person.payer.close, at("2026-11-02"))
+            assert erased.result(60)
+            [record] = closed.result(60)
+        lines = person.payer.lines(record)
+
+        assert {line.user_id for line in lines} == set(person.payer.people)
+        assert places(engine, *person.marks) == set()
+        assert [line.email.endswith("@erased.invalid") for line in lines if line.user_id == person.user] == [True]
+    assert broken(engine) == []

@@ -1,0 +1,223 @@
+"""Operators carry rights out for people who cannot: with the database's clock, and on record."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+import zipfile
+
+import pytest
+import sqlalchemy as sa
+
+from devcloud import postgres
+from shared.db.engine import make_engine
+from shared.db.schema import audit_log, tenants, users
+from tests.conftest import ROOT, migrate
+from tests.support.scan import places
+from tests.support.tracked import BEGAN, Ground, Worked
+
+
+@pytest.fixture
+def ben(world, admin):
+    return world.member(admin)
+
+
+def privacy(reads, *arguments):
+    return reads("privacy", *arguments)
+
+
+def ask(reads, slug, person, *more):
+    done = privacy(reads, "erase", slug, "--user", person.email, "--yes", "--json", *more)
+    assert done.code == 0, done.err
+    return done.json
+
+
+def actions(engine, slug):
+    query = sa.select(audit_log.c.action, audit_log.c.actor_kind).join(tenants, tenants.c.id == audit_log.c.tenant_id)
+    with engine.connect() as tx:
+        rows = tx.execute(query.where(tenants.c.slug == slug).order_by(audit_log.c.id)).all()
+    return [row.action for row in rows if row.actor_kind == "operator"]
+
+
+def test_a_request_is_put_down_verified_and_carried_out(reads, ben, slug, engine):
+    asked = ask(reads, slug, ben)
+    waiting = privacy(reads, "run", "--json")
+    verified = privacy(reads, "verify", asked["id"], "--yes", "--json")
+    dry = privacy(reads, "run", "--dry-run")
+    done = privacy(reads, "run", "--json")
+    listed = [row for row in privacy(reads, "requests", "--all", "--json").json if row["id"] == asked["id"]]
+
+    assert (asked["state"], asked["channel"]) == ("requested", "operator")
+    assert waiting.json == {"done": 0}
+    assert verified.json["state"] == "scheduled"
+    assert "nothing was changed" in dry.err
+    assert done.json == {"done": 1}
+    assert [row["state"] for row in listed] == ["done"]
+    assert places(engine, ben.email, ben.oid) == set()
+    assert actions(engine, slug) == ["erasure.requested", "erasure.verified"]
+
+
+def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(reads, ben, slug):
+    asked = ask(reads, slug, ben, "--verified")
+    held = privacy(reads, "hold", asked["id"], "--reason", "legalClaim", "--yes", "--json")
+    waiting = privacy(reads, "run", "--json")
+    told = ben.get("privacy").body["erasure"]
+    released = privacy(reads, "release", asked["id"], "--yes", "--json")
+    done = privacy(reads, "run", "--json")
+
+    assert (held.json["state"], held.json["holdReason"]) == ("onHold", "legalClaim")
+    assert waiting.json == {"done": 0}
+    assert (told["state"], told["holdDetail"][:22]) == ("onHold", "The data is needed to ")
+    assert released.json["state"] == "scheduled"
+    assert done.json == {"done": 1}
+
+
+def test_a_tenant_under_a_legal_hold_loses_nothing(reads, ben, slug, engine):
+    before = ask(reads, slug, ben, "--verified")
+    privacy(reads, "hold", slug, "--reason", "authorityOrder", "--yes")
+    waiting = privacy(reads, "run", "--json")
+    chloe = ben
+    privacy(reads, "withdraw", before["id"], "--yes")
+    after = ask(reads, slug, chloe, "--verified")
+    lifted = privacy(reads, "release", slug, "--yes")
+    done = privacy(reads, "run", "--json")
+
+    assert waiting.json == {"done": 0}
+    assert (after["state"], after["holdReason"]) == ("onHold", "authorityOrder")
+    assert lifted.code == 0
+    assert done.json == {"done": 1}
+    assert {"legal_hold.set", "legal_hold.lifted"} <= set(actions(engine, slug))
+
+
+def test_a_hold_that_is_not_an_operators_to_set_is_refused(reads, slug):
+    refused = privacy(reads, "hold", slug, "--reason", "unbilledTime", "--yes")
+
+    assert refused.code == 2
+    assert "legalClaim" in refused.told
+
+
+def test_without_a_yes_and_a_terminal_nothing_is_done(ops, ben, slug, engine):
+    refused = ops("privacy", "erase", slug, "--user", ben.email)
+
+    assert refused.code == 2
+    assert "--yes" in refused.told
+    assert actions(engine, slug) == []
+
+
+def test_a_nominee_is_read_on_record(reads, ben, slug, engine):
+    nobody = privacy(reads, "nominee", slug, ben.email, "--yes")
+    ben.http.send("PUT", "privacy/nominee", {"name": "Cy", "contact": "cy@example.com"}, token=ben.token)
+    named = privacy(reads, "nominee", slug, ben.email, "--yes", "--json")
+
+    assert (nobody.code, nobody.told) == (1, "ops: this person has named nobody")
+    assert (named.json["name"], named.json["contact"]) == ("Cy", "cy@example.com")
+    assert actions(engine, slug) == ["nominee.read", "nominee.read"]
+
+
+def test_an_export_goes_to_a_file_and_on_record(reads, ben, slug, engine, tmp_path):
+    done = privacy(reads, "export", slug, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
+    twice = privacy(reads, "export", slug, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
+    whole = privacy(reads, "export", slug, "--format", "json", "--out", str(tmp_path / "all.json"))
+
+    assert (done.code, twice.code, whole.code) == (0, 2, 0)
+    assert "account.csv" in zipfile.ZipFile(tmp_path / "ben.zip").namelist()
+    assert len(json.loads((tmp_path / "all.json").read_text())["sections"]["account"]["rows"]) == 2
+    assert actions(engine, slug) == ["data.exported", "data.exported"]
+
+
+def test_retention_is_shown_with_what_is_over_and_a_dry_run_removes_nothing(reads, admin, engine):
+    admin.start(7, key="young")
+    dry = privacy(reads, "retention", "--dry-run", "--json")
+    shown = privacy(reads, "retention", "--dry-run")
+
+    assert [row["period"] for row in dry.json if row["class"].startswith("bills")] == [
+        "seven years after the month was closed"
+    ]
+    assert "nothing was removed" in shown.err
+    assert "idempotency_keys.idempotency_key" in places(engine, "young")
+
+
+def test_whoever_is_erased_is_erased_again_after_a_restore(reads, ben, slug, engine, tmp_path):
+    ben_id = ben.get("me").body["id"]
+    ask(reads, slug, ben, "--verified")
+    privacy(reads, "run")
+    listed = privacy(reads, "erased", "--json")
+    (tmp_path / "erased.json").write_text(listed.out)
+    with engine.begin() as tx:  # what a restore brings back
+        row = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None)).order_by(users.c.id.desc())).first()
+        back = {"public_id": uuid.UUID(ben_id), "email": ben.email, "email_key": ben.email, "erased_at": None}
+        tx.execute(users.update().where(users.c.id == row.id).values(**back, entra_object_id=uuid.UUID(ben.oid)))
+    again = privacy(reads, "reapply", str(tmp_path / "erased.json"), "--yes")
+    twice = privacy(reads, "reapply", str(tmp_path / "erased.json"), "--yes")
+
+    assert ben.email not in listed.out
+    assert again.code == 0, again.err
+    assert "1 were back, 1 requests were carried out" in again.err
+    assert "0 were back, 0 requests were carried out" in twice.err
+    assert places(engine, ben.email) == set()
+
+
+@pytest.mark.parametrize("arguments", [("verify", "x"), ("withdraw", "x"), ("hold", "x", "--reason", "legalClaim")])
+def test_what_is_not_there_is_told(reads, arguments):
+    done = privacy(reads, *arguments, "--yes")
+
+    assert done.code == 2
+    assert "see: python -m ops" in done.told
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("file_format", ["zip", "json"])
+def test_a_hundred_thousand_entries_are_exported_in_flat_memory(many_entries, file_format, tmp_path):
+    url, few, many = many_entries
+    peaks, sizes = [], []
+    for number, (slug, address) in enumerate((few, many)):
+        out = tmp_path / str(number)
+        command = [sys.executable, "-m", "ops", "privacy", "export", slug, "--user", address]
+        process = subprocess.Popen(
+            [*command, "--out", str(out), "--format", file_format],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peaks.append(usage.ru_maxrss)
+        sizes.append(out.stat().st_size)
+
+    assert sizes[1] > 20 * sizes[0]
+    assert peaks[1] < peaks[0] * 1.15, peaks  # KiB
+
+
+@pytest.fixture(scope="module")
+def many_entries(database_url, tmp_path_factory, request, worker_id):
+    """A database of its own, with somebody who has 100 entries and somebody who has 100,000."""
+    if database_url.startswith("sqlite"):
+        url = migrate(f"sqlite:///{tmp_path_factory.mktemp('many')}/many.db")
+    else:
+        url = migrate(postgres.make_database(request.getfixturevalue("postgres_server"), f"many_{worker_id}"))
+    engine = make_engine(url)
+    people = []
+    for batches in (1, 1000):
+        ground = None
+        for number in range(batches):
+            with engine.begin() as tx:
+                if ground is None:
+                    ground = Ground(tx, people=1, projects_=1, items=2, zone="UTC")
+                    named = sa.select(users.c.email_key).where(users.c.tenant_id == ground.tenant_id)
+                    assert tx.scalar(named) is None
+                    address = f"p0-{batches}@contoso.example"
+                    tx.execute(
+                        users.update()
+                        .where(users.c.tenant_id == ground.tenant_id)
+                        .values(email=address, email_key=address)
+                    )
+                    slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.id == ground.tenant_id))
+                ground.tx = tx
+                ground.track(Worked(0, 0, 0, BEGAN, 60_000) for _ in range(100))
+            if number == 0 and engine.dialect.name == "postgresql":
+                with engine.begin() as tx:
+                    tx.exec_driver_sql("ANALYZE")
+        people.append((slug, address))
+    engine.dispose()
+    return (url, *people)

@@ -1,0 +1,26 @@
+"""Looks for somebody in every column of every table: what erasure leaves behind is found here."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from shared.db.schema import metadata
+
+
+def everything(engine: sa.Engine) -> Iterator[tuple[str, str]]:
+    """Every value there is, as text, with the column that it stands in."""
+    with engine.connect().execution_options(reads_only=True) as connection:
+        for table in metadata.sorted_tables:
+            for row in connection.execute(sa.select(table)):
+                for column, value in zip(table.columns, row, strict=True):
+                    if value is not None:
+                        yield f"{table.name}.{column.name}", str(value)
+
+
+def places(engine: sa.Engine, *marks: str) -> set[str]:
+    """The columns in which one of the marks stands, in any case; a UUID also without its dashes."""
+    spelled = {mark.lower() for mark in marks}
+    spelled |= {uuid.UUID(mark).hex for mark in marks if re.fullmatch(r"[0-9a-f-]{36}", mark)}
+    return {where for where, text in everything(engine) if any(mark in text.lower() for mark in spelled)}
