@@ -127,9 +127,13 @@ def _told_of(taken: Taken) -> Taken:
 
 
 def _refusal(seats: SeatsTaken) -> Conflict:
+    """Of a repeat the seats may suffice by now; then the change is to be asked for anew."""
+    why = f"{seats.used} accounts are enabled, more than the {seats.wanted} seats asked for."
+    what = "Deactivate accounts first, or keep more seats."
+    if seats.used <= seats.wanted:
+        why, what = "This change was refused before.", "Change the seats once more."
     return Conflict(
-        f"{seats.used} accounts are enabled, more than the {seats.wanted} seats asked for. Deactivate accounts first, "
-        "or keep more seats.",
+        f"{why} {what}",
         code=service.SEATS_IN_USE,
         extra={"seatsUsed": seats.used, "seatsWanted": seats.wanted},
     )

@@ -1,24 +1,20 @@
-"""kill -9 between any two statements of an event, and after each of its commits: told again, it counts once."""
+"""kill -9 between any two statements of an event, and after its commit: told again, it counts once."""
 
 import itertools
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.devcloud import processes
 from tests.faults import product
+from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
 from tests.faults.ledger import broken
-from tests.faults.test_crashes import Crashing
 from tests.faults.test_events_in_any_order import GIVEN, SEED, assert_alike, happen, settled
 from tests.support import purchases
 from tests.support.marketplace import until
 from tests.support.purchases import Purchase
 
 
-AFTER_THE_READING, AFTER_THE_CHANGE = 0, -1
 BEFORE = {"Reinstate": "Suspend"}
 ACTIONS = sorted(GIVEN.keys() - {"Cut"})
 
@@ -32,21 +28,8 @@ def healthy(shop_environment, way, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def crashing(shop_environment, tmp_path_factory) -> Iterator[Crashing]:
-    log = tmp_path_factory.mktemp("crashing") / "log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.crashing_host"],
-            cwd=processes.ROOT,
-            env=processes.environment(**shop_environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        yield Crashing(process)
-        process.kill()
+    with crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
+        yield hosts
 
 
 @pytest.fixture
@@ -69,7 +52,7 @@ def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, 
     """The answers to the event: of a host that dies at this point, then of one that does not."""
     bought.marketplace.order("shapes", held=True)
     operation = happen(bought, action)
-    with crashing._host(point) as base:
+    with crashing.host(point) as base:
         way.first = base
         bought.marketplace.order("release", operations=[operation])
         until(lambda: bought.attempts(operation), 20)
@@ -79,7 +62,7 @@ def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, way, engine, action):
-    points = [AFTER_THE_READING, AFTER_THE_CHANGE, *random.Random(f"{SEED}{action}").sample(range(1, 11), 2)]  # noqa: S311
+    points = [AFTER_COMMIT, *random.Random(f"{SEED}{action}").sample(range(1, 11), 2)]  # noqa: S311
     for point in points:
         bought = buy(action)
         answers = told_to_a_host_that_dies(crashing, bought, action, point, way)
