@@ -52,7 +52,7 @@ def test_a_suspended_purchase_says_what_to_do(marketplace, browser, firm, paid, 
     page = again(marketplace, browser, subscription, firm.buyer)
 
     assert (page.status, page.heading, page.action) == (200, "Your subscription is suspended", None)
-    assert "Settle the payment in the Azure portal" in page.text
+    assert "settle the payment in the Azure portal" in page.text
     assert "Nothing was deleted" in page.text
 
 
