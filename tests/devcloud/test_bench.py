@@ -200,13 +200,14 @@ def bench(tmp_path_factory, postgres_server):
         yield Bench(issuing, folder, [Sqlite(folder), Postgres(postgres_server)], 1, 0.2, lambda _step, _done: None)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_measures_every_engine_it_is_about_on_little_data(bench, name):
     found = PARTS[name](bench, Scale(20_000, [20_000, 40_000]))
     shown = "\n".join(table.markdown() for table in found.tables.values())
 
     assert ("PostgreSQL" in shown) is (name in {"months", "growth", "exports"})
-    assert {"pairs": "**ours**", "layers": "statements", "exports": "workbook"}.get(name, "1,9") in shown
+    assert {"pairs": "**ours**", "layers": "statements", "exports": "workbook"}.get(name, "in the month") in shown
 
 
 def test_the_page_shows_every_part_and_its_verdict(monkeypatch):
