@@ -27,6 +27,7 @@ _MOST: Final = 200
         path="privacy/erasure",
         tag=_TAG,
         summary="Ask for your erasure; as a super admin for a member's, or the whole organisation's",
+        holds_tenant=True,
         description="Carried out after three days, in which it can be taken back, and within 30 in any case, unless a "
         "law or an open bill holds it: then the answer says why. The account is closed, and a random pseudonym takes "
         "the place of the person everywhere; hours, counts and bills stay. An organisation's data goes as a whole, "

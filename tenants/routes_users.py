@@ -67,6 +67,7 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         path="users",
         tag=_TAG,
         summary="Add people by hand, one or up to 200",
+        holds_tenant=True,
         description="Each row has its own result; one refused leaves the others. An account added by hand takes a seat "
         "and becomes the person's own at their first sign-in with that address, inside your directory only. Only a "
         "super admin gives roles above user.",
@@ -118,6 +119,7 @@ def get_user(call: Call) -> Reply:
         path="users/{id}",
         tag=_TAG,
         summary="Rename a person, or give them another role",
+        holds_tenant=True,
         description="Roles are given by super admins, none above their own, and never so that no super admin is left. "
         "With If-Match the change is made to that version only.",
         body=ChangeUser,
@@ -147,6 +149,7 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
         path="users/{id}/deactivate",
         tag=_TAG,
         summary="Close a person's account",
+        holds_tenant=True,
         description="Their running timer stops at this instant, their seat is free, their history stays. Their next "
         "call is refused.",
         body=NoFields,
@@ -168,6 +171,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
         path="users/{id}/reactivate",
         tag=_TAG,
         summary="Open a person's account again",
+        holds_tenant=True,
         body=NoFields,
         answers={200: Answer("The person, active", UserDetail)},
         problems={

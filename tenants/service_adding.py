@@ -16,7 +16,6 @@ from shared.tenancy import store_joining as store
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
 from shared.tenancy.rows import EMAIL_KEY
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.tenancy.store import hold_tenant
 from shared.text import key_of, shortened
 from tenants import store_users
 from tenants.service_users import only_super_admins_grant
@@ -53,10 +52,12 @@ def add(
 ) -> list[Added]:
     """Adds accounts by hand, each on its own merits; the person takes it over at their first sign-in.
 
+    The tenant must be held.
+
     Raises:
         PaymentRequired: the plan does not admit anybody now.
     """
-    tenant = hold_tenant(tx, caller.tenant.id)
+    tenant = caller.tenant
     require_tracking(tenant, now)
     cap = seat_cap(tenant, trial_user_limit)
     return [_add(tx, caller, person, tenant=tenant, cap=cap, now=now, new_id=new_id) for person in people]

@@ -1,4 +1,4 @@
-"""What admins do with accounts: rename, change roles, deactivate and reactivate."""
+"""What admins do with accounts, the tenant being held: rename, change roles, deactivate and reactivate."""
 
 import datetime as dt
 import uuid
@@ -13,9 +13,8 @@ from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from shared.tenancy import store_accounts
 from shared.tenancy import store_joining as store
-from shared.tenancy.model import Caller, Role, Tenant
+from shared.tenancy.model import Caller, Role
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.tenancy.store import hold_tenant
 from shared.tracking import service as tracking
 from tenants import store_users
 from tenants.rules import RANK, may_manage
@@ -51,7 +50,6 @@ def change(
         Conflict: it would leave the tenant without a super admin.
         PreconditionFailed: the account was changed since `version`.
     """
-    _hold(tx, caller)
     account = _target(tx, caller, public_id)
     if version is not None and version != account.version:
         raise PreconditionFailed("Somebody changed this account in the meantime. Read it again and repeat the change.")
@@ -81,7 +79,6 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
     Raises:
         NotFound, Forbidden, Conflict: as `change`.
     """
-    _hold(tx, caller)
     account = _target(tx, caller, public_id)
     if not account.user.is_active:
         return account
@@ -112,10 +109,10 @@ def reactivate(
         Forbidden: the person stands above the caller, or no seat is free.
         PaymentRequired: the plan does not admit anybody now.
     """
-    tenant = _hold(tx, caller)
     account = _target(tx, caller, public_id)
     if account.user.is_active:
         return account
+    tenant = caller.tenant
     require_tracking(tenant, now)
     cap = seat_cap(tenant, trial_user_limit)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
@@ -124,11 +121,6 @@ def reactivate(
     closed, active = {"isActive": False}, {"isActive": True}
     _record(tx, caller, Action.USER_REACTIVATED, account, now=now, new_id=new_id, before=closed, after=active)
     return _again(tx, caller, public_id)
-
-
-def _hold(tx: sa.Connection, caller: Caller) -> Tenant:
-    """What is decided about a tenant's people is decided one after another, so that the rules hold in any race."""
-    return hold_tenant(tx, caller.tenant.id)
 
 
 def _target(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:

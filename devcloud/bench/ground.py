@@ -18,7 +18,6 @@ from shared.db.engine import make_engine
 from shared.db.schema import projects, tenants, time_entry_days, users, work_items
 
 
-_DRAFT: Final = "draft"
 _MIB: Final = 2**20
 
 
@@ -69,11 +68,12 @@ def filled(engine: Engine, entries: int, progress: Progress) -> Ground:
     found = engine.names()
     if name not in found:
         for old in found:
-            if old.startswith(f"entries_{entries}_"):
+            if old.removeprefix("draft_").startswith(f"entries_{entries}_"):
                 engine.drop(old)
-        empty(engine, _DRAFT)
-        engine.fill(_DRAFT, rows.rows(entries), progress, entries=entries)
-        engine.rename(_DRAFT, name)
+        draft = f"draft_{name}"  # a run that is cut leaves it, and the next makes it anew
+        empty(engine, draft)
+        engine.fill(draft, rows.rows(entries), progress, entries=entries)
+        engine.rename(draft, name)
     progress(1.0)
     return Ground(engine, name, entries)
 

@@ -153,6 +153,8 @@ class Call:
             return reply
 
     def _known(self, tx: sa.Connection) -> Caller | None:
+        if self.operation.holds_tenant:
+            store.find_tenant(tx, tid=self.principal.tid, lock=True)
         return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=self.operation.writes)
 
     def _request_key(self, caller: Caller) -> RequestKey:

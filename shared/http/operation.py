@@ -41,6 +41,7 @@ class Operation:
     query: type[WireModel] | None = None
     body_limit: int = BODY_LIMIT  # in bytes, checked before anything is parsed
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
+    holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
     for_browser: bool = False  # people see its answers: pages, also for refusals, and forms in the place of JSON
     permission: Permission = field(init=False)
 

@@ -48,7 +48,7 @@ class Cloud:
         return f"http://127.0.0.1:{self.port + 3}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while Playwright runs, its thread can run no other event loop
 def chromium() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:

@@ -69,7 +69,7 @@ def test_a_package_that_only_a_child_misses_is_told_likewise(tmp_path, name):
     assert list(tmp_path.glob(".installed-*")) == []
 
 
-@pytest.mark.parametrize("name", ["devcloud.demo", "shared", "tenants"])
+@pytest.mark.parametrize("name", ["devcloud.demo", "shared", "timers"])
 def test_a_missing_module_of_ours_is_no_fault_of_the_environment(tmp_path, name):
     done = processes.devcloud("demo", **hiding(tmp_path, name))
 

@@ -202,9 +202,9 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(ada, path):
 
 def test_every_post_is_covered():
     posts = {each.path.replace("{id}", NOBODY) for each in OPERATIONS.values() if each.method.value == "POST"}
-    others = {path for path in posts if path.startswith("marketplace/")}  # Microsoft's body and a form: tests/webhooks
+    others = {"marketplace/webhook", "marketplace/activate"}  # Microsoft's body and a form: tests/webhooks
 
-    assert set(FULL) == posts - others
+    assert set(FULL) | others == posts
 
 
 def test_an_unknown_address_is_404(ada):

@@ -1,9 +1,9 @@
 import datetime as dt
-import os
+import itertools
 import signal
-import subprocess
-import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import subscription_events, subscription_rates, subscriptions
 from shared.subscriptions.model import Price
-from tests.ops.conftest import COMMAND, ROOT
 from tests.support.payers import Payer, at
 from tests.support.world import new_id
 
@@ -99,25 +98,40 @@ def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):
     assert (refused.code, payer.records()) == (2, [])
 
 
-def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(ops, engine, app):  # noqa: ARG001
-    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(150)]
+@contextmanager
+def interrupted_at(bill: int) -> Iterator[None]:
+    """Ctrl-C just before that bill is written."""
+    left = itertools.count(bill - 1, -1)
+
+    def interrupt(_connection, _cursor, statement, *_more):
+        if statement.startswith("INSERT INTO billing_records") and next(left) == 0:
+            signal.raise_signal(signal.SIGINT)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", interrupt)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", interrupt)
+
+
+def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(does, engine, app):  # noqa: ARG001
+    does("billing", "close", "--yes")  # what other tests owe
+    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
         payer.pays(LAST_MONTH)
-    command = [*COMMAND, "billing", "close", "--yes", "--json"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **ops.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        while not payers[0].records() and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1].decode()
-    done = sum(len(payer.records()) for payer in payers)
-    ops("billing", "close", "--yes")
+    ours = {name(payer) for payer in payers}
 
-    assert process.returncode == 1, told
-    assert "left; run it again to go on" in told
-    assert 0 < done < 150
-    assert [len(payer.records()) for payer in payers] == [1] * 150
+    with interrupted_at(bill=3):
+        cut = does("billing", "close", "--yes", "--json")
+    kept = [len(payer.records()) for payer in payers]
+    resumed = does("billing", "close", "--yes", "--json")
+
+    assert (cut.code, kept) == (1, [1, 1, 0, 0, 0])
+    assert "3 tenants left; run it again to go on" in cut.err
+    assert {bill["tenant"] for bill in cut.json["closed"]} | {bill["tenant"] for bill in resumed.json["closed"]} == ours
+    assert [len(payer.records()) for payer in payers] == [1] * 5
+    assert ours.isdisjoint(failed["tenant"] for failed in resumed.json["failed"])
+    assert resumed.json["left"] == 0
 
 
 def test_the_preview_shows_who_is_active_so_far(does, payer):
