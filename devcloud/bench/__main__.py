@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,19 +11,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from devcloud import postgres
-from devcloud.bench import document, ground
+from devcloud.bench import chart, document, ground, kept
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import Engine, Postgres, Sqlite
+from devcloud.bench.found import Found
 from devcloud.bench.ground import NoSpace
 from devcloud.bench.measure import LoadFailed
-from devcloud.bench.parts import PARTS, Found, Scale
+from devcloud.bench.parts import PARTS, Scale
 from devcloud.bench.processes import PROJECT, HostDied
 from devcloud.bench.setting import Bench
 from devcloud.postgres import NoPostgres
 from devcloud.run import NotStarted
+from shared import clock
 
 
 PAGE: Final = PROJECT / "docs" / "performance.md"
+CHART: Final = PAGE.with_suffix(".svg")
 FOLDER: Final = PROJECT / ".data" / "bench"
 EVERY: Final = ",".join(PARTS)
 
@@ -33,23 +37,29 @@ def main(
     rounds: Annotated[int, typer.Option(help="rounds of floor and ours each", min=1, max=100)] = 5,
     entries: Annotated[int, typer.Option(help="entries of the large tenant", min=20_000)] = 1_000_000,
     *,
+    minutes: Annotated[float, typer.Option(help="length of the long run", min=0.1, max=600)] = 30.0,
     quick: Annotated[bool, typer.Option("--quick", help="a smoke run: 2 short rounds, 100,000 entries")] = False,
-    write: Annotated[bool, typer.Option("--write", help="write docs/performance.md; takes every part")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="write docs/performance.md, of parts that ran before too")
+    ] = False,
 ) -> None:
-    """Loads the host and a floor in turns, and shows what start, stop, reports and exports cost."""
+    """Loads the host, a floor and TimeTagger in turns, and shows what each thing that people do costs.
+
+    What a part found is kept when it is done, so a run that was interrupted is gone on with by the parts that it lacks.
+    """
     chosen = [name.strip() for name in part.split(",")]
     if not set(chosen) <= PARTS.keys():
         raise typer.BadParameter(f"the parts are {EVERY}", param_hint="--part")
-    if write and set(chosen) != PARTS.keys():
-        raise typer.BadParameter("the page shows every part", param_hint="--write")
+    if write and quick:
+        raise typer.BadParameter("a smoke run is no measurement", param_hint="--write")
     if quick:
-        seconds, rounds, entries = 0.7, 2, 100_000
-    scale = Scale(entries, [entries // 10, entries] if quick else [entries // 10, entries, entries * 10])
+        seconds, rounds, entries, minutes = 0.7, 2, 100_000, 0.3
+    scale = Scale(entries, [entries // 10, entries] if quick else [entries // 10, entries, entries * 10], minutes)
     console = Console()
     if not console.is_terminal:
         console.width = 150
     try:
-        found, engines = _measured(chosen, scale, rounds, seconds, console)
+        found = _measured(chosen, scale, rounds, seconds, console, keep=not quick)
     except (LoadFailed, HostDied, NotStarted, NoSpace) as error:
         console.print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from None
@@ -58,25 +68,48 @@ def main(
             table.show(console)
         console.print(each.verdict.replace("**", ""))
     if write:
-        PAGE.write_text(document.document(found, engines, rounds=rounds))
-        console.print(f"wrote {PAGE.relative_to(PROJECT)}")
+        _write(console, rounds)
+
+
+def _write(console: Console, rounds: int) -> None:
+    found = {name: kept.kept(FOLDER / "found", name) for name in PARTS}
+    lacking = [name for name, each in found.items() if each is None]
+    if lacking:
+        console.print(f"bench: never measured, so there is no page: --part {','.join(lacking)}", style="bold red")
+        raise typer.Exit(1)
+    whole = {name: each for name, each in found.items() if each is not None}
+    PAGE.write_text(document.document(whole, rounds=rounds))
+    chart.draw([bar for each in whole.values() for bar in each.bars], CHART)
+    console.print(f"wrote {PAGE.relative_to(PROJECT)} and {CHART.name}")
 
 
 def _measured(
-    chosen: list[str], scale: Scale, rounds: int, seconds: float, console: Console
-) -> tuple[dict[str, Found], list[str]]:
+    chosen: list[str], scale: Scale, rounds: int, seconds: float, console: Console, *, keep: bool
+) -> dict[str, Found]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with (
         _engines(FOLDER, console) as engines,
         Progress(*columns, console=console, transient=True) as progress,
         directory() as issuing,
     ):
-        sizes = {*(scale.sizes if "growth" in chosen else ()), *(() if chosen == ["pairs"] else (scale.entries,))}
-        needed, free = ground.space(FOLDER, engines, sorted(sizes))
+        needed, free = ground.space(FOLDER, engines, sorted(_sizes(chosen, scale)))
         console.print(f"Tables still to be filled, and kept: about {needed:,} MiB of {free:,} that are free.")
         bench = Bench(issuing, FOLDER, engines, rounds, seconds, _shown(progress))
-        found = {name: measure(bench, scale) for name, measure in PARTS.items() if name in chosen}
-        return found, [each.version for each in engines]
+        told = document.machine([each.version for each in engines])
+        found = {}
+        for name in (each for each in PARTS if each in chosen):
+            measured = PARTS[name](bench, scale)
+            found[name] = replace(measured, command=document.command(), day=f"{clock.now():%Y-%m-%d}", machine=told)
+            if keep:
+                kept.keep(FOLDER / "found", name, found[name])
+        return found
+
+
+def _sizes(chosen: list[str], scale: Scale) -> set[int]:
+    """The tables that these parts fill."""
+    sizes = set(scale.sizes) if "growth" in chosen else set()
+    sizes |= set(scale.sizes[:2]) if "peer" in chosen else set()
+    return sizes | ({scale.entries} if {"layers", "months", "exports"} & set(chosen) else set())
 
 
 @contextlib.contextmanager

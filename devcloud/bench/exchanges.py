@@ -1,7 +1,8 @@
-"""What one connection of the load says and expects: alternating start and stop, or the same read again and again."""
+"""What one connection of the load says and expects: alternating start and stop, or the same request over and over."""
 
 import json
 import random
+import time
 from typing import Any, Protocol
 
 
@@ -65,8 +66,10 @@ class Read:
 
     at_rest = True
 
-    def __init__(self, *, host: str, path: str, token: str, expected: str) -> None:
-        self._request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    def __init__(
+        self, *, host: str, path: str, token: str, expected: str, header: str = "Authorization: Bearer"
+    ) -> None:
+        self._request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header} {token}\r\n\r\n".encode()
         self._expected = expected.encode()
         self._first: bytes | None = None
 
@@ -83,5 +86,53 @@ class Read:
         return "read"
 
 
+class SignIn:
+    """The same person's sign-in over and over, which is what each opening of the extension begins with."""
+
+    at_rest = True
+
+    def __init__(self, *, host: str, token: str, expected: str) -> None:
+        head = f"POST /api/sign-in HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        self._request = f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+        self._expected = expected.encode()
+
+    def request(self) -> bytes:
+        return self._request
+
+    def judge(self, status: int, body: bytes) -> str:
+        if status != 200 or self._expected not in body:  # noqa: PLR2004 - as above
+            raise WrongAnswer(f"sign-in: {status} {body[:200]!r}")
+        return "sign-in"
+
+
+class PeerStartAndStop:
+    """The same day at TimeTagger: a record that begins and has not ended, and that record again with its end."""
+
+    def __init__(self, *, host: str, base: str, token: str) -> None:
+        self._head = f"PUT {base}/records HTTP/1.1\r\nHost: {host}\r\nauthtoken: {token}\r\n"
+        self._head += "Content-Type: application/json\r\nContent-Length: "
+        self._record: dict[str, Any] | None = None
+        self.at_rest = True
+
+    def request(self) -> bytes:
+        now = int(time.time())
+        if self._record is None:
+            what = {"ds": f"#website work item {random.getrandbits(16)}"}
+            body = [{"key": f"{random.getrandbits(32):08x}", "mt": now, "t1": now, "t2": now, **what}]
+        else:
+            body = [{**self._record, "mt": now + 1, "t2": self._record["t1"] + 60}]
+        self._asked, self.at_rest = body[0], False
+        text = json.dumps(body)
+        return f"{self._head}{len(text)}\r\n\r\n{text}".encode()
+
+    def judge(self, status: int, body: bytes) -> str:
+        if status != 200 or json.loads(body)["accepted"] != [self._asked["key"]]:  # noqa: PLR2004 - as above
+            raise WrongAnswer(f"record: {status} {body[:200]!r}")
+        stopping = self._record is not None
+        self._record = None if stopping else self._asked
+        self.at_rest = stopping
+        return "stop" if stopping else "start"
+
+
 def exchange(kind: str, **arguments: Any) -> Exchange:  # noqa: ANN401 - from JSON
-    return {"pair": StartAndStop, "read": Read}[kind](**arguments)  # type: ignore[no-any-return]
+    return {"pair": StartAndStop, "read": Read, "sign-in": SignIn, "peer": PeerStartAndStop}[kind](**arguments)  # type: ignore[no-any-return]

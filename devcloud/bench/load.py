@@ -1,14 +1,18 @@
 """The load generator, a process of its own: HTTP/1.1 over kept connections, one request at a time on each.
 
-A closed loop over epoll with requests made beforehand, so that it takes a small share of the machine; how much it took
-is part of its result. It reads a plan as JSON and writes what it measured as JSON.
+A closed loop over epoll, or at a `rate` an open one: then requests are due at fixed times, and what waits behind a slow
+answer has been waiting since it was due. It takes a small share of the machine; how much is part of its result. It
+reads a plan as JSON and writes what it measured as JSON.
 """
 
+import heapq
+import itertools
 import json
 import selectors
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +25,7 @@ _MOST_TOLD = 3
 _LEAST_ANSWERS = 4  # of a round, also where one takes longer than that
 _LONGEST_SECONDS = 120.0
 _DRAIN_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 
 
 @dataclass
@@ -48,19 +53,23 @@ class Measured:
 
 
 class Connection:
-    """One user on one connection."""
+    """One user on one connection; `due` tells when each request is to be sent, None at once after an answer."""
 
-    def __init__(self, port: int, talk: Exchange) -> None:
+    def __init__(self, port: int, talk: Exchange, due: Iterator[float] | None) -> None:
         self.talk = talk
+        self._due = due
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._got = b""
-        self.sent_at = 0.0
+        self.asked_at = 0.0
+
+    def plan(self) -> float:
+        """Says when the next request is due, from when its latency counts; not later than now if it is late."""
+        self.asked_at = time.perf_counter() if self._due is None else next(self._due)
+        return self.asked_at
 
     def send(self) -> None:
-        request = self.talk.request()
-        self.sent_at = time.perf_counter()
-        self.sock.sendall(request)
+        self.sock.sendall(self.talk.request())
 
     def receive(self) -> tuple[int, bytes] | None:
         """Status and body once all of the answer is there.
@@ -84,26 +93,74 @@ class Connection:
         return int(head[9:12]), body
 
 
+class Load:
+    """All connections, each waiting for its answer or for its next request to be due."""
+
+    def __init__(self, connections: list[Connection]) -> None:
+        self.measured = Measured()
+        self._selector = selectors.DefaultSelector()
+        self._waiting: list[tuple[float, int, Connection]] = []
+        self._order = itertools.count()
+        for each in connections:
+            self._selector.register(each.sock, selectors.EVENT_READ, each)
+            self._plan(each)
+
+    def drive(self, *, since: float, until: float, resting: bool = False) -> None:
+        """Takes answers and sends what is due; keeps the latency of what was asked for at `since` or later."""
+        while self._selector.get_map() and (now := time.perf_counter()) < until:
+            self._send_due(now)
+            soon = self._waiting[0][0] - time.perf_counter() if self._waiting else _LOOK_SECONDS
+            for ready, _ in self._selector.select(max(0.0, min(soon, _LOOK_SECONDS))):
+                self._take(ready.data, since, resting=resting)
+
+    def _take(self, connection: Connection, since: float, *, resting: bool) -> None:
+        try:
+            answer = connection.receive()
+            now = time.perf_counter()
+            if answer is None:
+                return
+            name = connection.talk.judge(*answer)
+        except (WrongAnswer, OSError, ValueError, KeyError) as error:
+            self.measured.failed(str(error))
+            self._selector.unregister(connection.sock)
+            return
+        if connection.asked_at >= since:
+            self.measured.latencies.setdefault(name, []).append(round((now - connection.asked_at) * 1e6, 1))
+            self.measured.answer_bytes = len(answer[1])
+        if resting and connection.talk.at_rest:
+            self._selector.unregister(connection.sock)
+        else:
+            self._plan(connection)
+
+    def _plan(self, connection: Connection) -> None:
+        heapq.heappush(self._waiting, (connection.plan(), next(self._order), connection))
+
+    def _send_due(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            heapq.heappop(self._waiting)[2].send()
+
+
 def run(plan: dict[str, Any]) -> Measured:
     """Keeps every connection busy for the warm-up and the measured seconds, then lets each come to rest."""
-    connections = [Connection(plan["port"], exchange(**each)) for each in plan["connections"]]
-    selector = selectors.DefaultSelector()
-    for each in connections:
-        selector.register(each.sock, selectors.EVENT_READ, each)
-        each.send()
-    measured = Measured()
-    begin = time.perf_counter() + plan["warm_up"]
-    _drive(selector, measured, since=float("inf"), until=begin)
+    talks = plan["connections"]
+    due: list[Iterator[float] | None] = [None] * len(talks)
+    if plan["rate"] is not None:
+        began, apart = time.perf_counter(), 1 / plan["rate"]
+        due = [itertools.count(began + number * apart, len(talks) * apart) for number in range(len(talks))]
+    connections = [Connection(plan["port"], exchange(**talk), at) for talk, at in zip(talks, due, strict=True)]
+    load = Load(connections)
+    measured, never = load.measured, float("inf")
+    load.drive(since=never, until=time.perf_counter() + plan["warm_up"])
     meters = _meters(plan["server_pid"])
     began = time.perf_counter()
-    _drive(selector, measured, since=began, until=began + plan["seconds"])
+    load.drive(since=began, until=began + plan["seconds"])
     while measured.answers < _LEAST_ANSWERS and not measured.errors and time.perf_counter() - began < _LONGEST_SECONDS:
-        _drive(selector, measured, since=began, until=time.perf_counter() + plan["seconds"])
+        load.drive(since=began, until=time.perf_counter() + plan["seconds"])
     measured.seconds = time.perf_counter() - began
     spent = [after - before for before, after in zip(meters, _meters(plan["server_pid"]), strict=True)]
     measured.server_cpu, measured.load_cpu, measured.machine_cpu = spent
     measured.server_rss_mb = rss_mb(tree(plan["server_pid"]))
-    _drive(selector, measured, since=float("inf"), until=time.perf_counter() + _DRAIN_SECONDS, resting=True)
+    load.drive(since=never, until=time.perf_counter() + _DRAIN_SECONDS, resting=True)
     for each in connections:
         each.sock.close()
     return measured
@@ -111,32 +168,6 @@ def run(plan: dict[str, Any]) -> Measured:
 
 def _meters(server_pid: int) -> tuple[float, float, float]:
     return cpu_seconds(tree(server_pid)), time.process_time(), machine_busy_seconds()
-
-
-def _drive(
-    selector: selectors.BaseSelector, measured: Measured, *, since: float, until: float, resting: bool = False
-) -> None:
-    """Takes answers and sends the next requests; keeps the latency of what was sent at `since` or later."""
-    while selector.get_map() and time.perf_counter() < until:
-        for ready, _ in selector.select(0.1):
-            connection: Connection = ready.data
-            try:
-                answer = connection.receive()
-                now = time.perf_counter()
-                if answer is None:
-                    continue
-                name = connection.talk.judge(*answer)
-            except (WrongAnswer, OSError, ValueError, KeyError) as error:
-                measured.failed(str(error))
-                selector.unregister(connection.sock)
-                continue
-            if connection.sent_at >= since:
-                measured.latencies.setdefault(name, []).append(round((now - connection.sent_at) * 1e6, 1))
-                measured.answer_bytes = len(answer[1])
-            if resting and connection.talk.at_rest:
-                selector.unregister(connection.sock)
-            else:
-                connection.send()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,10 @@ class LoadFailed(Exception):
     """The load generator could not do its work, or got wrong answers; its own words tell why."""
 
 
-def load(host: Host, connections: Sequence[dict[str, Any]], *, seconds: float, warm_up: float) -> Measured:
-    """One run of the load.
+def load(
+    host: Host, connections: Sequence[dict[str, Any]], *, seconds: float, warm_up: float, rate: float | None = None
+) -> Measured:
+    """One run of the load: each connection as fast as it is answered, or `rate` requests a second in all.
 
     Raises:
         LoadFailed: the generator fell over, or an answer was wrong.
@@ -28,6 +30,7 @@ def load(host: Host, connections: Sequence[dict[str, Any]], *, seconds: float, w
         "server_pid": host.pid,
         "seconds": seconds,
         "warm_up": warm_up,
+        "rate": rate,
         "connections": [{"host": f"127.0.0.1:{host.port}", **each} for each in connections],
     }
     command = [sys.executable, "-m", "devcloud.bench.load"]
@@ -46,6 +49,7 @@ class Figures:
 
     p50: float
     p90: float
+    p95: float
     p99: float
     most: float
     rps: float
@@ -67,6 +71,7 @@ def figures(rounds: Sequence[Measured], *names: str) -> Figures:
     return Figures(
         p50=percentile(values, 50),
         p90=percentile(values, 90),
+        p95=percentile(values, 95),
         p99=percentile(values, 99),
         most=values[-1] / 1000,
         rps=requests / seconds,

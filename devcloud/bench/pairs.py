@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from devcloud.bench import ground
 from devcloud.bench.directory import API, EXTENSION, Directory
@@ -17,7 +17,7 @@ from devcloud.bench.setting import Bench
 
 CONNECTIONS: Final = (1, 4, 8)
 WARM_UP: Final = 0.5
-_FLOOR: Final = Path(__file__).parent / "floor_app"
+FLOOR: Final = Path(__file__).parent / "floor_app"
 _ITEMS_EACH: Final = 1_000_000
 
 
@@ -34,7 +34,7 @@ class Pair:
 def hosts(bench: Bench, on: Ground) -> Iterator[tuple[Host, Host]]:
     """The floor and the product, side by side on the same kind of host."""
     with (
-        host(_FLOOR, floor_settings(bench, on)) as floor,
+        host(FLOOR, floor_settings(bench, on)) as floor,
         host(PROJECT, settings(bench.directory, on)) as ours,
     ):
         yield floor, ours
@@ -74,18 +74,21 @@ def run(bench: Bench) -> list[Pair]:
     Raises:
         LoadFailed: an answer was wrong.
     """
-    tokens = [bench.directory.token(number) for number in range(max(CONNECTIONS))]
     with hosts(bench, ground.empty(bench.sqlite, "pairs")) as (floor, ours):
         pairs = [Pair(connections, [], []) for connections in CONNECTIONS]
         for number in range(bench.rounds):
             for each in pairs:
-                talks = [_talk(tokens, user) for user in range(each.connections)]
-                each.floor.append(load(floor, talks, seconds=bench.seconds, warm_up=WARM_UP))
-                each.ours.append(load(ours, talks, seconds=bench.seconds, warm_up=WARM_UP))
+                people = talks(bench.directory, each.connections)
+                each.floor.append(load(floor, people, seconds=bench.seconds, warm_up=WARM_UP))
+                each.ours.append(load(ours, people, seconds=bench.seconds, warm_up=WARM_UP))
                 done = number * len(pairs) + pairs.index(each) + 1
                 bench.progress("start and stop", done / (bench.rounds * len(pairs)))
     return pairs
 
 
-def _talk(tokens: list[str], user: int) -> dict[str, object]:
-    return {"kind": "pair", "base": "/api/timers", "token": tokens[user], "first_item": user * _ITEMS_EACH}
+def talks(directory: Directory, people: int) -> list[dict[str, Any]]:
+    """So many people, each on a connection of their own and at work items of their own."""
+    return [
+        {"kind": "pair", "base": "/api/timers", "token": directory.token(user), "first_item": user * _ITEMS_EACH}
+        for user in range(people)
+    ]

@@ -1,14 +1,14 @@
-"""The parts of a bench: each measures one thing, and says in tables and in a sentence what it found."""
+"""The parts of a bench by name: each measures one thing, and says in tables and in a sentence what it found."""
 
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devcloud.bench import exports, layers, months, pairs, tables, tables_reports
+from devcloud.bench import exports, layers, months, pairs, parts_calls, tables, tables_reports
+from devcloud.bench.found import Found, sentence
 from devcloud.bench.measure import figures
 from devcloud.bench.setting import Bench
-from devcloud.bench.tables import Table
 
 
 PAIR_AIM, MONTH_AIM_MS = 1.5, 50.0
@@ -19,18 +19,11 @@ PEAK_AIM_MB: Final = {"CSV": 100.0}
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large the tenant is, and the tables in which its growth is looked at."""
+    """How large the tenant is, the tables in which its growth is looked at, and how long the long run is."""
 
     entries: int
     sizes: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The tables of a part by the names that the page has for them, and what they say of the aims."""
-
-    tables: dict[str, Table]
-    verdict: str
+    minutes: float = 30.0
 
 
 def pairs_part(bench: Bench, _scale: Scale) -> Found:
@@ -72,17 +65,15 @@ def exports_part(bench: Bench, scale: Scale) -> Found:
 
 PARTS: Final[dict[str, Callable[[Bench, Scale], Found]]] = {
     "pairs": pairs_part,
+    "peer": lambda bench, scale: parts_calls.peer_part(bench, scale.sizes[:2]),
+    "rates": lambda bench, _scale: parts_calls.rates_part(bench),
     "layers": layers_part,
+    "calls": lambda bench, _scale: parts_calls.calls_part(bench),
     "months": months_part,
     "growth": growth_part,
     "exports": exports_part,
+    "soak": lambda bench, scale: parts_calls.soak_part(bench, scale.minutes),
 }
-
-
-def sentence(what: str, value: float, aim: float, unit: str) -> str:
-    """Whether an aim is met, in plain words."""
-    held = "met" if value <= aim else "**missed**"
-    return f"{what} {value:.2f}{unit}: {held}."
 
 
 def _grown(cases: Sequence[months.Case], engine: str) -> str:

@@ -47,8 +47,15 @@ def host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
             stdout=subprocess.PIPE,
             stderr=log,
         )
-    try:
+    with ended(process):
         yield Host(_port(process), process.pid)
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ends the process with the context, by force if it takes its time."""
+    try:
+        yield
     finally:
         process.terminate()
         try:

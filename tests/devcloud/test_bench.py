@@ -1,9 +1,15 @@
 """The parts of the bench that could lie without falling over: its arithmetic, its checks, its data."""
 
+import contextlib
 import io
 import json
+import os
+import socket
 import subprocess
 import sys
+import threading
+import time
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -11,14 +17,16 @@ import typer
 import xlsxwriter
 from typer.testing import CliRunner
 
-from devcloud.bench import document, exports, ground, processes, rows
+from devcloud.bench import chart, document, exports, ground, kept, processes, rows
 from devcloud.bench.__main__ import main
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import FILLED, Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
+from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
-from devcloud.bench.measure import figures, median_of, percentile, ratio
-from devcloud.bench.parts import PARTS, Found, Scale
+from devcloud.bench.measure import figures, load, median_of, percentile, ratio
+from devcloud.bench.parts import PARTS, Scale
+from devcloud.bench.processes import PROJECT, Host
 from devcloud.bench.setting import Bench
 from devcloud.bench.tables import Table
 from shared.db.schema import metadata
@@ -200,35 +208,116 @@ def bench(tmp_path_factory, postgres_server):
         yield Bench(issuing, folder, [Sqlite(folder), Postgres(postgres_server)], 1, 0.2, lambda _step, _done: None)
 
 
+@pytest.fixture(scope="module")
+def peer_installed():
+    subprocess.run([PROJECT / "scripts" / "venv", "requirements-peer.txt", ".venv-peer"], check=True)
+
+
+TOLD = {
+    "pairs": "| **ours** | 8 |",
+    "peer": "| month of 826 in 20,000 | 1 | TimeTagger |",
+    "rates": "| PostgreSQL | 50 |",
+    "layers": "statements",
+    "calls": "| PostgreSQL | 20 |",
+    "months": "thin month | PostgreSQL | 400",
+    "growth": "1,669",
+    "exports": "workbook",
+    "soak": "| 0.1 |",
+}
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("peer_installed")
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_measures_every_engine_it_is_about_on_little_data(bench, name):
-    found = PARTS[name](bench, Scale(20_000, [20_000, 40_000]))
-    shown = "\n".join(table.markdown() for table in found.tables.values())
+    found = PARTS[name](bench, Scale(20_000, [20_000, 40_000], 0.1))
+    shown = "\n".join(table.markdown() for table in found.tables.values()) + found.verdict
 
-    assert ("PostgreSQL" in shown) is (name in {"months", "growth", "exports"})
-    told = {"pairs": "**ours**", "layers": "statements", "months": "thin month | PostgreSQL | 400", "growth": "1,669"}
-    assert told.get(name, "workbook") in shown
+    assert ("PostgreSQL" in shown) is (name not in {"pairs", "peer", "layers"})
+    assert TOLD[name] in shown
 
 
-def test_the_page_shows_every_part_and_its_verdict(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["bench", "--write"])
+@pytest.fixture
+def found():
+    """What every part found, each with a table of its own."""
     table = Table("x", ("a", "b"), [["1", "2"]])
-    names = {"pairs": ("pairs", "ratios")}
-    found = {part: Found(dict.fromkeys(names.get(part, (part,)), table), f"{part} held.") for part in PARTS}
-    page = document.document(found, ["SQLite 3", "PostgreSQL 15"], rounds=3)
+    more = {
+        "pairs": ("pairs", "ratios"),
+        "peer": ("peer", "peer_ratios"),
+        "calls": ("sign_ins", "webhooks", "starts"),
+    }
+    run = {"command": "scripts/bench", "day": "2026-11-25", "machine": "2 cores, PostgreSQL 15"}
+    return {part: Found(dict.fromkeys(more.get(part, (part,)), table), f"{part} held.", **run) for part in PARTS}
 
-    assert page.count("| 1 | 2 |") == 6
+
+def test_the_page_shows_every_part_its_verdict_and_its_run(found):
+    page = document.document(found, rounds=3)
+
+    assert page.count("| 1 | 2 |") == len(PARTS) + 4
     assert all(f"{part} held." in page for part in PARTS if part != "layers")
+    assert all(f"| {part} | `scripts/bench` | 2026-11-25 |" in page for part in PARTS)
     assert "PostgreSQL 15" in page
     assert max(map(len, page.splitlines())) <= 120
 
 
+def test_what_a_part_found_is_kept_as_it_was(found, tmp_path):
+    bars = [Bar("start + stop", {"floor": 1.0, "ours": 1.5, "TimeTagger": 5.0})]
+    measured = replace(found["peer"], bars=bars)
+    kept.keep(tmp_path, "peer", measured)
+
+    assert kept.kept(tmp_path, "peer") == measured
+    assert kept.kept(tmp_path, "pairs") is None
+
+
+def test_what_another_bench_kept_is_as_good_as_never_measured(found, tmp_path):
+    kept.keep(tmp_path, "peer", found["peer"])
+    file = tmp_path / "peer.json"
+    file.write_text(file.read_text().replace('"form": 1', '"form": 0'))
+
+    assert kept.kept(tmp_path, "peer") is None
+
+
+def test_the_chart_has_every_bar_with_its_figure_and_is_the_same_each_time(tmp_path):
+    bars = [Bar("start + stop", {"floor": 1.0, "ours": 1.5, "TimeTagger": 5.0})]
+    drawn = []
+    for file in (tmp_path / "a.svg", tmp_path / "b.svg"):
+        chart.draw(bars, file)
+        drawn.append(file.read_text())
+
+    assert all(told in drawn[0] for told in ("start + stop", "1.5 ms", "5 ms", "TimeTagger"))
+    assert drawn[0] == drawn[1]
+
+
 @pytest.mark.parametrize(
-    ("words", "told"), [(["--part", "x"], "the parts are"), (["--part", "pairs", "--write"], "every part")]
+    ("words", "told"), [(["--part", "x"], "the parts are"), (["--quick", "--write"], "no measurement")]
 )
-def test_a_wrong_part_and_a_page_of_some_parts_are_refused(words, told):
+def test_a_wrong_part_and_a_page_of_a_smoke_run_are_refused(words, told):
     refused = CliRunner().invoke(command, words)
 
     assert refused.exit_code == 2
     assert told in refused.output
+
+
+class Slow:
+    """A server that answers each request 300 ms after it came."""
+
+    def __init__(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self.listening.accept()
+        with connection, contextlib.suppress(OSError):
+            while connection.recv(65536):
+                time.sleep(0.3)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def test_at_a_fixed_rate_what_waits_behind_a_slow_answer_has_been_waiting():
+    slow = Slow()
+    reading = {"kind": "read", "path": "/", "token": "t", "expected": "{}"}
+    measured = load(Host(slow.listening.getsockname()[1], os.getpid()), [reading], seconds=1.0, warm_up=0.0, rate=10)
+    slow.listening.close()
+
+    for number, micros in enumerate(measured.latencies["read"], 1):
+        assert micros >= (number * 300 - (number - 1) * 100) * 1000

@@ -1,0 +1,75 @@
+"""A long run at a steady rate: whether memory and open files stay where they were, and every answer is right."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from devcloud.bench import ground
+from devcloud.bench.engines import Engine
+from devcloud.bench.load import Measured
+from devcloud.bench.measure import load
+from devcloud.bench.pairs import settings, talks
+from devcloud.bench.processes import PROJECT, host, tree
+from devcloud.bench.setting import Bench
+
+
+RATE: Final = 25
+PEOPLE: Final = 8
+SLICES: Final = 30
+WARM_SLICES: Final = 3  # by then every thread has its connection, and every statement is compiled
+_WARM_UP: Final = 0.2
+
+
+@dataclass(slots=True)
+class Soak:
+    """A slice after the other: what was measured, and the server's resident MB and open files at its end."""
+
+    engine: str
+    minutes: float
+    slices: list[Measured] = field(default_factory=list)
+    open_files: list[int] = field(default_factory=list)
+
+    @property
+    def memory_mb(self) -> list[float]:
+        """At the end of each slice once the server is warm."""
+        return [each.server_rss_mb for each in self.slices[WARM_SLICES:]]
+
+    @property
+    def growth(self) -> float:
+        """Of memory, from the warm third of the run to the last third, as a share."""
+        memory = self.memory_mb
+        third = max(1, len(memory) // 3)
+        first, last = (sum(part) / third for part in (memory[:third], memory[-third:]))
+        return last / first - 1
+
+
+def run(bench: Bench, *, minutes: float) -> Soak:
+    """Starts and stops, sign-ins and reports on the last engine, which is the server where there is one.
+
+    Raises:
+        LoadFailed: an answer was wrong, or none came.
+    """
+    engine: Engine = bench.engines[-1]
+    soak = Soak(engine.name, minutes)
+    with host(PROJECT, settings(bench.directory, ground.empty(engine, "soak"))) as ours:
+        until = time.monotonic() + minutes * 60
+        for number in range(SLICES):
+            left = (until - time.monotonic()) / (SLICES - number)
+            soak.slices.append(
+                load(ours, _people(bench), seconds=max(0.2, left - _WARM_UP), warm_up=_WARM_UP, rate=RATE)
+            )
+            soak.open_files.append(_open_files(ours.pid))
+            bench.progress(f"{minutes:g} minutes at a steady rate", (number + 1) / SLICES)
+    return soak
+
+
+def _people(bench: Bench) -> list[dict[str, Any]]:
+    token = bench.directory.token(0)
+    reading = {"kind": "read", "path": "/api/reports/month?month=2020-01", "token": token, "expected": '"totalMs":0'}
+    signing_in = {"kind": "sign-in", "token": token, "expected": '"tenant"'}
+    return [*talks(bench.directory, PEOPLE), reading, signing_in]
+
+
+def _open_files(pid: int) -> int:
+    return sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in tree(pid))
