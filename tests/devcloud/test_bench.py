@@ -246,8 +246,8 @@ def found():
         "peer": ("peer", "peer_ratios"),
         "calls": ("sign_ins", "webhooks", "starts"),
     }
-    run = {"command": "scripts/bench", "day": "2026-11-25", "machine": "2 cores, PostgreSQL 15"}
-    return {part: Found(dict.fromkeys(more.get(part, (part,)), table), f"{part} held.", **run) for part in PARTS}
+    run = ("scripts/bench", "2026-11-25", "2 cores, PostgreSQL 15")
+    return {part: Found(dict.fromkeys(more.get(part, (part,)), table), f"{part} held.", [], *run) for part in PARTS}
 
 
 def test_the_page_shows_every_part_its_verdict_and_its_run(found):
