@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from billing import store_usage
 from billing.rules_usage import Entry, Mismatch, mismatches, require_untaken
 from shared.app import App
+from shared.db.wall import EVERY_TENANT
 from shared.log import get_logger
 from shared.marketplace.flow import within
 from shared.usage.flow import meter_of
@@ -36,7 +37,7 @@ def reconcile(app: App) -> list[Mismatch]:
     until = (app.now() - TAKEN_FOR).date() - dt.timedelta(days=1)
     since = until - dt.timedelta(days=_DAYS)
     listing = meter.usage(since, until, within(_SECONDS))
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         accepted = store_usage.accepted(tx, _midnight(since), _midnight(until + dt.timedelta(days=1)))
         known = {each.usage.subscription_id for each in accepted}
         foreign = {uuid.UUID(day.subscription_id) for day in listing.days} - known
@@ -59,7 +60,7 @@ def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
     """
     day = entry.owed.usage.slot.date()
     listing = meter.usage(day, day, within(_SECONDS))
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=entry.owed.tenant_id) as tx:
         others = accepted_among(beside(tx, entry.owed))
     require_untaken(entry, listing.of(entry.owed.usage), others)
 

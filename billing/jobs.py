@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.billing import service
 from shared.billing.service import Closing
+from shared.db.wall import EVERY_TENANT
 from shared.jobs import each_tenant
 
 
@@ -31,6 +32,6 @@ def close_all_owed(app: App) -> int:
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return len(service.close_tenant(tx, tenant_id, closing))
 
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         tenant_ids = service.tenants_owing(tx, now)
     return each_tenant(app, _NAME, tenant_ids, work).changed

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from billing import service_trials, store_trials
 from shared.app import App, current
+from shared.db.wall import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant
 
 
@@ -29,6 +30,6 @@ def end_all_trials(app: App) -> Outcome:
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return service_trials.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
 
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         tenant_ids = store_trials.tenants_whose_trial_is_over(tx, now)
     return each_tenant(app, _NAME, tenant_ids, work)

@@ -48,6 +48,19 @@ def make_database(server_url: str, name: str) -> str:
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
+def make_role(database_url: str, name: str) -> str:
+    """A role that reads and writes rows, owns nothing and bypasses nothing, as an app should; its URL of the database."""
+    engine = sa.create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        known = connection.exec_driver_sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'").first()
+        if known is None:
+            connection.exec_driver_sql(f"CREATE ROLE \"{name}\" LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{name}'")
+            connection.exec_driver_sql(f'GRANT pg_read_all_data, pg_write_all_data TO "{name}"')
+    engine.dispose()
+    url = sa.make_url(database_url).set(username=name, password=name)
+    return url.render_as_string(hide_password=False)
+
+
 def _debian_programs() -> Path | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return found[-1].parent if found else None

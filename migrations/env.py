@@ -7,6 +7,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import event
 
+from shared.db import wall
 from shared.db.engine import make_engine
 from shared.db.schema import metadata
 
@@ -42,6 +43,7 @@ def _migrate() -> None:
         # SQLite changes a table by making it anew: rows that point at it must not stop that, nor be deleted by it.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:
+        wall.enter(connection, wall.EVERY_TENANT)
         _configure(connection=connection)
         with context.begin_transaction():
             context.run_migrations()

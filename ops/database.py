@@ -13,6 +13,7 @@ from ops.ending import Unusable
 from shared.db.engine import make_engine
 from shared.db.schema import metadata
 from shared.db.statements import limit_statements
+from shared.db.wall import EVERY_TENANT, enter
 from shared.settings import Settings, SettingsError
 
 
@@ -48,6 +49,7 @@ class Database:
                 if reads_only:
                     connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
                 with connection.begin():
+                    enter(connection, EVERY_TENANT)
                     if patient:
                         limit_statements(connection, 0)
                     yield connection

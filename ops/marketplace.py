@@ -13,6 +13,7 @@ from ops.ending import Unusable
 from shared import clock
 from shared.app import App
 from shared.azure_devops import AzureDevOps
+from shared.db.wall import EVERY_TENANT
 from shared.identity import Validator
 from shared.marketplace.errors import MarketplaceError
 from shared.signing_keys import SigningKeys
@@ -47,6 +48,7 @@ def opened_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[
             engine=database.engine,
             validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
             azure_devops=AzureDevOps(given.azure_devops_url),
+            about=EVERY_TENANT,
         )
         client = app.marketplace
         if client is None:

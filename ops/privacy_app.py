@@ -21,6 +21,7 @@ from privacy.store_requests import Request
 from shared import clock
 from shared.app import App
 from shared.azure_devops import AzureDevOps
+from shared.db.wall import EVERY_TENANT
 from shared.errors import ApiError
 from shared.identity import Validator
 from shared.signing_keys import SigningKeys
@@ -47,6 +48,7 @@ def opened_app(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[Ap
             engine=database.engine,
             validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
             azure_devops=AzureDevOps(given.azure_devops_url),
+            about=EVERY_TENANT,
         )
         try:
             yield app, database

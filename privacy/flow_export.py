@@ -17,7 +17,7 @@ def write(app: App, subject: Subject, out: BinaryIO, *, as_zip: bool, compressed
     about = service_export.about(subject, now=app.now())
     of_person = subject.user_id is not None
     with writing(out, about, as_zip=as_zip, compressed=compressed) as export:
-        with app.transaction(reads_only=True) as tx:
+        with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
             people = store_export.people(tx, subject.tenant_id, subject.user_id)
             for name in store_export.names(of_person=of_person):
                 if name != ACTIONS:

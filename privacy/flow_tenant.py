@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import sqlalchemy as sa
-
 from privacy import flow_person, service_tenant, store_identity, store_tenant
 from privacy.flow_person import insist
 from privacy.store_requests import Request
@@ -14,24 +12,20 @@ def erase(app: App, request: Request) -> bool:
     """False, and on hold, while it still pays or a month is not billed. Interrupted, the next run goes on."""
     tenant_id = request.tenant_id
     close = partial(service_tenant.close, request=request, now=app.now(), new_id=app.new_id)
-    if not insist(app, close):
+    if not insist(app, tenant_id, close):
         return False
     for name in store_tenant.GOING:
-        while insist(app, partial(store_tenant.remove_some, name=name, tenant_id=tenant_id)):
+        while insist(app, tenant_id, partial(store_tenant.remove_some, name=name, tenant_id=tenant_id)):
             pass
     app.action_log.forget(tenant_id)
     after = 0
     while (user_id := _next_person(app, tenant_id, after)) is not None:
         flow_person.erase(app, tenant_id, user_id)
         after = user_id
-    insist(app, partial(service_tenant.finish, request=request, now=app.now()))
+    insist(app, tenant_id, partial(service_tenant.finish, request=request, now=app.now()))
     return True
 
 
 def _next_person(app: App, tenant_id: int, after: int) -> int | None:
-    with app.transaction(reads_only=True) as tx:
-        return _after(tx, tenant_id, after)
-
-
-def _after(tx: sa.Connection, tenant_id: int, after: int) -> int | None:
-    return store_identity.next_person(tx, tenant_id, after=after)
+    with app.transaction(reads_only=True, tenant=tenant_id) as tx:
+        return store_identity.next_person(tx, tenant_id, after=after)

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from privacy import flow_erasure, service, store
 from shared.app import current
+from shared.db.wall import EVERY_TENANT
 from shared.jobs import each_tenant
 
 
@@ -22,7 +23,7 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
 
     with app.transaction() as tx:
         service.forget_visits(tx, now=now)
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         tenant_ids = store.tenant_ids(tx)
     each_tenant(app, "remove_expired", tenant_ids, work)
 

@@ -52,7 +52,7 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         flow_export.write(call.app, subject, spool, as_zip=as_zip, compressed=compressed)  # type: ignore[arg-type]
         spool.seek(0)
         body = spool.read()
-    with call.app.transaction() as tx:  # a read cannot write, and an export goes on record
+    with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
         actor = Actor.user(call.caller.user.id)
         row_id = call.app.new_id()
         service_export.record(

@@ -16,6 +16,7 @@ from shared import clock
 from shared.action_log import ActionLog, choose
 from shared.azure_devops import AzureDevOps
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
+from shared.db.wall import enter
 from shared.errors import Unavailable
 from shared.identity import Validator
 from shared.settings import Settings
@@ -37,6 +38,7 @@ class App:
     azure_devops: AzureDevOps
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
+    about: int | None = None  # the tenant of transactions that name none: an operator's are about EVERY_TENANT
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
@@ -67,12 +69,18 @@ class App:
         return SignIns(self.settings, self.validator.keys, now=self.now)
 
     @contextmanager
-    def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:
-        """One transaction: leaving it commits, an exception undoes it."""
+    def transaction(self, *, reads_only: bool = False, tenant: int | None = None) -> Iterator[sa.Connection]:
+        """One transaction: leaving it commits, an exception undoes it.
+
+        `tenant` says whose rows it is about, or EVERY_TENANT; None until the tenant is found by its directory's id,
+        read or held, which says so likewise.
+        """
         with self._turn(reads_only=reads_only), self.engine.connect() as connection:
             if reads_only:
                 connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
             with connection.begin():
+                if (about := self.about if tenant is None else tenant) is not None:
+                    enter(connection, about)
                 yield connection
 
     @contextmanager

@@ -36,7 +36,7 @@ def each_tenant(app: App, name: str, tenant_ids: Iterable[int], work: Callable[[
     patience = of_a_job()
 
     def once(tenant_id: int) -> int:
-        with app.transaction() as tx:
+        with app.transaction(tenant=tenant_id) as tx:
             return work(tx, tenant_id)
 
     for tenant_id in tenant_ids:

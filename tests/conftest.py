@@ -25,6 +25,7 @@ from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
 from tests.support import scan
+from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra
@@ -37,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Timings on a busy machine are no claim; in CI the same examples every time, elsewhere new ones.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("steady")
-TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK")
+TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last is the wall's, where there is one
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 
 
@@ -59,7 +60,17 @@ def database_url(request, tmp_path_factory, worker_id) -> str:
     if request.param == "sqlite":
         return migrate(f"sqlite:///{tmp_path_factory.mktemp('database')}/timetracker.db")
     server = request.getfixturevalue("postgres_server")
-    return migrate(postgres.make_database(server, f"timetracker_{worker_id}"))
+    url = migrate(postgres.make_database(server, f"timetracker_{worker_id}"))
+    wall_support.put_up(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def app_database_url(database_url) -> str:
+    """The database as the app enters it: on PostgreSQL behind the wall, as a role that does not pass it."""
+    if database_url.startswith("sqlite"):
+        return str(database_url)
+    return postgres.make_role(database_url, "timetracker_app")
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +81,13 @@ def engine(database_url) -> Iterator[sa.Engine]:
     stored = never_stored(scan.everything(engine))
     engine.dispose()
     assert stored == set()
+
+
+@pytest.fixture(scope="session")
+def app_engine(app_database_url) -> Iterator[sa.Engine]:
+    engine = make_engine(app_database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -138,10 +156,10 @@ def internal_tid() -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(entra, azure_devops_server, database_url) -> Settings:
+def settings(entra, azure_devops_server, app_database_url) -> Settings:
     return Settings.from_env(
         {
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": app_database_url,
             "ENTRA_AUTHORITY": entra.authority,
             "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
             "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
@@ -163,11 +181,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def app(settings, engine, signing_keys, clock) -> Iterator[App]:
+def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
     """The App of one test; when the test is over, everything that must be true of the data still is."""
     validator = Validator(signing_keys, settings, now=clock)
     client = azure_devops_client.AzureDevOps(settings.azure_devops_url)
-    app = App(settings=settings, engine=engine, validator=validator, azure_devops=client, now=clock)
+    app = App(settings=settings, engine=app_engine, validator=validator, azure_devops=client, now=clock)
     with use(app):
         yield app
     client.close()
@@ -188,18 +206,18 @@ def world(http, entra, clock) -> World:
 
 
 @pytest.fixture
-def counted(engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
+def counted(app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
     """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
     sent: list[str] = []
     for verb in ("do_execute", "do_executemany", "do_execute_no_params"):
-        inner = getattr(engine.dialect, verb)
+        inner = getattr(app_engine.dialect, verb)
 
         def run(cursor: Any, statement: str, *more: object, inner: Callable[..., Any] = inner) -> Any:  # noqa: ANN401
             if not statement.startswith(TRANSACTION_VERBS):
                 sent.append(statement)
             return inner(cursor, statement, *more)
 
-        monkeypatch.setattr(engine.dialect, verb, run)
+        monkeypatch.setattr(app_engine.dialect, verb, run)
 
     @contextmanager
     def counting() -> Iterator[list[str]]:

@@ -42,7 +42,7 @@ _ELSEWHERE: Final = Standing(
 
 def carry(app: App, tenant: Tenant, entry_id: uuid.UUID, azure: Visit) -> None:
     """Pays what an entry owes, as far as it can be paid now; what came of it is in the rows."""
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=tenant.id) as tx:
         owed = [debt for debt in store.debts(tx, tenant.id, entry_id) if debt.state is not WriteBack.DONE]
     stuck: set[int] = set()
     for debt in owed:
@@ -60,7 +60,7 @@ class _Payment:
 
     def settle(self, debt: Debt) -> bool:
         """Whether it is paid by this."""
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=self.tenant.id) as tx:
             now = self.app.now()
             claimed = store.claim(tx, self.tenant.id, debt, now=now, until=now + CLAIM)
         if claimed is None:
@@ -69,7 +69,7 @@ class _Payment:
         try:
             outcome = self._pay(claimed)
         finally:
-            with self.app.transaction() as tx:
+            with self.app.transaction(tenant=self.tenant.id) as tx:
                 store.end(tx, self.tenant.id, claimed, outcome, now=self.app.now())
         return outcome.state is WriteBack.DONE
 
@@ -114,7 +114,7 @@ class _Payment:
     def _pin(self, debt: Debt) -> Attempt | None:
         item = self.azure.work_item(debt.work_item.work_item_id)
         attempt = debt.attempt_at(item.rev, item.completed_hours)
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=self.tenant.id) as tx:
             return attempt if store.pin(tx, self.tenant.id, debt, attempt) else None
 
     def _fate(self, debt: Debt, attempt: Attempt) -> Fate:

@@ -93,7 +93,7 @@ def _carried(
         refusal = Standing(WriteBack.FAILED, error.code, error.detail)
     if told is None:
         return reply
-    with call.app.transaction() as tx:
+    with call.app.transaction(tenant=tenant.id) as tx:
         now = standings(tx, tenant.id, [entry.id]).get(entry.id)
         if now is None:
             return reply

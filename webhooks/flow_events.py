@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.billing.service import Closing
+from shared.db.wall import EVERY_TENANT
 from shared.errors import Conflict, Unavailable
 from shared.log import get_logger
 from shared.marketplace.errors import MarketplaceError
@@ -91,7 +92,7 @@ def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> T
 
 
 def _look_up(app: App, question: Question) -> Seen | None:
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         return service.look_up(tx, question.marketplace_id, question.operation_id, now=app.now())
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
+from shared.db.wall import EVERY_TENANT
 from shared.errors import Conflict
 from shared.marketplace import model as told
 from shared.marketplace.flow import Flow
@@ -118,7 +119,7 @@ def _put_in_force(app: App, visit: Visit, bought: told.Subscription, price: Pric
     terms = terms_of(bought)
     if terms is None or not terms.status.is_live:
         return
-    with app.transaction() as tx:
+    with app.transaction(tenant=EVERY_TENANT) as tx:
         service_landing.put_in_force(
             tx,
             visit.principal,

@@ -12,6 +12,7 @@ from uuid import UUID
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
+from shared.db.wall import EVERY_TENANT
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError
 from shared.marketplace.flow import within
@@ -67,7 +68,7 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         ours = {str(each.marketplace_id): each for each in store.all_bought(tx)}
     report, listed = Report(), set[str]()
     for row in client.subscriptions(within(_LIST_SECONDS)):

@@ -57,7 +57,7 @@ class SqlActionLog:
 
     def append(self, actions: Sequence[Action]) -> None:
         try:
-            with self._transaction() as tx:
+            with self._transaction(tenant=actions[0].tenant_id) as tx:
                 for action in actions:
                     _INSERT.run(tx, asdict(action))
         except sa.exc.SQLAlchemyError as error:
@@ -66,13 +66,13 @@ class SqlActionLog:
     def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
         parameters = {"tenant": tenant_id, "most": most, "user": user_id, "end": after}
         given = {name: value for name, value in parameters.items() if value is not None}
-        with self._transaction(reads_only=True) as tx:
+        with self._transaction(reads_only=True, tenant=tenant_id) as tx:
             return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
         after, changed = "", 0
         while True:
-            with self._transaction() as tx:
+            with self._transaction(tenant=tenant_id) as tx:
                 rows = tx.execute(_PAGES_OF_ACTIONS, {"tenant": tenant_id, "after": after}).all()
                 for row in rows:
                     new = page(row.user_id, row.page)
@@ -86,7 +86,7 @@ class SqlActionLog:
     def forget(self, tenant_id: int) -> int:
         removed = 0
         while True:
-            with self._transaction() as tx:
+            with self._transaction(tenant=tenant_id) as tx:
                 some = tx.execute(_FORGET, {"tenant": tenant_id}).rowcount
             removed += some
             if not some:

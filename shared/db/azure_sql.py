@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
+from shared.db import wall
 from shared.errors import Unavailable
 
 
@@ -99,6 +100,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
     def _limit(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
         connection.timeout = STATEMENT_SECONDS
 
+    wall.watch(engine)
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())
     return engine

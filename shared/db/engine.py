@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql
+from shared.db import azure_sql, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -43,7 +43,12 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     if parsed.get_backend_name() == "postgresql":
         limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
         options["connect_args"] = {"options": limits, "connect_timeout": 5}
-    return sa.create_engine(parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_SECONDS, hide_parameters=True, **options)
+    engine = sa.create_engine(
+        parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_SECONDS, hide_parameters=True, **options
+    )
+    if parsed.get_backend_name() == "postgresql":
+        wall.watch(engine)
+    return engine
 
 
 def _sqlite(url: URL, pool_size: int) -> sa.Engine:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
+from shared.db.wall import enter
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
 
 
@@ -127,21 +128,27 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
     if row is None:
         return None
+    enter(tx, row.id)
     return Caller(tenant_of(row), user_of(row, "user_"))
 
 
 def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
     """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
     row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
-    return None if row is None else tenant_of(row)
+    if row is None:
+        return None
+    enter(tx, row.id)
+    return tenant_of(row)
 
 
 def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
+    enter(tx, tenant_id)
     return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
 def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     """The tenant as it is now, held until the transaction ends: decisions about its people queue up."""
+    enter(tx, tenant_id)
     return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
+from shared.db.wall import enter
 from shared.tenancy.model import AuthProvider, Role
 
 
@@ -107,7 +108,10 @@ _SIGNED_IN = (
 def add_tenant(tx: sa.Connection, values: dict[str, Any]) -> int | None:
     """The new tenant's row number, or None when its directory has a tenant."""
     row = _ADD_TENANT.run(tx, values)
-    return None if row is None else int(row.id)
+    if row is None:
+        return None
+    enter(tx, row.id)
+    return int(row.id)
 
 
 def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:

@@ -45,7 +45,7 @@ def refresh_stale(
 ) -> None:
     """Looks up what a report of these days shows and nobody saw for a day; the report is made in any case."""
     since = app.now() - FRESH
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=tenant.id) as tx:
         ids = store.stale(
             tx,
             tenant.id,
@@ -64,6 +64,6 @@ def refresh_stale(
 def _kept(app: App, tenant: Tenant, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:
     now = app.now()
     shown = [CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items]
-    with app.transaction() as tx:
+    with app.transaction(tenant=tenant.id) as tx:
         store.save(tx, tenant.id, tenant.organization, shown)
     return {item.id: item for item in shown}

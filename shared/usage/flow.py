@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
+from shared.db.wall import EVERY_TENANT
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
 from shared.marketplace.flow import Flow, within
@@ -72,7 +73,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
 
 def tell_late(app: App) -> int:
     """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all."""
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         late = store.late(tx, app.now() - rules.TAKEN_FOR)
     for tenant, count in late:
         get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
@@ -93,7 +94,7 @@ class _Run:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
         while not self._is_over and self.flow.left() > 0:
-            with self.app.transaction() as tx:
+            with self.app.transaction(tenant=self.tenant_id or EVERY_TENANT) as tx:
                 now = self.app.now()
                 found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
                 claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
@@ -133,7 +134,7 @@ class _Run:
             )
 
     def _release(self, owed: list[Owed], word: str) -> None:
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=owed[0].tenant_id) as tx:
             for each in owed:
                 store.release(tx, each, word[:_WORD_LENGTH])
         self.sent.waiting += len(owed)
@@ -150,7 +151,7 @@ class _Run:
                 self._keep([(each, self._after_look(each, found, now))], now)
 
     def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=verdicts[0][0].tenant_id) as tx:
             mine = [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
         for each, verdict in mine:
             self.sent.count(verdict.state)
@@ -165,7 +166,7 @@ class _Run:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
-        with self.app.transaction(reads_only=True) as tx:
+        with self.app.transaction(reads_only=True, tenant=owed.tenant_id) as tx:
             beside = store.beside(tx, owed)
         return rules.after_look(owed, found, listed=listing.of(owed.usage), beside=beside, now=now)
 

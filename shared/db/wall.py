@@ -1,0 +1,74 @@
+"""The second wall between tenants: row-level security, told with each transaction whose rows it is about.
+
+Where `python -m ops wall` has built it, a query that forgets its tenant finds nothing. Before a transaction has named a
+tenant only the directory is there (`tenants` and `users`, where a token's owner is looked up); from then on, that
+tenant's rows. Elsewhere nothing is sent. SQLite has no such thing.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+
+EVERY_TENANT: Final = 0  # the named way round, for what goes across tenants by design; no row has this id
+POLICY: Final = "tenant_wall"
+PREDICATE: Final = "inside_tenant_wall"
+CONTEXT: Final = "timetracker.tenant_id"  # PostgreSQL's name of it must have a dot
+KEY: Final = "tenant_id"  # Azure SQL's name
+_IS_BUILT: Final = {
+    "postgresql": f"SELECT count(*) FROM pg_policy WHERE polname = '{POLICY}'",
+    # Of a policy only those hear who may change it; its predicate may be seen by all
+    "mssql": f"SELECT CASE WHEN OBJECT_ID(N'dbo.{PREDICATE}') IS NULL THEN 0 ELSE 1 END",
+}
+_ENTER: Final = {
+    "postgresql": f"SELECT set_config('{CONTEXT}', %s, true)",  # for this transaction
+    "mssql": f"EXEC sys.sp_set_session_context N'{KEY}', ?",  # for the connection, so `_leave` takes it back
+}
+_LEAVE: Final = f"EXEC sys.sp_set_session_context N'{KEY}', NULL"
+_BUILT, _INSIDE = "wall_is_built", "wall_inside"
+
+
+def enter(tx: sa.Connection, tenant_id: int) -> None:
+    """From here on the transaction is about this tenant and no other. It costs a statement where the wall is built."""
+    known = tx.info
+    if not known.get(_BUILT) or known[_INSIDE] == tenant_id:
+        return
+    value = str(tenant_id) if tx.dialect.name == "postgresql" else tenant_id
+    tx.exec_driver_sql(_ENTER[tx.dialect.name], (value,))
+    known[_INSIDE] = tenant_id
+
+
+def watch(engine: sa.Engine) -> None:
+    """Has every new connection find out whether the wall is built, and none carry a tenant to its next user."""
+    ask, is_postgresql = _IS_BUILT[engine.dialect.name], engine.dialect.name == "postgresql"
+
+    @event.listens_for(engine, "connect")
+    def _look(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's and the pool's own
+        connection.autocommit = True
+        cursor = connection.cursor()
+        record.info[_BUILT] = int(cursor.execute(ask).fetchone()[0]) > 0
+        record.info[_INSIDE] = None
+        cursor.close()
+        connection.autocommit = False
+
+    def _forget(connection: sa.Connection, *_: object) -> None:
+        connection.info[_INSIDE] = None
+
+    if is_postgresql:  # which forgets by itself what was set in a transaction, or since a savepoint that is undone
+        event.listen(engine, "begin", _forget)
+        event.listen(engine, "rollback_savepoint", _forget)
+    else:
+        event.listen(engine.pool, "reset", _leave)
+
+
+def _leave(connection: Any, record: Any, state: Any) -> None:  # noqa: ANN401 - as above
+    """On its way back to the pool; a connection that cannot be told is closed by the pool."""
+    if state.terminate_only or record.info.get(_INSIDE) is None:
+        return
+    if not state.transaction_was_reset:
+        connection.rollback()
+    connection.autocommit = True
+    connection.execute(_LEAVE).close()
+    connection.autocommit = False
+    record.info[_INSIDE] = None
