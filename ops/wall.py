@@ -35,7 +35,9 @@ def build() -> None:
         engine, is_up = connection.dialect.name, any(_standing(connection).values())
         wanted = [*wall_statements.remove(engine), *wall_statements.build(engine)]
         _run(connection, [*wanted, *(wall_statements.put(engine, up=True) if is_up else [])])
-    typer.echo("It is up." if is_up else "It is down. Restart the app, and it will say whose rows it is about; then: up")
+    typer.echo(
+        "It is up." if is_up else "It is down. Restart the app, and it will say whose rows it is about; then: up"
+    )
 
 
 @app.command()

@@ -45,9 +45,10 @@ def standing(engine: str) -> str:
         return f"""SELECT OBJECT_NAME(made.target_object_id), whole.is_enabled
             FROM sys.security_predicates AS made
             JOIN sys.security_policies AS whole ON whole.object_id = made.object_id
-            WHERE whole.name = '{POLICY}' AND made.predicate_type = 0"""
+            WHERE whole.name = '{POLICY}' AND made.predicate_type = 0"""  # noqa: S608 - our own name
     return f"""SELECT of_it.relname, of_it.relrowsecurity AND of_it.relforcerowsecurity
-        FROM pg_policy AS made JOIN pg_class AS of_it ON of_it.oid = made.polrelid WHERE made.polname = '{POLICY}'"""
+        FROM pg_policy AS made JOIN pg_class AS of_it ON of_it.oid = made.polrelid
+        WHERE made.polname = '{POLICY}'"""  # noqa: S608 - likewise
 
 
 def _postgresql() -> Iterator[str]:

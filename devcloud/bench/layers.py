@@ -85,8 +85,8 @@ class _App(App):
     clocks = _Clocks()
 
     @contextlib.contextmanager
-    def transaction(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:
-        with self.clocks.running(WORK), super().transaction(reads_only=reads_only) as tx:
+    def transaction(self, *, reads_only: bool = False, tenant: int | None = None) -> Iterator[sa.Connection]:
+        with self.clocks.running(WORK), super().transaction(reads_only=reads_only, tenant=tenant) as tx:
             yield tx
 
 

@@ -17,7 +17,7 @@ PREDICATE: Final = "inside_tenant_wall"
 CONTEXT: Final = "timetracker.tenant_id"  # PostgreSQL's name of it must have a dot
 KEY: Final = "tenant_id"  # Azure SQL's name
 _IS_BUILT: Final = {
-    "postgresql": f"SELECT count(*) FROM pg_policy WHERE polname = '{POLICY}'",
+    "postgresql": f"SELECT count(*) FROM pg_policy WHERE polname = '{POLICY}'",  # noqa: S608 - our own name
     # Of a policy only those hear who may change it; its predicate may be seen by all
     "mssql": f"SELECT CASE WHEN OBJECT_ID(N'dbo.{PREDICATE}') IS NULL THEN 0 ELSE 1 END",
 }

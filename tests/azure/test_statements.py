@@ -44,6 +44,13 @@ EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every c
 for at in statements():
     if at.values[0] not in TEMPLATES:
         EVERY.setdefault(".".join(at.values[0]), []).append(at.values[1])
+# A filtered index serves only statements with its predicate in their text, since a plan is made before parameters are
+# known. Those for speed name their readers here. The others are unique keys: over values that are there, which any
+# equality implies, or over a state, which hold a rule and are read through the tenant's own index.
+READERS = {
+    "ix_time_entries_review": ("shared.tracking.store_entries._TO_REVIEW",),
+    "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
+}
 FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
 LINTER = Linter(dialect="tsql")
 COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between)
@@ -161,6 +168,38 @@ def test_a_conversion_that_would_cost_an_index_is_found_out():
     assert list(converted(wide)) == ["tenants.slug varchar(64) is compared with nvarchar(64)"]
     assert list(converted(narrow)) == []
     assert list(converted(listed)) == ["users.tenant_id bigint is compared with decimal(19,4)"]
+
+
+def filtered():
+    """The filtered indexes, and the predicate of each as T-SQL has it."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            predicate = index.dialect_options["mssql"].get("where")
+            if predicate is not None:
+                yield index, str(predicate.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def test_every_filtered_index_that_is_for_speed_names_its_readers():
+    assert {index.name for index, _ in filtered() if not index.unique} == READERS.keys()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_filtered_index_finds_its_predicate_in_the_statements_that_need_it(azure, azure_engine, name):
+    predicate = next(text for index, text in filtered() if index.name == name)
+    arrived = [sent(azure, azure_engine, EVERY[reader][0]).sql for reader in READERS[name]]
+
+    assert [text for text in arrived if unqualified(predicate) not in unqualified(text)] == []
+
+
+def unqualified(sql):
+    return re.sub(r"\b\w+\.", "", sql)
+
+
+def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_engine):
+    events = metadata.tables["usage_events"]
+    by_parameter = sa.select(events.c.id).where(events.c.state.in_(("pending", "held")))
+
+    assert "'pending'" not in sent(azure, azure_engine, by_parameter).sql
 
 
 def test_what_is_no_t_sql_is_found_out():

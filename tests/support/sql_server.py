@@ -46,6 +46,7 @@ _ABOUT: Final = {
     "fn_listextendedproperty": "x",
     "SELECT 1": "1",
     "SET LOCK_TIMEOUT": None,
+    "inside_tenant_wall": "0",
 }
 
 

@@ -1,0 +1,107 @@
+"""How a connection to Azure SQL says which tenant it is about, through Microsoft's own driver, and forgets it again."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ops import wall_statements
+from ops.__main__ import main
+from shared.db.wall import EVERY_TENANT, enter
+from tests.azure.conftest import Identity
+from tests.azure.test_statements import unreadable
+from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
+
+
+ASK = sa.text("SELECT 42 AS answer")
+LEFT = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
+
+
+def behind_the_wall(statement) -> Any:  # noqa: ANN401 - what a script may answer
+    if "inside_tenant_wall" in statement.sql:
+        return Rows(("",), [("1",)])
+    if "SELECT 42" in statement.sql:
+        return Rows(("answer",), [(42,)])
+    return usual(statement)
+
+
+def told(azure):
+    """What was said about tenants and what was asked, in order."""
+    return [text for text in azure.texts if "tenant_id" in text or "SELECT 42" in text or text == COMMIT]
+
+
+def ask(engine, *tenants):
+    with engine.begin() as tx:
+        for tenant in tenants:
+            enter(tx, tenant)
+        return tx.execute(ASK).scalar()
+
+
+def test_a_transaction_says_whose_rows_it_is_about_and_the_pool_takes_it_back(azure, azure_engine):
+    azure.script = behind_the_wall
+
+    assert ask(azure_engine, 7, 7) == 42
+    assert told(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, LEFT]
+
+
+def test_a_connection_that_named_nobody_has_nothing_to_take_back(azure, azure_engine):
+    azure.script = behind_the_wall
+    ask(azure_engine)
+
+    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+
+
+def test_without_a_wall_nothing_is_said(azure, azure_engine):
+    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else behind_the_wall(statement)
+
+    assert ask(azure_engine, 7) == 42
+    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+
+
+@pytest.mark.parametrize("fault", [Lost, Error(40613)], ids=str)
+def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engine, fault):
+    def script(statement):
+        if statement.sql == LEFT:
+            if fault is Lost:
+                raise Lost
+            return fault
+        return behind_the_wall(statement)
+
+    azure.script = script
+    ask(azure_engine, 7)
+    ask(azure_engine)
+
+    assert len(azure.logins) == 2
+
+
+def test_what_fails_in_a_transaction_is_taken_back_as_well(azure, azure_engine):
+    azure.script = behind_the_wall
+    with pytest.raises(ValueError, match="ours"), azure_engine.begin() as tx:
+        enter(tx, EVERY_TENANT)
+        raise ValueError("ours")
+
+    assert told(azure)[-1] == LEFT
+
+
+@pytest.mark.parametrize("statement", [*wall_statements.remove("mssql"), *wall_statements.build("mssql")])
+def test_the_wall_is_built_of_t_sql(statement):
+    assert unreadable(statement) == []
+
+
+def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, monkeypatch, capsys):
+    monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
+    monkeypatch.setenv("DATABASE_URL", azure.url)
+    standing: list[tuple[str, str]] = []
+    azure.script = lambda statement: (
+        Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
+    )
+    built = main(["wall", "build"])
+    made = [text for text in azure.texts if text in wall_statements.build("mssql")]
+    refused = main(["wall", "up"])
+    standing += [(table, "") for table in wall_statements.walled()]
+    raised = main(["wall", "up"])
+
+    assert (built, refused, raised) == (0, 1, 0)
+    assert made == wall_statements.build("mssql")
+    assert "would stay outside" in capsys.readouterr().err
+    assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts

@@ -1,0 +1,130 @@
+"""The second wall between tenants: what is behind it, and that a query which forgets its tenant finds nothing there."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from ops import wall_statements
+from shared.db.schema import metadata, projects, tenants, time_entries, users
+from shared.db.wall import EVERY_TENANT, enter
+from tests.support.world import new_id
+
+
+# A visit belongs to nobody before its sign-in.
+OUTSIDE = {"landing_visits"}
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="session")
+FORGETFUL = [pytest.param(table, id=name) for name, table in metadata.tables.items() if name not in OUTSIDE]
+
+
+@pytest.fixture
+def walled(app_engine, world) -> Iterator[tuple[sa.Connection, int, int]]:
+    """A transaction of the app's on PostgreSQL, and the rows of two tenants that have people and time."""
+    found = []
+    for _ in range(2):
+        admin = world.tenant()
+        admin.enter()
+        with app_engine.begin() as tx:
+            found.append(tx.execute(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == admin.tid)).scalar_one())
+    with app_engine.connect() as connection:
+        yield connection, found[0], found[1]
+        connection.rollback()
+
+
+def owners(tx, table):
+    column = table.c.id if table is tenants else table.c.tenant_id
+    return set(tx.execute(sa.select(column)).scalars())
+
+
+def test_every_table_of_a_tenants_is_behind_the_wall():
+    assert wall_statements.walled().keys() | OUTSIDE == metadata.tables.keys()
+
+
+@on_postgresql
+@pytest.mark.parametrize("table", FORGETFUL)
+def test_a_query_that_forgets_its_tenant_sees_the_tenant_at_hand_at_most(walled, table):
+    tx, mine, _ = walled
+    enter(tx, mine)
+
+    assert owners(tx, table) <= {mine}
+
+
+@on_postgresql
+@pytest.mark.parametrize("table", [param for param in FORGETFUL if param.id not in wall_statements.DIRECTORY])
+def test_a_query_before_any_tenant_is_known_returns_nothing(walled, table):
+    tx, _, _ = walled
+
+    assert owners(tx, table) == set()
+
+
+@on_postgresql
+def test_only_the_named_way_round_leads_to_every_tenant(walled):
+    tx, mine, other = walled
+    enter(tx, EVERY_TENANT)
+    everybody = owners(tx, time_entries)
+    enter(tx, other)
+
+    assert everybody >= {mine, other}
+    assert owners(tx, time_entries) == {other}
+
+
+@on_postgresql
+def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
+    tx, mine, other = walled
+    enter(tx, mine)
+    tx.execute(time_entries.update().values(note="changed"))
+    tx.execute(users.update().values(display_name="changed"))
+    enter(tx, other)
+
+    assert set(tx.execute(sa.select(time_entries.c.note)).scalars()) == {None}
+    assert "changed" not in set(tx.execute(sa.select(users.c.display_name)).scalars())
+
+
+@on_postgresql
+def test_a_row_of_another_tenant_cannot_be_written(walled):
+    tx, mine, other = walled
+    enter(tx, mine)
+    row = {"tenant_id": other, "organization": "contoso", "name": "X", "name_key": f"contoso/{new_id()}"}
+
+    with pytest.raises(sa.exc.ProgrammingError, match="row-level security"):
+        tx.execute(projects.insert().values(row))
+
+
+@on_postgresql
+def test_the_next_user_of_a_connection_begins_outside(walled):
+    tx, mine, _ = walled
+    enter(tx, mine)
+    tx.commit()
+
+    assert owners(tx, time_entries) == set()
+    assert len(owners(tx, tenants)) > 1
+
+
+@on_postgresql
+def test_a_savepoint_that_is_undone_leaves_nobody_in_the_wrong_tenant(walled):
+    tx, mine, other = walled
+    enter(tx, mine)
+    inner = tx.begin_nested()
+    enter(tx, other)
+    inner.rollback()
+    enter(tx, other)
+
+    assert owners(tx, time_entries) == {other}
+
+
+@on_postgresql
+def test_a_whole_request_costs_one_statement_more(app, world):
+    ada, sent = world.tenant(), list[str]()
+    sa.event.listen(app.engine, "before_cursor_execute", (note := lambda _c, _k, text, *_: sent.append(text)))
+    ada.start()
+    sa.event.remove(app.engine, "before_cursor_execute", note)
+
+    assert sum("set_config" in text for text in sent) == 1
+
+
+def test_where_there_is_no_wall_nothing_is_sent(engine):
+    with engine.connect() as connection:
+        connection.info["wall_is_built"] = False
+        enter(connection, 7)
+
+        assert not connection.in_transaction()
