@@ -4,10 +4,13 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
+import sqlalchemy as sa
+
 from billing import store_usage
-from billing.rules_usage import Entry, Mismatch, mismatches, require_untaken
+from billing.rules_usage import Accepted, Entry, Mismatch, mismatches, require_untaken
 from shared.app import App
 from shared.db.wall import EVERY_TENANT
+from shared.jobs import transact
 from shared.log import get_logger
 from shared.marketplace.flow import within
 from shared.usage.flow import meter_of
@@ -37,11 +40,14 @@ def reconcile(app: App) -> list[Mismatch]:
     until = (app.now() - TAKEN_FOR).date() - dt.timedelta(days=1)
     since = until - dt.timedelta(days=_DAYS)
     listing = meter.usage(since, until, within(_SECONDS))
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+
+    def look(tx: sa.Connection) -> tuple[list[Accepted], dict[uuid.UUID, uuid.UUID]]:
         accepted = store_usage.accepted(tx, _midnight(since), _midnight(until + dt.timedelta(days=1)))
         known = {each.usage.subscription_id for each in accepted}
         foreign = {uuid.UUID(day.subscription_id) for day in listing.days} - known
-        owners = store_usage.owners(tx, foreign)
+        return accepted, store_usage.owners(tx, foreign)
+
+    accepted, owners = transact(app, EVERY_TENANT, look, reads_only=True)
     found = mismatches(accepted, listing.days, owners)
     for each in found:
         tenant = {} if each.tenant is None else {"tenant": str(each.tenant)}

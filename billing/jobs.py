@@ -7,7 +7,7 @@ from shared.app import App, current
 from shared.billing import service
 from shared.billing.service import Closing
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import each_tenant
+from shared.jobs import each_tenant, transact
 
 
 blueprint = func.Blueprint()
@@ -32,6 +32,5 @@ def close_all_owed(app: App) -> int:
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return len(service.close_tenant(tx, tenant_id, closing))
 
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        tenant_ids = service.tenants_owing(tx, now)
+    tenant_ids = transact(app, EVERY_TENANT, lambda tx: service.tenants_owing(tx, now), reads_only=True)
     return each_tenant(app, _NAME, tenant_ids, work).changed

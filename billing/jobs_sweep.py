@@ -1,11 +1,14 @@
 """The timer-triggered function that looks whether the data is sound, and raises an alarm for what is not."""
 
 import azure.functions as func
+import sqlalchemy as sa
 
 from shared.app import App, current
+from shared.db.retry import Patience, of_a_job
 from shared.db.statements import limit_statements
 from shared.db.wall import EVERY_TENANT
 from shared.invariants import INVARIANTS, Violation, check
+from shared.jobs import transact
 from shared.log import get_logger, where
 
 
@@ -31,9 +34,10 @@ def check_all(app: App) -> None:
         DataUnsound: after all have had their turn, when any is violated or could not be checked.
     """
     violated = failed = 0
+    patience = of_a_job()
     for name in INVARIANTS:
         try:
-            found = _checked(app, name)
+            found = _checked(app, name, patience)
         except Exception as error:  # noqa: BLE001 - one that cannot be checked must not hide the others
             failed += 1
             get_logger().error("invariant_not_checked", invariant=name, **where(error))
@@ -46,7 +50,9 @@ def check_all(app: App) -> None:
         raise DataUnsound(f"{violated} of {len(INVARIANTS)} invariants are violated, {failed} could not be checked")
 
 
-def _checked(app: App, name: str) -> Violation | None:
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+def _checked(app: App, name: str, patience: Patience) -> Violation | None:
+    def look(tx: sa.Connection) -> Violation | None:
         limit_statements(tx, _LIMIT_SECONDS)
         return check(tx, name)
+
+    return transact(app, EVERY_TENANT, look, reads_only=True, patience=patience)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from billing import service_trials, store_trials
 from shared.app import App, current
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import Outcome, each_tenant
+from shared.jobs import Outcome, each_tenant, transact
 
 
 blueprint = func.Blueprint()
@@ -30,6 +30,6 @@ def end_all_trials(app: App) -> Outcome:
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return service_trials.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
 
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        tenant_ids = store_trials.tenants_whose_trial_is_over(tx, now)
+    over = store_trials.tenants_whose_trial_is_over
+    tenant_ids = transact(app, EVERY_TENANT, lambda tx: over(tx, now), reads_only=True)
     return each_tenant(app, _NAME, tenant_ids, work)

@@ -7,12 +7,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from privacy import flow_tenant, service_erasure, store_requests
-from privacy.flow_person import erase, insist
+from privacy.flow_person import erase
 from privacy.rules import Scope
 from privacy.store_requests import Request
 from shared.app import App
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import JobFailed, Outcome
+from shared.jobs import JobFailed, Outcome, transact
 from shared.log import get_logger, where
 
 
@@ -25,8 +25,7 @@ def carry_out_due(app: App) -> Outcome:
     Raises:
         JobFailed: some failed; the others are done.
     """
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        due = store_requests.due(tx, app.now())
+    due = transact(app, EVERY_TENANT, lambda tx: store_requests.due(tx, app.now()), reads_only=True)
     done = failed = 0
     for tenant_id, public_id in due:
         try:
@@ -46,19 +45,19 @@ def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
     def begin(tx: sa.Connection) -> Request | None:
         return service_erasure.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
 
-    request = insist(app, tenant_id, begin)
+    request = transact(app, tenant_id, begin)
     if request is None:
         return False
     erased = flow_tenant.erase if request.scope is Scope.TENANT else _erase_person
     if not erased(app, request):
         return False
-    return insist(app, tenant_id, partial(service_erasure.finish, request=request, now=app.now(), new_id=app.new_id))
+    return transact(app, tenant_id, partial(service_erasure.finish, request=request, now=app.now(), new_id=app.new_id))
 
 
 def _erase_person(app: App, request: Request) -> bool:
     """False when it has to wait."""
     close = partial(service_erasure.close_account, request=request, now=app.now(), new_id=app.new_id)
-    if not insist(app, request.tenant_id, close):
+    if not transact(app, request.tenant_id, close):
         return False
     assert request.subject_user_id is not None  # noqa: S101 - it is of a person
     erase(app, request.tenant_id, request.subject_user_id)

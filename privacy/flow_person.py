@@ -4,9 +4,7 @@ Interrupted anywhere, the next run goes on: what is done is found done. Until th
 closed; from it on nothing leads to the person any more.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -14,33 +12,23 @@ from privacy import service_erasure, store_identity
 from privacy.rules_words import Words
 from privacy.store_identity import Person
 from shared.app import App
-from shared.db.retry import of_a_job
+from shared.jobs import transact
 from shared.tenancy.store import hold_tenant
-
-
-T = TypeVar("T")
-
-
-def insist(app: App, tenant_id: int, work: Callable[[sa.Connection], T]) -> T:
-    """Does the work in a transaction, again after a fault of the database that passes; it must be idempotent."""
-
-    def once() -> T:
-        with app.transaction(tenant=tenant_id) as tx:
-            return work(tx)
-
-    return of_a_job().run(once)
 
 
 def erase(app: App, tenant_id: int, user_id: int) -> bool:
     """Erases somebody whose account is closed; False when they were erased before."""
     unique = app.new_id()
-    with app.transaction(reads_only=True, tenant=tenant_id) as tx:
+
+    def look(tx: sa.Connection) -> tuple[Person, Words]:
         person = store_identity.by_row(tx, tenant_id, user_id)
-        words = service_erasure.called(tx, person, unique)
+        return person, service_erasure.called(tx, person, unique)
+
+    person, words = transact(app, tenant_id, look, reads_only=True)
     if person.erased_at is not None:
         return False
     for column in service_erasure.columns():
-        while insist(app, tenant_id, partial(service_erasure.remove_some_words, person=person, column=column)):
+        while transact(app, tenant_id, partial(service_erasure.remove_some_words, person=person, column=column)):
             pass
     _forget_actions(app, person, words)
 
@@ -51,7 +39,7 @@ def erase(app: App, tenant_id: int, user_id: int) -> bool:
         now_called = service_erasure.called(tx, current, unique)
         return service_erasure.erase_person(tx, current, now_called, now=app.now(), new_id=app.new_id)
 
-    return insist(app, tenant_id, last)
+    return transact(app, tenant_id, last)
 
 
 def _forget_actions(app: App, person: Person, words: Words) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from privacy import flow_erasure, service, store
 from shared.app import current
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import each_tenant
+from shared.jobs import each_tenant, transact
 
 
 blueprint = func.Blueprint()
@@ -21,10 +21,8 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return service.remove_expired(tx, tenant_id, now=now)
 
-    with app.transaction() as tx:
-        service.forget_visits(tx, now=now)
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        tenant_ids = store.tenant_ids(tx)
+    transact(app, EVERY_TENANT, lambda tx: service.forget_visits(tx, now=now))
+    tenant_ids = transact(app, EVERY_TENANT, store.tenant_ids, reads_only=True)
     each_tenant(app, "remove_expired", tenant_ids, work)
 
 

@@ -1,3 +1,4 @@
+import itertools
 import logging
 import os
 import subprocess
@@ -39,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("steady")
 TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last is the wall's, where there is one
+_VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 
 
@@ -206,18 +208,18 @@ def world(http, entra, clock) -> World:
 
 
 @pytest.fixture
-def counted(app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
+def counted(engine, app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
     """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
     sent: list[str] = []
-    for verb in ("do_execute", "do_executemany", "do_execute_no_params"):
-        inner = getattr(app_engine.dialect, verb)
+    for dialect, verb in itertools.product((engine.dialect, app_engine.dialect), _VERBS):
+        inner = getattr(dialect, verb)
 
         def run(cursor: Any, statement: str, *more: object, inner: Callable[..., Any] = inner) -> Any:  # noqa: ANN401
             if not statement.startswith(TRANSACTION_VERBS):
                 sent.append(statement)
             return inner(cursor, statement, *more)
 
-        monkeypatch.setattr(app_engine.dialect, verb, run)
+        monkeypatch.setattr(dialect, verb, run)
 
     @contextmanager
     def counting() -> Iterator[list[str]]:

@@ -7,18 +7,24 @@ a transaction of its own, and none is open while Azure DevOps is asked.
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
 
 from shared.app import App
 from shared.azure_devops import Visit
 from shared.azure_devops_errors import AzureDevOpsError, Changed, OutcomeUnknown, Throttled, Unreachable
+from shared.db.retry import of_a_request
+from shared.jobs import transact
 from shared.tenancy.model import Tenant
 from shared.tracking import store_write_backs as store
 from shared.tracking.write_backs import Attempt, Debt, Standing, WriteBack
 
 
+T = TypeVar("T")
 CLAIM: Final = dt.timedelta(seconds=60)  # longer than anybody waits for Azure DevOps
 _PINS: Final = 2  # a write that met somebody else's is computed anew once
 _SENDS: Final = 4
@@ -42,8 +48,8 @@ _ELSEWHERE: Final = Standing(
 
 def carry(app: App, tenant: Tenant, entry_id: uuid.UUID, azure: Visit) -> None:
     """Pays what an entry owes, as far as it can be paid now; what came of it is in the rows."""
-    with app.transaction(reads_only=True, tenant=tenant.id) as tx:
-        owed = [debt for debt in store.debts(tx, tenant.id, entry_id) if debt.state is not WriteBack.DONE]
+    debts = _transact(app, tenant, lambda tx: store.debts(tx, tenant.id, entry_id), reads_only=True)
+    owed = [debt for debt in debts if debt.state is not WriteBack.DONE]
     stuck: set[int] = set()
     for debt in owed:
         # What a correction takes away was added by an earlier debt: it waits until that one is paid.
@@ -60,17 +66,15 @@ class _Payment:
 
     def settle(self, debt: Debt) -> bool:
         """Whether it is paid by this."""
-        with self.app.transaction(tenant=self.tenant.id) as tx:
-            now = self.app.now()
-            claimed = store.claim(tx, self.tenant.id, debt, now=now, until=now + CLAIM)
+        now = self.app.now()
+        claimed = self._transact(lambda tx: store.claim(tx, self.tenant.id, debt, now=now, until=now + CLAIM))
         if claimed is None:
             return False  # paid meanwhile, or somebody else is at it
         outcome = _INTERRUPTED
         try:
             outcome = self._pay(claimed)
         finally:
-            with self.app.transaction(tenant=self.tenant.id) as tx:
-                store.end(tx, self.tenant.id, claimed, outcome, now=self.app.now())
+            self._transact(lambda tx: store.end(tx, self.tenant.id, claimed, outcome, now=self.app.now()))
         return outcome.state is WriteBack.DONE
 
     def _pay(self, debt: Debt) -> Standing:
@@ -114,14 +118,21 @@ class _Payment:
     def _pin(self, debt: Debt) -> Attempt | None:
         item = self.azure.work_item(debt.work_item.work_item_id)
         attempt = debt.attempt_at(item.rev, item.completed_hours)
-        with self.app.transaction(tenant=self.tenant.id) as tx:
-            return attempt if store.pin(tx, self.tenant.id, debt, attempt) else None
+        return attempt if self._transact(lambda tx: store.pin(tx, self.tenant.id, debt, attempt)) else None
+
+    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+        return _transact(self.app, self.tenant, work)
 
     def _fate(self, debt: Debt, attempt: Attempt) -> Fate:
         update = self.azure.update(debt.work_item.work_item_id, attempt.revision + 1)
         if update is None:
             return Fate.OPEN
         return Fate.LANDED if debt.mark in (update.history or "") else Fate.LOST
+
+
+def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
+    """Somebody waits for it, and each of these does the same when it is done twice."""
+    return transact(app, tenant.id, work, reads_only=reads_only, patience=of_a_request())
 
 
 def _note(debt: Debt) -> str:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared.app import App, current
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import each_tenant
+from shared.jobs import each_tenant, transact
 from timers import service_forgotten, store_forgotten
 
 
@@ -43,5 +43,4 @@ def stop_all_forgotten(app: App) -> int:
 
 
 def _tenants_with_overdue(app: App, now: dt.datetime) -> list[int]:
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        return store_forgotten.tenants_with_overdue(tx, now)
+    return transact(app, EVERY_TENANT, lambda tx: store_forgotten.tenants_with_overdue(tx, now), reads_only=True)

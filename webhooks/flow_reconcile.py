@@ -12,7 +12,9 @@ from uuid import UUID
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
+from shared.db.retry import Patience, of_a_job
 from shared.db.wall import EVERY_TENANT
+from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError
 from shared.marketplace.flow import within
@@ -68,15 +70,15 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        ours = {str(each.marketplace_id): each for each in store.all_bought(tx)}
-    report, listed = Report(), set[str]()
+    bought = transact(app, EVERY_TENANT, lambda tx: list(store.all_bought(tx)), reads_only=True)
+    ours = {str(each.marketplace_id): each for each in bought}
+    report, listed, patience = Report(), set[str](), of_a_job()
     for row in client.subscriptions(within(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
         else:
-            _compare(app, client, how, (row, ours.get(row.id)), report)
+            _compare(app, client, how, (row, ours.get(row.id)), report, patience)
         listed.add(row.id or "")
         how.progress(report.compared)
     report.missing += _missing(ours, listed)
@@ -95,7 +97,14 @@ def tell(report: Report) -> None:
     get_logger().info("marketplace_reconciled", count=len(report.changed), failed=len(report.failed))
 
 
-def _compare(app: App, client: "Marketplace", how: How, pair: tuple[Copy, Subscription | None], report: Report) -> None:
+def _compare(  # noqa: PLR0917 - what the run has, and the row
+    app: App,
+    client: "Marketplace",
+    how: How,
+    pair: tuple[Copy, Subscription | None],
+    report: Report,
+    patience: Patience,
+) -> None:
     row, ours = pair
     try:
         if ours is None and row.status == UNSUBSCRIBED:
@@ -106,7 +115,7 @@ def _compare(app: App, client: "Marketplace", how: How, pair: tuple[Copy, Subscr
             report.changed.append(row.id)
             return
         question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
-        taken = settle(app, client, question, within(_ROW_SECONDS))
+        taken = patience.run(lambda: settle(app, client, question, within(_ROW_SECONDS)))
         if taken is None:
             report.waiting.append(row.id)
         elif taken.changed:

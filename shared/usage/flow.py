@@ -8,10 +8,15 @@ import datetime as dt
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import sqlalchemy as sa
 
 from shared.app import App
+from shared.db.retry import Patience, of_a_job, of_a_request
 from shared.db.wall import EVERY_TENANT
+from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
 from shared.marketplace.flow import Flow, within
@@ -23,6 +28,7 @@ from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
 if TYPE_CHECKING:
     from shared.marketplace.metering import Meter
 
+T = TypeVar("T")
 CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take
 RUN_SECONDS: Final = 200.0  # the platform ends a run after 300
 AT_ONCE_SECONDS: Final = 3.0  # a webhook is answered within 10
@@ -45,6 +51,7 @@ def send_due(
     tenant_id: int | None = None,
     seconds: float = RUN_SECONDS,
     progress: Callable[[int], None] = lambda _settled: None,
+    patience: Patience | None = None,
 ) -> Sent:
     """Tells the meter once of every event that is due, of all tenants or one; `progress` hears how many were tried.
 
@@ -53,7 +60,7 @@ def send_due(
     meter = meter_of(app)
     if meter is None:
         return Sent()
-    run = _Run(app, meter, within(seconds), tenant_id)
+    run = _Run(app, meter, within(seconds), tenant_id, patience or of_a_job())
     for batch in run.claimed_batches():
         run.send(batch)
         progress(len(batch))
@@ -66,15 +73,14 @@ def send_at_once(app: App, tenant_id: int) -> None:
     What does not succeed is left to the next run of the job.
     """
     try:
-        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS)
+        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, patience=of_a_request())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
         get_logger().error("usage_not_sent_at_once", **where(error))
 
 
 def tell_late(app: App) -> int:
     """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all."""
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-        late = store.late(tx, app.now() - rules.TAKEN_FOR)
+    late = transact(app, EVERY_TENANT, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
     for tenant, count in late:
         get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
     return sum(count for _, count in late)
@@ -86,6 +92,7 @@ class _Run:
     meter: "Meter"
     flow: Flow
     tenant_id: int | None
+    patience: Patience
     sent: Sent = field(default_factory=Sent)
     _unanswered: int = 0
     _is_over: bool = False
@@ -94,15 +101,19 @@ class _Run:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
         while not self._is_over and self.flow.left() > 0:
-            with self.app.transaction(tenant=self.tenant_id or EVERY_TENANT) as tx:
-                now = self.app.now()
-                found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
-                claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
+            found, batch = self._transact(self.tenant_id or EVERY_TENANT, partial(self._claim, after=after))
             if not found:
                 return
             after = found[-1].tenant_id, found[-1].id
-            if batch := [each for each in claims if each is not None]:
+            if batch:
                 yield batch
+
+    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[Owed], list[Owed]]:
+        """What is due, and what of it nobody else has. A claim whose COMMIT was not answered runs out by itself."""
+        now = self.app.now()
+        found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
+        claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
+        return found, [each for each in claims if each is not None]
 
     def send(self, batch: list[Owed]) -> None:
         try:
@@ -134,9 +145,11 @@ class _Run:
             )
 
     def _release(self, owed: list[Owed], word: str) -> None:
-        with self.app.transaction(tenant=owed[0].tenant_id) as tx:
+        def give_back(tx: sa.Connection) -> None:
             for each in owed:
                 store.release(tx, each, word[:_WORD_LENGTH])
+
+        self._transact(owed[0].tenant_id, give_back)
         self.sent.waiting += len(owed)
 
     def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
@@ -151,8 +164,10 @@ class _Run:
                 self._keep([(each, self._after_look(each, found, now))], now)
 
     def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
-        with self.app.transaction(tenant=verdicts[0][0].tenant_id) as tx:
-            mine = [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
+        def keep(tx: sa.Connection) -> list[tuple[Owed, Verdict]]:
+            return [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
+
+        mine = self._transact(verdicts[0][0].tenant_id, keep)
         for each, verdict in mine:
             self.sent.count(verdict.state)
             if verdict.alarm is not None:
@@ -166,9 +181,11 @@ class _Run:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
-        with self.app.transaction(reads_only=True, tenant=owed.tenant_id) as tx:
-            beside = store.beside(tx, owed)
+        beside = self._transact(owed.tenant_id, lambda tx: store.beside(tx, owed), reads_only=True)
         return rules.after_look(owed, found, listed=listing.of(owed.usage), beside=beside, now=now)
+
+    def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
+        return transact(self.app, tenant_id, work, reads_only=reads_only, patience=self.patience)
 
     def _flow(self) -> Flow:
         """Of one call, inside that of the run."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from billing.jobs_trials import end_all_trials
 from ops.__main__ import main
 from shared.db.schema import audit_log, metadata, tenants
+from shared.db.wall import EVERY_TENANT, enter
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import status_at, tracking_refusal
 from shared.tenancy.store import read_tenant
@@ -32,6 +33,7 @@ def operator(monkeypatch, database_url):
 
 def row(engine, person):
     with engine.connect() as connection:
+        enter(connection, EVERY_TENANT)
         theirs = sa.select(tenants).where(tenants.c.entra_tenant_id == uuid.UUID(person.tid))
         return connection.execute(theirs).one()
 
@@ -46,6 +48,7 @@ def events(engine, person):
     """The ends of the person's trial that are on record."""
     of_tenant = sa.select(audit_log).where(audit_log.c.tenant_id == row(engine, person).id)
     with engine.connect() as connection:
+        enter(connection, EVERY_TENANT)
         return connection.execute(of_tenant.where(audit_log.c.action == "trial.expired")).all()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from billing.jobs import close_all_owed
 from shared.billing import rules, store
+from shared.db.wall import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription
 from shared.tracking.model import TimeEntry
 from tests.billing.oracle import Bill, History, Paid, Worked, bills
@@ -175,7 +176,7 @@ def test_forty_days_of_the_hourly_job_itself_are_those_of_the_oracle(app, engine
 
 def candidates(app, world):
     mine = {life.payer.tenant_id for life in world}
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         return [each for each in store.candidates(tx) if each.tenant_id in mine]
 
 

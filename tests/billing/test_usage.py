@@ -465,11 +465,11 @@ def refusing_to_settle(engine, tenant_id):
         sa_event.remove(engine, "before_cursor_execute", refuse)
 
 
-def test_one_tenants_failure_is_kept_from_the_others(metering, clock, engine, logged):
+def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     broken, sound = metering.tenant(), metering.tenant()
     broken.owe(3)
     sound.owe(2)
-    with pytest.raises(JobFailed), refusing_to_settle(engine, broken.tenant_id):
+    with pytest.raises(JobFailed), refusing_to_settle(metering.app.engine, broken.tenant_id):
         send_all(metering.app)
     claimed = broken.event()
     clock.tick(hours=1)

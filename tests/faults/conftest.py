@@ -20,17 +20,17 @@ def internal_tids() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def two_hosts(database_url, entra, internal_tids, tmp_path_factory) -> Iterator[tuple[str, str]]:
+def two_hosts(app_database_url, entra, internal_tids, tmp_path_factory) -> Iterator[tuple[str, str]]:
     """Two processes on one database."""
     logs = tmp_path_factory.mktemp("hosts")
-    settings = product.environment(database_url, entra, INTERNAL_TENANT_IDS=",".join(internal_tids))
+    settings = product.environment(app_database_url, entra, INTERNAL_TENANT_IDS=",".join(internal_tids))
     with product.host(logs / "first", settings) as first, product.host(logs / "second", settings) as second:
         yield first, second
 
 
 @pytest.fixture(scope="module")
-def one_host(database_url, entra, tmp_path_factory) -> Iterator[str]:
-    settings = product.environment(database_url, entra)
+def one_host(app_database_url, entra, tmp_path_factory) -> Iterator[str]:
+    settings = product.environment(app_database_url, entra)
     with product.host(tmp_path_factory.mktemp("host") / "log", settings) as base:
         yield base
 
@@ -57,8 +57,8 @@ def shop(entra, way, tmp_path_factory) -> Iterator[Marketplace]:
 
 
 @pytest.fixture(scope="module")
-def shop_environment(database_url, entra, shop) -> dict[str, str]:
-    return product.environment(database_url, entra, **purchases.marketplace_settings(shop))
+def shop_environment(app_database_url, entra, shop) -> dict[str, str]:
+    return product.environment(app_database_url, entra, **purchases.marketplace_settings(shop))
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ NOW = clock.now()
 
 
 @pytest.fixture(scope="module")
-def crashing(database_url, entra, tmp_path_factory) -> Iterator[Crashing]:
+def crashing(app_database_url, entra, tmp_path_factory) -> Iterator[Crashing]:
     log = tmp_path_factory.mktemp("crashing") / "log"
-    with crashing_hosts(log, product.environment(database_url, entra)) as hosts:
+    with crashing_hosts(log, product.environment(app_database_url, entra)) as hosts:
         yield hosts
 
 

@@ -66,9 +66,9 @@ def eraser(settings, log) -> Iterator[Eraser]:
 
 
 @pytest.fixture(scope="module")
-def erasers(database_url, entra, tmp_path_factory) -> Iterator[list[Eraser]]:
+def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[Eraser]]:
     """Two of them, on one database."""
-    logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(database_url, entra)
+    logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(app_database_url, entra)
     with eraser(settings, logs / "first") as first, eraser(settings, logs / "second") as second:
         yield [first, second]
 

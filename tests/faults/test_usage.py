@@ -40,7 +40,7 @@ class Sender:
 
 
 @pytest.fixture
-def environment(database_url, entra, marketplace, clock) -> dict[str, str]:
+def environment(app_database_url, entra, marketplace, clock) -> dict[str, str]:
     """The meter stands still at the hour that the processes live in."""
     clock.at = real.now()
     names = {
@@ -50,7 +50,7 @@ def environment(database_url, entra, marketplace, clock) -> dict[str, str]:
         "MARKETPLACE_CLIENT_SECRET": support.CLIENT_SECRET,
         "MARKETPLACE_METERING_DIMENSION": DIMENSION,
     }
-    return product.environment(database_url, entra, **names)
+    return product.environment(app_database_url, entra, **names)
 
 
 @contextmanager

@@ -132,8 +132,8 @@ class Books:
 
 
 @pytest.fixture
-def ops(database_url) -> Ops:
-    return Ops(database_url)
+def ops(app_database_url) -> Ops:
+    return Ops(app_database_url)
 
 
 @pytest.fixture
@@ -152,9 +152,9 @@ def here(monkeypatch, capsys) -> Callable[..., Done]:
 
 
 @pytest.fixture
-def reads(here, database_url) -> Callable[..., Done]:
+def reads(here, app_database_url) -> Callable[..., Done]:
     """As `here`, on the database."""
-    return functools.partial(here, DATABASE_URL=database_url)
+    return functools.partial(here, DATABASE_URL=app_database_url)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from devcloud.entra.faults import Fault
 from devcloud.entra.people import FABRIKAM, Directory
 from devcloud.entra.people import Person as Account
 from shared.app import App
+from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings
 from tests.support.entra import Entra
 from tests.support.marketplace import Marketplace
@@ -181,7 +182,7 @@ def buy(marketplace: Marketplace, firm: Firm, **purchase: Any) -> tuple[str, str
 
 def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 - values of columns
     """The rows with these values, in the order of their keys."""
-    with app.transaction(reads_only=True) as tx:
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         conditions = [table.c[name] == value for name, value in where.items()]
         return list(tx.execute(sa.select(table).where(*conditions).order_by(*table.primary_key.columns)))
 

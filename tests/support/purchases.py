@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from shared.app import App
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
+from shared.db.wall import EVERY_TENANT
 from shared.marketplace.flow import within
 from shared.settings import Settings
 from shared.subscriptions import rules, service
@@ -102,8 +103,8 @@ class Purchase:
         return [call["status"] for call in calls if call["operation_id"] == operation]
 
     def _rows(self, query: sa.Select[Any]) -> list[Any]:
-        with self.app.engine.connect().execution_options(reads_only=True) as connection:
-            return list(connection.execute(query))
+        with self.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+            return list(tx.execute(query))
 
 
 def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields

@@ -33,10 +33,10 @@ def shop(settings, marketplace) -> Settings:
 
 
 @pytest.fixture
-def app(shop, engine, signing_keys, clock) -> Iterator[App]:
+def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
     client = azure_devops_client.AzureDevOps(shop.azure_devops_url)
     validator = Validator(signing_keys, shop, now=clock)
-    app = App(settings=shop, engine=engine, validator=validator, azure_devops=client, now=clock)
+    app = App(settings=shop, engine=app_engine, validator=validator, azure_devops=client, now=clock)
     with use(app):
         yield app
     client.close()

@@ -30,9 +30,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def ops(marketplace, database_url, entra, monkeypatch, capsys):
+def ops(marketplace, app_database_url, entra, monkeypatch, capsys):
     """Runs a command in this process, with the settings of the database and of the Marketplace."""
-    environment = {"DATABASE_URL": database_url, "ENTRA_AUTHORITY": entra.authority}
+    environment = {"DATABASE_URL": app_database_url, "ENTRA_AUTHORITY": entra.authority}
 
     def run(*arguments: str, **changed: str) -> Done:
         with monkeypatch.context() as patched:

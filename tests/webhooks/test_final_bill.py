@@ -2,6 +2,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
+from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings
 from tests.support import purchases
 from tests.support.marketplace import until
@@ -32,8 +33,8 @@ def ended(bought):
 
 
 def rows(bought, table):
-    with bought.app.engine.connect() as connection:
-        return connection.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
+    with bought.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
 
 
 def test_the_end_closes_the_running_month_and_tells_the_meter_at_once(metered, owner, world, marketplace, clock):
@@ -64,7 +65,7 @@ def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, mar
 
 def test_the_end_stands_when_nobody_has_said_what_a_user_costs(metered, owner, world):
     world.member(owner)
-    with metered.app.engine.begin() as tx:
+    with metered.app.transaction(tenant=EVERY_TENANT) as tx:
         tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
     answers = ended(metered)
 

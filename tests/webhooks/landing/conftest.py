@@ -38,10 +38,10 @@ def shop_settings(settings, marketplace):
 
 
 @pytest.fixture
-def app(shop_settings, engine, signing_keys, clock) -> Iterator[App]:
+def app(shop_settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
     validator = Validator(signing_keys, shop_settings, now=clock)
     client = azure_devops_client.AzureDevOps(shop_settings.azure_devops_url)
-    app = App(settings=shop_settings, engine=engine, validator=validator, azure_devops=client, now=clock)
+    app = App(settings=shop_settings, engine=app_engine, validator=validator, azure_devops=client, now=clock)
     with use(app):
         yield app
     client.close()

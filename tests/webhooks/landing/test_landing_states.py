@@ -3,6 +3,7 @@
 import pytest
 
 from shared.db.schema import subscription_events, subscriptions, tenants
+from shared.db.wall import EVERY_TENANT
 from tests.support.landing import LANDING, buy, rows, sign_up
 
 
@@ -102,7 +103,7 @@ def test_whoever_cancelled_buys_again_and_finds_everything(app, marketplace, bro
 
 def end_here(app, firm):
     """As the webhook of the cancellation leaves it."""
-    with app.transaction() as tx:
+    with app.transaction(tenant=EVERY_TENANT) as tx:
         of_firm = subscriptions.c.tenant_id == rows(app, tenants, entra_tenant_id=firm.key)[0].id
         tx.execute(subscriptions.update().where(of_firm).values(status="unsubscribed", ended_at=app.now()))
         tx.execute(tenants.update().where(tenants.c.entra_tenant_id == firm.key).values(status="cancelled"))
