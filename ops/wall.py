@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import sqlalchemy as sa
 import typer
@@ -29,10 +30,15 @@ def show(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def build() -> None:
+def build(
+    *, anew: Annotated[bool, typer.Option("--anew", help="only where there is one; a deployment does it")] = False
+) -> None:
     """Build the wall, or build it anew for tables that are new; it stays up or down as it is."""
     with _changing() as connection:
-        engine, is_up = connection.dialect.name, any(_standing(connection).values())
+        engine, found = connection.dialect.name, _standing(connection)
+        is_up = any(found.values())
+        if anew and not found:
+            return
         wanted = [*wall_statements.remove(engine), *wall_statements.build(engine)]
         _run(connection, [*wanted, *(wall_statements.put(engine, up=True) if is_up else [])])
     typer.echo(

@@ -15,6 +15,7 @@ from billing.jobs_usage import send_all
 from shared.db.schema import billing_records, usage_events
 from shared.jobs import JobFailed
 from shared.usage.flow import CLAIM, send_at_once, send_due
+from tests.support.cutting import cutting, on_postgresql
 from tests.support.marketplace import until
 from tests.support.world import START
 
@@ -479,3 +480,16 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     assert claimed["claimed_until"] == START + CLAIM
     assert broken.event()["last_result"] == "Duplicate"
     assert [line["tenant"] for line in logged("job_failed_for_tenant")] == [str(broken.tenant)]
+
+
+@on_postgresql
+@pytest.mark.parametrize("number", [1, 2], ids=["at the claim", "at the settlement"])
+def test_a_line_that_is_cut_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    beginning = "UPDATE usage_events SET attempts" if number == 1 else "UPDATE usage_events SET state"
+    with cutting(metering.app.engine, engine, beginning) as met:
+        accepted = send_all(metering.app)
+
+    assert (accepted, len(met), metering.hits()) == (1, 1, 1)
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])

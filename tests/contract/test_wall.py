@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from ops import wall_statements
 from shared.db.schema import metadata, projects, tenants, time_entries, users
 from shared.db.wall import EVERY_TENANT, enter
+from tests.support.cutting import on_postgresql
 from tests.support.world import new_id
 
 
 # A visit belongs to nobody before its sign-in.
 OUTSIDE = {"landing_visits"}
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="session")
+
 FORGETFUL = [pytest.param(table, id=name) for name, table in metadata.tables.items() if name not in OUTSIDE]
 
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from privacy import flow_erasure
 from shared.db.schema import billing_lines, landing_visits, tenants, users, work_items
 from tests.support.a_bill import close_a_month
+from tests.support.cutting import cutting, on_postgresql
 from tests.support.scan import places
 from tests.support.world import new_id
 
@@ -241,3 +242,16 @@ def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
 
     assert len(ada.get("users").body["items"]) == 1
     assert ada.post(f"users/{erased}/reactivate").status == 404
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["UPDATE users", "UPDATE timer_log", "UPDATE privacy_requests"])
+def test_an_erasure_whose_line_is_cut_is_carried_out_in_the_same_run(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
+    above = admin_of(engine, world, grace)
+    ask(grace)
+    with cutting(app.engine, engine, beginning) as met:
+        carry_out(app, clock)
+    [listed] = anew(world, above).get("privacy/erasure").body["items"]
+
+    assert (listed["state"], len(met)) == ("done", 1)
+    assert places(engine, grace.email, grace.oid) == set()

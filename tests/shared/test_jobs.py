@@ -2,8 +2,11 @@ import pytest
 import sqlalchemy as sa
 
 from privacy import service
+from shared.db.retry import of_a_job
 from shared.db.schema import idempotency_keys, tenants
-from shared.jobs import JobFailed, each_tenant
+from shared.db.wall import EVERY_TENANT
+from shared.jobs import JobFailed, each_tenant, transact
+from tests.support.cutting import cutting, on_postgresql
 
 
 def tenant_ids(engine):
@@ -53,3 +56,34 @@ def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, cl
     assert again.changed == 0
     assert "young" in keys(engine)
     assert "old" not in keys(engine)
+
+
+@on_postgresql
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_transaction_whose_line_is_cut_is_run_again_as_a_whole(app, world, engine, app_engine, times):
+    world.tenant()
+    mine = tenant_ids(engine)[-1]
+    change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)
+
+    def work(tx):
+        tx.execute(change)
+        return tx.execute(change.returning(tenants.c.version)).scalar_one()
+
+    with cutting(app_engine, engine, "UPDATE tenants", times=times) as met:
+        version = transact(app, mine, work)
+
+    assert (version, len(met)) == (3, times)
+
+
+@on_postgresql
+def test_a_database_that_stays_away_ends_a_run_of_many_transactions_at_one_patience(app, app_engine, engine):
+    patience = of_a_job()
+    pauses: list[float] = []
+    patience.sleep = pauses.append
+    with cutting(app_engine, engine, "SELECT", times=99) as met:
+        for _ in range(3):
+            with pytest.raises(sa.exc.DBAPIError):
+                transact(app, EVERY_TENANT, lambda tx: tx.execute(sa.select(1)), patience=patience)
+
+    assert len(pauses) == len(patience.pauses) - 1
+    assert len(met) >= len(patience.pauses) + 3

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM
 
 
@@ -313,3 +314,13 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_trouble(world, clock, 
         assert told["writeBack"] == "done", told
 
     assert azure_devops.completed(BUG) == pytest.approx(float(expected), abs=1e-9)
+
+
+@on_postgresql
+@pytest.mark.parametrize("column", ["claimed_until", "state", "pinned_revision"])
+def test_hours_whose_line_to_the_database_is_cut_are_written_once(ada, clock, azure_devops, app, engine, column):  # noqa: PLR0917
+    with cutting(app.engine, engine, f"UPDATE write_backs SET {column}") as met:  # noqa: S608 - a test's own
+        stopped = worked(ada, clock, azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
+    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"

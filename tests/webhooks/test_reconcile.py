@@ -5,6 +5,7 @@ import pytest
 
 from shared.jobs import JobFailed
 from tests.support import purchases
+from tests.support.cutting import cutting, on_postgresql
 from tests.webhooks.test_events import heard, tell
 from webhooks.jobs import reconcile_all
 
@@ -132,3 +133,27 @@ def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf,
 
 def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
     assert reconcile_all(replace(app, settings=settings)).compared == 0
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
+def test_a_line_that_is_cut_is_made_good_in_the_same_comparison(deaf, app, engine, beginning):
+    deaf.order("suspend")
+    deaf.marketplace.idle()
+    with cutting(app.engine, engine, beginning) as met:
+        report = reconcile_all(app)
+
+    assert (report.changed, report.failed, len(met)) == ([deaf.id], [], 1)
+    assert deaf.told == [("Reconcile", "applied")]
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
+def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, engine, beginning):
+    operation = deaf.order("suspend")
+    deaf.marketplace.idle()
+    with cutting(app.engine, engine, beginning) as met:
+        answer = tell(deaf, http, operation)
+
+    assert (answer.status, len(met)) == (200, 1)
+    assert deaf.told == [("Suspend", "applied")]

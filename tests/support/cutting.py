@@ -1,0 +1,32 @@
+"""Lines to PostgreSQL that the server cuts in the middle of a transaction, as a failover does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="session")
+
+
+@contextmanager
+def cutting(app_engine: sa.Engine, engine: sa.Engine, beginning: str, *, times: int = 1) -> Iterator[list[str]]:
+    """Ends the app's connection just before so many statements that begin like this; the list has those it met."""
+    met: list[str] = []
+
+    def cut(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(beginning) or len(met) == times:
+            return
+        met.append(statement)
+        driver: Any = connection.connection.driver_connection
+        with engine.connect() as other:
+            other.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": driver.info.backend_pid})
+
+    event.listen(app_engine, "before_cursor_execute", cut)
+    try:
+        yield met
+    finally:
+        event.remove(app_engine, "before_cursor_execute", cut)
