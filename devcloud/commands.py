@@ -122,6 +122,20 @@ def api_docs() -> None:
     Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
 
 
+@app.command("cold-start")
+def cold_start(
+    runs: Annotated[int, typer.Option(help="starts to take the best of", min=1, max=20)] = 3,
+    most: Annotated[int, typer.Option(help="modules to list", min=1)] = 30,
+) -> None:
+    """Measures what importing the app costs, module by module; fails beyond the budget of a cold start."""
+    from devcloud import cold_start as starting  # noqa: PLC0415 - commands load only what they need
+
+    found = starting.measure(runs)
+    typer.echo(starting.report(found, most=most))
+    if not found.is_within_budget:
+        raise typer.Exit(1)
+
+
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
     """Loads the demo tenant."""
