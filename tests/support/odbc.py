@@ -4,8 +4,9 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,11 @@ import pytest
 from shared.db.azure_sql import DRIVER
 
 
-_MANAGER = (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "unixodbc"])
+# The manager that pyodbc is built on, and what Microsoft's driver needs of the system
+_PACKAGES = ("unixodbc", "libgssapi-krb5-2")
+_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")  # somebody else may be installing
+_INSTALL = (*_APT, "install", "-y", "--no-install-recommends", *_PACKAGES)
+_ELSEWHERE = "install unixODBC: `sudo apt install unixodbc` on Debian and Ubuntu, `brew install unixodbc` on macOS"
 
 
 class NoDriver(Exception):
@@ -50,23 +55,28 @@ def _install() -> None:
     """
     with (Path(tempfile.gettempdir()) / f"timetracker-odbc-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            import pyodbc  # noqa: F401, PLC0415 - whether it can be
-        except ImportError as missing:
-            if os.getuid() != 0 or shutil.which("apt-get") is None:
-                raise NoDriver(f"{missing} (on Debian: apt install unixodbc)") from missing
-        else:
+        missing = _missing()
+        if not missing:
             return
-        for command in _MANAGER:
-            made = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                check=False,
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            )
-            if made.returncode != 0:
-                raise NoDriver(f"{' '.join(command)} failed: {made.stderr[-500:]}")
+        if os.getuid() != 0 or shutil.which("apt-get") is None:
+            raise NoDriver(f"{missing}; {_ELSEWHERE}")
+        # The lists may be missing, as in an image of a container, or too old
+        failed = _run(_INSTALL) and (_run((*_APT, "update")) or _run(_INSTALL))
+        if failed or (failed := _missing()):
+            raise NoDriver(f"{failed}; {_ELSEWHERE}")
+
+
+def _missing() -> str:
+    """Why pyodbc cannot be imported, asked of a process of its own; empty when it can."""
+    asked = subprocess.run([sys.executable, "-c", "import pyodbc"], capture_output=True, text=True, check=False)
+    return asked.stderr.strip().rpartition("\n")[2]
+
+
+def _run(command: Sequence[str]) -> str:
+    """What a command says when it fails; empty when it does not."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return "" if made.returncode == 0 else f"{' '.join(command)} failed: {made.stderr[-500:]}"
 
 
 def _library() -> Path:
