@@ -30,6 +30,7 @@ var alarms = [
     severity: 1
     about: 'An event that somebody must look at; docs/operations.md says what each means'
     query: 'AppTraces | extend told = parse_json(Message) | where told.level == "error" and told.event != "request_failed" | summarize count() by event = tostring(told.event)'
+    operator: 'GreaterThan'
     threshold: 0
     minutes: 15
   }
@@ -38,6 +39,7 @@ var alarms = [
     severity: 2
     about: 'Requests that failed by our fault, more than 20 in a quarter of an hour'
     query: 'AppTraces | extend told = parse_json(Message) | where told.event == "request_failed"'
+    operator: 'GreaterThan'
     threshold: 20
     minutes: 15
   }
@@ -46,7 +48,17 @@ var alarms = [
     severity: 1
     about: 'A run of a timer-triggered function failed'
     query: 'AppRequests | where Success == false and isempty(Url)'
+    operator: 'GreaterThan'
     threshold: 0
+    minutes: 60
+  }
+  {
+    name: 'silence'
+    severity: 0
+    about: 'Nothing runs: no check of the data has come to an end for an hour'
+    query: 'AppTraces | extend told = parse_json(Message) | where told.event == "job_done" and told.function == "check_invariants"'
+    operator: 'LessThan'
+    threshold: 1
     minutes: 60
   }
 ]
@@ -102,7 +114,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alarm
     evaluationFrequency: 'PT${alarm.minutes}M'
     windowSize: 'PT${alarm.minutes}M'
     criteria: {
-      allOf: [{ query: alarm.query, timeAggregation: 'Count', operator: 'GreaterThan', threshold: alarm.threshold }]
+      allOf: [{ query: alarm.query, timeAggregation: 'Count', operator: alarm.operator, threshold: alarm.threshold }]
     }
     actions: { actionGroups: [people.id] }
   }

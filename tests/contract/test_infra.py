@@ -81,11 +81,13 @@ def test_no_setting_holds_a_secret():
 
 
 def test_every_parameter_is_handed_on():
+    main = parsed("main")["modules"]["resources"]["config"]["params"]
     handed = set(json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"])
     needed = {name for name, each in parsed("main")["parameters"].items() if each.get("default") is None}
     inner = set(parsed("main")["modules"]["resources"]["config"]["params"])
 
-    assert needed <= handed <= set(parsed("main")["parameters"])
+    assert needed <= handed == set(parsed("main")["parameters"])
+    assert {name for name in handed & inner if str(main[name]) != name} == set()
     assert inner == set(parsed("resources")["parameters"])
 
 
@@ -135,7 +137,23 @@ def test_sampling_never_drops_what_an_alert_looks_for():
     kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
 
     assert {"Request", "Trace", "Exception"} <= set(kept)
-    assert [alarm["name"] for alarm in variable("watch", "alarms")] == ["alarms", "failed-requests", "failed-jobs"]
+
+
+def test_there_is_an_alarm_for_what_is_told_for_what_fails_and_for_nothing_being_told():
+    alarms = {alarm["name"]: alarm for alarm in variable("watch", "alarms")}
+    tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
+    told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
+    known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "billing/jobs_sweep.py"))
+
+    assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
+    assert tables <= set(variable("watch", "telemetry"))
+    assert {name: (alarm["operator"], int(alarm["threshold"])) for name, alarm in alarms.items()} == {
+        "alarms": ("GreaterThan", 0),
+        "failed-requests": ("GreaterThan", 20),
+        "failed-jobs": ("GreaterThan", 0),
+        "silence": ("LessThan", 1),
+    }
+    assert all(f'"{value}"' in known for name, value in told if name in {"event", "function"})
 
 
 def test_every_event_that_may_raise_an_alarm_is_explained_to_operators():
@@ -163,6 +181,50 @@ def test_azd_finds_the_app_and_migrates_before_it_deploys():
     assert re.search(r"predeploy:.*\n(?:\s+.*\n)*?\s+run: scripts/migrate", manifest)
     assert "azd-service-name': 'api'" in text("resources")
     assert re.search(r"^  api:\n(?:    .*\n)*    host: function", manifest, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_output_holds_a_secret(name):
+    assert not re.search(
+        r"^output .*(?:[sS]ecret|[kK]eys?\b|listKeys|[pP]assword|[cC]onnectionString)", text(name), re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_parameter_that_is_a_secret_is_marked_as_one(name):
+    secrets = re.findall(r"(.*)\nparam (\w*Secret)\b", text(name))
+
+    assert {secret for before, secret in secrets if before != "@secure()"} == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_stands_on_a_preview_but_what_has_nothing_else(name):
+    previews = set(re.findall(r"'([\w./]+)@[\d-]+-preview'", text(name)))
+
+    assert previews <= {"Microsoft.Insights/diagnosticSettings"}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "scope", "kept"),
+    [
+        ("audited", "master", {"SQLSecurityAuditEvents"}),
+        ("databaseLogs", "database", {"Errors", "Timeouts", "Blocks", "Deadlocks"}),
+        ("vaultLogs", "vault", {"AuditEvent"}),
+    ],
+)
+def test_who_enters_and_what_goes_wrong_is_on_record(symbol, scope, kept):
+    config = parsed("resources")["resources"][symbol]["config"]
+
+    assert str(config["scope"]) == scope
+    assert {each["category"] for each in config["properties"]["logs"]} == kept
+    assert resource("resources", "auditing")["isAzureMonitorTargetEnabled"] is True
+
+
+def test_the_audit_keeps_who_came_in_and_what_they_changed_and_no_values():
+    kept = set(resource("resources", "auditing")["auditActionsAndGroups"])
+
+    assert {"SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP", "FAILED_DATABASE_AUTHENTICATION_GROUP"} <= kept
+    assert not any("BATCH" in each for each in kept)  # statements with their values, so people's names
 
 
 @pytest.mark.parametrize("name", FILES)
