@@ -118,6 +118,21 @@ def test_only_encrypted_lines_and_no_keys_or_passwords():
     assert "Encrypt=yes" in str(variable("resources", "databaseUrl"))
 
 
+def test_the_host_is_what_the_routes_the_jobs_and_the_manual_rely_on():
+    host = json.loads((ROOT / "host.json").read_text())
+
+    assert host["extensions"]["http"]["routePrefix"] == "api"
+    assert host["functionTimeout"] == "00:30:00"
+    assert "cors" not in resource("resources", "app")["siteConfig"]  # else preflights never reach the app
+
+
+def test_the_database_is_never_paused_compares_as_the_others_do_and_goes_back_35_days():
+    database = resource("resources", "database")
+
+    assert (int(database["autoPauseDelay"]), database["collation"]) == (-1, "Latin1_General_100_BIN2_UTF8")
+    assert int(resource("resources", "backups")["retentionDays"]) == 35
+
+
 def test_the_identity_has_the_roles_that_the_app_uses_and_no_other():
     given = re.findall(r"scope: (\w+)[^}]*?roleDefinitions', '([0-9a-f-]{36})'", text("resources"))
 
