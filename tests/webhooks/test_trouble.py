@@ -125,14 +125,14 @@ def test_a_state_that_nobody_knows_changes_nothing(held, http):
     assert held.terms == ("subscribed", "seats", 5)
 
 
-def test_without_a_database_the_event_is_to_be_sent_again(held, http, engine, monkeypatch):
+def test_without_a_database_the_event_is_to_be_sent_again(held, http, monkeypatch):
     operation = held.order("suspend")
     with monkeypatch.context() as patched:
 
         def away(*_: object, **__: object) -> None:
             raise sa.exc.OperationalError("SELECT 1", {}, ConnectionError())
 
-        patched.setattr(engine.dialect, "do_execute", away)
+        patched.setattr(held.app.engine.dialect, "do_execute", away)
         answer = tell(held, http, operation)
 
     assert (answer.status, answer.code) == (503, "temporarily_unavailable")
