@@ -7,7 +7,7 @@ from devcloud.entra.people import PEOPLE, Person
 from devcloud.entra.server import PORT as ENTRA_PORT
 
 
-SHOWN = ("ada", "ben", "chloe", "gus", "dana", "eli", "nora")
+SHOWN = ("ada", "ben", "chloe", "gus", "dana", "eli", "bob", "nora")
 MEMBERS = ("ben", "chloe", "gus")
 DEFAULT_ENTRA_URL = f"http://127.0.0.1:{ENTRA_PORT}"
 
@@ -54,6 +54,8 @@ def _role(person: Person) -> str:
             return "super admin of Contoso"
         case "Contoso", _:
             return "user of Contoso" if person.short in MEMBERS else "colleague at Contoso without an account yet"
+        case "Fabrikam", _:
+            return "super admin of Fabrikam, which pays"
         case name, _:
             return f"in the directory of {name}, which has no tenant yet"
 

@@ -34,9 +34,9 @@ def run(
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="start with an empty database")] = False,
     timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
-    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="load the demo tenant the first time")] = True,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="load the demo tenants the first time")] = True,
 ) -> None:
-    """Runs everything: the Functions host and the stand-ins, with a database and a demo tenant."""
+    """Runs everything: the Functions host and the stand-ins, with a database and demo tenants."""
     from devcloud import run as running  # noqa: PLC0415 - commands load only what they need
 
     called_from = Path(os.environ.pop(CALLED_FROM, "."))
@@ -138,7 +138,7 @@ def cold_start(
 
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
-    """Loads the demo tenant."""
+    """Loads the demo tenants."""
     _hand_over("devcloud.demo", context)
 
 

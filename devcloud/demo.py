@@ -1,30 +1,38 @@
-"""The demo tenant: four people of Contoso and three weeks of believable work, by the product's own verbs."""
+"""The demo tenants, by the product's own verbs: Contoso on a trial, and Fabrikam, which pays since last month."""
 
 import datetime as dt
 import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Final, Self
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import typer
 
 from devcloud.azure_devops.items import ITEMS
-from devcloud.entra.people import CONTOSO, Person, find_person
-from shared import clock
+from devcloud.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
+from shared import audit, clock
+from shared.billing.rules import begins_at, month_before, month_of
 from shared.db.engine import make_engine
 from shared.identity import Principal
 from shared.settings import Settings
+from shared.subscriptions import service as subscriptions
+from shared.subscriptions.model import Price, TenantChange
+from shared.subscriptions.store import change_tenant
 from shared.tenancy import service as tenants
+from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rows import NewTenant
 from shared.tenancy.store import find_tenant
 from timers import service as timers
 
 
-ORGANIZATION: Final = "contoso"
 TIME_ZONE: Final = "Europe/Berlin"
 MEMBERS: Final = ("ada", "ben", "chloe", "gus")
+PAYING: Final = ("bob", "fay", "gus-home")
+PRICE: Final = Price(Decimal("4.50"), "EUR")
 DAYS: Final = 21
 _WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
@@ -40,48 +48,99 @@ class Work:
 
 
 def demo_command() -> None:
-    """Loads the demo tenant into the database of DATABASE_URL, unless it is there."""
+    """Loads the demo tenants into the database of DATABASE_URL, unless they are there."""
     settings = Settings.from_env(os.environ)
     engine = make_engine(settings.database_url, pool_size=1)
     with engine.begin() as tx:
         loaded = load(tx, settings, now=clock.now())
     engine.dispose()
-    typer.echo("demo tenant loaded" if loaded else "demo tenant was there")
+    typer.echo("demo tenants loaded" if loaded else "demo tenants were there")
 
 
 def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
     """All in the one transaction: a demo that was interrupted is not there at all. False when it was there."""
     if find_tenant(tx, tid=CONTOSO.tid) is not None:
         return False
-    people = [person for name in MEMBERS if (person := find_person(name)) is not None]
-    began = (now - dt.timedelta(days=DAYS)).replace(hour=7, minute=30, second=0, microsecond=0)
-    subject = NewTenant(CONTOSO.name, ORGANIZATION, TIME_ZONE)
-    principals = [_principal(person) for person in people]
+    contoso = _History.of(CONTOSO, MEMBERS, days=DAYS, now=now)
+    _start(tx, contoso, settings)
+    contoso.track(tx, settings, until=now)
+    zone = ZoneInfo(TIME_ZONE)
+    first = begins_at(month_before(month_of(now, zone)), zone) + dt.timedelta(hours=12)
+    fabrikam = _History.of(FABRIKAM, PAYING, days=(now - first).days, now=now)
+    _start(tx, fabrikam, settings)
+    _pay(tx, fabrikam)
+    fabrikam.track(tx, settings, until=now)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What the people of a tenant did in so many days."""
+
+    directory: Directory
+    people: list[Person]
+    began: dt.datetime
+    days: int
+
+    @classmethod
+    def of(cls, directory: Directory, names: tuple[str, ...], *, days: int, now: dt.datetime) -> Self:
+        people = [person for name in names if (person := find_person(name)) is not None]
+        began = (now - dt.timedelta(days=days)).replace(hour=7, minute=30, second=0, microsecond=0)
+        return cls(directory, people, began, days)
+
+    @property
+    def organization(self) -> str:
+        return self.directory.name.lower()
+
+    def track(self, tx: sa.Connection, settings: Settings, *, until: dt.datetime) -> None:
+        for work in sorted(self._work(until), key=lambda each: each.began_at):
+            _track(tx, work, settings)
+
+    def _work(self, now: dt.datetime) -> Iterator[Work]:
+        """Two to four stretches on each working day, the same ones each time."""
+        dice = random.Random(7)  # noqa: S311 - believable, not secret
+        items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
+        for day in range(self.days):
+            morning = self.began + dt.timedelta(days=day, hours=1)
+            if morning.isoweekday() > 5:  # noqa: PLR2004 - Saturday and Sunday
+                continue
+            for person in self.people:
+                at = morning + dt.timedelta(minutes=dice.randrange(45))
+                for _ in range(dice.randint(2, 4)):
+                    project, number, title = dice.choice(items)
+                    end = at + dt.timedelta(minutes=dice.randint(25, 130), milliseconds=dice.randrange(60_000))
+                    if end < now:
+                        start = timers.Start(self.organization, project, number, note=title)
+                        yield Work(person, start, at, end)
+                    at = end + dt.timedelta(minutes=dice.randint(5, 50))
+
+
+def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
+    principals, began = [_principal(person) for person in of.people], of.began
+    subject = NewTenant(of.directory.name, of.organization, TIME_ZONE)
     tenants.start_tenant(tx, principals[0], subject, settings=settings, now=began, new_id=clock.new_id)
     for minutes, principal in enumerate(principals[1:], start=1):
         at = began + dt.timedelta(minutes=minutes)
         tenants.sign_in(tx, principal, settings=settings, now=at, new_id=clock.new_id)
-    for work in sorted(_history(people, began, now), key=lambda each: each.began_at):
-        _track(tx, work, settings)
-    return True
 
 
-def _history(people: list[Person], began: dt.datetime, now: dt.datetime) -> Iterator[Work]:
-    """Two to four stretches on each working day, the same ones each time."""
-    dice = random.Random(7)  # noqa: S311 - believable, not secret
-    items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
-    for day in range(DAYS):
-        morning = began + dt.timedelta(days=day, hours=1)
-        if morning.isoweekday() > 5:  # noqa: PLR2004 - Saturday and Sunday
-            continue
-        for person in people:
-            at = morning + dt.timedelta(minutes=dice.randrange(45))
-            for _ in range(dice.randint(2, 4)):
-                project, number, title = dice.choice(items)
-                end = at + dt.timedelta(minutes=dice.randint(25, 130), milliseconds=dice.randrange(60_000))
-                if end < now:
-                    yield Work(person, timers.Start(ORGANIZATION, project, number, note=title), at, end)
-                at = end + dt.timedelta(minutes=dice.randint(5, 50))
+def _pay(tx: sa.Connection, of: _History) -> None:
+    """An agreement with the vendor, as an operator would have entered it then."""
+    tenant, since = find_tenant(tx, tid=of.directory.tid), of.began
+    assert tenant is not None, "it was started above"  # noqa: S101 - an invariant of ours
+    subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
+    paid = TenantChange(TenantStatus.ACTIVE, True, None, None, PRICE, None)  # noqa: FBT003 - of the dataclass
+    change_tenant(tx, tenant.id, paid, now=since)
+    audit.record(
+        tx,
+        tenant.id,
+        audit.Action.PLAN_CHANGED,
+        actor=audit.OPERATOR,
+        at=since,
+        row_id=clock.new_id(),
+        before={"plan": tenant.plan},
+        after={"plan": Plan.PAID, "ratePerUser": PRICE.rate_per_user, "currency": PRICE.currency},
+    )
 
 
 def _track(tx: sa.Connection, work: Work, settings: Settings) -> None:

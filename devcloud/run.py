@@ -147,7 +147,7 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     async def prepare() -> None:
         await migrate(environment)
         if options.demo:
-            await _done("the demo tenant was not loaded", environment, "demo")
+            await _done("the demo tenants were not loaded", environment, "demo")
 
     async def ready() -> None:
         banner.show(options.host_url, options.entra_url, options.marketplace_url, options.azure_devops_url)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.db.schema import billing_lines, billing_records, subscriptions, usage_events
+from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events
 
 
 _r, _l, _e, _s = billing_records.c, billing_lines.c, usage_events.c, subscriptions.c
@@ -50,6 +50,11 @@ BILLING: Final[dict[str, sa.Select[Any]]] = {
     "usage_is_within_its_bill": sa.select(_e.id)
     .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
     .where(_e.quantity > _r.active_users),
+    "every_paid_plan_has_a_subscription": sa.select(tenants.c.id).where(
+        tenants.c.plan_kind == "paid",
+        tenants.c.erased_at.is_(None),
+        ~sa.exists().where(_s.tenant_id == tenants.c.id, _s.paid_from.is_not(None)),
+    ),
     "bills_leave_no_month_out": sa.select(_r.id).where(_EARLIER, ~_FOLLOWS),
     "first_bill_begins_with_the_paid_plan": sa.select(_r.id)
     .join(subscriptions, sa.and_(_s.tenant_id == _r.tenant_id, _s.id == _r.subscription_id))

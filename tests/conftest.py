@@ -22,10 +22,10 @@ from shared.settings import Settings
 from shared.signing_keys import SigningKeys
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
+from tests.support import budget, scan
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
-from tests.support import scan
 from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
@@ -36,12 +36,25 @@ from tests.support.world import FakeClock, Http, World
 
 
 ROOT = Path(__file__).resolve().parents[1]
-# Timings on a busy machine are no claim; in CI the same examples every time, elsewhere new ones.
-hypothesis.settings.register_profile("steady", deadline=None, derandomize=os.environ.get("CI") == "true")
+# Timings on a busy machine are no claim; in CI the same examples every time, elsewhere and in the long run new ones.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true" and not budget.LONG,
+    max_examples=budget.tries(100),
+    print_blob=True,
+)
 hypothesis.settings.load_profile("steady")
 TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last is the wall's, where there is one
 _VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long run has its own limit of time, before those that tests have for the plain one."""
+    if budget.LONG:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(budget.SECONDS), append=False)
 
 
 def migrate(url: str) -> str:

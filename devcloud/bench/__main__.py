@@ -32,7 +32,8 @@ EVERY: Final = ",".join(PARTS)
 
 
 def main(
-    part: Annotated[str, typer.Option(help="what to measure, separated by commas")] = EVERY,
+    parts: Annotated[list[str] | None, typer.Argument(help=f"what to measure: {EVERY}", show_default="all")] = None,
+    part: Annotated[str, typer.Option(help="the same, separated by commas")] = "",
     seconds: Annotated[float, typer.Option(help="length of each round", min=0.2, max=60)] = 3.0,
     rounds: Annotated[int, typer.Option(help="rounds of floor and ours each", min=1, max=100)] = 5,
     entries: Annotated[int, typer.Option(help="entries of the large tenant", min=20_000)] = 1_000_000,
@@ -47,9 +48,9 @@ def main(
 
     What a part found is kept when it is done, so a run that was interrupted is gone on with by the parts that it lacks.
     """
-    chosen = [name.strip() for name in part.split(",")]
+    chosen = [*(parts or ()), *(name.strip() for name in part.split(",") if name)] or list(PARTS)
     if not set(chosen) <= PARTS.keys():
-        raise typer.BadParameter(f"the parts are {EVERY}", param_hint="--part")
+        raise typer.BadParameter(f"the parts are {EVERY}", param_hint="PARTS")
     if write and quick:
         raise typer.BadParameter("a smoke run is no measurement", param_hint="--write")
     if quick:
@@ -92,8 +93,9 @@ def _measured(
         Progress(*columns, console=console, transient=True) as progress,
         directory() as issuing,
     ):
-        needed, free = ground.space(FOLDER, engines, sorted(_sizes(chosen, scale)))
-        console.print(f"Tables still to be filled, and kept: about {needed:,} MiB of {free:,} that are free.")
+        anew = scale.entries if "billing" in chosen else 0
+        needed, free = ground.space(FOLDER, engines, sorted(_sizes(chosen, scale)), anew=anew)
+        console.print(f"Tables still to be filled: about {needed:,} MiB of {free:,} that are free.")
         bench = Bench(issuing, FOLDER, engines, rounds, seconds, _shown(progress))
         told = document.machine([each.version for each in engines])
         found = {}

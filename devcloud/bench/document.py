@@ -145,6 +145,21 @@ has that list and nothing else. Memory is what of the server's process is reside
 Aims: a CSV of 100,000 rows within 10 s and 100 MB more than at rest, a workbook of 50,000 rows within 20 s.
 {exports_verdict}
 
+## Bills
+
+Tenants of 20 people, all of whom signed in, and 100 entries of one month each. The hourly job closes that month for
+all of them, in a process of its own: for each tenant one transaction that finds who was active and writes the record,
+a line for each person, the usage event and the audit row. The idle run is the next one, which has nothing to close.
+
+{closing}
+
+Before that, a super admin of one of these tenants asks what the running month comes to, on one connection:
+
+{previews}
+
+Aims: 10,000 tenants closed within 60 s, and no more memory for more of them; a preview within 20 ms.
+{billing_verdict}
+
 ## A long run
 
 Starts and stops of {soak_people} people, sign-ins and reports, {soak_rate} requests a second in all.

@@ -2,23 +2,20 @@
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import psycopg
 import sqlalchemy as sa
 
 from devcloud import postgres
-from devcloud.bench.rows import DAY, ENTRY, Values
+from devcloud.bench.rows import Batch, Values
 from shared.db.schema import metadata
 
 
-FILLED: Final = ("time_entries", "time_entry_days")
-_BATCH: Final = 50_000
-
 Progress = Callable[[float], None]
-Rows = Iterator[tuple[Values, Values]]
+Columns: TypeAlias = Mapping[str, Sequence[str]]  # of tables by their names, those that others point to first
 
 
 class Engine(Protocol):
@@ -41,8 +38,8 @@ class Engine(Protocol):
 
     def rename(self, database: str, to: str) -> None: ...
 
-    def fill(self, database: str, rows: Rows, progress: Progress, *, entries: int) -> None:
-        """Writes entries and days without waiting for the disk: what is lost is made again."""
+    def fill(self, database: str, columns: Columns, batches: Iterable[Batch], progress: Progress) -> None:
+        """Writes rows of these tables without waiting for the disk: what is lost is made again."""
 
 
 class Sqlite:
@@ -75,21 +72,21 @@ class Sqlite:
     def rename(self, database: str, to: str) -> None:
         self._path(database).rename(self._path(to))
 
-    def fill(self, database: str, rows: Rows, progress: Progress, *, entries: int) -> None:
+    def fill(self, database: str, columns: Columns, batches: Iterable[Batch], progress: Progress) -> None:
         connection = sqlite3.connect(self._path(database), isolation_level=None)
         for pragma in ("synchronous=OFF", "cache_size=-262144", "foreign_keys=OFF"):
             connection.execute(f"PRAGMA {pragma}")
         indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-        made = [(name, sql) for name, sql in indexes if any(f" ON {table} " in sql for table in FILLED)]
+        made = [(name, sql) for name, sql in indexes if any(f" ON {table} " in sql for table in columns)]
         for name, _ in made:
             connection.execute(f"DROP INDEX {name}")
-        into = [_insert(table, columns) for table, columns in zip(FILLED, (ENTRY, DAY), strict=True)]
-        for written, batch in _batches(rows):
+        into = [_insert(table, names) for table, names in columns.items()]
+        for done, batch in batches:
             connection.execute("BEGIN")
-            for statement, values in zip(into, zip(*batch, strict=True), strict=True):
+            for statement, values in zip(into, batch, strict=True):
                 connection.executemany(statement, values)
             connection.execute("COMMIT")
-            progress(written / entries * 0.8)
+            progress(done * 0.8)
         for number, (_, sql) in enumerate(made):
             connection.execute(sql)
             progress(0.8 + 0.2 * number / len(made))
@@ -132,9 +129,9 @@ class Postgres:
     def rename(self, database: str, to: str) -> None:
         self._run(f'ALTER DATABASE "bench_{database}" RENAME TO "bench_{to}"')
 
-    def fill(self, database: str, rows: Rows, progress: Progress, *, entries: int) -> None:
+    def fill(self, database: str, columns: Columns, batches: Iterable[Batch], progress: Progress) -> None:
         engine = sa.create_engine(self.url(database), poolclass=sa.NullPool)
-        tables = [metadata.tables[name] for name in FILLED]
+        tables = [metadata.tables[name] for name in columns]
         with engine.begin() as tx:
             for table in tables:
                 for index in table.indexes:
@@ -142,11 +139,11 @@ class Postgres:
                 for key in table.foreign_key_constraints:
                     tx.execute(sa.schema.DropConstraint(key))
         with psycopg.connect(self.url(database).replace("+psycopg", "")) as connection:
-            for written, batch in _batches(rows):
-                for name, columns, values in zip(FILLED, (ENTRY, DAY), zip(*batch, strict=True), strict=True):
-                    _copy(connection, name, columns, values)
+            for done, batch in batches:
+                for (name, names), values in zip(columns.items(), batch, strict=True):
+                    _copy(connection, name, names, values)
                 connection.commit()
-                progress(written / entries * 0.7)
+                progress(done * 0.7)
         with engine.begin() as tx:
             for table in tables:
                 for index in table.indexes:
@@ -161,14 +158,6 @@ class Postgres:
     def _run(self, statement: str) -> None:
         with self._admin.connect() as connection:
             connection.exec_driver_sql(statement)
-
-
-def _batches(rows: Rows) -> Iterator[tuple[int, Sequence[tuple[Values, Values]]]]:
-    """The rows in batches, each with how many were handed out with it."""
-    written = 0
-    while batch := list(itertools.islice(rows, _BATCH)):
-        written += len(batch)
-        yield written, batch
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:

@@ -62,22 +62,32 @@ class StartAndStop:
 
 
 class Read:
-    """The same GET over and over; every answer must be the bytes of the first, which must hold `expected`."""
+    """The same GET over and over; every answer must be the bytes of the first, which must hold `expected`.
+
+    What `varies`, since it tells the time, must hold it every time.
+    """
 
     at_rest = True
 
     def __init__(
-        self, *, host: str, path: str, token: str, expected: str, header: str = "Authorization: Bearer"
+        self,
+        *,
+        host: str,
+        path: str,
+        token: str,
+        expected: str,
+        header: str = "Authorization: Bearer",
+        varies: bool = False,
     ) -> None:
         self._request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header} {token}\r\n\r\n".encode()
-        self._expected = expected.encode()
+        self._expected, self._varies = expected.encode(), varies
         self._first: bytes | None = None
 
     def request(self) -> bytes:
         return self._request
 
     def judge(self, status: int, body: bytes) -> str:
-        if self._first is None:
+        if self._first is None or self._varies:
             if status != 200 or self._expected not in body:  # noqa: PLR2004 - HTTP's own word for fine
                 raise WrongAnswer(f"read: {status} {body[:200]!r}")
             self._first = body

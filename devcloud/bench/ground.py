@@ -72,20 +72,20 @@ def filled(engine: Engine, entries: int, progress: Progress) -> Ground:
                 engine.drop(old)
         draft = f"draft_{name}"  # a run that is cut leaves it, and the next makes it anew
         empty(engine, draft)
-        engine.fill(draft, rows.rows(entries), progress, entries=entries)
+        engine.fill(draft, rows.COLUMNS, rows.batches(entries), progress)
         engine.rename(draft, name)
     progress(1.0)
     return Ground(engine, name, entries)
 
 
-def space(folder: Path, engines: list[Engine], sizes: list[int]) -> tuple[int, int]:
-    """MiB that the tables which are not there yet will take, and MiB that are free.
+def space(folder: Path, engines: list[Engine], sizes: list[int], *, anew: int = 0) -> tuple[int, int]:
+    """MiB that the tables not there yet will take, with `anew` entries more, and MiB that are free.
 
     Raises:
         NoSpace: that is more than there is.
     """
     missing = [(each, size) for each in engines for size in sizes if not _has(each, size)]
-    needed = sum(size * each.bytes_each for each, size in missing) // _MIB
+    needed = sum(size * each.bytes_each for each, size in [*missing, *((each, anew) for each in engines)]) // _MIB
     free = shutil.disk_usage(folder).free // _MIB
     if needed > free * 0.9:
         raise NoSpace(f"the tables would take {needed:,} MiB, and {free:,} are free; take less --entries or no growth")

@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devcloud.bench import exports, layers, months, pairs, parts_calls, tables, tables_reports
+from devcloud.bench import (
+    closing,
+    exports,
+    layers,
+    months,
+    pairs,
+    parts_calls,
+    tables,
+    tables_billing,
+    tables_reports,
+)
 from devcloud.bench.found import Found, sentence
 from devcloud.bench.measure import figures
 from devcloud.bench.setting import Bench
@@ -15,6 +25,7 @@ PAIR_AIM, MONTH_AIM_MS = 1.5, 50.0
 AIM_ENTRIES: Final = 1_000_000
 SECONDS_AIM: Final = {"CSV": 10.0, "workbook": 20.0}
 PEAK_AIM_MB: Final = {"CSV": 100.0}
+CLOSING_AIM_SECONDS, PREVIEW_AIM_MS, GROWTH_AIM_MB = 60.0, 20.0, 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,15 @@ def exports_part(bench: Bench, scale: Scale) -> Found:
     return Found({"exports": tables_reports.export_table(found)}, "\n".join(said))
 
 
+def billing_part(bench: Bench, scale: Scale) -> Found:
+    cases = closing.run(bench, entries=scale.entries)
+    said = [line for few, many in zip(cases[::2], cases[1::2], strict=True) for line in _closed(few, many)]
+    if scale.entries < AIM_ENTRIES:
+        said.append(f"With {scale.entries:,} entries there were fewer tenants than the aims are for.")
+    found = {"closing": tables_billing.closing_table(cases), "previews": tables_billing.preview_table(cases)}
+    return Found(found, "\n".join(said))
+
+
 PARTS: Final[dict[str, Callable[[Bench, Scale], Found]]] = {
     "pairs": pairs_part,
     "peer": lambda bench, scale: parts_calls.peer_part(bench, scale.sizes[:2]),
@@ -72,6 +92,7 @@ PARTS: Final[dict[str, Callable[[Bench, Scale], Found]]] = {
     "months": months_part,
     "growth": growth_part,
     "exports": exports_part,
+    "billing": billing_part,
     "soak": lambda bench, scale: parts_calls.soak_part(bench, scale.minutes),
 }
 
@@ -105,3 +126,17 @@ def _exported(export: exports.Export) -> list[str]:
         whole = f" MB more at the peak than at rest, in all {peak:.0f} MB"
         said.append(sentence("Its process has", export.above_rest_mb, PEAK_AIM_MB[export.kind], whole))
     return said
+
+
+def _closed(few: closing.Case, many: closing.Case) -> list[str]:
+    """How long the close takes and whether that is linear, what memory it takes, and what a preview does."""
+    closed, engine = many.closed, many.engine
+    more, longer = many.tenants / few.tenants, closed.seconds / few.closed.seconds
+    what = f"On {engine} the month of {many.tenants:,} tenants is closed in"
+    linear = f"{more:.0f} times the tenants take {longer:.1f} times as long."
+    above = sentence("The job's process grows by", many.above_rest_mb, GROWTH_AIM_MB, " MB")
+    preview = figures(many.preview, "read")
+    asked = sentence(
+        f"A preview takes a median of {preview.p50:.1f} ms, and", preview.p99, PREVIEW_AIM_MS, " ms at p99"
+    )
+    return [sentence(what, closed.seconds, CLOSING_AIM_SECONDS, " s"), linear, above, asked]

@@ -1,8 +1,9 @@
 """The rows of a bench: a tenant and its people, and time; all that an entry says follows from its number."""
 
 import datetime as dt
+import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -28,10 +29,14 @@ DAY: Final = (
     *("tenant_id", "entry_id", "work_date", "month_key", "user_id", "project_id", "work_item_id", "elapsed_ms"),
     "starts_entry",
 )
-assert set(ENTRY) <= set(metadata.tables["time_entries"].columns.keys())  # noqa: S101 - a slip of ours
-assert set(DAY) <= set(metadata.tables["time_entry_days"].columns.keys())  # noqa: S101 - a slip of ours
+COLUMNS: Final = {"time_entries": ENTRY, "time_entry_days": DAY}
+assert all(set(names) <= set(metadata.tables[table].c.keys()) for table, names in COLUMNS.items())  # noqa: S101 - a slip
+_BATCH: Final = 50_000
 
 Values: TypeAlias = tuple[int | str, ...]
+Batch: TypeAlias = tuple[
+    float, Sequence[Sequence[Values]]
+]  # how much is done with it, from 0 to 1; rows for each table
 
 
 def thin_months(entries: int) -> dict[str, int]:
@@ -46,6 +51,14 @@ def rows(entries: int) -> Iterator[tuple[Values, Values]]:
         for of_these in range(many):
             yield _row(number, days[of_these * len(days) // many])
             number += 1
+
+
+def batches(entries: int) -> Iterator[Batch]:
+    """The same, many at a time."""
+    coming, written = rows(entries), 0
+    while batch := list(itertools.islice(coming, _BATCH)):
+        written += len(batch)
+        yield written / entries, list(zip(*batch, strict=True))
 
 
 def _shares(entries: int) -> Iterator[tuple[list[dt.date], int]]:

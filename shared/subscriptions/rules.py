@@ -47,10 +47,15 @@ def price_of(plans: Iterable[told.Plan], plan_id: str) -> Price | None:
 
 
 def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:
-    """The subscription on other terms. What has ended never returns; what was activated is not pending again."""
+    """The subscription on other terms. What has ended never returns; what was activated is not pending again.
+
+    A plan with seats stays one: without a number of them (Microsoft writes null and "" at times) nobody lifts the cap.
+    """
     before = subscription.terms.status
     if before is SubscriptionStatus.UNSUBSCRIBED:
         return subscription
+    if terms.quantity is None and terms.plan_id == subscription.terms.plan_id:
+        terms = replace(terms, quantity=subscription.terms.quantity)
     if before.is_live and terms.status is SubscriptionStatus.PENDING:
         terms = replace(terms, status=before)  # Microsoft may show an activation late
     paid_from, ended_at = subscription.paid_from, None
@@ -60,6 +65,11 @@ def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime,
         ended_at = max(min(happened_at, now), paid_from or min(happened_at, now))
     newest = max(happened_at, subscription.last_event_at or happened_at)
     return replace(subscription, terms=terms, paid_from=paid_from, ended_at=ended_at, last_event_at=newest)
+
+
+def never_paid(subscription: Subscription) -> Subscription:
+    """What ended while its tenant was on the internal plan: it is not billed later either, on whatever plan."""
+    return replace(subscription, paid_from=None)
 
 
 def tenant_change(

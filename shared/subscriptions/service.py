@@ -70,6 +70,8 @@ def move(
         Conflict: the tenant pays for another Marketplace subscription.
     """
     after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
+    if tenant.plan is Plan.INTERNAL and after.ended_at is not None:
+        after = rules.never_paid(after)
     ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
     final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
     outcome = Outcome.SUPERSEDED if final and event.event_type != _ENDED else Outcome.APPLIED

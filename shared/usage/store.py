@@ -14,8 +14,9 @@ from shared.usage.model import Owed, UsageState, Verdict
 
 
 _e, _r = usage_events.c, billing_records.c
-# Written into the statement, so that engines see that the index of open events serves it.
+# These two are written into the statement, so that engines see that the index of such events serves it.
 _OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
+_NOT_ACCEPTED = _e.state != sa.literal_column(f"'{UsageState.ACCEPTED}'")
 # Whoever voids a record withdraws what was never tried, and counts on the rest to arrive, but not on what is in alarm.
 IS_OWED: Final = sa.or_(_r.state == "closed", _e.settled_at.is_(None), _r.voided_at < _e.settled_at)
 _now = bindparam("now", type_=_e.slot.type)
@@ -74,7 +75,7 @@ _LATE: Final[sa.Select[Any]] = (
     .join(tenants, tenants.c.id == _e.tenant_id)
     .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
     .where(
-        _e.state != UsageState.ACCEPTED.value,
+        _NOT_ACCEPTED,
         _e.slot <= bindparam("before", type_=_e.slot.type),
         IS_OWED,
     )

@@ -1,4 +1,7 @@
-"""Two virtual years of six tenants around the world, hour by hour, against bills that an oracle works out anew."""
+"""Two virtual years of six tenants around the world, hour by hour, against bills that an oracle works out anew.
+
+The plain run takes the first half year, and forty days of the job itself.
+"""
 
 import datetime as dt
 import random
@@ -16,6 +19,7 @@ from shared.db.wall import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription
 from shared.tracking.model import TimeEntry
 from tests.billing.oracle import Bill, History, Paid, Worked, bills
+from tests.support.budget import LONG, tries
 from tests.support.payers import Payer, at
 
 
@@ -29,6 +33,7 @@ ZONES = (
     "Europe/Berlin",
 )
 PEOPLE = 4
+TWO_YEARS = 2 * 365
 
 
 @dataclass
@@ -112,8 +117,9 @@ class Life:
         return found
 
 
-def lives(engine, since: dt.datetime) -> list[Life]:
-    found = [Life.begin(engine, zone, seed, since) for seed, zone in enumerate(ZONES)]
+def lives(engine, since: dt.datetime, seed: int = 0) -> list[Life]:
+    seeds = range(seed * len(ZONES), (seed + 1) * len(ZONES))
+    found = [Life.begin(engine, zone, seed, since) for seed, zone in zip(seeds, ZONES, strict=True)]
     for life in found:
         life._pay(since + life.chance.randrange(20 * 24) * HOUR)
     return found
@@ -128,12 +134,13 @@ def happenings(lives: Sequence[Life], days: int, each: float) -> Iterator[tuple[
         yield from ((moment, life) for moment in moments)
 
 
-def test_two_years_of_bills_are_those_of_the_oracle(app, engine):
-    since, days = at("2020-01-05"), 2 * 365
-    world = lives(engine, since)
+@pytest.mark.parametrize("seed", range(tries(1)))
+def test_two_years_of_bills_are_those_of_the_oracle(app, engine, seed):
+    since, days = at("2020-01-05"), TWO_YEARS if LONG else 200
+    world = lives(engine, since, seed)
     coming = sorted(happenings(world, days, each=4), key=lambda each: each[0], reverse=True)
     runs = [since + number * HOUR + HOUR / 12 for number in range(24 * days)]
-    outages = random.Random(7)  # noqa: S311 - likewise
+    outages = random.Random(7 + seed)  # noqa: S311 - likewise
     runs = [run for run in runs if not (run.day in {30, 31, 1} and run.month % 5 == 0 and outages.random() < 0.97)]
     due = candidates(app, world)
     for run in runs:
@@ -152,15 +159,15 @@ def test_two_years_of_bills_are_those_of_the_oracle(app, engine):
     for life in world:
         for ours, theirs in zip_longest(life.bills(), bills(life.history, runs)):
             assert ours == theirs, life.history.zone
-    assert sum(len(life.bills()) for life in world) > 100
+    assert sum(len(life.bills()) for life in world) > days / 7
     assert any(line[0] != bill[0] for life in world for bill in life.bills() for line in bill[4]), "none came late"
 
 
-def test_forty_days_of_the_hourly_job_itself_are_those_of_the_oracle(app, engine, clock):
-    since, days = at("2020-09-25"), 60
+def test_every_hour_of_the_job_itself_closes_as_the_oracle_does(app, engine, clock):
+    since, days = at("2020-09-25"), TWO_YEARS if LONG else 40
     world = lives(engine, since)
-    coming = sorted(happenings(world, days, each=1), key=lambda each: each[0], reverse=True)
-    runs = [at("2020-10-12T00:05") + number * HOUR for number in range(24 * 40)]
+    coming = sorted(happenings(world, days + 20, each=1), key=lambda each: each[0], reverse=True)
+    runs = [at("2020-10-12T00:05") + number * HOUR for number in range(24 * days)]
     for run in runs:
         while coming and coming[-1][0] <= run:
             moment, life = coming.pop()

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
 from billing.jobs_usage import send_all
-from shared.db.schema import billing_records, usage_events
+from shared.db.schema import billing_records, metadata, usage_events
 from shared.jobs import JobFailed
+from shared.usage import store
 from shared.usage.flow import CLAIM, send_at_once, send_due
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.marketplace import until
@@ -171,6 +173,17 @@ def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(met
     assert (tenant.event()["state"], tenant.event()["last_result"]) == ("accepted", "Listed")
     assert metering.on_meter(tenant) == [3.0]
     assert logged("usage_expired") == logged("usage_late") == []
+
+
+def test_late_usage_is_looked_for_only_among_what_was_not_accepted(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/plan.db")
+    metadata.create_all(engine)
+    text = str(store._LATE.compile(engine))
+    with engine.connect() as tx:
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?")).all()
+    engine.dispose()
+
+    assert any("usage_events USING INDEX ix_usage_events_not_accepted (slot<?)" in row[-1] for row in plan)
 
 
 def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(metering, clock):

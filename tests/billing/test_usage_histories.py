@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from billing import flow_usage
 from billing.jobs_usage import send_all
 from shared.jobs import JobFailed
+from tests.support.budget import tries
 
 
 NO_PAUSE = {"Retry-After": "0"}
@@ -41,7 +42,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_the_meter_has_exactly_what_is_known_to_have_arrived(metering, clock, steps):
     marketplace, month = metering.marketplace, 0

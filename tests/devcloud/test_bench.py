@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from devcloud.bench import chart, document, exports, ground, kept, processes, rows
 from devcloud.bench.__main__ import main
 from devcloud.bench.directory import directory
-from devcloud.bench.engines import FILLED, Postgres, Sqlite
+from devcloud.bench.engines import Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
@@ -143,14 +143,14 @@ def test_every_engine_is_filled_with_the_same_rows_and_keeps_its_indexes_and_key
     made = ground.filled(engine, 20_000, lambda _: None)
     connected = sa.create_engine(made.url)
     inspector = sa.inspect(connected)
-    indexes = {name: {index["name"] for index in inspector.get_indexes(name)} for name in FILLED}
-    keys = {name: len(inspector.get_foreign_keys(name)) for name in FILLED}
+    indexes = {name: {index["name"] for index in inspector.get_indexes(name)} for name in rows.COLUMNS}
+    keys = {name: len(inspector.get_foreign_keys(name)) for name in rows.COLUMNS}
     connected.dispose()
 
     of_june = [int(day[7]) for _, day in rows.rows(20_000) if day[3] == 202606]
     assert made.total("2026-06") == (len(of_june), sum(of_june))
-    assert all({index.name for index in metadata.tables[name].indexes} <= indexes[name] for name in FILLED)
-    assert keys == {name: len(metadata.tables[name].foreign_key_constraints) for name in FILLED}
+    assert all({index.name for index in metadata.tables[name].indexes} <= indexes[name] for name in rows.COLUMNS)
+    assert keys == {name: len(metadata.tables[name].foreign_key_constraints) for name in rows.COLUMNS}
     engine.drop(made.database)
 
 
@@ -222,6 +222,7 @@ TOLD = {
     "months": "thin month | PostgreSQL | 400",
     "growth": "1,669",
     "exports": "workbook",
+    "billing": "| PostgreSQL | 200 | 20,000 | 4,000 |",
     "soak": "| 0.1 |",
 }
 
@@ -244,6 +245,7 @@ def found():
     more = {
         "pairs": ("pairs", "ratios"),
         "peer": ("peer", "peer_ratios"),
+        "billing": ("closing", "previews"),
         "calls": ("sign_ins", "webhooks", "starts"),
     }
     run = ("scripts/bench", "2026-11-25", "2 cores, PostgreSQL 15")
@@ -253,7 +255,7 @@ def found():
 def test_the_page_shows_every_part_its_verdict_and_its_run(found):
     page = document.document(found, rounds=3)
 
-    assert page.count("| 1 | 2 |") == len(PARTS) + 4
+    assert page.count("| 1 | 2 |") == len(PARTS) + 5
     assert all(f"{part} held." in page for part in PARTS if part != "layers")
     assert all(f"| {part} | `scripts/bench` | 2026-11-25 |" in page for part in PARTS)
     assert "PostgreSQL 15" in page
@@ -289,7 +291,8 @@ def test_the_chart_has_every_bar_with_its_figure_and_is_the_same_each_time(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("words", "told"), [(["--part", "x"], "the parts are"), (["--quick", "--write"], "no measurement")]
+    ("words", "told"),
+    [(["--part", "x"], "the parts are"), (["x"], "the parts are"), (["--quick", "--write"], "no measurement")],
 )
 def test_a_wrong_part_and_a_page_of_a_smoke_run_are_refused(words, told):
     refused = CliRunner().invoke(command, words)

@@ -1,4 +1,4 @@
-"""The demo tenant is in the database whenever `python -m devcloud run` is ready, unless it was not wanted."""
+"""The demo tenants are in the database whenever `python -m devcloud run` is ready, unless it was not wanted."""
 
 import sqlite3
 import subprocess
@@ -43,7 +43,7 @@ def test_the_demo_comes_back_after_a_run_without_it(tmp_path):
     without = tenants(database)
     run_until_ready(tmp_path)
 
-    assert (first, without, tenants(database)) == (1, 0, 1)
+    assert (first, without, tenants(database)) == (2, 0, 2)
 
 
 def test_no_file_holds_the_databases_url(tmp_path):
@@ -53,6 +53,6 @@ def test_no_file_holds_the_databases_url(tmp_path):
 
     run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
 
-    assert tenants(tmp_path / "database-of-mine.db") == 1
+    assert tenants(tmp_path / "database-of-mine.db") == 2
     assert not (data / "demo-loaded").exists()
     assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())

@@ -103,7 +103,7 @@ class Somebody:
 
 def somebody(engine) -> Somebody:
     """Somebody with hours, with notes, and with a colleague whose notes name them."""
-    payer = Payer.make(engine, people=2, plan="trial")
+    payer = Payer.make(engine, people=2)
     user, name = payer.people[1], f"Grace{new_id()[:8]}"
     address = f"{name.lower()}@contoso.example"
     payer.signs_in(user, at("2026-10-05"))
@@ -174,7 +174,6 @@ def test_two_processes_at_once_erase_each_person_once(erasers, engine):
 def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody(app, engine):
     for _ in range(6):
         person = somebody(engine)
-        person.payer.change(plan_kind="paid")
         person.payer.pays(at("2026-10-01"))
         with engine.begin() as tx:
             subject = store_identity.by_row(tx, person.payer.tenant_id, person.user)

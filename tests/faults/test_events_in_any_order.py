@@ -1,6 +1,7 @@
 """Whatever order, number, trouble and place events come in, both sides end alike and each operation counts once.
 
-A sample of the orders, always the same one in CI; all of them with TEST_EVERY_ORDER=1, which takes hours.
+A sample of the orders, always the same one in CI, and a larger one in the long run; all of them with
+TEST_EVERY_ORDER=1, which takes days.
 """
 
 import itertools
@@ -17,6 +18,7 @@ import requests
 from tests.faults import product
 from tests.faults.ledger import broken
 from tests.support import purchases
+from tests.support.budget import tries
 from tests.support.marketplace import until
 from tests.support.purchases import Purchase
 
@@ -163,7 +165,7 @@ def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, 
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
     shop.order("pace", ack_seconds=0)
-    for case in sample(size_of(database_url, 24, 6)):
+    for case in sample(tries(size_of(database_url, 24, 6))):
         bought = buy()
         shop.order("shapes", held=True)
         events = [happen(bought, action) for action in case.history]
@@ -180,7 +182,7 @@ def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, 
 def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
-    for case in sample(size_of(database_url, 12, 6), which=lambda history: history[-1] != "Unsubscribe"):
+    for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
         bought = buy()
         shop.order("shapes", held=False, copies=dice.randint(1, 3))
         shop.order("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
@@ -197,7 +199,7 @@ def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, data
 def test_a_cut_that_is_refused_or_comes_too_late_to_be_ends_alike(buy, shop, way, engine, entra):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
-    for number in range(6):
+    for number in range(tries(6)):
         bought = buy()
         for _ in range(3):
             colleague = product.person(entra, way.hosts[0], bought.tid)

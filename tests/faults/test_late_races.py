@@ -11,6 +11,7 @@ from shared.db.schema import time_entries
 from tests.faults import product
 from tests.faults.ledger import Stored, broken, watched
 from tests.faults.product import via
+from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
 from tests.timers import late
 from tests.timers.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, Report, Timer
@@ -41,7 +42,7 @@ def deliver(person: Person, reports: list[Report], base: str, seed: int) -> set[
     return told
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(tries(4)))
 def test_one_queue_delivered_by_four_at_once_makes_the_time_that_was(two_hosts, entra, crowd, engine, seed):
     people = [product.admin(entra, two_hosts[0]) for _ in range(4)]
     histories = [history(random.Random(4 * seed + number)) for number in range(4)]  # noqa: S311 - likewise

@@ -69,12 +69,12 @@ class Payer:
         zone: str = "UTC",
         people: int = 3,
         since: dt.datetime | None = None,
-        plan: str = "paid",
     ) -> "Payer":
+        """On its trial until it pays."""
         made = since or at("2026-01-01")
         of = {"version": 1, "created_at": made, "updated_at": made}
         with engine.begin() as tx:
-            tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, plan, people, of)).scalar_one()
+            tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, people, of)).scalar_one()
             project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
             project_id = tx.execute(
                 projects.insert().returning(projects.c.id), {"tenant_id": tenant, **project}
@@ -116,6 +116,8 @@ class Payer:
             values |= {"term_unit": "P1M", "auto_renew": True, "paid_from": since, "version": 1}
             values |= {"created_at": since, "updated_at": since}
             row = tx.execute(subscriptions.insert().returning(subscriptions.c.id), values).scalar_one()
+            on_trial = (tenants.c.id == self.tenant_id, tenants.c.plan_kind == "trial")
+            tx.execute(tenants.update().where(*on_trial).values(plan_kind="paid"))
             subscription = subscription_store.read(tx, self.tenant_id, row)
             event = Event("Activate", EventSource.LANDING, since)
             store_ledger.add_event(tx, subscription, event, Outcome.APPLIED, now=since)
@@ -235,9 +237,9 @@ def closing(now: dt.datetime, dimension: str = DIMENSION) -> Closing:
     return Closing(dimension, now, clock.new_id)
 
 
-def _tenant(zone: str, plan: str, people: int, of: dict[str, Any]) -> dict[str, Any]:
+def _tenant(zone: str, people: int, of: dict[str, Any]) -> dict[str, Any]:
     names = {"public_id": uuid.UUID(new_id()), "entra_tenant_id": uuid.UUID(new_id()), "slug": f"t-{new_id()}"}
-    state = {"plan_kind": plan, "status": "active", "time_zone": zone, "seats_used": people}
+    state = {"plan_kind": "trial", "status": "active", "time_zone": zone, "seats_used": people}
     return {**names, "name": "Contoso", "organization": "contoso", **state, **of}
 
 

@@ -5,6 +5,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.budget import tries
 from tests.support.world import START, Answer, Person
 from tests.timers.late import ENDED, HOUR, MS, RUNS, SWITCHED, Report, Timer, assert_true, reports_of
 from timers.jobs import stop_all_forgotten
@@ -54,7 +55,7 @@ def deliver(person: Person, reports: list[Report], *, luck: random.Random, meanw
     return told
 
 
-MANY = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=tries(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM
 
@@ -290,7 +291,7 @@ def test_time_on_another_organisation_is_not_sent_to_the_present_one(ada, clock,
 FAULTS = st.sampled_from([None, None, *LOST, *REFUSED])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(FAULTS, FAULTS, FAULTS, st.integers(1, 300), st.booleans()), min_size=1, max_size=4))
 def test_completed_work_is_the_sum_of_the_stops_under_any_trouble(world, clock, azure_devops, steps):
     ada = world.tenant()

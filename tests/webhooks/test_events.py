@@ -36,6 +36,14 @@ def test_another_plan_is_accepted_with_its_price(bought, clock):
     assert bought.rates == [("seats", "6.0000", "USD"), ("seats-plus", "9.0000", "USD")]
 
 
+def test_seats_that_microsoft_leaves_out_of_its_copy_stay_as_they_were(bought):
+    bought.marketplace.order("shapes", quantity="null")
+    heard(bought, bought.order("renew"))
+
+    assert bought.told == [("Renew", "applied")]
+    assert (bought.row.quantity, bought.tenant.seat_limit) == (5, 5)
+
+
 def test_a_suspension_limits_and_a_reinstatement_restores(bought, owner):
     heard(bought, bought.order("suspend"))
     suspended = owner.start()

@@ -1,7 +1,10 @@
+import uuid
+
 import pytest
 import sqlalchemy as sa
 
-from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
+from billing.jobs import close_all_owed
+from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
 from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings
 from tests.support import purchases
@@ -81,3 +84,24 @@ def test_an_end_that_is_heard_twice_bills_once(metered, owner, world, marketplac
 
     assert len(rows(metered, billing_records)) == 1
     assert len(marketplace.stats()["usage"]) == 1
+
+
+def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marketplace, owner, world, clock):
+    change_plan(app, owner, "internal")
+    bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
+    world.member(owner)
+    clock.tick(days=40)
+    answers = ended(bought)
+    change_plan(app, owner, "trial")
+    clock.tick(days=40)
+    close_all_owed(app)
+
+    assert answers == [200]
+    assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)
+    assert rows(bought, billing_records) == rows(bought, usage_events) == []
+
+
+def change_plan(app, owner, plan):
+    with app.engine.begin() as tx:
+        mine = tenants.c.entra_tenant_id == uuid.UUID(owner.tid)
+        tx.execute(tenants.update().where(mine).values(plan_kind=plan))

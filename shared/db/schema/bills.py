@@ -138,3 +138,5 @@ Index(
     usage_events.c.id,
     **only_where(usage_events.c.state.in_(("pending", "held"))),
 )
+# What is late is looked for every hour, and nearly all of the outbox was accepted long ago.
+Index("ix_usage_events_not_accepted", usage_events.c.slot, **only_where(usage_events.c.state != "accepted"))
