@@ -26,12 +26,6 @@ def carry_out(app, clock, days=DAYS):
     return flow_erasure.carry_out_due(app)
 
 
-def anew(world, person):
-    """The same person, with a token that is valid now."""
-    token = world.entra.token(tid=person.tid, oid=person.oid, name=person.name, email=person.email, at=world.clock())
-    return type(person)(person.http, person.tid, person.oid, person.name, person.email, token)
-
-
 @pytest.fixture
 def grace(world, clock):
     """A person who is named in every place there is: her own rows, and other people's."""
@@ -65,7 +59,7 @@ def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, g
     before = places(engine, *marks)
     asked = ask(grace)
     outcome = carry_out(app, clock)
-    [listed] = anew(world, above).get("privacy/erasure").body["items"]
+    [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
@@ -82,7 +76,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     before, log = above.report(**grouped).body, above.log()
     ask(grace)
     carry_out(app, clock)
-    above = anew(world, above)
+    above = world.again(above)
     after = above.report(**grouped).body
 
     assert after == before
@@ -98,7 +92,7 @@ def test_a_running_timer_is_stopped_and_its_time_kept(app, world, clock, grace, 
     above = admin_of(engine, world, grace)
     ask(grace)
     carry_out(app, clock)
-    entries = anew(world, above).entries()
+    entries = world.again(above).entries()
 
     assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
 
@@ -112,7 +106,7 @@ def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     again = carry_out(app, clock)
     with engine.connect() as tx:
         after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    asked = anew(world, above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
+    asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
 
     assert again.changed == 0
     assert after == before
@@ -124,7 +118,7 @@ def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
     old = me(grace)
     ask(grace)
     carry_out(app, clock)
-    grace = anew(world, grace)
+    grace = world.again(grace)
     joined = grace.post("sign-in").body
 
     assert joined["user"]["id"] != old
@@ -180,7 +174,7 @@ def test_who_became_the_last_super_admin_meanwhile_waits_and_goes_on_by_itself(a
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
     carry_out(app, clock)
-    ben = anew(world, ben)
+    ben = world.again(ben)
     waiting = ben.get("privacy/erasure").body["items"][0]
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
@@ -195,10 +189,10 @@ def test_nothing_happens_before_three_days_and_it_can_be_taken_back(app, world, 
     asked = ask(grace)
     again = ask(grace)
     early = carry_out(app, clock, days=2.9)
-    grace = anew(world, grace)
+    grace = world.again(grace)
     back = grace.delete(f"privacy/erasure/{asked.body['id']}")
     late = carry_out(app, clock)
-    twice = anew(world, grace).delete(f"privacy/erasure/{asked.body['id']}")
+    twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
 
     assert (again.status, again.body["id"]) == (200, asked.body["id"])
     assert (early.changed, late.changed) == (0, 0)
@@ -231,7 +225,7 @@ def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
     carry_out(app, clock)
-    ada = anew(world, ada)
+    ada = world.again(ada)
     with engine.connect() as tx:
         erased = tx.execute(
             sa.select(users.c.public_id)

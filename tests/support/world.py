@@ -5,7 +5,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -159,6 +159,11 @@ class World:
         email = claims.pop("email", f"{name.replace(' ', '.').lower()}.{oid[:4]}@contoso.example")
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
+
+    def again(self, person: Person) -> Person:
+        """The same person, with a token that is valid now."""
+        who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
+        return replace(person, token=self.entra.token(**who, at=self.clock()))
 
     def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
         """A new tenant on its trial; the super admin."""
