@@ -1,9 +1,11 @@
 import uuid
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from privacy import flow_erasure
+from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, tenants, users, work_items
 from tests.support.a_bill import close_a_month
 from tests.support.scan import places
@@ -86,6 +88,23 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     ]
     [shown] = [row["user"] for row in above.report(groupBy="user").body["rows"] if "erased" in row["user"]["email"]]
     assert shown["email"] == f"{shown['displayName']}@erased.invalid"
+
+
+def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, engine, azurite):
+    elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
+    with use(replace(app, settings=elsewhere)) as kept:
+        ada = world.tenant()
+        grace = world.member(ada, name=f"Grace{new_id()[:8]}")
+        for person in (ada, grace):
+            person.post("actions", {"type": "page.open", "page": f"/people/{grace.name.lower()}"})
+        before = {where for where, text in azurite.everything() if grace.name.lower() in text}
+        ask(grace)
+        carry_out(kept, clock)
+        shown = world.again(ada).get("actions").body["items"]
+
+    assert {name.partition(".")[2] for name in before} == {"Page"}
+    assert not [where for where, text in azurite.everything() if grace.name.lower() in text]
+    assert len(shown) == 2
 
 
 def test_a_running_timer_is_stopped_and_its_time_kept(app, world, clock, grace, engine):

@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from tests.support import marks
 from tests.support.entra import Entra
 
 
@@ -68,7 +69,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        sent = dict(headers or {})
+        sent = {**marks.HEADERS, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if key is not None:
@@ -92,6 +93,9 @@ class Person:
     name: str
     email: str
     token: str
+
+    def __post_init__(self) -> None:
+        marks.know(self.oid, self.email)
 
     def get(self, path: str, **params: str) -> Answer:
         return self.http.send("GET", path, token=self.token, params=params)
