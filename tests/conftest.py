@@ -64,7 +64,7 @@ def database_url(request, tmp_path_factory, worker_id) -> str:
 
 @pytest.fixture(scope="session")
 def engine(database_url) -> Iterator[sa.Engine]:
-    """The database of the session; in the end nothing in it is ruled out by the policy, or of somebody who is not there."""
+    """The database of the session; in the end nothing in it is ruled out, or of somebody without an account."""
     engine = make_engine(database_url)
     yield engine
     stored = never_stored(scan.everything(engine))

@@ -19,8 +19,8 @@ from shared.db.schema import erasures, privacy_requests, time_entries, time_entr
 from tests.devcloud import processes
 from tests.faults import product
 from tests.faults.ledger import broken
-from tests.support.payers import Payer, at
 from tests.support.logs import follow
+from tests.support.payers import Payer, at
 from tests.support.scan import places
 from tests.support.world import new_id
 

@@ -85,7 +85,7 @@ def test_a_tenant_under_a_legal_hold_loses_nothing(reads, ben, slug, engine):
     done = privacy(reads, "run", "--json")
 
     assert waiting.json == {"done": 0}
-    assert (after["state"], after["holdReason"]) == ("onHold", "authorityOrder")
+    assert (after["state"], after["holdReason"]) == ("onHold", "organisationHeld")
     assert lifted.code == 0
     assert done.json == {"done": 1}
     assert {"legal_hold.set", "legal_hold.lifted"} <= set(actions(engine, slug))

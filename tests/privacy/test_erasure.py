@@ -90,7 +90,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     assert shown["email"] == f"{shown['displayName']}@erased.invalid"
 
 
-def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, engine, azurite):
+def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, azurite):
     elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
     with use(replace(app, settings=elsewhere)) as kept:
         ada = world.tenant()

@@ -1,4 +1,4 @@
-"""Reads all that is logged while the tests run, here and in the processes they start, and finds what may not be there."""
+"""Reads all that the tests make the product log, here and in started processes, and finds what may not be there."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What every request of the tests carries so that it is found where it may not be, and who the people of the tests are."""
+"""What every request of the tests carries, to be found where it may not be; and who the people of the tests are."""
 
 import re
 from collections.abc import Iterable
