@@ -60,7 +60,13 @@ NEVER: Final = (
         "No column and no field of the log is for them. Every request of the tests carries one of each; a test that "
         "has one logged fails, and in the end the whole database is searched. Azure's telemetry drops them.",
         (),
-        (*_LOGGED, *tests("contract/test_infra::telemetry_forgets_where_people_are_and_what_they_use")),
+        (
+            *_LOGGED,
+            *tests(
+                "privacy/test_demo::the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_who_is_erased",
+                "contract/test_infra::telemetry_forgets_where_people_are_and_what_they_use",
+            ),
+        ),
     ),
     Sentence(
         "No tokens, no passwords.",
