@@ -148,6 +148,7 @@ class Machine(RuleBasedStateMachine):
         if done:
             with self.app.transaction() as tx:
                 found = store_requests.find_open(tx, self.tenant_id, self.rows[subject])
+            assert found is not None
             self.requests.append(Asked(str(found.public_id), subject, None))
 
     @rule(number=which)
@@ -280,7 +281,7 @@ class Machine(RuleBasedStateMachine):
 def test_requests_follow_their_model(app, world, clock, engine):
     """Every example has an organisation of its own in the same database."""
     run_state_machine_as_test(
-        lambda: Machine(app, world, clock, engine),
+        lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
             max_examples=15,
             stateful_step_count=25,
