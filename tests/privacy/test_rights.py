@@ -90,6 +90,25 @@ def test_nobody_else_is_shown_anything_and_the_person_everything(two):
     assert export(ben).status == 200
 
 
+def test_what_an_admin_has_done_to_it_is_not_shown_to_the_admin_either_and_what_is_nobodys_is(two):
+    ada, ben = two
+    entry = ben.get("entries").body["items"][0]
+    change = {"note": "by ada", "reason": "as agreed with him"}
+    corrected = ada.patch(f"entries/{entry['id']}", change, version=entry["version"])
+    settings = ada.get("tenant")
+    ada.patch("tenant", {"name": "Contoso Ltd"}, version=settings.body["version"])
+    before = export(ada).raw
+    ben.patch("privacy", {"restricted": True})
+    after, whole = export(ada).raw, export(ada, scope="tenant").raw
+
+    assert corrected.status == 200
+    assert b"as agreed with him" in before
+    assert b"as agreed with him" not in after
+    assert b"as agreed with him" not in whole
+    assert b"tenant.changed" in whole
+    assert b"as agreed with him" in export(ben).raw
+
+
 def test_an_admin_who_stopped_it_sees_their_own_time(two):
     ada, _ = two
     ada.patch("privacy", {"objected": True})
