@@ -136,6 +136,22 @@ def cold_start(
         raise typer.Exit(1)
 
 
+@app.command("privacy-docs")
+def privacy_docs() -> None:
+    """Writes the tables of docs/privacy.md anew from the code, and the schema of an export."""
+    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    from devcloud.privacydocs import page, schema  # noqa: PLC0415 - commands load only what they need
+
+    assert function_app.app  # noqa: S101 - used, by being imported
+    docs = Path("docs")
+    privacy = docs / "privacy.md"
+    privacy.write_text(page.fill(privacy.read_text(encoding="utf-8")), encoding="utf-8")
+    try:
+        schema.publish(docs)
+    except schema.Published as error:
+        _fail("privacy-docs: ", error, 1)
+
+
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
     """Loads the demo tenants."""

@@ -10,6 +10,8 @@ param budgetStart string
 
 // The privacy policy: no address, place, browser or operating system of anybody. Dropped before anything is stored
 var forgetPeople = 'source | project-away ClientIP, ClientCity, ClientStateOrProvince, ClientCountryOrRegion, ClientBrowser, ClientOS, ClientModel'
+// Nor a query: the landing page is opened with the token of a purchase in it, and a sign-in comes back with its code
+var forgetQueries = '${forgetPeople} | extend Url = tostring(split(Url, "?")[0]), Name = tostring(split(Name, "?")[0])'
 var telemetry = [
   'AppAvailabilityResults'
   'AppBrowserTimings'
@@ -78,7 +80,7 @@ resource transform 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
     dataFlows: [for table in telemetry: {
       streams: ['Microsoft-Table-${table}']
       destinations: ['workspace']
-      transformKql: forgetPeople
+      transformKql: table == 'AppRequests' ? forgetQueries : forgetPeople
     }]
   }
 }

@@ -17,7 +17,7 @@ from ops.privacy_app import find_person, opened_app, require_yes
 from ops.tenants import Name, find
 from privacy import flow_erasure, flow_export, service, service_export, service_requests, store_identity, store_requests
 from privacy import store as store_retention
-from privacy.rules import Channel
+from privacy.rules import Channel, State
 from privacy.rules_retention import RETENTION, Kept
 from privacy.schemas_export import Format
 from privacy.service_export import Subject
@@ -137,15 +137,15 @@ def _ask_again(running: App, database: Database, tenant_id: uuid.UUID, subject: 
             if subject == tenant_id:
                 if store_requests.is_erased(tx, row):
                     return "erased"
-                request, is_new = service_requests.of_tenant(tx, row, **given)
+                request, _ = service_requests.of_tenant(tx, row, **given)
             else:
                 person = store_identity.find(tx, row, subject)
                 if person is None or person.erased_at is not None:
                     return "erased"
-                request, is_new = service_requests.of_person(tx, person, **given)
+                request, _ = service_requests.of_person(tx, person, **given)
         except Conflict:
             return "refused"
-        if is_new:
+        if request.state is State.REQUESTED:  # also one that the backup had, unverified
             now, new_id = running.now(), running.new_id
             service_requests.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
     return "asked"

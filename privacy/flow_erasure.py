@@ -6,8 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from privacy import flow_tenant, service_erasure, store_requests
-from privacy.flow_person import erase
+from privacy import flow_person, flow_tenant, service_erasure, service_tenant, store_requests
 from privacy.rules import Scope
 from privacy.store_requests import Request
 from shared.app import App
@@ -40,25 +39,23 @@ def carry_out_due(app: App) -> Outcome:
 
 
 def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
-    """Carries one request out; False when it is not its time, it is on hold, or another process was quicker."""
+    """Carries one request out; False when it is not its time, it is on hold, or another process was quicker.
+
+    What is closed with the tenant held is erased: a hold that is set later comes too late, and one before is kept.
+    """
 
     def begin(tx: sa.Connection) -> Request | None:
-        return service_erasure.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
+        request = service_erasure.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
+        if request is None:
+            return None
+        close = service_tenant.close if request.scope is Scope.TENANT else service_erasure.close_account
+        return request if close(tx, request, now=app.now(), new_id=app.new_id) else None
 
     request = transact(app, tenant_id, begin)
     if request is None:
         return False
-    erased = flow_tenant.erase if request.scope is Scope.TENANT else _erase_person
-    if not erased(app, request):
-        return False
+    if request.subject_user_id is None:
+        flow_tenant.erase(app, request.tenant_id)
+    else:
+        flow_person.erase(app, request.tenant_id, request.subject_user_id)
     return transact(app, tenant_id, partial(service_erasure.finish, request=request, now=app.now(), new_id=app.new_id))
-
-
-def _erase_person(app: App, request: Request) -> bool:
-    """False when it has to wait."""
-    close = partial(service_erasure.close_account, request=request, now=app.now(), new_id=app.new_id)
-    if not transact(app, request.tenant_id, close):
-        return False
-    assert request.subject_user_id is not None  # noqa: S101 - it is of a person
-    erase(app, request.tenant_id, request.subject_user_id)
-    return True

@@ -44,6 +44,7 @@ class Hold(StrEnum):
     LEGAL_CLAIM = "legalClaim"
     LEGAL_OBLIGATION = "legalObligation"
     AUTHORITY_ORDER = "authorityOrder"
+    ORGANISATION_HELD = "organisationHeld"
     LAST_SUPER_ADMIN = "lastSuperAdmin"
     LIVE_SUBSCRIPTION = "liveSubscription"
     UNBILLED_TIME = "unbilledTime"
@@ -57,6 +58,7 @@ WHY: Final = {
     Hold.LEGAL_CLAIM: "The data is needed to establish, exercise or defend a legal claim.",
     Hold.LEGAL_OBLIGATION: "The law requires the data to be kept for now.",
     Hold.AUTHORITY_ORDER: "An authority has ordered the data to be kept.",
+    Hold.ORGANISATION_HELD: "The law requires the data of the whole organisation to be kept for now.",
     Hold.LAST_SUPER_ADMIN: "This is the last super admin. It goes on once somebody else is a super admin.",
     Hold.LIVE_SUBSCRIPTION: "The subscription is live. It goes on once it is cancelled in the Azure Marketplace.",
     Hold.UNBILLED_TIME: "The last month is not billed yet. It goes on once it is.",
@@ -66,9 +68,9 @@ OPEN: Final = (State.REQUESTED, State.VERIFIED, State.SCHEDULED, State.ON_HOLD)
 MOVES: Final = {
     State.VERIFIED: {State.REQUESTED},
     State.SCHEDULED: {State.VERIFIED, State.ON_HOLD},
-    State.ON_HOLD: {State.REQUESTED, State.VERIFIED, State.SCHEDULED},
+    State.ON_HOLD: set(OPEN),  # a legal hold may take the place of another
     State.REQUESTED: {State.ON_HOLD},  # released before anybody has checked who asked
-    State.DONE: {State.SCHEDULED},
+    State.DONE: {State.SCHEDULED, State.ON_HOLD},  # a hold that came after the account was closed came too late
     State.WITHDRAWN: set(OPEN),
 }
 

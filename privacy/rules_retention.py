@@ -79,7 +79,7 @@ RETENTION: Final = (
         ("billing_records", "billing_lines", "usage_events", "closed_months"),
         "seven years after the month was closed",
         "the law on keeping books",
-        "removed; before that a pseudonym stands on the lines of whoever is erased",
+        "names and addresses go from the lines, sums stay; before that a pseudonym stands for whoever is erased",
         Kept.BILLS,
         7 * _YEAR,
     ),

@@ -33,8 +33,9 @@ def begin(
     if request is None or store_requests.legal_hold(tx, tenant_id) is not None:
         return None
     if request.state is State.ON_HOLD and request.hold is not None and not request.hold.is_legal:
-        return service_requests.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
-    return request if request.state is State.SCHEDULED else None
+        request = service_requests.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
+    is_due = request.scheduled_for is not None and request.scheduled_for <= now
+    return request if request.state is State.SCHEDULED and is_due else None
 
 
 def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:

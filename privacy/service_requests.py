@@ -64,11 +64,7 @@ def verify(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetim
     """
     _move(tx, request, State.VERIFIED, verified=now)
     record(tx, request, Action.ERASURE_VERIFIED, actor=actor, now=now, new_id=new_id)
-    verified = again(tx, request)
-    legal = store_requests.legal_hold(tx, request.tenant_id)
-    if legal is not None:
-        return hold(tx, verified, Hold(legal), actor=audit.SERVICE, now=now, new_id=new_id)
-    return _schedule(tx, verified, now=now)
+    return _go_on(tx, again(tx, request), now=now, new_id=new_id)
 
 
 def hold(
@@ -77,11 +73,11 @@ def hold(
     """Has a request wait, for a reason that whoever asked is told.
 
     Raises:
-        Conflict: it is done, withdrawn or on hold already.
+        Conflict: it is done, withdrawn or on hold already; a legal hold takes the place of one that ends by itself.
     """
-    _move(tx, request, State.ON_HOLD, hold=reason)
-    record(tx, request, Action.ERASURE_HELD, actor=actor, now=now, new_id=new_id, reason=reason.value)
-    return again(tx, request)
+    if request.hold is not None and (request.hold.is_legal or not reason.is_legal):
+        raise _not_now(request)
+    return _wait(tx, request, reason, actor=actor, now=now, new_id=new_id)
 
 
 def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
@@ -96,14 +92,17 @@ def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.dateti
     if request.verified_at is None:
         _move(tx, request, State.REQUESTED)
         return again(tx, request)
-    return _schedule(tx, request, now=now)
+    return _go_on(tx, request, now=now, new_id=new_id)
 
 
 def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
-    """Puts a whole organisation under a legal hold: nothing of it is erased or expires."""
+    """Puts a whole organisation under a legal hold: nothing of it is erased or expires, and whoever waits is told."""
+    hold_tenant(tx, tenant_id)
     store_requests.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
     after = {"reason": reason.value}
     audit.record(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=audit.OPERATOR, at=now, row_id=new_id(), after=after)
+    for request in store_requests.scheduled(tx, tenant_id):
+        hold(tx, request, Hold.ORGANISATION_HELD, actor=audit.OPERATOR, now=now, new_id=new_id)
 
 
 def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: NewId) -> None:
@@ -112,12 +111,12 @@ def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: 
     Raises:
         Conflict: there is none.
     """
-    reason = store_requests.legal_hold(tx, tenant_id)
-    if reason is None:
+    hold_tenant(tx, tenant_id)
+    if store_requests.legal_hold(tx, tenant_id) is None:
         raise Conflict("This organisation is not held.", code="request_state")
     store_requests.set_legal_hold(tx, tenant_id, reason=None, at=None)
     audit.record(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=audit.OPERATOR, at=now, row_id=new_id())
-    for request in store_requests.held_for(tx, tenant_id, Hold(reason)):
+    for request in store_requests.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
         release(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
 
 
@@ -199,11 +198,24 @@ def _made(
     return request
 
 
-def _schedule(tx: sa.Connection, request: Request, *, now: dt.datetime) -> Request:
-    """At once for an operator, who has spoken with them; else after a pause in which it can be taken back."""
+def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> Request:
+    """At once for an operator, who has spoken with them; else after a pause in which it can be taken back.
+
+    While the organisation is under a legal hold it waits for that to end.
+    """
+    if store_requests.legal_hold(tx, request.tenant_id) is not None:
+        return _wait(tx, request, Hold.ORGANISATION_HELD, actor=audit.SERVICE, now=now, new_id=new_id)
     wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
     since = request.verified_at or now
     _move(tx, request, State.SCHEDULED, due=max(now, since + wait))
+    return again(tx, request)
+
+
+def _wait(
+    tx: sa.Connection, request: Request, reason: Hold, *, actor: Actor, now: dt.datetime, new_id: NewId
+) -> Request:
+    _move(tx, request, State.ON_HOLD, hold=reason)
+    record(tx, request, Action.ERASURE_HELD, actor=actor, now=now, new_id=new_id, reason=reason.value)
     return again(tx, request)
 
 

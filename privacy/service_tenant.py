@@ -28,10 +28,9 @@ def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewI
     return True
 
 
-def finish(tx: sa.Connection, request: Request, *, now: dt.datetime) -> None:
+def finish(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
     """Puts the organisation on the list of those who are erased."""
-    subject = store_tenant.public_id(tx, request.tenant_id)
-    store_requests.list_erased(tx, request.tenant_id, subject, now=now)
+    store_requests.list_erased(tx, tenant_id, store_tenant.public_id(tx, tenant_id), now=now)
 
 
 def _reason(tx: sa.Connection, tenant_id: int) -> Hold | None:

@@ -50,14 +50,17 @@ def _section(table: sa.Table) -> Section:
     everything = sa.select(*own, *more).select_from(source).where(in_tenant).order_by(*table.primary_key.columns)
     of_person = None
     if facts.of:
-        of_person = everything.where(sa.or_(*(table.c[name] == _USER for name in (*facts.of, *facts.by))))
-        everything = everything.where(table.c[facts.of[0]].not_in(_WHO_STOPPED_IT))
+        whose = table.c[facts.of[0]]
+        shown = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
+        by_them = [sa.and_(table.c[name] == _USER, shown) for name in facts.by]
+        of_person = everything.where(sa.or_(whose == _USER, *by_them))
+        everything = everything.where(shown)
     elif table.name == "work_items":
         name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
         of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
     elif table.name == "tenants":
-        shown = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
-        of_person = sa.select(*shown).where(in_tenant)
+        told = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
+        of_person = sa.select(*told).where(in_tenant)
     fields = tuple(column.name for column in (*own, *more))
     in_parts = {"yield_per": _AT_ONCE}
     of_person = None if of_person is None else of_person.execution_options(**in_parts)

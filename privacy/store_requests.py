@@ -46,6 +46,7 @@ _ONE_HELD: Final = locked(_ONE, privacy_requests)
 _OPEN_OF_PERSON: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.subject_user_id == bindparam("user"))
 _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.kind == Scope.TENANT.value)
 _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))
+_SCHEDULED: Final = _REQUEST.where(_requests.state == State.SCHEDULED.value)
 _ERASED_AT: Final = sa.select(tenants.c.erased_at).where(tenants.c.id == bindparam("tenant"))
 _NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("most"))
 _NEWEST_OF_ONE: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
@@ -163,6 +164,11 @@ def due(tx: sa.Connection, now: dt.datetime) -> list[tuple[int, uuid.UUID]]:
 def held_for(tx: sa.Connection, tenant_id: int, hold: Hold) -> list[Request]:
     """The requests of a tenant that wait for a reason."""
     return [_request(row) for row in tx.execute(_HELD_FOR, {"tenant": tenant_id, "reason": hold.value})]
+
+
+def scheduled(tx: sa.Connection, tenant_id: int) -> list[Request]:
+    """The requests of a tenant that would be carried out when their time comes."""
+    return [_request(row) for row in tx.execute(_SCHEDULED, {"tenant": tenant_id})]
 
 
 def is_erased(tx: sa.Connection, tenant_id: int) -> bool:

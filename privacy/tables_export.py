@@ -53,7 +53,9 @@ class ZipExport:
     def __init__(self, out: BinaryIO, about: Mapping[str, Any]) -> None:
         self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED)
         head = {"schema": SCHEMA, "version": VERSION, **about}
-        self._zip.writestr("about.json", json.dumps(head, ensure_ascii=False, indent=2))
+        # Like the other parts without the time of this machine, so that the same export is the same bytes.
+        about_file = zipfile.ZipInfo("about.json")
+        self._zip.writestr(about_file, json.dumps(head, ensure_ascii=False, indent=2), zipfile.ZIP_DEFLATED)
 
     def add(self, name: str, _about: str, fields: Iterable[str], rows: Rows) -> None:
         columns = list(fields)

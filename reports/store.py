@@ -89,6 +89,8 @@ _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
 _NOT_SHOWN: Final = sa.select(users.c.id).where(
     users.c.tenant_id == TENANT, ~shown_to(users, bindparam("viewer", type_=sa.BigInteger))
 )
+# Looked up for each piece only where there is somebody: a look into an empty set costs a tenth of a report.
+_SHOWN: Final = sa.or_(~_NOT_SHOWN.exists(), _days.user_id.not_in(_NOT_SHOWN))
 _USER: Final = sa.select(users.c.id, users.c.display_name, stopped_since(users).label("restricted_since")).where(
     users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public")
 )
@@ -110,7 +112,7 @@ def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnEleme
     in_months = _days.month_key.between(bindparam("first_month"), bindparam("last_month"))
     months = _days.month_key == bindparam("first_month") if one_month else in_months
     days = _days.work_date.between(bindparam("first"), bindparam("last"))
-    shown = [] if Filter.USER in filters else [_days.user_id.not_in(_NOT_SHOWN)]
+    shown = [] if Filter.USER in filters else [_SHOWN]
     return [_days.tenant_id == TENANT, months, days, *shown, *(_ONLY[each] for each in Filter if each in filters)]
 
 

@@ -19,6 +19,7 @@ from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.wall import enter
 from shared.errors import Unavailable
 from shared.identity import Validator
+from shared.log import get_logger
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
 
@@ -99,6 +100,7 @@ class App:
 
 def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
     """The production App; nothing is connected or fetched before it is needed."""
+    get_logger()  # before a library logs of its own accord
     validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=now)
     return App(
         settings=settings,

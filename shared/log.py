@@ -43,6 +43,8 @@ FIELDS: Final = frozenset(
         "droppedFields",
     }
 )
+# Libraries that tell at this level of each request they make, with its address and headers.
+_TALKATIVE: Final = ("azure.core", "azure.data", "azure.identity", "msal")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -68,6 +70,8 @@ def get_logger() -> structlog.stdlib.BoundLogger:
         cache_logger_on_first_use=True,
     )
     logging.getLogger("timetracker").setLevel(logging.INFO)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
     logger: structlog.stdlib.BoundLogger = structlog.get_logger("timetracker")
     return logger
 

@@ -30,7 +30,7 @@ from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.entra import Entra
-from tests.support.logs import Listener, never_stored
+from tests.support.logs import Listener, followed, leaks, never_stored
 from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
@@ -90,12 +90,13 @@ def app_database_url(database_url) -> str:
 
 @pytest.fixture(scope="session")
 def engine(database_url) -> Iterator[sa.Engine]:
-    """The database of the session; when it is over, nothing that the policy rules out was ever stored."""
+    """The database of the session; in the end nothing in it is ruled out, or of somebody without an account."""
     engine = make_engine(database_url)
     yield engine
     stored = never_stored(scan.everything(engine))
+    left = scan.of_people_without_account(engine)
     engine.dispose()
-    assert stored == set()
+    assert (stored, left) == (set(), set())
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +110,7 @@ def app_engine(app_database_url) -> Iterator[sa.Engine]:
 def azurite(database_url) -> Iterator[Azurite]:  # noqa: ARG001 - one for each, since tenants are told apart by row number
     with azurite_support.required() as running:
         yield running
+        assert never_stored(running.everything()) == set()
 
 
 @pytest.fixture(scope="session")
@@ -156,13 +158,23 @@ def host() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_personal_is_logged() -> Iterator[None]:
-    """The promise of the privacy policy, held against everything that the tests make the product log."""
-    listener, product = Listener(), logging.getLogger("timetracker")
-    product.addHandler(listener)
+def everything_logged() -> Iterator[Listener]:
+    """All that is logged at a level that is kept in Azure, by whatever library."""
+    listener, root = Listener(), logging.getLogger()
+    before = root.level
+    root.setLevel(logging.INFO)
+    root.addHandler(listener)
+    yield listener
+    root.removeHandler(listener)
+    root.setLevel(before)
+    assert leaks(followed()) == []  # what processes said that ended after the last test
+
+
+@pytest.fixture(autouse=True)
+def nothing_personal_is_logged(everything_logged) -> Iterator[None]:
+    """The promise of the privacy policy, held against everything that each test makes the product log."""
     yield
-    product.removeHandler(listener)
-    assert listener.leaks() == []
+    assert leaks([*everything_logged.taken(), *followed()]) == []
 
 
 @pytest.fixture(scope="session")

@@ -148,6 +148,22 @@ def test_telemetry_forgets_where_people_are_and_what_they_use():
     assert resource("link", "workspace")["defaultDataCollectionRuleResourceId"] == "ruleId"
 
 
+def test_telemetry_has_addresses_of_pages_without_their_query():
+    cut, flows = text("watch"), resource("watch", "transform")["dataFlows"]
+
+    assert re.search(r"""split\(Url, "\?"\)\[0\].*split\(Name, "\?"\)\[0\]""", cut)
+    assert "transformKql: table == 'AppRequests' ? forgetQueries : forgetPeople" in cut
+    assert flows
+
+
+def test_the_platform_logs_no_requests_of_its_own():
+    """Their lines have the user agent, and the address with its query."""
+    levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
+    chosen = max((name for name in levels if "Microsoft.AspNetCore.Hosting".startswith(name)), key=len)
+
+    assert levels[chosen] == "Warning"
+
+
 def test_sampling_never_drops_what_an_alert_looks_for():
     host = json.loads((ROOT / "host.json").read_text())
     kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.support.logs import follow
+
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).parent / "sample_app"
@@ -74,7 +76,7 @@ def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iter
     """A Functions host on a free port, stopped at the end whatever happened."""
     command = [sys.executable, "-m", "devcloud", "host", "--app", str(app), "--port", "0", *arguments]
     with (
-        log.open("w") as stderr,
+        follow(log).open("w") as stderr,
         subprocess.Popen(
             command, cwd=ROOT, env=environment(**changes), stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as process,

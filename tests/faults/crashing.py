@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from tests.devcloud import processes
+from tests.support.logs import follow
 from tests.support.world import Answer, Http, Person
 
 
@@ -57,7 +58,7 @@ class Crashing:
 @contextmanager
 def crashing_hosts(log: Path, settings: Mapping[str, str]) -> Iterator[Crashing]:
     with (
-        log.open("w") as stderr,
+        follow(log).open("w") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "tests.faults.crashing_host"],
             cwd=processes.ROOT,

@@ -19,6 +19,7 @@ from shared.db.schema import erasures, privacy_requests, time_entries, time_entr
 from tests.devcloud import processes
 from tests.faults import product
 from tests.faults.ledger import broken
+from tests.support.logs import follow
 from tests.support.payers import Payer, at
 from tests.support.scan import places
 from tests.support.world import new_id
@@ -48,7 +49,7 @@ class Eraser:
 @contextmanager
 def eraser(settings, log) -> Iterator[Eraser]:
     with (
-        log.open("w") as stderr,
+        follow(log).open("w") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "tests.faults.eraser"],
             cwd=processes.ROOT,

@@ -1,9 +1,11 @@
 import uuid
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from privacy import flow_erasure
+from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, tenants, users, work_items
 from tests.support.a_bill import close_a_month
 from tests.support.cutting import cutting, on_postgresql
@@ -25,12 +27,6 @@ def ask(person, **body):
 def carry_out(app, clock, days=DAYS):
     clock.tick(days=days)
     return flow_erasure.carry_out_due(app)
-
-
-def anew(world, person):
-    """The same person, with a token that is valid now."""
-    token = world.entra.token(tid=person.tid, oid=person.oid, name=person.name, email=person.email, at=world.clock())
-    return type(person)(person.http, person.tid, person.oid, person.name, person.email, token)
 
 
 @pytest.fixture
@@ -66,7 +62,7 @@ def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, g
     before = places(engine, *marks)
     asked = ask(grace)
     outcome = carry_out(app, clock)
-    [listed] = anew(world, above).get("privacy/erasure").body["items"]
+    [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
@@ -83,7 +79,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     before, log = above.report(**grouped).body, above.log()
     ask(grace)
     carry_out(app, clock)
-    above = anew(world, above)
+    above = world.again(above)
     after = above.report(**grouped).body
 
     assert after == before
@@ -95,11 +91,28 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     assert shown["email"] == f"{shown['displayName']}@erased.invalid"
 
 
+def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, azurite):
+    elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
+    with use(replace(app, settings=elsewhere)) as kept:
+        ada = world.tenant()
+        grace = world.member(ada, name=f"Grace{new_id()[:8]}")
+        for person in (ada, grace):
+            person.post("actions", {"type": "page.open", "page": f"/people/{grace.name.lower()}"})
+        before = {where for where, text in azurite.everything() if grace.name.lower() in text}
+        ask(grace)
+        carry_out(kept, clock)
+        shown = world.again(ada).get("actions").body["items"]
+
+    assert {name.partition(".")[2] for name in before} == {"Page"}
+    assert not [where for where, text in azurite.everything() if grace.name.lower() in text]
+    assert len(shown) == 2
+
+
 def test_a_running_timer_is_stopped_and_its_time_kept(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
     carry_out(app, clock)
-    entries = anew(world, above).entries()
+    entries = world.again(above).entries()
 
     assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
 
@@ -113,7 +126,7 @@ def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     again = carry_out(app, clock)
     with engine.connect() as tx:
         after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    asked = anew(world, above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
+    asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
 
     assert again.changed == 0
     assert after == before
@@ -125,7 +138,7 @@ def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
     old = me(grace)
     ask(grace)
     carry_out(app, clock)
-    grace = anew(world, grace)
+    grace = world.again(grace)
     joined = grace.post("sign-in").body
 
     assert joined["user"]["id"] != old
@@ -181,7 +194,7 @@ def test_who_became_the_last_super_admin_meanwhile_waits_and_goes_on_by_itself(a
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
     carry_out(app, clock)
-    ben = anew(world, ben)
+    ben = world.again(ben)
     waiting = ben.get("privacy/erasure").body["items"][0]
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
@@ -196,10 +209,10 @@ def test_nothing_happens_before_three_days_and_it_can_be_taken_back(app, world, 
     asked = ask(grace)
     again = ask(grace)
     early = carry_out(app, clock, days=2.9)
-    grace = anew(world, grace)
+    grace = world.again(grace)
     back = grace.delete(f"privacy/erasure/{asked.body['id']}")
     late = carry_out(app, clock)
-    twice = anew(world, grace).delete(f"privacy/erasure/{asked.body['id']}")
+    twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
 
     assert (again.status, again.body["id"]) == (200, asked.body["id"])
     assert (early.changed, late.changed) == (0, 0)
@@ -232,7 +245,7 @@ def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
     carry_out(app, clock)
-    ada = anew(world, ada)
+    ada = world.again(ada)
     with engine.connect() as tx:
         erased = tx.execute(
             sa.select(users.c.public_id)
@@ -251,7 +264,7 @@ def test_an_erasure_whose_line_is_cut_is_carried_out_in_the_same_run(app, world,
     ask(grace)
     with cutting(app.engine, engine, beginning) as met:
         carry_out(app, clock)
-    [listed] = anew(world, above).get("privacy/erasure").body["items"]
+    [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert (listed["state"], len(met)) == ("done", 1)
     assert places(engine, grace.email, grace.oid) == set()

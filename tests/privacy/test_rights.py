@@ -1,5 +1,6 @@
 import pytest
 
+from tests.support.exports import export
 from tests.support.scan import places
 from tests.support.world import WORK_ITEM
 
@@ -68,7 +69,7 @@ def test_nobody_else_is_shown_anything_and_the_person_everything(two):
         ada.report(groupBy="user"),
         ada.report(groupBy="user", format="csv"),
         ada.get("reports/week", week="2026-W48"),
-        ada.get("privacy/export", scope="tenant"),
+        export(ada, scope="tenant"),
     ]
     refused = [
         ada.get("entries", user=ben_id),
@@ -76,7 +77,7 @@ def test_nobody_else_is_shown_anything_and_the_person_everything(two):
         ada.get("actions", user=ben_id),
         ada.report(user=ben_id),
         ada.get(f"entries/{entry}"),
-        ada.get("privacy/export", user=ben_id),
+        export(ada, user=ben_id),
         ada.post("entries", {**WORK_ITEM, **_HOUR, "userId": ben_id}),
     ]
 
@@ -86,7 +87,26 @@ def test_nobody_else_is_shown_anything_and_the_person_everything(two):
     assert [user["isRestricted"] for user in ada.get("users").body["items"]] == [False, True]
     assert len(ben.entries()) == 2
     assert ben.report().body["totalMs"] == 5_400_000
-    assert ben.get("privacy/export").status == 200
+    assert export(ben).status == 200
+
+
+def test_what_an_admin_has_done_to_it_is_not_shown_to_the_admin_either_and_what_is_nobodys_is(two):
+    ada, ben = two
+    entry = ben.get("entries").body["items"][0]
+    change = {"note": "by ada", "reason": "as agreed with him"}
+    corrected = ada.patch(f"entries/{entry['id']}", change, version=entry["version"])
+    settings = ada.get("tenant")
+    ada.patch("tenant", {"name": "Contoso Ltd"}, version=settings.body["version"])
+    before = export(ada).raw
+    ben.patch("privacy", {"restricted": True})
+    after, whole = export(ada).raw, export(ada, scope="tenant").raw
+
+    assert corrected.status == 200
+    assert b"as agreed with him" in before
+    assert b"as agreed with him" not in after
+    assert b"as agreed with him" not in whole
+    assert b"tenant.changed" in whole
+    assert b"as agreed with him" in export(ben).raw
 
 
 def test_an_admin_who_stopped_it_sees_their_own_time(two):
@@ -122,7 +142,7 @@ def test_a_nominee_is_written_and_read_by_nobody(two, engine):
     ada, ben = two
     named = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "first@nominee.example"})
     again = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "second@nominee.example"})
-    everything = [ben.get("privacy"), ben.get("privacy/export"), ada.get("privacy/export", scope="tenant")]
+    everything = [ben.get("privacy"), export(ben), export(ada, scope="tenant")]
     kept = places(engine, "second@nominee.example"), places(engine, "first@nominee.example")
     removed = ben.delete("privacy/nominee"), ben.delete("privacy/nominee")
 

@@ -21,6 +21,7 @@ from shared.action_log.sql import SqlActionLog
 from shared.action_log.tables import TablesActionLog
 from shared.db.schema import tenants, users
 from shared.errors import Unavailable
+from shared.log import get_logger
 from tests.support import azurite as azurite_support
 
 
@@ -170,6 +171,16 @@ def test_a_tenant_sees_nothing_of_another(log, people, world, engine):
     assert other != tenant
     assert page(log, other) == []
     assert page(log, tenant, user_id=ada + 1_000_000) == []
+
+
+def test_nothing_is_said_of_the_calls_to_the_service(azurite, everything_logged):
+    get_logger()
+    everything_logged.taken()
+    log = TablesActionLog(azurite.connection_string)
+    log.append([action(10**9, 1)])
+    log.page(10**9, user_id=None, after=None, most=1)
+
+    assert everything_logged.taken() == []
 
 
 def test_user_1_is_found_as_a_number_not_as_a_truth(azurite):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from azure.data.tables import TableServiceClient
 
 
 FOLDER = Path(__file__).resolve().parents[1] / "azurite"
@@ -34,6 +35,13 @@ class Azurite:
     @property
     def connection_string(self) -> str:
         return connection_string(self.port)
+
+    def everything(self) -> Iterator[tuple[str, str]]:
+        """Every value of every table, as text, with the column that it stands in."""
+        with TableServiceClient.from_connection_string(self.connection_string) as service:
+            for table in service.list_tables():
+                for row in service.get_table_client(table.name).list_entities():
+                    yield from ((f"{table.name}.{name}", str(value)) for name, value in row.items())
 
     def stop(self) -> None:
         self.process.kill()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from shared.db.schema import metadata
+from shared.db.schema import metadata, users
+from tests.support import marks
 
 
 def everything(engine: sa.Engine) -> Iterator[tuple[str, str]]:
@@ -24,3 +25,10 @@ def places(engine: sa.Engine, *marks: str) -> set[str]:
     spelled = {mark.lower() for mark in marks}
     spelled |= {uuid.UUID(mark).hex for mark in marks if re.fullmatch(r"[0-9a-f-]{36}", mark)}
     return {where for where, text in everything(engine) if any(mark in text.lower() for mark in spelled)}
+
+
+def of_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
+    """The columns that name somebody who never came in, was refused, or is erased, and their object id."""
+    with engine.connect() as connection:
+        accounts = {str(oid) for oid in connection.scalars(sa.select(users.c.entra_object_id)) if oid is not None}
+    return marks.named(everything(engine), marks.without_account(accounts))

@@ -5,11 +5,12 @@ import itertools
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
 
+from tests.support import marks
 from tests.support.entra import Entra
 
 
@@ -68,7 +69,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        sent = dict(headers or {})
+        sent = {**marks.HEADERS, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if key is not None:
@@ -92,6 +93,9 @@ class Person:
     name: str
     email: str
     token: str
+
+    def __post_init__(self) -> None:
+        marks.know(self.oid, self.email)
 
     def get(self, path: str, **params: str) -> Answer:
         return self.http.send("GET", path, token=self.token, params=params)
@@ -159,6 +163,11 @@ class World:
         email = claims.pop("email", f"{name.replace(' ', '.').lower()}.{oid[:4]}@contoso.example")
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
+
+    def again(self, person: Person) -> Person:
+        """The same person, with a token that is valid now."""
+        who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
+        return replace(person, token=self.entra.token(**who, at=self.clock()))
 
     def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
         """A new tenant on its trial; the super admin."""

@@ -1,0 +1,110 @@
+"""The JSON Schema of an export (2020-12), from the columns that an export reads.
+
+A version that was published never changes: what differs is a new version, in a file of its own beside it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from privacy.rules import Scope
+from privacy.store_export import SECTIONS
+from privacy.tables_export import SCHEMA, VERSION
+from shared.db.types import Day, Hours, Money, UtcDateTime
+
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_INSTANT: Final = {"type": "string", "format": "date-time"}
+_DECIMAL: Final = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
+_WRITTEN: Final[dict[type, dict[str, Any]]] = {
+    UtcDateTime: _INSTANT,
+    Day: {"type": "string", "format": "date"},
+    Money: _DECIMAL,
+    Hours: _DECIMAL,
+    sa.Boolean: {"type": "boolean"},
+    sa.Integer: {"type": "integer"},
+    sa.Uuid: {"type": "string", "format": "uuid"},
+    sa.JSON: {"type": "object"},
+    sa.String: {"type": "string"},
+}
+
+
+class Published(Exception):
+    """The version is out already, with another content."""
+
+
+def path_of(folder: Path) -> Path:
+    return folder / f"export-{VERSION}.schema.json"
+
+
+def publish(folder: Path) -> None:
+    """Writes the schema of the current version.
+
+    Raises:
+        Published: it is there and says something else; whoever reads exports relies on it.
+    """
+    path, text = path_of(folder), render()
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise Published(f"{path} is published and would change: raise VERSION in privacy/tables_export.py")
+    path.write_text(text, encoding="utf-8")
+
+
+def render() -> str:
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def document() -> dict[str, Any]:
+    """The schema of the JSON document. A zip has the same fields as the columns of its files, as text."""
+    sections = {name: _section(name) for name in SECTIONS}
+    return {
+        "$schema": _DIALECT,
+        "$id": f"{SCHEMA}:{VERSION}",
+        "title": "Everything that TimeTracker holds about a person, or about an organisation",
+        **_object(
+            {
+                "schema": {"const": SCHEMA},
+                "version": {"const": VERSION},
+                "generatedAt": _INSTANT,
+                "scope": {"enum": [scope.value for scope in Scope]},
+                "notice": {"type": "object"},
+                "sections": {"type": "object", "properties": sections, "additionalProperties": False},
+            }
+        ),
+    }
+
+
+def _section(name: str) -> dict[str, Any]:
+    section = SECTIONS[name]
+    columns = {column.name: column for column in section.of_tenant.selected_columns}
+    fields = {field: _value(column) for field, column in columns.items()}
+    rows = {"type": "array", "items": _row(fields)}
+    listed = {"type": "array", "items": {"enum": list(fields)}, "uniqueItems": True}
+    return {"description": section.about, **_object({"about": {"type": "string"}, "fields": listed, "rows": rows})}
+
+
+def _row(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is empty is left out of a row, so no field is required."""
+    return {"type": "object", "properties": fields, "additionalProperties": False}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _value(column: sa.ColumnElement[Any]) -> dict[str, Any]:
+    """As `store_export.plain` writes it.
+
+    Raises:
+        TypeError: nothing says how values of this type are written.
+    """
+    for kind, schema in _WRITTEN.items():
+        if isinstance(column.type, kind):
+            return schema
+    raise TypeError(f"{column.name} is a {type(column.type).__name__}")

@@ -1,0 +1,52 @@
+"""The schema of an export is published, and what was published stays."""
+
+import hashlib
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from devcloud.privacydocs import schema
+from privacy.store_export import SECTIONS
+from privacy.tables_export import VERSION
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+# Whoever reads exports relies on a version that is out: a new column is a new version, with a line of its own here.
+PUBLISHED = {1: "db623e0c90d9a10f748b9a8c5b59082e706a21d31ad8cb11503674c6788cd82d"}
+
+
+def test_the_published_schema_is_that_of_the_code():
+    assert schema.path_of(DOCS).read_text() == schema.render()
+
+
+@pytest.mark.parametrize("version", PUBLISHED)
+def test_what_was_published_is_as_it_was(version):
+    published = (DOCS / f"export-{version}.schema.json").read_bytes()
+
+    assert hashlib.sha256(published).hexdigest() == PUBLISHED[version]
+
+
+def test_the_current_version_is_published():
+    assert max(PUBLISHED) == VERSION
+
+
+def test_another_content_is_not_written_over_a_published_version(tmp_path, monkeypatch):
+    schema.publish(tmp_path)
+    before = schema.path_of(tmp_path).read_text()
+    monkeypatch.setitem(SECTIONS, "more", SECTIONS["account"])
+    with pytest.raises(schema.Published, match="raise VERSION"):
+        schema.publish(tmp_path)
+
+    assert schema.path_of(tmp_path).read_text() == before
+
+
+def test_the_schema_is_a_schema_and_lists_every_field_of_every_section():
+    document = schema.document()
+    sections = document["properties"]["sections"]["properties"]
+    fields = {name: each["properties"]["rows"]["items"]["properties"] for name, each in sections.items()}
+
+    jsonschema_rs.meta.validate(document)
+    assert {name: set(found) for name, found in fields.items()} == {
+        name: set(section.fields) for name, section in SECTIONS.items()
+    }

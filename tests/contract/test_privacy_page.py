@@ -1,0 +1,53 @@
+"""docs/privacy.md says what the code does, and each sentence of the policy has its calls and its tests."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import function_app
+from devcloud.privacydocs.page import PARTS, fill
+from devcloud.privacydocs.policy import sentences
+from shared.http.operation import OPERATIONS
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SENTENCES = list(sentences())
+assert function_app.app, "indexing the app is what registers the operations"
+
+
+@cache
+def names_in(path: str) -> set[str]:
+    tree = ast.parse((ROOT / "tests" / path).read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def test_the_page_on_privacy_is_the_code():
+    page = (ROOT / "docs/privacy.md").read_text()
+
+    assert fill(page) == page
+    assert all(f"<!-- made: {name} -->" in page for name in PARTS)
+
+
+def test_a_part_that_was_changed_by_hand_is_made_anew():
+    page = (ROOT / "docs/privacy.md").read_text()
+
+    assert fill(page.replace("seven years after", "eight years after")) == page
+
+
+@pytest.mark.parametrize("sentence", SENTENCES, ids=lambda sentence: sentence.says)
+def test_a_sentence_of_the_policy_names_calls_and_tests_that_are_there(sentence):
+    missing = {
+        name for path, _, name in (test.partition("::") for test in sentence.tests) if name not in names_in(path)
+    }
+
+    assert sentence.tests
+    assert missing == set()
+    assert set(sentence.calls) <= set(OPERATIONS)
+
+
+def test_every_call_about_privacy_is_in_a_sentence():
+    named = {name for sentence in SENTENCES for name in sentence.calls}
+
+    assert {name for name, operation in OPERATIONS.items() if operation.tag == "privacy"} <= named

@@ -1,0 +1,99 @@
+"""The whole local cloud with its demo, used by a browser that says who it is: what it logs and keeps."""
+
+import subprocess
+import sys
+
+import pytest
+
+from shared.db.engine import make_engine
+from tests.devcloud import processes
+from tests.support.logs import leaks, never_stored
+from tests.support.scan import everything, places
+from tests.support.world import WORK_ITEM, Http
+
+
+BEN = ("ben@contoso.example", "Ben Okafor")
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory) -> tuple[str, list[str]]:
+    """A demo that was used: the URL of its database, and what the product logged."""
+    folder = tmp_path_factory.mktemp("demo")
+    port, log = processes.free_ports(), folder / "log"
+    command = [sys.executable, "-m", "devcloud", "run", "--port", str(port), "--data", str(folder / "data")]
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            command, cwd=processes.ROOT, env=processes.environment(), stdout=said, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        try:
+            processes.wait_for(lambda: "Ready." in log.read_text() or process.poll() is not None, seconds=90)
+            assert process.poll() is None, log.read_text()
+            use(Http(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port + 1}")
+        finally:
+            process.terminate()
+            process.wait(30)
+    url = f"sqlite:///{folder}/data/timetracker.db"
+    return url, [line for line in log.read_text().splitlines() if line.startswith("host |")]
+
+
+def use(http, authority):
+    """A little of everything, also what is refused."""
+    people = [token(name, authority) for name in ("ada", "ben")]
+    calls = [
+        ("POST", "sign-in", None),
+        ("POST", "timers/start", {**WORK_ITEM, "note": "seen by nobody"}),
+        ("POST", "timers/stop", None),
+        ("POST", "timers/stop", None),
+        ("POST", "actions", {"type": "page.open", "page": "/reports"}),
+        ("GET", "reports/month?month=2026-11", None),
+        ("GET", "privacy/export", None),
+        ("GET", "users/nobody", None),
+    ]
+    for who in people:
+        for method, path, body in calls:
+            assert http.send(method, path, body, token=who).status < 500
+    assert http.send("GET", "me", token="eyJ.not.one").status == 401
+    landing = http.send("GET", "marketplace/landing?token=of-a-purchase")
+    assert landing.status < 500
+    http.session.close()
+
+
+def token(name, authority):
+    done = processes.devcloud("token", name, "--authority", authority)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def ops(url, *arguments):
+    command = [sys.executable, "-m", "ops", "privacy", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=processes.ROOT,
+        env=processes.environment(DATABASE_URL=url),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_who_is_erased(used):
+    url, lines = used
+    engine = make_engine(url)
+    kept = never_stored(everything(engine))
+    before = places(engine, *BEN)
+    [slug] = [text for where, text in everything(engine) if where == "tenants.slug"]
+    ops(url, "erase", slug, "--user", BEN[0], "--verified", "--yes")
+    done = ops(url, "run")
+    after = places(engine, *BEN)
+    engine.dispose()
+
+    assert any('"event": "token_refused"' in line for line in lines)
+    assert leaks(lines) == []
+    assert kept == set()
+    assert {"users.email", "users.display_name"} <= before
+    assert "1 carried out" in done.stderr
+    assert after == set()

@@ -1,0 +1,93 @@
+"""Sentences of the policy that no other test holds."""
+
+import ast
+import datetime as dt
+import uuid
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from billing.jobs_trials import end_all_trials
+from privacy import flow_erasure
+from shared.db.schema import tenants
+from shared.marketplace.model_usage import Usage
+from tests.support.exports import export
+from tests.support.scan import places
+from tests.support.world import new_id
+
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYED = ("shared", "timers", "reports", "tenants", "billing", "webhooks", "privacy")
+NETWORK = {
+    "requests",
+    "urllib3",
+    "httpx",
+    "aiohttp",
+    "socket",
+    "http.client",
+    "urllib.request",
+    "smtplib",
+    "azure.data",
+}
+# Who is sent something, and by which module.
+SENDERS = {
+    "shared/signing_keys.py": "Entra's keys",
+    "shared/sign_in/client.py": "Entra, for those who sign in to the landing page",
+    "shared/marketplace/tokens.py": "Entra, for the app's own token",
+    "shared/marketplace/client.py": "the Marketplace",
+    "shared/marketplace/http.py": "the Marketplace",
+    "shared/azure_devops_http.py": "Azure DevOps, with the caller's own token",
+    "shared/action_log/tables.py": "the action log in Table Storage",
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def sends(path):
+    return any(name == each or name.startswith(f"{each}.") for name in imports(path) for each in NETWORK)
+
+
+def test_nothing_is_sent_to_anybody_but_the_services_that_are_named():
+    modules = [path for top in DEPLOYED for path in (ROOT / top).rglob("*.py")]
+    needed = (ROOT / "requirements.txt").read_text().lower()
+
+    assert {str(path.relative_to(ROOT)) for path in modules if sends(path)} == set(SENDERS)
+    assert not [name for name in ("opencensus", "sentry", "segment", "applicationinsights") if name in needed]
+
+
+def test_the_meter_is_told_numbers_and_nobody():
+    told = Usage(uuid.UUID(new_id()), "users", 3, "paid", dt.datetime(2026, 11, 1, tzinfo=dt.UTC)).document()
+
+    assert set(told) == {"resourceId", "dimension", "quantity", "effectiveStartTime", "planId"}
+
+
+def test_an_export_says_whom_to_complain_to_and_that_nothing_is_decided_by_itself(world):
+    notice = export(world.tenant()).body["notice"]
+
+    assert notice["automatedDecisions"] == "none"
+    assert any(right.startswith("a complaint to the authority") for right in notice["rights"])
+    assert {"purposes", "recipients", "source", "retention", "sale", "never"} <= set(notice)
+
+
+def test_a_trial_that_is_over_keeps_everything_until_it_is_asked_to_go(app, world, clock, engine):
+    ada = world.tenant()
+    ada.enter(note="from the trial")
+    clock.tick(days=31)
+    end_all_trials(app)
+    with engine.connect() as tx:
+        slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
+    ada = world.again(ada)
+    kept = [entry["note"] for entry in ada.entries()]
+    asked = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug})
+    clock.tick(days=3)
+    flow_erasure.carry_out_due(app)
+
+    assert kept == ["from the trial"]
+    assert asked.status == 201
+    assert places(engine, ada.email, ada.oid, "from the trial") == set()

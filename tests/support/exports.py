@@ -1,0 +1,34 @@
+"""Takes exports out, each held against the schema that is published."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from privacy.tables_export import VERSION
+from tests.support.world import Answer, Person
+
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / f"export-{VERSION}.schema.json"
+
+
+@cache
+def _validator() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(json.loads(SCHEMA.read_text()), validate_formats=True)
+
+
+def checked(document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The document, which is as the schema says."""
+    wrong = [f"{each.instance_path}: {each.message}" for each in _validator().iter_errors(document)]
+    assert wrong == []
+    return document
+
+
+def export(person: Person, **params: str) -> Answer:
+    """What the person is answered who asks for an export."""
+    answer = person.get("privacy/export", **params)
+    if answer.status == 200 and params.get("format", "json") == "json":
+        checked(answer.body)
+    return answer

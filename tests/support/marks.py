@@ -1,0 +1,39 @@
+"""What every request of the tests carries, to be found where it may not be; and who the people of the tests are."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+
+AGENT: Final = "MarkedAgent/7.1"
+ADDRESS: Final = "203.0.113.77"  # of RFC 5737, so nobody's
+PLACE: Final = "Marked-upon-Avon"
+# As a browser and Azure's front end send them.
+HEADERS: Final = {
+    "User-Agent": AGENT,
+    "X-Forwarded-For": f"{ADDRESS}:50123",
+    "X-Azure-ClientIP": ADDRESS,
+    "X-Azure-SocketIP": ADDRESS,
+    "CLIENT-IP": f"{ADDRESS}:50123",
+    "X-Client-City": PLACE,
+}
+_WHO: Final = re.compile(r"[\w.+-]+@[\w.-]+\w|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_people: dict[str, tuple[str, ...]] = {}
+
+
+def know(oid: str, *identifiers: str) -> None:
+    """Remembers somebody with a token, and by what they are known."""
+    _people[oid] = tuple(each.lower() for each in (oid, *identifiers))
+
+
+def without_account(accounts: Iterable[str]) -> dict[str, str]:
+    """What identifies those who have no account: never signed in, refused, or erased since; and whom."""
+    gone = _people.keys() - set(accounts)
+    return {identifier: oid for oid in gone for identifier in _people[oid]}
+
+
+def named(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
+    """The columns that name one of these people, and who it is."""
+    return {
+        (where, whom[found.lower()]) for where, text in values for found in _WHO.findall(text) if found.lower() in whom
+    }

@@ -1,0 +1,91 @@
+"""What watches over logs and tables finds what it looks for: a scan that finds nothing must be one that could."""
+
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests.support import marks
+from tests.support.logs import Followed, Listener, leaks, never_stored
+from tests.support.world import Http
+
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI"
+STORED = {
+    TOKEN: "a token",
+    f'["{marks.ADDRESS}:50123"]': "an IPv4 address",
+    "2001:db8:0:0:0:0:0:77": "an IPv6 address",
+    f"client {marks.AGENT.lower()}": "a user agent",
+    f'{{"city": "{marks.PLACE}"}}': "a place",
+}
+LOGGED = STORED | {
+    "user_email=ada@contoso.example": "an e-mail address",
+    "for Ada Lovelace": "a name of somebody",
+    "GET /api/marketplace/landing?token=abc": "a purchase token",
+    "(sqlite3.IntegrityError) [parameters: ('x',)]": "parameters of a statement",
+}
+
+
+@pytest.mark.parametrize(("text", "what"), LOGGED.items())
+def test_every_mark_is_found_wherever_it_stands(text, what, everything_logged, tmp_path):
+    logging.getLogger("some.library").info("it said %s", text)
+    here = leaks(everything_logged.taken())
+    (tmp_path / "log").write_text(f"fine\n{text}\nnot yet whole {text}")
+    there = leaks(Followed(tmp_path / "log").taken())
+
+    assert [line.partition(":")[0] for line in here] == [what]
+    assert [line.partition(":")[0] for line in there] == [what]
+
+
+@pytest.mark.parametrize(("text", "what"), STORED.items())
+def test_what_is_never_stored_is_found_in_a_column(text, what):
+    assert never_stored([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
+
+
+def test_each_line_of_a_process_is_read_once(tmp_path):
+    followed = Followed(tmp_path / "log")
+    before = followed.taken()
+    (tmp_path / "log").write_text("one\ntw")
+    first = followed.taken()
+    with (tmp_path / "log").open("a") as file:
+        file.write("o\n")
+
+    assert (before, first, followed.taken(), followed.taken()) == ([], ["one"], ["two"], [])
+
+
+def test_what_stand_ins_log_is_not_the_products():
+    listener = Listener()
+    for name in ("devcloud.entra", "timetracker"):
+        listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
+
+    assert listener.lines == ["timetracker"]
+
+
+def test_somebody_without_an_account_is_found_by_address_and_id(world):
+    gone, stays = world.person(), world.person()
+    whom = marks.without_account([stays.oid])
+    found = marks.named(
+        [("a", f"asked {gone.email.upper()}, then left"), ("b", f'{{"by": "{gone.oid}"}}'), ("c", stays.email)], whom
+    )
+
+    assert found == {("a", gone.oid), ("b", gone.oid)}
+
+
+def test_every_request_of_the_tests_carries_the_marks():
+    came: list[dict[str, str]] = []
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            came.append(dict(self.headers))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.handle_request).start()
+        Http(f"http://127.0.0.1:{server.server_port}").send("GET", "me")
+
+    assert marks.HEADERS.items() <= came[0].items()
