@@ -8,7 +8,7 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -37,7 +37,7 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
         description="Sends the browser to sign in. For people; Microsoft opens it after a purchase, and for Manage "
         "account.",
         query=Arrival,
-        answers={302: Answer("To the sign-in")},
+        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",)},
         for_browser=True,
     ),
@@ -59,7 +59,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
         tag=_TAG,
         summary="Come back from the sign-in",
         query=Return,
-        answers={303: Answer("To the page of the purchase")},
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
         problems={
             400: ("unknown_purchase",),
             403: ("not_signed_in", "personal_account", "purchase_of_another"),
@@ -111,7 +111,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
         summary="Confirm a purchase",
         description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once.",
         body=Confirmation,
-        answers={303: Answer("To the page of the purchase"), 400: _PAGE},
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems={
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
