@@ -46,7 +46,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
     browser = _browser(call) or rules_visits.new_browser()
     address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call))
-    cookie = rules_visits.cookie_of(browser, is_secure=urlsplit(call.request.url).scheme == "https")
+    cookie = rules_visits.cookie_of(browser, is_secure=call.request.url.startswith("https:"))
     return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
 
 
@@ -73,7 +73,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     try:
         visit = flow_arrival.come_back(call.app, query.state, _browser(call), query.code, _redirect_uri(call))
     except NotFinished as failure:
-        retry = f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
+        retry = failure.retry_token and f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
         return refusal(failure.error, operation=call.operation.id, request_id=call.request_id, retry=retry)
     return _to_page(str(visit))
 
@@ -138,8 +138,15 @@ def _browser(call: Call) -> str | None:
 
 
 def _redirect_uri(call: Call) -> str:
-    """Ours, by the name it was called by: Entra sends codes only to addresses that are registered."""
-    parts = urlsplit(call.request.url)
+    """Ours, by the name it was called by: Entra sends codes only to addresses that are registered.
+
+    Raises:
+        InvalidRequest: the name, a header of the caller's, makes no address.
+    """
+    try:
+        parts = urlsplit(call.request.url)
+    except ValueError:
+        raise refusals.unknown_purchase() from None
     return f"{parts.scheme}://{parts.netloc}{_LANDING}/signed-in"
 
 
