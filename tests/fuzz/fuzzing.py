@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import requests
 import schemathesis
@@ -16,6 +16,9 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from shared.http.openapi import problem_codes
 from shared.http.operation import OPERATIONS
+
+
+Case: TypeAlias = schemathesis.Case[Any]
 
 
 @dataclass(frozen=True)
@@ -139,12 +142,12 @@ def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
     return findings
 
 
-def filter_case(_context: Any, case: schemathesis.Case) -> bool:  # noqa: ANN401 - as schemathesis calls it
+def filter_case(_context: Any, case: Case) -> bool:  # noqa: ANN401 - as schemathesis calls it
     """Leaves out headers that are no text: the platform refuses them with an empty 400, before our code runs."""
     return all(str(value).isascii() and str(value).isprintable() for value in (case.headers or {}).values())
 
 
-def filter_failure(_context: Any, failure: Failure, case: schemathesis.Case, response: schemathesis.Response) -> bool:  # noqa: ANN401
+def filter_failure(_context: Any, failure: Failure, case: Case, response: schemathesis.Response) -> bool:  # noqa: ANN401
     """Leaves out refusals of what is sound by its fields, where the words are among those that are argued above."""
     if not isinstance(failure, RejectedPositiveData):
         return True
@@ -157,7 +160,7 @@ def filter_failure(_context: Any, failure: Failure, case: schemathesis.Case, res
     return not said or not all(detail.startswith(MEANING) for detail in said)
 
 
-def after_call(_context: Any, case: schemathesis.Case, response: schemathesis.Response) -> None:  # noqa: ANN401
+def after_call(_context: Any, case: Case, response: schemathesis.Response) -> None:  # noqa: ANN401
     """Lets the processing of the caller's data go on, since all that tracks time is refused to them otherwise."""
     if case.operation.definition.raw["operationId"] == "change_rights" and response.status_code == HTTPStatus.OK:
         everything = {"restricted": False, "objected": False, "consentWithdrawn": False}
@@ -167,7 +170,7 @@ def after_call(_context: Any, case: schemathesis.Case, response: schemathesis.Re
 
 
 @schemathesis.check
-def documented_code(_context: CheckContext, response: schemathesis.Response, case: schemathesis.Case) -> None:
+def documented_code(_context: CheckContext, response: schemathesis.Response, case: Case) -> None:
     """A refusal's code is one that the contract lists under its status: clients branch on it."""
     content_type = response.headers.get("content-type", [""])[0]
     if not content_type.startswith("application/problem+json") or response.status_code == 405:
@@ -178,6 +181,6 @@ def documented_code(_context: CheckContext, response: schemathesis.Response, cas
 
 
 @schemathesis.check
-def kept_nowhere(_context: CheckContext, response: schemathesis.Response, _case: schemathesis.Case) -> None:
+def kept_nowhere(_context: CheckContext, response: schemathesis.Response, _case: Case) -> None:
     assert response.headers["cache-control"] == ["no-store"]
     assert response.headers["x-content-type-options"] == ["nosniff"]

@@ -26,7 +26,7 @@ REACHED = {
 }
 pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True),
-    pytest.mark.timeout(3600 if LONG else 120),
+    pytest.mark.timeout(3600 if LONG else 300),
 ]
 
 

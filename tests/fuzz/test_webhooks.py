@@ -44,7 +44,8 @@ def bought(app, marketplace, world) -> Purchase:
 @pytest.fixture
 def suspension(bought) -> str:
     """An operation that Microsoft has, and that nobody has told yet."""
-    return bought.order("suspend")
+    operation: str = bought.order("suspend")
+    return operation
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Each state that a purchase can be in has its page, whoever opens it again and however often."""
 
+from functools import partial
+
 import pytest
 
 from shared.db.schema import subscription_events, subscriptions, tenants
@@ -67,6 +69,10 @@ def test_an_ended_purchase_says_why_nothing_happens(marketplace, browser, firm, 
     assert "buy TimeTracker again" in page.text
 
 
+def has_status(marketplace, subscription, status):
+    return marketplace.status(subscription) == status
+
+
 def lose_events(marketplace):
     """From now on nobody tells the product what happens."""
     marketplace.order("shapes", held=True)
@@ -93,7 +99,7 @@ def test_a_page_says_what_the_product_does_when_events_are_lost(marketplace, bro
     lose_events(marketplace)
     for order, status, heading in steps:
         marketplace.order(order, subscription=paid)
-        until(lambda status=status: marketplace.status(paid) == status)
+        until(partial(has_status, marketplace, paid, status))
         page = again(marketplace, browser, paid, firm.buyer)
 
         assert page.heading == heading
