@@ -27,7 +27,7 @@ WATCHED = (
 )
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=8,
 )
