@@ -101,7 +101,9 @@ def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_ha
 
     answer = unchanged(json.dumps(body).encode(), true_token(bought))
 
-    assert answer.status == 200 or answer.code in {"marketplace_event_unreadable", "seats_in_use"}, answer.raw
+    # Taken, or to be sent again: a refusal would reject a change that somebody paid for.
+    again = {"marketplace_event_unreadable", "marketplace_unavailable"}
+    assert answer.status == 200 or (answer.status == 503 and answer.code in again), answer.raw
 
 
 @MANY
