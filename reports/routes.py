@@ -31,7 +31,7 @@ blueprint = func.Blueprint()
 _TAG: Final = "reports"
 _MEDIA: Final = {"json": JSON, "csv": CSV, "xlsx": XLSX}
 _EVERY: Final = (JSON, CSV, XLSX)
-_PROBLEMS: Final = {400: ("report_too_large",), 404: ("not_found",)}
+_PROBLEMS: Final = {400: ("report_too_large",), 403: ("processing_restricted",), 404: ("not_found",)}
 _ABOUT: Final = (
     "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
     "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "

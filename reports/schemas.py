@@ -31,13 +31,17 @@ _WORDS: Final = "project|user|workItem|day"
 MonthText = Annotated[
     Span,
     _parsed(Span.month, "a month like 2026-11"),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
+    WithJsonSchema({"type": "string", "pattern": "^2[0-9]{3}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
 ]
 WeekText = Annotated[
     Span,
     _parsed(Span.week, "a week of a year that has it, like 2026-W48"),
     WithJsonSchema(
-        {"type": "string", "pattern": "^[0-9]{4}-W[0-5][0-9]$", "description": "a week of ISO 8601, like 2026-W48"}
+        {
+            "type": "string",
+            "pattern": "^2[0-9]{3}-W(0[1-9]|[1-4][0-9]|5[0-3])$",
+            "description": "a week of ISO 8601, like 2026-W48",
+        }
     ),
 ]
 DateText = Annotated[

@@ -15,10 +15,13 @@ _IN_MEMORY: Final = 2**20
 
 
 def safe(cell: str | float) -> str:
-    """The cell as text; text that a spreadsheet would take for a formula is marked as text by an apostrophe."""
+    """The cell as text; text that a spreadsheet would take for a formula is marked as text by an apostrophe.
+
+    So is text that looks marked already: whoever takes one apostrophe off gets back what it was.
+    """
     if not isinstance(cell, str):
         return str(cell)
-    return f"'{cell}" if cell.startswith(_TRIGGERS) else cell
+    return f"'{cell}" if cell.lstrip("'").startswith(_TRIGGERS) else cell
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> bytes:

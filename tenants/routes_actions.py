@@ -59,7 +59,7 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         summary="What people did in the product, newest first",
         query=ActionQuery,
         answers={200: Answer("A page of the log", ActionPage)},
-        problems={404: ("not_found",)},
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:

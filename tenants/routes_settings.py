@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.etag import etag, version_wanted
-from shared.http.operation import Answer, Operation
+from shared.http.etag import etag
+from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.tenancy import service_settings, store_settings
@@ -34,7 +34,7 @@ _TAG: Final = "organisation"
         tag=_TAG,
         summary="Your organisation's settings",
         description="Admins see the settings, super admins also what was bought.",
-        answers={200: Answer("The settings; ETag is their version", TenantDetail)},
+        answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
     ),
 )
 def get_tenant(call: Call) -> Reply:
@@ -53,17 +53,13 @@ def get_tenant(call: Call) -> Reply:
         description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
         "are there keep their days.",
         body=ChangeTenant,
-        answers={200: Answer("The settings as changed", TenantDetail)},
-        problems={
-            400: ("invalid_if_match",),
-            409: ("slug_taken",),
-            412: ("precondition_failed",),
-            428: ("if_match_required",),
-        },
+        if_match=IfMatch.REQUIRED,
+        answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
+        problems={409: ("slug_taken",)},
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
-    version = version_wanted(call.request, required=True)
+    version = call.version_wanted
     with call.transaction() as tx:
         changed = service_settings.change(
             tx, call.caller, body.to_columns(), version=version, now=call.now, new_id=call.app.new_id

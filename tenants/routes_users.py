@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.etag import etag, version_wanted
-from shared.http.operation import Answer, Operation
+from shared.http.etag import etag
+from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
@@ -99,7 +99,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
         path="users/{id}",
         tag=_TAG,
         summary="One person",
-        answers={200: Answer("The person", UserDetail)},
+        answers={200: Answer("The person", UserDetail, headers=(ETAG,))},
         problems={404: ("not_found",)},
     ),
 )
@@ -123,17 +123,17 @@ def get_user(call: Call) -> Reply:
         description="Roles are given by super admins, none above their own, and never so that no super admin is left. "
         "With If-Match the change is made to that version only.",
         body=ChangeUser,
-        answers={200: Answer("The person as changed", UserDetail)},
+        if_match=IfMatch.OPTIONAL,
+        answers={200: Answer("The person as changed", UserDetail, headers=(ETAG,))},
         problems={
             403: ("role_required",),
             404: ("not_found",),
             409: ("last_super_admin",),
-            412: ("precondition_failed",),
         },
     ),
 )
 def change_user(call: Call, body: ChangeUser) -> Reply:
-    version = version_wanted(call.request)
+    version = call.version_wanted
     with call.transaction() as tx:
         account = service_users.change(
             tx, call.caller, _wanted(call), body.to_change(), version=version, now=call.now, new_id=call.app.new_id
@@ -153,7 +153,7 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
         description="Their running timer stops at this instant, their seat is free, their history stays. Their next "
         "call is refused.",
         body=NoFields,
-        answers={200: Answer("The person, deactivated", UserDetail)},
+        answers={200: Answer("The person, deactivated", UserDetail, headers=(ETAG,))},
         problems={403: ("role_required",), 404: ("not_found",), 409: ("last_super_admin",)},
     ),
 )
@@ -173,7 +173,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
         summary="Open a person's account again",
         holds_tenant=True,
         body=NoFields,
-        answers={200: Answer("The person, active", UserDetail)},
+        answers={200: Answer("The person, active", UserDetail, headers=(ETAG,))},
         problems={
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
             403: ("role_required", "seat_limit_reached", "trial_user_limit_reached"),

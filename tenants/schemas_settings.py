@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.http.wire import Instant, WireModel, text
+from shared.http.wire import Instant, WireModel, in_json_schema, text
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings
 from shared.tracking.schemas import Organization
@@ -23,6 +23,13 @@ def _slug(value: str) -> str:
     if not _SLUG.match(value):
         raise ValueError("must be small letters, digits and hyphens inside, up to 64")
     return value
+
+
+Slug = Annotated[
+    str,
+    AfterValidator(_slug),
+    Field(max_length=64, examples=["contoso"], json_schema_extra={"pattern": in_json_schema(_SLUG)}),
+]
 
 
 class PlanDetail(WireModel):
@@ -71,7 +78,7 @@ def _plan(settings: TenantSettings) -> PlanDetail:
 
 class ChangeTenant(WireModel):
     name: text(200) | None = None  # type: ignore[valid-type]
-    slug: Annotated[str, AfterValidator(_slug), Field(max_length=64, examples=["contoso"])] | None = None
+    slug: Slug | None = None
     time_zone: TimeZone | None = None
     azure_dev_ops_organization: Organization | None = None
     admin_email: Address | None = None

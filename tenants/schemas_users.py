@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.http.wire import Instant, Problem, WireModel, text
+from shared.http.wire import Instant, Problem, WireModel, in_json_schema, text
 from shared.tenancy.model import AuthProvider, Role
 from tenants.schemas import User
 from tenants.service_adding import Added, NewPerson
@@ -14,7 +14,8 @@ from tenants.store_users import Account
 
 
 MOST_AT_ONCE: Final = 200
-_ADDRESS: Final = re.compile(r"\A[^\s@<>,;]{1,64}@[^\s@<>,;]+\.[^\s@<>,;.]+\Z")
+_PART: Final = r"[^\s\x00-\x20\x7f-\x9f@<>,;]"
+_ADDRESS: Final = re.compile(rf"\A{_PART}{{1,64}}@{_PART}+\.{_PART}+(?<!\.)\Z")
 
 
 def _address(value: str) -> str:
@@ -23,7 +24,11 @@ def _address(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address), Field(max_length=320, examples=["ben@contoso.example"])]
+Address = Annotated[
+    str,
+    AfterValidator(_address),
+    Field(max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": in_json_schema(_ADDRESS)}),
+]
 
 
 class UserDetail(User):

@@ -51,6 +51,7 @@ _START_SECONDS: Final = 3.0  # a click should not feel slower because somebody e
         problems={
             400: ("wrong_organization", "too_long_ago", "in_the_future"),
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
+            403: ("processing_restricted",),
             409: ("timer_already_running", "timer_already_ended", "timer_id_taken", "inside_another_entry"),
         },
     ),

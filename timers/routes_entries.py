@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.etag import etag, version_wanted
-from shared.http.operation import Answer, Operation
+from shared.http.etag import etag
+from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import public_id, require_page
 from shared.http.reply import Reply
 from shared.tracking import model
@@ -40,7 +40,7 @@ _TAG: Final = "entries"
         "`overlapsWith`; one that began more than 31 days before the page is named only when read by itself.",
         query=EntriesQuery,
         answers={200: Answer("A page of entries", EntriesPage)},
-        problems={404: ("not_found",)},
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def list_entries(call: Call, query: EntriesQuery) -> Reply:
@@ -75,10 +75,11 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         "`overlapsWith`. In a month that is closed it is an adjustment.",
         body=AddEntry,
         asks_azure_devops=True,
-        answers={201: Answer("The entry; ETag is its version", TimeEntry)},
+        answers={201: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},
         problems={
             400: ("wrong_organization", "invalid_times"),
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
+            403: ("processing_restricted",),
             404: ("not_found",),
         },
     ),
@@ -102,8 +103,8 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         path="entries/{id}",
         tag=_TAG,
         summary="One time entry",
-        answers={200: Answer("The entry; ETag is its version", TimeEntry)},
-        problems={404: ("not_found",)},
+        answers={200: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def get_entry(call: Call) -> Reply:
@@ -123,18 +124,14 @@ def get_entry(call: Call) -> Reply:
         "log. Days are those of the time zone that the entry was made in. `needsReview: false` alone confirms the "
         "entry; a correction of its times does too. The source stays: it tells where the entry came from.",
         body=CorrectEntry,
+        if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
-        answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry)},
-        problems={
-            400: ("invalid_if_match", "invalid_times"),
-            404: ("not_found",),
-            412: ("precondition_failed",),
-            428: ("if_match_required",),
-        },
+        answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry, headers=(ETAG,))},
+        problems={400: ("invalid_times",), 403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
-    version = version_wanted(call.request, required=True)
+    version = call.version_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         corrected = service_entries.correct(
@@ -155,18 +152,14 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         summary="Delete an entry",
         description="Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.",
         query=DeleteEntryQuery,
+        if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         answers={204: Answer("It is gone")},
-        problems={
-            400: ("invalid_if_match",),
-            404: ("not_found",),
-            412: ("precondition_failed",),
-            428: ("if_match_required",),
-        },
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
-    version = version_wanted(call.request, required=True)
+    version = call.version_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         service_entries.delete(

@@ -30,7 +30,7 @@ blueprint = func.Blueprint()
         "entry, who made it and why.",
         query=TimerLogQuery,
         answers={200: Answer("A page of the log", TimerLogPage)},
-        problems={404: ("not_found",)},
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:

@@ -11,7 +11,7 @@ from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import Answer, Operation
+from shared.http.operation import ETAG, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, WireModel
@@ -42,8 +42,12 @@ _ASKED_SECONDS: Final = 8.0
         "an entry from before the organisation turned the write-back on is written whole.",
         body=NoFields,
         asks_azure_devops=True,
-        answers={200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry)},
-        problems={403: ("azure_devops_sign_in_required",), 404: ("not_found",), 409: ("write_back_off",)},
+        answers={200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry, headers=(ETAG,))},
+        problems={
+            403: ("azure_devops_sign_in_required", "processing_restricted"),
+            404: ("not_found",),
+            409: ("write_back_off",),
+        },
     ),
 )
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it

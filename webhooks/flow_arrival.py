@@ -4,7 +4,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from shared.app import App
-from shared.errors import ApiError, InvalidToken
+from shared.errors import ApiError, InvalidRequest, InvalidToken
 from shared.identity import CONSUMER_ACCOUNT, Principal
 from shared.log import get_logger
 from shared.marketplace import model as told
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class NotFinished(Exception):
-    """The sign-in led to nothing; `retry_token` is the purchase token for another try, where there is one."""
+    """The sign-in led to nothing; `retry_token` is the purchase token for another try, where one may help."""
 
-    def __init__(self, error: ApiError, retry_token: str) -> None:
+    def __init__(self, error: ApiError, retry_token: str | None) -> None:
         super().__init__(error.code)
         self.error, self.retry_token = error, retry_token
 
@@ -73,7 +73,8 @@ def come_back(app: App, state: str, browser: str | None, code: str | None, redir
     except ApiError as error:
         with app.transaction() as tx:
             store_visits.remove(tx, begun.id)
-        raise NotFinished(error, begun.purchase_token) from error
+        is_dead = isinstance(error, InvalidRequest)  # a link that leads nowhere, whoever signs in
+        raise NotFinished(error, None if is_dead else begun.purchase_token) from error
     with app.transaction() as tx:
         until = app.now() + rules_visits.CONFIRM_WITHIN
         store_visits.sign_in(tx, begun.id, uuid.UUID(bought.id), principal, until=until)

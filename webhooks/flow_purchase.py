@@ -3,6 +3,7 @@
 A crash at any point is made whole by opening the page again, or by the daily comparison.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,11 +12,14 @@ from shared.app import App
 from shared.db.wall import EVERY_TENANT
 from shared.errors import Conflict
 from shared.marketplace import model as told
+from shared.marketplace.errors import MarketplaceError
 from shared.marketplace.flow import Flow
-from shared.subscriptions.model import Price
+from shared.subscriptions.model import EventSource, Price, Subscription
 from shared.subscriptions.rules import price_of, terms_of
 from webhooks import service_landing, store_visits
+from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_calls import asking, client_of
+from webhooks.flow_events import settle
 from webhooks.rules_landing import Found, Scene, scene_of
 from webhooks.service_landing import Choices
 from webhooks.store_visits import Visit
@@ -40,10 +44,13 @@ class View:
 
 
 def look(app: App, visit: Visit) -> View:
-    """The purchase as it is now; what was confirmed and is active at Microsoft is put in force on the way."""
+    """The purchase as it is now, here too: what Microsoft has moved on or activated is followed on the way."""
     with asking() as flow:
         bought = client_of(app).get(str(visit.marketplace_id), flow)
         found = _look_up(app, visit, bought)
+        if found.overtaken:
+            _follow(app, found.overtaken, flow)
+            found = _look_up(app, visit, bought)
         plans = client_of(app).plans(bought.id, flow)
     if found.waits_to_begin:
         _put_in_force(app, visit, bought, price_of(plans, bought.plan_id))
@@ -79,6 +86,15 @@ def confirm(app: App, visit: Visit, choices: Choices) -> None:
 def _look_up(app: App, visit: Visit, bought: told.Subscription) -> Found:
     with app.transaction(reads_only=True) as tx:
         return service_landing.look_up(tx, visit.principal, bought)
+
+
+def _follow(app: App, overtaken: list[Subscription], flow: Flow) -> None:
+    """As the daily comparison would; where Microsoft cannot tell, that is left to it."""
+    for each in overtaken:
+        assert each.marketplace_id is not None, "an agreement with the vendor is nobody's to overtake"  # noqa: S101 - ours
+        question = Question(each.marketplace_id, None, RECONCILE, EventSource.RECONCILE)
+        with contextlib.suppress(MarketplaceError, NotTold):
+            settle(app, client_of(app), question, flow)
 
 
 def _prepare(app: App, visit: Visit, bought: told.Subscription, choices: Choices) -> None:

@@ -21,7 +21,7 @@ def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_
         "Seats": str(bought.quantity) if per_seat else "As many people as use it",
         "Term": _term(bought),
         "Bought by": bought.purchaser.email,
-        "For": bought.beneficiary.email if bought.beneficiary.email != bought.purchaser.email else "",
+        "For": bought.beneficiary.email,
         **more,
     }
     return element(

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -37,7 +37,7 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
         description="Sends the browser to sign in. For people; Microsoft opens it after a purchase, and for Manage "
         "account.",
         query=Arrival,
-        answers={302: Answer("To the sign-in")},
+        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",)},
         for_browser=True,
     ),
@@ -46,7 +46,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
     browser = _browser(call) or rules_visits.new_browser()
     address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call))
-    cookie = rules_visits.cookie_of(browser, is_secure=urlsplit(call.request.url).scheme == "https")
+    cookie = rules_visits.cookie_of(browser, is_secure=call.request.url.startswith("https:"))
     return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
 
 
@@ -59,7 +59,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
         tag=_TAG,
         summary="Come back from the sign-in",
         query=Return,
-        answers={303: Answer("To the page of the purchase")},
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
         problems={
             400: ("unknown_purchase",),
             403: ("not_signed_in", "personal_account", "purchase_of_another"),
@@ -73,7 +73,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     try:
         visit = flow_arrival.come_back(call.app, query.state, _browser(call), query.code, _redirect_uri(call))
     except NotFinished as failure:
-        retry = f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
+        retry = failure.retry_token and f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
         return refusal(failure.error, operation=call.operation.id, request_id=call.request_id, retry=retry)
     return _to_page(str(visit))
 
@@ -111,7 +111,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
         summary="Confirm a purchase",
         description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once.",
         body=Confirmation,
-        answers={303: Answer("To the page of the purchase"), 400: _PAGE},
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems={
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
@@ -138,8 +138,15 @@ def _browser(call: Call) -> str | None:
 
 
 def _redirect_uri(call: Call) -> str:
-    """Ours, by the name it was called by: Entra sends codes only to addresses that are registered."""
-    parts = urlsplit(call.request.url)
+    """Ours, by the name it was called by: Entra sends codes only to addresses that are registered.
+
+    Raises:
+        InvalidRequest: the name, a header of the caller's, makes no address.
+    """
+    try:
+        parts = urlsplit(call.request.url)
+    except ValueError:
+        raise refusals.unknown_purchase() from None
     return f"{parts.scheme}://{parts.netloc}{_LANDING}/signed-in"
 
 

@@ -1,5 +1,6 @@
 """Decides what the landing page shows to whom, and who may confirm a purchase."""
 
+import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,6 +40,16 @@ class Found:
         is_pending = self.known is not None and self.known.terms.status is SubscriptionStatus.PENDING
         return is_pending and terms is not None and terms.status.is_live
 
+    @property
+    def overtaken(self) -> list[Subscription]:
+        """What is in force here and may not be so at Microsoft any more: its event is late, or was lost."""
+        terms, in_force = terms_of(self.bought), []
+        if self.known is not None and self.known.terms.status.is_live and terms is not None:
+            in_force += [self.known] if self.known.terms.status is not terms.status else []
+        if self.live is not None and self.live.marketplace_id not in {None, uuid.UUID(self.bought.id)}:
+            in_force.append(self.live)
+        return in_force
+
 
 def is_of(bought: told.Subscription, principal: Principal) -> bool:
     """Whether the purchase is for the directory that the person signed in to."""
@@ -65,7 +76,7 @@ def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene
         return Scene.ENDED
     if not may_confirm(found, principal):
         return Scene.GUEST if found.tenant is None else Scene.ASK_ADMIN
-    if terms.status is SubscriptionStatus.SUSPENDED:
+    if SubscriptionStatus.SUSPENDED in {terms.status, known}:
         return Scene.SUSPENDED
     if known is not None and known.is_live:
         return Scene.ACTIVE

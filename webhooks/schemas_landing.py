@@ -21,18 +21,20 @@ class _FromMicrosoft(WireModel):
 
 
 class Arrival(_FromMicrosoft):
-    token: Annotated[str, Field(max_length=4000, description="the purchase token, URL-encoded")] = ""
+    """What is too long, here and below, is no purchase and no visit, and that is what its sender is told."""
+
+    token: Annotated[str, Field(description="the purchase token, URL-encoded; at most 4,000 characters")] = ""
 
 
 class Return(_FromMicrosoft):
     """`snake_case`, as Entra spells it."""
 
-    state: Annotated[str, Field(max_length=_SHORT)] = ""
-    code: Annotated[str, Field(max_length=8192)] | None = None
+    state: str = ""
+    code: str | None = None
 
 
 class PurchasePage(_FromMicrosoft):
-    visit: Annotated[str, Field(max_length=_SHORT)] = ""
+    visit: str = ""
 
 
 class Confirmation(WireModel):

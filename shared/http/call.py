@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.azure_devops import TOKEN_HEADER, Visit
 from shared.errors import ApiError, Conflict, Forbidden
+from shared.http.etag import version_wanted
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
-from shared.http.operation import Operation
+from shared.http.operation import IfMatch, Operation
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
@@ -73,6 +74,16 @@ class Call:
     def sees_everyone(self) -> bool:
         """Whether the caller's role shows them the whole tenant's rows here."""
         return self.operation.permission.sees_everyone(self.caller.user.role)
+
+    @property
+    def version_wanted(self) -> int | None:
+        """The version that If-Match names, or None where it names none or any.
+
+        Raises:
+            PreconditionRequired: the operation demands it, and it is not there.
+            InvalidRequest: it is not an ETag of ours.
+        """
+        return version_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
 
     @property
     def has_azure_devops_token(self) -> bool:

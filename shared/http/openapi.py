@@ -1,13 +1,14 @@
 """The OpenAPI 3.1 document, made from the same declarations as the routes."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
 from shared.azure_devops import TOKEN_HEADER
-from shared.http.operation import JSON, OPERATIONS, Answer, Operation
+from shared.http.operation import ETAG, JSON, LOCATION, OPERATIONS, Answer, IfMatch, Operation
 from shared.http.page import HTML
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
@@ -16,6 +17,16 @@ from shared.permissions import Access
 
 VERSION: Final = "0.1.0"
 _REF: Final = "#/components/schemas/{model}"
+_IDEMPOTENT_REPLAYED, _REQUEST_ID, _RETRY_AFTER = "Idempotent-Replayed", "X-Request-Id", "Retry-After"
+_WWW_AUTHENTICATE: Final = "WWW-Authenticate"
+_HEADERS: Final = {
+    ETAG: ("the version, for If-Match", {"type": "string", "pattern": '^"[0-9]+"$'}),
+    _IDEMPOTENT_REPLAYED: ("the answer was given before, to the same Idempotency-Key", {"const": "true"}),
+    LOCATION: ("where to go on", {"type": "string", "format": "uri-reference"}),
+    _REQUEST_ID: ("to be quoted to support; errors name it as requestId", {"type": "string", "format": "uuid"}),
+    _RETRY_AFTER: ("seconds", {"type": "integer", "minimum": 0}),
+    _WWW_AUTHENTICATE: ("why the token does not do", {"type": "string", "pattern": '^Bearer error="[a-z_]+"$'}),
+}
 _TITLES: Final = {
     400: "The request is wrong; errors says where",
     401: "The token is missing, expired or not ours",
@@ -32,6 +43,7 @@ _TITLES: Final = {
     500: "Our fault",
     503: "Not now; try again after Retry-After seconds",
 }
+_HEADERS_OF: Final = {401: (_WWW_AUTHENTICATE,), 429: (_RETRY_AFTER,), 503: (_RETRY_AFTER,)}
 
 
 @cache
@@ -55,6 +67,10 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(operations),
+            "headers": {
+                name: {"description": text, "required": name != _IDEMPOTENT_REPLAYED, "schema": schema}
+                for name, (text, schema) in _HEADERS.items()
+            },
             "securitySchemes": {
                 "entra": {
                     "type": "http",
@@ -84,6 +100,11 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     if operation.takes_idempotency_key:
         codes[400] += ("invalid_idempotency_key",)
         codes[422] = ("idempotency_key_reused",)
+    if operation.if_match is not None:
+        codes[400] += ("invalid_if_match",)
+        codes[412] = ("precondition_failed",)
+    if operation.if_match is IfMatch.REQUIRED:
+        codes[428] = ("if_match_required",)
     keys = ("signing_keys_unavailable",) if operation.permission.access > Access.ANYONE else ()
     codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
     for status, own in operation.problems.items():
@@ -97,7 +118,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
-        "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
+        "responses": {str(status): _answer(operation, answer) for status, answer in operation.answers.items()}
         | {str(status): _refusal(operation, status, codes) for status, codes in problem_codes(operation).items()},
         "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
     }
@@ -130,7 +151,17 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "in": "header",
                 "required": False,
                 "description": "Your token for Azure DevOps; used for this request and kept nowhere",
-                "schema": {"type": "string", "maxLength": 16384, "pattern": "^[\\x21-\\x7e]+$"},
+                "schema": {"type": "string"},
+            }
+        )
+    if operation.if_match is not None:
+        parameters.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": operation.if_match is IfMatch.REQUIRED,
+                "description": "The ETag of what you read, so that nobody's change is overwritten; or * for any",
+                "schema": {"type": "string", "pattern": '^(\\*|"[0-9]{1,9}")$', "examples": ['"3"']},
             }
         )
     if operation.takes_idempotency_key:
@@ -146,8 +177,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return parameters
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": answer.description}
+def _answer(operation: Operation, answer: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.description, "headers": _headers(operation, *answer.headers)}
+    if ETAG in answer.headers:
+        described["links"] = dict(_changes(operation))
     files: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in answer.media if media != JSON}
     if answer.model is not None:
         described["content"] = {JSON: {"schema": _ref(answer.model)}, **files}
@@ -156,12 +189,28 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return described
 
 
+def _changes(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What may be done next with the version that was answered, or that another may be kept from overwriting."""
+    for other in OPERATIONS.values():
+        if other.if_match is not None and other.path in {operation.path, f"{operation.path}/{{id}}"}:
+            named = {"path.id": "$response.body#/id"} if "{id}" in other.path else {}
+            parameters = {**named, "header.If-Match": "$response.header.ETag"}
+            yield other.id, {"operationId": other.id, "parameters": parameters}
+
+
 def _refusal(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[str, Any]:
     page, document = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": _ref(Problem)}}
     return {
         "description": f"{_TITLES[status]}: {', '.join(f'`{code}`' for code in codes)}",
+        "headers": _headers(operation, *_HEADERS_OF.get(status, ())),
         "content": page if operation.for_browser else document,
     }
+
+
+def _headers(operation: Operation, *names: str) -> dict[str, Any]:
+    """Those of every answer, and these."""
+    always = (_REQUEST_ID, _IDEMPOTENT_REPLAYED) if operation.takes_idempotency_key else (_REQUEST_ID,)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*always, *names)}
 
 
 def _ref(model: type[WireModel]) -> dict[str, str]:

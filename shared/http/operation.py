@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from http import HTTPMethod
 from typing import Final
 
@@ -12,13 +13,25 @@ from shared.permissions import PERMISSIONS, Access, Permission
 BODY_LIMIT: Final = 64 * 1024
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+ETAG: Final = "ETag"
+LOCATION: Final = "Location"
+
+
+class IfMatch(Enum):
+    """Whether a change may, or must, say which version it is of."""
+
+    OPTIONAL = auto()
+    REQUIRED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`headers` are those that it has besides what every answer carries."""
+
     description: str
     model: type[WireModel] | None = None
     media: tuple[str, ...] = (JSON,)
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +52,7 @@ class Operation:
     description: str = ""
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
+    if_match: IfMatch | None = None
     body_limit: int = BODY_LIMIT  # in bytes, checked before anything is parsed
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
     holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one

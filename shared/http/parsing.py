@@ -73,7 +73,7 @@ def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | 
     Raises:
         InvalidRequest: names every wrong parameter.
     """
-    given = dict(request.params)
+    given = _given(operation, request)
     if operation.query is None:
         if given:
             raise _query_error(FieldError(name, "is not a parameter of this address") for name in sorted(given))
@@ -83,6 +83,23 @@ def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | 
     except ValidationError as error:
         found = (FieldError(".".join(str(part) for part in item["loc"]), _say(item)) for item in error.errors())
         raise _query_error(found) from error
+
+
+def _given(operation: Operation, request: func.HttpRequest) -> dict[str, str]:
+    """The parameters as they stand in the address: the platform's own drop what is empty, and join what is repeated.
+
+    A filter that is lost would show more than was asked for. People's browsers and Microsoft's links are taken as they
+    come: like the fields of a form, what is empty there is as if it were absent.
+    """
+    try:
+        members = parse_qsl(
+            request.url.partition("?")[2], keep_blank_values=not operation.for_browser, max_num_fields=_MOST_FIELDS
+        )
+    except ValueError as error:
+        raise _query_error([FieldError("", f"must be at most {_MOST_FIELDS} parameters")]) from error
+    if not operation.for_browser and (twice := _repeated(members)):
+        raise _query_error(FieldError(name, "is given more than once") for name in twice)
+    return dict(members)
 
 
 def parse_idempotency_key(request: func.HttpRequest) -> str | None:
@@ -104,10 +121,13 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
 
 def _each_once(members: list[tuple[str, Any]]) -> None:
     """Refuses an object that says two things under one name; pydantic would keep the last."""
-    names = Counter(name for name, _ in members)
-    twice = [FieldError(f"/{name}", "is given more than once") for name, times in names.items() if times > 1]
+    twice = [FieldError(f"/{name}", "is given more than once") for name in _repeated(members)]
     if twice:
         raise InvalidRequest("Give each field of the body once.", code="invalid_body", errors=twice[:_MOST_ERRORS])
+
+
+def _repeated(members: list[tuple[str, Any]]) -> list[str]:
+    return [name for name, times in Counter(name for name, _ in members).items() if times > 1]
 
 
 def _with_numbers_cut(model: type[WireModel], raw: bytes) -> ValidationError | None:

@@ -41,7 +41,7 @@ input, select { width: 100%; max-width: 26rem; padding: .6rem .7rem; font: inher
 .wrong { color: var(--bad); font-weight: 600; margin: .3rem 0 0 }
 button, .button { display: inline-block; margin: 1.5rem 0 .25rem; padding: .65rem 1.4rem; font: inherit;
   font-weight: 600; color: var(--on-go); background: var(--go); border: 1px solid transparent; border-radius: .3rem;
-  cursor: pointer; text-decoration: none }
+  cursor: pointer; text-align: center; text-decoration: none }
 button:hover, .button:hover { background: var(--go-over) }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px }
 .note { border: 1px solid; border-left-width: .35rem; border-radius: .3rem; padding: .7rem 1rem; margin: 0 0 1.1rem }

@@ -45,6 +45,16 @@ def rfc3339(instant: dt.datetime) -> str:
     return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+# What JSON Schema can say of the checks below; of blanks and lines, which are Unicode's, engines differ.
+_LINE: Final = r"^[^\x00-\x08\x0b-\x1f]*$"
+_LINES: Final = r"^(\r\n|[^\x00-\x08\x0b-\x1f])*$"
+
+
+def in_json_schema(pattern: re.Pattern[str]) -> str:
+    """The pattern as JSON Schema writes it, anchored in JavaScript's way."""
+    return pattern.pattern.replace(r"\A", "^").replace(r"\Z", "$")
+
+
 def _visible(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be blank")
@@ -72,9 +82,8 @@ def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annota
         return value
 
     checks = [*([AfterValidator(_unix_lines)] if lines else []), AfterValidator(_visible), AfterValidator(fits)]
-    return Annotated[
-        str, Field(min_length=1, max_length=limit), *checks, *([] if lines else [AfterValidator(_one_line)])
-    ]
+    size = Field(min_length=1, max_length=limit, json_schema_extra={"pattern": _LINES if lines else _LINE})
+    return Annotated[str, size, *checks, *([] if lines else [AfterValidator(_one_line)])]
 
 
 _RFC3339: Final = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)

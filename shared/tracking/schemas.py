@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 
 from shared.azure_devops_model import ORGANIZATION
-from shared.http.wire import ElapsedMs, Instant, WireModel
+from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.tracking import model
 from shared.tracking.write_backs import Standing, WriteBack
 
@@ -27,7 +27,12 @@ def _organization(value: str) -> str:
 Organization = Annotated[
     str,
     AfterValidator(_organization),
-    Field(description="the Azure DevOps organisation's name", max_length=50, examples=["contoso"]),
+    Field(
+        description="the Azure DevOps organisation's name",
+        max_length=50,
+        examples=["contoso"],
+        json_schema_extra={"pattern": in_json_schema(ORGANIZATION)},
+    ),
 ]
 
 

@@ -43,6 +43,24 @@ def test_the_page_on_the_api_is_the_contract():
     assert (ROOT / "docs/api.md").read_text() == render(document())
 
 
+def test_whoever_is_answered_a_version_finds_what_to_do_with_it():
+    paths = document()["paths"]
+    read, add = paths["/api/entries/{id}"]["get"], paths["/api/entries"]["post"]
+    change = paths["/api/entries/{id}"]["patch"]
+
+    assert (
+        set(read["responses"]["200"]["links"])
+        == set(add["responses"]["201"]["links"])
+        == {"correct_entry", "delete_entry"}
+    )
+    assert read["responses"]["200"]["links"]["correct_entry"]["parameters"] == {
+        "path.id": "$response.body#/id",
+        "header.If-Match": "$response.header.ETag",
+    }
+    assert [each["required"] for each in change["parameters"] if each["name"] == "If-Match"] == [True]
+    assert {"412", "428"} <= set(change["responses"])
+
+
 @pytest.mark.parametrize("operation", list(OPERATIONS.values()), ids=lambda operation: operation.id)
 def test_an_operation_says_what_it_is(operation):
     assert operation.summary

@@ -1,7 +1,7 @@
 import csv
 import io
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.spreadsheet import to_csv
@@ -18,6 +18,18 @@ def read(raw: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
 
 
+def unmarked(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith((*TRIGGERS, *FULL_WIDTH, "\0")) else cell
+
+
+@given(cells)
+@example(["'=1", "=1", "''=1", "'", "it's"])
+def test_a_mark_taken_off_leaves_the_text_as_it_was(row):
+    got = read(to_csv(["header"], [[*row, "end"]]))[1]
+
+    assert [unmarked(cell) for cell in got] == [str(given) for given in [*row, "end"]]
+
+
 @given(cells)
 def test_no_text_begins_a_formula_and_nothing_else_is_changed(row):
     got = (read(to_csv(["header"], [[*row, "end"]]))[1:] or [[]])[0]
@@ -25,7 +37,8 @@ def test_no_text_begins_a_formula_and_nothing_else_is_changed(row):
 
     assert all(cell in {str(given), f"'{given}"} for cell, given in pairs)
     assert not [cell for cell, given in pairs if isinstance(given, str) and cell.startswith(TRIGGERS)]
-    assert all(cell == str(given) for cell, given in pairs if not str(given).startswith((*TRIGGERS, *FULL_WIDTH, "\0")))
+    plain = [pair for pair in pairs if not str(pair[1]).lstrip("'").startswith((*TRIGGERS, *FULL_WIDTH, "\0"))]
+    assert all(cell == str(given) for cell, given in plain)
 
 
 def test_lines_end_as_rfc_4180_says_and_quotes_are_doubled():

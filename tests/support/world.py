@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from tests.support import marks
+from tests.support.contract import undocumented
 from tests.support.entra import Entra
 
 
@@ -80,6 +82,9 @@ class Http:
             sent.setdefault("Content-Type", "application/json")
         url = path if path.startswith("http") else f"{self.base}/api/{path.removeprefix('/api/')}"
         got = self.session.request(method, url, data=data, headers=sent, params=params, timeout=30)
+        kind = got.headers.get("Content-Type", "")
+        wrong = undocumented(method, urlsplit(url).path, got.status_code, kind, got.content)
+        assert wrong is None, f"{wrong}, which is not in the contract"
         return Answer(got.status_code, got.headers, got.content)
 
 

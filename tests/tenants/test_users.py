@@ -113,7 +113,19 @@ def test_up_to_200_people_are_added_at_once_and_one_more_is_refused(world, engin
 
 
 @pytest.mark.parametrize(
-    "address", ["", "ben", "ben@", "@contoso.example", "a b@c.example", "a@b", "a@b.c\n", "x" * 330]
+    "address",
+    [
+        "",
+        "ben",
+        "ben@",
+        "@contoso.example",
+        "a b@c.example",
+        "a@b",
+        "a@b.c\n",
+        "x" * 330,
+        "a\0b@c.example",
+        "a@b.c\x17",
+    ],
 )
 def test_what_is_no_address_is_named(world, address):
     refused = add(world.tenant(), address)

@@ -57,6 +57,38 @@ def test_whoever_took_the_wrong_account_may_try_again_with_another(marketplace, 
     assert page.heading == "Set up TimeTracker"
 
 
+@pytest.mark.parametrize("kind", ["expired", "garbage"])
+def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm, kind):
+    subscription = marketplace.buy(person=firm.buyer.oid)
+    page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
+
+    assert (page.status, page.heading) == (400, "This link does not work any more")
+    assert "That gives you a fresh link" in page.text
+    assert "Try again" not in page.links
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("?token=", "This link does not work any more"),
+        ("/signed-in?code=x&state=", "This page is closed"),
+        ("/purchase?visit=", "This page is closed"),
+    ],
+)
+def test_what_is_too_long_to_be_one_of_ours_is_told_in_the_words_of_the_page(browser, path, heading):
+    page = browser.get(f"{LANDING}{path}{'x' * 9000}")
+
+    assert page.heading == heading
+
+
+def test_a_name_that_makes_no_address_is_no_failure_of_ours(browser):
+    for name in ("[", "[::1", "a]b"):
+        answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers={"Host": name}, timeout=30)
+
+        assert answer.status_code == 400
+        assert "This link does not work any more" in answer.text
+
+
 def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm, person=firm.buyer.oid)
     entra_page = browser.arrive(token)

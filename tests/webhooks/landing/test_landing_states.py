@@ -1,10 +1,13 @@
 """Each state that a purchase can be in has its page, whoever opens it again and however often."""
 
+from functools import partial
+
 import pytest
 
 from shared.db.schema import subscription_events, subscriptions, tenants
 from shared.db.wall import EVERY_TENANT
 from tests.support.landing import LANDING, buy, rows, sign_up
+from tests.support.marketplace import until
 
 
 @pytest.fixture
@@ -65,6 +68,70 @@ def test_an_ended_purchase_says_why_nothing_happens(marketplace, browser, firm, 
 
     assert (page.status, page.heading, page.action) == (200, "This subscription has ended", None)
     assert "buy TimeTracker again" in page.text
+
+
+def has_status(marketplace, subscription, status):
+    return marketplace.status(subscription) == status
+
+
+def lose_events(marketplace):
+    """From now on nobody tells the product what happens."""
+    marketplace.order("shapes", held=True)
+
+
+@pytest.fixture
+def here(app, firm):
+    """The status of each subscription that the product has of the firm."""
+
+    def statuses():
+        [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
+        return [each.status for each in rows(app, subscriptions, tenant_id=tenant.id)]
+
+    return statuses
+
+
+SUSPENDED = ("suspend", "Suspended", "Your subscription is suspended")
+REINSTATED = ("reinstate", "Subscribed", "Your subscription is active")
+ENDED = ("unsubscribe", "Unsubscribed", "This subscription has ended")
+
+
+@pytest.mark.parametrize("steps", [[SUSPENDED], [SUSPENDED, REINSTATED], [ENDED], [SUSPENDED, ENDED]])
+def test_a_page_says_what_the_product_does_when_events_are_lost(marketplace, browser, firm, paid, here, steps):  # noqa: PLR0917 - fixtures
+    lose_events(marketplace)
+    for order, status, heading in steps:
+        marketplace.order(order, subscription=paid)
+        until(partial(has_status, marketplace, paid, status))
+        page = again(marketplace, browser, paid, firm.buyer)
+
+        assert page.heading == heading
+        assert here() == [status.lower()]
+
+
+def test_what_cannot_be_followed_just_now_is_shown_as_the_product_has_it(marketplace, browser, firm, paid, here):
+    change = marketplace.order("change", subscription=paid, plan="gold")["operation"]
+    until(lambda: marketplace.stats()["operations"][change]["status"] == "Succeeded")
+    lose_events(marketplace)
+    marketplace.order("suspend", subscription=paid)
+    again(marketplace, browser, paid, firm.buyer)
+    marketplace.order("reinstate", subscription=paid)
+    until(lambda: marketplace.status(paid) == "Subscribed")
+    marketplace.order("faults", operation={"status": 500, "headers": {"Retry-After": "0"}})
+    page = again(marketplace, browser, paid, firm.buyer)
+
+    assert page.heading == "Your subscription is suspended"
+    assert here() == ["suspended"]
+
+
+def test_what_was_cancelled_unheard_is_not_in_the_way_of_a_purchase(marketplace, browser, firm, paid, here):
+    lose_events(marketplace)
+    marketplace.order("unsubscribe", subscription=paid)
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    active = browser.submit(shown)
+
+    assert shown.heading == "Set up TimeTracker"
+    assert active.heading == "Your subscription is active"
+    assert here() == ["unsubscribed", "subscribed"]
 
 
 def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app, marketplace, browser, firm):

@@ -1,0 +1,186 @@
+"""One run of schemathesis against the served contract, and what it found; each check that is left out says why."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+
+import requests
+import schemathesis
+from schemathesis import engine
+from schemathesis.checks import CheckContext
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from shared.http.openapi import problem_codes
+from shared.http.operation import OPERATIONS
+
+
+Case: TypeAlias = schemathesis.Case[Any]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`examples` of random data for each operation, and `walks` from answer to answer through the whole contract.
+
+    `edges` are the boundaries of every field and parameter, about 2,000 requests.
+    """
+
+    examples: int
+    walks: int
+    edges: bool = True
+
+
+# The checks of schemathesis are all on but one:
+CHECKS: Final = {
+    # It takes identities that may see nothing of each other's. Ours share a tenant, whose admins see everybody's time;
+    # tests/contract/test_permissions.py walks every route with every role on its own and on foreign ids.
+    "object_level_authorization": {"enabled": False},
+    # Without If-Match the answer is 428, as RFC 6585 has it, and schemathesis' list of refusals leaves it out.
+    "missing_required_header": {"expected-statuses": ["400", "401", "403", "428"]},
+    # 412: If-Match was invented. 413: so was a body longer than is read. 402: the plan has ended.
+    "negative_data_rejection": {
+        "expected-statuses": ["400", "401", "402", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
+    },
+    "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "401", "402", "403", "404", "409", "412"]},
+}
+# What no schema can say: sound by its fields, refused for what they mean. Whatever else is refused is a defect.
+MEANING: Final = (
+    "is not where a page ended",
+    "must change something",
+    "must be given together with",
+    "must be given where from is not",
+    "must name a user or the scope tenant",
+    "must be either one action",
+    "must not be before from",
+    "must be at most 366 days",
+    "must be a week of a year that has it",  # not every year has a 53rd
+    "must be a date",  # nor every month a 31st
+    "must be a time",
+    "must be an instant",
+    "must be a day",
+    "must be one or more of project, user, workItem, day, each once",
+    "must be an IANA time zone",
+    "must be contoso, the Azure DevOps organisation",
+    "must be the e-mail address",
+    "must be the slug",
+    "must not be blank",
+    "must be one line",
+    "must have at most",  # UTF-16 units, where schemas count code points
+    "Input should be a valid integer",  # 2.0 is an integer to JSON Schema
+    "must not lie in the future",
+    "must not be in the future",
+    "must make the entry",
+    "must be within the last 24 hours",
+    "must not lie more than 24 hours back",
+    "must be a path",
+    "is required: 1 to 400 characters that say why",
+)
+UNPROCESSABLE: Final = ("idempotency_key_reused",)  # keys are repeated by whoever makes few of them
+
+
+@dataclass
+class Findings:
+    """`failures` name the operation, the check and the status, with the first request that showed each."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+
+    def take(self, event: events.EngineEvent) -> None:
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            self.failures[f"error: {getattr(event, 'label', 'fatal')}"] = repr(event)
+        if not isinstance(event, events.ScenarioFinished):
+            return
+        recorder = event.recorder
+        for case_id, interaction in recorder.interactions.items():
+            if interaction.response is not None:
+                self.statuses[interaction.response.status_code] += 1
+                if interaction.response.status_code < 300:
+                    self.reached[recorder.cases[case_id].value.operation.label] += 1
+        for case_id, check, failure in _failed(recorder):
+            said = recorder.interactions[case_id]
+            assert said.response is not None
+            key = f"{recorder.cases[case_id].value.operation.label}: {check} ({said.response.status_code})"
+            shown = f"{said.request.method} {said.request.uri} {said.request.body!r}"[:600]
+            self.failures.setdefault(key, f"{failure.message[:400]}\n{shown}\n{said.response.content[:500]!r}")
+
+
+def _failed(recorder: Any) -> Iterator[tuple[str, str, Failure]]:  # noqa: ANN401 - schemathesis' own
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                yield case_id, check.name, check.failure_info.failure
+
+
+def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
+    """Every operation, by the holder of the token."""
+    generation = {"max-examples": budget.examples, "no-shrink": True, "database": "none"}
+    config = schemathesis.Config.from_dict(
+        {
+            "seed": seed,
+            "headers": {"Authorization": f"Bearer {token}"},
+            "continue-on-failure": True,
+            "checks": CHECKS,
+            "generation": generation,
+            "phases": {
+                # The platform hands on neither TRACE nor QUERY: it answers them itself, with 404 and nothing else.
+                "coverage": {"enabled": budget.edges, "unexpected-methods": ["GET", "PUT", "POST", "DELETE", "PATCH"]},
+                "stateful": {"generation": {**generation, "max-examples": budget.walks}},
+            },
+        }
+    )
+    schema = schemathesis.openapi.from_url(f"{host}/api/openapi.json", config=config)
+    schema.hook(filter_case)
+    schema.hook(filter_failure)
+    schema.hook(after_call)
+    findings = Findings()
+    for event in engine.from_schema(schema).execute():
+        findings.take(event)
+    return findings
+
+
+def filter_case(_context: Any, case: Case) -> bool:  # noqa: ANN401 - as schemathesis calls it
+    """Leaves out headers that are no text: the platform refuses them with an empty 400, before our code runs."""
+    return all(str(value).isascii() and str(value).isprintable() for value in (case.headers or {}).values())
+
+
+def filter_failure(_context: Any, failure: Failure, case: Case, response: schemathesis.Response) -> bool:  # noqa: ANN401
+    """Leaves out refusals of what is sound by its fields, where the words are among those that are argued above."""
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    if OPERATIONS[case.operation.definition.raw["operationId"]].for_browser:
+        return False  # nobody can make up a purchase, nor a visit
+    problem = response.json()
+    if problem["code"] in UNPROCESSABLE:
+        return False
+    said = [error["detail"] for error in problem.get("errors", ())]
+    return not said or not all(detail.startswith(MEANING) for detail in said)
+
+
+def after_call(_context: Any, case: Case, response: schemathesis.Response) -> None:  # noqa: ANN401
+    """Lets the processing of the caller's data go on, since all that tracks time is refused to them otherwise."""
+    if case.operation.definition.raw["operationId"] == "change_rights" and response.status_code == HTTPStatus.OK:
+        everything = {"restricted": False, "objected": False, "consentWithdrawn": False}
+        request = response.request
+        token = {"Authorization": request.headers["Authorization"]}
+        requests.patch(str(request.url), json=everything, headers=token, timeout=30).raise_for_status()
+
+
+@schemathesis.check
+def documented_code(_context: CheckContext, response: schemathesis.Response, case: Case) -> None:
+    """A refusal's code is one that the contract lists under its status: clients branch on it."""
+    content_type = response.headers.get("content-type", [""])[0]
+    if not content_type.startswith("application/problem+json") or response.status_code == 405:
+        return
+    operation = OPERATIONS[case.operation.definition.raw["operationId"]]
+    code = response.json()["code"]
+    assert code in problem_codes(operation).get(response.status_code, ()), f"{code} is not in the contract"
+
+
+@schemathesis.check
+def kept_nowhere(_context: CheckContext, response: schemathesis.Response, _case: Case) -> None:
+    assert response.headers["cache-control"] == ["no-store"]
+    assert response.headers["x-content-type-options"] == ["nosniff"]

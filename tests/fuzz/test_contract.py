@@ -1,0 +1,64 @@
+"""The served contract against the served API, by every role: whatever is sent, what is answered is written there."""
+
+import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import users
+from tests.fuzz import fuzzing
+from tests.fuzz.conftest import LONG
+from tests.fuzz.fuzzing import Budget
+from tests.support.a_bill import close_a_month
+
+
+SEED = 20261125
+# The edges of every field are the same whoever sends them: in a short run once, by the role that is let furthest.
+SHORT = {
+    "user": Budget(examples=3, walks=4, edges=False),
+    "admin": Budget(examples=3, walks=4, edges=False),
+    "super_admin": Budget(examples=3, walks=4, edges=True),
+}
+WHOLE = Budget(examples=100, walks=200, edges=True)
+# Of the operations in the contract, those that a run of the role must have made succeed at least once.
+REACHED = {
+    "user": {"GET /api/me", "POST /api/sign-in", "GET /api/reports/month", "GET /api/timer-log"},
+    "admin": {"GET /api/users", "GET /api/tenant", "GET /api/timers", "GET /api/actions"},
+    "super_admin": {"GET /api/billing/records", "GET /api/audit", "GET /api/users", "GET /api/billing/subscription"},
+}
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True),
+    pytest.mark.timeout(3600 if LONG else 300),
+]
+
+
+@pytest.fixture
+def tenant(world, clock, engine):
+    """The super admin of a tenant that has time, a bill, and a colleague who wants no processing."""
+    clock.set("2026-11-23T12:00:00Z")  # so that the contract's examples lie in the last 24 hours
+    owner = world.tenant()
+    colleague = world.member(owner)
+    colleague.enter()
+    assert colleague.patch("privacy", {"restricted": True}).status == 200
+    with engine.begin() as tx:
+        row = tx.execute(sa.select(users).where(users.c.email == owner.email)).one()
+        close_a_month(tx, row.tenant_id, row.id, email=owner.email, name=owner.name)
+    return owner
+
+
+@pytest.fixture
+def people(world, tenant):
+    """Somebody of each role, with an entry and a running timer."""
+    people = {"user": world.member(tenant), "admin": world.member(tenant), "super_admin": tenant}
+    promoted = people["admin"].get("me").body["id"]
+    assert tenant.patch(f"users/{promoted}", {"role": "admin"}).status == 200
+    for person in people.values():
+        person.enter()
+        person.start()
+    return people
+
+
+@pytest.mark.parametrize("role", ["user", "admin", "super_admin"])
+def test_every_operation_keeps_its_contract(people, host, role):
+    found = fuzzing.run(host, people[role].token, WHOLE if LONG else SHORT[role], seed=SEED)
+
+    assert found.failures == {}
+    assert set(found.reached) >= REACHED[role]

@@ -1,0 +1,98 @@
+"""Any text that people may enter comes back from a CSV as it was, and runs nothing in a spreadsheet."""
+
+import csv
+import io
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.conftest import LONG
+from tests.support import rfc4180
+
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
+MANY = settings(max_examples=400 if LONG else 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DAY = {"from": "2026-11-20", "to": "2026-11-20"}
+# By what Excel, LibreOffice and Google Sheets begin a formula, in half and full width.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these are the letters meant
+lines = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]) | st.sampled_from("=+-@,;\"'|%!＝＋－＠"),  # noqa: RUF001
+    min_size=1,
+    max_size=32,
+).filter(lambda text: text.strip() == text and len(text.encode("utf-16-le")) <= 64)
+
+
+def both(raw: bytes) -> list[list[str]]:
+    """The table, on which two readers agree."""
+    text = raw.decode("utf-8-sig")
+    table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert rfc4180.read(text) == table
+    return table
+
+
+def unmarked(cell: str) -> str:
+    """The text without the apostrophe that keeps it from being a formula."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
+
+
+def column(table: list[list[str]], title: str) -> list[str]:
+    return [row[table[0].index(title)] for row in table[1:]]
+
+
+@pytest.fixture
+def ada(world, clock):
+    clock.set("2026-11-23T12:00:00Z")
+    return world.tenant()
+
+
+@MANY
+@given(project=lines)
+@example("=cmd|' /C calc'!A0")
+@example('"')
+@example("'=1")
+@example("a,b;c")
+@example("\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe")
+def test_the_name_of_a_project_comes_back_and_runs_nothing(ada, project):
+    entered = ada.enter(project=project)
+    assert entered.status == 201, entered.raw
+
+    got = ada.get("reports/summary", format="csv", groupBy="project", **DAY)
+    cells = column(both(got.raw), "Project")
+
+    assert project.casefold() in [unmarked(cell).casefold() for cell in cells]
+    assert not [cell for cell in cells if cell.startswith(FORMULAS)]
+
+
+@MANY
+@given(name=lines)
+@example("@SUM(1+9)*cmd|' /C calc'!A0")
+@example("-2+3")
+def test_the_name_of_a_person_comes_back_and_runs_nothing(ada, name):
+    ada.enter()
+    assert ada.patch("me", {"displayName": name}).status == 200
+
+    summary = both(ada.get("reports/summary", format="csv", groupBy="user", **DAY).raw)
+    week = both(ada.get("reports/week", format="csv", **{"from": "2026-11-20"}).raw)
+
+    for table in (summary, week):
+        assert [unmarked(cell) for cell in column(table, "Person")] == [name]
+        assert not [cell for row in table for cell in row if cell.startswith(FORMULAS)]
+
+
+@MANY
+@given(note=lines)
+def test_a_note_comes_back_in_the_export_and_runs_nothing(ada, note):
+    entered = ada.enter(note=note)
+    assert entered.status == 201, entered.raw
+
+    tables = _tables(ada.get("privacy/export", format="zip").raw)
+
+    assert note in [unmarked(cell) for table in tables for row in table for cell in row]
+    assert not [cell for table in tables for row in table for cell in row if cell.startswith(FORMULAS)]
+
+
+def _tables(raw: bytes) -> list[list[list[str]]]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as files:
+        return [both(files.read(name)) for name in files.namelist() if name.endswith(".csv")]

@@ -1,0 +1,138 @@
+"""Bodies and tokens that the Marketplace never sends: whatever is answered, the database stays as it is."""
+
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from shared.db.schema import subscription_events, subscriptions, tenants, users
+from tests.fuzz.conftest import LONG
+from tests.support import purchases
+from tests.support.purchases import Purchase
+from tests.support.world import Answer, new_id
+
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
+MANY = settings(max_examples=1000 if LONG else 50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe", "Subscribe", "Transfer")
+WATCHED = (
+    tenants.select().order_by(tenants.c.id),
+    users.select().order_by(users.c.id),
+    subscriptions.select().order_by(subscriptions.c.id),
+    # What is known to have come is on record; what it did is nothing.
+    subscription_events.select().where(subscription_events.c.outcome == "applied").order_by(subscription_events.c.id),
+)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def bought(app, marketplace, world) -> Purchase:
+    """Five seats, in force, whose events are held back."""
+    bought = purchases.activated(app, marketplace, world.tenant().tid)
+    marketplace.order("shapes", held=True)
+    return bought
+
+
+@pytest.fixture
+def suspension(bought) -> str:
+    """An operation that Microsoft has, and that nobody has told yet."""
+    operation: str = bought.order("suspend")
+    return operation
+
+
+@pytest.fixture
+def unchanged(engine, http, bought):  # noqa: ARG001 - there is something that could change
+    """Sends a body with a token; the answer, after which every watched row is what it was."""
+
+    def send(body: bytes, token: str) -> Answer:
+        before = rows(engine)
+        answer: Answer = http.send("POST", "marketplace/webhook", body, token=token)
+        assert rows(engine) == before
+        return answer
+
+    return send
+
+
+def rows(engine: sa.Engine) -> list[list[tuple[Any, ...]]]:
+    with engine.connect().execution_options(reads_only=True) as tx:
+        return [[tuple(row) for row in tx.execute(query)] for query in WATCHED]
+
+
+def true_token(bought: Purchase) -> str:
+    return str(bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {}))
+
+
+@MANY
+@given(body=st.binary(max_size=300))
+@example(b"[" * 200_000)
+@example(b'{"id":' * 20_000)
+@example(b"\xff\xfe{}")
+@example(b'{"id": NaN}')
+def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(bought, unchanged, body):
+    answer = unchanged(body, true_token(bought))
+
+    assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
+
+
+@MANY
+@given(data=st.data())
+def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(bought, unchanged, data):
+    fields = {
+        "id": st.uuids().map(str) | junk,
+        "subscriptionId": st.just(bought.id) | st.uuids().map(str) | junk,
+        "action": st.sampled_from(ACTIONS) | junk,
+        "planId": junk,
+        "quantity": st.integers() | junk,
+        "status": st.sampled_from(["InProgress", "Succeeded", "Failed"]) | junk,
+        "timeStamp": st.datetimes().map(str) | junk,
+        "subscription": junk,
+        "publisherId": junk,
+        "offerId": junk,
+    }
+    body = data.draw(st.fixed_dictionaries({}, optional=fields))
+
+    answer = unchanged(json.dumps(body).encode(), true_token(bought))
+
+    # Taken, or to be sent again: a refusal would reject a change that somebody paid for.
+    again = {"marketplace_event_unreadable", "marketplace_unavailable"}
+    assert answer.status == 200 or (answer.status == 503 and answer.code in again), answer.raw
+
+
+@MANY
+@given(data=st.data(), name=st.sampled_from(["aud", "iss", "tid", "appid", "azp", "ver", "exp"]))
+def test_a_true_event_with_another_token_changes_nothing(bought, suspension, unchanged, data, name):
+    body = {"id": suspension, "subscriptionId": bought.id, "action": "Suspend"}
+    claims = {name: data.draw(junk.filter(lambda value: not isinstance(value, int | float)))}
+    if name in {"appid", "azp"}:
+        claims = {"appid": None, "azp": None, **claims}
+    token = bought.marketplace.stand_in.delivery._tokens.for_webhook(data.draw(st.sampled_from(["v1", "v2"])), claims)
+
+    answer = unchanged(json.dumps(body).encode(), token)
+
+    assert (answer.status, answer.code) == (401, "invalid_token")
+
+
+@MANY
+@given(data=st.data())
+def test_a_token_with_a_letter_changed_changes_nothing(bought, unchanged, data):
+    token = true_token(bought)
+    where = data.draw(st.integers(0, len(token) - 1))
+    letter = data.draw(st.sampled_from("AZaz09-_").filter(lambda letter: letter != token[where]))
+
+    answer = unchanged(b"{}", token[:where] + letter + token[where + 1 :])
+
+    assert (answer.status, answer.code) == (401, "invalid_token")
+
+
+def test_an_event_of_a_subscription_that_nobody_has_is_taken_and_changes_nothing(bought, unchanged):
+    body = {"id": new_id(), "subscriptionId": new_id(), "action": "Unsubscribe"}
+
+    assert unchanged(json.dumps(body).encode(), true_token(bought)).status == 200

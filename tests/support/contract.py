@@ -1,0 +1,36 @@
+"""Holds every answer that a test gets to the contract: its status, and a refusal's code, are written down there."""
+
+import json
+import re
+from functools import cache
+
+from shared.http.openapi import problem_codes
+from shared.http.operation import OPERATIONS, Operation
+
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
+    """What is wrong with an answer; None where nothing is, or the address is no operation's."""
+    operation = _operation(method, path.partition("?")[0].removeprefix("/api/"))
+    if operation is None:
+        return None
+    codes = problem_codes(operation)
+    if status not in codes and status not in operation.answers:
+        return f"{operation.id} answers {status}"
+    if content_type == PROBLEM_JSON and (code := json.loads(body)["code"]) not in codes.get(status, ()):
+        return f"{operation.id} answers {status} {code}"
+    return None
+
+
+def _operation(method: str, path: str) -> Operation | None:
+    return next((each for each, pattern in _patterns() if each.method == method and pattern.fullmatch(path)), None)
+
+
+@cache
+def _patterns() -> list[tuple[Operation, re.Pattern[str]]]:
+    def pattern(path: str) -> re.Pattern[str]:
+        return re.compile(re.sub(r"{\w+}", "[^/]+", path))
+
+    return [(each, pattern(each.path)) for each in sorted(OPERATIONS.values(), key=lambda each: "{" in each.path)]
