@@ -31,6 +31,8 @@ def check(engine: sa.Engine, fleet: Fleet, settled: Settled, *, off: dt.timedelt
         mine = kept.get((history.tid, history.oid), Kept())
         found.violations += Explanation(history, mine, off).violations()
         found.violations += _tokens_refused(history)
+    for row in kept.get(stored.NOBODY, Kept()).done:
+        found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.checked["histories"] = len(histories)
     found.checked["rows of the timer log"] = sum(len(each.log) for each in kept.values())
     found.checked["time entries"] = sum(len(each.entries) for each in kept.values())

@@ -37,8 +37,8 @@ class Explanation:
 
     def violations(self) -> list[Violation]:
         """Everything that is wrong for this person."""
-        self._rows = {(row.event, row.timer, row.version): row for row in self.kept.log}
-        self._versions = {(row.timer, row.version): row for row in self.kept.log if row.version}
+        self._rows = {(row.event, row.timer, row.version): row for row in self.kept.done}
+        self._versions = {(row.timer, row.version): row for row in self.kept.done if row.version}
         if self.kept.accounts > 1:
             self._wrong("doubled", f"{self.kept.accounts} accounts of {self.history.oid}")
         open_ = [each for each in self._written() if not self._settle(each)]
@@ -79,7 +79,7 @@ class Explanation:
             self._claim_version(asked, answer, made=True)
         elif asked.kind == "delete":
             entry = asked.path.partition("/")[2].partition("?")[0]
-            row = next((each for each in self.kept.log if each.event == "deleted" and each.timer == entry), None)
+            row = next((each for each in self.kept.done if each.event == "deleted" and each.timer == entry), None)
             self._claim(asked, row if row is not None and row.reason == asked.mark else None, None)
         elif asked.kind == "discard":
             row = next((each for each in self._unclaimed() if each.event == "discarded" and self._in_time(asked, each)), None)
@@ -114,7 +114,7 @@ class Explanation:
         """Every other row needs a cause of its own among the operations of which nobody knows."""
         rest = list(self._unclaimed())
         for row in [each for each in rest if each.event == "corrected" and each.reason is None and each.reported_late]:
-            beside = [each for each in self.kept.log if each.received_at == row.received_at and each.event == "started"]
+            beside = [each for each in self.kept.done if each.received_at == row.received_at and each.event == "started"]
             if any(each.reported_late for each in beside):
                 rest.remove(row)  # what ran on made room for a start that was told late
         taken: dict[tuple[int, str], Row] = {}
@@ -158,8 +158,9 @@ class Explanation:
         """Goes through the log: one timer at a time, and what is kept is what the log comes to."""
         running: str | None = None
         last: dict[str, Row] = {}
+        ends = {row.timer: row for row in self.kept.log if row.event == "stopped"}
         for row in self.kept.log:
-            end = self._rows.get(("stopped", row.timer, 1))
+            end = ends.get(row.timer)
             ends_at_once = end is not None and row.reported_late and end.received_at == row.received_at
             if row.event == "started" and not ends_at_once:
                 if running is not None:
@@ -194,12 +195,12 @@ class Explanation:
         return asked.sent_at - self.off - ROUNDED <= row.received_at <= asked.ended_at + self.off + late
 
     def _note(self, timer: str) -> str | None:
-        notes = [row.note for row in self.kept.log if row.timer == timer and row.after is not None]
+        notes = [row.note for row in self.kept.done if row.timer == timer and row.after is not None]
         notes += [each.note for each in self.kept.running if str(each.public_id) == timer]
         return notes[0] if notes else None
 
     def _unclaimed(self) -> Iterator[Row]:
-        return (row for row in self.kept.log if row.number not in self._causes)
+        return (row for row in self.kept.done if row.number not in self._causes)
 
     def _wrong(self, what: str, detail: str, *about: Operation | Row | str) -> None:
         named = [each.timer if isinstance(each, Row) else each for each in about if not isinstance(each, Operation)]

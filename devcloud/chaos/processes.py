@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -43,12 +43,20 @@ class Worker:
 
     def start(self) -> None:
         """Raises NotStarted when it does not get ready."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
         if not self._clock.exists():
             self._clock.write_bytes(worker.SECONDS.pack(0.0))
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self._process = _python(
                 "devcloud.chaos.worker", str(self.port), str(self._clock), environment=self.environment, stderr=log
             )
+
+    def wait(self) -> None:
+        """As `start`, for one that was launched."""
+        assert self._process is not None  # noqa: S101 - a slip of ours
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
         if not self._process.stdout.readline().startswith(READY):
             raise NotStarted(f"{self.name} ended with exit code {self._process.wait()}; see its log in {self.folder}")
@@ -119,12 +127,23 @@ def workers(folder: Path, environment: Mapping[str, str], count: int) -> Iterato
     """
     made = [Worker(f"worker-{number}", folder, environment) for number in range(1, count + 1)]
     try:
-        for each in made:
-            each.start()
+        start_all(made)
         yield made
     finally:
         for each in made:
             each.stop()
+
+
+def start_all(made: Sequence[Worker]) -> None:
+    """All at once, which takes as long as one.
+
+    Raises:
+        NotStarted: one does not get ready.
+    """
+    for each in made:
+        each.launch()
+    for each in made:
+        each.wait()
 
 
 def answered(base: str, seconds: float) -> bool:

@@ -15,6 +15,7 @@ from shared.db.schema import idempotency_keys, running_timers, tenants, time_ent
 
 
 Who = tuple[str, str]  # directory and object id
+NOBODY: Who = ("", "")  # the service itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,6 @@ class Row:
     reported_late: bool
     elapsed_ms: int | None
     reason: str | None
-    actor: int | None
     after: Json | None
 
     @property
@@ -47,7 +47,8 @@ class Kept:
     """Everything of one person. `accounts` is how often they are in the database."""
 
     accounts: int = 0
-    log: list[Row] = field(default_factory=list)
+    log: list[Row] = field(default_factory=list)  # about their time
+    done: list[Row] = field(default_factory=list)  # by them: an admin may have changed a colleague's time
     entries: dict[str, Any] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
@@ -67,7 +68,10 @@ def read(engine: sa.Engine) -> dict[Who, Kept]:
             for row in tx.execute(sa.select(table).order_by(order)):
                 put(kept[people[row.user_id]], row)
 
-        each(timer_log, timer_log.c.id, lambda of, row: of.log.append(_row(row)))
+        for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
+            read_row = _row(row)
+            kept[people[row.user_id]].log.append(read_row)
+            kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
         each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
         each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
         each(idempotency_keys, idempotency_keys.c.created_at, _answer)
@@ -93,7 +97,6 @@ def _row(row: Any) -> Row:  # noqa: ANN401 - of the driver
         row.reported_late,
         row.elapsed_ms,
         row.reason,
-        row.actor_id,
         row.after_change,
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.fleet import Fleet, token
+from devcloud.chaos.processes import start_all
 from devcloud.faults import Fault
 
 
@@ -40,23 +41,22 @@ def _of_workers(cloud: Cloud) -> list[Trouble]:
     def all_killed(_dice: random.Random) -> End:
         for each in cloud.workers:
             each.kill()
-        return lambda: _each(cloud, "start")
+        return lambda: start_all(cloud.workers)
+
+    def right() -> None:
+        for each in cloud.workers:
+            each.set_clock(0.0)
 
     def stepped(dice: random.Random) -> End:
         for each in dice.sample(cloud.workers, dice.randint(1, len(cloud.workers))):
             each.set_clock(round(dice.uniform(-MOST_OFF, MOST_OFF), 3))
-        return lambda: _each(cloud, "set_clock", 0.0)
+        return right
 
     return [
         Trouble("worker killed (kill -9)", killed, 0.1, 1.0),
         Trouble("all workers killed", all_killed, 0.1, 1.0),
         Trouble("clocks stepped", stepped, 1.0, 4.0),
     ]
-
-
-def _each(cloud: Cloud, verb: str, *given: float) -> None:
-    for each in cloud.workers:
-        getattr(each, verb)(*given)
 
 
 def _of_line(cloud: Cloud) -> list[Trouble]:
@@ -108,7 +108,7 @@ def _of_entra(cloud: Cloud, fleet: Fleet) -> list[Trouble]:
         return entra.faults.clear
 
     def rotated(_dice: random.Random) -> End:
-        entra.keys.rotate(drop_old=False)
+        entra.keys.roll_over()
         for each in fleet.people:
             history = each.history
             each.client.token = token(cloud, history.tid, history.oid, each.name)
