@@ -60,6 +60,7 @@ def cloud(folder: Path, *, database_name: str, workers_count: int, internal: lis
         front = stack.enter_context(line(folder / "front.log", *(each.port for each in running)))
         pages = f"http://127.0.0.1:{front.port}/api/marketplace"
         shop.admin.carry_out("POST pages", {"landing": f"{pages}/landing", "webhook": f"{pages}/webhook"})
+        shop.admin.carry_out("POST pace", {"ack_seconds": 3.0, "retry_seconds": 0.3})
         yield Cloud(kept, directory, shop, devops, running, front, environment)
 
 

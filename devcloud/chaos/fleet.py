@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from devcloud.azure_devops import tokens as azure_devops_tokens
 from devcloud.chaos.client import Client, Stop
@@ -17,6 +17,9 @@ from devcloud.chaos.person import ORGANIZATION, Person
 from devcloud.entra.admin import TokenOrder
 from shared import clock
 
+
+if TYPE_CHECKING:
+    from devcloud.chaos.buyer import Buyer
 
 _VALID: Final = 2 * 24 * 3600
 _LATE: Final = dt.timedelta(hours=22)
@@ -30,15 +33,19 @@ class NotReady(Exception):
 
 @dataclass
 class Fleet:
+    """People at their desks, and buyers."""
+
     people: list[Person]
     stop: Stop
+    buyers: list["Buyer"] = field(default_factory=list)
     broken: list[Exception] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
         """Everybody works until the block ends, or the run is over."""
-        self._threads = [threading.Thread(target=self._work, args=(each,), name=each.name, daemon=True) for each in self.people]
+        workers: list[Person | Buyer] = [*self.people, *self.buyers]
+        self._threads = [threading.Thread(target=self._work, args=(each,), name=each.name, daemon=True) for each in workers]
         for each in self._threads:
             each.start()
         try:
@@ -48,7 +55,12 @@ class Fleet:
             for each in self._threads:
                 each.join(_JOIN_SECONDS)
 
-    def _work(self, somebody: Person) -> None:
+    @property
+    def everybody(self) -> list[Person]:
+        """With those who bought something."""
+        return [*self.people, *(member for buyer in self.buyers for member in buyer.members)]
+
+    def _work(self, somebody: "Person | Buyer") -> None:
         try:
             somebody.work()
         except Exception as error:  # noqa: BLE001 - a slip of ours must not look like a quiet person
@@ -62,7 +74,7 @@ class Fleet:
 
 def directories(dice: random.Random, count: int) -> list[str]:
     """Ids of so many directories, the same for the same dice."""
-    return [_id(dice) for _ in range(count)]
+    return [new_id(dice) for _ in range(count)]
 
 
 def fleet(cloud: Cloud, tids: list[str], *, people: int, seed: int, stop: Stop) -> Fleet:
@@ -99,7 +111,7 @@ def token(cloud: Cloud, tid: str, oid: str, name: str) -> str:
 
 
 def _person(cloud: Cloud, tid: str, name: str, dice: random.Random, stop: Stop) -> Person:
-    oid = _id(dice)
+    oid = new_id(dice)
     client = Client(cloud.bases, token(cloud, tid, oid, name), dice)
     return Person(name, History(tid, oid), client, dice, stop, clock.now() - _LATE)
 
@@ -120,5 +132,6 @@ def _insist(somebody: Person, kind: str, method: str, path: str, body: dict[str,
     raise NotReady(f"{somebody.name} was refused before anything was broken: {asked.told()}")
 
 
-def _id(dice: random.Random) -> str:
+def new_id(dice: random.Random) -> str:
+    """A random id, the same for the same dice."""
     return str(uuid.UUID(int=dice.getrandbits(128), version=4))

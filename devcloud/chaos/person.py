@@ -58,11 +58,13 @@ class Person:
 
     def work(self) -> None:
         """Does one thing after another until the run is over."""
-        verbs = {kind: getattr(self, f"_{kind.replace(' ', '_').replace('-', '_')}") for kind in WEIGHTS}
         while not self.stop.is_over:
-            kind = self.dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-            verbs[kind]()
+            self.once(self.dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0])
             self.stop.count()
+
+    def once(self, kind: str) -> None:
+        """Does one thing of a kind."""
+        getattr(self, f"_{kind.replace(' ', '_').replace('-', '_')}")()
 
     def ask(self, kind: str, method: str, path: str, body: Json | None = None, **more: Any) -> Operation:  # noqa: ANN401
         """Asks for one thing, and for the same again while nobody knows, if they are of those who insist."""

@@ -1,16 +1,19 @@
 """One run: the cloud, the fleet and the trouble together, then calm, and everything compared."""
 
-import datetime as dt
 import random
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from devcloud.chaos import checks, settle
+import sqlalchemy as sa
+
+from devcloud.chaos import checks
+from devcloud.chaos.buyer import Buyer
+from devcloud.chaos.checks import Found
 from devcloud.chaos.client import Stop
 from devcloud.chaos.cloud import Cloud, cloud
 from devcloud.chaos.driver import Driver, Injection
@@ -18,7 +21,8 @@ from devcloud.chaos.explain import Violation
 from devcloud.chaos.fleet import Fleet, directories, fleet
 from devcloud.chaos.history import History
 from devcloud.chaos.processes import answered
-from devcloud.chaos.troubles import MOST_OFF, troubles
+from devcloud.chaos.settle import Settled, settle
+from devcloud.chaos.troubles import troubles
 from devcloud.chaos.worker import PROJECT
 from shared.db.engine import make_engine
 
@@ -45,6 +49,7 @@ class Options:
     workers: int = 3
     tenants: int = 4
     people: int = 4
+    buyers: int = 2
 
 
 @dataclass
@@ -60,42 +65,66 @@ class Result:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Rested:
+    """The product after its trouble: everything owed is carried out, the workers have ended, the data is there."""
+
+    cloud: Cloud
+    fleet: Fleet
+    settled: Settled
+    engine: sa.Engine
+
+    def check(self, tx: sa.Connection) -> Found:
+        return checks.check(tx, self.cloud, self.fleet, self.settled)
+
+
 def run(options: Options, show: Show) -> Result:
     """Ctrl-C ends the trouble early; what was done until then is compared all the same.
 
     Raises:
         NotWell, NotReady, NotStarted, NoPostgres: the run proves nothing.
     """
-    FOLDER.mkdir(parents=True, exist_ok=True)
     result = Result(options)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER) as name:
-        _run(options, Path(name), result, show)
+    with rested(result, show) as left, left.engine.connect().execution_options(reads_only=True) as tx:
+        show("comparing", left.fleet.stop.done, result.seconds)
+        found = left.check(tx)
+        result.violations, result.checked = found.violations, found.checked
     return result
 
 
-def _run(options: Options, folder: Path, result: Result, show: Show) -> None:
+@contextmanager
+def rested(result: Result, show: Show) -> Iterator[Rested]:
+    """The trouble, and then what it has left, for as long as the context lasts.
+
+    Raises:
+        NotWell, NotReady, NotStarted, NoPostgres: as of `run`.
+    """
+    options = result.options
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    show("starting", 0, 0.0)
     dice = random.Random(f"{options.seed}:directories")  # noqa: S311 - repeats, hides nothing
     tids = directories(dice, options.tenants)
-    stop = Stop(options.operations)
-    show("starting", 0, 0.0)
-    with cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids) as up:
-        crowd = fleet(up, tids, people=options.people, seed=options.seed, stop=Stop(None))
-        for each in crowd.people:
-            each.stop = stop
-        crowd.stop = stop
-        result.histories = [each.history for each in crowd.people]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER)))
+        up = stack.enter_context(
+            cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids)
+        )
+        stop = Stop(options.operations)
+        crowd = fleet(up, tids, people=options.people, seed=options.seed, stop=stop)
+        crowd.buyers = [
+            Buyer(f"b{number}", up, random.Random(f"{options.seed}:buyer {number}"), stop)  # noqa: S311 - likewise
+            for number in range(options.buyers)
+        ]
         _work(up, crowd, result, show)
         show("settling", stop.done, result.seconds)
         if not all(answered(base, _WELL_SECONDS) for base in up.bases):
-            raise NotWell("a worker does not answer after the trouble ended")
-        settled = settle.settle(up, crowd)
+            raise NotWell("a worker does not answer after the trouble has ended")
+        engine = make_engine(up.database.own_url)
+        stack.callback(engine.dispose)
+        settled = settle(up, crowd, engine)
         for each in up.workers:
             each.stop()
-        show("comparing", stop.done, result.seconds)
-        engine = make_engine(up.database.own_url)
-        found = checks.check(engine, crowd, settled, off=dt.timedelta(seconds=MOST_OFF))
-        engine.dispose()
-        result.violations, result.checked = found.violations, found.checked
+        yield Rested(up, crowd, settled, engine)
 
 
 def _work(up: Cloud, crowd: Fleet, result: Result, show: Show) -> None:
@@ -116,6 +145,6 @@ def _work(up: Cloud, crowd: Fleet, result: Result, show: Show) -> None:
                 break
         result.interrupted = False
     result.seconds = time.monotonic() - began
-    result.injections = driver.injections
+    result.injections, result.histories = driver.injections, [each.history for each in crowd.everybody]
     if crowd.broken:
         raise NotWell(f"a client broke down: {crowd.broken[0]!r}") from crowd.broken[0]

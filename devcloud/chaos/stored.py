@@ -54,36 +54,34 @@ class Kept:
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
 
 
-def read(engine: sa.Engine) -> dict[Who, Kept]:
+def read(tx: sa.Connection) -> dict[Who, Kept]:
     """Of every person there is."""
     kept: defaultdict[Who, Kept] = defaultdict(Kept)
-    with engine.connect().execution_options(reads_only=True) as tx:
-        people: dict[int, Who] = {}
-        account = sa.select(users.c.id, users.c.entra_object_id, tenants.c.entra_tenant_id)
-        for row in tx.execute(account.join(tenants, tenants.c.id == users.c.tenant_id)):
-            people[row.id] = (str(row.entra_tenant_id), str(row.entra_object_id))
-            kept[people[row.id]].accounts += 1
+    people: dict[int, Who] = {}
+    account = sa.select(users.c.id, users.c.entra_object_id, tenants.c.entra_tenant_id)
+    for row in tx.execute(account.join(tenants, tenants.c.id == users.c.tenant_id)):
+        people[row.id] = (str(row.entra_tenant_id), str(row.entra_object_id))
+        kept[people[row.id]].accounts += 1
 
-        def each(table: sa.Table, order: sa.Column[Any], put: Callable[[Kept, Any], None]) -> None:
-            for row in tx.execute(sa.select(table).order_by(order)):
-                put(kept[people[row.user_id]], row)
+    def each(table: sa.Table, order: sa.Column[Any], put: Callable[[Kept, Any], None]) -> None:
+        for row in tx.execute(sa.select(table).order_by(order)):
+            put(kept[people[row.user_id]], row)
 
-        for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
-            read_row = _row(row)
-            kept[people[row.user_id]].log.append(read_row)
-            kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
-        each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
-        each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
-        each(idempotency_keys, idempotency_keys.c.created_at, _answer)
+    for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
+        read_row = _row(row)
+        kept[people[row.user_id]].log.append(read_row)
+        kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
+    each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
+    each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
+    each(idempotency_keys, idempotency_keys.c.created_at, _answer)
     return dict(kept)
 
 
-def report_total(engine: sa.Engine, tid: str) -> int:
+def total(tx: sa.Connection, tid: str) -> int:
     """The milliseconds of all entries of a directory."""
-    total = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
+    added = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
     own = tenants.c.entra_tenant_id == uuid.UUID(tid)
-    with engine.connect().execution_options(reads_only=True) as tx:
-        return int(tx.execute(total.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
+    return int(tx.execute(added.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
 
 
 def _row(row: Any) -> Row:  # noqa: ANN401 - of the driver

@@ -27,7 +27,7 @@ class Trouble:
 
 def troubles(cloud: Cloud, fleet: Fleet) -> list[Trouble]:
     """What can be done to this cloud."""
-    found = [*_of_workers(cloud), *_of_entra(cloud, fleet), *_of_azure_devops(cloud)]
+    found = [*_of_workers(cloud), *_of_entra(cloud, fleet), *_of_azure_devops(cloud), *_of_marketplace(cloud)]
     found += _of_line(cloud) if cloud.database.server is not None else _of_file(cloud)
     return found
 
@@ -136,3 +136,23 @@ def _of_azure_devops(cloud: Cloud) -> list[Trouble]:
         return faults.clear
 
     return [Trouble("Azure DevOps in trouble", begin, 1.0, 4.0)]
+
+
+def _of_marketplace(cloud: Cloud) -> list[Trouble]:
+    """Its API fails, is slow, or does its work and loses the answer; Entra gives no token for it."""
+
+    def begin(dice: random.Random) -> End:
+        shop = cloud.marketplace
+        asked = dice.sample(("get", "operation", "resolve", "activate", "plans", "acknowledge", "usage_batch"), 3)
+        faults = [Fault(status=500), Fault(status=429), Fault(delay=round(dice.uniform(0.5, 4.0), 1))]
+        shop.admin.order_faults({name + dice.choice(("", ".answer")): dice.choice(faults) for name in asked})
+        if dice.random() < 0.3:  # noqa: PLR2004 - a share like any other
+            cloud.entra.faults.order({"token": Fault(status=503)})
+
+        def end() -> None:
+            shop.faults.clear()
+            cloud.entra.faults.clear()
+
+        return end
+
+    return [Trouble("Marketplace in trouble", begin, 1.0, 4.0)]
