@@ -21,9 +21,12 @@ VIOLATED, FAILED = 1, 2
 
 
 def main(
+    *,
     database: Annotated[str, typer.Option(help=f"{' or '.join(NAMES)}, or both with a comma between")] = NAMES[0],
     minutes: Annotated[float, typer.Option(help="how long each database is at it", min=0.05)] = 2.0,
-    operations: Annotated[int | None, typer.Option(help="end after so many operations, if that is earlier", min=1)] = None,
+    operations: Annotated[
+        int | None, typer.Option(help="end after so many operations, if that is earlier", min=1)
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="repeats the choices of a run; a new one when absent")] = None,
     workers: Annotated[int, typer.Option(help="processes of the product", min=1, max=16)] = 3,
     tenants: Annotated[int, typer.Option(help="organisations", min=1, max=50)] = 4,

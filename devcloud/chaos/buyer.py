@@ -64,7 +64,9 @@ class Buyer:
 
     def _purchase(self, firm: Person) -> Bought:
         """Buys, and comes back to the page until it says that all is well, or until the buyer loses patience."""
-        sold = self.cloud.marketplace.admin.carry_out("POST buy", {"person": firm.history.oid, **self.dice.choice(_PLANS)})
+        sold = self.cloud.marketplace.admin.carry_out(
+            "POST buy", {"person": firm.history.oid, **self.dice.choice(_PLANS)}
+        )
         bought = Bought(sold["subscription"], firm.history.tid)
         self.bought.append(bought)
         for _ in range(self.dice.randint(1, _VISITS)):
@@ -87,7 +89,9 @@ class Buyer:
         match self.dice.choice(("change", "suspend", "renew")):
             case "change":
                 metered = self.cloud.marketplace.operations.subscription(bought.id).quantity is None
-                changes = {"plan": self.dice.choice(("paid", "gold"))} if metered else {"quantity": self.dice.randint(1, 9)}
+                changes = (
+                    {"plan": self.dice.choice(("paid", "gold"))} if metered else {"quantity": self.dice.randint(1, 9)}
+                )
                 self._order("change", bought, **changes)
             case "suspend":
                 self._order("suspend", bought)

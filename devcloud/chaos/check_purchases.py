@@ -59,7 +59,10 @@ def _ledger(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, st
     told = {each.id for each in state.operations.values() if each.subscription_id == str(row.marketplace_id)}
     for operation in sorted(told | known.keys()):
         if known[operation] != 1 or operation not in told:
-            yield "doubled" if known[operation] > 1 else "lost", f"operation {operation} is {known[operation]} times in the ledger"
+            yield (
+                "doubled" if known[operation] > 1 else "lost",
+                f"operation {operation} is {known[operation]} times in the ledger",
+            )
     begun = sum(each.event_type == "Activate" for each in events)
     if begun > 1:
         yield "doubled", f"it was activated {begun} times"
@@ -74,7 +77,10 @@ def _meter(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, str
     metered = {each.id: each.active_users for each in records if each.quantity is None and each.active_users}
     owed = list(tx.execute(usage_events.select().where(usage_events.c.marketplace_id == row.marketplace_id)))
     if {each.record_id: each.quantity for each in owed} != metered:
-        yield "changed", f"bills come to {metered} users, and {[(each.record_id, each.quantity) for each in owed]} is owed"
+        yield (
+            "changed",
+            f"bills come to {metered} users, and {[(each.record_id, each.quantity) for each in owed]} is owed",
+        )
     taken = [usage for usage in state.usage if usage.resource_id == str(row.marketplace_id)]
     waiting = [each for each in owed if each.state != "accepted"]
     if waiting:

@@ -81,6 +81,8 @@ def _invariants(tx: sa.Connection) -> Iterator[Violation]:
 
 
 def _totals(tx: sa.Connection, settled: Settled) -> Iterator[Violation]:
+    for job in settled.failed_jobs:
+        yield Violation("failed", f"the job {job} still fails after the trouble")
     for tid, told in settled.totals.items():
         total = stored.total(tx, tid)
         if told != total:

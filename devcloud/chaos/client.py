@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Any
 
 from devcloud.chaos.history import Attempt, Json, Operation
 from shared import clock
@@ -33,6 +32,10 @@ class Client:
         operation.attempts.append(Attempt(sent_at, clock.now(), time.perf_counter() - began, status))
         if status is not None and status < 500:  # noqa: PLR2004 - our failure carries nothing that counts
             operation.answer = answer
+
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.close()
 
     def _exchange(self, host: str, operation: Operation) -> tuple[int | None, Json | None]:
         connection = self._kept.pop(host, None) or HTTPConnection(host, timeout=SECONDS)
@@ -81,8 +84,3 @@ class Stop:
     @property
     def is_over(self) -> bool:
         return self._over.is_set()
-
-
-def any_json(value: Any) -> Json:  # noqa: ANN401 - what an answer holds
-    """An answer that must be an object."""
-    return value if isinstance(value, dict) else {}

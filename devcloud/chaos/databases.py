@@ -25,7 +25,7 @@ _BALLAST: Final = "ballast"
 
 @dataclass
 class Database:
-    """`url` is the workers' way to it, `own_url` the one past all trouble. `disk` is its own, where it can be filled."""
+    """`url` is the workers' way to it, `own_url` the one past all trouble; `disk` is where it can be filled."""
 
     name: str
     url: str
@@ -88,7 +88,8 @@ def _disk(folder: Path) -> Iterator[Path | None]:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="disk-", dir=folder) as name:
-        mounted = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={_DISK}", "none", name], capture_output=True, check=False)  # noqa: S603 - our own
+        command = [mount, "-t", "tmpfs", "-o", f"size={_DISK}", "none", name]
+        mounted = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command
         if mounted.returncode:
             yield None
             return

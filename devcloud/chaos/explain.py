@@ -82,7 +82,9 @@ class Explanation:
             row = next((each for each in self.kept.done if each.event == "deleted" and each.timer == entry), None)
             self._claim(asked, row if row is not None and row.reason == asked.mark else None, None)
         elif asked.kind == "discard":
-            row = next((each for each in self._unclaimed() if each.event == "discarded" and self._in_time(asked, each)), None)
+            row = next(
+                (each for each in self._unclaimed() if each.event == "discarded" and self._in_time(asked, each)), None
+            )
             if row is not None:  # where none ran nothing was thrown away
                 self._causes[row.number] = asked
 
@@ -114,7 +116,9 @@ class Explanation:
         """Every other row needs a cause of its own among the operations of which nobody knows."""
         rest = list(self._unclaimed())
         for row in [each for each in rest if each.event == "corrected" and each.reason is None and each.reported_late]:
-            beside = [each for each in self.kept.done if each.received_at == row.received_at and each.event == "started"]
+            beside = [
+                each for each in self.kept.done if each.received_at == row.received_at and each.event == "started"
+            ]
             if any(each.reported_late for each in beside):
                 rest.remove(row)  # what ran on made room for a start that was told late
         taken: dict[tuple[int, str], Row] = {}
@@ -137,21 +141,21 @@ class Explanation:
         return False
 
     def _may_explain(self, asked: Operation, row: Row) -> bool:
-        if not self._in_time(asked, row):
-            return False
-        match row.event:
-            case "started":
-                named = (asked.body or {}).get("timerId", row.timer)
-                return asked.kind in STARTS and named == row.timer and self._note(row.timer) in {None, asked.mark}
-            case "stopped":
-                switches = asked.kind in STARTS and asked.kind != "start"
-                return asked.kind in STOPS or switches
-            case "discarded":
-                return asked.kind == "discard"
-            case "entered":
-                return asked.kind == "enter" and row.note == asked.mark
-            case "corrected" if row.reported_late or row.reason is None:
-                return asked.kind == "late stop" and (asked.body or {})["timerId"] == row.timer
+        return self._in_time(asked, row) and self._could_make(asked, row)
+
+    def _could_make(self, asked: Operation, row: Row) -> bool:
+        body, starts = asked.body or {}, asked.kind in STARTS
+        if row.event == "started":
+            named = body.get("timerId", row.timer)
+            return starts and named == row.timer and self._note(row.timer) in {None, asked.mark}
+        if row.event == "stopped":
+            return asked.kind in STOPS or (starts and asked.kind != "start")
+        if row.event == "discarded":
+            return asked.kind == "discard"
+        if row.event == "entered":
+            return asked.kind == "enter" and row.note == asked.mark
+        if row.reason is None:
+            return asked.kind == "late stop" and body["timerId"] == row.timer
         return asked.kind in {"correct", "delete"} and row.reason == asked.mark
 
     def _replay(self) -> None:
@@ -177,7 +181,9 @@ class Explanation:
 
     def _compare_entries(self, last: dict[str, Row]) -> None:
         for timer in sorted(last.keys() ^ self.kept.entries.keys()):
-            self._wrong("lost" if timer in last else "invented", f"the entry {timer} is not in both log and database", timer)
+            self._wrong(
+                "lost" if timer in last else "invented", f"the entry {timer} is not in both log and database", timer
+            )
         for timer in last.keys() & self.kept.entries.keys():
             entry, after = self.kept.entries[timer], last[timer].after or {}
             same = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from devcloud.azure_devops import tokens as azure_devops_tokens
 from devcloud.chaos.client import Client, Stop
 from devcloud.chaos.cloud import Cloud
-from devcloud.chaos.history import History, Operation, Outcome
+from devcloud.chaos.history import History, Json, Operation, Outcome
 from devcloud.chaos.person import ORGANIZATION, Person
 from devcloud.entra.admin import TokenOrder
 from shared import clock
@@ -45,7 +45,9 @@ class Fleet:
     def working(self) -> Iterator[None]:
         """Everybody works until the block ends, or the run is over."""
         workers: list[Person | Buyer] = [*self.people, *self.buyers]
-        self._threads = [threading.Thread(target=self._work, args=(each,), name=each.name, daemon=True) for each in workers]
+        self._threads = [
+            threading.Thread(target=self._work, args=(each,), name=each.name, daemon=True) for each in workers
+        ]
         for each in self._threads:
             each.start()
         try:
@@ -54,6 +56,10 @@ class Fleet:
             self.stop.end()
             for each in self._threads:
                 each.join(_JOIN_SECONDS)
+
+    def close(self) -> None:
+        for each in self.everybody:
+            each.client.close()
 
     @property
     def everybody(self) -> list[Person]:
@@ -118,13 +124,11 @@ def _person(cloud: Cloud, tid: str, name: str, dice: random.Random, stop: Stop) 
 
 def _visitor(somebody: Person) -> str:
     history = somebody.history
-    visitor = azure_devops_tokens.Visitor(
-        history.oid, somebody.name, f"{history.oid}@contoso.example", (ORGANIZATION,)
-    )
+    visitor = azure_devops_tokens.Visitor(history.oid, somebody.name, f"{history.oid}@contoso.example", (ORGANIZATION,))
     return azure_devops_tokens.mint(visitor)
 
 
-def _insist(somebody: Person, kind: str, method: str, path: str, body: dict[str, object] | None = None) -> Operation:
+def _insist(somebody: Person, kind: str, method: str, path: str, body: Json | None = None) -> Operation:
     for _ in range(_TRIES):
         asked = somebody.ask(kind, method, path, body)
         if asked.outcome is Outcome.ACKNOWLEDGED:

@@ -1,8 +1,8 @@
-"""A TCP line that can be cut, slowed down or silenced; run as `python -m devcloud.chaos.line TARGET...`, ports of loopback.
+"""A TCP line that can be cut, slowed down or silenced; run as `python -m devcloud.chaos.line TARGET...`.
 
-Connections go to the targets in turn. Reads one mode a line and says "done" once it holds: `open`, `slow SECONDS` (each
-way), `hole` (nothing arrives any more), `refuse` (no new connection), `cut` (every connection there is, once),
-`lose-answer N` and `lose-commit N` (the next N COMMITs: done but unanswered, and never done).
+Connections go to the targets, which are ports of loopback, in turn. Reads one mode a line and says "done" when it
+holds: `open`, `slow SECONDS` (each way), `hole` (nothing arrives any more), `refuse` (no new connection), `cut` (every
+connection there is, once), `lose-answer N` and `lose-commit N` (the next N COMMITs: done but unanswered, never done).
 """
 
 import asyncio
@@ -74,7 +74,9 @@ class Line:
             for end in pair:
                 end.transport.abort()
 
-    async def _there(self, reader: asyncio.StreamReader, pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter]) -> None:
+    async def _there(
+        self, reader: asyncio.StreamReader, pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
+    ) -> None:
         while data := await reader.read(_READ_BYTES):
             await self._delay()
             if COMMIT in data and self._lost_commits:
@@ -91,7 +93,9 @@ class Line:
             await pair[1].drain()
         raise ConnectionResetError
 
-    async def _back(self, reader: asyncio.StreamReader, pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter]) -> None:
+    async def _back(
+        self, reader: asyncio.StreamReader, pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
+    ) -> None:
         while data := await reader.read(_READ_BYTES):
             await self._delay()
             pair[0].write(data)

@@ -123,7 +123,9 @@ class Person:
     def _enter(self) -> None:
         began = clock.now() - dt.timedelta(days=self.dice.randint(2, 20), seconds=self.dice.randint(0, 80_000))
         ended = began + dt.timedelta(seconds=self.dice.randint(60, 7200))
-        self._seen(self.ask("enter", "POST", "entries", {**self._item(), "startedAt": iso(began), "stoppedAt": iso(ended)}))
+        self._seen(
+            self.ask("enter", "POST", "entries", {**self._item(), "startedAt": iso(began), "stoppedAt": iso(ended)})
+        )
 
     def _correct(self) -> None:
         """Makes the end of an entry earlier, by what is known of it."""
@@ -136,7 +138,9 @@ class Person:
         ended = dt.datetime.fromisoformat(shown["startedAt"]) + shown["elapsedMs"] // 2 * _MS
         body = {"stoppedAt": iso(ended), "reason": MARK}
         fresh = self.dice.random() < 0.9  # noqa: PLR2004 - the others are likely to be refused
-        self._seen(self.ask("correct", "PATCH", f"entries/{entry}", body, version=shown["version"] if fresh else version))
+        self._seen(
+            self.ask("correct", "PATCH", f"entries/{entry}", body, version=shown["version"] if fresh else version)
+        )
 
     def _delete(self) -> None:
         if (known := self._known()) is None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,12 @@ class NotStarted(Exception):
     """A process of the run ended before it was ready; the text says which one."""
 
 
+def free_port() -> int:
+    with bound(0) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @dataclass
 class Worker:
     """One worker of the product; `folder` keeps its log and its clock."""
@@ -30,7 +35,7 @@ class Worker:
     name: str
     folder: Path
     environment: Mapping[str, str]
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=free_port)
     _process: subprocess.Popen[str] | None = None
 
     @property
@@ -62,7 +67,7 @@ class Worker:
             raise NotStarted(f"{self.name} ended with exit code {self._process.wait()}; see its log in {self.folder}")
 
     def kill(self) -> None:
-        """kill -9, in the middle of whatever it does."""
+        """Ends it by SIGKILL, in the middle of whatever it does."""
         if self._process is not None:
             self._process.kill()
             _close(self._process)
@@ -181,9 +186,3 @@ def _close(process: subprocess.Popen[str]) -> None:
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
-
-
-def _free_port() -> int:
-    with bound(0) as probe:
-        port: int = probe.getsockname()[1]
-        return port

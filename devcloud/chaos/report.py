@@ -42,7 +42,9 @@ def headline(result: Result) -> str:
 def again(result: Result) -> str:
     """The command that makes the same choices again."""
     options = result.options
-    ending = f"--minutes {options.seconds / 60:g}" + (f" --operations {options.operations}" if options.operations else "")
+    ending = f"--minutes {options.seconds / 60:g}" + (
+        f" --operations {options.operations}" if options.operations else ""
+    )
     return f"scripts/chaos --database {options.database} --seed {options.seed} {ending}"
 
 
@@ -57,12 +59,12 @@ def show(result: Result, console: Console) -> None:
 
 def page(results: Sequence[Result], *, written: dt.date) -> str:
     """The Markdown of these runs."""
-    parts = [
-        "# What the product survives",
-        f"Written by `scripts/chaos` on {written.isoformat()}; what it does and how to read it: "
-        "[testing.md](testing.md#faults-under-load-scriptschaos). Times are those of a machine whose cores the clients, "
-        "the stand-ins and the database share.",
-    ]
+    about = (
+        f"Written by `scripts/chaos` on {written.isoformat()}. What it does and how to read it: "
+        "[testing.md](testing.md#faults-under-load-scriptschaos). Times are those of a machine whose cores the "
+        "clients, the stand-ins and the database share."
+    )
+    parts = ["# What the product survives", about]
     for result in results:
         parts.append(f"## {result.options.database}")
         parts.append(f"{headline(result)}\n\n```bash\n{again(result)}\n```")
@@ -103,7 +105,9 @@ def _troubles(result: Result) -> Table:
 
 def _compared(result: Result) -> Table:
     rows = [[name, f"{count:,}"] for name, count in result.checked.items()]
-    return Table("What was compared", ("compared", "how many"), [*rows, ["**violations**", str(len(result.violations))]])
+    return Table(
+        "What was compared", ("compared", "how many"), [*rows, ["**violations**", str(len(result.violations))]]
+    )
 
 
 def _violations(result: Result) -> list[str]:

@@ -21,10 +21,9 @@ from devcloud.chaos.explain import Violation
 from devcloud.chaos.fleet import Fleet, directories, fleet
 from devcloud.chaos.history import History
 from devcloud.chaos.processes import answered
-from devcloud.chaos.settle import Settled, settle
+from devcloud.chaos.settle import Settled, minutes_later, settle
 from devcloud.chaos.troubles import troubles
 from devcloud.chaos.worker import PROJECT
-from shared.db.engine import make_engine
 
 
 FOLDER: Final = PROJECT / ".data" / "chaos"
@@ -111,6 +110,7 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
         )
         stop = Stop(options.operations)
         crowd = fleet(up, tids, people=options.people, seed=options.seed, stop=stop)
+        stack.callback(crowd.close)
         crowd.buyers = [
             Buyer(f"b{number}", up, random.Random(f"{options.seed}:buyer {number}"), stop)  # noqa: S311 - likewise
             for number in range(options.buyers)
@@ -119,12 +119,11 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
         show("settling", stop.done, result.seconds)
         if not all(answered(base, _WELL_SECONDS) for base in up.bases):
             raise NotWell("a worker does not answer after the trouble has ended")
-        engine = make_engine(up.database.own_url)
-        stack.callback(engine.dispose)
-        settled = settle(up, crowd, engine)
+        app = stack.enter_context(minutes_later(up))
+        settled = settle(up, crowd, app)
         for each in up.workers:
             each.stop()
-        yield Rested(up, crowd, settled, engine)
+        yield Rested(up, crowd, settled, app.engine)
 
 
 def _work(up: Cloud, crowd: Fleet, result: Result, show: Show) -> None:

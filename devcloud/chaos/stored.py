@@ -39,7 +39,8 @@ class Row:
 
     def told(self) -> str:
         when = f"{self.happened_at:%H:%M:%S.%f}, received {self.received_at:%H:%M:%S.%f}"
-        return f"log {self.number}: {self.event} {self.timer} v{self.version} at {when}, {self.elapsed_ms} ms, {self.reason}"
+        what = f"{self.event} {self.timer} v{self.version}, {self.elapsed_ms} ms, {self.reason}"
+        return f"log {self.number}: {what}, at {when}"
 
 
 @dataclass(slots=True)

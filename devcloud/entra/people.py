@@ -65,7 +65,11 @@ def introduce(*people: Person) -> None:
 
 def people_of(tid: str | None) -> list[Person]:
     """The accounts of one directory; for None (any organisation) those of people at home, as Entra has it."""
-    return [person for person in (*PEOPLE, *_INTRODUCED) if (not person.is_guest if tid is None else person.directory.tid == tid)]
+    return [
+        person
+        for person in (*PEOPLE, *_INTRODUCED)
+        if (not person.is_guest if tid is None else person.directory.tid == tid)
+    ]
 
 
 def find_person(name: str, tid: str | None = None) -> Person | None:
