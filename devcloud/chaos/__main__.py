@@ -1,5 +1,6 @@
 """The command of the chaos laboratory: runs it on each database asked for, shows what came of it, writes the page."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ def main(
 
     Exit code 1 says that a promise was broken, 2 that the run proves nothing.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # in the background, too, a run ends in order
     names = [each.strip() for each in database.split(",")]
     if not set(names) <= set(NAMES):
         raise typer.BadParameter(f"the databases are {', '.join(NAMES)}", param_hint="--database")

@@ -17,7 +17,7 @@ from devcloud.chaos.run import Result
 _HEAD: Final = ("operation", "tried", "acknowledged", "refused", "unknown", "p50 ms", "p95", "p99", "calm p95")
 _TROUBLE: Final = ("trouble", "times", "first write answered, s", "most", "everybody answered, s", "most")
 _SHOWN: Final = 20
-_NEVER: Final = "never"
+_UNSEEN: Final = "run ended"
 
 
 def tables(result: Result) -> list[Table]:
@@ -91,7 +91,8 @@ def _operations(result: Result) -> Table:
 
 
 def _troubles(result: Result) -> Table:
-    answers = [_answers(history) for history in result.histories]
+    desks = result.options.tenants * result.options.people  # buyers come and go
+    answers = [_answers(history) for history in result.histories[:desks]]
     by_kind: defaultdict[str, list[list[float | None]]] = defaultdict(list)
     for each in result.injections:
         by_kind[each.kind].append([_after(mine, each.ended_at) for mine in answers])
@@ -137,7 +138,7 @@ def _after(answers: Iterable[tuple[dt.datetime, dt.datetime]], instant: dt.datet
 def _spread(times: Sequence[float | None]) -> list[str]:
     """The median and the most; None, which only the end of the run can bring, is left out."""
     known = [each for each in times if each is not None]
-    return [f"{median(known):.2f}", f"{max(known):.2f}"] if known else [_NEVER, _NEVER]
+    return [f"{median(known):.2f}", f"{max(known):.2f}"] if known else [_UNSEEN, _UNSEEN]
 
 
 def _met(attempt: Attempt, injections: Sequence[Injection]) -> bool:
