@@ -14,7 +14,7 @@ from shared import clock
 
 PROJECTS: Final = {"Website": (42, 44, 57, 62, 63, 64), "Billing": (75, 76, 79, 88, 91), "Mobile": (104, 105, 106, 112)}
 ORGANIZATION: Final = "contoso"
-WITH_KEY: Final = 0.85  # so many of the requests that may carry an Idempotency-Key do
+WITH_KEY: Final = 0.8  # so many of the requests that may carry an Idempotency-Key do
 INSISTING: Final = 0.7  # so many are sent again when nobody knows what became of them; the others never
 TRIES: Final = 6
 WEIGHTS: Final = {
@@ -25,7 +25,7 @@ WEIGHTS: Final = {
     "named stop": 6,
     "discard": 2,
     "late work": 4,
-    "enter": 6,
+    "enter": 8,
     "correct": 6,
     "delete": 3,
     "running": 6,

@@ -82,8 +82,8 @@ def _of_line(cloud: Cloud) -> list[Trouble]:
         Trouble("connections refused", mode("refuse", 0, 0), 0.5, 3.0),
         Trouble("slow line", mode("slow", 0.005, 0.05), 1.0, 3.0),
         Trouble("black hole", mode("hole", 0, 0), 1.0, 6.0),
-        Trouble("COMMIT done, answer lost", mode("lose-answer", 3, 12), 0.5, 1.5),
-        Trouble("COMMIT lost", mode("lose-commit", 3, 12), 0.5, 1.5),
+        Trouble("COMMIT done, answer lost", mode("lose-answer", 5, 40), 1.0, 2.5),
+        Trouble("COMMIT lost", mode("lose-commit", 5, 40), 1.0, 2.5),
     ]
 
 
