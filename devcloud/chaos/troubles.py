@@ -81,7 +81,7 @@ def _of_line(cloud: Cloud) -> list[Trouble]:
         Trouble("connections cut", mode("cut", 0, 0)),
         Trouble("connections refused", mode("refuse", 0, 0), 0.5, 3.0),
         Trouble("slow line", mode("slow", 0.005, 0.05), 1.0, 3.0),
-        Trouble("black hole", mode("hole", 0, 0), 1.0, 6.0),
+        Trouble("black hole", mode("hole", 0, 0), 1.0, 14.0),
         Trouble("COMMIT done, answer lost", mode("lose-answer", 5, 40), 1.0, 2.5),
         Trouble("COMMIT lost", mode("lose-commit", 5, 40), 1.0, 2.5),
     ]

@@ -1,5 +1,6 @@
 """A line does to its connections what it is told, and nothing else."""
 
+import errno
 import socket
 import threading
 import time
@@ -99,14 +100,32 @@ def test_a_line_that_refuses_lets_nobody_in_until_it_is_open_again(line):
         assert said(admitted, b"two") == b"two"
 
 
-def test_a_hole_swallows_and_what_it_swallowed_is_cut_when_it_closes(line):
+def test_nothing_gets_out_of_a_hole_until_it_closes_and_what_is_sent_again_arrives(line):
     with connected(line) as swallowed:
         line.order("hole")
         assert said(swallowed, b"one") is None
+        with pytest.raises(TimeoutError), connected(line):
+            pass
         line.order("open")
-        assert said(swallowed, b"two") == b""
+        swallowed.settimeout(10)
+        assert swallowed.recv(1024) == b"one"
     with connected(line) as after:
-        assert said(after, b"three") == b"three"
+        assert said(after, b"two") == b"two"
+
+
+def test_who_asks_for_probes_notices_a_hole_since_the_kernel_beyond_does_not_answer_either(line):
+    with connected(line) as waiting:
+        for option, seconds in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
+            waiting.setsockopt(socket.IPPROTO_TCP, option, seconds)
+        waiting.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        assert said(waiting, b"one") == b"one"
+        line.order("hole")
+        waiting.settimeout(10)
+
+        with pytest.raises(OSError, match="timed out") as noticed:
+            waiting.recv(1024)
+
+    assert noticed.value.errno == errno.ETIMEDOUT
 
 
 def test_a_slow_line_delays_each_way(line):
