@@ -1,5 +1,6 @@
 """The command of the chaos laboratory: runs it on each database asked for, shows what came of it, writes the page."""
 
+import logging
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,7 @@ def main(
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # in the background, too, a run ends in order
+    logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have logs of their own
     names = [each.strip() for each in database.split(",")]
     if not set(names) <= set(NAMES):
         raise typer.BadParameter(f"the databases are {', '.join(NAMES)}", param_hint="--database")

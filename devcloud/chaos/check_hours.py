@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from devcloud.azure_devops.fields import COMPLETED, HISTORY
 from devcloud.azure_devops.server import AzureDevOps
 from devcloud.azure_devops.tokens import Visitor
-from devcloud.chaos.explain import Violation
 from devcloud.chaos.person import ORGANIZATION, PROJECTS
+from devcloud.chaos.violation import Violation
 from shared.db.schema import tenants, time_entries, write_backs
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from devcloud.chaos.buyer import Bought
-from devcloud.chaos.explain import Violation
+from devcloud.chaos.violation import Violation
 from devcloud.marketplace.model import State, Subscription
 from devcloud.marketplace.server import Marketplace
 from shared.db.schema import billing_records, subscription_events, subscriptions, usage_events

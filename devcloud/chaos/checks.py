@@ -9,12 +9,14 @@ import sqlalchemy as sa
 
 from devcloud.chaos import check_hours, check_purchases, stored
 from devcloud.chaos.cloud import Cloud
-from devcloud.chaos.explain import Explanation, Violation
+from devcloud.chaos.explain import Explanation
 from devcloud.chaos.fleet import Fleet
 from devcloud.chaos.history import History, Outcome
+from devcloud.chaos.replay import Replay
 from devcloud.chaos.settle import Settled
 from devcloud.chaos.stored import Kept
 from devcloud.chaos.troubles import MOST_OFF
+from devcloud.chaos.violation import Violation
 from shared.invariants import INVARIANTS
 from shared.invariants import check as check_invariant
 
@@ -36,7 +38,7 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled) -> Fo
     for history in (each.history for each in fleet.everybody):
         mine = kept.get((history.tid, history.oid), Kept())
         found.violations += Explanation(history, mine, _OFF).violations()
-        found.violations += [*_refused(history), *_unknown_to_us(history, mine)]
+        found.violations += [*Replay(history, mine).violations(), *_refused(history), *_unknown_to_us(history, mine)]
     for row in kept.get(stored.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.violations += [*_invariants(tx), *_totals(tx, settled)]

@@ -28,9 +28,13 @@ class Client:
         """Sends it once more, and notes how that went."""
         host = self._dice.choice(self._hosts)
         sent_at, began = clock.now(), time.perf_counter()
-        status, answer = self._exchange(host, operation)
-        operation.attempts.append(Attempt(sent_at, clock.now(), time.perf_counter() - began, status))
-        if status is not None and status < 500:  # noqa: PLR2004 - our failure carries nothing that counts
+        was_sent, status, answer = True, None, None
+        try:
+            status, answer = self._exchange(host, operation)
+        except ConnectionRefusedError:
+            was_sent = False
+        operation.attempts.append(Attempt(sent_at, clock.now(), time.perf_counter() - began, status, was_sent))
+        if operation.is_answered:
             operation.answer = answer
 
     def close(self) -> None:
@@ -44,6 +48,8 @@ class Client:
             connection.request(operation.method, f"/api/{operation.path}", body, self._headers(operation))
             response = connection.getresponse()
             raw = response.read()
+        except ConnectionRefusedError:
+            raise  # nobody listened, so nobody has got it
         except (OSError, HTTPException):
             connection.close()
             return None, None

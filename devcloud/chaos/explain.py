@@ -3,26 +3,16 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Final
 
-from devcloud.chaos.history import History, Json, Operation, Outcome
+from devcloud.chaos.history import IN_FLIGHT, STARTS, STOPS, History, Json, Operation, Outcome
 from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.violation import Violation, same, violation
 
 
-IN_FLIGHT: Final = dt.timedelta(seconds=60)  # so long after its last sending a request may still be done
 ROUNDED: Final = dt.timedelta(milliseconds=2)
-STARTS: Final = {"start", "named start", "switch", "late start"}
-STOPS: Final = {"stop", "named stop", "late stop"}
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A promise that was broken: which, what is wrong, and the lines of the history and the log that show it."""
-
-    what: str
-    detail: str
-    lines: tuple[str, ...] = ()
 
 
 @dataclass
@@ -37,14 +27,29 @@ class Explanation:
 
     def violations(self) -> list[Violation]:
         """Everything that is wrong for this person."""
-        self._rows = {(row.event, row.timer, row.version): row for row in self.kept.done}
-        self._versions = {(row.timer, row.version): row for row in self.kept.done if row.version}
         if self.kept.accounts > 1:
             self._wrong("doubled", f"{self.kept.accounts} accounts of {self.history.oid}")
         open_ = [each for each in self._written() if not self._settle(each)]
         self._explain_rest(open_)
-        self._replay()
         return self.found
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, int], Row]:
+        return {(row.event, row.timer, row.version): row for row in self.kept.done}
+
+    @cached_property
+    def _versions(self) -> dict[tuple[str, int], Row]:
+        return {(row.timer, row.version): row for row in self.kept.done if row.version}
+
+    @cached_property
+    def _notes(self) -> dict[str, str | None]:
+        """By timer: its note, which is the mark of its start."""
+        running = {str(each.public_id): each.note for each in self.kept.running}
+        return running | {row.timer: row.note for row in self.kept.done if row.after is not None}
+
+    @cached_property
+    def _deleted(self) -> dict[str, Row]:
+        return {row.timer: row for row in self.kept.done if row.event == "deleted"}
 
     def _written(self) -> list[Operation]:
         return [each for each in self.history.operations if each.writes and each.kind != "sign-in"]
@@ -60,8 +65,8 @@ class Explanation:
             return True
         if asked.key is None:
             return False
-        status, answer = self.kept.answers.get(asked.key, (404, {}))
-        if status < 400:  # noqa: PLR2004 - done: the answer that never arrived says what
+        status, answer = self.kept.answers.get(asked.key, (HTTPStatus.NOT_FOUND, {}))
+        if status < HTTPStatus.BAD_REQUEST:  # done: the answer that never arrived says what
             self._expect(asked, status, answer)
         return True
 
@@ -79,7 +84,7 @@ class Explanation:
             self._claim_version(asked, answer, made=True)
         elif asked.kind == "delete":
             entry = asked.path.partition("/")[2].partition("?")[0]
-            row = next((each for each in self.kept.done if each.event == "deleted" and each.timer == entry), None)
+            row = self._deleted.get(entry)
             self._claim(asked, row if row is not None and row.reason == asked.mark else None, None)
         elif asked.kind == "discard":
             row = next(
@@ -94,7 +99,7 @@ class Explanation:
         if row is None or row.after is None:
             self._wrong("lost", "an acknowledged entry is not in the log", asked)
             return
-        differs = [name for name in ("startedAt", "stoppedAt", "elapsedMs") if not _same(row.after[name], entry[name])]
+        differs = [name for name in ("startedAt", "stoppedAt", "elapsedMs") if not same(row.after[name], entry[name])]
         if differs:
             self._wrong("changed", f"{', '.join(differs)} of what was acknowledged", asked, row)
         if made or row.number not in self._causes:
@@ -107,7 +112,7 @@ class Explanation:
         cause = self._causes.setdefault(row.number, asked)
         if cause is not asked:
             self._wrong("doubled", "two answers promise one row", cause, asked, row)
-        if happened_at is not None and not _same(row.happened_at.isoformat(), happened_at):
+        if happened_at is not None and not same(row.happened_at.isoformat(), happened_at):
             self._wrong("changed", "the instant of what was acknowledged", asked, row)
         if not self._in_time(asked, row):
             self._wrong("changed", "done at a time when nobody asked for it", asked, row)
@@ -147,7 +152,7 @@ class Explanation:
         body, starts = asked.body or {}, asked.kind in STARTS
         if row.event == "started":
             named = body.get("timerId", row.timer)
-            return starts and named == row.timer and self._note(row.timer) in {None, asked.mark}
+            return starts and named == row.timer and self._notes.get(row.timer) in {None, asked.mark}
         if row.event == "stopped":
             return asked.kind in STOPS or (starts and asked.kind != "start")
         if row.event == "discarded":
@@ -158,64 +163,13 @@ class Explanation:
             return asked.kind == "late stop" and body["timerId"] == row.timer
         return asked.kind in {"correct", "delete"} and row.reason == asked.mark
 
-    def _replay(self) -> None:
-        """Goes through the log: one timer at a time, and what is kept is what the log comes to."""
-        running: str | None = None
-        last: dict[str, Row] = {}
-        ends = {row.timer: row for row in self.kept.log if row.event == "stopped"}
-        for row in self.kept.log:
-            end = ends.get(row.timer)
-            ends_at_once = end is not None and row.reported_late and end.received_at == row.received_at
-            if row.event == "started" and not ends_at_once:
-                if running is not None:
-                    self._wrong("doubled", "a timer was started while another ran", row)
-                running = row.timer
-            elif row.event in {"stopped", "discarded"} and row.timer == running:
-                running = None
-            if row.version:
-                last[row.timer] = row
-        self._compare_entries({timer: row for timer, row in last.items() if row.event != "deleted"})
-        kept = [str(each.public_id) for each in self.kept.running]
-        if kept != ([] if running is None else [running]):
-            self._wrong("changed", f"the log lets {running} run, the database {kept}")
-
-    def _compare_entries(self, last: dict[str, Row]) -> None:
-        for timer in sorted(last.keys() ^ self.kept.entries.keys()):
-            self._wrong(
-                "lost" if timer in last else "invented", f"the entry {timer} is not in both log and database", timer
-            )
-        for timer in last.keys() & self.kept.entries.keys():
-            entry, after = self.kept.entries[timer], last[timer].after or {}
-            same = (
-                _same(entry.started_at.isoformat(), after["startedAt"])
-                and _same(entry.stopped_at.isoformat(), after["stoppedAt"])
-                and entry.elapsed_ms == after["elapsedMs"]
-                and entry.version == after["version"]
-            )
-            if not same:
-                self._wrong("changed", f"the entry {timer} is not as last logged", last[timer])
-
     def _in_time(self, asked: Operation, row: Row) -> bool:
         """Whether the service can have received it then, by clocks that may be off."""
         late = IN_FLIGHT if asked.outcome is Outcome.UNKNOWN else ROUNDED
         return asked.sent_at - self.off - ROUNDED <= row.received_at <= asked.ended_at + self.off + late
 
-    def _note(self, timer: str) -> str | None:
-        notes = [row.note for row in self.kept.done if row.timer == timer and row.after is not None]
-        notes += [each.note for each in self.kept.running if str(each.public_id) == timer]
-        return notes[0] if notes else None
-
     def _unclaimed(self) -> Iterator[Row]:
         return (row for row in self.kept.done if row.number not in self._causes)
 
     def _wrong(self, what: str, detail: str, *about: Operation | Row | str) -> None:
-        named = [each.timer if isinstance(each, Row) else each for each in about if not isinstance(each, Operation)]
-        near = [] if not named else self.history.near(*named)
-        lines = [each if isinstance(each, str) else each.told() for each in about]
-        self.found.append(Violation(what, detail, tuple(dict.fromkeys([*lines, *(each.told() for each in near)]))))
-
-
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return dt.datetime.fromisoformat(one) == dt.datetime.fromisoformat(other)
-    return one == other
+        self.found.append(violation(self.history, what, detail, *about))

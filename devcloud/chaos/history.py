@@ -4,14 +4,21 @@ import datetime as dt
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 
 Json = dict[str, Any]
+STARTS: Final = {"start", "named start", "switch", "late start"}
+STOPS: Final = {"stop", "named stop", "late stop"}
+IN_FLIGHT: Final = dt.timedelta(seconds=45)  # so long after its last sending a request may still be done
 
 
 class Outcome(StrEnum):
-    """What a client may believe. `UNKNOWN`: the answer was lost, or was 5xx, so it may be done or not."""
+    """What a client may believe.
+
+    `REFUSED` is a 4xx, or that nobody listened: it is not done. `UNKNOWN` is a lost answer or a 5xx: it may be done.
+    """
 
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
@@ -20,12 +27,25 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """One sending of a request. `status` is None where no answer came; `seconds` is how long it took."""
+    """One sending of a request, or its try: `was_sent` is False where nobody listened.
+
+    `status` is None where no answer came; `seconds` is how long it took.
+    """
 
     sent_at: dt.datetime
     ended_at: dt.datetime
     seconds: float
     status: int | None
+    was_sent: bool = True
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it may have been done, for all that came back."""
+        return self.was_sent and (self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def told(self) -> str:
+        came = self.status or ("no answer" if self.was_sent else "nobody there")
+        return f"{self.sent_at:%H:%M:%S.%f} +{self.seconds:.3f}s {came}"
 
 
 @dataclass(slots=True)
@@ -62,19 +82,18 @@ class Operation:
     @property
     def outcome(self) -> Outcome:
         """A refusal after a lost answer proves nothing: the earlier sending may still be done."""
-        last = self.status
-        if last is None or last >= 500:  # noqa: PLR2004 - our failure
-            return Outcome.UNKNOWN
-        if last < 400:  # noqa: PLR2004 - done
+        if self.status is not None and self.status < HTTPStatus.BAD_REQUEST:
             return Outcome.ACKNOWLEDGED
-        lost = any(each.status is None or each.status >= 500 for each in self.attempts)  # noqa: PLR2004
-        return Outcome.UNKNOWN if lost else Outcome.REFUSED
+        return Outcome.UNKNOWN if any(each.is_lost for each in self.attempts) else Outcome.REFUSED
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the last sending has come to an end that the person goes by."""
+        return self.status is not None and self.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
     def told(self) -> str:
         """One line for a person who looks for what went wrong."""
-        sendings = ", ".join(
-            f"{each.sent_at:%H:%M:%S.%f} +{each.seconds:.3f}s {each.status or 'no answer'}" for each in self.attempts
-        )
+        sendings = ", ".join(each.told() for each in self.attempts)
         body = "" if self.body is None else json.dumps(self.body)
         answer = "" if self.answer is None else json.dumps(self.answer)[:300]
         return f"#{self.number} {self.kind} {self.method} {self.path} {body} [{sendings}] {self.outcome} {answer}"

@@ -76,7 +76,7 @@ class Person:
         again = TRIES if (key or method == "GET") and self.dice.random() < INSISTING else 1
         for _ in range(again):
             self.client.send(asked)
-            if asked.outcome is not Outcome.UNKNOWN or (asked.status or 500) < 500:  # noqa: PLR2004 - answered
+            if asked.is_answered:
                 break
             if self.stop.wait(self.dice.uniform(0.05, 0.4)):
                 break

@@ -17,12 +17,12 @@ from devcloud.chaos.checks import Found
 from devcloud.chaos.client import Stop
 from devcloud.chaos.cloud import Cloud, cloud
 from devcloud.chaos.driver import Driver, Injection
-from devcloud.chaos.explain import Violation
 from devcloud.chaos.fleet import Fleet, directories, fleet
 from devcloud.chaos.history import History
 from devcloud.chaos.processes import answered
 from devcloud.chaos.settle import Settled, minutes_later, settle
 from devcloud.chaos.troubles import troubles
+from devcloud.chaos.violation import Violation
 from devcloud.chaos.worker import PROJECT
 
 

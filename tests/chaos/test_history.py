@@ -28,3 +28,13 @@ def test_only_an_answer_settles_it_and_a_refusal_only_the_first(statuses, outcom
     asked.attempts = [Attempt(AT, AT, 0.1, status) for status in statuses]
 
     assert asked.outcome == outcome
+
+
+def test_what_nobody_listened_to_is_not_done_but_what_was_sent_before_may_be():
+    asked = Operation(1, "stop", "POST", "timers/stop", None, "mark")
+    unheard = Attempt(AT, AT, 0.1, None, was_sent=False)
+
+    asked.attempts = [unheard, unheard]
+    assert asked.outcome == "refused"
+    asked.attempts = [Attempt(AT, AT, 0.1, None), unheard]
+    assert asked.outcome == "unknown"
