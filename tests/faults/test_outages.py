@@ -140,6 +140,7 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
 
 def test_a_line_to_the_database_that_goes_silent_is_given_up_and_the_repeat_is_done(own_server, entra, tmp_path):
     url = sa.make_url(migrate(postgres.make_database(own_server.url, "silence")))
+    assert url.port is not None
     with processes.line(tmp_path / "line", url.port) as line:
         through = url.set(port=line.port).render_as_string(hide_password=False)
         with product.host(tmp_path / "log", product.environment(through, entra)) as base:
