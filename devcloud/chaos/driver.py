@@ -12,7 +12,7 @@ from devcloud.chaos.troubles import Trouble
 from shared import clock
 
 
-_CALM: Final = (0.3, 1.5)
+CALM: Final = (0.3, 1.5)
 _JOIN_SECONDS: Final = 90
 
 
@@ -27,11 +27,12 @@ class Injection:
 
 @dataclass
 class Driver:
-    """Every kind has its turn before any has its second."""
+    """Every kind has its turn before any has its second; `calm` is the least and the most seconds between two."""
 
     troubles: Sequence[Trouble]
     dice: random.Random
     heard: Callable[[str], None]
+    calm: tuple[float, float] = CALM
     injections: list[Injection] = field(default_factory=list)
     failure: BaseException | None = None
     _over: threading.Event = field(default_factory=threading.Event)
@@ -56,7 +57,7 @@ class Driver:
     def _run(self) -> None:
         try:
             for trouble in self._order():
-                if self._over.wait(self.dice.uniform(*_CALM)):
+                if self._over.wait(self.dice.uniform(*self.calm)):
                     return
                 self._inject(trouble)
         except BaseException as error:  # noqa: BLE001 - told to whoever waits for the thread
