@@ -89,6 +89,13 @@ class KeyRing:
             self.published = self._keep((*_generate(PUBLISHED - len(kept)), *kept))
             return self.current
 
+    def roll_over(self) -> SigningKeyPair:
+        """Signs with the next of the published keys from now on: a planned rollover, which was announced."""
+        with self._changing:
+            first, *others = self.published
+            self.published = self._keep((*others, first))
+            return self.current
+
     def _load(self) -> tuple[SigningKeyPair, ...]:
         if not self._file.exists():
             return ()

@@ -34,6 +34,7 @@ FABRIKAM: Final = Directory("fa15d692-e9c7-4460-a743-29f29522aaaa", "Fabrikam", 
 NORTHWIND: Final = Directory("3b1c6f0e-5d2a-4f8b-9c47-6a0e1d2f3b4c", "Northwind", "northwind.example")
 VENDOR: Final = Directory("0f2e8c1a-7b3d-4e5f-8a96-1c2d3e4f5a6b", "TimeTracker", "timetracker.example")
 DIRECTORIES: Final = {each.tid: each for each in (CONTOSO, FABRIKAM, NORTHWIND, VENDOR)}
+_INTRODUCED: Final[list[Person]] = []
 
 
 def _person(short: str, name: str, oid: str, directory: Directory, home: Directory | None = None) -> Person:
@@ -56,9 +57,19 @@ PEOPLE: Final = (
 )
 
 
+def introduce(*people: Person) -> None:
+    """Makes people and their directories known to the stand-ins of this process."""
+    _INTRODUCED.extend(people)
+    DIRECTORIES.update({person.directory.tid: person.directory for person in people})
+
+
 def people_of(tid: str | None) -> list[Person]:
     """The accounts of one directory; for None (any organisation) those of people at home, as Entra has it."""
-    return [person for person in PEOPLE if (not person.is_guest if tid is None else person.directory.tid == tid)]
+    return [
+        person
+        for person in (*PEOPLE, *_INTRODUCED)
+        if (not person.is_guest if tid is None else person.directory.tid == tid)
+    ]
 
 
 def find_person(name: str, tid: str | None = None) -> Person | None:
@@ -68,6 +79,8 @@ def find_person(name: str, tid: str | None = None) -> Person | None:
     """
     wanted = name.strip().lower()
     exact = [
-        person for person in PEOPLE if wanted in (person.short, person.oid) and tid in (None, person.directory.tid)
+        person
+        for person in (*PEOPLE, *_INTRODUCED)
+        if wanted in (person.short, person.oid) and tid in (None, person.directory.tid)
     ]
     return next(iter([*exact, *(person for person in people_of(tid) if person.email == wanted)]), None)

@@ -16,6 +16,7 @@ from devcloud.marketplace.model import (
     Source,
     State,
     Subscription,
+    Usage,
 )
 from devcloud.marketplace.refusal import Refused
 from devcloud.marketplace.switches import Behaviour, Pace, Shapes
@@ -82,6 +83,11 @@ class Operations:
             if found is None or found.subscription_id != subscription_id or hidden:
                 raise Refused(self.shapes.unknown_operation, "NotFound", "There is no such operation.")
             return found
+
+    def usage(self) -> list[Usage]:
+        """What the meter has taken."""
+        with self.looking() as state:
+            return list(state.usage)
 
     def outstanding(self, subscription_id: str) -> list[Operation]:
         with self.looking() as state:

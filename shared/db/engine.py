@@ -11,6 +11,7 @@ from shared.db import azure_sql, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
+SILENCE_SECONDS: Final = 10  # a line on which nothing is heard for so long is given up, whoever still waits on it
 POOL_SIZE: Final = 16  # one connection for every worker thread
 _SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
@@ -22,6 +23,13 @@ _SQLITE_PRAGMAS: Final = (
     "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
 _SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+# Where packets are dropped without a word: probes once nothing comes for a while, and a limit for what is not received
+_PROBES: Final = {
+    "keepalives_idle": SILENCE_SECONDS - 6,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENCE_SECONDS * 1000,
+}
 # Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
 # whole transaction was undone, and run again it sees what the other one did
 _UNDONE: Final = {"40001", "40P01", "23505"}
@@ -42,7 +50,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
     if parsed.get_backend_name() == "postgresql":
         limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
-        options["connect_args"] = {"options": limits, "connect_timeout": 5}
+        options["connect_args"] = {"options": limits, "connect_timeout": 5, **_PROBES}
     engine = sa.create_engine(
         parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_SECONDS, hide_parameters=True, **options
     )

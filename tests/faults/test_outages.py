@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
+from devcloud.chaos import processes
+from shared.db.engine import LOCK_WAIT_SECONDS, SILENCE_SECONDS, make_engine
 from shared.db.schema import users
 from tests.conftest import migrate
 from tests.faults import product
@@ -135,6 +136,30 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
     assert stored.entries == stored.stopped
     assert ledger.ended.items() <= stored.entries.items()
     assert len(stored.started) + len(stored.entries) - len(ledger.started) - len(ledger.ended) <= given_up
+
+
+def test_a_line_to_the_database_that_goes_silent_is_given_up_and_the_repeat_is_done(own_server, entra, tmp_path):
+    url = sa.make_url(migrate(postgres.make_database(own_server.url, "silence")))
+    assert url.port is not None
+    with processes.line(tmp_path / "line", url.port) as line:
+        through = url.set(port=line.port).render_as_string(hide_password=False)
+        with product.host(tmp_path / "log", product.environment(through, entra)) as base:
+            ada = product.admin(entra, base)
+            started = ada.start(7).body
+            line.order("hole")
+            began = time.monotonic()
+            refused = ada.stop(key="stop")
+            waited = time.monotonic() - began
+            line.order("open")
+            stopped = ada.stop(key="stop")
+    engine = make_engine(url.render_as_string(hide_password=False))
+    stored = Stored.of(engine, ada.tid)
+    engine.dispose()
+
+    assert_unavailable(refused)
+    assert waited < 2 * SILENCE_SECONDS
+    assert (stopped.status, stopped.body["id"]) == (200, started["id"])
+    assert stored.entries == {started["id"]: stopped.body["elapsedMs"]}
 
 
 def test_without_its_database_a_host_starts_and_says_so(entra, tmp_path):

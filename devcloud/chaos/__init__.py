@@ -1,0 +1,1 @@
+"""Chaos: the whole product under real faults, clients that remember what they were told, and the two compared."""

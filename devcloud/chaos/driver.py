@@ -1,0 +1,79 @@
+"""The fault driver: one trouble after another, in an order that the seed decides, with calm between them."""
+
+import datetime as dt
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from devcloud.chaos.troubles import Trouble
+from shared import clock
+
+
+CALM: Final = (0.3, 1.5)
+_JOIN_SECONDS: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One trouble, from its beginning until everything was put right again."""
+
+    kind: str
+    began_at: dt.datetime
+    ended_at: dt.datetime
+
+
+@dataclass
+class Driver:
+    """Every kind has its turn before any has its second; `calm` is the least and the most seconds between two."""
+
+    troubles: Sequence[Trouble]
+    dice: random.Random
+    heard: Callable[[str], None]
+    calm: tuple[float, float] = CALM
+    injections: list[Injection] = field(default_factory=list)
+    failure: BaseException | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Makes trouble until the block ends; then nothing is broken any more.
+
+        Raises:
+            Exception: a trouble could not be made or ended; the run proves nothing.
+        """
+        thread = threading.Thread(target=self._run, name="driver", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join(_JOIN_SECONDS)
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            for trouble in self._order():
+                if self._over.wait(self.dice.uniform(*self.calm)):
+                    return
+                self._inject(trouble)
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the thread
+            self.failure = error
+
+    def _order(self) -> Iterator[Trouble]:
+        while True:
+            yield from self.dice.sample(self.troubles, len(self.troubles))
+
+    def _inject(self, trouble: Trouble) -> None:
+        self.heard(trouble.kind)
+        began = clock.now()
+        end = trouble.begin(self.dice)
+        try:
+            self._over.wait(self.dice.uniform(trouble.least, trouble.most))
+        finally:
+            end()
+        self.injections.append(Injection(trouble.kind, began, clock.now()))
+        self.heard("")

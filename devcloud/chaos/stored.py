@@ -1,0 +1,104 @@
+"""What the database holds of the people of a run, read past the product when everything has come to rest."""
+
+import datetime as dt
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from devcloud.chaos.history import Json
+from shared.db.schema import idempotency_keys, running_timers, tenants, time_entries, timer_log, users
+
+
+Who = tuple[str, str]  # directory and object id
+NOBODY: Who = ("", "")  # the service itself
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the timer log."""
+
+    number: int
+    event: str
+    timer: str
+    version: int
+    happened_at: dt.datetime
+    received_at: dt.datetime
+    reported_late: bool
+    elapsed_ms: int | None
+    reason: str | None
+    after: Json | None
+
+    @property
+    def note(self) -> str | None:
+        return None if self.after is None else self.after["note"]
+
+    def told(self) -> str:
+        when = f"{self.happened_at:%H:%M:%S.%f}, received {self.received_at:%H:%M:%S.%f}"
+        what = f"{self.event} {self.timer} v{self.version}, {self.elapsed_ms} ms, {self.reason}"
+        return f"log {self.number}: {what}, at {when}"
+
+
+@dataclass(slots=True)
+class Kept:
+    """Everything of one person. `accounts` is how often they are in the database."""
+
+    accounts: int = 0
+    log: list[Row] = field(default_factory=list)  # about their time
+    done: list[Row] = field(default_factory=list)  # by them: an admin may have changed a colleague's time
+    entries: dict[str, Any] = field(default_factory=dict)
+    running: list[Any] = field(default_factory=list)
+    answers: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
+
+
+def read(tx: sa.Connection) -> dict[Who, Kept]:
+    """Of every person there is."""
+    kept: defaultdict[Who, Kept] = defaultdict(Kept)
+    people: dict[int, Who] = {}
+    account = sa.select(users.c.id, users.c.entra_object_id, tenants.c.entra_tenant_id)
+    for row in tx.execute(account.join(tenants, tenants.c.id == users.c.tenant_id)):
+        people[row.id] = (str(row.entra_tenant_id), str(row.entra_object_id))
+        kept[people[row.id]].accounts += 1
+
+    def each(table: sa.Table, order: sa.Column[Any], put: Callable[[Kept, Any], None]) -> None:
+        for row in tx.execute(sa.select(table).order_by(order)):
+            put(kept[people[row.user_id]], row)
+
+    for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
+        read_row = _row(row)
+        kept[people[row.user_id]].log.append(read_row)
+        kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
+    each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
+    each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
+    each(idempotency_keys, idempotency_keys.c.created_at, _answer)
+    return dict(kept)
+
+
+def total(tx: sa.Connection, tid: str) -> int:
+    """The milliseconds of all entries of a directory."""
+    added = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
+    own = tenants.c.entra_tenant_id == uuid.UUID(tid)
+    return int(tx.execute(added.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
+
+
+def _row(row: Any) -> Row:  # noqa: ANN401 - of the driver
+    return Row(
+        row.id,
+        row.event,
+        str(row.timer_id),
+        row.entry_version,
+        row.happened_at,
+        row.received_at,
+        row.reported_late,
+        row.elapsed_ms,
+        row.reason,
+        row.after_change,
+    )
+
+
+def _answer(of: Kept, row: Any) -> None:  # noqa: ANN401 - of the driver
+    of.answers[row.idempotency_key] = (row.status, json.loads(row.body) if row.body else {})
