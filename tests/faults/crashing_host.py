@@ -26,8 +26,10 @@ def _die() -> None:
 def die_before_statement(number: int) -> None:
     left = number
 
-    def count(*_: Any) -> None:  # noqa: ANN401 - whatever the event brings
+    def count(*told: Any) -> None:  # noqa: ANN401 - whatever the event brings
         nonlocal left
+        if str(told[2:3]).startswith("('SELECT set_config"):
+            return  # the wall's: it changes no row, so dying here is dying at what comes next
         left -= 1
         if left == 0:
             _die()
