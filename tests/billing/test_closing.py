@@ -222,6 +222,17 @@ def test_time_of_before_the_purchase_that_comes_late_is_not_billed(payer):
     assert payer.close(MAR)[0].active_users == 0
 
 
+def test_time_of_before_a_final_bill_that_comes_after_it_is_billed_only_by_its_replacement(payer):
+    [final] = payer.ends(payer.pays(JAN), at("2026-01-10"))
+    payer.pays(at("2026-01-20"))
+    payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
+    following = [record.active_users for end in (FEB, MAR) for record in payer.close(end)]
+    replaced = payer.void(final, MAR, anew=True)
+
+    assert following == [0, 0]
+    assert replaced.active_users == 1
+
+
 def test_internal_and_trial_tenants_get_no_bill(payer):
     payer.signs_in(payer.people[0], at("2026-01-02"))
     on_trial = payer.close(MAR)
