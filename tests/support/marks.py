@@ -27,9 +27,13 @@ def know(oid: str, *identifiers: str) -> None:
 
 
 def without_account(accounts: Iterable[str]) -> dict[str, str]:
-    """What identifies those who have no account: never signed in, refused, or erased since; and whom."""
-    gone = _people.keys() - set(accounts)
-    return {identifier: oid for oid in gone for identifier in _people[oid]}
+    """What identifies those who have no account: never added, refused, or erased since; and whom.
+
+    An account has an object id, or the address that an admin added it by; whoever shares the address is known by it.
+    """
+    known = set(accounts)
+    known |= {each for oid in known & _people.keys() for each in _people[oid]}
+    return {each: oid for oid, identifiers in _people.items() for each in identifiers if each not in known}
 
 
 def named(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
