@@ -70,8 +70,13 @@ def has_failed(operation: told.Operation) -> bool:
 
 
 def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
-    """Microsoft's copy with the operations that it is still carrying out, in the order of their acceptance."""
+    """Microsoft's copy with the operations that it is still carrying out, in the order of their acceptance.
+
+    The copy was read after them: where the subscription has ended since, so have they.
+    """
     terms = present
+    if present.status is SubscriptionStatus.UNSUBSCRIBED:
+        return present
     for operation in filter(is_under_way, operations):
         match operation.action:
             case Action.CHANGE_PLAN:

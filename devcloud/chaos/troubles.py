@@ -12,7 +12,7 @@ from devcloud.faults import Fault
 
 
 End = Callable[[], None]
-MOST_OFF: Final = 90.0  # seconds that a clock is set off
+MOST_OFF: Final = 55.0  # seconds that a clock is set off: within the minute of leeway that tokens are given
 
 
 @dataclass(frozen=True, slots=True)

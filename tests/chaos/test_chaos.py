@@ -149,7 +149,8 @@ def forget_the_answers(tx: sa.Connection) -> None:
 
 
 def double_a_debt(tx: sa.Connection) -> None:
-    first = sa.select(sa.func.min(write_backs.c.id)).where(write_backs.c.state == "done").scalar_subquery()
+    kept = write_backs.c.entry_id.in_(sa.select(time_entries.c.public_id))  # of a deleted entry nothing is left to owe
+    first = sa.select(sa.func.min(write_backs.c.id)).where(write_backs.c.state == "done", kept).scalar_subquery()
     copied(tx, write_backs, write_backs.c.id == first, public_id=new_id())
 
 

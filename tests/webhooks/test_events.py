@@ -221,6 +221,22 @@ def test_an_accepted_change_that_microsoft_gave_up_is_taken_back_by_the_next_eve
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
 
+def test_a_change_that_is_looked_up_while_the_subscription_ends_leaves_no_trace_in_its_terms(bought):
+    shop = bought.marketplace
+    shop.order("pace", ack_seconds=30)
+    looks = shop.stats()["hits"].get("get", 0)
+    shop.order("faults", get={"delay": 1, "times": 1})
+    change = bought.order("change", quantity=9)
+    until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
+    shop.order("shapes", held=True)
+    end = bought.order("unsubscribe")
+    heard(bought, change)
+    shop.order("release")
+    heard(bought, end)
+
+    assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
+
+
 def test_a_repeated_event_is_answered_alike_and_written_down_once(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
