@@ -27,6 +27,20 @@ def set_tenant(engine, admin, **values):
         tx.execute(sa.update(tenants).where(own).values(**values))
 
 
+@pytest.fixture
+def seats(app, engine):  # noqa: ARG001 - the app's end checks every invariant, when nobody pays without a subscription
+    """Puts a tenant on the paid plan with so many seats, for as long as the test lasts."""
+    paying = []
+
+    def limit(admin, most):
+        paying.append(admin)
+        set_tenant(engine, admin, plan_kind="paid", seat_limit=most)
+
+    yield limit
+    for admin in paying:
+        set_tenant(engine, admin, plan_kind="internal", seat_limit=None)
+
+
 def add(admin, *people):
     return admin.post("users", {"users": [{"email": each} if isinstance(each, str) else each for each in people]})
 
@@ -104,7 +118,7 @@ def test_each_row_of_many_has_its_own_result(world):
 
 def test_up_to_200_people_are_added_at_once_and_one_more_is_refused(world, engine):
     ada = world.tenant()
-    set_tenant(engine, ada, plan_kind="paid", seat_limit=None)
+    set_tenant(engine, ada, plan_kind="internal")
     most = add(ada, *(f"p{number}@contoso.example" for number in range(200)))
     refused = add(ada, *(f"q{number}@contoso.example" for number in range(201)))
 
@@ -144,7 +158,7 @@ def test_an_admin_adds_users_but_gives_no_roles(world):
 
 def test_people_are_listed_by_filter_and_page_by_page(world, engine):
     ada = world.tenant()
-    set_tenant(engine, ada, plan_kind="paid")
+    set_tenant(engine, ada, plan_kind="internal")
     add(ada, *(f"p{number}@contoso.example" for number in range(7)))
     pages, link = [], "users?pageSize=3"
     while link:
@@ -248,16 +262,16 @@ def test_a_deactivated_persons_old_key_gives_nothing_away(world):
     assert (repeated.status, repeated.code) == (403, "user_deactivated")
 
 
-def test_a_reactivated_person_is_back_with_their_history_if_a_seat_is_free(world, engine, clock):
+def test_a_reactivated_person_is_back_with_their_history_if_a_seat_is_free(world, seats, clock):
     ada = world.tenant()
     ben = world.member(ada)
     ben_id = me(ben)
     ben.start(7)
     clock.tick(minutes=5)
     ada.post(f"users/{ben_id}/deactivate")
-    set_tenant(engine, ada, plan_kind="paid", seat_limit=1)
+    seats(ada, 1)
     full = ada.post(f"users/{ben_id}/reactivate")
-    set_tenant(engine, ada, seat_limit=2)
+    seats(ada, 2)
     back = ada.post(f"users/{ben_id}/reactivate")
 
     assert (full.status, full.code) == (403, "seat_limit_reached")
@@ -266,11 +280,11 @@ def test_a_reactivated_person_is_back_with_their_history_if_a_seat_is_free(world
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_a_seat_limit_of_nothing_admits_nobody_and_no_limit_admits_all(world, engine):
+def test_a_seat_limit_of_nothing_admits_nobody_and_no_limit_admits_all(world, seats):
     ada = world.tenant()
-    set_tenant(engine, ada, plan_kind="paid", seat_limit=0)
+    seats(ada, 0)
     refused = world.person(ada.tid).post("sign-in")
-    set_tenant(engine, ada, seat_limit=None)
+    seats(ada, None)
 
     assert refused.code == "seat_limit_reached"
     assert world.person(ada.tid).post("sign-in").status == 200
