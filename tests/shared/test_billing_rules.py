@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing import rules
-from shared.billing.model import Kind, Period, Rate, Standing
+from shared.billing.model import Activity, Candidate, Kind, Period, Rate, Reason, Standing
 from shared.subscriptions.model import Price, Subscription, SubscriptionStatus, Terms
 
 
@@ -39,6 +39,10 @@ def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = N
 
 def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Standing:
     return Standing(subscription(paid_from, ended_at), None, None)
+
+
+def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, month: int = 202601) -> Activity:
+    return Activity(user, month, "ada@contoso.example", "Ada", reason, at(first_at), at(last_at))
 
 
 def after(standing: Standing, period: Period) -> Standing:
@@ -210,3 +214,121 @@ def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
 
     assert back not in taken
     assert all(hours in taken for hours in range(back))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [(Reason.TIME, Reason.SIGN_IN, Reason.TIME), (Reason.TIME,) * 3, (Reason.SIGN_IN,) * 3],
+)
+def test_all_that_a_person_did_in_a_month_is_one_line_from_the_first_to_the_last_whatever_came_first(one, other, both):
+    found = [activity(one, "2026-01-09", "2026-01-20"), activity(other, "2026-01-05", "2026-01-12")]
+    line = activity(both, "2026-01-05", "2026-01-20")
+
+    assert rules.lines(found) == rules.lines(reversed(found)) == (line,)
+
+
+def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
+    found = [
+        activity(Reason.TIME, "2026-01-09", "2026-01-20", user=2),
+        activity(Reason.TIME, "2025-12-09", "2025-12-20", user=2, month=202512),
+        activity(Reason.SIGN_IN, "2026-01-05", "2026-01-12", user=1),
+    ]
+
+    assert rules.lines(found) == (found[1], found[2], found[0])
+
+
+JANUARY = Period(202601, Kind.MONTH, at("2026-01-01"), at("2026-02-01"))
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "is_final"),
+    [
+        (None, False),
+        (JANUARY.starts_at - MS, False),
+        (JANUARY.starts_at, True),
+        (JANUARY.ends_at, True),
+        (JANUARY.ends_at + MS, False),
+    ],
+)
+def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_are_in_it(ended_at, is_final):
+    again = rules.billed_again(JANUARY, subscription(at("2025-06-01"), ended_at))
+
+    assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
+
+
+@pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-31", "2026-02-01")])
+def test_time_on_a_line_is_cut_where_the_period_is(first, last):
+    cut = rules.worked(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
+
+    assert (cut.first_at, cut.last_at) == (max(at(first), JANUARY.starts_at), min(at(last), JANUARY.ends_at))
+    assert cut.reason is Reason.TIME
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        ("2026-01-01", "2026-01-31", ("2026-01-01", "2026-01-31")),
+        ("2025-12-31", "2026-01-31", ("2026-01-31", "2026-01-31")),
+        ("2026-01-15", "2026-02-01", ("2026-01-15", "2026-01-15")),
+    ],
+)
+def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
+    found = rules.signed_in(activity(Reason.SIGN_IN, first, last, month=0), JANUARY)
+
+    assert (found.month, found.first_at, found.last_at) == (202601, *map(at, shown))
+
+
+BILLED_TO_JANUARY = Standing(subscription(at("2025-06-01")), 202601, at("2026-02-01"))
+ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), at("2026-02-01")))
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_billed", "marked", "now", "is_due"),
+    [
+        (BILLED_TO_JANUARY, True, 202601, "2026-02-28T23:59", False),
+        (BILLED_TO_JANUARY, True, 202601, "2026-03-01", True),
+        (BILLED_TO_JANUARY, False, 202601, "2026-03-01", False),  # on the internal plan by now
+        (BILLED_TO_JANUARY, False, 202512, "2026-03-01", True),  # January is still to be marked
+        (ENDED, True, 202512, "2026-01-31T23:59", False),  # and not before it is over
+        (ENDED, True, 202512, "2026-02-01", True),
+        (ENDED, True, None, "2026-02-01", True),
+        (ENDED, True, 202601, "2026-09-01", False),
+        (standing(None), True, None, "2026-09-01", False),
+    ],
+)
+def test_a_tenant_is_due_when_a_month_is_to_be_closed_or_marked(standing, is_billed, marked, now, is_due):
+    assert rules.is_due(Candidate(standing, "UTC", is_billed, marked), at(now)) is is_due
+
+
+def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknown():
+    due = {
+        zone: Candidate(ENDED, zone, is_billed=True, marked=202512)
+        for zone in ("Asia/Tokyo", "America/New_York", "Nowhere", "../etc")
+    }
+
+    assert [rules.is_due(each, at("2026-01-31T15:00")) for each in due.values()] == [True, False, True, True]
+
+
+def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
+    assert [rules.untold(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
+
+
+def test_only_months_that_have_ended_are_marked():
+    tokyo = ZoneInfo("Asia/Tokyo")
+
+    assert rules.unmarked([202512, 202601, 202602], tokyo, at("2026-01-31T15:00")) == [202512, 202601]
+    assert rules.unmarked([202512, 202601, 202602], tokyo, at("2026-01-31T14:59")) == [202512]
+
+
+def test_the_months_of_a_year_follow_each_other_both_ways():
+    months = [202512, *range(202601, 202613), 202701]
+
+    assert [rules.next_month(month) for month in months[:-1]] == months[1:]
+    assert [rules.month_before(month) for month in months[1:]] == months[:-1]
+
+
+def test_the_month_of_an_instant_is_that_of_the_zone():
+    zones = [ZoneInfo(name) for name in ("Asia/Tokyo", "UTC", "America/New_York")]
+
+    assert [rules.month_of(at("2025-12-31T15:00"), zone) for zone in zones] == [202601, 202512, 202512]
+    assert [rules.month_of(at("2026-01-01T00:00"), zone) for zone in zones] == [202601, 202601, 202512]
