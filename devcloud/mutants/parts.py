@@ -71,7 +71,7 @@ def _settings(part: Part) -> dict[str, object]:
         "also_copy": list(_FILES),
         "pytest_add_cli_args": ["--hypothesis-profile=mutants", "-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": [*part.tests, *_SQLITE, *(f"--ignore={slow}" for slow in part.slow)],
-        "timeout_constant": 5.0,
+        "timeout_constant": 15.0,
         "timeout_multiplier": 4.0,
         "track_dependencies": False,
         "use_git_change_detection": False,

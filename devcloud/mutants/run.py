@@ -11,7 +11,8 @@ from typing import Final
 import mutmut.__main__ as command
 from mutmut.configuration import config
 from mutmut.mutation.data import SourceFileMutationData
-from mutmut.runners.harness import PytestRunner
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.runners.harness import PytestRunner, TestRunner
 from mutmut.state import state
 from mutmut.workers.isolation import ForkServerRunner, MutantResult
 
@@ -21,6 +22,7 @@ from devcloud.mutants.warm import Task, serve
 SAMPLE: Final = "MUTANTS_SAMPLE"
 _BUDGET_SECONDS: Final = 4.0
 _FIRST_SECONDS: Final = 900.0
+_SKIPPED: Final = 34  # as mutmut numbers what became of a mutant
 _found: Final = command.collect_source_file_mutation_data
 _Mutants = tuple[list[tuple[SourceFileMutationData, str, int | None]], dict[str, SourceFileMutationData]]
 _forking: Final = multiprocessing.get_context("fork")
@@ -29,7 +31,7 @@ _forking: Final = multiprocessing.get_context("fork")
 class Runner(ForkServerRunner):
     """mutmut's runner, as far as it keeps its own process clean of tests; mutants go to warm processes."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int = 1) -> None:
         super().__init__(workers, PytestRunner, {})
         self._idle: list[Connection] = []
         self._busy: list[Connection] = []
@@ -37,7 +39,7 @@ class Runner(ForkServerRunner):
     def startup(self) -> None:
         while len(self._idle) + len(self._busy) < self.max_workers:
             ours, theirs = _forking.Pipe()
-            _forking.Process(target=_served, args=(theirs, ours), daemon=True).start()
+            _forking.Process(target=_served, args=(theirs, ours)).start()
             theirs.close()
             self._idle.append(ours)
 
@@ -66,6 +68,16 @@ class Runner(ForkServerRunner):
             return MutantResult(*worker.recv())
         raise TimeoutError
 
+    def collect_stats(self, tests: Iterable[str] | None) -> int:
+        """Also forgets the hits of importing the code, which would be the first test's."""
+        code = super().collect_stats(tests)
+        imported: set[str] = self._run_in_child(_hit_by_importing)
+        reached = state().tests_by_mangled_function_name
+        first = set.intersection(*(reached[name] for name in imported if reached[name])) if imported else set()
+        for name in imported:
+            reached[name] -= first
+        return code
+
     def run_clean_tests(self, tests: Iterable[str]) -> int:  # noqa: ARG002 - all of them, whatever is to run
         return self._noticed("")
 
@@ -89,6 +101,12 @@ class Runner(ForkServerRunner):
         self._idle, self._busy = [], []
 
 
+def _hit_by_importing(runner: TestRunner) -> set[str]:
+    set_mutant_under_test("stats")
+    runner.list_all_tests()
+    return set(state()._stats)  # noqa: SLF001 - mutmut tells it in no other way
+
+
 def _served(tasks: Connection, unused: Connection) -> None:
     unused.close()
     os.chdir("mutants")
@@ -98,7 +116,8 @@ def _served(tasks: Connection, unused: Connection) -> None:
 
 def _quickest(tests: Iterable[str]) -> Sequence[str]:
     """As many of the tests as there is time for, the quickest first."""
-    chosen, seconds = [], 0.0
+    chosen: list[str] = []
+    seconds = 0.0
     for test in sorted(tests, key=lambda name: (state().duration_by_test[name], name)):
         seconds += state().duration_by_test[test]
         if chosen and seconds > _BUDGET_SECONDS:
@@ -107,14 +126,29 @@ def _quickest(tests: Iterable[str]) -> Sequence[str]:
     return chosen
 
 
+def _runs_at_import_only(mutant: str) -> bool:
+    """Whether its function builds what a module holds, a statement mostly: that is done before a mutant is there."""
+    tests = state().tests_by_mangled_function_name.get(mutant.partition("__mutmut_")[0])
+    return tests is not None and not tests
+
+
 def _sampled(*, mutant_names: tuple[str, ...] | list[str]) -> _Mutants:
     """As many mutants as SAMPLE says, drawn by the hash of their names: a larger sample holds the smaller."""
     mutants, by_path = _found(mutant_names=mutant_names)
-    drawn = sorted(mutants, key=lambda mutant: hashlib.sha256(mutant[1].encode()).digest())
+    reachable = []
+    for mutant in mutants:
+        data, name, _ = mutant
+        if _runs_at_import_only(name):
+            data.exit_code_by_key[name] = _SKIPPED
+        else:
+            reachable.append(mutant)
+    for data in by_path.values():
+        data.save()
+    drawn = sorted(reachable, key=lambda mutant: hashlib.sha256(mutant[1].encode()).digest())
     return drawn[: int(os.environ.get(SAMPLE, len(drawn)))], by_path
 
 
 if __name__ == "__main__":
-    command.collect_source_file_mutation_data = _sampled
-    command.get_mutant_runner = lambda workers=1: Runner(workers)
+    # mutmut has no other way to hand it a runner, or to draw a sample
+    vars(command).update(get_mutant_runner=Runner, collect_source_file_mutation_data=_sampled)
     command.cli(sys.argv[1:])

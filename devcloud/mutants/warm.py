@@ -1,10 +1,13 @@
-"""Runs the tests of one mutant after another, each in a fork of a process that has collected them all.
+"""Answers which mutants the tests notice, in a process that has collected the tests once.
 
-To start pytest anew for each of thousands of mutants takes longer than the tests do.
+Thousands of mutants are tried; to start pytest, a host and a database for each would take longer than its tests. So
+they run in a lane, a fork that keeps its servers and its database from one mutant to the next. What a mutant leaves
+there must not kill the next one: a test that fails is run again without the mutant, and where it fails then, too, the
+lane is thrown away and the mutant tried again in a new one.
 """
 
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,14 +19,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from mutmut.mutation.trampoline import set_mutant_under_test
+
+from devcloud.mutants.lane import KILLED, Asked, Said, lane
 
 
-KILLED: Final = 1
-SURVIVED: Final = 0
 NO_TESTS: Final = 33  # as mutmut numbers what became of a mutant
 TIMED_OUT: Final = 36
-_POLL_SECONDS: Final = 0.005
+_forking: Final = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,17 @@ class Warm:
     def __init__(self, tasks: Connection) -> None:
         self._tasks = tasks
         self._killers: defaultdict[str, list[str]] = defaultdict(list)
+        self._lane: _Lane | None = None
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        items = {item.nodeid: item for item in session.items}
+        known = {item.nodeid for item in session.items}
         os.environ["MIGRATED_SQLITE"] = str(_migrated(session))
         while (task := self._received()) is not None:
             started = time.monotonic()
-            tests = [items[name] for name in self._in_order(task) if name in items]
-            code = self._tried(session, task, tests) if tests else NO_TESTS
+            tests = [name for name in self._in_order(task) if name in known]
+            code = self._tried(session, Asked(task.mutant, tests), task) if tests else NO_TESTS
             self._tasks.send((task.mutant, code, time.monotonic() - started))
+        self._discard()
         return True
 
     def _received(self) -> Task | None:
@@ -64,19 +68,51 @@ class Warm:
         known = [name for name in reversed(self._killers[_function(task)]) if name in task.tests]
         return list(dict.fromkeys([*known, *task.tests]))
 
-    def _tried(self, session: pytest.Session, task: Task, tests: Sequence[pytest.Item]) -> int:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            _run(session, task.mutant, tests, writing)
-        os.close(writing)
-        code = _ended(child, task.limit)
-        with os.fdopen(reading) as said:
-            killer = said.read()
-        if killer:
+    def _tried(self, session: pytest.Session, asked: Asked, task: Task) -> int:
+        is_new = self._lane is None
+        self._lane = self._lane or _Lane(session)
+        said = self._lane.answer(asked, task.limit)
+        if said is None or not said.is_clean:
+            self._discard()
+        if said is None:
+            return TIMED_OUT
+        if not said.is_clean and not is_new:
+            return self._tried(session, asked, task)
+        if said.killer is not None:
             killers = self._killers[_function(task)]
-            killers[:] = [*(name for name in killers if name != killer), killer]
-        return code
+            killers[:] = [*(name for name in killers if name != said.killer), said.killer]
+        return said.code
+
+    def _discard(self) -> None:
+        if self._lane is not None:
+            self._lane.end()
+        self._lane = None
+
+
+class _Lane:
+    """A lane as the process that collected sees it."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._asking, theirs = _forking.Pipe()
+        self._process = _forking.Process(target=lane, args=(theirs, self._asking, session), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def answer(self, asked: Asked, limit: float) -> Said | None:
+        """None when there is no answer in time; a mutant that ends the process is noticed."""
+        self._asking.send(asked)
+        if not self._asking.poll(limit):
+            return None
+        try:
+            said: Said = self._asking.recv()
+        except EOFError:
+            return Said(KILLED, None, is_clean=False)
+        return said
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._asking.close()
 
 
 def serve(tasks: Connection, arguments: Sequence[str]) -> None:
@@ -84,41 +120,11 @@ def serve(tasks: Connection, arguments: Sequence[str]) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    set_mutant_under_test("")
     pytest.main(["--rootdir=.", "--tb=no", "-q", *arguments], plugins=[Warm(tasks)])
 
 
-def _run(session: pytest.Session, mutant: str, tests: Sequence[pytest.Item], said: int) -> None:
-    """Runs tests up to the first that fails, says its name, and ends the process."""
-    set_mutant_under_test(mutant)
-    code = SURVIVED
-    try:
-        for test, following in zip(tests, [*tests[1:], None], strict=True):
-            test.config.hook.pytest_runtest_protocol(item=test, nextitem=following)
-            if session.testsfailed:
-                os.write(said, test.nodeid.encode())
-                code = KILLED
-                break
-    except BaseException:  # noqa: BLE001 - whatever breaks out of pytest is noticed, too
-        code = KILLED
-    os._exit(code)
-
-
-def _ended(child: int, limit: float) -> int:
-    """What a fork ended with, which is ended where it takes longer than it may."""
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(_POLL_SECONDS)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return TIMED_OUT
-
-
 def _migrated(session: pytest.Session) -> Path:
-    """A migrated SQLite file, of which each fork takes a copy."""
+    """A migrated SQLite file, of which each lane takes a copy."""
     path = Path(session.config.rootpath, f"migrated-{os.getpid()}.db")
     path.unlink(missing_ok=True)
     command = [sys.executable, "-m", "alembic", "upgrade", "head"]
