@@ -84,8 +84,22 @@ def test_records_are_found_by_month_and_by_state(ada, books):
     assert ids(state="void") == [wrong]
     assert ids(state="closed", month="2026-09") == [right]
     assert ids(month="2026-01") == []
-    first = ada.get("billing/records", month="2026-09", pageSize="1").body
-    assert [item["id"] for item in ada.get(first["nextLink"]).body["items"]] == [wrong]
+
+
+@pytest.mark.parametrize(
+    ("filters", "first", "following"),
+    [({"month": "2026-09"}, "right", "wrong"), ({"state": "closed"}, "other", "right")],
+)
+def test_the_next_page_keeps_to_the_filters(ada, books, filters, first, following):
+    made = {"wrong": books.close(202609, 0)}
+    row = books.void(made["wrong"])
+    made |= {"right": books.close(202609, 0, 1, replaces_id=row), "other": books.close(202610, 0)}
+    page = ada.get("billing/records", **filters, pageSize="1").body
+    rest = ada.get(page["nextLink"]).body
+
+    assert [item["id"] for item in page["items"]] == [made[first]]
+    assert [item["id"] for item in rest["items"]] == [made[following]]
+    assert "nextLink" not in rest
 
 
 def test_a_void_record_says_when_why_and_what_stands_for_it(ada, books):

@@ -99,5 +99,21 @@ def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
     }
 
 
+def test_an_event_of_a_plan_with_seats_says_how_many_there_were_since(ada, engine):
+    books = pays(engine, ada, marketplace_id=uuid.UUID(new_id()), quantity=5)
+    books.happen("ChangeQuantity", START, quantity=7, plan_id="seats", status="suspended", outcome="refused")
+    shown = ada.get("billing/subscription").body
+    [event] = shown["history"]
+
+    assert shown["subscription"]["quantity"] == 5
+    assert {name: event.get(name) for name in ("quantity", "plan", "status", "outcome")} == {
+        "quantity": 7,
+        "plan": "seats",
+        "status": "suspended",
+        "outcome": "refused",
+    }
+    assert event["number"] == 1
+
+
 def test_a_made_up_page_end_is_refused(ada):
     assert [ada.get("billing/subscription", after=after).status for after in ("1", "0", "x")] == [400, 400, 400]
