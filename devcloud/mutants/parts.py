@@ -24,6 +24,8 @@ _TREE: Final = (
 )
 # SQLite says what the code does; the other servers would say it again, slower.
 _SQLITE: Final = ("-k", "not postgresql")
+# No cache, and no errors for sockets of the process a lane was forked from.
+_PLAIN: Final = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _FILES: Final = ("alembic.ini", "function_app.py", "host.json")
 
 
@@ -69,7 +71,7 @@ def _settings(part: Part) -> dict[str, object]:
         "only_mutate": list(part.code),
         "do_not_mutate": list(part.without),
         "also_copy": list(_FILES),
-        "pytest_add_cli_args": ["--hypothesis-profile=mutants", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["--hypothesis-profile=mutants", *_PLAIN],
         "pytest_add_cli_args_test_selection": [*part.tests, *_SQLITE, *(f"--ignore={slow}" for slow in part.slow)],
         "timeout_constant": 15.0,
         "timeout_multiplier": 4.0,

@@ -395,6 +395,7 @@ def test_an_id_token_is_no_access_token(entra: Entra, validator: Validator):
         ({"claims": {"scp": "access_as_user_x"}}, "scope_missing"),
         ({"claims": {"scp": "x_access_as_user"}}, "scope_missing"),
         ({"claims": {"scp": "Access_As_User"}}, "scope_missing"),
+        ({"claims": {"scp": "read\taccess_as_user"}}, "scope_missing"),  # a space parts scopes, nothing else
         ({"claims": {"scp": None, "roles": ["access_as_user"]}}, "app_only"),
         ({"kind": "id", "claims": {"aud": TIMETRACKER_API.id, "azp": EXTENSION.id}}, "app_only"),
     ],

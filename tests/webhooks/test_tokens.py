@@ -94,7 +94,7 @@ def test_a_token_of_a_key_that_nobody_published_changes_nothing(forger):
     assert forger.bought.told == []
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer a.b.c", "Basic eDp5"])
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer a.b.c", "Bearer e30.W10.e30", "Basic eDp5"])
 def test_what_is_no_token_changes_nothing(forger, authorization):
     assert forger.status(authorization=authorization) == 401
     assert forger.bought.told == []
