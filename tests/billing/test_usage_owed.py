@@ -2,12 +2,14 @@
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
-from shared.billing.model import NotVoidable
+from shared.billing import store_records
+from shared.billing.model import NotVoidable, State
 from shared.db.schema import usage_events
 from tests.support.payers import Payer, at
 
@@ -140,6 +142,17 @@ def test_a_void_bill_and_its_replacement_are_both_kept_and_on_record(payer):
     assert [row.after_change["recordId"] for row in payer.audit("bill.voided")] == [str(record.public_id)]
     assert [row.after_change["total"] for row in payer.audit("bill.closed")] == ["13.50", "13.50"]
     assert payer.close(FEB + 2 * HOUR) == []
+
+
+def test_a_record_reads_as_it_was_closed(payer, engine):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB + HOUR)
+    anew = payer.void(record, FEB + 2 * HOUR, anew=True)
+    with engine.connect() as connection:
+        read = [store_records.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
+
+    assert read == [replace(record, state=State.VOID), anew]
 
 
 def test_a_bill_that_is_void_and_not_replaced_bills_nobody_also_not_later(payer):
