@@ -7,6 +7,7 @@ from shared.billing import service
 from shared.billing.service import Closing
 from shared.db.schema import tenants
 from tests.support.records import PAID_FROM, pays
+from tests.support.world import new_id
 
 
 @pytest.fixture
@@ -53,6 +54,13 @@ def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, boo
     ]
     assert {line["userId"] for line in shown["lines"]} == {person.get("me").body["id"] for person in (ada, ben)}
     assert books.people
+
+
+def test_a_preview_names_what_was_bought_in_the_marketplace_and_its_seats(ada, engine):
+    pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
+    shown = ada.get("billing/preview").body
+
+    assert (shown["subscriptionId"], shown["quantity"]) == (bought, 7)
 
 
 def test_the_last_preview_of_a_month_is_its_record(ada, books, world, app, clock):
