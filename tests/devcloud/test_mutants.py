@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,6 @@ def test_what_no_test_reaches_went_unnoticed_and_what_never_ends_did_not(tmp_pat
     assert (found.survived, found.noticed) == (1, 80.0)
 
 
-def write(path: Path, codes: list[int | None]) -> None:
+def write(path: Path, codes: Sequence[int | None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"exit_code_by_key": dict(enumerate(codes))}), encoding="utf-8")
