@@ -171,6 +171,21 @@ def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rat
     assert total.as_tuple().exponent == -MINOR[currency]
 
 
+@pytest.mark.parametrize(
+    ("rate", "currency", "total"),
+    [
+        ("0.0050", "EUR", "0.01"),
+        ("0.0150", "EUR", "0.02"),
+        ("0.0250", "EUR", "0.03"),
+        ("0.0249", "EUR", "0.02"),
+        ("2.5", "JPY", "3"),
+        ("0.0005", "KWD", "0.001"),
+    ],
+)
+def test_half_a_cent_is_a_cent(rate, currency, total):
+    assert rules.total(1, Price(Decimal(rate), currency)) == Decimal(total)
+
+
 def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
     units = {code: str(rules.minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
 
@@ -181,11 +196,11 @@ def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
 
 
 def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
-    cheap, dear = Price(Decimal(1), "EUR"), Price(Decimal(2), "EUR")
-    set_prices = [Rate(at("2026-03-01"), dear), Rate(at("2026-01-15"), cheap)]
+    cheap, dear, dearer = (Price(Decimal(rate), "EUR") for rate in (1, 2, 3))
+    set_prices = [Rate(at("2026-03-01"), dear), Rate(at("2026-01-15"), cheap), Rate(at("2026-04-01"), dearer)]
     found = [rules.price_of(set_prices, at(text)) for text in ("2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01")]
 
-    assert found == [cheap, cheap, dear, dear]
+    assert found == [cheap, cheap, dear, dearer]
     assert rules.price_of([], at("2026-01-01")) is None
 
 
@@ -212,6 +227,7 @@ def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
     slot = rules.free_slot(wanted, {wanted - hours * HOUR for hours in taken})
     back = (wanted - slot) // HOUR
 
+    assert slot <= wanted
     assert back not in taken
     assert all(hours in taken for hours in range(back))
 
@@ -256,7 +272,7 @@ def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_ar
     assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
 
 
-@pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-31", "2026-02-01")])
+@pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
 def test_time_on_a_line_is_cut_where_the_period_is(first, last):
     cut = rules.worked(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
 
