@@ -51,7 +51,7 @@ def eraser(settings, log) -> Iterator[Eraser]:
     with (
         follow(log).open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.eraser"],
+            [sys.executable, "-m", "tests.faults.dying_job", "erasures"],
             cwd=processes.ROOT,
             env=processes.environment(**settings),
             stdin=subprocess.PIPE,
@@ -127,6 +127,7 @@ def state_of(engine, person):
         return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
 
 
+@pytest.mark.timeout(600)  # one process for each of more than a hundred points
 def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
     for point in count(1):
         person = somebody(engine)

@@ -59,7 +59,7 @@ def sending(environment: dict[str, str], how_many: int = 1) -> Iterator[list[Sen
         senders = []
         for _ in range(how_many):
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.usage_sender"],
+                [sys.executable, "-m", "tests.faults.dying_job", "usage"],
                 cwd=processes.ROOT,
                 env=processes.environment(**environment),
                 stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Processes that carry out erasures; run as `python -m tests.faults.eraser`.
+"""Processes that run a job; run as `python -m tests.faults.dying_job JOB`.
 
 Reads one number a line and forks one for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts as
 one), and never for the number 0. Tells how it ended.
@@ -8,13 +8,17 @@ import gc
 import os
 import sys
 
+from billing.jobs_usage import send_all
 from privacy.flow_erasure import carry_out_due
 from shared.app import build
 from shared.settings import Settings
 from tests.faults.crashing_host import die_before_statement
 
 
-def main() -> None:
+JOBS = {"erasures": carry_out_due, "usage": send_all}
+
+
+def main(job: str) -> None:
     settings = Settings.from_env(os.environ)
     print("ready", flush=True)  # noqa: T201 - what the test waits for
     gc.freeze()
@@ -23,11 +27,11 @@ def main() -> None:
         if child == 0:
             if int(line):
                 die_before_statement(int(line))
-            carry_out_due(build(settings))
+            JOBS[job](build(settings))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
