@@ -14,6 +14,7 @@ from shared.signing_keys import SigningKey, SigningKeys
 
 
 SCOPE: Final = "access_as_user"
+NOT_YET_VALID: Final = "not_yet_valid"
 LEEWAY_SECONDS: Final = 60
 MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_KID_CHARS: Final = 128
@@ -166,7 +167,7 @@ def check_times(claims: Claims, now: dt.datetime, needed: tuple[str, ...] = ("ex
     if instant >= told.get("exp", math.inf) + LEEWAY_SECONDS:
         raise InvalidToken("expired")
     if max(told.get("nbf", -math.inf), told.get("iat", -math.inf)) > instant + LEEWAY_SECONDS:
-        raise InvalidToken("not_yet_valid")
+        raise InvalidToken(NOT_YET_VALID)
 
 
 def check_issuer(claims: Claims, key: SigningKey, authority: str) -> None:

@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Final
 
-from shared.errors import InvalidToken
-from shared.identity import Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.errors import InvalidToken, Unavailable
+from shared.identity import NOT_YET_VALID, Claims, bearer_token, check_times, claimed_version, signed_claims
 from shared.marketplace.model import RESOURCE
 from shared.settings import Settings
 from shared.signing_keys import SigningKey, SigningKeys
@@ -23,12 +23,18 @@ def require_marketplace(
 
     Raises:
         InvalidToken: not its token for us; the reason is for the log only.
-        Unavailable: there are no keys to check a signature with.
+        Unavailable: there are no keys to check a signature with, or it is the Marketplace's token but not valid yet.
     """
     token = bearer_token(authorization)
     claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
-    check_times(claims, now, needed=_NEEDED_TIMES)
     _check(claims, key, settings)
+    try:
+        check_times(claims, now, needed=_NEEDED_TIMES)
+    except InvalidToken as refused:
+        if refused.reason != NOT_YET_VALID:
+            raise
+        # Our clock is behind Microsoft's: a 4xx would reject a change that somebody paid for
+        raise Unavailable("This token is not valid yet by our clock.") from refused
 
 
 def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:
