@@ -276,7 +276,6 @@ def test_after_the_pause_one_request_tries_and_a_success_ends_it(app):
             self.tries += 1
             if not self.back:
                 raise NotKept(len(actions), "away")
-            sql.append(actions)
 
         page, rewrite, forget = sql.page, sql.rewrite, sql.forget
 

@@ -3,7 +3,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
+from shared.billing import service
+from shared.billing.service import Closing
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
 from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings
@@ -94,7 +95,8 @@ def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marke
     answers = ended(bought)
     change_plan(app, owner, "trial")
     clock.tick(days=40)
-    close_all_owed(app)
+    with app.transaction(tenant=bought.tenant.id) as tx:
+        service.close_tenant(tx, bought.tenant.id, Closing("active_user", app.now(), app.new_id))
 
     assert answers == [200]
     assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)
