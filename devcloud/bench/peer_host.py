@@ -44,17 +44,15 @@ class Peer:
         return f"{API}/records?timerange={first.timestamp():.0f}-{after.timestamp() - 1:.0f}"
 
 
-def installed() -> bool:
-    return PYTHON.exists()
-
-
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Peer]:
     """The server on a free port, its data in the folder.
 
     Raises:
-        HostDied: it ended, or did not answer in time.
+        HostDied: it is not installed, it ended, or it did not answer in time.
     """
+    if not PYTHON.exists():
+        raise HostDied("TimeTagger is not here; scripts/venv requirements-peer.txt .venv-peer installs it")
     with bound(0) as listening:
         port = listening.getsockname()[1]
     users, one_hash = [f"user{number}" for number in range(USERS)], _hashed()

@@ -24,6 +24,7 @@ from devcloud.chaos.settle import Settled, minutes_later, settle
 from devcloud.chaos.troubles import troubles
 from devcloud.chaos.violation import Violation
 from devcloud.chaos.worker import PROJECT
+from devcloud.entra.people import newcomers
 
 
 FOLDER: Final = PROJECT / ".data" / "chaos"
@@ -104,6 +105,7 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
     dice = random.Random(f"{options.seed}:directories")  # noqa: S311 - repeats, hides nothing
     tids = directories(dice, options.tenants)
     with ExitStack() as stack:
+        stack.enter_context(newcomers())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER)))
         up = stack.enter_context(
             cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids)

@@ -1,5 +1,7 @@
 """The made-up directories and the people in them; their ids never change, so that demo data can name them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +63,18 @@ def introduce(*people: Person) -> None:
     """Makes people and their directories known to the stand-ins of this process."""
     _INTRODUCED.extend(people)
     DIRECTORIES.update({person.directory.tid: person.directory for person in people})
+
+
+@contextmanager
+def newcomers() -> Iterator[None]:
+    """Whoever is introduced in this block is unknown again after it, with their directories."""
+    known, directories = len(_INTRODUCED), set(DIRECTORIES)
+    try:
+        yield
+    finally:
+        del _INTRODUCED[known:]
+        for tid in DIRECTORIES.keys() - directories:
+            del DIRECTORIES[tid]
 
 
 def people_of(tid: str | None) -> list[Person]:

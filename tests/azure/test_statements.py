@@ -49,6 +49,7 @@ for at in statements():
 # equality implies, or over a state, which hold a rule and are read through the tenant's own index.
 READERS = {
     "ix_time_entries_review": ("shared.tracking.store_entries._TO_REVIEW",),
+    "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
     "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
 }
 FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same

@@ -26,7 +26,7 @@ from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import figures, load, median_of, percentile, ratio
 from devcloud.bench.parts import PARTS, Scale
-from devcloud.bench.processes import PROJECT, Host
+from devcloud.bench.processes import Host
 from devcloud.bench.setting import Bench
 from devcloud.bench.tables import Table
 from shared.db.schema import metadata
@@ -208,11 +208,6 @@ def bench(tmp_path_factory, postgres_server):
         yield Bench(issuing, folder, [Sqlite(folder), Postgres(postgres_server)], 1, 0.2, lambda _step, _done: None)
 
 
-@pytest.fixture(scope="module")
-def peer_installed():
-    subprocess.run([PROJECT / "scripts" / "venv", "requirements-peer.txt", ".venv-peer"], check=True)
-
-
 TOLD = {
     "pairs": "| **ours** | 8 |",
     "peer": "| month of 826 in 20,000 | 1 | TimeTagger |",
@@ -228,7 +223,6 @@ TOLD = {
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("peer_installed")
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_measures_every_engine_it_is_about_on_little_data(bench, name):
     found = PARTS[name](bench, Scale(20_000, [20_000, 40_000], 0.1))

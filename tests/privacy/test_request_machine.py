@@ -76,14 +76,14 @@ class Machine(RuleBasedStateMachine):
     def do(self, verb, *arguments, **more):
         """What an operator does; False when it is refused."""
         try:
-            with self.app.transaction() as tx:
+            with self.app.transaction(tenant=self.tenant_id) as tx:
                 verb(tx, *arguments, **more, now=self.clock(), new_id=self.app.new_id)
         except Conflict:
             return False
         return True
 
     def row(self, request):
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=self.tenant_id) as tx:
             return store_requests.find(tx, self.tenant_id, uuid.UUID(request.id))
 
     def find_open(self, subject):
@@ -141,12 +141,12 @@ class Machine(RuleBasedStateMachine):
     def an_operator_puts_it_down(self, subject):
         if subject in self.erased or self.find_open(subject) is not None:
             return
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=self.tenant_id) as tx:
             person = store_identity.by_row(tx, self.tenant_id, self.rows[subject])
         done = self.do(service_requests.of_person, person, channel=Channel.OPERATOR, by=None)
         assert done is not self.is_last(subject)
         if done:
-            with self.app.transaction() as tx:
+            with self.app.transaction(tenant=self.tenant_id) as tx:
                 found = store_requests.find_open(tx, self.tenant_id, self.rows[subject])
             assert found is not None
             self.requests.append(Asked(str(found.public_id), subject, None))
@@ -253,7 +253,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     @precondition(lambda self: hasattr(self, "requests"))
     def requests_are_where_the_model_has_them(self):
-        with self.app.transaction() as tx:
+        with self.app.transaction(tenant=self.tenant_id) as tx:
             found = {
                 str(each.public_id): each for each in store_requests.newest(tx, self.tenant_id, user_id=None, most=99)
             }
