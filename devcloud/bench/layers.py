@@ -167,9 +167,11 @@ def _app(directory: Directory, on: Ground) -> Iterator[_App]:
     fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
     app = _App(**{**fields, "validator": _Validator(plain.validator, _App.clocks)})
     event.listen(app.engine, "do_connect", _timed_connections(_App.clocks))
-    with use(app):
-        yield app
-    app.engine.dispose()
+    try:
+        with use(app):
+            yield app
+    finally:
+        app.engine.dispose()
 
 
 def _timed_connections(clocks: _Clocks) -> Callable[..., None]:
