@@ -28,11 +28,12 @@ def draw(bars: Sequence[Bar], file: Path) -> None:
         axes.set_yticks(range(len(bars)), [bar.what for bar in bars])
         axes.invert_yaxis()
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.margins(x=0.15)
         axes.set_xlabel("milliseconds, median over HTTP; each grid line is ten times the one before")
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="lower right", frameon=False)
+        axes.legend(loc="upper right", frameon=False)
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
