@@ -23,7 +23,7 @@ from shared.settings import Settings
 from shared.signing_keys import SigningKeys
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
-from tests.support import budget, scan
+from tests.support import budget, marks, scan
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
@@ -103,6 +103,7 @@ def engine(database_url) -> Iterator[sa.Engine]:
     yield engine
     stored = never_stored(scan.everything(engine))
     left = scan.of_people_without_account(engine)
+    marks.forget_everybody()
     engine.dispose()
     assert (stored, left) == (set(), set())
 

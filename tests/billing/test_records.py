@@ -116,9 +116,9 @@ def test_a_void_record_says_when_why_and_what_stands_for_it(ada, books):
 
 def test_a_month_has_everybody_who_counts_and_why(ada, books):
     [first, second, third] = books.people[:3]
-    line = {"user_id": second, "display_name": "Ben", "email": "ben@contoso.example", "reason": "signIn"}
-    late = {"user_id": third, "display_name": "Åsa", "email": "asa@contoso.example", "activity_month": 202609}
-    named = {"user_id": first, "display_name": "ada", "email": "ada@contoso.example"}
+    line = {"user_id": second, "display_name": "Ben", "email": "ben@billed.example", "reason": "signIn"}
+    late = {"user_id": third, "display_name": "Åsa", "email": "asa@billed.example", "activity_month": 202609}
+    named = {"user_id": first, "display_name": "ada", "email": "ada@billed.example"}
     books.close(202610, late, line, named)
     month = ada.get("billing/records/2026-10").body
     [record] = month["records"]
@@ -134,7 +134,7 @@ def test_a_month_has_everybody_who_counts_and_why(ada, books):
     assert [each.get("isAdjustment") for each in record["lines"]] == [None, None, True]
     assert record["lines"][0] == {
         "userId": me,
-        "email": "ada@contoso.example",
+        "email": "ada@billed.example",
         "displayName": "ada",
         "reason": "time",
         "firstActivityAt": "2026-10-02T08:00:00.000Z",

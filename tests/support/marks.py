@@ -26,6 +26,11 @@ def know(oid: str, *identifiers: str) -> None:
     _people[oid] = tuple(each.lower() for each in (oid, *identifiers))
 
 
+def forget_everybody() -> None:
+    """For the next database, where nobody of this one is expected."""
+    _people.clear()
+
+
 def without_account(accounts: Iterable[str]) -> dict[str, str]:
     """What identifies those who have no account: never added, refused, or erased since; and whom.
 
