@@ -84,10 +84,15 @@ class App:
                     enter(connection, about)
                 yield connection
 
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether the database, which is SQLite then, lets one transaction write at a time."""
+        return self.engine.dialect.name == "sqlite"
+
     @contextmanager
     def _turn(self, *, reads_only: bool) -> Iterator[None]:
         """SQLite has one writer, and whoever it turns away sleeps up to 100 ms between tries: threads queue up here."""
-        if reads_only or self.engine.dialect.name != "sqlite":
+        if reads_only or not self.has_one_writer:
             yield
             return
         if not self._writer.acquire(timeout=LOCK_WAIT_SECONDS):

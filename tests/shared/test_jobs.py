@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import sqlalchemy as sa
 
@@ -39,6 +41,49 @@ def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, wo
 
     assert done == [ids[0], ids[2]]
     assert versions == [2, 1, 2]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_alone(app, lanes):
+    at_once = 1 if app.has_one_writer else lanes
+    together, done = threading.Barrier(at_once), []
+
+    def work(tx, tenant_id):  # noqa: ARG001 - a turn without a statement
+        if tenant_id < at_once:
+            together.wait(20)  # passes only when all lanes are under way
+        if tenant_id == 7:
+            raise ValueError("broken")
+        done.append(tenant_id)
+        return 2
+
+    with pytest.raises(JobFailed, match="1 of 40 tenants failed"):
+        each_tenant(app, "test", range(40), work, lanes=lanes)
+    outcome = each_tenant(app, "test", range(8, 18), work, lanes=lanes)
+
+    assert sorted(done[:39]) == [each for each in range(40) if each != 7]
+    assert (outcome.tenants, outcome.changed, outcome.failed) == (10, 20, 0)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_run_that_is_interrupted_begins_with_no_further_tenant(app, engine, world, lanes):
+    world.tenant()
+    mine, turns = tenant_ids(engine)[-1], []
+    change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)
+
+    def work(tx, tenant_id):
+        turns.append(tenant_id)
+        if tenant_id == 0:
+            tx.execute(change)
+            raise KeyboardInterrupt
+        return 0
+
+    with pytest.raises(KeyboardInterrupt):
+        each_tenant(app, "test", range(100_000), work, lanes=lanes)
+    with engine.connect() as connection:
+        version = connection.scalar(sa.select(tenants.c.version).where(tenants.c.id == mine))
+
+    assert len(turns) < 50_000
+    assert version == 1
 
 
 def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, clock, engine):
