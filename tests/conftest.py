@@ -14,16 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from shared import azure_devops as azure_devops_client
-from shared.app import App, use
+from shared.app import App
 from shared.db.engine import make_engine
-from shared.identity import Validator
-from shared.invariants import violations
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
+from tests.support import apps, budget, marks, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
-from tests.support import budget, marks, scan
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
@@ -218,15 +215,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    """The App of one test; when the test is over, everything that must be true of the data still is."""
-    validator = Validator(signing_keys, settings, now=clock)
-    client = azure_devops_client.AzureDevOps(settings.azure_devops_url)
-    app = App(settings=settings, engine=app_engine, validator=validator, azure_devops=client, now=clock)
-    with use(app):
+    with apps.in_place(settings, engine, app_engine, signing_keys, clock) as app:
         yield app
-    client.close()
-    with engine.connect() as connection:
-        assert list(violations(connection)) == []
 
 
 @pytest.fixture

@@ -1,24 +1,17 @@
 """The product with everything on: whatever is fuzzed meets a landing page and a webhook that answer."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from devcloud.entra.clients import LANDING
-from shared import azure_devops as azure_devops_client
-from shared.app import App, use
-from shared.identity import Validator
-from shared.invariants import violations
+from shared.app import App
+from shared.settings import Settings
+from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support import purchases
 from tests.support.logs import Listener
 from tests.support.marketplace import Marketplace
-
-
-LONG = os.environ.get("TEST_LONG") == "1"
 
 
 @pytest.fixture
@@ -29,19 +22,14 @@ def marketplace(entra, host, clock, tmp_path) -> Iterator[Marketplace]:
 
 
 @pytest.fixture
-def app(settings, marketplace, engine, signing_keys, clock) -> Iterator[App]:
-    shop = purchases.with_marketplace(settings, marketplace)
-    shop = shop.model_copy(update={"landing_client_id": LANDING.id, "landing_client_secret": LANDING.secret})
-    client = azure_devops_client.AzureDevOps(shop.azure_devops_url)
-    validator = Validator(signing_keys, shop, now=clock)
-    app = App(settings=shop, engine=engine, validator=validator, azure_devops=client, now=clock)
-    with use(app):
+def shop(settings, marketplace) -> Settings:
+    return purchases.with_landing_page(settings, marketplace)
+
+
+@pytest.fixture
+def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
+    with apps.in_place(shop, engine, app_engine, signing_keys, clock) as app:
         yield app
-    client.close()
-    if app.marketplace is not None:
-        app.marketplace.close()
-    with engine.connect() as connection:
-        assert list(violations(connection)) == []
 
 
 @dataclass

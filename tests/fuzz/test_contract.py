@@ -5,9 +5,9 @@ import sqlalchemy as sa
 
 from shared.db.schema import users
 from tests.fuzz import fuzzing
-from tests.fuzz.conftest import LONG
 from tests.fuzz.fuzzing import Budget
 from tests.support.a_bill import close_a_month
+from tests.support.budget import LONG
 
 
 SEED = 20261125

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import function_app
 from shared.http.operation import OPERATIONS
-from tests.fuzz.conftest import LONG
+from tests.support.budget import LONG
 from tests.support.world import Answer
 
 

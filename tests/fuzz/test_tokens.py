@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from devcloud.entra.admin import TokenOrder
-from tests.fuzz.conftest import LONG
+from tests.support.budget import LONG
 from tests.support.world import Answer
 
 

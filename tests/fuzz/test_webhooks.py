@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.db.schema import subscription_events, subscriptions, tenants, users
-from tests.fuzz.conftest import LONG
 from tests.support import purchases
+from tests.support.budget import LONG
 from tests.support.purchases import Purchase
 from tests.support.world import Answer, new_id
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from devcloud.entra.clients import LANDING
 from shared.app import App
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
 from shared.db.wall import EVERY_TENANT
@@ -36,6 +37,12 @@ def with_marketplace(settings: Settings, marketplace: Marketplace) -> Settings:
     return settings.model_copy(
         update={name.lower(): value for name, value in marketplace_settings(marketplace).items()}
     )
+
+
+def with_landing_page(settings: Settings, marketplace: Marketplace) -> Settings:
+    """The settings with the Marketplace and its landing page on."""
+    landing = {"landing_client_id": LANDING.id, "landing_client_secret": LANDING.secret}
+    return with_marketplace(settings, marketplace).model_copy(update=landing)
 
 
 @dataclass(frozen=True)

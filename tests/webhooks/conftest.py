@@ -5,13 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared import azure_devops as azure_devops_client
-from shared.app import App, use
-from shared.identity import Validator
-from shared.invariants import violations
+from shared.app import App
 from shared.settings import Settings
+from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support import purchases
 from tests.support.logs import Listener
 from tests.support.marketplace import Marketplace
 from tests.support.purchases import Purchase
@@ -34,16 +31,8 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    client = azure_devops_client.AzureDevOps(shop.azure_devops_url)
-    validator = Validator(signing_keys, shop, now=clock)
-    app = App(settings=shop, engine=app_engine, validator=validator, azure_devops=client, now=clock)
-    with use(app):
+    with apps.in_place(shop, engine, app_engine, signing_keys, clock) as app:
         yield app
-    client.close()
-    if app.marketplace is not None:
-        app.marketplace.close()
-    with engine.connect() as connection:
-        assert list(violations(connection)) == []
 
 
 @pytest.fixture
