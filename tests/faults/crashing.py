@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,8 +10,7 @@ from pathlib import Path
 
 import requests
 
-from tests.devcloud import processes
-from tests.support.logs import follow
+from tests.faults.children import Child, child
 from tests.support.world import Answer, Http, Person
 
 
@@ -24,7 +21,7 @@ AFTER_COMMIT = 0
 class Crashing:
     """Starts hosts that die at a chosen point, and sends them one request."""
 
-    process: subprocess.Popen[str]
+    child: Child
 
     def send(self, point: int, person: Person, request: Callable[[Person], Answer]) -> Answer | None:
         """The answer of a host that dies at this point; None when it died first."""
@@ -37,9 +34,7 @@ class Crashing:
     @contextmanager
     def host(self, point: int) -> Iterator[str]:
         """The address of a host that dies at this point, at the latest when the block ends."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{point}\n")
-        self.process.stdin.flush()
+        self.child.tell(point)
         pid = int(self._told("started "))
         try:
             yield self._told("host ready on ")
@@ -49,25 +44,12 @@ class Crashing:
             assert self._told("ended ") == str(-signal.SIGKILL)
 
     def _told(self, what: str) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self.child.told()
         assert line.startswith(what), line
-        return line.removeprefix(what).strip()
+        return line.removeprefix(what)
 
 
 @contextmanager
 def crashing_hosts(log: Path, settings: Mapping[str, str]) -> Iterator[Crashing]:
-    with (
-        follow(log).open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.crashing_host"],
-            cwd=processes.ROOT,
-            env=processes.environment(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        yield Crashing(process)
-        process.kill()
+    with child(log, settings, "tests.faults.crashing_host") as started:
+        yield Crashing(started)

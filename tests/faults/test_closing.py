@@ -2,8 +2,6 @@
 
 import datetime as dt
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +14,8 @@ from devcloud import postgres
 from shared.db.engine import make_engine
 from shared.invariants import violations
 from tests.conftest import migrate
-from tests.devcloud import processes
 from tests.faults import product
+from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER
 from tests.support.payers import DIMENSION, Payer, at
 
@@ -49,34 +47,19 @@ def engine(books) -> Iterator[sa.Engine]:
 class Closers:
     """Processes that run the hourly job."""
 
-    process: subprocess.Popen[str]
+    child: Child
 
     def run(self, *points: int) -> list[int]:
         """One process for each point, all at once; how each ended."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(" ".join([NOW.isoformat(), *map(str, points)]) + "\n")
-        self.process.stdin.flush()
-        return [int(code) for code in self.process.stdout.readline().split()]
+        self.child.tell(NOW.isoformat(), *points)
+        return [int(code) for code in self.child.told().split()]
 
 
 @pytest.fixture(scope="module")
 def closers(books, entra, tmp_path_factory) -> Iterator[Closers]:
     settings = product.environment(books, entra, MARKETPLACE_METERING_DIMENSION=DIMENSION)
-    with (
-        (tmp_path_factory.mktemp("closers") / "log").open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.closing_processes"],
-            cwd=processes.ROOT,
-            env=processes.environment(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        yield Closers(process)
-        process.kill()
+    with child(tmp_path_factory.mktemp("closers") / "log", settings, "tests.faults.closing_processes") as started:
+        yield Closers(started)
 
 
 def payer(engine: sa.Engine) -> Payer:

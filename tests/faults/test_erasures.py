@@ -1,11 +1,8 @@
 """Erasures that are killed between any two statements, several at once, and while a month is closed."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
@@ -16,61 +13,19 @@ from privacy import flow_person, service_erasure, service_requests, store_identi
 from privacy.rules import Channel
 from shared import audit, clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
-from tests.devcloud import processes
 from tests.faults import product
+from tests.faults.children import DyingJob, dying_job
 from tests.faults.ledger import broken
-from tests.support.logs import follow
 from tests.support.payers import Payer, at
 from tests.support.scan import places
 from tests.support.world import new_id
 
 
-@dataclass(frozen=True)
-class Eraser:
-    """A process that carries erasures out when it is told to."""
-
-    process: subprocess.Popen[str]
-
-    def begin(self, crash_at: int = 0) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{crash_at}\n")
-        self.process.stdin.flush()
-
-    def ended(self) -> int:
-        """The exit code; negative is the signal it died by."""
-        assert self.process.stdout is not None
-        return int(self.process.stdout.readline())
-
-    def run(self, crash_at: int = 0) -> int:
-        self.begin(crash_at)
-        return self.ended()
-
-
-@contextmanager
-def eraser(settings, log) -> Iterator[Eraser]:
-    with (
-        follow(log).open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.dying_job", "erasures"],
-            cwd=processes.ROOT,
-            env=processes.environment(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield Eraser(process)
-        process.kill()
-
-
 @pytest.fixture(scope="module")
-def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[Eraser]]:
+def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[DyingJob]]:
     """Two of them, on one database."""
     logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(app_database_url, entra)
-    with eraser(settings, logs / "first") as first, eraser(settings, logs / "second") as second:
+    with dying_job("erasures", logs / "1", settings) as first, dying_job("erasures", logs / "2", settings) as second:
         yield [first, second]
 
 

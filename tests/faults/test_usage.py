@@ -3,11 +3,9 @@
 import contextlib
 import datetime as dt
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -16,27 +14,10 @@ from billing.jobs_usage import send_all
 from shared import clock as real
 from shared.db.schema import usage_events
 from shared.settings import Settings
-from tests.devcloud import processes
 from tests.faults import product
+from tests.faults.children import DyingJob, dying_job
 from tests.support import marketplace as support
 from tests.support.billed import DIMENSION, Billed, billed, forget
-
-
-@dataclass(frozen=True)
-class Sender:
-    """A process that sends when it is told to."""
-
-    process: subprocess.Popen[str]
-
-    def begin(self, crash_at: int = 0) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{crash_at}\n")
-        self.process.stdin.flush()
-
-    def ended(self) -> int:
-        """The exit code; negative is the signal it died by."""
-        assert self.process.stdout is not None
-        return int(self.process.stdout.readline())
 
 
 @pytest.fixture
@@ -53,27 +34,22 @@ def environment(app_database_url, entra, marketplace, clock) -> dict[str, str]:
     return product.environment(app_database_url, entra, **names)
 
 
-@contextmanager
-def sending(environment: dict[str, str], how_many: int = 1) -> Iterator[list[Sender]]:
-    with contextlib.ExitStack() as stack:
-        senders = []
-        for _ in range(how_many):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.dying_job", "usage"],
-                cwd=processes.ROOT,
-                env=processes.environment(**environment),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            senders.append(Sender(process))
-        for sender in senders:
-            assert sender.process.stdout is not None
-            assert sender.process.stdout.readline() == "ready\n"
-        yield senders
+@pytest.fixture
+def sending(environment, tmp_path):
+    """So many processes that send when they are told to."""
+
+    @contextmanager
+    def starting(how_many: int = 1) -> Iterator[list[DyingJob]]:
+        with contextlib.ExitStack() as stack:
+            logs = [tmp_path / f"sender-{number}.log" for number in range(how_many)]
+            yield [stack.enter_context(dying_job("usage", log, environment)) for log in logs]
+
+    return starting
+
+
+@pytest.fixture
+def metered(app, environment):
+    return replace(app, settings=Settings.from_env(environment))
 
 
 @pytest.fixture
@@ -98,11 +74,10 @@ def hour():
 
 
 def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
-    app, environment, bought, marketplace, clock
+    metered, sending, bought, marketplace, clock
 ):
-    metered = replace(app, settings=Settings.from_env(environment))
     died_after_sending = 0
-    with sending(environment) as [sender]:
+    with sending() as [sender]:
         for point in count(1):
             tenant = bought()
             tenant.owe(3, slot=hour())
@@ -123,13 +98,13 @@ def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
     assert died_after_sending >= 2
 
 
-def test_several_processes_that_send_at_once_charge_each_event_once(environment, bought, marketplace):
+def test_several_processes_that_send_at_once_charge_each_event_once(sending, bought, marketplace):
     tenants = [bought() for _ in range(80)]
     for number, tenant in enumerate(tenants, start=1):
         tenant.owe(number, slot=hour())
     marketplace.order("faults", usage_batch={"delay": 0.2})
 
-    with sending(environment, 3) as senders:
+    with sending(3) as senders:
         for sender in senders:
             sender.begin()
         assert [sender.ended() for sender in senders] == [0, 0, 0]
