@@ -77,6 +77,9 @@ def _shown(options: Options, console: Console) -> Result:
         except (NotWell, NotReady, NotStarted, NotMigrated, NoPostgres) as error:
             console.print(f"chaos: {error}", style="bold red", markup=False)
             raise typer.Exit(FAILED) from None
+        except Exception:  # noqa: BLE001 - a mistake of the laboratory's own is no broken promise
+            console.print_exception()
+            raise typer.Exit(FAILED) from None
     report.show(result, console)
     return result
 
