@@ -1,6 +1,7 @@
 """After the trouble: what is still owed is carried out, as people and the schedule would, until nothing is."""
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,7 @@ def settle(cloud: Cloud, fleet: Fleet, app: App) -> Settled:
     for each in cloud.workers:
         each.set_clock(LATER_SECONDS)
     _heard(cloud)
+    _analyze(app.engine)
     _write_back(fleet, app.engine)
     failed = _run_jobs(app)
     return Settled({each.history.tid: _total(each) for each in _admins(fleet)}, failed)
@@ -85,10 +87,25 @@ def minutes_later(cloud: Cloud) -> Iterator[App]:
 
 
 def _heard(cloud: Cloud) -> None:
-    """Waits until every webhook has been heard."""
+    """Waits until every webhook was heard, and what it told is in force: until then Microsoft has the old value."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while cloud.marketplace.delivery.busy() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not cloud.marketplace.delivery.busy() and not _changes(cloud):
+            return
         time.sleep(0.1)
+
+
+def _changes(cloud: Cloud) -> bool:
+    """Whether anything is under way that the Marketplace accepts by itself in a while."""
+    with cloud.marketplace.operations.looking() as state:
+        return any(each.status == "InProgress" and each.due < math.inf for each in state.operations.values())
+
+
+def _analyze(engine: sa.Engine) -> None:
+    """As PostgreSQL does by itself in time; but with each crash it forgets that it meant to."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as tx:
+            tx.exec_driver_sql("ANALYZE")
 
 
 def _write_back(fleet: Fleet, engine: sa.Engine) -> None:

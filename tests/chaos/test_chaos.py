@@ -22,14 +22,9 @@ from shared.db.schema import (
     usage_events,
     write_backs,
 )
-from tests.support import budget
 
 
-pytestmark = [
-    pytest.mark.xdist_group("chaos"),  # one run on each database, however many processes test
-    # What it finds depends on how threads meet, so it belongs where somebody looks at what was found
-    pytest.mark.skipif(not budget.LONG, reason="a run of the laboratory: scripts/test --long tests/chaos"),
-]
+pytestmark = pytest.mark.xdist_group("chaos")  # one run on each database, however many processes test
 SEED, SECONDS = 20, 8.0
 
 
