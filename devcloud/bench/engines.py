@@ -152,12 +152,17 @@ class Postgres:
                 tx.execute(sa.schema.AddConstraint(key))
         progress(0.9)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM (ANALYZE)")  # as the server would do in time
+            for table in _filled(connection):  # as the server would do in time, which leaves empty ones alone
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {table.name}")
         engine.dispose()
 
     def _run(self, statement: str) -> None:
         with self._admin.connect() as connection:
             connection.exec_driver_sql(statement)
+
+
+def _filled(connection: sa.Connection) -> list[sa.Table]:
+    return [each for each in metadata.sorted_tables if connection.execute(sa.select(each).limit(1)).first() is not None]
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
