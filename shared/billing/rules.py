@@ -1,7 +1,7 @@
 """Decides which months are owed, who is on their bills, and what they come to; pure."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -54,6 +54,12 @@ def begins_at(month: int, zone: ZoneInfo) -> dt.datetime:
 
 def has_ended(month: int, zone: ZoneInfo, now: dt.datetime) -> bool:
     return begins_at(next_month(month), zone) <= now
+
+
+def last_ended(zone: ZoneInfo, now: dt.datetime) -> int:
+    """The newest month that has ended; the present one, too, where clocks go back over the midnight that ended it."""
+    present = month_of(now, zone)
+    return present if has_ended(present, zone, now) else month_before(present)
 
 
 def owed(standing: Standing, zone: ZoneInfo, now: dt.datetime) -> Iterator[Period]:
@@ -188,11 +194,6 @@ def free_slot(wanted: dt.datetime, taken: Collection[dt.datetime]) -> dt.datetim
 def untold(active_users: int, told: int) -> int:
     """What a record's usage comes to after what its predecessors told; the meter takes nothing back."""
     return max(0, active_users - told)
-
-
-def unmarked(months: Sequence[int], zone: ZoneInfo, now: dt.datetime) -> list[int]:
-    """Those of the months that have ended, and so can be marked as closed."""
-    return [month for month in months if has_ended(month, zone, now)]
 
 
 def _hour(instant: dt.datetime) -> dt.datetime:

@@ -53,8 +53,8 @@ def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Re
     """
     tenant = hold_tenant(tx, tenant_id)
     closed = [record for standing in store.standings(tx, tenant.id) for record in _close(tx, tenant, standing, closing)]
-    ended = rules.unmarked(store_records.unmarked_months(tx, tenant.id), tenant.zone, closing.ended_by)
-    store_records.mark_closed(tx, tenant.id, ended, now=closing.now)
+    last = rules.last_ended(tenant.zone, closing.ended_by)
+    store_records.mark_closed(tx, tenant.id, last=last, now=closing.now)
     return closed
 
 

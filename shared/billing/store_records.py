@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,7 +9,6 @@ from sqlalchemy import bindparam
 
 from shared.billing.model import Activity, Bill, Kind, Period, Record, State
 from shared.db.schema import billing_lines, billing_records, closed_months, usage_events
-from shared.db.statements import InsertIfAbsent
 from shared.subscriptions.model import Price, Subscription
 
 
@@ -56,16 +54,16 @@ _TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.dimension == bindparam("dimension", type_=_e.dimension.type),
     _e.slot <= bindparam("wanted", type_=_e.slot.type),
 )
-_UNMARKED: Final[sa.Select[Any]] = (
-    sa.select(_r.month_key)
+# What ended, has a record and is not closed for corrections yet; whoever marks holds the tenant.
+_MARK: Final = closed_months.insert().from_select(
+    ["tenant_id", "month_key", "closed_at"],
+    sa.select(_r.tenant_id, _r.month_key, bindparam("now", type_=closed_months.c.closed_at.type))
     .where(
         _r.tenant_id == _TENANT,
+        _r.month_key <= bindparam("last", type_=sa.Integer),
         ~sa.exists().where(closed_months.c.tenant_id == _TENANT, closed_months.c.month_key == _r.month_key),
     )
-    .distinct()
-)
-_MARK: Final = InsertIfAbsent(
-    closed_months, key=("tenant_id", "month_key"), columns=("tenant_id", "month_key", "closed_at")
+    .distinct(),
 )
 
 
@@ -160,14 +158,9 @@ def owe(
     tx.execute(_OWE, values)
 
 
-def unmarked_months(tx: sa.Connection, tenant_id: int) -> list[int]:
-    """The months that have a record and are not closed for corrections yet."""
-    return list(tx.scalars(_UNMARKED, {"tenant": tenant_id}))
-
-
-def mark_closed(tx: sa.Connection, tenant_id: int, months: Iterable[int], *, now: dt.datetime) -> None:
-    for month in months:
-        _MARK.run(tx, {"tenant_id": tenant_id, "month_key": month, "closed_at": now})
+def mark_closed(tx: sa.Connection, tenant_id: int, *, last: int, now: dt.datetime) -> None:
+    """Closes for corrections the months of the tenant's records up to the last one that has ended, yyyymm."""
+    tx.execute(_MARK, {"tenant": tenant_id, "last": last, "now": now})
 
 
 def record_of(row: sa.Row[Any]) -> Record:

@@ -329,11 +329,27 @@ def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
     assert [rules.untold(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
 
 
-def test_only_months_that_have_ended_are_marked():
+def test_a_month_ends_at_its_own_midnight():
     tokyo = ZoneInfo("Asia/Tokyo")
 
-    assert rules.unmarked([202512, 202601, 202602], tokyo, at("2026-01-31T15:00")) == [202512, 202601]
-    assert rules.unmarked([202512, 202601, 202602], tokyo, at("2026-01-31T14:59")) == [202512]
+    assert rules.last_ended(tokyo, at("2026-01-31T15:00")) == 202601
+    assert rules.last_ended(tokyo, at("2026-01-31T14:59")) == 202512
+
+
+@given(zone=zones, now=instants)
+def test_the_last_month_that_has_ended_is_followed_by_one_that_has_not(zone, now):
+    last = rules.last_ended(zone, now)
+
+    assert rules.has_ended(last, zone, now)
+    assert not rules.has_ended(rules.next_month(last), zone, now)
+
+
+def test_a_month_that_clocks_go_back_into_has_ended():
+    """Newfoundland's clocks went back at 00:01 on the first of November 2009, to 23:01 of October."""
+    newfoundland, again = ZoneInfo("America/St_Johns"), at("2009-11-01T02:45")
+
+    assert again.astimezone(newfoundland).month == 10
+    assert rules.last_ended(newfoundland, again) == 200910
 
 
 def test_the_months_of_a_year_follow_each_other_both_ways():
