@@ -95,7 +95,9 @@ def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]
 def check_fresh(options: Options, environment: Mapping[str, str]) -> None:
     """Raises WrongDatabase when `--fresh` would empty another database than the one in use."""
     if options.fresh and not names_own_database(environment["DATABASE_URL"], options):
-        raise WrongDatabase("--fresh empties only the database under --data; DATABASE_URL names another one")
+        raise WrongDatabase(
+            "--fresh empties only the database under --data; DATABASE_URL names another: unset it, or leave --fresh out"
+        )
 
 
 def names_own_database(url: str, options: Options) -> bool:
@@ -150,7 +152,10 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
             await _done("the demo tenants were not loaded", environment, "demo")
 
     async def ready() -> None:
-        banner.show(options.host_url, options.entra_url, options.marketplace_url, options.azure_devops_url)
+        if not names_own_database(environment["DATABASE_URL"], options):
+            banner.tell("The database is the one that DATABASE_URL names, not the one under --data.")
+        urls = (options.host_url, options.entra_url, options.marketplace_url, options.azure_devops_url)
+        banner.show(*urls, demo=options.demo)
 
     await supervisor.run(prepare, ready)
 

@@ -44,7 +44,7 @@ FIELDS: Final = frozenset(
     }
 )
 # Libraries that tell at this level of each request they make, with its address and headers.
-_TALKATIVE: Final = ("azure.core", "azure.data", "azure.identity", "msal")
+_TALKATIVE: Final = ("azure.core", "azure.data", "azure.identity", "fontTools", "msal")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 

@@ -137,5 +137,5 @@ def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, r
 
 def _note(debt: Debt) -> str:
     """The line in the work item's history; its end is what the write is known by."""
-    hours = f"{debt.delta_ms / 3_600_000:+.2f}"
+    hours = f"{debt.delta_ms / 3_600_000:+.4f}".rstrip("0").rstrip(".")
     return f"TimeTracker: {hours} h ({debt.mark})"

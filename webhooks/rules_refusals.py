@@ -26,7 +26,8 @@ def unknown_purchase() -> InvalidRequest:
 
 def over() -> NotFound:
     return NotFound(
-        f"This page has been open for too long, or was opened in another browser. Nothing is lost. {OPEN_AGAIN}",
+        "This page has been open for too long, or was opened in another browser. What you had confirmed stands; "
+        f"what you had not is not done. {OPEN_AGAIN}",
         code="visit_over",
         title="This page is closed",
     )

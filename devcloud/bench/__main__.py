@@ -32,7 +32,9 @@ EVERY: Final = ",".join(PARTS)
 
 
 def main(
-    parts: Annotated[list[str] | None, typer.Argument(help=f"what to measure: {EVERY}", show_default="all")] = None,
+    parts: Annotated[
+        list[str] | None, typer.Argument(help=f"what to measure: {', '.join(PARTS)}", show_default="all")
+    ] = None,
     part: Annotated[str, typer.Option(help="the same, separated by commas")] = "",
     seconds: Annotated[float, typer.Option(help="length of each round", min=0.2, max=60)] = 3.0,
     rounds: Annotated[int, typer.Option(help="rounds of floor and ours each", min=1, max=100)] = 5,

@@ -35,7 +35,7 @@ def headline(result: Result) -> str:
     return (
         f"{options.database}, seed {options.seed}: {len(done):,} operations in {result.seconds:.0f} s{ended} "
         f"({rate:.0f} a second, {options.workers} workers, {len(result.histories)} people): {counts}; "
-        f"{len(result.injections):,} troubles; {len(result.violations)} violations."
+        f"{len(result.injections):,} times trouble; {len(result.violations)} violations."
     )
 
 
@@ -106,9 +106,7 @@ def _troubles(result: Result) -> Table:
 
 def _compared(result: Result) -> Table:
     rows = [[name, f"{count:,}"] for name, count in result.checked.items()]
-    return Table(
-        "What was compared", ("compared", "how many"), [*rows, ["**violations**", str(len(result.violations))]]
-    )
+    return Table("What was compared", ("compared", "how many"), [*rows, ["violations", str(len(result.violations))]])
 
 
 def _violations(result: Result) -> list[str]:

@@ -107,7 +107,11 @@ def _verbs(sold: Subscription) -> tuple[str, ...]:
 
 
 def _buying() -> str:
-    people = [(person.short, f"{person.name}, {person.email}") for person in PEOPLE if person.directory != VENDOR]
+    people = [
+        (person.short, f"{person.name}, {person.email}, for {person.directory.name}")
+        for person in PEOPLE
+        if person.directory != VENDOR
+    ]
     plans = [(plan.id, plan.name) for plan in PLANS]
     fields = _select("person", "Who buys", people) + _select("plan", "Plan", plans) + _number()
     return f"<section><h2>Buy TimeTracker</h2>{_form('buy', 'Buy and set up', fields)}</section>"

@@ -222,6 +222,15 @@ def test_bills_are_read_on_after_a_suspension_and_a_cancellation_by_super_admins
     assert (ben.get(path).status, ben.get(path).code) == (403, "role_required")
 
 
+def test_drawing_a_statement_says_nothing_of_its_letters_in_the_log(ada, books, caplog):
+    books.close(202610, 0)
+    caplog.set_level("INFO")
+    taken = ada.get("billing/records/2026-10/statement")
+
+    assert taken.status == 200
+    assert not [record for record in caplog.records if record.name.startswith("fontTools")]
+
+
 def test_a_statement_that_is_taken_out_is_on_record(ada, books):
     books.close(202610, 0)
     taken = ada.get("billing/records/2026-10/statement")

@@ -67,7 +67,7 @@ def test_fresh_refuses_a_database_that_is_not_the_data_directorys(tmp_path, url)
     done = processes.devcloud("run", "--fresh", "--port", str(port), "--data", str(tmp_path / "data"), DATABASE_URL=url)
 
     assert (done.stdout + done.stderr).splitlines() == [
-        "--fresh empties only the database under --data; DATABASE_URL names another one"
+        "--fresh empties only the database under --data; DATABASE_URL names another: unset it, or leave --fresh out"
     ]
     assert done.returncode == 2
     assert not (tmp_path / "data").exists()
