@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import sqlalchemy as sa
 import typer
 
 from ops.changes import Asked, DryRun, Yes
-from ops.database import Database, opened
+from ops.database import Database, first_line, opened
 from ops.ending import REFUSED, Refused, Unusable
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
 from ops.tenants import find
 from ops.views_billing import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
 from shared import audit, clock
 from shared.billing import service
-from shared.billing.model import RateUnknown
+from shared.billing.model import RateUnknown, Record
 from shared.billing.service import Closing
+from shared.db.retry import Patience, of_a_job
 from shared.tenancy.store import read_tenant
 
 
@@ -96,7 +98,7 @@ def preview(
 
 @dataclass(slots=True)
 class _Run:
-    """One tenant after the other, each in a transaction of its own; a dry run undoes each."""
+    """One tenant after the other, each in a transaction of its own, as the job does; a dry run undoes each."""
 
     database: Database
     closing: Closing
@@ -104,6 +106,8 @@ class _Run:
     closed: list[Fields] = field(default_factory=list)
     failed: list[Fields] = field(default_factory=list)
     left: int = 0
+    patience: Patience = field(default_factory=of_a_job)
+    _slugs: dict[int, str] = field(default_factory=dict)
 
     def close_all(self, tenant_ids: list[int]) -> None:
         """Ctrl-C undoes the tenant at hand and leaves the others to the next run."""
@@ -119,20 +123,26 @@ class _Run:
                 progress.stop()
 
     def _close(self, tenant_id: int) -> None:
-        slug = str(tenant_id)
         try:
-            with self.database.transaction() as tx:
-                slug = read_tenant(tx, tenant_id).slug
-                records = service.close_tenant(tx, tenant_id, self.closing)
-                if self.dry_run:
-                    tx.rollback()
-            self.closed += [bill_document(record, slug) for record in records]
-        except Unusable:
-            raise
-        except RateUnknown:
-            self.failed.append({"tenant": slug, "error": _NO_RATE})
+            records = self.patience.run(lambda: self._records(tenant_id))
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
-            self.failed.append({"tenant": slug, "error": type(error).__name__})
+            self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": _why(error)})
+        else:
+            self.closed += [bill_document(record, self._slugs[tenant_id]) for record in records]
+
+    def _records(self, tenant_id: int) -> list[Record]:
+        with self.database.attempt() as tx:
+            self._slugs[tenant_id] = read_tenant(tx, tenant_id).slug
+            records = service.close_tenant(tx, tenant_id, self.closing)
+            if self.dry_run:
+                tx.rollback()
+        return records
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RateUnknown):
+        return _NO_RATE
+    return first_line(error) if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
 
 
 def _owing(database: Database, name: str | None, closing: Closing) -> list[int]:

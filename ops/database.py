@@ -45,16 +45,22 @@ class Database:
             Unusable: the database failed; the text says how, in one line.
         """
         try:
-            with self.engine.connect() as connection:
-                if reads_only:
-                    connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
-                with connection.begin():
-                    enter(connection, EVERY_TENANT)
-                    if patient:
-                        limit_statements(connection, 0)
-                    yield connection
+            with self.attempt(reads_only=reads_only) as connection:
+                if patient:
+                    limit_statements(connection, 0)
+                yield connection
         except sa.exc.DBAPIError as error:
-            raise Unusable(f"the database failed: {_first_line(error)}") from error
+            raise Unusable(f"the database failed: {first_line(error)}") from error
+
+    @contextmanager
+    def attempt(self, *, reads_only: bool = False) -> Iterator[sa.Connection]:
+        """The same, with the database's faults as they come: for work that is tried again."""
+        with self.engine.connect() as connection:
+            if reads_only:
+                connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
+            with connection.begin():
+                enter(connection, EVERY_TENANT)
+                yield connection
 
 
 def settings(environment: Mapping[str, str], *more: str) -> Settings:
@@ -120,7 +126,7 @@ def _connect(engine: sa.Engine) -> sa.Connection:
         return engine.connect()
     except sa.exc.DBAPIError as error:
         where = engine.url.host or engine.url.database
-        raise Unusable(f"the database on {where} cannot be reached: {_first_line(error)}") from error
+        raise Unusable(f"the database on {where} cannot be reached: {first_line(error)}") from error
 
 
 def _check(engine: sa.Engine) -> None:
@@ -130,10 +136,10 @@ def _check(engine: sa.Engine) -> None:
                 connection.execute(probe)
         except sa.exc.DBAPIError as error:
             raise Unusable(
-                f"the database is not migrated to this version ({_first_line(error)}); run: alembic upgrade head"
+                f"the database is not migrated to this version ({first_line(error)}); run: alembic upgrade head"
             ) from error
 
 
-def _first_line(error: sa.exc.DBAPIError) -> str:
+def first_line(error: sa.exc.DBAPIError) -> str:
     """What the driver says; statement parameters are hidden, and no driver tells the password."""
     return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

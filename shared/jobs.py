@@ -1,21 +1,23 @@
 """Runs what no person waits for: a transaction that outlives a fault, and a job over tenants, each by itself."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
 from shared.app import App
+from shared.db.engine import passes
 from shared.db.retry import Patience, of_a_job
 from shared.log import get_logger, where
 
 
 T = TypeVar("T")
+_AWAY: Final = 5  # tenants in a row that meet a database which is away, beyond all patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ def each_tenant(
     """Calls `work` for every tenant in a transaction of its own, again after a fault of the database that passes.
 
     With more than one lane so many tenants have their turn at the same time, and `work` runs in several threads; where
-    there is one writer one lane is all that helps. All tenants of a lane share one patience, so that a database that is
-    away ends the run within about a minute.
+    there is one writer one lane is all that helps. All tenants of a lane share one patience. When it is used up and
+    several tenants in a row meet a database that is away, the others of the run count as failed without their turn.
 
     Raises:
-        JobFailed: after all tenants have had their turn, when any failed.
+        JobFailed: in the end, when any failed.
     """
     waiting: SimpleQueue[int] = SimpleQueue()
     for tenant_id in tenant_ids:
@@ -79,16 +81,20 @@ def _lane(
     app: App, name: str, waiting: SimpleQueue[int], work: Callable[[sa.Connection, int], int]
 ) -> tuple[int, int, int]:
     """One tenant after the other until nobody waits; how many there were, what was changed, and how many failed."""
-    tenants = changed = failed = 0
+    tenants = changed = failed = away = 0
     patience = of_a_job()
-    while (tenant_id := _next(waiting)) is not None:
+    while away < _AWAY and (tenant_id := _next(waiting)) is not None:
         tenants += 1
         try:
             changed += transact(app, tenant_id, lambda tx, whose=tenant_id: work(tx, whose), patience=patience)  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
             failed += 1
-            get_logger().error("job_failed_for_tenant", function=name, **where(error))
-    return tenants, changed, failed
+            away = away + 1 if passes(error) else 0
+            get_logger().error("job_failed_for_tenant", function=name, ids=[tenant_id], **where(error))
+        else:
+            away = 0
+    left = _drain(waiting) if away == _AWAY else 0
+    return tenants + left, changed, failed + left
 
 
 def _next(waiting: SimpleQueue[int]) -> int | None:
@@ -98,13 +104,20 @@ def _next(waiting: SimpleQueue[int]) -> int | None:
         return None
 
 
+def _drain(waiting: SimpleQueue[int]) -> int:
+    """Nobody has a turn any more; how many waited."""
+    left = 0
+    while _next(waiting) is not None:
+        left += 1
+    return left
+
+
 def _side_by_side(lane: Callable[[], T], lanes: int, waiting: SimpleQueue[int]) -> list[T]:
     """Runs so many lanes; whoever interrupts waits for the transactions that are under way, and for no more."""
     with ThreadPoolExecutor(lanes) as pool:
         running = [pool.submit(copy_context().run, lane) for _ in range(lanes)]
         try:
-            return [each.result() for each in running]
-        except BaseException:
-            while _next(waiting) is not None:
-                pass
-            raise
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            _drain(waiting)  # when all went well there is nobody
+    return [each.result() for each in running]

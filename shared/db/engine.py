@@ -101,6 +101,11 @@ def was_undone(error: sa.exc.DBAPIError) -> bool:
     return bool(azure_sql.error_numbers(error.orig) & (azure_sql.LOST_RACE | azure_sql.DUPLICATE))
 
 
+def _was_never_made(error: sa.exc.DBAPIError) -> bool:
+    """Whether psycopg found nobody who listens, or waited in vain: no server has said anything, so there is no code."""
+    return isinstance(error, sa.exc.OperationalError) and getattr(error.orig, "sqlstate", "") is None
+
+
 def passes(error: Exception) -> bool:
     """Whether it is a fault that passes by itself: lost lines, failovers, throttling, a database that wakes up.
 
@@ -108,7 +113,7 @@ def passes(error: Exception) -> bool:
     """
     if not isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, sa.exc.TimeoutError)
-    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSES:
+    if error.connection_invalidated or _was_never_made(error) or getattr(error.orig, "sqlstate", None) in _PASSES:
         return True
     if azure_sql.error_numbers(error.orig) & azure_sql.TRANSIENT:
         return True

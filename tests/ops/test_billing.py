@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from shared import clock
-from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from shared.db.schema import subscription_events, subscription_rates, subscriptions, tenants
 from shared.subscriptions.model import Price
+from tests.support.cutting import cutting, on_postgresql
 from tests.support.payers import Payer, at
 from tests.support.world import new_id
 
@@ -112,6 +113,33 @@ def interrupted_at(bill: int) -> Iterator[None]:
         yield
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", interrupt)
+
+
+@on_postgresql
+def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(does, engine, app):  # noqa: ARG001
+    does("billing", "close", "--yes")  # what other tests owe
+    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
+    for payer in payers:
+        payer.pays(LAST_MONTH)
+    with engine.begin() as other:
+        other.execute(sa.select(tenants).where(tenants.c.id == payers[1].tenant_id).with_for_update())
+        met = does("billing", "close", "--yes", "--json")
+    resumed = does("billing", "close", "--yes", "--json")
+
+    assert (met.code, resumed.code) == (1, 0)
+    assert [failed["tenant"] for failed in met.json["failed"]] == [name(payers[1])]
+    assert "lock timeout" in met.json["failed"][0]["error"]
+    assert {bill["tenant"] for bill in met.json["closed"]} == {name(payers[0]), name(payers[2])}
+    assert {bill["tenant"] for bill in resumed.json["closed"]} == {name(payers[1])}
+
+
+@on_postgresql
+def test_a_line_that_is_cut_in_a_close_is_made_again(does, engine, payer):
+    with cutting(sa.Engine, engine, "INSERT INTO billing_records") as met:
+        closed = does("billing", "close", "--yes", "--tenant", name(payer), "--json")
+
+    assert (closed.code, len(met), len(closed.json["closed"])) == (0, 1, 1)
+    assert len(payer.records()) == 1
 
 
 def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(does, engine, app):  # noqa: ARG001

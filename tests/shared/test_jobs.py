@@ -1,13 +1,22 @@
+import json
+import os
+import signal
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
+from devcloud import postgres
 from privacy import service
-from shared.db.retry import of_a_job
+from shared import jobs
+from shared.db.engine import make_engine
+from shared.db.retry import Patience, of_a_job
 from shared.db.schema import idempotency_keys, tenants
 from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed, each_tenant, transact
+from shared.log import get_logger
 from tests.support.cutting import cutting, on_postgresql
 
 
@@ -64,26 +73,88 @@ def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_al
     assert (outcome.tenants, outcome.changed, outcome.failed) == (10, 20, 0)
 
 
+@pytest.mark.parametrize("whose", [0, 1])
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_run_that_is_interrupted_begins_with_no_further_tenant(app, engine, world, lanes):
+def test_a_run_that_is_interrupted_in_any_lane_begins_with_no_further_tenant(app, engine, world, lanes, whose):
     world.tenant()
-    mine, turns = tenant_ids(engine)[-1], []
+    mine, turns, begun = tenant_ids(engine)[-1], [], threading.Barrier(1 if app.has_one_writer else lanes)
     change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)
 
     def work(tx, tenant_id):
         turns.append(tenant_id)
-        if tenant_id == 0:
+        if tenant_id < begun.parties:
+            begun.wait(20)  # each lane has one of the first
+        if tenant_id == whose:
             tx.execute(change)
             raise KeyboardInterrupt
+        time.sleep(0.001)
         return 0
 
     with pytest.raises(KeyboardInterrupt):
-        each_tenant(app, "test", range(100_000), work, lanes=lanes)
+        each_tenant(app, "test", range(5_000), work, lanes=lanes)
     with engine.connect() as connection:
         version = connection.scalar(sa.select(tenants.c.version).where(tenants.c.id == mine))
 
-    assert len(turns) < 50_000
+    assert len(turns) < 2_500
     assert version == 1
+
+
+@on_postgresql
+def test_ctrl_c_ends_a_run_in_lanes(app):
+    turns = []
+
+    def work(tx, tenant_id):  # noqa: ARG001 - a turn without a statement
+        turns.append(tenant_id)
+        if len(turns) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.001)
+        return 0
+
+    with pytest.raises(KeyboardInterrupt):
+        each_tenant(app, "test", range(5_000), work, lanes=2)
+
+    assert len(turns) < 2_500
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch, lanes):
+    nobody = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setattr(jobs, "of_a_job", lambda: Patience(pauses=(0,), seconds=1))
+    told = []
+    monkeypatch.setattr(get_logger(), "error", lambda event, **_: told.append(event))
+    with pytest.raises(JobFailed, match="300 of 300 tenants failed"):
+        each_tenant(replace(app, engine=nobody), "test", range(300), lambda _tx, _tenant: 1, lanes=lanes)
+    nobody.dispose()
+
+    assert set(told) == {"job_failed_for_tenant"}
+    assert 5 <= len(told) <= 5 * lanes  # the lane that gave up first leaves nothing to the other
+
+
+@on_postgresql
+def test_a_server_that_is_down_for_a_while_fails_no_tenant(app):
+    with postgres.local() as server:
+        server.crash()
+        threading.Timer(2, server.start).start()
+        engine = make_engine(server.url)
+        outcome = each_tenant(
+            replace(app, engine=engine), "test", range(3), lambda tx, _: tx.execute(sa.select(1)).scalar_one()
+        )
+        engine.dispose()
+
+    assert (outcome.tenants, outcome.changed, outcome.failed) == (3, 3, 0)
+
+
+def test_a_tenant_that_failed_is_named_by_its_row(app, caplog):
+    def work(tx, tenant_id):  # noqa: ARG001 - a turn without a statement
+        if tenant_id == 8:
+            raise ValueError("broken")
+        return 0
+
+    with pytest.raises(JobFailed):
+        each_tenant(app, "test", (7, 8, 9), work)
+    [line] = [json.loads(each) for each in caplog.messages if "job_failed_for_tenant" in each]
+
+    assert (line["ids"], line["errorType"]) == ([8], "ValueError")
 
 
 def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, clock, engine):

@@ -13,12 +13,14 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 @contextmanager
-def cutting(app_engine: sa.Engine, engine: sa.Engine, beginning: str, *, times: int = 1) -> Iterator[list[str]]:
+def cutting(
+    app_engine: sa.Engine | type[sa.Engine], engine: sa.Engine, beginning: str, *, times: int = 1
+) -> Iterator[list[str]]:
     """Ends the app's connection just before so many statements that begin like this; the list has those it met."""
     met: list[str] = []
 
     def cut(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(beginning) or len(met) == times:
+        if not statement.startswith(beginning) or len(met) == times or connection.engine is engine:
             return
         met.append(statement)
         driver: Any = connection.connection.driver_connection
