@@ -39,8 +39,11 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             tenant_erased=_BILLS,
         ),
         "user_months": Facts(
-            "the first and the last sign-in of each month",
-            columns(internal="tenant_id user_id", fact="month_key first_sign_in_at last_sign_in_at"),
+            "the first and the last sign-in of each month, and of those on a paid plan",
+            columns(
+                internal="tenant_id user_id",
+                fact="month_key first_sign_in_at last_sign_in_at first_paid_sign_in_at last_paid_sign_in_at",
+            ),
             section="signIns",
             of=("user_id",),
         ),

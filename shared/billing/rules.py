@@ -85,6 +85,14 @@ def owed(standing: Standing, zone: ZoneInfo, now: dt.datetime) -> Iterator[Perio
         month, starts_at = next_month(month), ends_at
 
 
+def as_of(standing: Standing, instant: dt.datetime | None) -> Standing:
+    """As it stood then, when an operator asks for it: what ended later had not ended."""
+    ended_at = standing.subscription.ended_at
+    if instant is None or ended_at is None or ended_at <= instant:
+        return standing
+    return replace(standing, subscription=replace(standing.subscription, ended_at=None))
+
+
 def is_due(candidate: Candidate, now: dt.datetime) -> bool:
     """Whether there is a month to close, or one to mark as closed."""
     zone, last_month = zone_of(candidate.time_zone), candidate.standing.last_month
@@ -146,9 +154,10 @@ def total(active_users: int, price: Price) -> Decimal:
     return (active_users * price.rate_per_user).quantize(minor_unit(price.currency), ROUND_HALF_UP)
 
 
-def signed_in(person: Activity, period: Period) -> Activity:
-    """The sign-ins of a month as far as they lie in the period; at least one does."""
-    inside = [at for at in (person.first_at, person.last_at) if period.starts_at <= at < period.ends_at]
+def signed_in(person: Activity, period: Period, paid: Iterable[dt.datetime | None] = ()) -> Activity:
+    """The sign-ins of a month, and those on a paid plan, as far as they lie in the period; at least one does."""
+    known = (person.first_at, person.last_at, *paid)
+    inside = [at for at in known if at is not None and period.starts_at <= at < period.ends_at]
     return replace(person, month=period.month, first_at=min(inside), last_at=max(inside))
 
 

@@ -162,6 +162,7 @@ def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closi
     """The vendor's own tenants are not billed, whatever they subscribed to."""
     if tenant.plan is Plan.INTERNAL:
         return []
+    standing = rules.as_of(standing, closing.as_of)
     periods = rules.owed(standing, tenant.zone, closing.ended_by)
     return [close_month(tx, tenant, standing.subscription, period, closing) for period in periods]
 

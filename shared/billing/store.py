@@ -27,7 +27,6 @@ from shared.subscriptions.store import subscription_of
 from shared.tenancy.model import Plan
 
 
-_FOREVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 _s, _r, _d, _e, _m, _u = (
     subscriptions.c,
     billing_records.c,
@@ -38,6 +37,7 @@ _s, _r, _d, _e, _m, _u = (
 )
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _MONTH: Final = bindparam("month", type_=sa.Integer)
+_MONTHS = (bindparam("before", type_=sa.Integer), _MONTH, bindparam("after", type_=sa.Integer))
 _FROM, _TO = (bindparam(name, type_=_r.period_from.type) for name in ("starts_at", "ends_at"))
 _NEWEST = billing_records.alias("newest").c
 _BILLED = (_NEWEST.tenant_id == _s.tenant_id, _NEWEST.subscription_id == _s.id)
@@ -93,25 +93,30 @@ _SIGNED_IN: Final[sa.Select[Any]] = (
         _u.display_name,
         _m.first_sign_in_at.label("first_at"),
         _m.last_sign_in_at.label("last_at"),
+        _m.first_paid_sign_in_at,
+        _m.last_paid_sign_in_at,
     )
     .join(users, sa.and_(_u.tenant_id == _m.tenant_id, _u.id == _m.user_id))
     .where(
-        _m.month_key.in_([bindparam("before", type_=sa.Integer), _MONTH, bindparam("after", type_=sa.Integer)]),
+        _m.month_key.in_(_MONTHS),
         _m.tenant_id == _TENANT,
         sa.or_(
-            sa.and_(_m.first_sign_in_at >= _FROM, _m.first_sign_in_at < _TO),
-            sa.and_(_m.last_sign_in_at >= _FROM, _m.last_sign_in_at < _TO),
+            *(
+                sa.and_(at >= _FROM, at < _TO)
+                for at in (
+                    _m.first_sign_in_at,
+                    _m.last_sign_in_at,
+                    _m.first_paid_sign_in_at,
+                    _m.last_paid_sign_in_at,
+                )
+            )
         ),
         ~_on_a_bill(_MONTH, _m.user_id),
     )
 )
-# Time dated before the paid plan began, or after it ended, does not count: an entry must reach into it.
-_TIME = (
-    _d.tenant_id == _TENANT,
-    _d.elapsed_ms > 0,
-    _e.stopped_at > bindparam("paid_from", type_=_e.stopped_at.type),
-    _e.started_at < bindparam("until", type_=_e.started_at.type),
-)
+# Time counts where it was, as sign-ins do: an entry must reach into the period. That is the month it is dated in,
+# but for the first and the last of a subscription, and for a zone that was changed since.
+_TIME = (_d.tenant_id == _TENANT, _d.elapsed_ms > 0)
 _WHO = (_d.user_id, _u.email, _u.display_name)
 _WHEN = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
 _OF_DAY = time_entry_days.join(time_entries, sa.and_(_e.tenant_id == _d.tenant_id, _e.id == _d.entry_id)).join(
@@ -120,7 +125,13 @@ _OF_DAY = time_entry_days.join(time_entries, sa.and_(_e.tenant_id == _d.tenant_i
 _WORKED: Final[sa.Select[Any]] = (
     sa.select(*_WHO, *_WHEN)
     .select_from(_OF_DAY)
-    .where(*_TIME, _d.month_key == _MONTH, ~_on_a_bill(_MONTH, _d.user_id))
+    .where(
+        *_TIME,
+        _d.month_key.in_(_MONTHS),
+        _e.stopped_at > _FROM,
+        _e.started_at < _TO,
+        ~_on_a_bill(_MONTH, _d.user_id),
+    )
     .group_by(*_WHO)
 )
 _CLOSED_EARLIER = (
@@ -144,7 +155,13 @@ _ANY_LATE: Final[sa.Select[Any]] = (
 _LATE: Final[sa.Select[Any]] = (
     sa.select(_d.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
     .select_from(_OF_DAY.join(billing_records, sa.and_(*_CLOSED_EARLIER)))
-    .where(*_TIME, *_SINCE, ~_on_a_bill(_d.month_key, _d.user_id))
+    .where(
+        *_TIME,
+        *_SINCE,
+        _e.stopped_at > _r.period_from,
+        _e.started_at < _r.period_to,
+        ~_on_a_bill(_d.month_key, _d.user_id),
+    )
     .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
 )
 
@@ -174,27 +191,31 @@ def last_event(tx: sa.Connection, subscription: Subscription) -> LastEvent | Non
 
 def signed_in(tx: sa.Connection, tenant_id: int, period: Period) -> list[Activity]:
     """Who signed in in the period and is on no bill of its month yet."""
-    months = {"before": rules.month_before(period.month), "after": rules.next_month(period.month)}
-    edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
-    rows = tx.execute(_SIGNED_IN, {"tenant": tenant_id, "month": period.month, **months, **edges})
-    return [rules.signed_in(_activity(row, period.month, Reason.SIGN_IN), period) for row in rows]
+    rows = tx.execute(_SIGNED_IN, _within(tenant_id, period))
+    return [
+        rules.signed_in(
+            _activity(row, period.month, Reason.SIGN_IN), period, (row.first_paid_sign_in_at, row.last_paid_sign_in_at)
+        )
+        for row in rows
+    ]
 
 
 def worked(tx: sa.Connection, subscription: Subscription, period: Period) -> list[Activity]:
-    """Who has time dated in the period's month and is on no bill of it yet."""
-    rows = tx.execute(_WORKED, {**_paid(subscription), "month": period.month})
+    """Who has time in the period and is on no bill of its month yet."""
+    rows = tx.execute(_WORKED, _within(subscription.tenant_id, period))
     found = (_activity(row, period.month, Reason.TIME) for row in rows)
     return [rules.worked(each, period.starts_at, period.ends_at) for each in found]
 
 
 def worked_late(tx: sa.Connection, subscription: Subscription, period: Period) -> Sequence[Activity]:
-    """Who has time dated in an earlier month of this subscription that is closed, and is on no bill of that month.
+    """Who has time in an earlier month of this subscription that is closed, and is on no bill of that month.
 
     Found in the days themselves, so nothing that came late by whatever way is missed.
     """
     assert subscription.paid_from is not None, "only what is paid for is billed"  # noqa: S101 - an invariant of ours
     first = rules.month_before(rules.month_of(subscription.paid_from, dt.UTC))  # whatever the zone was
-    values = {**_paid(subscription), "month": period.month, "first": first, "subscription": subscription.id}
+    key = {"tenant": subscription.tenant_id, "subscription": subscription.id}
+    values = {**key, "month": period.month, "first": first}
     if tx.execute(_ANY_LATE, values).first() is None:
         return ()
     return [
@@ -203,9 +224,11 @@ def worked_late(tx: sa.Connection, subscription: Subscription, period: Period) -
     ]
 
 
-def _paid(subscription: Subscription) -> dict[str, Any]:
-    until = subscription.ended_at or _FOREVER
-    return {"tenant": subscription.tenant_id, "paid_from": subscription.paid_from, "until": until}
+def _within(tenant_id: int, period: Period) -> dict[str, Any]:
+    """Of the month and those beside it, whatever reaches into the period."""
+    months = {"before": rules.month_before(period.month), "after": rules.next_month(period.month)}
+    edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
+    return {"tenant": tenant_id, "month": period.month, **months, **edges}
 
 
 def _standing(row: sa.Row[Any]) -> Standing:

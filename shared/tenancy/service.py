@@ -177,7 +177,7 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     if not caller.user.is_active:
         raise deactivated()
     store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
-    record_sign_in(tx, caller.tenant.id, caller.user.id, month=month_key(now, caller.tenant), at=now)
+    record_sign_in(tx, caller.tenant, caller.user.id, month=month_key(now, caller.tenant), at=now)
     return caller
 
 

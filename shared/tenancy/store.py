@@ -69,19 +69,21 @@ _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entr
 _TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
 _TENANT_HELD: Final = locked(_TENANT_BY_ID, tenants)
+_m = user_months.c
 _SIGNED_IN_AGAIN = (
     user_months.update()
-    .where(
-        user_months.c.month_key == bindparam("month"),
-        user_months.c.tenant_id == bindparam("tenant"),
-        user_months.c.user_id == bindparam("person"),
-    )
+    .where(_m.month_key == bindparam("month"), _m.tenant_id == bindparam("tenant"), _m.user_id == bindparam("person"))
     .values(last_sign_in_at=bindparam("at"))
 )
+_SIGNED_IN_AGAIN_PAID = _SIGNED_IN_AGAIN.values(
+    first_paid_sign_in_at=sa.func.coalesce(_m.first_paid_sign_in_at, bindparam("at")),
+    last_paid_sign_in_at=bindparam("at"),
+)
+_SIGN_INS = ("first_sign_in_at", "last_sign_in_at", "first_paid_sign_in_at", "last_paid_sign_in_at")
 _SIGNED_IN = InsertIfAbsent(
     user_months,
     key=("month_key", "tenant_id", "user_id"),
-    columns=("month_key", "tenant_id", "user_id", "first_sign_in_at", "last_sign_in_at"),
+    columns=("month_key", "tenant_id", "user_id", *_SIGN_INS),
 )
 
 
@@ -152,9 +154,15 @@ def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
 
 
-def record_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, month: int, at: dt.datetime) -> None:
-    """Keeps the first and the last sign-in of the month (yyyymm, tenant time zone), which its bill asks for."""
-    key = {"month": month, "tenant": tenant_id, "person": user_id}
-    if tx.execute(_SIGNED_IN_AGAIN, {**key, "at": at}).rowcount == 0:
-        values = {"month_key": month, "tenant_id": tenant_id, "user_id": user_id}
-        _SIGNED_IN.run(tx, {**values, "first_sign_in_at": at, "last_sign_in_at": at})
+def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: int, at: dt.datetime) -> None:
+    """Keeps the first and the last sign-in of the month (yyyymm, tenant time zone), which its bill asks for.
+
+    Those on a paid plan are kept beside: a trial before it and a look around after its end are no part of the bill, and
+    hide nothing that is.
+    """
+    is_paid = tenant.plan is Plan.PAID and tenant.status is not TenantStatus.CANCELLED
+    key = {"month": month, "tenant": tenant.id, "person": user_id, "at": at}
+    if tx.execute(_SIGNED_IN_AGAIN_PAID if is_paid else _SIGNED_IN_AGAIN, key).rowcount == 0:
+        paid_at = at if is_paid else None
+        row = {"month_key": month, "tenant_id": tenant.id, "user_id": user_id}
+        _SIGNED_IN.run(tx, {**row, **dict(zip(_SIGN_INS, (at, at, paid_at, paid_at), strict=True))})

@@ -1,14 +1,17 @@
 """Which months are closed, who is on their bills, and what they come to, on both databases."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
+from shared.billing import service
 from shared.db.schema import users
-from shared.subscriptions.model import Price
-from tests.support.payers import Payer, at
+from shared.subscriptions import store as subscription_store
+from shared.subscriptions.model import Price, SubscriptionStatus
+from tests.support.payers import Payer, at, closing
 
 
 JAN, FEB, MAR, APR = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4))
@@ -360,6 +363,85 @@ def test_months_tile_though_the_time_zone_changes(payer):
     assert [record.period_to for record in records] == [at("2026-01-31T10:00"), at("2026-03-01T11:00"), APR]
     assert payer.billed() == [(0, 202602)]
     assert [record.time_zone for record in records] == ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "closed", "month"),
+    [
+        ("Pacific/Kiritimati", "Pacific/Midway", True, 202602),  # dated in January, which is closed
+        ("Pacific/Midway", "Pacific/Kiritimati", False, 202602),  # dated in January, which has ended by now
+        ("Pacific/Kiritimati", "Pacific/Midway", False, 202601),  # dated in February, which has not begun by now
+    ],
+)
+def test_one_hour_is_billed_once_though_the_zone_changes_around_it(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
+    payer = Payer.make(engine, zone=before)
+    payer.pays(at("2026-01-05"))
+    if closed:
+        payer.close(at("2026-01-31T10:30"))
+        payer.change(time_zone=after)
+    payer.signs_in(payer.people[0], at("2026-01-31T12:00"))
+    payer.works(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
+    payer.change(time_zone=after)
+    payer.close(at("2026-02-02"))
+    payer.close(at("2026-03-02"))
+
+    assert payer.billed() == [(0, month)]
+
+
+@pytest.fixture
+def looked_in(payer):
+    """Somebody who signed in in the trial and on the paid plan; until when it was paid."""
+    person, end = payer.people[0], at("2026-01-20T10:00")
+    payer.signs_in(person, at("2026-01-02"))
+    bought = payer.pays(at("2026-01-05"))
+    payer.signs_in(person, at("2026-01-10"))
+    return payer, bought, end
+
+
+def test_a_look_around_after_the_end_hides_nobody_from_a_bill_that_is_made_anew(looked_in):
+    payer, bought, end = looked_in
+    [final] = payer.ends(bought, end)
+    payer.change(status="cancelled")
+    payer.signs_in(payer.people[0], at("2026-01-25"))
+    anew = payer.void(final, at("2026-01-26"), anew=True)
+
+    assert (final.active_users, anew.active_users) == (1, 1)
+    assert payer.lines(anew)[0].first_activity_at == payer.lines(anew)[0].last_activity_at == at("2026-01-10")
+
+
+def test_an_end_that_is_heard_late_bills_who_signed_in_before_it_and_after(looked_in):
+    payer, bought, end = looked_in
+    payer.signs_in(payer.people[0], end + HOUR)
+    [final] = payer.ends(bought, end, now=end + 2 * HOUR)
+
+    assert final.active_users == 1
+
+
+def test_who_only_looked_in_beside_the_paid_plan_is_on_no_bill(payer):
+    person, end = payer.people[0], at("2026-01-20T10:00")
+    payer.signs_in(person, at("2026-01-02"))
+    bought = payer.pays(at("2026-01-05"))
+    [final] = payer.ends(bought, end)
+    payer.change(status="cancelled")
+    payer.signs_in(person, at("2026-01-25"))
+    anew = payer.void(final, at("2026-01-26"), anew=True)
+
+    assert (final.active_users, anew.active_users) == (0, 0)
+
+
+def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
+    bought = payer.pays(at("2025-12-10"))
+    payer.signs_in(payer.people[0], at("2025-12-20"))
+    with payer.engine.begin() as tx:
+        terms = replace(bought.terms, status=SubscriptionStatus.UNSUBSCRIBED)
+        ended = replace(bought, terms=terms, ended_at=at("2026-01-20"))
+        assert subscription_store.change(tx, ended, now=at("2026-01-20"))
+    with payer.engine.begin() as tx:
+        early = service.close_tenant(tx, payer.tenant_id, replace(closing(at("2026-01-25")), as_of=at("2026-01-10")))
+    later = payer.close(at("2026-01-25"))
+
+    assert [(record.period.month, record.period.kind) for record in early] == [(202512, "month")]
+    assert [(record.period.month, record.period.kind) for record in later] == [(202601, "final")]
 
 
 def test_a_record_keeps_what_was_bought_and_the_last_event(payer):

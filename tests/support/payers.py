@@ -150,8 +150,8 @@ class Payer:
 
     def signs_in(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            month = month_key(when, self.tenant(tx))
-            record_sign_in(tx, self.tenant_id, user, month=month, at=when)
+            tenant = self.tenant(tx)
+            record_sign_in(tx, tenant, user, month=month_key(when, tenant), at=when)
 
     def works(self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None) -> TimeEntry:
         with self.engine.begin() as tx:

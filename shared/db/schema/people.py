@@ -110,6 +110,8 @@ user_months = sa.Table(
     Column("user_id", BigInteger, nullable=False, autoincrement=False),
     Column("first_sign_in_at", UtcDateTime, nullable=False),
     Column("last_sign_in_at", UtcDateTime, nullable=False),
+    Column("first_paid_sign_in_at", UtcDateTime),  # on a paid plan, which may be but a part
+    Column("last_paid_sign_in_at", UtcDateTime),
     PrimaryKey("month_key", "tenant_id", "user_id"),
     of_user(),
     sqlite_with_rowid=False,
