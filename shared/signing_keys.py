@@ -15,9 +15,10 @@ from shared.errors import InvalidToken, Unavailable
 from shared.log import get_logger
 
 
-# Microsoft's numbers for code that keeps Entra's keys itself ("Signing key rollover", 2024-10).
+# Microsoft's numbers for code that keeps Entra's keys itself ("Signing key rollover", 2024-10), but for KEEP_FOR: kept
+# for 24 hours from when they were fetched, keys that were due anyway as an outage began would outlive 23 hours of it.
 REFRESH_AFTER: Final = 3600.0
-KEEP_FOR: Final = 24 * 3600.0
+KEEP_FOR: Final = 24 * 3600.0 + REFRESH_AFTER
 UNKNOWN_KID_PAUSE: Final = 300.0
 
 FAILURE_PAUSE: Final = 30.0
@@ -82,7 +83,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: the key set has no such key.
-            Unavailable: there is no key set that is younger than a day, or a new one is on its way.
+            Unavailable: there is no key set that is not too old, or a new one is on its way.
         """
         now = self._monotonic()
         known = self._find(kid, now)
@@ -95,7 +96,7 @@ class SigningKeys:
 
     def _find(self, kid: str, now: float) -> SigningKey | None:
         keys = self._current
-        return keys.by_kid.get(kid) if now - keys.fetched_at < KEEP_FOR else None
+        return keys.by_kid.get(kid) if now - keys.fetched_at <= KEEP_FOR else None
 
     def _get_now(self, kid: str) -> SigningKey:
         now = self._monotonic()
@@ -109,7 +110,7 @@ class SigningKeys:
         raise InvalidToken("unknown_kid")
 
     def _is_warm(self, now: float) -> bool:
-        return now - self._current.fetched_at < KEEP_FOR
+        return now - self._current.fetched_at <= KEEP_FOR
 
     def _may_fetch(self, now: float) -> bool:
         pause = FAILURE_PAUSE if self._failed else UNKNOWN_KID_PAUSE

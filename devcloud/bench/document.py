@@ -38,9 +38,9 @@ the machine: then absolute figures are worth little, and the ratio of CPU more t
   of our rules, and its report is a list of records that the browser adds up.
 * **The load** is a process of its own: one user per connection, alternating start and stop, each with a fresh
   Idempotency-Key, every answer checked (status and body), every latency counted. It is a closed loop: the next request
-  waits for the answer. At fixed rates it is an open one: there a latency counts from when its request was due. `load`
-  is its share of one core; `others` is the share of all cores that neither it nor the server used, so that a noisy run
-  shows.
+  waits for the answer. At fixed rates it is an open one: there a latency counts from when its request was due. What is
+  not answered ten seconds after the end fails the run. `load` is its share of one core; `others` is the share of all
+  cores that neither it nor the server used, so that a noisy run shows.
 * CPU is the server's processor time per request, in and outside the kernel.
 
 Machine: {machine}.

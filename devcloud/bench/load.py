@@ -1,8 +1,9 @@
 """The load generator, a process of its own: HTTP/1.1 over kept connections, one request at a time on each.
 
 A closed loop over epoll, or at a `rate` an open one: then requests are due at fixed times, and what waits behind a slow
-answer has been waiting since it was due. It takes a small share of the machine; how much is part of its result. It
-reads a plan as JSON and writes what it measured as JSON.
+answer has been waiting since it was due. What was due in the measured seconds counts whenever it is answered, and is an
+error if it is not. It takes a small share of the machine; how much is part of its result. It reads a plan as JSON and
+writes what it measured as JSON.
 """
 
 import heapq
@@ -24,7 +25,6 @@ _READ_BYTES = 1 << 18
 _MOST_TOLD = 3
 _LEAST_ANSWERS = 4  # of a round, also where one takes longer than that
 _LONGEST_SECONDS = 120.0
-_DRAIN_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 
 
@@ -63,10 +63,9 @@ class Connection:
         self._got = b""
         self.asked_at = 0.0
 
-    def plan(self) -> float:
-        """Says when the next request is due, from when its latency counts; not later than now if it is late."""
+    def plan(self) -> None:
+        """Sets when the next request is due, from when its latency counts; not later than now if it is late."""
         self.asked_at = time.perf_counter() if self._due is None else next(self._due)
-        return self.asked_at
 
     def send(self) -> None:
         self.sock.sendall(self.talk.request())
@@ -98,6 +97,7 @@ class Load:
 
     def __init__(self, connections: list[Connection]) -> None:
         self.measured = Measured()
+        self._ended = float("inf")  # what is due from then on is asked no more
         self._selector = selectors.DefaultSelector()
         self._waiting: list[tuple[float, int, Connection]] = []
         self._order = itertools.count()
@@ -105,15 +105,27 @@ class Load:
             self._selector.register(each.sock, selectors.EVENT_READ, each)
             self._plan(each)
 
-    def drive(self, *, since: float, until: float, resting: bool = False) -> None:
+    def drive(self, *, since: float, until: float) -> None:
         """Takes answers and sends what is due; keeps the latency of what was asked for at `since` or later."""
         while self._selector.get_map() and (now := time.perf_counter()) < until:
             self._send_due(now)
             soon = self._waiting[0][0] - time.perf_counter() if self._waiting else _LOOK_SECONDS
             for ready, _ in self._selector.select(max(0.0, min(soon, _LOOK_SECONDS))):
-                self._take(ready.data, since, resting=resting)
+                self._take(ready.data, since)
 
-    def _take(self, connection: Connection, since: float, *, resting: bool) -> None:
+    def end(self, *, since: float, drain: float) -> None:
+        """Asks what has been due and leaves nothing open; what is not answered within `drain` seconds is an error."""
+        self._ended = time.perf_counter()
+        planned, self._waiting = self._waiting, []
+        for _, _, connection in planned:
+            self._wait(connection)
+        self.drive(since=since, until=self._ended + drain)
+        now = time.perf_counter()
+        for unanswered in self._selector.get_map().values():
+            if (waited := now - unanswered.data.asked_at) > 0:
+                self.measured.failed(f"no answer in {waited:.1f} s")
+
+    def _take(self, connection: Connection, since: float) -> None:
         try:
             answer = connection.receive()
             now = time.perf_counter()
@@ -124,16 +136,20 @@ class Load:
             self.measured.failed(str(error))
             self._selector.unregister(connection.sock)
             return
-        if connection.asked_at >= since:
+        if since <= connection.asked_at < self._ended:
             self.measured.latencies.setdefault(name, []).append(round((now - connection.asked_at) * 1e6, 1))
             self.measured.answer_bytes = len(answer[1])
-        if resting and connection.talk.at_rest:
-            self._selector.unregister(connection.sock)
-        else:
-            self._plan(connection)
+        self._plan(connection)
 
     def _plan(self, connection: Connection) -> None:
-        heapq.heappush(self._waiting, (connection.plan(), next(self._order), connection))
+        connection.plan()
+        self._wait(connection)
+
+    def _wait(self, connection: Connection) -> None:
+        if connection.asked_at >= self._ended and connection.talk.at_rest:
+            self._selector.unregister(connection.sock)
+        else:
+            heapq.heappush(self._waiting, (connection.asked_at, next(self._order), connection))
 
     def _send_due(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
@@ -141,7 +157,7 @@ class Load:
 
 
 def run(plan: dict[str, Any]) -> Measured:
-    """Keeps every connection busy for the warm-up and the measured seconds, then lets each come to rest."""
+    """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered."""
     talks = plan["connections"]
     due: list[Iterator[float] | None] = [None] * len(talks)
     if plan["rate"] is not None:
@@ -160,7 +176,7 @@ def run(plan: dict[str, Any]) -> Measured:
     spent = [after - before for before, after in zip(meters, _meters(plan["server_pid"]), strict=True)]
     measured.server_cpu, measured.load_cpu, measured.machine_cpu = spent
     measured.server_rss_mb = rss_mb(tree(plan["server_pid"]))
-    load.drive(since=never, until=time.perf_counter() + _DRAIN_SECONDS, resting=True)
+    load.end(since=began, drain=plan["drain"])
     for each in connections:
         each.sock.close()
     return measured

@@ -7,23 +7,32 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from devcloud.bench.load import Measured
 from devcloud.bench.processes import PROJECT, Host
 
 
+DRAIN: Final = 10.0
+
+
 class LoadFailed(Exception):
-    """The load generator could not do its work, or got wrong answers; its own words tell why."""
+    """The load generator could not do its work, or got wrong answers or none; its own words tell why."""
 
 
 def load(
-    host: Host, connections: Sequence[dict[str, Any]], *, seconds: float, warm_up: float, rate: float | None = None
+    host: Host,
+    connections: Sequence[dict[str, Any]],
+    *,
+    seconds: float,
+    warm_up: float,
+    rate: float | None = None,
+    drain: float = DRAIN,
 ) -> Measured:
     """One run of the load: each connection as fast as it is answered, or `rate` requests a second in all.
 
     Raises:
-        LoadFailed: the generator fell over, or an answer was wrong.
+        LoadFailed: the generator fell over, an answer was wrong, or there was none `drain` seconds after the end.
     """
     plan = {
         "port": host.port,
@@ -31,6 +40,7 @@ def load(
         "seconds": seconds,
         "warm_up": warm_up,
         "rate": rate,
+        "drain": drain,
         "connections": [{"host": f"127.0.0.1:{host.port}", **each} for each in connections],
     }
     command = [sys.executable, "-m", "devcloud.bench.load"]
@@ -39,7 +49,7 @@ def load(
         raise LoadFailed(done.stderr.strip().splitlines()[-1])
     measured = Measured(**json.loads(done.stdout))
     if measured.errors:
-        raise LoadFailed(f"{measured.errors} wrong answers: {'; '.join(measured.told)}")
+        raise LoadFailed(f"{measured.errors} answers wrong or missing: {'; '.join(measured.told)}")
     return measured
 
 

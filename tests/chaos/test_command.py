@@ -78,3 +78,5 @@ def test_a_run_that_cannot_begin_proves_nothing():
     )
 
     assert ended.returncode == FAILED, ended.stdout + ended.stderr
+    assert ended.stdout.startswith("chaos: the database was not migrated")  # it ends so for wrong words, too
+    assert ended.stderr == ""

@@ -24,7 +24,7 @@ from devcloud.bench.engines import Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
-from devcloud.bench.measure import figures, load, median_of, percentile, ratio
+from devcloud.bench.measure import LoadFailed, figures, load, median_of, percentile, ratio
 from devcloud.bench.parts import PARTS, Scale
 from devcloud.bench.processes import Host
 from devcloud.bench.setting import Bench
@@ -295,26 +295,58 @@ def test_a_wrong_part_and_a_page_of_a_smoke_run_are_refused(words, told):
     assert told in refused.output
 
 
-class Slow:
-    """A server that answers each request 300 ms after it came."""
+class Pausing:
+    """A server that takes `seconds` for each request; the fourth of a connection may stay without an answer."""
 
-    def __init__(self) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._serve, daemon=True).start()
+    def __init__(self, seconds: float, *, forgets_the_fourth: bool = False) -> None:
+        self._seconds, self._forgets = seconds, forgets_the_fourth
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.host = Host(self._listening.getsockname()[1], os.getpid())
 
-    def _serve(self) -> None:
-        connection, _ = self.listening.accept()
+    def __enter__(self) -> Host:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self.host
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
+            number = 0
             while connection.recv(65536):
-                time.sleep(0.3)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                number += 1
+                time.sleep(self._seconds)
+                if not (self._forgets and number == 4):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+READING = {"kind": "read", "path": "/", "token": "t", "expected": "{}"}
 
 
 def test_at_a_fixed_rate_what_waits_behind_a_slow_answer_has_been_waiting():
-    slow = Slow()
-    reading = {"kind": "read", "path": "/", "token": "t", "expected": "{}"}
-    measured = load(Host(slow.listening.getsockname()[1], os.getpid()), [reading], seconds=1.0, warm_up=0.0, rate=10)
-    slow.listening.close()
+    with Pausing(0.15) as slow:
+        measured = load(slow, [READING], seconds=0.75, warm_up=0.0, rate=20)
 
+    assert len(measured.latencies["read"]) >= 14  # also those that were due while five were answered
     for number, micros in enumerate(measured.latencies["read"], 1):
-        assert micros >= (number * 300 - (number - 1) * 100) * 1000
+        assert micros >= (number * 150 - (number - 1) * 50) * 1000
+
+
+def test_an_answer_that_comes_after_the_end_counts_with_all_its_latency():
+    with Pausing(0.4) as slow:
+        measured = load(slow, [READING] * 4, seconds=0.5, warm_up=0.0)
+
+    assert measured.answers == 8
+    assert min(measured.latencies["read"]) >= 400_000
+
+
+@pytest.mark.parametrize("rate", [None, 40])
+def test_a_request_that_is_never_answered_fails_the_round(rate):
+    with Pausing(0.01, forgets_the_fourth=True) as server, pytest.raises(LoadFailed, match=r"no answer in \d\.\d s"):
+        load(server, [READING, READING], seconds=0.8, warm_up=0.0, rate=rate, drain=0.5)
