@@ -18,8 +18,8 @@ SHORT = {
     "super_admin": Budget(examples=3, walks=4, edges=True),
 }
 WHOLE = Budget(examples=100, walks=200, edges=True)
-# Of the operations in the contract, those that a run of the role must have made succeed at least once. Everybody's writes
-# of time are among them: refusals are documented answers, too.
+# Of the operations in the contract, those that a run of the role must have made succeed at least once. Everybody's
+# writes of time are among them: refusals are documented answers, too.
 TIME = {
     "POST /api/timers/start",
     "POST /api/timers/stop",
