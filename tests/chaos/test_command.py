@@ -15,7 +15,7 @@ from devcloud.chaos.run import FOLDER
 from tests.devcloud import processes
 
 
-pytestmark = pytest.mark.xdist_group("chaos")
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
 COMMAND = [sys.executable, "-m", "devcloud.chaos", "--database", "sqlite", "--seed", "20"]
 SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
 
@@ -72,7 +72,7 @@ def test_a_run_that_cannot_begin_proves_nothing():
         cwd=processes.ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),  # no file may have a byte
     )
