@@ -159,7 +159,7 @@ def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: AN
     ) -> schemathesis.Response:
         headers = {"Authorization": f"Bearer {token}"} | ({} if tag is None else {"If-Match": tag})
         case = schema[path][method].Case(headers=headers, media_type="application/json", **given)
-        response = case.call_and_validate()
+        response: schemathesis.Response = case.call_and_validate()
         findings.statuses[response.status_code] += 1
         assert response.status_code < 300, f"{case.operation.label}: {response.text}"
         findings.reached[case.operation.label] += 1
