@@ -1,4 +1,4 @@
-"""Judges what one person was refused: there must have been a moment, while they asked, at which that was right.
+"""Judges what one person was told of what ran: at some moment while they asked, it must have been right.
 
 The log of their time, with what is known of when each of its rows came to be, tells what ran at any moment. A person
 asks for one thing at a time, so moments are counted by the numbers of what they asked for: what was answered was done
@@ -59,6 +59,8 @@ class Refusals:
 
     def violations(self) -> Iterator[Violation]:
         for asked in self.history.operations:
+            if asked.kind in {"start", "switch"} and asked.status == HTTPStatus.OK and not self._ran(asked):
+                yield violation(self.history, "invented", "what was running already did at no time run", asked)
             if not asked.is_refused or (self.pays and asked.status in _UNPAID):
                 continue
             code = (asked.answer or {}).get("code", "")
@@ -76,6 +78,10 @@ class Refusals:
         if code == RUNNING:
             return any(self._is_in_the_way(asked, self._states[cut]) for cut in self._moments(asked))
         return True
+
+    def _ran(self, asked: Operation) -> bool:
+        states = (self._states[cut] for cut in self._moments(asked))
+        return any(running is not None and running.timer == (asked.answer or {}).get("id") for running in states)
 
     def _is_in_the_way(self, asked: Operation, running: Row | None) -> bool:
         if running is None or asked.body is None:

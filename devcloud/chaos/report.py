@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from statistics import median
 from typing import Final
 
@@ -44,8 +45,9 @@ def again(result: Result) -> str:
     """The command that makes the same choices again."""
     options = result.options
     words = [f"--database {options.database} --seed {options.seed} --minutes {options.seconds / 60:g}"]
+    usual = {each.name: each.default for each in fields(Options)}
     given = {name: getattr(options, name) for name in ("operations", "workers", "tenants", "people")}
-    words += [f"--{name} {value}" for name, value in given.items() if value != getattr(Options, name)]
+    words += [f"--{name} {value}" for name, value in given.items() if value != usual[name]]
     return f"scripts/chaos {' '.join(words)}"
 
 
