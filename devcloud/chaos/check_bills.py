@@ -36,7 +36,8 @@ class Bills:
         theirs, sold = self._state.subscriptions[str(row.marketplace_id)], self._sold(row)
         for record in self._tx.execute(billing_records.select().where(*of_it, billing_records.c.state == "closed")):
             if (record.rate_per_user, record.currency) not in sold:
-                yield "changed", f"a user is billed {record.rate_per_user} {record.currency}, and was sold at {sold}"
+                prices = " or ".join(f"{price} {currency}" for price, currency in sold)
+                yield "changed", f"a user is billed {record.rate_per_user} {record.currency}, and was sold at {prices}"
             if record.kind == "final" and theirs.cancelled_at is not None:
                 yield from self._left_out(record, self._people[theirs.beneficiary.tid], theirs.cancelled_at)
 
