@@ -16,7 +16,7 @@ from math import inf
 from typing import Final
 
 from devcloud.chaos.history import STARTS, History, Operation, Outcome
-from devcloud.chaos.stored import Item, Kept, Row
+from devcloud.chaos.stored import Item, Kept, Row, ended_at_once
 from devcloud.chaos.violation import Violation, violation
 
 
@@ -105,12 +105,10 @@ class Refusals:
         """What runs after each number of rows, from none on."""
         running: Row | None = None
         states: list[Row | None] = [None]
-        ends = {row.timer: row for row in self._rows if row.event == "stopped"}
+        ended = ended_at_once(self._rows)
         for row in self._rows:
-            end = ends.get(row.timer)
             if row.event == "started":
-                ends_at_once = end is not None and row.reported_late and end.received_at == row.received_at
-                running = running if ends_at_once else row
+                running = running if row.number in ended else row
             elif running is not None and running.timer == row.timer:
                 running = None
             states.append(running)

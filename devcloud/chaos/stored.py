@@ -115,6 +115,13 @@ def read(tx: sa.Connection) -> dict[Who, Kept]:
     return dict(kept)
 
 
+def ended_at_once(log: list[Row]) -> set[int]:
+    """The numbers of those starts that let nothing run, since a later one was known: their end came with them."""
+    ends = {row.timer: row.received_at for row in log if row.event == "stopped"}
+    starts = (row for row in log if row.event == "started" and row.reported_late)
+    return {row.number for row in starts if ends.get(row.timer) == row.received_at}
+
+
 def total(tx: sa.Connection, tid: str) -> int:
     """The milliseconds of all entries of a directory."""
     added = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
