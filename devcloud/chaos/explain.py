@@ -90,7 +90,7 @@ class Explanation:
                 self.causes[row.number] = asked
 
     def _claim_version(self, asked: Operation, entry: Json, *, made: bool) -> None:
-        """The row that made this version of an entry; unless it `made` it itself, another may have."""
+        """The row that made this version of an entry; unless it `made` it itself, another may have, at another time."""
         row = self._versions.get((entry["id"], entry["version"]))
         if row is None or row.after is None:
             self._wrong("lost", "an acknowledged entry is not in the log", asked)
@@ -98,7 +98,7 @@ class Explanation:
         differs = [name for name in ("startedAt", "stoppedAt", "elapsedMs") if not same(row.after[name], entry[name])]
         if differs:
             self._wrong("changed", f"{', '.join(differs)} of what was acknowledged", asked, row)
-        if made or row.number not in self.causes:
+        if made or (row.number not in self.causes and self._in_time(asked, row)):
             self._claim(asked, row, None)
 
     def _claim(self, asked: Operation, row: Row | None, happened_at: str | None) -> None:
