@@ -1,4 +1,4 @@
-"""Compares every purchase with the Marketplace's side of it: its terms, its events, and what the meter was told."""
+"""Compares every purchase with the Marketplace's side of it: its terms, its events, its bills and its usage."""
 
 import uuid
 from collections import Counter
@@ -8,6 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from devcloud.chaos.buyer import Bought
+from devcloud.chaos.check_bills import Bills
+from devcloud.chaos.clocks import Clocks
+from devcloud.chaos.history import History
 from devcloud.chaos.violation import Violation
 from devcloud.marketplace.model import State, Subscription
 from devcloud.marketplace.server import Marketplace
@@ -17,17 +20,21 @@ from shared.db.schema import billing_records, subscription_events, subscriptions
 _OURS: Final = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed": "unsubscribed"}
 
 
-def check(tx: sa.Connection, marketplace: Marketplace, bought: list[Bought]) -> list[Violation]:
-    """What is wrong with any of them."""
+def check(
+    tx: sa.Connection, marketplace: Marketplace, bought: list[Bought], people: list[History], clocks: Clocks
+) -> tuple[list[Violation], int]:
+    """What is wrong with any of them, and how many lines their bills must have; `people` are all that may use them."""
     with marketplace.operations.looking() as state:
-        return [
+        bills = Bills(tx, state, people, clocks)
+        found = [
             Violation(what, f"purchase {each.id}: {detail}", tuple(_told(state, each)))
             for each in bought
-            for what, detail in _wrong(tx, state, each)
+            for what, detail in _wrong(tx, state, each, bills)
         ]
+    return found, bills.expected
 
 
-def _wrong(tx: sa.Connection, state: State, bought: Bought) -> Iterator[tuple[str, str]]:
+def _wrong(tx: sa.Connection, state: State, bought: Bought, bills: Bills) -> Iterator[tuple[str, str]]:
     theirs = state.subscriptions[bought.id]
     row = tx.execute(subscriptions.select().where(subscriptions.c.marketplace_id == uuid.UUID(bought.id))).first()
     if row is None:
@@ -39,6 +46,7 @@ def _wrong(tx: sa.Connection, state: State, bought: Bought) -> Iterator[tuple[st
     yield from _terms(theirs, row)
     yield from _ledger(tx, state, row)
     yield from _meter(tx, state, row)
+    yield from bills.wrong(row)
 
 
 def _terms(theirs: Subscription, row: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row

@@ -1,27 +1,30 @@
 """Everything that must be true after a run: every person's history, every invariant, every total, both sides' books."""
 
-import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
 
-from devcloud.chaos import check_hours, check_purchases, stored
+from devcloud.chaos import check_hours, check_purchases, sign_ins, stored
+from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.explain import Explanation
 from devcloud.chaos.fleet import Fleet
 from devcloud.chaos.history import History, Outcome
+from devcloud.chaos.instants import Instants
+from devcloud.chaos.items import Items
+from devcloud.chaos.refusals import Refusals
 from devcloud.chaos.replay import Replay
 from devcloud.chaos.settle import Settled
 from devcloud.chaos.stored import Kept
-from devcloud.chaos.troubles import MOST_OFF
 from devcloud.chaos.violation import Violation
 from shared.invariants import INVARIANTS
 from shared.invariants import check as check_invariant
 
 
-_OFF: Final = dt.timedelta(seconds=MOST_OFF)
+_MANY: Final = 20
 
 
 @dataclass
@@ -32,31 +35,48 @@ class Found:
     checked: dict[str, int] = field(default_factory=dict)
 
 
-def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled) -> Found:
+def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clocks: Clocks) -> Found:
     """Compares all of it; the workers have ended, so nothing changes any more."""
-    found, kept = Found(), stored.read(tx)
-    for history in (each.history for each in fleet.everybody):
+    found, kept, histories = Found(), stored.read(tx), [each.history for each in fleet.everybody]
+    paying = {each.tid for buyer in fleet.buyers for each in buyer.bought}
+    for history in histories:
         mine = kept.get((history.tid, history.oid), Kept())
-        found.violations += Explanation(history, mine, _OFF).violations()
-        found.violations += [*Replay(history, mine).violations(), *_refused(history), *_unknown_to_us(history, mine)]
+        found.violations += _of_person(history, mine, clocks, pays=history.tid in paying)
+    found.violations += _barren(histories)
     for row in kept.get(stored.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.violations += [*_invariants(tx), *_totals(tx, settled)]
     hours, debts = check_hours.check(tx, cloud.azure_devops)
     bought = [each for buyer in fleet.buyers for each in buyer.bought]
-    found.violations += [*hours, *check_purchases.check(tx, cloud.marketplace, bought)]
+    purchases, lines = check_purchases.check(tx, cloud.marketplace, bought, histories, clocks)
+    found.violations += [*hours, *purchases]
     found.checked = {
-        "histories of people": len(fleet.everybody),
+        "histories of people": len(histories),
         "rows of the timer log": sum(len(each.log) for each in kept.values()),
         "time entries": sum(len(each.entries) for each in kept.values()),
         "answers kept for Idempotency-Keys": sum(len(each.answers) for each in kept.values()),
+        "refusals": sum(each.is_refused for history in histories for each in history.operations),
         "debts to Completed Work": debts,
         "purchases": len(bought),
+        "lines that their bills must have": lines,
         "usage events on the meter": len(cloud.marketplace.operations.usage()),
         "tenants' totals by report": len(settled.totals),
         "invariants": len(INVARIANTS),
     }
     return found
+
+
+def _of_person(history: History, kept: Kept, clocks: Clocks, *, pays: bool) -> list[Violation]:
+    explanation = Explanation(history, kept, clocks)
+    return [
+        *explanation.violations(),
+        *Replay(history, kept).violations(),
+        *Refusals(history, kept, explanation.causes, pays).violations(),
+        *Items(history, kept).violations(),
+        *Instants(history, kept).violations(),
+        *sign_ins.check(history, kept, clocks),
+        *_refused(history),
+    ]
 
 
 def _refused(history: History) -> Iterator[Violation]:
@@ -69,10 +89,14 @@ def _refused(history: History) -> Iterator[Violation]:
             yield Violation("failed", "a trouble that passes was answered with 500", (each.told(),))
 
 
-def _unknown_to_us(history: History, kept: Kept) -> Iterator[Violation]:
-    signed_in = [each for each in history.operations if each.path == "sign-in" and each.outcome is Outcome.ACKNOWLEDGED]
-    if signed_in and not kept.accounts:
-        yield Violation("lost", "somebody who signed in has no account", (signed_in[0].told(),))
+def _barren(histories: list[History]) -> Iterator[Violation]:
+    """What many tried and nobody ever got done is out of order, whatever reasons were given."""
+    outcomes: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+    for each in (each for history in histories for each in history.operations if each.status is not None):
+        outcomes[each.kind][each.outcome] += 1
+    for kind, counts in sorted(outcomes.items()):
+        if not counts[Outcome.ACKNOWLEDGED] and counts.total() >= _MANY:
+            yield Violation("refused", f"not one of {counts.total()} times was a {kind} acknowledged")
 
 
 def _invariants(tx: sa.Connection) -> Iterator[Violation]:

@@ -1,29 +1,25 @@
 """Compares one person's history with what the database holds of them: each row has one cause, each answer its rows."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import Final
 
-from devcloud.chaos.history import IN_FLIGHT, STARTS, STOPS, History, Json, Operation, Outcome
+from devcloud.chaos.clocks import Clocks
+from devcloud.chaos.history import STARTS, STOPS, History, Json, Operation, Outcome
 from devcloud.chaos.stored import Kept, Row
 from devcloud.chaos.violation import Violation, same, violation
 
 
-ROUNDED: Final = dt.timedelta(milliseconds=2)
-
-
 @dataclass
 class Explanation:
-    """`off` is how far any worker's clock was off at the most."""
+    """`causes`, by the row's number, are known when `violations` has looked."""
 
     history: History
     kept: Kept
-    off: dt.timedelta
+    clocks: Clocks
     found: list[Violation] = field(default_factory=list)
-    _causes: dict[int, Operation] = field(default_factory=dict)  # by the row's number
+    causes: dict[int, Operation] = field(default_factory=dict)
 
     def violations(self) -> list[Violation]:
         """Everything that is wrong for this person."""
@@ -65,9 +61,9 @@ class Explanation:
             return True
         if asked.key is None:
             return False
-        status, answer = self.kept.answers.get(asked.key, (HTTPStatus.NOT_FOUND, {}))
-        if status < HTTPStatus.BAD_REQUEST:  # done: the answer that never arrived says what
-            self._expect(asked, status, answer)
+        done = self.kept.answer_to(asked)
+        if done is not None:  # the answer that never arrived says what
+            self._expect(asked, *done)
         return True
 
     def _expect(self, asked: Operation, status: int, answer: Json) -> None:
@@ -91,10 +87,10 @@ class Explanation:
                 (each for each in self._unclaimed() if each.event == "discarded" and self._in_time(asked, each)), None
             )
             if row is not None:  # where none ran nothing was thrown away
-                self._causes[row.number] = asked
+                self.causes[row.number] = asked
 
     def _claim_version(self, asked: Operation, entry: Json, *, made: bool) -> None:
-        """The row that made this version of an entry; unless it `made` it itself, another may have."""
+        """The row that made this version of an entry; unless it `made` it itself, another may have, at another time."""
         row = self._versions.get((entry["id"], entry["version"]))
         if row is None or row.after is None:
             self._wrong("lost", "an acknowledged entry is not in the log", asked)
@@ -102,14 +98,14 @@ class Explanation:
         differs = [name for name in ("startedAt", "stoppedAt", "elapsedMs") if not same(row.after[name], entry[name])]
         if differs:
             self._wrong("changed", f"{', '.join(differs)} of what was acknowledged", asked, row)
-        if made or row.number not in self._causes:
+        if made or (row.number not in self.causes and self._in_time(asked, row)):
             self._claim(asked, row, None)
 
     def _claim(self, asked: Operation, row: Row | None, happened_at: str | None) -> None:
         if row is None:
             self._wrong("lost", f"an acknowledged {asked.kind} left no row", asked)
             return
-        cause = self._causes.setdefault(row.number, asked)
+        cause = self.causes.setdefault(row.number, asked)
         if cause is not asked:
             self._wrong("doubled", "two answers promise one row", cause, asked, row)
         if happened_at is not None and not same(row.happened_at.isoformat(), happened_at):
@@ -165,11 +161,11 @@ class Explanation:
 
     def _in_time(self, asked: Operation, row: Row) -> bool:
         """Whether the service can have received it then, by clocks that may be off."""
-        late = IN_FLIGHT if asked.outcome is Outcome.UNKNOWN else ROUNDED
-        return asked.sent_at - self.off - ROUNDED <= row.received_at <= asked.ended_at + self.off + late
+        first, last = self.clocks.span(asked.sent_at, asked.done_by)
+        return first <= row.received_at <= last
 
     def _unclaimed(self) -> Iterator[Row]:
-        return (row for row in self.kept.done if row.number not in self._causes)
+        return (row for row in self.kept.done if row.number not in self.causes)
 
     def _wrong(self, what: str, detail: str, *about: Operation | Row | str) -> None:
         self.found.append(violation(self.history, what, detail, *about))

@@ -76,6 +76,11 @@ class Operation:
         return self.attempts[-1].ended_at
 
     @property
+    def done_by(self) -> dt.datetime:
+        """After this it is not done any more: it has been, or never is."""
+        return self.ended_at + IN_FLIGHT if self.outcome is Outcome.UNKNOWN else self.ended_at
+
+    @property
     def status(self) -> int | None:
         return self.attempts[-1].status
 
@@ -85,6 +90,11 @@ class Operation:
         if self.status is not None and self.status < HTTPStatus.BAD_REQUEST:
             return Outcome.ACKNOWLEDGED
         return Outcome.UNKNOWN if any(each.is_lost for each in self.attempts) else Outcome.REFUSED
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the product said no, and nothing was sent before that may be done."""
+        return self.status is not None and self.outcome is Outcome.REFUSED
 
     @property
     def is_answered(self) -> bool:

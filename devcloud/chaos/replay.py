@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from devcloud.chaos.history import IN_FLIGHT, STARTS, STOPS, History, Operation, Outcome
-from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.stored import Kept, Row, ended_at_once
 from devcloud.chaos.violation import Violation, same, violation
 
 
@@ -23,11 +23,9 @@ class Replay:
         """Goes through the log: one timer at a time, and what is kept is what the log comes to."""
         running: str | None = None
         last: dict[str, Row] = {}
-        ends = {row.timer: row for row in self.kept.log if row.event == "stopped"}
+        ended = ended_at_once(self.kept.log)
         for row in self.kept.log:
-            end = ends.get(row.timer)
-            ends_at_once = end is not None and row.reported_late and end.received_at == row.received_at
-            if row.event == "started" and not ends_at_once:
+            if row.event == "started" and row.number not in ended:
                 if running is not None:
                     self._wrong("doubled", "a timer was started while another ran", row)
                 running = row.timer

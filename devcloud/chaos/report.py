@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from statistics import median
 from typing import Final
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from devcloud.bench.tables import Table
 from devcloud.chaos.driver import Injection
 from devcloud.chaos.history import Attempt, History, Operation, Outcome
-from devcloud.chaos.run import Result
+from devcloud.chaos.run import Options, Result
 
 
 _HEAD: Final = ("operation", "tried", "acknowledged", "refused", "unknown", "p50 ms", "p95", "p99", "calm p95")
@@ -32,20 +33,22 @@ def headline(result: Result) -> str:
     counts = ", ".join(f"{outcomes.count(outcome):,} {outcome}" for outcome in Outcome)
     rate = len(done) / result.seconds if result.seconds else 0.0
     ended = " (interrupted)" if result.interrupted else ""
+    spared = " No disk could be mounted, so none was filled." if result.lacks_disk else ""
     return (
         f"{options.database}, seed {options.seed}: {len(done):,} operations in {result.seconds:.0f} s{ended} "
         f"({rate:.0f} a second, {options.workers} workers, {len(result.histories)} people): {counts}; "
-        f"{len(result.injections):,} times trouble; {len(result.violations)} violations."
+        f"{len(result.injections):,} times trouble; {len(result.violations)} violations.{spared}"
     )
 
 
 def again(result: Result) -> str:
     """The command that makes the same choices again."""
     options = result.options
-    ending = f"--minutes {options.seconds / 60:g}" + (
-        f" --operations {options.operations}" if options.operations else ""
-    )
-    return f"scripts/chaos --database {options.database} --seed {options.seed} {ending}"
+    words = [f"--database {options.database} --seed {options.seed} --minutes {options.seconds / 60:g}"]
+    usual = {each.name: each.default for each in fields(Options)}
+    given = {name: getattr(options, name) for name in ("operations", "workers", "tenants", "people")}
+    words += [f"--{name} {value}" for name, value in given.items() if value != usual[name]]
+    return f"scripts/chaos {' '.join(words)}"
 
 
 def show(result: Result, console: Console) -> None:

@@ -15,6 +15,7 @@ from devcloud.chaos import checks
 from devcloud.chaos.buyer import Buyer
 from devcloud.chaos.checks import Found
 from devcloud.chaos.client import Stop
+from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud, cloud
 from devcloud.chaos.driver import Driver, Injection
 from devcloud.chaos.fleet import Fleet, directories, fleet
@@ -64,6 +65,7 @@ class Result:
     checked: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     interrupted: bool = False
+    lacks_disk: bool = False  # there was none of its own to be filled
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ class Rested:
     cloud: Cloud
     fleet: Fleet
     settled: Settled
+    clocks: Clocks
     engine: sa.Engine
 
     def check(self, tx: sa.Connection) -> Found:
-        return checks.check(tx, self.cloud, self.fleet, self.settled)
+        return checks.check(tx, self.cloud, self.fleet, self.settled, self.clocks)
 
 
 def run(options: Options, show: Show) -> Result:
@@ -112,6 +115,7 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
         up = stack.enter_context(
             cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids)
         )
+        result.lacks_disk = up.database.server is None and up.database.disk is None
         stop = Stop(options.operations)
         crowd = fleet(up, tids, people=options.people, seed=options.seed, stop=stop)
         stack.callback(crowd.close)
@@ -127,7 +131,8 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
         settled = settle(up, crowd, app)
         for each in up.workers:
             each.stop()
-        yield Rested(up, crowd, settled, app.engine)
+        clocks = Clocks.of(result.injections, settled_from=settled.began_at)
+        yield Rested(up, crowd, settled, clocks, app.engine)
 
 
 def _work(up: Cloud, crowd: Fleet, result: Result, show: Show) -> None:

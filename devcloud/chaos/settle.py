@@ -57,19 +57,21 @@ _JOBS: Final[Mapping[str, Callable[[App], object]]] = {
 class Settled:
     """What the product says of each directory over its API when all has come to rest, by the directory's id."""
 
+    began_at: dt.datetime
     totals: dict[str, int | None] = field(default_factory=dict)
     failed_jobs: list[str] = field(default_factory=list)
 
 
 def settle(cloud: Cloud, fleet: Fleet, app: App) -> Settled:
     """Everything owed is paid as far as it can be, minutes later by the workers' clocks and the App's."""
+    began_at = clock.now()
     for each in cloud.workers:
         each.set_clock(LATER_SECONDS)
     _heard(cloud)
     _analyze(app.engine)
     _write_back(fleet, app.engine)
     failed = _run_jobs(app)
-    return Settled({each.history.tid: _total(each) for each in _admins(fleet)}, failed)
+    return Settled(began_at, {each.history.tid: _total(each) for each in _admins(fleet)}, failed)
 
 
 @contextmanager

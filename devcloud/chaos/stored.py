@@ -6,15 +6,26 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
 
-from devcloud.chaos.history import Json
-from shared.db.schema import idempotency_keys, running_timers, tenants, time_entries, timer_log, users
+from devcloud.chaos.history import Json, Operation, Outcome
+from shared.db.schema import (
+    idempotency_keys,
+    projects,
+    running_timers,
+    tenants,
+    time_entries,
+    timer_log,
+    user_months,
+    users,
+)
 
 
 Who = tuple[str, str]  # directory and object id
+Item = tuple[str, int]  # project and work item
 NOBODY: Who = ("", "")  # the service itself
 
 
@@ -32,10 +43,15 @@ class Row:
     elapsed_ms: int | None
     reason: str | None
     after: Json | None
+    item: Item
 
     @property
     def note(self) -> str | None:
         return None if self.after is None else self.after["note"]
+
+    def instant(self, name: str) -> dt.datetime | None:
+        """Of the entry as it then was; None where there is none."""
+        return None if self.after is None else dt.datetime.fromisoformat(self.after[name])
 
     def told(self) -> str:
         when = f"{self.happened_at:%H:%M:%S.%f}, received {self.received_at:%H:%M:%S.%f}"
@@ -53,29 +69,57 @@ class Kept:
     entries: dict[str, Any] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
+    items: dict[str, Item] = field(default_factory=dict)  # of their entries and of what runs
+    account_signed_in: dt.datetime | None = None  # last, by the account
+    months_signed_in: list[dt.datetime] = field(default_factory=list)  # last in each month
+
+    def answer_to(self, asked: Operation) -> tuple[int, Json] | None:
+        """The success that the person was told, or would have been; None where there is none that anybody knows of."""
+        if asked.outcome is Outcome.ACKNOWLEDGED:
+            return asked.status or 0, asked.answer or {}
+        if asked.outcome is Outcome.REFUSED or asked.key is None:
+            return None
+        status, answer = self.answers.get(asked.key, (HTTPStatus.NOT_FOUND, {}))
+        return (status, answer) if status < HTTPStatus.BAD_REQUEST else None
 
 
 def read(tx: sa.Connection) -> dict[Who, Kept]:
     """Of every person there is."""
     kept: defaultdict[Who, Kept] = defaultdict(Kept)
     people: dict[int, Who] = {}
-    account = sa.select(users.c.id, users.c.entra_object_id, tenants.c.entra_tenant_id)
+    named: dict[int, str] = {each.id: each.name for each in tx.execute(sa.select(projects.c.id, projects.c.name))}
+    account = sa.select(users.c.id, users.c.entra_object_id, users.c.last_sign_in_at, tenants.c.entra_tenant_id)
     for row in tx.execute(account.join(tenants, tenants.c.id == users.c.tenant_id)):
         people[row.id] = (str(row.entra_tenant_id), str(row.entra_object_id))
         kept[people[row.id]].accounts += 1
+        kept[people[row.id]].account_signed_in = row.last_sign_in_at
 
     def each(table: sa.Table, order: sa.Column[Any], put: Callable[[Kept, Any], None]) -> None:
         for row in tx.execute(sa.select(table).order_by(order)):
             put(kept[people[row.user_id]], row)
 
     for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
-        read_row = _row(row)
+        read_row = _row(row, (named[row.project_id], row.work_item_id))
         kept[people[row.user_id]].log.append(read_row)
         kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
+
+    def keep(of: Kept, row: Any) -> None:  # noqa: ANN401 - of the driver
+        of.items[str(row.public_id)] = (named[row.project_id], row.work_item_id)
+
     each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
+    each(time_entries, time_entries.c.id, keep)
     each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
+    each(running_timers, running_timers.c.id, keep)
+    each(user_months, user_months.c.month_key, lambda of, row: of.months_signed_in.append(row.last_sign_in_at))
     each(idempotency_keys, idempotency_keys.c.created_at, _answer)
     return dict(kept)
+
+
+def ended_at_once(log: list[Row]) -> set[int]:
+    """The numbers of those starts that let nothing run, since a later one was known: their end came with them."""
+    ends = {row.timer: row.received_at for row in log if row.event == "stopped"}
+    starts = (row for row in log if row.event == "started" and row.reported_late)
+    return {row.number for row in starts if ends.get(row.timer) == row.received_at}
 
 
 def total(tx: sa.Connection, tid: str) -> int:
@@ -85,7 +129,7 @@ def total(tx: sa.Connection, tid: str) -> int:
     return int(tx.execute(added.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
 
 
-def _row(row: Any) -> Row:  # noqa: ANN401 - of the driver
+def _row(row: Any, item: Item) -> Row:  # noqa: ANN401 - of the driver
     return Row(
         row.id,
         row.event,
@@ -97,6 +141,7 @@ def _row(row: Any) -> Row:  # noqa: ANN401 - of the driver
         row.elapsed_ms,
         row.reason,
         row.after_change,
+        item,
     )
 
 

@@ -12,6 +12,7 @@ from devcloud.faults import Fault
 
 
 End = Callable[[], None]
+CLOCKS: Final = "clocks stepped"
 MOST_OFF: Final = 55.0  # seconds that a clock is set off: within the minute of leeway that tokens are given
 
 
@@ -55,7 +56,7 @@ def _of_workers(cloud: Cloud) -> list[Trouble]:
     return [
         Trouble("worker killed (kill -9)", killed, 0.1, 1.0),
         Trouble("all workers killed", all_killed, 0.1, 1.0),
-        Trouble("clocks stepped", stepped, 1.0, 4.0),
+        Trouble(CLOCKS, stepped, 1.0, 4.0),
     ]
 
 

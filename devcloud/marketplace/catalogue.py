@@ -1,6 +1,7 @@
 """What is for sale: one offer at a flat rate with a metered dimension, one per seat, and their plans."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from devcloud.marketplace.refusal import Refused
@@ -8,6 +9,8 @@ from devcloud.marketplace.refusal import Refused
 
 PUBLISHER_ID: Final = "timetracker"
 DIMENSION: Final = "active_user"
+CURRENCY: Final = "USD"
+_PER_UNIT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,11 @@ class Plan:
     seats: tuple[int, int] | None = None
     dimensions: tuple[str, ...] = ()
 
+    @property
+    def per_user(self) -> Decimal:
+        """What a user and month costs: a seat, or a unit of the dimension."""
+        return Decimal(_PER_UNIT if self.seats is None else self.price)
+
     def takes(self, quantity: int | None) -> bool:
         """Whether it can be bought in that number; None is for plans without seats."""
         if self.seats is None or quantity is None:
@@ -30,7 +38,7 @@ class Plan:
     def document(self) -> dict[str, Any]:
         low, high = self.seats or (None, None)
         included = [{"dimensionId": each, "units": "0"} for each in self.dimensions]
-        terms = {"currency": "USD", "price": float(self.price), "termUnit": "P1M", "termDescription": "1 month"}
+        terms = {"currency": CURRENCY, "price": float(self.price), "termUnit": "P1M", "termDescription": "1 month"}
         return {
             "planId": self.id,
             "displayName": self.name,
@@ -47,8 +55,8 @@ class Plan:
                 "meteringDimensions": [
                     {
                         "id": each,
-                        "currency": "USD",
-                        "pricePerUnit": 5,
+                        "currency": CURRENCY,
+                        "pricePerUnit": _PER_UNIT,
                         "unitOfMeasure": "user per month",
                         "displayName": "Active users",
                     }

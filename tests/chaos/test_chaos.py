@@ -1,8 +1,10 @@
 """A short run on each database breaks no promise; and whoever breaks one by hand is found out by the same checks."""
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from devcloud.chaos import report
+from devcloud.chaos.history import Json, Operation, Outcome
 from devcloud.chaos.run import Options, Rested, Result, rested
 from shared.clock import new_id
 from shared.db.schema import (
+    billing_lines,
+    billing_records,
     idempotency_keys,
     running_timers,
     subscriptions,
@@ -20,6 +25,8 @@ from shared.db.schema import (
     time_entry_days,
     timer_log,
     usage_events,
+    user_months,
+    users,
     write_backs,
 )
 
@@ -46,6 +53,23 @@ class Laboratory:
         """The kinds of violation that the checks see."""
         return {each.what for each in self.left.check(tx).violations}
 
+    def reasons(self, tx: sa.Connection) -> list[str]:
+        """What they say of each."""
+        return [f"{each.what}: {each.detail}" for each in self.left.check(tx).violations]
+
+    @contextmanager
+    def told(self, change: Callable[[Operation], Operation]) -> Iterator[None]:
+        """Each operation in its history as it is changed; afterwards they are as they were."""
+        histories = [each.history for each in self.left.fleet.everybody]
+        kept = [(history, list(history.operations)) for history in histories]
+        try:
+            for history in histories:
+                history.operations[:] = map(change, history.operations)
+            yield
+        finally:
+            for history, operations in kept:
+                history.operations[:] = operations
+
 
 @pytest.fixture(scope="module", params=["postgresql", "sqlite"])
 def laboratory(request) -> Iterator[Laboratory]:
@@ -68,6 +92,7 @@ def test_what_people_were_told_is_what_is_kept_whatever_broke_meanwhile(laborato
     assert len(operations) > 100
     assert sum(each.outcome == "acknowledged" for each in operations) > 50
     assert found.checked["purchases"] >= 1
+    assert found.checked["lines that their bills must have"] >= 1
     assert found.checked["debts to Completed Work"] >= 1
 
 
@@ -186,6 +211,109 @@ def test_a_broken_promise_is_found(laboratory, harm, kind):
         assert kind in laboratory.found(tx)
 
 
+def book_to_the_next_work_item(tx: sa.Connection) -> None:
+    """In the entries and their days alike."""
+    for table in (time_entries, time_entry_days):
+        tx.execute(table.update().values(work_item_id=table.c.work_item_id + 1))
+
+
+def log_the_next_work_item(tx: sa.Connection) -> None:
+    tx.execute(timer_log.update().values(work_item_id=timer_log.c.work_item_id + 1))
+
+
+def halve_an_entry(tx: sa.Connection) -> None:
+    """It ends in the middle of its time, by its log."""
+    where = (timer_log.c.event == "stopped", ~timer_log.c.reported_late, timer_log.c.elapsed_ms > 1)
+    row = tx.execute(timer_log.select().where(*where, timer_log.c.entry_version == 1).limit(1)).one()
+    half = row.elapsed_ms // 2
+    middle = row.happened_at - dt.timedelta(milliseconds=row.elapsed_ms - half)
+    after = {**row.after_change, "elapsedMs": half, "stoppedAt": middle.isoformat(timespec="milliseconds")}
+    values = {"elapsed_ms": half, "happened_at": middle, "after_change": after}
+    tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(values))
+
+
+def leave_the_lines_out(tx: sa.Connection) -> None:
+    """Bills that are in order but for those whom they leave out."""
+    tx.execute(billing_lines.delete())
+    tx.execute(billing_records.update().values(active_users=0, total=Decimal(0)))
+
+
+def halve_the_rates(tx: sa.Connection) -> None:
+    for row in tx.execute(billing_records.select()).all():
+        halves = {"rate_per_user": row.rate_per_user / 2, "total": row.total / 2}
+        tx.execute(billing_records.update().where(billing_records.c.id == row.id).values(halves))
+
+
+def forget_the_months(tx: sa.Connection) -> None:
+    tx.execute(user_months.delete())
+
+
+def forget_when_they_signed_in(tx: sa.Connection) -> None:
+    tx.execute(users.update().values(last_sign_in_at=None))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (book_to_the_next_work_item, "is kept, and"),
+        (log_the_next_work_item, "is in the log, and"),
+        (halve_an_entry, "changed: a stop was put at another instant than it came"),
+        (leave_the_lines_out, "used it while it was paid for, and is not on its bill"),
+        (halve_the_rates, "a user is billed"),
+        (forget_the_months, "lost: a sign-in that was acknowledged is not kept"),
+        (forget_when_they_signed_in, "lost: a sign-in that was acknowledged is not kept"),
+    ],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+def test_what_the_product_may_agree_on_with_itself_is_still_held_against_what_people_asked_for(
+    laboratory, harm, reason
+):
+    with laboratory.broken() as tx:
+        harm(tx)
+
+        assert any(reason in each for each in laboratory.reasons(tx))
+
+
+def refused(asked: Operation) -> Operation:
+    """Whoever looked at something was refused a stop instead, which left no more behind."""
+    if asked.writes or asked.outcome is not Outcome.ACKNOWLEDGED:
+        return asked
+    attempts = [replace(each, status=each.status and 409) for each in asked.attempts]
+    return replace(asked, kind="stop", method="POST", body=None, attempts=attempts, answer={"code": "no_running_timer"})
+
+
+def on_another_work_item(asked: Operation) -> Operation:
+    """They asked for another one than they were told, and than is kept."""
+    body = asked.body and {**asked.body, "workItemId": 99}
+    return replace(asked, body=body) if asked.kind in {"start", "switch"} else asked
+
+
+def said_a_minute_earlier(asked: Operation) -> Operation:
+    """They said another instant than they were told, and than is kept."""
+
+    def earlier(body: Json) -> Json:
+        return {name: moved(value) if name in {"startedAt", "stoppedAt"} else value for name, value in body.items()}
+
+    def moved(instant: str) -> str:
+        return (dt.datetime.fromisoformat(instant) - dt.timedelta(minutes=1)).isoformat()
+
+    return replace(asked, body=earlier(asked.body)) if asked.body else asked
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (refused, "refused: 409 no_running_timer, which was at no time so"),
+        (on_another_work_item, "was told, and"),
+        (said_a_minute_earlier, "is not kept as it was said"),
+    ],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+def test_what_people_were_told_is_held_against_what_they_asked_for(laboratory, change, reason):
+    with laboratory.broken() as tx, laboratory.told(change):
+        assert any(reason in each for each in laboratory.reasons(tx))
+
+
 def test_the_report_tells_what_was_tried_done_and_broken(laboratory):
     with laboratory.broken() as tx:
         lose_an_entry(tx)
@@ -196,5 +324,7 @@ def test_the_report_tells_what_was_tried_done_and_broken(laboratory):
     assert "--seed 20" in written
     assert f"{len(laboratory.result.violations)} violations" in written
     assert "LOST" in written
+    assert "No disk could be mounted" not in report.headline(replace(laboratory.result, lacks_disk=False))
+    assert "No disk could be mounted" in report.headline(replace(laboratory.result, lacks_disk=True))
     for trouble in {each.kind for each in laboratory.result.injections}:
         assert trouble in written

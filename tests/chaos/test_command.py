@@ -31,7 +31,8 @@ def test_a_run_that_finds_nothing_ends_well_and_writes_its_page(tmp_path):
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "; 0 violations." in page.read_text()
-    assert "scripts/chaos --database sqlite --seed 20 --minutes 60 --operations 150" in page.read_text()
+    again = "scripts/chaos --database sqlite --seed 20 --minutes 60 --operations 150 --workers 2 --tenants 2 --people 3"
+    assert again in page.read_text()
 
 
 def lose_an_entry(database: Path) -> bool:
