@@ -1,0 +1,53 @@
+"""What a move of a subscription means for the accounts that are enabled; pure."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from shared.subscriptions.model import Subscription, SubscriptionStatus, Terms
+from shared.tenancy.model import Plan, Tenant, TenantStatus
+from webhooks import rules_events as rules
+
+
+TENANT = Tenant(
+    id=1,
+    public_id=uuid.UUID(int=1),
+    name="Contoso",
+    slug="contoso",
+    organization="contoso",
+    plan=Plan.PAID,
+    status=TenantStatus.ACTIVE,
+    time_zone="UTC",
+    trial_ends_at=None,
+    seats_used=5,
+    seat_limit=9,
+    write_back=False,
+    forgotten_timer_limit_ms=43_200_000,
+)
+
+
+def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
+    terms = Terms(status, "o", "p", seats, "P1M", None, None, auto_renew=True)
+    return Subscription(1, 1, uuid.UUID(int=1), terms, None, None, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("used", "is_over"),
+    [(3, False), (4, False), (5, True)],
+)
+def test_a_cut_of_seats_is_told_when_more_accounts_are_enabled(used, is_over):
+    assert rules.is_over_limit(replace(TENANT, seats_used=used), bought(9), bought(4)) is is_over
+
+
+def test_what_has_no_seats_or_is_the_vendors_own_or_has_ended_is_never_over():
+    internal = replace(TENANT, plan=Plan.INTERNAL)
+
+    assert not rules.is_over_limit(TENANT, bought(9), bought(None))
+    assert not rules.is_over_limit(internal, bought(9), bought(4))
+    assert not rules.is_over_limit(TENANT, bought(9), bought(4, SubscriptionStatus.UNSUBSCRIBED))
+
+
+def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_force():
+    assert not rules.is_over_limit(TENANT, bought(4), bought(4))
+    assert rules.is_over_limit(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
