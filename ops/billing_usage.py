@@ -57,10 +57,15 @@ def send_usage(
         raise typer.Exit(REFUSED)
 
 
-def reconcile(*, as_json: AsJson = False) -> None:
+def reconcile(
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="only its differences: slug or id")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Compare what the meter lists with what has arrived by our records; exit code 1 for a difference."""
     with opened_metered() as app:
-        found = flow_usage.reconcile(app)
+        only = None if tenant is None else find(Database(app.engine, app.settings), tenant).tenant.public_id
+        found = [each for each in flow_usage.reconcile(app) if only in {None, each.tenant}]
     if as_json:
         print_json([_difference(each) for each in found])
     else:

@@ -206,6 +206,15 @@ def test_reconcile_names_what_differs(billing, tenant, hour):
     assert "missing" in table.out.splitlines()[-1]
 
 
+def test_reconcile_of_a_tenant_names_no_others_difference(billing, tenant, engine, marketplace, hour):
+    tenant.owe(3, slot=hour - dt.timedelta(days=5), state="accepted")
+    fine = billed(engine, marketplace.buy(active=True))
+    its, anothers = (billing("reconcile", "--tenant", each.slug, "--json") for each in (tenant, fine))
+
+    assert (its.code, [each["tenant"] for each in its.json]) == (1, [str(tenant.tenant)])
+    assert (anothers.code, anothers.json) == (0, [])
+
+
 def test_reconcile_without_a_meter_to_ask_is_unusable(billing, marketplace):
     marketplace.order("faults", usage_list={"status": 403})
 
