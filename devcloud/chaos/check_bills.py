@@ -69,7 +69,7 @@ class Bills:
         return {str(each) for each in self._tx.scalars(on_it)}
 
     def _signed_in(self, history: History, record: Any, ended_at: dt.datetime) -> bool:  # noqa: ANN401 - a row
-        """Its bill goes by the last one of the month: that lies in the period, whichever of those it can be it is."""
+        """Told by the last one of the month: it lies in the period, whichever of those that it can be it is."""
         last = sign_ins.last([each for each in history.operations if each.sent_at < record.closed_at + _OFF])
         if not last or last[0].ended_at >= ended_at:
             return False
