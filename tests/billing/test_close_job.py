@@ -8,6 +8,7 @@ import pytest
 
 from billing.jobs import close_all_owed
 from shared.billing import service
+from shared.db.schema import tenants
 from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from shared.log import get_logger
@@ -20,8 +21,10 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
 @pytest.fixture
-def job(app, clock):
-    """Runs the job at an instant, with a dimension to meter by."""
+def job(app, engine, clock):
+    """Runs the job at an instant, with a dimension to meter by. Tenants of other tests, some without a rate, owe nothing."""
+    with engine.begin() as tx:
+        tx.execute(tenants.update().where(tenants.c.plan_kind == "paid").values(plan_kind="internal"))
     settings = app.settings.model_copy(update={"marketplace_metering_dimension": DIMENSION})
     metered = replace(app, settings=settings)
 
