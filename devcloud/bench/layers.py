@@ -22,6 +22,7 @@ from devcloud.bench.rows import REPORT_MONTH
 from devcloud.bench.setting import Bench
 from reports.routes import get_month_report
 from shared.app import App, build, use
+from shared.db.dialects import SqliteConnection
 from shared.http.endpoint import Handler, respond
 from shared.http.operation import OPERATIONS
 from shared.identity import Principal
@@ -197,7 +198,7 @@ def _timed_connections(clocks: _Clocks) -> Callable[..., None]:
 
     connection = type(
         "Connection",
-        (sqlite3.Connection,),
+        (SqliteConnection,),
         {"cursor": cursor_of, "commit": timed(COMMIT, sqlite3.Connection.commit)},
     )
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, wall
+from shared.db import azure_sql, dialects, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -47,15 +47,22 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
         return _sqlite(parsed, pool_size)
     if parsed.get_backend_name() == "mssql":
         return azure_sql.make(parsed, pool_size=pool_size, wait_seconds=LOCK_WAIT_SECONDS)
-    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
-    if parsed.get_backend_name() == "postgresql":
-        limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
-        options["connect_args"] = {"options": limits, "connect_timeout": 5, **_PROBES}
+    return _postgresql(parsed, pool_size)
+
+
+def _postgresql(url: URL, pool_size: int) -> sa.Engine:
+    limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
     engine = sa.create_engine(
-        parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_SECONDS, hide_parameters=True, **options
+        dialects.ours(url),
+        connect_args={"options": limits, "connect_timeout": 5, **_PROBES},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
+        pool_pre_ping=True,
+        pool_timeout=LOCK_WAIT_SECONDS,
+        hide_parameters=True,
     )
-    if parsed.get_backend_name() == "postgresql":
-        wall.watch(engine)
+    wall.watch(engine)
     return engine
 
 
@@ -63,8 +70,8 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
-        url,
-        connect_args={"timeout": LOCK_WAIT_SECONDS},
+        dialects.ours(url),
+        connect_args={"timeout": LOCK_WAIT_SECONDS, "factory": dialects.SqliteConnection},
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,
@@ -75,12 +82,6 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A writer takes the write lock at once: upgrading from a read would fail under contention.
-        reads = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

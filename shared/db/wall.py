@@ -41,7 +41,7 @@ def enter(tx: sa.Connection, tenant_id: int) -> None:
 
 def watch(engine: sa.Engine) -> None:
     """Has every new connection find out whether the wall is built, and none carry a tenant to its next user."""
-    ask, is_postgresql = _IS_BUILT[engine.dialect.name], engine.dialect.name == "postgresql"
+    ask = _IS_BUILT[engine.dialect.name]
 
     @event.listens_for(engine, "connect")
     def _look(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's and the pool's own
@@ -52,14 +52,16 @@ def watch(engine: sa.Engine) -> None:
         cursor.close()
         connection.autocommit = False
 
-    def _forget(connection: sa.Connection, *_: object) -> None:
-        connection.info[_INSIDE] = None
-
-    if is_postgresql:  # which forgets by itself what was set in a transaction, or since a savepoint that is undone
-        event.listen(engine, "begin", _forget)
-        event.listen(engine, "rollback_savepoint", _forget)
-    else:
+    if engine.dialect.name == "mssql":  # what is set there is the connection's
         event.listen(engine.pool, "reset", _leave)
+
+
+def forget(known: dict[str, Any]) -> None:
+    """For where the server has forgotten by itself: PostgreSQL, what was set in a transaction or since a savepoint.
+
+    `known` is the connection's info.
+    """
+    known[_INSIDE] = None
 
 
 def _leave(connection: Any, record: Any, state: Any) -> None:  # noqa: ANN401 - as above
