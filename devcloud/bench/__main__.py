@@ -27,6 +27,7 @@ from shared import clock
 
 PAGE: Final = PROJECT / "docs" / "performance.md"
 CHART: Final = PAGE.with_suffix(".svg")
+DATA: Final = PAGE.with_suffix(".json")
 FOLDER: Final = PROJECT / ".data" / "bench"
 EVERY: Final = ",".join(PARTS)
 
@@ -75,7 +76,7 @@ def main(
 
 
 def _write(console: Console, rounds: int) -> None:
-    found = {name: kept.kept(FOLDER / "found", name) for name in PARTS}
+    found = kept.newest(FOLDER / "found", DATA, PARTS)
     lacking = [name for name, each in found.items() if each is None]
     if lacking:
         console.print(f"bench: never measured, so there is no page: --part {','.join(lacking)}", style="bold red")
@@ -83,7 +84,8 @@ def _write(console: Console, rounds: int) -> None:
     whole = {name: each for name, each in found.items() if each is not None}
     PAGE.write_text(document.document(whole, rounds=rounds))
     chart.draw([bar for each in whole.values() for bar in each.bars], CHART)
-    console.print(f"wrote {PAGE.relative_to(PROJECT)} and {CHART.name}")
+    kept.publish(DATA, whole)
+    console.print(f"wrote {PAGE.relative_to(PROJECT)}, {CHART.name} and {DATA.name}")
 
 
 def _measured(

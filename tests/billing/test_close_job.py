@@ -22,7 +22,10 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 @pytest.fixture
 def job(app, engine, clock):
-    """Runs the job at an instant, with a dimension to meter by. Tenants of other tests, some without a rate, owe nothing."""
+    """Runs the job at an instant, with a dimension to meter by.
+
+    Tenants that other tests have left owe nothing: some have no rate.
+    """
     with engine.begin() as tx:
         tx.execute(tenants.update().where(tenants.c.plan_kind == "paid").values(plan_kind="internal"))
     settings = app.settings.model_copy(update={"marketplace_metering_dimension": DIMENSION})

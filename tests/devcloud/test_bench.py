@@ -18,7 +18,7 @@ import xlsxwriter
 from typer.testing import CliRunner
 
 from devcloud.bench import chart, document, exports, ground, kept, processes, rows
-from devcloud.bench.__main__ import main
+from devcloud.bench.__main__ import DATA, PAGE, main
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
@@ -261,8 +261,7 @@ def test_what_a_part_found_is_kept_as_it_was(found, tmp_path):
     measured = replace(found["peer"], bars=bars)
     kept.keep(tmp_path, "peer", measured)
 
-    assert kept.kept(tmp_path, "peer") == measured
-    assert kept.kept(tmp_path, "pairs") is None
+    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer", "pairs")) == {"peer": measured, "pairs": None}
 
 
 def test_what_another_bench_kept_is_as_good_as_never_measured(found, tmp_path):
@@ -270,7 +269,24 @@ def test_what_another_bench_kept_is_as_good_as_never_measured(found, tmp_path):
     file = tmp_path / "peer.json"
     file.write_text(file.read_text().replace('"form": 1', '"form": 0'))
 
-    assert kept.kept(tmp_path, "peer") is None
+    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer",)) == {"peer": None}
+
+
+@pytest.mark.parametrize(
+    ("here", "shown"), [("2026-11-24", "published"), ("2026-11-25", "here"), ("2026-11-26", "here")]
+)
+def test_a_part_that_was_not_measured_again_is_as_published(found, tmp_path, here, shown):
+    page_data = tmp_path / "page.json"
+    kept.publish(page_data, {name: replace(each, verdict="published") for name, each in found.items()})
+    kept.keep(tmp_path, "peer", replace(found["peer"], verdict="here", day=here))
+    newest = kept.newest(tmp_path, page_data, PARTS)
+
+    assert newest["peer"].verdict == shown
+    assert {each.verdict for name, each in newest.items() if name != "peer"} == {"published"}
+
+
+def test_the_published_page_and_its_data_say_the_same(tmp_path):
+    assert PAGE.read_text() == document.document(kept.newest(tmp_path, DATA, PARTS), rounds=5)
 
 
 def test_the_chart_has_every_bar_with_its_figure_and_is_the_same_each_time(tmp_path):
