@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from devcloud.mutants.figures import Figures, figures_of
+from devcloud.mutants.figures import Figures, figures_of, forget_survivors
 from devcloud.mutants.parts import Part, parts, prepare
 
 
@@ -22,11 +22,16 @@ def main(
         int, typer.Option(help="draw so many mutants of each part, always the same; 0 is all", min=0)
     ] = 0,
     children: Annotated[int, typer.Option(help="mutants tested at a time", min=1)] = 2,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="try anew what survived, after tests were added")] = False,
 ) -> None:
     """Changes the code in small ways, and counts the changes that no test notices. An interrupted run goes on."""
     known = parts()
     if unknown := set(names or ()) - known.keys():
         raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if again:
+        for name in names or known:
+            forget_survivors(known[name])
     found = {name: _run(known[name], sample, children) for name in names or known}
     _show(found)
     if any(each.noticed < ENOUGH for each in found.values()):

@@ -2,11 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from mutmut.stats import status_by_exit_code
 
 from devcloud.mutants.parts import Part
+
+
+_UNNOTICED: Final = {"survived", "no tests"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Figures:
 
 def figures_of(part: Part) -> Figures:
     verdicts: Counter[str] = Counter()
-    for path in (part.directory / "mutants").rglob("*.py.meta"):
+    for path in _kept(part):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].values()
         verdicts.update(status_by_exit_code[code] for code in codes)
     mutants = verdicts.total()
@@ -44,3 +50,18 @@ def figures_of(part: Part) -> Figures:
         timed_out=verdicts["timeout"],
         unreached=verdicts["no tests"],
     )
+
+
+def forget_survivors(part: Part) -> None:
+    """Makes what no test noticed untried, so that the next run tries it: mutmut sees no change of tests."""
+    for path in _kept(part):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        codes = kept["exit_code_by_key"]
+        kept["exit_code_by_key"] = {
+            name: None if status_by_exit_code[code] in _UNNOTICED else code for name, code in codes.items()
+        }
+        path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _kept(part: Part) -> Iterable[Path]:
+    return (part.directory / "mutants").rglob("*.py.meta")

@@ -22,6 +22,8 @@ from tests.support.marketplace import until
 from tests.support.world import START
 
 
+DAY = dt.timedelta(days=1)
+CLAIMING, SETTLEMENT = "UPDATE usage_events SET attempts", "UPDATE usage_events SET state"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
@@ -37,7 +39,7 @@ def logged(caplog):
     return lines
 
 
-def test_what_is_owed_is_sent_and_known_to_have_arrived(metering):
+def test_what_is_owed_is_sent_and_known_to_have_arrived(metering, logged):
     tenant = metering.tenant()
     tenant.owe(3)
 
@@ -50,6 +52,7 @@ def test_what_is_owed_is_sent_and_known_to_have_arrived(metering):
     assert (str(event["usage_event_id"]), usage["quantity"]) == (usage["id"], 3.0)
     assert (event["settled_at"], event["claimed_until"]) == (START, None)
     assert usage["slot"] == "2026-11-23T09:00:00Z"
+    assert [(line["function"], line["count"], line["failed"]) for line in logged("job_done")] == [("send_usage", 1, 0)]
 
 
 def test_what_has_arrived_is_not_sent_again(metering, clock):
@@ -230,23 +233,26 @@ def test_a_day_with_another_quantity_than_any_of_ours_is_a_conflict(metering, cl
     assert [line["code"] for line in logged("usage_conflict")] == ["Expired"]
 
 
-def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock):
+def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock, logged):
     tenant = metering.tenant()
     tenant.owe(3)
+    other = metering.tenant()
+    other.owe(2)
     metering.trouble("usage_batch.answer", status=503)
     with pytest.raises(JobFailed):
         send_all(metering.app)
     clock.tick(hours=25)
     metering.no_trouble()
     metering.trouble("usage_list", status=503)
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailed, match="2 batches"):
         send_all(metering.app)
     unsure = tenant.event()
     metering.no_trouble()
 
-    assert send_all(metering.app) == 1
+    assert send_all(metering.app) == 2
     assert (unsure["state"], unsure["last_result"]) == ("pending", "Expired")
     assert metering.on_meter(tenant) == [3.0]
+    assert [line["reason"] for line in logged("usage_not_listed")] == ["http_503"] * 2
 
 
 def test_an_hour_with_another_quantity_is_an_alarm_and_left_alone(metering, clock, logged):
@@ -377,9 +383,21 @@ def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_bat
     clock.tick(hours=1)
     unanswered = send_due(metering.app)
 
-    assert (refused.failed, asked) == (1, 1)
-    assert unanswered.failed == 3
+    assert (refused.failed, refused.waiting, asked) == (1, 25, 1)
+    assert (unanswered.failed, unanswered.waiting) == (3, 75)
     assert metering.hits() - asked == 3 * 4
+
+
+def test_batches_that_are_refused_one_by_one_end_no_run(metering):
+    for _ in range(4):
+        tenant = metering.tenant()
+        for number in range(25):
+            tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+    metering.trouble(status=400)
+
+    sent = send_due(metering.app)
+
+    assert (sent.failed, sent.waiting) == (4, 100)
 
 
 @pytest.mark.parametrize("body", ["", "null", "{}", '{"result": 7}', "{", '{"result": [7, {"status": "Accepted"}]}'])
@@ -464,12 +482,12 @@ def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, fa
 
 
 @contextmanager
-def refusing_to_settle(engine, tenant_id):
-    """The database fails whenever a tenant's event would be settled."""
+def refusing(beginning, engine, tenant_id):
+    """The database fails whenever a tenant's event would be changed by a statement that begins so."""
 
     def refuse(_connection, _cursor, statement, parameters, *_):
         values = parameters.values() if isinstance(parameters, dict) else parameters
-        if statement.startswith("UPDATE usage_events") and "usage_event_id" in statement and tenant_id in values:
+        if statement.startswith(beginning) and tenant_id in values:
             raise OSError("the database is gone")
 
     sa_event.listen(engine, "before_cursor_execute", refuse)
@@ -483,7 +501,7 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     broken, sound = metering.tenant(), metering.tenant()
     broken.owe(3)
     sound.owe(2)
-    with pytest.raises(JobFailed), refusing_to_settle(metering.app.engine, broken.tenant_id):
+    with pytest.raises(JobFailed), refusing(SETTLEMENT, metering.app.engine, broken.tenant_id):
         send_all(metering.app)
     claimed = broken.event()
     clock.tick(hours=1)
@@ -492,7 +510,32 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     assert sound.event()["state"] == "accepted"
     assert claimed["claimed_until"] == START + CLAIM
     assert broken.event()["last_result"] == "Duplicate"
-    assert [line["tenant"] for line in logged("job_failed_for_tenant")] == [str(broken.tenant)]
+    [line] = logged("job_failed_for_tenant")
+    assert (line["function"], line["tenant"], line["errorType"]) == ("send_usage", str(broken.tenant), "OSError")
+
+
+def test_a_failure_of_ours_never_reaches_whoever_closed_the_bill(metering, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
+        send_at_once(metering.app, tenant.tenant_id)
+
+    [line] = logged("usage_not_sent_at_once")
+    assert (tenant.event()["state"], line["errorType"]) == ("pending", "OSError")
+
+
+def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
+    tenant = metering.tenant()
+    midnight = START.replace(hour=0)
+    hours = [midnight - dt.timedelta(hours=1), midnight, midnight + dt.timedelta(hours=23), midnight + DAY]
+    for number, slot in enumerate(hours):
+        tenant.owe(number + 1, month=202601 + number, slot=slot)
+    tenant.owe(9, month=202612)
+    with engine.connect() as tx:
+        due = store.due(tx, now=START + 2 * DAY, after=(0, 0), most=9)
+        beside = store.beside(tx, next(each for each in due if each.usage.quantity == 9))
+
+    assert sorted(each.usage.quantity for each in beside) == [2, 3]
 
 
 @on_postgresql
@@ -500,8 +543,7 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
 def test_a_line_that_is_cut_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.owe(3)
-    beginning = "UPDATE usage_events SET attempts" if number == 1 else "UPDATE usage_events SET state"
-    with cutting(metering.app.engine, engine, beginning) as met:
+    with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
         accepted = send_all(metering.app)
 
     assert (accepted, len(met), metering.hits()) == (1, 1, 1)

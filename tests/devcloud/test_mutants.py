@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devcloud.mutants.figures import Figures, figures_of
+from devcloud.mutants.figures import Figures, figures_of, forget_survivors
 from devcloud.mutants.parts import PROJECT, Part, parts
 
 
@@ -30,6 +30,17 @@ def test_what_no_test_reaches_went_unnoticed_and_what_never_ends_did_not(tmp_pat
 
     assert found == Figures(mutants=13, at_import=2, tried=10, killed=7, timed_out=1, unreached=1)
     assert (found.survived, found.noticed) == (1, 80.0)
+
+
+def test_what_went_unnoticed_is_tried_again_when_asked_for_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("devcloud.mutants.parts.WORK", tmp_path)
+    part = Part("some", ("billing/*.py",), ("tests/billing",))
+    kept = part.directory / "mutants" / "billing" / "a.py.meta"
+    write(kept, [1, 0, 33, 34, 36, None])
+
+    forget_survivors(part)
+
+    assert list(json.loads(kept.read_text())["exit_code_by_key"].values()) == [1, None, None, 34, 36, None]
 
 
 def write(path: Path, codes: Sequence[int | None]) -> None:

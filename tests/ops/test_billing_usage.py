@@ -74,12 +74,14 @@ def test_a_dry_run_lists_and_sends_nothing(billing, tenant, hour, marketplace):
     assert marketplace.stats()["usage"] == []
 
 
-def test_one_tenant_is_sent_alone(billing, tenant, hour, engine, marketplace):
+def test_one_tenant_is_sent_alone_and_shown_alone(billing, tenant, hour, engine, marketplace):
     other = billed(engine, marketplace.buy(active=True))
     tenant.owe(3, slot=hour)
     other.owe(2, slot=hour)
 
-    assert billing("send-usage", "--tenant", tenant.slug).code == 0
+    sent = billing("send-usage", "--tenant", tenant.slug, "--json")
+
+    assert (sent.code, sent.json["notAccepted"]) == (0, [])
     assert (tenant.event()["state"], other.event()["state"]) == ("accepted", "pending")
 
 
