@@ -162,7 +162,8 @@ Aims: 10,000 tenants closed within 60 s, and no more memory for more of them; a 
 
 ## A long run
 
-Starts and stops of {soak_people} people, sign-ins and reports, {soak_rate} requests a second in all.
+Starts and stops of {soak_people} people, sign-ins and reports, {soak_rate} requests a second in all, each on a
+connection that is kept from the first minute to the last.
 
 {soak}
 

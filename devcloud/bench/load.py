@@ -2,8 +2,8 @@
 
 A closed loop over epoll, or at a `rate` an open one: then requests are due at fixed times, and what waits behind a slow
 answer has been waiting since it was due. What was due in the measured seconds counts whenever it is answered, and is an
-error if it is not. It takes a small share of the machine; how much is part of its result. It reads a plan as JSON and
-writes what it measured as JSON.
+error if it is not. It takes a small share of the machine; how much is part of its result. It reads a plan as a line of
+JSON and writes a line of what it measured for each slice of its time.
 """
 
 import heapq
@@ -156,30 +156,39 @@ class Load:
             heapq.heappop(self._waiting)[2].send()
 
 
-def run(plan: dict[str, Any]) -> Measured:
-    """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered."""
+def run(plan: dict[str, Any]) -> Iterator[Measured]:
+    """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered.
+
+    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came.
+    """
     talks = plan["connections"]
     due: list[Iterator[float] | None] = [None] * len(talks)
     if plan["rate"] is not None:
         began, apart = time.perf_counter(), 1 / plan["rate"]
         due = [itertools.count(began + number * apart, len(talks) * apart) for number in range(len(talks))]
     connections = [Connection(plan["port"], exchange(**talk), at) for talk, at in zip(talks, due, strict=True)]
-    load = Load(connections)
-    measured, never = load.measured, float("inf")
+    load, never = Load(connections), float("inf")
     load.drive(since=never, until=time.perf_counter() + plan["warm_up"])
-    meters = _meters(plan["server_pid"])
-    began = time.perf_counter()
-    load.drive(since=began, until=began + plan["seconds"])
+    since = time.perf_counter()
+    for left in reversed(range(plan["slices"])):
+        load.measured = measured = Measured()
+        _slice(load, plan, since)
+        if not left:
+            load.end(since=since, drain=plan["drain"])
+        yield measured
+    for each in connections:
+        each.sock.close()
+
+
+def _slice(load: Load, plan: dict[str, Any], since: float) -> None:
+    measured, meters, began = load.measured, _meters(plan["server_pid"]), time.perf_counter()
+    load.drive(since=since, until=began + plan["seconds"])
     while measured.answers < _LEAST_ANSWERS and not measured.errors and time.perf_counter() - began < _LONGEST_SECONDS:
-        load.drive(since=began, until=time.perf_counter() + plan["seconds"])
+        load.drive(since=since, until=time.perf_counter() + plan["seconds"])
     measured.seconds = time.perf_counter() - began
     spent = [after - before for before, after in zip(meters, _meters(plan["server_pid"]), strict=True)]
     measured.server_cpu, measured.load_cpu, measured.machine_cpu = spent
     measured.server_rss_mb = rss_mb(tree(plan["server_pid"]))
-    load.end(since=began, drain=plan["drain"])
-    for each in connections:
-        each.sock.close()
-    return measured
 
 
 def _meters(server_pid: int) -> tuple[float, float, float]:
@@ -187,4 +196,6 @@ def _meters(server_pid: int) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(run(json.load(sys.stdin)))))
+    for found in run(json.loads(sys.stdin.readline())):
+        sys.stdout.write(f"{json.dumps(asdict(found))}\n")
+        sys.stdout.flush()

@@ -5,8 +5,9 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from subprocess import PIPE
 from typing import Any, Final
 
 from devcloud.bench.load import Measured
@@ -34,23 +35,34 @@ def load(
     Raises:
         LoadFailed: the generator fell over, an answer was wrong, or there was none `drain` seconds after the end.
     """
-    plan = {
-        "port": host.port,
-        "server_pid": host.pid,
-        "seconds": seconds,
-        "warm_up": warm_up,
-        "rate": rate,
-        "drain": drain,
-        "connections": [{"host": f"127.0.0.1:{host.port}", **each} for each in connections],
-    }
-    command = [sys.executable, "-m", "devcloud.bench.load"]
-    done = subprocess.run(command, cwd=PROJECT, input=json.dumps(plan), capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    if done.returncode:
-        raise LoadFailed(done.stderr.strip().splitlines()[-1])
-    measured = Measured(**json.loads(done.stdout))
-    if measured.errors:
-        raise LoadFailed(f"{measured.errors} answers wrong or missing: {'; '.join(measured.told)}")
+    told = {"seconds": seconds, "warm_up": warm_up, "rate": rate, "drain": drain}
+    [measured] = load_slices(host, connections, slices=1, **told)
     return measured
+
+
+def load_slices(host: Host, connections: Sequence[dict[str, Any]], *, slices: int, **told: Any) -> Iterator[Measured]:  # noqa: ANN401 - as `load`
+    """A run in slices of `seconds` each, every one handed out at its end, all of them on the same connections.
+
+    Raises:
+        LoadFailed: as `load`.
+    """
+    talks = [{"host": f"127.0.0.1:{host.port}", **each} for each in connections]
+    plan = {"port": host.port, "server_pid": host.pid, "slices": slices, "connections": talks, "drain": DRAIN, **told}
+    command = [sys.executable, "-m", "devcloud.bench.load"]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as running:  # noqa: S603 - our own command
+        assert running.stdin is not None and running.stdout is not None and running.stderr is not None  # noqa: PT018, S101
+        try:
+            running.stdin.write(f"{json.dumps(plan)}\n")
+            running.stdin.close()
+            for line in running.stdout:
+                measured = Measured(**json.loads(line))
+                if measured.errors:
+                    raise LoadFailed(f"{measured.errors} answers wrong or missing: {'; '.join(measured.told)}")
+                yield measured
+            if running.wait():
+                raise LoadFailed(running.stderr.read().strip().splitlines()[-1])
+        finally:
+            running.kill()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
-"""A long run at a steady rate: whether memory and open files stay where they were, and every answer is right."""
+"""A long run at a steady rate on kept connections: whether memory and open files stay, and every answer is right."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +7,7 @@ from typing import Any, Final
 from devcloud.bench import ground
 from devcloud.bench.engines import Engine
 from devcloud.bench.load import Measured
-from devcloud.bench.measure import load
+from devcloud.bench.measure import load_slices
 from devcloud.bench.pairs import settings, talks
 from devcloud.bench.processes import PROJECT, host, tree
 from devcloud.bench.setting import Bench
@@ -53,14 +52,11 @@ def run(bench: Bench, *, minutes: float) -> Soak:
     engine: Engine = bench.engines[-1]
     soak = Soak(engine.name, minutes)
     with host(PROJECT, settings(bench.directory, ground.empty(engine, "soak"))) as ours:
-        until = time.monotonic() + minutes * 60
-        for number in range(SLICES):
-            left = (until - time.monotonic()) / (SLICES - number)
-            soak.slices.append(
-                load(ours, _people(bench), seconds=max(0.2, left - _WARM_UP), warm_up=_WARM_UP, rate=RATE)
-            )
+        timed = {"seconds": minutes * 60 / SLICES, "warm_up": _WARM_UP, "rate": RATE}
+        for number, measured in enumerate(load_slices(ours, _people(bench), slices=SLICES, **timed), start=1):
+            soak.slices.append(measured)
             soak.open_files.append(_open_files(ours.pid))
-            bench.progress(f"{minutes:g} minutes at a steady rate", (number + 1) / SLICES)
+            bench.progress(f"{minutes:g} minutes at a steady rate", number / SLICES)
     return soak
 
 

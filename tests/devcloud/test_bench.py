@@ -24,7 +24,7 @@ from devcloud.bench.engines import Postgres, Sqlite
 from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
-from devcloud.bench.measure import LoadFailed, figures, load, median_of, percentile, ratio
+from devcloud.bench.measure import LoadFailed, figures, load, load_slices, median_of, percentile, ratio
 from devcloud.bench.parts import PARTS, Scale
 from devcloud.bench.processes import Host
 from devcloud.bench.setting import Bench
@@ -317,6 +317,7 @@ class Pausing:
     def __init__(self, seconds: float, *, forgets_the_fourth: bool = False) -> None:
         self._seconds, self._forgets = seconds, forgets_the_fourth
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self.connections = 0
         self.host = Host(self._listening.getsockname()[1], os.getpid())
 
     def __enter__(self) -> Host:
@@ -330,6 +331,7 @@ class Pausing:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
+                self.connections += 1
                 threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -366,3 +368,13 @@ def test_an_answer_that_comes_after_the_end_counts_with_all_its_latency():
 def test_a_request_that_is_never_answered_fails_the_round(rate):
     with Pausing(0.01, forgets_the_fourth=True) as server, pytest.raises(LoadFailed, match=r"no answer in \d\.\d s"):
         load(server, [READING, READING], seconds=0.8, warm_up=0.0, rate=rate, drain=0.5)
+
+
+def test_a_run_in_slices_keeps_its_connections_and_counts_every_answer_once():
+    pausing = Pausing(0.01)
+    with pausing as server:
+        slices = list(load_slices(server, [READING, READING], slices=4, seconds=0.2, warm_up=0.0, rate=50))
+
+    assert pausing.connections == 2
+    assert [len(each.latencies["read"]) for each in slices] == [pytest.approx(10, abs=3)] * 4
+    assert sum(each.answers for each in slices) == pytest.approx(40, abs=2)
