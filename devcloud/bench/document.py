@@ -14,6 +14,7 @@ _SIZES = {
     "people": rates.PEOPLE,
     "subscriptions": webhooks.SUBSCRIPTIONS,
     "at_once": webhooks.AT_ONCE,
+    "meanwhile": webhooks.RATE,
     "soak_people": soak.PEOPLE,
     "soak_rate": soak.RATE,
 }
@@ -97,8 +98,9 @@ A sign-in beside the floor's start or stop, which is a verified token and one wr
 
 {sign_ins}
 
-The Marketplace's stand-in tells {subscriptions} customers' changes of seats by {at_once} threads at once. Each call is
-a token of Microsoft's to verify, two questions to the Marketplace, and one transaction; it is timed at the caller.
+The Marketplace's stand-in tells {subscriptions} customers' changes of seats by {at_once} threads at once, while
+{people} people of another customer start and stop, {meanwhile} requests a second in all. Each call is a token of
+Microsoft's to verify, two questions to the Marketplace, and one transaction; it is timed at the caller.
 
 {webhooks}
 

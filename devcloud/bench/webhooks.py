@@ -1,10 +1,12 @@
-"""The Marketplace's webhook under load: the stand-in calls it from many threads, and each call is timed there."""
+"""The Marketplace's webhook under load: many threads call it while people work, and each call is timed there."""
 
 import contextlib
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +14,10 @@ from typing import Any, Final
 from devcloud.bench import ground, rows
 from devcloud.bench.directory import Directory
 from devcloud.bench.ground import Ground
-from devcloud.bench.measure import LoadFailed, percentile
-from devcloud.bench.pairs import settings
-from devcloud.bench.processes import PROJECT, host
+from devcloud.bench.measure import LoadFailed, load_slices, percentile
+from devcloud.bench.pairs import settings, talks
+from devcloud.bench.processes import PROJECT, Host, host
+from devcloud.bench.rates import PEOPLE
 from devcloud.bench.setting import Bench
 from devcloud.entra.clients import PUBLISHER
 from devcloud.entra.people import VENDOR
@@ -32,6 +35,7 @@ from shared.tenancy.store import find_tenant
 
 SUBSCRIPTIONS: Final = 20
 AT_ONCE: Final = 8
+RATE: Final = 50  # starts and stops a second meanwhile
 _SEATS: Final = 100
 _PATIENCE_SECONDS: Final = 120
 
@@ -51,7 +55,7 @@ def run(bench: Bench) -> list[Heard]:
     """Changes of seats, one after the other for each of many customers, delivered by several threads at once.
 
     Raises:
-        LoadFailed: a call was not answered with 200.
+        LoadFailed: a call was not answered with 200, or a start or stop meanwhile was answered wrongly.
     """
     found = []
     for engine in bench.engines:
@@ -59,14 +63,34 @@ def run(bench: Bench) -> list[Heard]:
         with _market(bench.directory) as market, host(PROJECT, _settings(bench.directory, on, market)) as ours:
             market.admin.carry_out("POST pages", {"landing": "http://127.0.0.1:9/", "webhook": _webhook(ours.port)})
             bought = _bought(market, _settings(bench.directory, on, market))
-            for number in range(bench.rounds):
-                _change_all(market, bought, _SEATS + number + 1)
-                bench.progress(f"webhooks on {engine.name}", (number + 1) / bench.rounds)
+            with _people_working(bench, ours):
+                for number in range(bench.rounds):
+                    _change_all(market, bought, _SEATS + number + 1)
+                    bench.progress(f"webhooks on {engine.name}", (number + 1) / bench.rounds)
             calls = market.delivery.attempts()
             if {call["status"] for call in calls} != {200}:
                 raise LoadFailed(f"the webhook answered {sorted({call['status'] for call in calls})}")
             found.append(Heard(engine.name, sorted(call["milliseconds"] for call in calls)))
     return found
+
+
+@contextlib.contextmanager
+def _people_working(bench: Bench, ours: Host) -> Iterator[None]:
+    is_over, people = threading.Event(), talks(bench.directory, PEOPLE)
+
+    def work() -> None:
+        timed = {"seconds": 0.25, "warm_up": 0.5, "rate": RATE}
+        for _ in load_slices(ours, people, slices=_PATIENCE_SECONDS * bench.rounds * 4, **timed):
+            if is_over.is_set():
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            yield
+        finally:
+            is_over.set()
+        working.result()
 
 
 def _change_all(market: Marketplace, bought: list[str], seats: int) -> None:
