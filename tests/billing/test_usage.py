@@ -244,7 +244,7 @@ def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(m
     clock.tick(hours=25)
     metering.no_trouble()
     metering.trouble("usage_list", status=503)
-    with pytest.raises(JobFailed, match="2 batches"):
+    with pytest.raises(JobFailed, match="send_usage: 2 batches"):
         send_all(metering.app)
     unsure = tenant.event()
     metering.no_trouble()
@@ -501,7 +501,10 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     broken, sound = metering.tenant(), metering.tenant()
     broken.owe(3)
     sound.owe(2)
-    with pytest.raises(JobFailed), refusing(SETTLEMENT, metering.app.engine, broken.tenant_id):
+    with (
+        pytest.raises(JobFailed, match="send_usage: 1 batches"),
+        refusing(SETTLEMENT, metering.app.engine, broken.tenant_id),
+    ):
         send_all(metering.app)
     claimed = broken.event()
     clock.tick(hours=1)

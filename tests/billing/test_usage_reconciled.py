@@ -71,7 +71,7 @@ def test_what_we_never_told_is_foreign_and_named_by_its_tenant(metering, clock, 
     assert sorted(differences(metering), key=str) == sorted(
         [(Difference.FOREIGN, tenant.tenant, 0, 2), (Difference.FOREIGN, None, 0, 2)], key=str
     )
-    assert sum(str(tenant.tenant) in line for line in lines(caplog)) == 1
+    assert sorted(json.loads(line).get("tenant", "") for line in lines(caplog)) == ["", str(tenant.tenant)]
 
 
 @pytest.mark.parametrize(("status", "found"), [("Accepted", 0), ("Submitted", 0), ("Rejected", 1), ("Mismatch", 1)])
@@ -100,7 +100,8 @@ def test_a_row_that_cannot_be_read_is_told_and_hides_no_other(metering, told, ca
     metering.trouble("usage_list", status=200, body=body)
 
     assert differences(metering) == [(Difference.DIFFERENT, told.tenant, 3, 9)]
-    assert any('"unreadable"' in line for line in lines(caplog))
+    [unreadable] = [line for line in map(json.loads, lines(caplog)) if line["reason"] == "unreadable"]
+    assert unreadable["count"] == 1
 
 
 def test_a_list_that_cannot_be_had_fails_the_run(metering, told):

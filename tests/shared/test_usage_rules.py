@@ -214,19 +214,17 @@ def test_mismatches_come_in_the_order_of_days_then_of_subscriptions_then_of_dime
     listed = [
         day(1, later, first),
         day(1, DAY, second, "a"),
-        day(1, DAY, first, "b"),
-        day(1, DAY, first, "a"),
+        *(day(1, DAY, first, dimension) for dimension in "dbcafe"),
     ]
     found = mismatches([], listed, {first: TWO})
 
     assert [(each.day, each.subscription_id, each.dimension) for each in found] == [
-        (DAY, first, "a"),
-        (DAY, first, "b"),
+        *((DAY, first, dimension) for dimension in "abcdef"),
         (DAY, second, "a"),
         (later, first, "active_user"),
     ]
     assert found[0] == Mismatch(Difference.FOREIGN, TWO, first, "a", DAY, Decimal(0), Decimal(1))
-    assert found[2].tenant is None
+    assert found[6].tenant is None
 
 
 def entry(state=ALARM, last_result="Expired", ended_at=None):
