@@ -1,5 +1,6 @@
 """The HTTP functions of work items: what is known of one, and a fresh look at many."""
 
+import re
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -21,6 +22,7 @@ from timers.service import require_own_organization
 
 blueprint = func.Blueprint()
 _TAG: Final = "work items"
+_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
 
 
 @route(
@@ -93,7 +95,7 @@ def _number(call: Call) -> int:
     """The work item's number in the path, where the organisation before it is the tenant's."""
     number = call.path("id")
     own = call.path("organization").casefold() == call.caller.tenant.organization.casefold()
-    if not own or not number.isascii() or not number.isdecimal() or not 1 <= int(number[:11]) < 2**31:
+    if not own or not _DIGITS.match(number) or not 1 <= int(number) < 2**31:
         raise NotFound("Your organisation has no such work item.")
     return int(number)
 

@@ -115,7 +115,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
         problems={
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
-            409: ("another_subscription_is_live", "purchase_of_another"),
+            409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
         },
         for_browser=True,
     ),

@@ -272,6 +272,15 @@ def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_ar
     assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
 
 
+@pytest.mark.parametrize("now", ["2026-02-01", "2026-02-01T00:05", "2026-03-01"])
+def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(now):
+    ended = standing(JANUARY.starts_at, JANUARY.ends_at)
+    final = replace(JANUARY, kind=Kind.FINAL)
+
+    assert list(rules.owed(ended, UTC, at(now))) == [final]
+    assert list(rules.owed(after(ended, final), UTC, at(now))) == []
+
+
 @pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
 def test_time_on_a_line_is_cut_where_the_period_is(first, last):
     cut = rules.worked(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)

@@ -383,3 +383,12 @@ def test_weak_private_foreign_and_broken_keys_of_a_set_are_left_out(entra: Entra
     parsed = parse_key_set(json.dumps({"keys": [*bad, good]}).encode())
 
     assert [good["kid"]] == list(parsed)
+
+
+def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
+    good = entra.keys.current.jwk("issuer")
+    plain = {name: value for name, value in good.items() if name not in {"use", "issuer"}}
+    parsed = parse_key_set(json.dumps({"keys": [plain]}).encode())
+
+    assert good.keys() - plain.keys() == {"use", "issuer"}
+    assert [(kid, key.issuer) for kid, key in parsed.items()] == [(good["kid"], None)]

@@ -4,7 +4,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest, NotYet
@@ -79,6 +79,7 @@ def test_a_start_inside_an_entry_ends_it_there_unless_its_end_was_said(length, i
 
 
 @given(first=offsets, other=st.one_of(st.none(), offsets), start=offsets)
+@example(first=0, other=None, start=0)
 def test_what_began_next_is_the_earlier_of_the_running_timer_and_the_next_entry(first, other, start):
     timer = running(first)
     following = None if other is None or other <= start else entry(other, 1)

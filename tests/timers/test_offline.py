@@ -230,6 +230,38 @@ def test_a_start_that_names_a_timer_which_has_ended_starts_nothing(ada, ending):
     assert ada.running().status == 204
 
 
+def test_a_start_of_the_very_instant_at_which_another_began_is_refused_or_leaves_that_one_no_time(ada, clock, engine):
+    first = ada.start(7).body["id"]
+    clock.tick(hours=1)
+    refused = start(ada, START, workItemId=8)
+    switched = start(ada, START, workItemId=8, switch=True)
+
+    assert (refused.status, refused.code) == (409, "timer_already_running")
+    assert (switched.status, switched.body["stopped"]["id"]) == (201, first)
+    assert kept(engine, ada) == [(START, START)]
+    assert (ada.running().body["workItemId"], ada.running().body["elapsedMs"]) == (8, 3_600_000)
+
+
+def test_a_start_of_the_very_instant_at_which_its_own_work_item_began_is_answered_with_what_runs(ada, clock):
+    running = ada.start(7).body["id"]
+    clock.tick(hours=1)
+    known = start(ada, START, workItemId=7)
+    before = start(ada, START - MS, workItemId=7)
+
+    assert (known.status, known.body["id"]) == (200, running)
+    assert (before.status, before.body["ended"]["elapsedMs"]) == (201, 1)
+    assert ada.running().body["id"] == running
+
+
+def test_a_stop_of_the_very_instant_of_the_start_ends_what_runs(ada, clock, engine):
+    running = ada.start(7).body["id"]
+    clock.tick(hours=1)
+    stopped = stop(ada, START)
+
+    assert (stopped.status, stopped.body["id"]) == (200, running)
+    assert kept(engine, ada) == [(START, START)]
+
+
 def test_another_timer_on_the_same_work_item_is_another_timer(ada):
     start(ada, START - 2 * HOUR, timerId=(first := new_id()))
     refused = start(ada, START - HOUR, timerId=(second := new_id()), key="start")

@@ -1,6 +1,10 @@
 import uuid
 
+from shared.http.wire import rfc3339
 from tests.support.months import close_month
+from tests.support.world import START
+from tests.timers.late import HOUR, start
+from timers.jobs import stop_all_forgotten
 
 
 def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):
@@ -153,3 +157,50 @@ def test_the_log_marks_what_adjusts_a_closed_month(world, engine):
 
     assert deleted["isAdjustment"] is True
     assert "isAdjustment" not in entered
+
+
+def late_rows(person, *, since):
+    """What the log has since an instant: who did it, when it was, and whether the client said so."""
+    mine = person.get("me").body["id"]
+    rows = [row for row in person.log() if row["receivedAt"] >= rfc3339(since)]
+    assert {row.get("actorId") for row in rows} == {mine}
+    return [(row["event"], row["workItemId"], row["happenedAt"], row.get("reportedLate")) for row in rows]
+
+
+def test_a_late_start_that_cuts_what_a_job_ended_is_on_record_as_its_persons_and_as_late(world, app, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(hours=13)
+    stop_all_forgotten(app)
+    clock.tick(minutes=1)
+    start(ada, START + 2 * HOUR, workItemId=8)
+
+    assert late_rows(ada, since=clock()) == [
+        ("started", 8, "2026-11-23T11:00:00.000Z", True),
+        ("corrected", 7, "2026-11-23T11:00:00.000Z", True),
+    ]
+
+
+def test_a_late_switch_is_on_record_as_its_persons_and_as_late(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(hours=2)
+    start(ada, START + HOUR, workItemId=8, switch=True)
+
+    assert late_rows(ada, since=clock()) == [
+        ("started", 8, "2026-11-23T10:00:00.000Z", True),
+        ("stopped", 7, "2026-11-23T10:00:00.000Z", True),
+    ]
+
+
+def test_a_start_that_a_later_one_has_ended_is_on_record_with_that_end_as_its_persons_and_as_late(world, clock):
+    ada = world.tenant()
+    clock.tick(hours=2)
+    ada.start(8)
+    clock.tick(minutes=1)
+    start(ada, START + HOUR, workItemId=7)
+
+    assert late_rows(ada, since=clock()) == [
+        ("stopped", 7, "2026-11-23T11:00:00.000Z", True),
+        ("started", 7, "2026-11-23T10:00:00.000Z", True),
+    ]

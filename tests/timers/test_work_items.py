@@ -166,6 +166,32 @@ def test_only_the_tenants_own_organisation_is_asked(world, azure_devops, organiz
     assert azure_devops.hits("batch") == before
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "4.2", "٤٢", "2147483648", "9" * 30, "x"])
-def test_what_is_no_number_of_a_work_item_is_not_there(world, azure_devops, number):
-    assert look(world.tenant(), number, azure_devops.token()).status == 404
+@pytest.mark.parametrize(
+    "number", ["0", "-1", "4.2", "٤٢", "2147483648", "9" * 30, "9" * 5000, f"{1:010}{'9' * 20}", "x"]
+)
+def test_what_is_no_number_of_a_work_item_is_not_there_and_nobody_is_asked(world, azure_devops, number):
+    before = azure_devops.hits("batch")
+    refused = look(world.tenant(), number, azure_devops.token())
+
+    assert (refused.status, refused.code) == (404, "not_found")
+    assert azure_devops.hits("batch") == before
+
+
+@pytest.mark.parametrize("number", [1, 2**31 - 1])
+def test_the_least_and_the_greatest_number_of_a_work_item_are_asked_for_and_started(world, azure_devops, number):
+    ada = world.tenant()
+    before = azure_devops.hits("batch")
+    missing = look(ada, number, azure_devops.token())
+    started = ada.start(number)
+
+    assert (missing.status, missing.code, azure_devops.hits("batch") - before) == (404, "work_item_not_found", 1)
+    assert (started.status, started.body["workItemId"], ada.stop().body["workItemId"]) == (201, number, number)
+
+
+@pytest.mark.parametrize("number", [0, 2**31])
+def test_a_number_beyond_those_of_work_items_is_named_by_its_field(world, azure_devops, number):
+    ada = world.tenant()
+    refused = [ada.start(number), refresh(ada, [number], azure_devops.token())]
+
+    assert [answer.status for answer in refused] == [400, 400]
+    assert [answer.body["errors"][0]["pointer"] for answer in refused] == ["/workItemId", "/ids/0"]

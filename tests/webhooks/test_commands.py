@@ -127,6 +127,16 @@ def test_a_replay_takes_what_microsoft_has_and_is_on_record(ops, missed, owner):
     assert audited["after"]["subscriptionStatus"] == "suspended"
 
 
+def test_a_replay_that_ends_a_purchase_is_the_operators_down_to_the_bill_that_it_closes(ops, bought, owner):
+    bought.marketplace.order("shapes", held=True)
+    bought.order("unsubscribe")
+    done = ops("replay", bought.id, "--yes", "--json")
+    audited = owner.get("audit").body["items"]
+
+    assert (done.code, done.json["after"]["status"]) == (0, "unsubscribed")
+    assert {row["action"] for row in audited if row["actorKind"] == "operator"} == {"subscription.moved", "bill.closed"}
+
+
 def test_a_replay_that_is_not_agreed_to_changes_nothing(ops, missed):
     dry, unasked = ops("replay", missed.id, "--dry-run", "--json"), ops("replay", missed.id)
 

@@ -1,11 +1,14 @@
 """Confirmations at once, and hosts killed in the middle of one: one tenant, one activation, and a way to go on."""
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
 import requests
+from sqlalchemy import event
 
 from shared import clock as real_clock
 from shared.db.schema import subscription_events, subscriptions, tenants, users
@@ -14,6 +17,7 @@ from tests.faults.crashing import crashing_hosts
 from tests.support import landing as landing_support
 from tests.support.landing import Browser, buy, rows
 from tests.support.purchases import marketplace_settings
+from tests.support.world import new_id
 
 
 def at_once(calls):
@@ -49,6 +53,47 @@ def test_confirmations_at_once_are_one_activation(app, marketplace, host, firm, 
 
     assert {page.status for page in pages} <= {200}
     assert looked.heading == "Your subscription is active"
+    assert one_purchase(app, marketplace, subscription, firm)
+
+
+@contextmanager
+def registering_first(engine, times):
+    """So many times the directory has a tenant just before the product adds it, which is undone with the refusal."""
+    left = [new_id() for _ in range(times)]
+
+    def register(connection, _cursor, statement, _parameters, context, *_):
+        if left and statement.startswith("INSERT INTO tenants") and "ON CONFLICT" in statement:
+            other = {"public_id": uuid.UUID(left[-1]), "slug": left.pop()}
+            connection.execute(tenants.insert().inline(), {**context.compiled_parameters[0], **other})
+
+    event.listen(engine, "before_cursor_execute", register)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", register)
+    assert not left
+
+
+def test_whoever_finds_the_directory_registered_just_now_looks_once_more(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    with registering_first(app.engine, times=1):
+        active = browser.submit(shown)
+
+    assert active.heading == "Your subscription is active"
+    assert one_purchase(app, marketplace, subscription, firm)
+
+
+def test_microsoft_is_told_of_no_purchase_that_twice_could_not_be_set_up(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    with registering_first(app.engine, times=2):
+        refused = browser.submit(shown)
+    waiting = marketplace.status(subscription)
+    active = browser.submit(shown)
+
+    assert (refused.status, waiting) == (409, "PendingFulfillmentStart")
+    assert active.heading == "Your subscription is active"
     assert one_purchase(app, marketplace, subscription, firm)
 
 

@@ -312,6 +312,19 @@ def test_the_id_token_of_these_tests_is_taken_when_nothing_is_wrong_with_it(mark
     assert come_with(token).heading == "Set up TimeTracker"
 
 
+def test_a_buyer_without_an_email_address_is_known_by_the_name_that_they_sign_in_with(
+    app, marketplace, browser, come_with, *, firm, member
+):
+    ben = sign_up(member(firm.colleague))
+    ben.post("users", {"users": [{"email": (login := f"{firm.buyer.oid}@contoso.example")}]})
+    _, token = buy(marketplace, firm)
+    active = browser.submit(come_with(token, preferred_username=login))
+    accounts = rows(app, users, tenant_id=rows(app, tenants, entra_tenant_id=firm.key)[0].id)
+
+    assert active.heading == "Your subscription is active"
+    assert [(each.email, str(each.entra_object_id)) for each in accounts[1:]] == [(login, firm.buyer.oid)]
+
+
 @pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"id_token": 7}', "x" * 200_000])
 def test_an_answer_of_entra_that_makes_no_sense_is_our_trouble(marketplace, browser, firm, entra, answer):
     _, token = buy(marketplace, firm)
