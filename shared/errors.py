@@ -121,7 +121,10 @@ class Conflict(ApiError):
 
 
 class NotYet(Conflict):
-    """Of a report that says which timer or when: what it says may be taken once the reports before it are here."""
+    """What may well be otherwise when it is asked for again, by the same request.
+
+    A report of a timer, once the reports before it are here; hours, once Azure DevOps can take them.
+    """
 
     is_final = False
 

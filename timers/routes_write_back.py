@@ -1,5 +1,6 @@
 """Hours on their way to Completed Work: with a change that owes them, and when somebody asks for it again."""
 
+import uuid
 from collections.abc import Callable
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -20,13 +21,14 @@ from shared.tracking import model
 from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_write_backs import standings
 from shared.tracking.write_backs import Standing, WriteBack
-from timers import service_entries, service_people, service_write_back
+from timers import service_people, service_write_back
 from timers.flow_write_back import carry
 
 
 blueprint = func.Blueprint()
 SECONDS: Final = 4.0  # of the five that a stop may take, the answer's own work comes off
 _ASKED_SECONDS: Final = 8.0
+_NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
 
 
 @route(
@@ -39,24 +41,31 @@ _ASKED_SECONDS: Final = 8.0
         summary="Write an entry's hours to Completed Work, or try again",
         description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What was written is "
         "never written twice, also where Azure DevOps did not say what became of it. `writeBack` tells how far it is; "
-        "an entry from before the organisation turned the write-back on is written whole.",
+        "an entry from before the organisation turned the write-back on is written whole. What a deleted entry still "
+        "has to take back is taken back, too; it has no document, so `write_back_not_done` says why it is not.",
         body=NoFields,
         asks_azure_devops=True,
-        answers={200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry, headers=(ETAG,))},
+        answers={
+            200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry, headers=(ETAG,)),
+            204: Answer("The entry is deleted, and Completed Work has none of its hours"),
+        },
         problems={
             403: ("azure_devops_sign_in_required", "processing_restricted"),
             404: ("not_found",),
-            409: ("write_back_off",),
+            409: ("write_back_off", "write_back_not_done"),
         },
     ),
 )
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
-        entry = _wanted(call, tx)
-        service_write_back.owe(tx, call.caller.tenant, entry, now=call.now)
-    carry(call.app, call.caller.tenant, entry.id, call.visit_azure_devops(_ASKED_SECONDS))
+        service_write_back.owe(tx, call.caller, _find(call, tx, entry_id), now=call.now)
+    carry(call.app, call.caller.tenant, entry_id, call.visit_azure_devops(_ASKED_SECONDS))
     with call.transaction() as tx:
-        entry = _wanted(call, tx)
+        entry = _find(call, tx, entry_id)
+        if entry is None:
+            service_write_back.require_done(tx, call.caller, entry_id)
+            return call.answer(tx, HTTPStatus.NO_CONTENT)
         wire = TimeEntry.of(
             entry,
             user=service_people.public_id_of(tx, call.caller, entry.user_id),
@@ -105,6 +114,5 @@ def _carried(
         return call.amend(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
 
 
-def _wanted(call: Call, tx: sa.Connection) -> model.TimeEntry:
-    wanted = public_id(call.path("id"))
-    return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=True)
+def _find(call: Call, tx: sa.Connection, entry_id: uuid.UUID) -> model.TimeEntry | None:
+    return service_write_back.find(tx, call.caller, entry_id, sees_everyone=call.sees_everyone)

@@ -12,13 +12,14 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import require_processing, require_tracking, restricted
+from shared.tenancy.rules import require_processing, require_tracking
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from shared.tracking.store_entries import find_entry
-from timers import store_entries, store_people
+from timers import store_entries
 from timers.rules_entries import LONGEST, not_after, require_times
 from timers.service import require_own_organization
+from timers.service_people import may_see
 from timers.store import project_key
 
 
@@ -72,11 +73,13 @@ def find(
         Forbidden: its person has had the processing of their data stopped.
     """
     entry = None if wanted is None else find_entry(tx, caller.tenant.id, wanted, hold=hold)
-    if entry is None or (entry.user_id != caller.user.id and not sees_everyone):
-        raise NotFound("There is no such entry, or it is not yours. It may have been deleted.")
-    if entry.user_id != caller.user.id and store_people.is_restricted(tx, caller.tenant.id, entry.user_id):
-        raise restricted()
+    if entry is None or not may_see(tx, caller, entry.user_id, sees_everyone=sees_everyone):
+        raise no_such_entry()
     return entry
+
+
+def no_such_entry() -> NotFound:
+    return NotFound("There is no such entry, or it is not yours. It may have been deleted.")
 
 
 def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: dt.datetime, new_id: NewId) -> Changed:

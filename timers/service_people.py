@@ -43,6 +43,19 @@ def one(tx: sa.Connection, caller: Caller, wanted: str | None, *, sees_everyone:
     return user_id
 
 
+def may_see(tx: sa.Connection, caller: Caller, user_id: int, *, sees_everyone: bool) -> bool:
+    """Whether a person's entries are there for the caller.
+
+    Raises:
+        Forbidden: the person has had the processing of their data stopped.
+    """
+    if user_id == caller.user.id:
+        return True
+    if sees_everyone and store_people.is_restricted(tx, caller.tenant.id, user_id):
+        raise restricted()
+    return sees_everyone
+
+
 def public_id_of(tx: sa.Connection, caller: Caller, user_id: int) -> uuid.UUID:
     """A user's id on the wire; the caller's own costs nothing."""
     if user_id == caller.user.id:

@@ -1,25 +1,59 @@
-"""Asks for an entry's hours to be written back, also where nobody asked at the time."""
+"""Asks for an entry's hours to be written back, also where nobody asked at the time, or where the entry is deleted."""
 
 import datetime as dt
+import uuid
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict
-from shared.tenancy.model import Tenant
+from shared.errors import Conflict, NotYet
+from shared.tenancy.model import Caller
 from shared.tracking import store_write_backs
 from shared.tracking.model import TimeEntry
+from shared.tracking.store_entries import find_entry
+from shared.tracking.write_backs import WriteBack
+from timers.service_entries import no_such_entry
+from timers.service_people import may_see
 
 
-def owe(tx: sa.Connection, tenant: Tenant, entry: TimeEntry, *, now: dt.datetime) -> None:
-    """Sees to it that the entry owes its time; one that owes or owed already does not owe more.
+def find(tx: sa.Connection, caller: Caller, wanted: uuid.UUID, *, sees_everyone: bool) -> TimeEntry | None:
+    """An entry whose hours the caller may ask for, held; None for one that is deleted, and owes or owed some.
+
+    Raises:
+        NotFound: there is none, or it is not for them.
+        Forbidden: its person has had the processing of their data stopped.
+    """
+    entry = find_entry(tx, caller.tenant.id, wanted, hold=True)
+    user_id = store_write_backs.owner(tx, caller.tenant.id, wanted) if entry is None else entry.user_id
+    if user_id is None or not may_see(tx, caller, user_id, sees_everyone=sees_everyone):
+        raise no_such_entry()
+    return entry
+
+
+def owe(tx: sa.Connection, caller: Caller, entry: TimeEntry | None, *, now: dt.datetime) -> None:
+    """Sees to it that the entry owes its time; one that owes or owed already, or is deleted, does not owe more.
 
     Raises:
         Conflict: the tenant has the write-back off.
     """
+    tenant = caller.tenant
     if not tenant.write_back:
         raise Conflict(
             "Your organisation does not write hours back to Azure DevOps. A super admin can turn it on.",
             code="write_back_off",
         )
-    if entry.elapsed_ms and not store_write_backs.owed(tx, tenant.id, entry.id):
+    if entry is not None and entry.elapsed_ms and not store_write_backs.owed(tx, tenant.id, entry.id):
         store_write_backs.owe_all(tx, tenant.id, entry, now=now)
+
+
+def require_done(tx: sa.Connection, caller: Caller, entry_id: uuid.UUID) -> None:
+    """For an entry that is deleted, and so has no document to tell it.
+
+    Raises:
+        NotYet: it still owes hours; says why they could not be written.
+    """
+    standing = store_write_backs.standings(tx, caller.tenant.id, [entry_id])[entry_id]
+    if standing.state is not WriteBack.DONE:
+        raise NotYet(
+            standing.detail or "Its hours are not written to Azure DevOps yet. Try again.",
+            code="write_back_not_done",
+        )

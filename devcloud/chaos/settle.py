@@ -21,7 +21,7 @@ from devcloud.chaos.history import Outcome
 from devcloud.chaos.person import Person
 from shared import clock
 from shared.app import App, build
-from shared.db.schema import time_entries, usage_events, users, write_backs
+from shared.db.schema import usage_events, users, write_backs
 from shared.jobs import JobFailed
 from shared.settings import Settings
 from timers.jobs import stop_all_forgotten
@@ -34,12 +34,6 @@ _PATIENCE_SECONDS: Final = 60.0
 _OWED: Final = (
     sa.select(users.c.entra_object_id.label("oid"), write_backs.c.entry_id)
     .join(users, sa.and_(users.c.tenant_id == write_backs.c.tenant_id, users.c.id == write_backs.c.user_id))
-    .join(
-        time_entries,
-        sa.and_(
-            time_entries.c.tenant_id == write_backs.c.tenant_id, time_entries.c.public_id == write_backs.c.entry_id
-        ),
-    )
     .where(write_backs.c.state != "done")
     .distinct()
 )

@@ -28,6 +28,11 @@ _DEBTS: Final[sa.Select[Any]] = (
     .where(_rows.tenant_id == bindparam("tenant"), _rows.entry_id == bindparam("entry"))
     .order_by(_rows.id)
 )
+_OWNER: Final = (
+    sa.select(_rows.user_id)
+    .where(_rows.tenant_id == bindparam("tenant"), _rows.entry_id == bindparam("entry"))
+    .limit(1)
+)
 _STATES: Final[sa.Select[Any]] = (
     sa.select(_rows.entry_id, _rows.state, _rows.reason, _rows.detail)
     .where(_rows.tenant_id == bindparam("tenant"), _rows.entry_id.in_(bindparam("entries", expanding=True)))
@@ -114,6 +119,12 @@ def owed(tx: sa.Connection, tenant_id: int, entry_id: uuid.UUID) -> dict[tuple[i
 def debts(tx: sa.Connection, tenant_id: int, entry_id: uuid.UUID) -> list[Debt]:
     """Everything an entry owes or owed, the oldest first."""
     return [_debt(row) for row in tx.execute(_DEBTS, {"tenant": tenant_id, "entry": entry_id})]
+
+
+def owner(tx: sa.Connection, tenant_id: int, entry_id: uuid.UUID) -> int | None:
+    """Whose entry it is that owes or owed hours, also when it is deleted; None for one that never did."""
+    user_id: int | None = tx.execute(_OWNER, {"tenant": tenant_id, "entry": entry_id}).scalar_one_or_none()
+    return user_id
 
 
 def standings(tx: sa.Connection, tenant_id: int, entry_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Standing]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
-from tests.support.world import WORK_ITEM
+from tests.support.world import WORK_ITEM, new_id
 
 
 BUG, TASK, STORY = 42, 57, 61  # a user story has no hours
@@ -162,6 +162,66 @@ def test_a_removal_waits_for_the_hours_that_it_takes_back(ada, clock, azure_devo
     assert unharmed == 3.5
     assert done.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
+
+
+def removed(person, entry, token):
+    path = f"entries/{entry['id']}?reason=wrong"
+    return send(person, "DELETE", path, token, **{"If-Match": f'"{entry["version"]}"'})
+
+
+def test_hours_of_a_deleted_entry_are_taken_back_when_somebody_asks_again(ada, clock, azure_devops):
+    token = azure_devops.token()
+    entry = worked(ada, clock, token).body
+    azure_devops.trouble("update", status=401)
+    gone = removed(ada, entry, token)
+    stuck = again(ada, entry["id"], token)
+    azure_devops.settle()
+    still = azure_devops.completed(BUG)
+    done, repeated = again(ada, entry["id"], token), again(ada, entry["id"], token)
+
+    assert (gone.status, still) == (204, 4.0)
+    assert (stuck.status, stuck.code) == (409, "write_back_not_done")
+    assert "Azure DevOps" in stuck.body["detail"]
+    assert (done.status, repeated.status) == (204, 204)
+    assert azure_devops.completed(BUG) == 3.5
+
+
+def test_a_refusal_for_now_is_not_kept_for_the_key(ada, clock, azure_devops):
+    token, key = azure_devops.token(), {"Idempotency-Key": new_id()}
+    entry = worked(ada, clock, token).body
+    azure_devops.trouble("update", status=401)
+    removed(ada, entry, token)
+    path = f"entries/{entry['id']}/write-back"
+    stuck = send(ada, "POST", path, token, **key)
+    azure_devops.settle()
+
+    assert [stuck.status, send(ada, "POST", path, token, **key).status] == [409, 204]
+    assert azure_devops.completed(BUG) == 3.5
+
+
+def test_only_those_who_might_see_a_deleted_entry_ask_for_its_hours(ada, clock, azure_devops, world):
+    token = azure_devops.token()
+    bob, eve, stranger = world.member(ada), world.member(ada), world.tenant()
+    change(stranger, writeBack=True)
+    entry = worked(bob, clock, token).body
+    bob.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
+    refused = {(each.status, each.code) for each in (again(who, entry["id"], token) for who in (eve, stranger))}
+    before = azure_devops.completed(BUG)
+
+    assert refused == {(404, "not_found")}
+    assert before == 4.0
+    assert (again(ada, entry["id"], token).status, azure_devops.completed(BUG)) == (204, 3.5)
+
+
+def test_a_deleted_entry_that_never_owed_is_not_there(ada, clock, azure_devops):
+    change(ada, writeBack=False)
+    entry = worked(ada, clock, azure_devops.token()).body
+    removed(ada, entry, azure_devops.token())
+    change(ada, writeBack=True)
+
+    assert again(ada, entry["id"], azure_devops.token()).code == "not_found"
+    assert again(ada, new_id(), azure_devops.token()).code == "not_found"
+    assert again(ada, "no-id", azure_devops.token()).code == "not_found"
 
 
 def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
