@@ -102,10 +102,23 @@ def test_a_token_of_a_key_that_nobody_published_changes_nothing(forger):
     assert forger.bought.told == []
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer a.b.c", "Bearer e30.W10.e30", "Basic eDp5"])
-def test_what_is_no_token_changes_nothing(forger, authorization):
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        ("", "missing_token"),
+        ("Bearer", "missing_token"),
+        ("Bearer a", "malformed"),
+        ("Bearer a.b.c", "malformed"),
+        ("Bearer e30.W10.e30", "bad_header"),
+        ("Basic eDp5", "missing_token"),
+    ],
+)
+def test_what_is_no_token_changes_nothing_and_the_log_says_why(forger, authorization, reason, caplog):
+    caplog.set_level("INFO", "timetracker")
+
     assert forger.status(authorization=authorization) == 401
     assert forger.bought.told == []
+    assert f'"reason": "{reason}"' in caplog.text
 
 
 def test_an_unsigned_token_changes_nothing(forger, version):
