@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from shared.azure_devops import TOKEN_HEADER
+from shared.http import etag
 from shared.http.operation import ETAG, JSON, LOCATION, OPERATIONS, Answer, IfMatch, Operation
 from shared.http.page import HTML
 from shared.http.problem import PROBLEM_JSON
@@ -161,7 +162,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "in": "header",
                 "required": operation.if_match is IfMatch.REQUIRED,
                 "description": "The ETag of what you read, so that nobody's change is overwritten; or * for any",
-                "schema": {"type": "string", "pattern": '^(\\*|"[0-9]{1,9}")$', "examples": ['"3"']},
+                "schema": {"type": "string", "pattern": etag.PATTERN, "examples": ['"3"']},
             }
         )
     if operation.takes_idempotency_key:

@@ -104,10 +104,7 @@ def test_a_comma_in_a_filter_is_a_comma(send, ada):
 @example('"' + "9" * 5000 + '"')
 def test_any_if_match_is_answered_and_changes_nothing_by_chance(send, ada, version):
     (entry,) = ada.entries()
-    assume(
-        version
-        not in {"*", *(f"{weak}{quote_}{entry['version']}{quote_}" for weak in ("", "W/") for quote_ in ('"', ""))}
-    )
+    assume(version.strip() not in {"*", f'"{entry["version"]}"', f'W/"{entry["version"]}"'})
 
     answer = send(
         "PATCH",

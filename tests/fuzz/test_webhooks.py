@@ -18,12 +18,24 @@ from tests.support.world import Answer, new_id
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
 MANY = settings(max_examples=1000 if LONG else 50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe", "Subscribe", "Transfer")
+NOTICES = ("Suspend", "Reinstate", "Renew")
+LETTERS = "AZaz09-_"
+
+
+def but_for_its_version(table: sa.Table) -> sa.Select[Any]:
+    columns = [column for column in table.c if column.name not in {"version", "updated_at"}]
+    return sa.select(*columns).order_by(table.c.id)
+
+
+# A notice has us look at what Microsoft has, and lay that over ours: it is on record as applied, with a version of its
+# own, and has changed nothing where the two agree.
 WATCHED = (
-    tenants.select().order_by(tenants.c.id),
-    users.select().order_by(users.c.id),
-    subscriptions.select().order_by(subscriptions.c.id),
-    # What is known to have come is on record; what it did is nothing.
-    subscription_events.select().where(subscription_events.c.outcome == "applied").order_by(subscription_events.c.id),
+    but_for_its_version(tenants),
+    but_for_its_version(users),
+    but_for_its_version(subscriptions),
+    but_for_its_version(subscription_events).where(
+        subscription_events.c.outcome == "applied", subscription_events.c.event_type.not_in(NOTICES)
+    ),
 )
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 junk = st.recursive(
@@ -82,6 +94,13 @@ def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(bought, un
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
 
 
+@pytest.mark.parametrize("action", NOTICES)
+def test_a_notice_of_an_operation_that_nobody_knows_changes_nothing(bought, unchanged, action):
+    body = {"id": new_id(), "subscriptionId": bought.id, "action": action}
+
+    assert unchanged(json.dumps(body).encode(), true_token(bought)).status in {200, 503}
+
+
 @MANY
 @given(data=st.data())
 def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(bought, unchanged, data):
@@ -125,9 +144,10 @@ def test_a_true_event_with_another_token_changes_nothing(bought, suspension, unc
 def test_a_token_with_a_letter_changed_changes_nothing(bought, unchanged, data):
     token = true_token(bought)
     where = data.draw(st.integers(0, len(token) - 1))
-    letter = data.draw(st.sampled_from("AZaz09-_").filter(lambda letter: letter != token[where]))
+    letter = data.draw(st.sampled_from(LETTERS))
+    other = letter if letter != token[where] else "B"  # the token is another each time, and a filter would follow it
 
-    answer = unchanged(b"{}", token[:where] + letter + token[where + 1 :])
+    answer = unchanged(b"{}", token[:where] + other + token[where + 1 :])
 
     assert (answer.status, answer.code) == (401, "invalid_token")
 
