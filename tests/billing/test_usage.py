@@ -173,7 +173,8 @@ def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(met
     metering.no_trouble()
 
     assert send_all(metering.app) == 1
-    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("accepted", "Listed")
+    event = tenant.event()
+    assert (event["state"], event["last_result"], event["settled_at"]) == ("accepted", "Listed", clock())
     assert metering.on_meter(tenant) == [3.0]
     assert logged("usage_expired") == logged("usage_late") == []
 
