@@ -110,6 +110,8 @@ def test_who_has_no_rate_fails_alone_and_is_closed_once_there_is_one(job, engine
 
     assert (unclosed, others) == ([], [(202601, 1, Decimal("4.50"))])
     assert [event for event, _ in told] == ["rate_unknown", "job_failed_for_tenant"]
+    with engine.connect() as tx:
+        assert told[0][1]["tenant"] == str(unknown.tenant(tx).public_id)
     assert months(unknown) == [(202601, 1, Decimal(7))]
 
 

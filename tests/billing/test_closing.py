@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.billing import service
+from shared.billing.model import NotVoidable
 from shared.db.schema import users
 from shared.subscriptions import store as subscription_store
 from shared.subscriptions.model import Price, SubscriptionStatus
@@ -234,6 +235,20 @@ def test_time_of_before_a_final_bill_that_comes_after_it_is_billed_only_by_its_r
 
     assert following == [0, 0]
     assert replaced.active_users == 1
+
+
+def test_only_a_void_record_is_replaced_and_only_once(payer):
+    payer.pays(JAN)
+    [record] = payer.close(FEB)
+    with pytest.raises(NotVoidable, match="only a void record"):
+        payer.replace(record, FEB)
+    again = payer.void(record, FEB, anew=True)
+    with pytest.raises(NotVoidable, match="nothing replaces yet"):
+        payer.replace(record, FEB)
+
+    assert [row.state for row in payer.records()] == ["void", "closed"]
+    assert [row.after_change["month"] for row in payer.audit("bill.closed")] == ["2026-01"] * 2
+    assert again.replaces_id == record.id
 
 
 def test_internal_and_trial_tenants_get_no_bill(payer):

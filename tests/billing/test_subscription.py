@@ -30,8 +30,8 @@ def test_a_trial_that_is_over_is_shown_so(ada, clock):
 
 
 def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine):
-    bought = new_id()
-    books = pays(engine, ada, marketplace_id=uuid.UUID(bought))
+    bought, term = new_id(), {"term_starts_at": PAID_FROM, "term_ends_at": START}
+    books = pays(engine, ada, marketplace_id=uuid.UUID(bought), **term)
     books.price("4.50", PAID_FROM)
     books.price("5", START + dt.timedelta(days=1))
     shown = ada.get("billing/subscription").body
@@ -44,6 +44,8 @@ def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine)
         "plan": "paid",
         "termUnit": "P1M",
         "autoRenew": True,
+        "termStartsAt": "2026-01-01T00:00:00.000Z",
+        "termEndsAt": "2026-11-23T09:00:00.000Z",
         "paidFrom": "2026-01-01T00:00:00.000Z",
         "ratePerUser": "4.50",
         "currency": "EUR",
@@ -70,6 +72,13 @@ def test_what_is_paid_for_is_shown_before_what_waits_and_what_waits_before_what_
     books.subscribe(uuid.UUID(new_id()), **ended)
 
     assert ada.get("billing/subscription").body["subscription"]["id"] == live
+
+
+def test_what_has_ended_says_when(ada, engine):
+    pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id())).end(START)
+    shown = ada.get("billing/subscription").body["subscription"]
+
+    assert (shown["id"], shown["status"], shown["endedAt"]) == (bought, "unsubscribed", "2026-11-23T09:00:00.000Z")
 
 
 def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
@@ -100,7 +109,7 @@ def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
 
 
 def test_an_event_of_a_plan_with_seats_says_how_many_there_were_since(ada, engine):
-    books = pays(engine, ada, marketplace_id=uuid.UUID(new_id()), quantity=5)
+    books = pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=5)
     books.happen("ChangeQuantity", START, quantity=7, plan_id="seats", status="suspended", outcome="refused")
     shown = ada.get("billing/subscription").body
     [event] = shown["history"]
@@ -112,7 +121,7 @@ def test_an_event_of_a_plan_with_seats_says_how_many_there_were_since(ada, engin
         "status": "suspended",
         "outcome": "refused",
     }
-    assert event["number"] == 1
+    assert (event["number"], event["subscriptionId"]) == (1, bought)
 
 
 def test_a_made_up_page_end_is_refused(ada):

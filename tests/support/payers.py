@@ -187,6 +187,10 @@ class Payer:
             service.void(tx, record, reason="wrong", closing=closing(now))
             return service.replace(tx, record, closing(now)) if anew else None
 
+    def replace(self, record: Record, now: dt.datetime) -> Record:
+        with self.engine.begin() as tx:
+            return service.replace(tx, record, closing(now))
+
     def records(self) -> Sequence[sa.Row[Any]]:
         return self._rows(billing_records, billing_records.c.month_key, billing_records.c.id)
 
