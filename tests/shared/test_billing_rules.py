@@ -308,6 +308,22 @@ ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), a
 
 
 @pytest.mark.parametrize(
+    ("ended_at", "instant", "seen"),
+    [
+        ("2026-02-01", "2026-02-01", "2026-02-01"),  # it ended at that very instant
+        ("2026-02-01", "2026-01-31T23:59", None),
+        ("2026-02-01", None, "2026-02-01"),  # nobody asked how it stood before
+        (None, "2026-01-31", None),
+    ],
+)
+def test_what_ended_later_had_not_ended(ended_at, instant, seen):
+    asked, ended, left = (None if each is None else at(each) for each in (instant, ended_at, seen))
+    now = standing(at("2025-06-01"), ended)
+
+    assert rules.as_of(now, asked) == standing(at("2025-06-01"), left)
+
+
+@pytest.mark.parametrize(
     ("standing", "is_billed", "marked", "now", "is_due"),
     [
         (BILLED_TO_JANUARY, True, 202601, "2026-02-28T23:59", False),
