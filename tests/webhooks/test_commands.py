@@ -92,7 +92,7 @@ def test_what_is_in_neither_place_is_told_in_a_line(ops, name):
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
-def test_a_dry_comparison_says_what_it_would_repair_and_repairs_nothing(ops, missed):
+def test_a_dry_comparison_says_what_it_would_repair_and_repairs_nothing(ops, missed, owner):
     dry = ops("reconcile", "--dry-run", "--json")
     assert missed.row.status == "subscribed"
     done = ops("reconcile", "--json")
@@ -102,6 +102,18 @@ def test_a_dry_comparison_says_what_it_would_repair_and_repairs_nothing(ops, mis
     assert missed.terms == missed.at_microsoft
     assert missed.told == [("Reconcile", "applied")]
     assert missed.ledger[-1].source == "operator"
+    assert by_the_operator(owner) == {"subscription.moved"}
+
+
+def by_the_operator(owner):
+    return {row["action"] for row in owner.get("audit").body["items"] if row["actorKind"] == "operator"}
+
+
+def test_a_comparison_names_what_it_could_not_compare(ops, missed):
+    missed.marketplace.order("faults", get={"status": 403})
+    done = ops("reconcile", "--json")
+
+    assert (done.code, done.json["failed"], done.json["changed"]) == (1, [missed.id], [])
 
 
 def test_a_comparison_that_leaves_something_to_look_at_says_so(ops, marketplace):
@@ -131,10 +143,9 @@ def test_a_replay_that_ends_a_purchase_is_the_operators_down_to_the_bill_that_it
     bought.marketplace.order("shapes", held=True)
     bought.order("unsubscribe")
     done = ops("replay", bought.id, "--yes", "--json")
-    audited = owner.get("audit").body["items"]
 
     assert (done.code, done.json["after"]["status"]) == (0, "unsubscribed")
-    assert {row["action"] for row in audited if row["actorKind"] == "operator"} == {"subscription.moved", "bill.closed"}
+    assert by_the_operator(owner) == {"subscription.moved", "bill.closed"}
 
 
 def test_a_replay_that_is_not_agreed_to_changes_nothing(ops, missed):

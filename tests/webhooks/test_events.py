@@ -68,6 +68,18 @@ def test_the_end_ends_access_and_keeps_the_data(bought, owner):
     assert len(owner.entries()) == 1
 
 
+def test_an_end_that_is_told_late_was_when_it_happened(bought, http, clock):
+    bought.marketplace.order("shapes", held=True)
+    clock.tick(hours=1)
+    happened = clock()
+    operation = bought.order("unsubscribe")
+    clock.tick(minutes=10)
+    assert tell(bought, http, operation).status == 200
+
+    assert bought.row.ended_at == bought.ledger[-1].effective_at == happened
+    assert bought.ledger[-1].recorded_at == clock()
+
+
 def test_a_renewal_refreshes_the_term(bought):
     before = bought.row.term_ends_at
     heard(bought, bought.order("renew"))
@@ -146,6 +158,7 @@ def test_a_repeat_of_what_was_refused_is_refused_and_written_down_once(bought, o
     answers = [tell(bought, http, operation) for _ in range(3)]
 
     assert [each.status for each in answers] == [409, 409, 409]
+    assert {(each.body["seatsUsed"], each.body["seatsWanted"]) for each in answers} == {(4, 2)}
     assert bought.told == [("ChangeQuantity", "refused")]
 
 
@@ -305,10 +318,12 @@ def short(bought):
     return {"subscriptionId": bought.id, "operationType": "Reinstate"}
 
 
-def test_a_short_reinstatement_of_what_stays_suspended_is_asked_for_again(bought):
+def test_a_short_reinstatement_of_what_stays_suspended_is_asked_for_again(bought, logged):
     heard(bought, bought.order("suspend"))
 
     assert bought.marketplace.order("event", body=short(bought))["status"] == 503
+    postponed = [line["reason"] for line in logged() if line["event"] == "marketplace_event_postponed"]
+    assert postponed == ["not_reinstated_yet"]
     assert bought.terms == ("suspended", "seats", 5)
 
 
@@ -376,3 +391,16 @@ def test_the_acknowledgement_of_a_reinstatement_is_only_a_courtesy(bought):
 
     assert answers == [200]
     assert bought.terms == ("subscribed", "seats", 5)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "acknowledged"), [("Renew", "InProgress", 1), ("Reinstate", "Succeeded", 0)]
+)
+def test_what_microsoft_says_is_acknowledged_where_it_waits_for_it(bought, http, said, status, acknowledged):
+    heard(bought, bought.order("suspend"))
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True, reinstate_status=status)
+    operation = bought.order("reinstate")
+
+    assert tell(bought, http, operation, action=said).status == 200
+    assert bought.marketplace.stats()["hits"].get("acknowledge", 0) == acknowledged

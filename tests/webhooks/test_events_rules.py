@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.marketplace.model import Operation
 from shared.subscriptions.model import Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks import rules_events as rules
@@ -25,6 +26,12 @@ TENANT = Tenant(
     write_back=False,
     forgotten_timer_limit_ms=43_200_000,
 )
+
+
+def asked(action: str, plan: str, seats: int | None) -> Operation:
+    return Operation(
+        id=str(uuid.UUID(int=1)), subscription_id=str(uuid.UUID(int=2)), action=action, plan_id=plan, quantity=seats
+    )
 
 
 def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
@@ -51,3 +58,17 @@ def test_what_has_no_seats_or_is_the_vendors_own_or_has_ended_is_never_over():
 def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_force():
     assert not rules.is_over_limit(TENANT, bought(4), bought(4))
     assert rules.is_over_limit(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
+
+
+@pytest.mark.parametrize(
+    ("action", "plan", "seats", "is_decidable"),
+    [
+        ("ChangePlan", "gold", None, True),
+        ("ChangePlan", "", 5, False),
+        ("ChangeQuantity", "", 5, True),
+        ("ChangeQuantity", "gold", None, False),
+        ("Suspend", "", None, True),
+    ],
+)
+def test_a_change_is_decidable_when_it_says_what_to(action, plan, seats, *, is_decidable):
+    assert rules.is_decidable(asked(action, plan, seats)) is is_decidable

@@ -1,13 +1,18 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
+from shared.db.schema import subscriptions
+from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
 from tests.webhooks.test_events import heard, tell
 from webhooks.jobs import reconcile_all
+from webhooks.store import all_bought
 
 
 @pytest.fixture
@@ -85,19 +90,32 @@ def test_one_row_that_cannot_be_read_and_one_that_fails_do_not_stop_the_rest(dea
     deaf.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
     with pytest.raises(JobFailed, match="3 of 4"):
         reconcile_all(app)
+    lines = logged()
 
-    statuses = sorted([deaf.row.status, other.row.status])
-    assert statuses == ["subscribed", "suspended"]
-    assert [line["reason"] for line in logged() if line["event"] == "marketplace_reconcile_failed"] == ["http_500"]
+    [failed, suspended] = sorted([deaf, other], key=lambda each: each.row.status)
+    assert (failed.row.status, suspended.row.status) == ("subscribed", "suspended")
+    assert told_of(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
+    assert told_of(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
+    assert [(line["count"], line["failed"]) for line in lines if line["event"] == "marketplace_reconciled"] == [(1, 1)]
 
 
-def test_what_microsoft_does_not_list_is_an_alarm_and_stays_as_it_is(deaf, app, logged):
-    deaf.marketplace.order("faults", list={"status": 200, "body": '{"subscriptions": []}'})
+def told_of(lines, name, *fields):
+    return [tuple(line.get(each) for each in ("subscription", *fields)) for line in lines if line.get("event") == name]
+
+
+def test_what_microsoft_does_not_list_is_an_alarm_and_stays_as_it_is(deaf, app, world, logged):
+    ended, listed = (purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(2))
+    ended.order("unsubscribe")
+    reconcile_all(app)
+    rows = deaf.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    body = json.dumps({"subscriptions": [row for row in rows if row["id"] == listed.id]})
+    deaf.marketplace.order("faults", list={"status": 200, "body": body})
     report = reconcile_all(app)
+    named = {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
 
-    assert deaf.id in report.missing
-    assert deaf.terms == ("subscribed", "seats", 5)
-    assert deaf.id in {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
+    assert {deaf.id, ended.id, listed.id} & set(report.missing) == {deaf.id}
+    assert {deaf.id, ended.id, listed.id} & named == {deaf.id}
+    assert (deaf.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
 
 
 def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, app):
@@ -129,6 +147,50 @@ def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf,
     assert deaf.terms == ("subscribed", "seats", 2)
     assert [each.start().status for each in people] == [201] * 3
     assert "seats_over_limit" in {line["event"] for line in logged()}
+
+
+def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged):
+    with deaf.marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[deaf.id].status = "NotStarted"
+    with pytest.raises(JobFailed):
+        reconcile_all(app)
+
+    assert told_of(logged(), "marketplace_reconcile_failed", "reason") == [(deaf.id, "status_unknown")]
+
+
+def test_a_failure_of_ours_is_named_with_its_purchase_and_its_kind(deaf, app, logged):
+    deaf.order("suspend")
+
+    def broken(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE subscriptions"):
+            raise ZeroDivisionError
+
+    sa.event.listen(app.engine, "before_cursor_execute", broken)
+    try:
+        with pytest.raises(JobFailed):
+            reconcile_all(app)
+    finally:
+        sa.event.remove(app.engine, "before_cursor_execute", broken)
+
+    assert told_of(logged(), "marketplace_reconcile_failed", "errorType") == [(deaf.id, "ZeroDivisionError")]
+
+
+@pytest.mark.usefixtures("deaf")
+def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(app):
+    with app.transaction(), ThreadPoolExecutor(1) as pool:
+        report = pool.submit(reconcile_all, app).result()
+
+    assert (report.compared, report.changed) == (1, [])
+
+
+@pytest.mark.usefixtures("deaf")
+def test_every_purchase_there_is_is_compared_from_the_first_on(app):
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        compared = [each.id for each in all_bought(tx)]
+        of_microsoft = sa.select(subscriptions.c.id).where(subscriptions.c.marketplace_id.is_not(None))
+        there_are = tx.execute(of_microsoft.order_by(subscriptions.c.id)).scalars().all()
+
+    assert compared == there_are
 
 
 def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):

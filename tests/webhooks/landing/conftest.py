@@ -1,3 +1,4 @@
+import json
 import logging
 from collections.abc import Callable, Iterator
 
@@ -49,3 +50,9 @@ def logged() -> Iterator[Callable[[], list[str]]]:
     product.addHandler(listener)
     yield lambda: list(listener.lines)
     product.removeHandler(listener)
+
+
+@pytest.fixture
+def codes(logged) -> Callable[[], list[str]]:
+    """The codes of what the pages have refused since."""
+    return lambda: [line["code"] for line in map(json.loads, logged()) if line["event"] == "request_refused"]

@@ -172,17 +172,19 @@ def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm,
 def test_whoever_had_an_agreement_with_the_vendor_pays_by_the_marketplace_and_the_agreement_is_closed(
     app, marketplace, browser, firm, member
 ):
-    sign_up(member(firm.buyer))
+    ada = sign_up(member(firm.buyer))
     tenant_id = tenant_row(app, firm).id
     with app.transaction() as tx:
         agree(tx, read_tenant(tx, tenant_id), "agreed", None, Price(Decimal(4), "EUR"), now=app.now())
     _, token = buy(marketplace, firm)
     active = browser.submit(browser.open(token, firm.buyer))
     bought = rows(app, subscriptions, tenant_id=tenant_id)
+    done = {(row["action"], row.get("actorId")) for row in ada.get("audit").body["items"]}
 
     assert active.heading == "Your subscription is active"
     assert [(each.plan_id, each.status) for each in bought] == [("agreed", "unsubscribed"), ("paid", "subscribed")]
     assert [each.subscription_id for each in rows(app, billing_records, tenant_id=tenant_id)] == [bought[0].id]
+    assert done >= {(action, ada.get("me").body["id"]) for action in ("subscription.moved", "bill.closed")}
 
 
 def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser, firm):

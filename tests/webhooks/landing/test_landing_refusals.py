@@ -18,6 +18,7 @@ from tests.support.landing import LANDING, Browser, buy, rows, sign_up
 
 assert function_app.app, "indexing the app is what registers the operations"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+HEADINGS = {"not_signed_in": "You are not signed in", "personal_account": "Use your work or school account"}
 BROWSER_OPERATIONS = [operation for operation in OPERATIONS.values() if operation.for_browser]
 
 
@@ -35,12 +36,15 @@ def nothing_is_bound(app, marketplace, subscription, *firms):
     return True
 
 
-def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(app, marketplace, browser, firm, stranger):
+def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(
+    app, marketplace, browser, *, firm, stranger, codes
+):
     subscription, token = buy(marketplace, firm)
     page = browser.open(token, stranger.buyer)
     kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
 
-    assert (page.status, page.action) == (403, None)
+    assert (page.status, page.heading, page.action) == (403, "This is the purchase of another organisation", None)
+    assert codes() == ["purchase_of_another"]
     assert "belongs to another organisation" in page.text
     assert firm.buyer.email not in page.html
     assert kept == []
@@ -58,13 +62,14 @@ def test_whoever_took_the_wrong_account_may_try_again_with_another(marketplace, 
 
 
 @pytest.mark.parametrize("kind", ["expired", "garbage"])
-def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm, kind):
+def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm, kind, codes):
     subscription = marketplace.buy(person=firm.buyer.oid)
     page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
 
     assert (page.status, page.heading) == (400, "This link does not work any more")
     assert "That gives you a fresh link" in page.text
     assert "Try again" not in page.links
+    assert codes() == ["unknown_purchase"]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,27 @@ def test_a_form_of_somebody_without_the_right_changes_nothing(app, marketplace, 
 
     assert shown.heading == "Set up TimeTracker"
     assert (page.status, page.heading) == (403, "Ask a super admin of your organisation")
+    assert marketplace.status(subscription) == "PendingFulfillmentStart"
+    assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
+
+
+def test_a_right_that_is_lost_while_the_form_is_taken_changes_nothing(
+    app, marketplace, browser, *, firm, member, codes, monkeypatch
+):
+    """Another directory member makes the tenant after the first look."""
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.colleague)
+    plans = app.marketplace.plans
+
+    def slow(*given):
+        sign_up(member(firm.buyer))
+        return plans(*given)
+
+    monkeypatch.setattr(app.marketplace, "plans", slow)
+    page = browser.submit(shown)
+
+    assert (page.status, codes()) == (403, ["role_required"])
+    assert "super admin of your organisation" in page.text
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
 
@@ -239,7 +265,7 @@ def test_a_way_back_that_was_tampered_with_signs_nobody_in(app, marketplace, bro
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_a_sign_in_that_was_broken_off_can_be_begun_again(marketplace, browser, firm):
+def test_a_sign_in_that_was_broken_off_can_be_begun_again(marketplace, browser, firm, codes):
     _, token = buy(marketplace, firm)
     state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
     denied = browser.get(f"{LANDING}/signed-in?error=access_denied&error_description=No&state={state}")
@@ -247,6 +273,7 @@ def test_a_sign_in_that_was_broken_off_can_be_begun_again(marketplace, browser, 
 
     assert (denied.status, page.heading) == (403, "Set up TimeTracker")
     assert denied.heading == "You are not signed in"
+    assert codes() == ["not_signed_in"]
 
 
 def claims(firm, entra, clock, its_nonce, **changes):
@@ -282,27 +309,27 @@ def come_with(browser, firm, entra, clock):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "code"),
     [
-        ({"aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3"}, "You are not signed in"),
-        ({"aud": None}, "You are not signed in"),
-        ({"nonce": "of another sign-in"}, "You are not signed in"),
-        ({"nonce": None}, "You are not signed in"),
-        ({"iss": "https://login.example/v2.0"}, "You are not signed in"),
-        ({"exp": 1_000_000_000}, "You are not signed in"),
-        ({"ver": "1.0"}, "You are not signed in"),
-        ({"oid": "nobody"}, "You are not signed in"),
-        ({"tid": CONSUMER_TENANT}, "personal Microsoft account"),
+        ({"aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3"}, "not_signed_in"),
+        ({"aud": None}, "not_signed_in"),
+        ({"nonce": "of another sign-in"}, "not_signed_in"),
+        ({"nonce": None}, "not_signed_in"),
+        ({"iss": "https://login.example/v2.0"}, "not_signed_in"),
+        ({"exp": 1_000_000_000}, "not_signed_in"),
+        ({"ver": "1.0"}, "not_signed_in"),
+        ({"oid": "nobody"}, "not_signed_in"),
+        ({"tid": CONSUMER_TENANT}, "personal_account"),
     ],
 )
 def test_an_id_token_that_is_not_sound_or_not_for_this_sign_in_is_refused(
-    app, marketplace, come_with, firm, *, changes, told
+    app, marketplace, come_with, firm, *, codes, changes, code
 ):
     subscription = marketplace.buy(person=firm.buyer.oid)
     page = come_with(marketplace.purchase_token(subscription), **changes)
 
-    assert page.status == 403
-    assert told in page.text
+    assert (page.status, page.heading) == (403, HEADINGS[code])
+    assert codes() == [code]
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
@@ -336,7 +363,7 @@ def test_an_answer_of_entra_that_makes_no_sense_is_our_trouble(marketplace, brow
     assert "Try again" in page.links
 
 
-def test_without_its_settings_there_is_no_landing_page(app, http):
+def test_without_its_settings_there_is_no_landing_page(app, http, codes):
     off = app.settings.model_copy(update={"landing_client_id": "", "landing_client_secret": ""})
     unsold = app.settings.model_copy(update={"marketplace_client_id": "", "marketplace_tenant_id": ""})
     for settings in (off, unsold):
@@ -344,6 +371,8 @@ def test_without_its_settings_there_is_no_landing_page(app, http):
             answers = [http.send(each.method, each.path, headers=FORM) for each in BROWSER_OPERATIONS]
 
             assert [answer.status for answer in answers] == [404] * 4
+            assert all(b"There is no such address." in answer.raw for answer in answers)
+    assert codes() == ["no_such_route"] * 8
 
 
 def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):

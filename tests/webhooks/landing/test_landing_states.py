@@ -144,8 +144,10 @@ def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app,
     assert rows(app, tenants, entra_tenant_id=firm.key) == []
 
 
-@pytest.mark.usefixtures("paid")
-def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, browser, firm):
+@pytest.mark.parametrize("first", ["Subscribed", "NotStarted"])
+def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, browser, firm, paid, first):
+    with marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[paid].status = first
     second, token = buy(marketplace, firm)
     page = browser.open(token, firm.buyer)
 
@@ -212,6 +214,13 @@ def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_some
     assert (waiting.plan_kind, waiting.status) == ("trial", "active")
     assert done.heading == "Your subscription is active"
     assert events_of(app, firm) == ["Activate"]
+
+
+def test_an_activation_that_shows_after_a_moment_is_waited_for(marketplace, browser, firm):
+    marketplace.order("pace", activation_seconds=1)
+    _, token = buy(marketplace, firm)
+
+    assert browser.submit(browser.open(token, firm.buyer)).heading == "Your subscription is active"
 
 
 def test_a_marketplace_that_fails_is_told_and_nothing_is_lost(app, marketplace, browser, firm):

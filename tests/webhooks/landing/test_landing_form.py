@@ -1,0 +1,28 @@
+"""What a buyer writes into the form, and what is made of it; pure."""
+
+import pytest
+
+from webhooks.schemas_landing import Confirmation, choices_of
+from webhooks.service_landing import Choices
+
+
+def chosen(organization):
+    return choices_of(Confirmation(time_zone="Europe/Berlin", organization=organization))
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Xylem", "Xylem"),
+        ("https://dev.azure.com/Xylem/Web", "Xylem"),
+        ("https://DEV.azure.com/NetX/", "NetX"),
+        ("https://Contoso.VisualStudio.com/Web", "contoso"),
+    ],
+)
+def test_the_name_of_an_organisation_is_taken_whole_and_as_it_is_written(written, name):
+    assert chosen(written) == Choices("Europe/Berlin", name)
+
+
+@pytest.mark.parametrize("written", ["", "//", "[", "dev.azure.com", "contoso/Web", "ada@contoso", "contoso:443"])
+def test_what_only_holds_a_name_is_none(written):
+    assert list(chosen(written)) == ["organization"]
