@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing.jobs_trials import end_all_trials
+from billing.service_trials import end_trial
 from ops.__main__ import main
 from shared.db.schema import audit_log, metadata, tenants
 from shared.db.wall import EVERY_TENANT, enter
@@ -73,6 +74,18 @@ def test_the_job_ends_a_trial_at_its_instant_and_not_before(world, app, clock, a
 
     assert row(app.engine, ada).status == status
     assert len(events(app.engine, ada)) == (status == "expired")
+
+
+def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, clock, engine):
+    ada = world.tenant()
+    tenant_id = row(engine, ada).id
+    counts = []
+    for _ in range(2):
+        with app.transaction(tenant=tenant_id) as tx:
+            counts.append(end_trial(tx, tenant_id, now=END, row_id=app.new_id()))
+
+    assert counts == [1, 0]
+    assert len(events(engine, ada)) == 1
 
 
 def test_the_end_is_on_record_with_its_own_instant_however_late_the_job_is(world, app, clock, engine):
