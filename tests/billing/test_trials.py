@@ -76,7 +76,7 @@ def test_the_job_ends_a_trial_at_its_instant_and_not_before(world, app, clock, a
     assert len(events(app.engine, ada)) == (status == "expired")
 
 
-def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, clock, engine):
+def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, engine):
     ada = world.tenant()
     tenant_id = row(engine, ada).id
     counts = []
