@@ -372,11 +372,15 @@ def test_a_batch_that_is_refused_as_a_whole_loses_and_marks_nothing(metering, cl
     assert [(line["reason"], line["count"]) for line in logged("usage_batch_failed")] == [(f"http_{status}", 3)]
 
 
-def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_batches(metering, clock):
+def owe_100(metering):
     for _ in range(5):
         tenant = metering.tenant()
         for number in range(20):
             tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+
+
+def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_batches(metering, clock):
+    owe_100(metering)
     metering.trouble(status=403)
     refused = send_due(metering.app)
     asked = metering.hits()
@@ -390,10 +394,7 @@ def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_bat
 
 
 def test_batches_that_are_refused_one_by_one_end_no_run(metering):
-    for _ in range(4):
-        tenant = metering.tenant()
-        for number in range(25):
-            tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+    owe_100(metering)
     metering.trouble(status=400)
 
     sent = send_due(metering.app)
