@@ -192,9 +192,9 @@ def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answ
 
 
 def fetch_over_http(url: str, /) -> bytes:
-    """GET without redirects, at most 512 KiB, and at most 3 seconds from its start to the last byte of the body.
+    """GET without redirects, at most 512 KiB, and no reading on after 3 seconds.
 
-    The head of an answer may trickle for longer, each byte of it within half of that: callers are let go all the same.
+    Only the head of an answer may trickle for longer, each byte within half of that; callers are let go all the same.
 
     Raises:
         KeysNotFetched: anything but a whole 200 in that time.

@@ -77,14 +77,13 @@ def main(
 
 def _write(console: Console, rounds: int) -> None:
     found = kept.newest(FOLDER / "found", DATA, PARTS)
-    lacking = [name for name, each in found.items() if each is None]
+    lacking = [name for name in PARTS if name not in found]
     if lacking:
         console.print(f"bench: never measured, so there is no page: --part {','.join(lacking)}", style="bold red")
         raise typer.Exit(1)
-    whole = {name: each for name, each in found.items() if each is not None}
-    PAGE.write_text(document.document(whole, rounds=rounds))
-    chart.draw([bar for each in whole.values() for bar in each.bars], CHART)
-    kept.publish(DATA, whole)
+    PAGE.write_text(document.document(found, rounds=rounds))
+    chart.draw([bar for each in found.values() for bar in each.bars], CHART)
+    kept.publish(DATA, found)
     console.print(f"wrote {PAGE.relative_to(PROJECT)}, {CHART.name} and {DATA.name}")
 
 

@@ -23,10 +23,11 @@ def keep(folder: Path, name: str, found: Found) -> None:
     draft.replace(folder / f"{name}.json")
 
 
-def newest(folder: Path, page_data: Path, names: Iterable[str]) -> dict[str, Found | None]:
-    """What was found last, here or for the published page; None where a part was never measured in today's form."""
+def newest(folder: Path, page_data: Path, names: Iterable[str]) -> dict[str, Found]:
+    """What was found last, here or for the published page; parts never measured in today's form are left out."""
     published = json.loads(page_data.read_text()) if page_data.exists() else {}
-    return {name: _later(_found(published.get(name)), _kept(folder, name)) for name in names}
+    found = {name: _later(_found(published.get(name)), _kept(folder, name)) for name in names}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def publish(page_data: Path, found: Mapping[str, Found]) -> None:

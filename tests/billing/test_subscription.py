@@ -30,8 +30,8 @@ def test_a_trial_that_is_over_is_shown_so(ada, clock):
 
 
 def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine):
-    bought, term = new_id(), {"term_starts_at": PAID_FROM, "term_ends_at": START}
-    books = pays(engine, ada, marketplace_id=uuid.UUID(bought), **term)
+    bought = new_id()
+    books = pays(engine, ada, marketplace_id=uuid.UUID(bought), term_starts_at=PAID_FROM, term_ends_at=START)
     books.price("4.50", PAID_FROM)
     books.price("5", START + dt.timedelta(days=1))
     shown = ada.get("billing/subscription").body

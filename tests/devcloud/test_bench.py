@@ -261,7 +261,7 @@ def test_what_a_part_found_is_kept_as_it_was(found, tmp_path):
     measured = replace(found["peer"], bars=bars)
     kept.keep(tmp_path, "peer", measured)
 
-    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer", "pairs")) == {"peer": measured, "pairs": None}
+    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer", "pairs")) == {"peer": measured}
 
 
 def test_what_another_bench_kept_is_as_good_as_never_measured(found, tmp_path):
@@ -269,7 +269,7 @@ def test_what_another_bench_kept_is_as_good_as_never_measured(found, tmp_path):
     file = tmp_path / "peer.json"
     file.write_text(file.read_text().replace('"form": 1', '"form": 0'))
 
-    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer",)) == {"peer": None}
+    assert kept.newest(tmp_path, tmp_path / "page.json", ("peer",)) == {}
 
 
 @pytest.mark.parametrize(
