@@ -117,7 +117,8 @@ def _engine(url: str) -> sa.Engine:
         raise Unusable(f"the driver that DATABASE_URL asks for is not installed: {error.name}") from error
     except (sa.exc.ArgumentError, ValueError) as error:
         raise Unusable(
-            "DATABASE_URL is not an SQLAlchemy URL, like postgresql+psycopg://user@host/timetracker"
+            "DATABASE_URL is not an SQLAlchemy URL of SQLite, PostgreSQL or Azure SQL, "
+            "like postgresql+psycopg://user@host/timetracker"
         ) from error
 
 

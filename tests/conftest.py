@@ -51,6 +51,13 @@ hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True,
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's own
+    from tests.support.scheduling import Scheduling  # noqa: PLC0415 - of the process that shares tests out
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long run has its own limit of time, before those that tests have for the plain one."""
     if budget.LONG:

@@ -41,13 +41,18 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     """An engine with the pool, the durability and the time limits that the product relies on.
 
     Statement parameters never show in an exception's text, since that may reach a log.
+
+    Raises:
+        ValueError: the URL is that of another database.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, pool_size)
     if parsed.get_backend_name() == "mssql":
         return azure_sql.make(parsed, pool_size=pool_size, wait_seconds=LOCK_WAIT_SECONDS)
-    return _postgresql(parsed, pool_size)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed, pool_size)
+    raise ValueError("the URL must be one of SQLite, PostgreSQL or Azure SQL")
 
 
 def _postgresql(url: URL, pool_size: int) -> sa.Engine:

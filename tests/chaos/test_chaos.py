@@ -31,7 +31,6 @@ from shared.db.schema import (
 )
 
 
-pytestmark = pytest.mark.xdist_group("chaos")  # one run on each database, however many processes test
 SEED, SECONDS = 20, 8.0
 
 

@@ -15,7 +15,7 @@ from devcloud.chaos.run import FOLDER
 from tests.devcloud import processes
 
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "devcloud.chaos", "--database", "sqlite", "--seed", "20"]
 SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
 
