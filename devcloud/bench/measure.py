@@ -35,19 +35,28 @@ def load(
     Raises:
         LoadFailed: the generator fell over, an answer was wrong, or there was none `drain` seconds after the end.
     """
-    told = {"seconds": seconds, "warm_up": warm_up, "rate": rate, "drain": drain}
-    [measured] = load_slices(host, connections, slices=1, **told)
+    [measured] = load_slices(host, connections, slices=1, seconds=seconds, warm_up=warm_up, rate=rate, drain=drain)
     return measured
 
 
-def load_slices(host: Host, connections: Sequence[dict[str, Any]], *, slices: int, **told: Any) -> Iterator[Measured]:  # noqa: ANN401 - as `load`
+def load_slices(
+    host: Host,
+    connections: Sequence[dict[str, Any]],
+    *,
+    slices: int,
+    seconds: float,
+    warm_up: float,
+    rate: float | None,
+    drain: float = DRAIN,
+) -> Iterator[Measured]:
     """A run in slices of `seconds` each, every one handed out at its end, all of them on the same connections.
 
     Raises:
         LoadFailed: as `load`.
     """
     talks = [{"host": f"127.0.0.1:{host.port}", **each} for each in connections]
-    plan = {"port": host.port, "server_pid": host.pid, "slices": slices, "connections": talks, "drain": DRAIN, **told}
+    timed = {"slices": slices, "seconds": seconds, "warm_up": warm_up, "rate": rate, "drain": drain}
+    plan = {"port": host.port, "server_pid": host.pid, "connections": talks, **timed}
     command = [sys.executable, "-m", "devcloud.bench.load"]
     with subprocess.Popen(command, cwd=PROJECT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as running:  # noqa: S603 - our own command
         assert running.stdin is not None and running.stdout is not None and running.stderr is not None  # noqa: PT018, S101

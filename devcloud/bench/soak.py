@@ -52,8 +52,9 @@ def run(bench: Bench, *, minutes: float) -> Soak:
     engine: Engine = bench.engines[-1]
     soak = Soak(engine.name, minutes)
     with host(PROJECT, settings(bench.directory, ground.empty(engine, "soak"))) as ours:
-        timed = {"seconds": minutes * 60 / SLICES, "warm_up": _WARM_UP, "rate": RATE}
-        for number, measured in enumerate(load_slices(ours, _people(bench), slices=SLICES, **timed), start=1):
+        length, people = minutes * 60 / SLICES, _people(bench)
+        slices = load_slices(ours, people, slices=SLICES, seconds=length, warm_up=_WARM_UP, rate=RATE)
+        for number, measured in enumerate(slices, start=1):
             soak.slices.append(measured)
             soak.open_files.append(_open_files(ours.pid))
             bench.progress(f"{minutes:g} minutes at a steady rate", number / SLICES)

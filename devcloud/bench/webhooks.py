@@ -76,16 +76,22 @@ def run(bench: Bench) -> list[Heard]:
 
 @contextlib.contextmanager
 def _people_working(bench: Bench, ours: Host) -> Iterator[None]:
-    is_over, people = threading.Event(), talks(bench.directory, PEOPLE)
+    """Somebody's request has been answered when it begins, and all that were have been right when it ends."""
+    is_busy, is_over, people = threading.Event(), threading.Event(), talks(bench.directory, PEOPLE)
+    most = _PATIENCE_SECONDS * bench.rounds * 4
 
     def work() -> None:
-        timed = {"seconds": 0.25, "warm_up": 0.5, "rate": RATE}
-        for _ in load_slices(ours, people, slices=_PATIENCE_SECONDS * bench.rounds * 4, **timed):
-            if is_over.is_set():
-                return
+        try:
+            for _ in load_slices(ours, people, slices=most, seconds=0.25, warm_up=0.5, rate=RATE):
+                is_busy.set()
+                if is_over.is_set():
+                    return
+        finally:
+            is_busy.set()  # nobody waits for a load that fell over; `result` tells of it
 
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
+        is_busy.wait()
         try:
             yield
         finally:
