@@ -134,12 +134,14 @@ def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch,
 def test_a_server_that_is_down_for_a_while_fails_no_tenant(app):
     with postgres.local() as server:
         server.crash()
-        threading.Timer(2, server.start).start()
+        coming_back = threading.Timer(2, server.start)
+        coming_back.start()
         engine = make_engine(server.url)
         outcome = each_tenant(
             replace(app, engine=engine), "test", range(3), lambda tx, _: tx.execute(sa.select(1)).scalar_one()
         )
         engine.dispose()
+        coming_back.join()  # it serves before its start is over, and a start that is cut short has failed
 
     assert (outcome.tenants, outcome.changed, outcome.failed) == (3, 3, 0)
 
