@@ -2,6 +2,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import audit_log
+from tests.support.months import close_month
 from tests.support.world import WORK_ITEM
 
 
@@ -219,6 +220,21 @@ def test_an_admin_enters_time_for_somebody_and_that_is_on_record(world, engine):
     assert not [row for row in kept if "secret" in row or "private" in row]
 
 
+def test_what_an_admin_changes_in_a_closed_month_is_on_record_as_an_adjustment(world, engine):
+    ada = world.tenant()
+    ben_id = world.member(ada).get("me").body["id"]
+    close_month(engine, ada, 202610)
+    entered = ada.enter("2026-10-05T09:00:00Z", "2026-10-05T10:00:00Z", userId=ben_id)
+    ada.remove(ada.correct(entered, stoppedAt="2026-10-05T11:00:00Z"))
+    rows = [row for row in ada.get("audit").body["items"] if row["action"].startswith("entry.")]
+
+    assert [(row["action"], row["after"]["isAdjustment"]) for row in rows] == [
+        ("entry.deleted", True),
+        ("entry.corrected", True),
+        ("entry.added", True),
+    ]
+
+
 def test_nobody_but_an_admin_enters_time_for_another(world):
     ada, eve = world.tenant(), world.tenant()
     ben = world.member(ada)
@@ -332,6 +348,20 @@ def test_the_next_page_keeps_every_filter(world):
     found = pages(ada, f"entries?pageSize=1&{asked}")
 
     assert [each for items in found for each in ids(items)] == [entry["id"] for entry in wanted[::-1]]
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_the_next_page_keeps_whether_a_review_is_asked_for(world, clock, wanted):
+    ada = world.tenant()
+    made: dict[str, list[str]] = {"true": [], "false": []}
+    for number in range(6):
+        ada.start(7)
+        clock.tick(seconds=(-30, 30)[number % 2])
+        made[("true", "false")[number % 2]].append(ada.stop().body["id"])
+        clock.tick(minutes=1)
+    found = pages(ada, f"entries?pageSize=1&needsReview={wanted}")
+
+    assert [ids(items) for items in found] == [[each] for each in made[wanted][::-1]]
 
 
 def test_a_page_end_that_was_made_up_is_refused(world):

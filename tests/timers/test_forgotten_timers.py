@@ -1,10 +1,12 @@
 import uuid
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import running_timers, tenants, time_entries, timer_log
 from shared.jobs import JobFailed
+from tests.support.cutting import on_postgresql
 from tests.timers.late import rows
 from timers import service_forgotten
 from timers.jobs import stop_all_forgotten
@@ -72,6 +74,45 @@ def test_a_stop_at_the_limit_asks_nothing(world, clock):
     clock.tick(hours=12)
 
     assert ada.stop().body["needsReview"] is False
+
+
+@on_postgresql
+def test_a_timer_begun_while_the_job_waits_for_its_person_is_left_to_them(world, app, clock, engine):
+    """On SQLite the job has the one write lock from its first statement on, so nobody comes in between."""
+    ada = world.tenant()
+    forgotten = ada.start(7).body["id"]
+    clock.tick(hours=13)
+
+    def stop_and_start_another():
+        assert ada.stop().body["id"] == forgotten
+        clock.tick(seconds=1)
+        assert ada.start(8).status == 201
+
+    with just_before(app.engine, "SELECT users.id", "FOR NO KEY UPDATE OF users", stop_and_start_another):
+        stop_all_forgotten(app)
+
+    [entry] = rows(engine, time_entries, ada)
+
+    assert ada.running().body["workItemId"] == 8
+    assert (entry.source, entry.elapsed_ms) == ("timer", 13 * 3_600_000)
+
+
+@contextmanager
+def just_before(engine, beginning, end, act):
+    """Acts once, before the first statement that begins and ends like this."""
+    met: list[str] = []
+
+    def listen(_connection, _cursor, statement, *_):
+        if not met and statement.startswith(beginning) and statement.endswith(end):
+            met.append(statement)
+            act()
+
+    sa.event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", listen)
+    assert met
 
 
 def test_forgotten_timers_are_stopped_whatever_the_plans_state(world, app, clock, engine):

@@ -1,6 +1,8 @@
 """Hours reach Completed Work once, whatever Azure DevOps does; and no stop fails or waits because of it."""
 
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -336,6 +338,33 @@ def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
     assert azure_devops.completed(BUG) == 10.5
 
 
+def test_who_meets_a_colleagues_change_each_time_gives_up_after_two_writes_and_owes_the_hours(ada, clock, azure_devops):
+    azure_devops.trouble("update", delay=0.3, times=2)
+    written = azure_devops.hits("update")
+    with ThreadPoolExecutor(1) as colleague:
+        quicker = colleague.submit(edited_before_each, azure_devops, [10.0, 11.0], after=written)
+        stopped = worked(ada, clock, azure_devops.token())
+        quicker.result()
+    between = azure_devops.completed(BUG), azure_devops.hits("update") - written
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
+    assert stopped.body["writeBackReason"] == "work_item_changed"
+    assert between == (11.0, 2)
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 11.5
+
+
+def edited_before_each(azure_devops, values, *, after):
+    """A colleague's value each time a write has arrived and not been done, so that it comes to a revision too late."""
+    for number, hours in enumerate(values, after + 1):
+        end = time.monotonic() + 10
+        while azure_devops.hits("update") < number:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        azure_devops.edit(BUG, hours=hours)
+
+
 def test_time_on_another_organisation_is_not_sent_to_the_present_one(ada, clock, azure_devops):
     ada.start(BUG)
     clock.tick(minutes=30)
@@ -384,4 +413,18 @@ def test_hours_whose_line_to_the_database_is_cut_are_written_once(ada, clock, az
         stopped = worked(ada, clock, azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
+    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
+
+
+@on_postgresql
+def test_a_stop_whose_hours_meet_a_fault_of_ours_is_done_and_logged(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
+    before = azure_devops.hits("update")
+    with cutting(app.engine, engine, "UPDATE write_backs SET claimed_until", times=99) as met:
+        stopped = worked(ada, clock, azure_devops.token())
+    lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
+
+    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "pending", 4)
+    assert [(line["event"], line["operation"]) for line in lines] == [("write_back_failed", "stop_timer")]
+    assert lines[0]["requestId"] == stopped.headers["X-Request-Id"]
+    assert azure_devops.hits("update") == before
     assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
