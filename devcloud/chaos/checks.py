@@ -12,9 +12,11 @@ from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.explain import Explanation
 from devcloud.chaos.fleet import Fleet
+from devcloud.chaos.granted import Granted, Logged
 from devcloud.chaos.history import History, Outcome
 from devcloud.chaos.instants import Instants
 from devcloud.chaos.items import Items
+from devcloud.chaos.moments import Moments
 from devcloud.chaos.refusals import Refusals
 from devcloud.chaos.replay import Replay
 from devcloud.chaos.settle import Settled
@@ -39,9 +41,10 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
     """Compares all of it; the workers have ended, so nothing changes any more."""
     found, kept, histories = Found(), stored.read(tx), [each.history for each in fleet.everybody]
     paying = {each.tid for buyer in fleet.buyers for each in buyer.bought}
+    logged = Logged.of(kept.values())
     for history in histories:
         mine = kept.get((history.tid, history.oid), Kept())
-        found.violations += _of_person(history, mine, clocks, pays=history.tid in paying)
+        found.violations += of_person(history, mine, logged, clocks, pays=history.tid in paying)
     found.violations += _barren(histories)
     for row in kept.get(stored.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
@@ -66,12 +69,15 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
     return found
 
 
-def _of_person(history: History, kept: Kept, clocks: Clocks, *, pays: bool) -> list[Violation]:
+def of_person(history: History, kept: Kept, logged: Logged, clocks: Clocks, *, pays: bool) -> list[Violation]:
+    """What is wrong with what one person was told."""
     explanation = Explanation(history, kept, clocks)
+    moments = Moments(history, kept, explanation.causes)
     return [
         *explanation.violations(),
         *Replay(history, kept).violations(),
-        *Refusals(history, kept, explanation.causes, pays).violations(),
+        *Granted(history, kept, moments, logged).violations(),
+        *Refusals(history, moments, logged.deleted, pays).violations(),
         *Items(history, kept).violations(),
         *Instants(history, kept).violations(),
         *sign_ins.check(history, kept, clocks),

@@ -68,6 +68,11 @@ class Operation:
         return self.method != "GET"
 
     @property
+    def entry(self) -> str:
+        """The id of the entry that the path names."""
+        return self.path.partition("/")[2].partition("?")[0]
+
+    @property
     def sent_at(self) -> dt.datetime:
         return self.attempts[0].sent_at
 

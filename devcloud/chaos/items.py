@@ -19,12 +19,12 @@ class Items:
 
     def violations(self) -> Iterator[Violation]:
         for asked in self.history.operations:
-            for told in _times(asked.answer):
-                yield from self._differs("was told", told["id"], _item(told), asked)
+            for told in times(asked.answer):
+                yield from self._differs("was told", told["id"], item_of(told), asked)
         for row in self.kept.log:
             yield from self._differs("is in the log", row.timer, row.item, row)
             if row.after is not None:
-                yield from self._differs("is in the log", row.timer, _item(row.after), row)
+                yield from self._differs("is in the log", row.timer, item_of(row.after), row)
         for timer, item in self.kept.items.items():
             yield from self._differs("is kept", timer, item, timer)
 
@@ -45,23 +45,24 @@ class Items:
         asked = self._asked.get(timer)
         if asked is None or asked.body is None:
             return
-        wanted = _item(asked.body)
+        wanted = item_of(asked.body)
         if item != wanted:
             detail = f"time on {item[0]} {item[1]} {where}, and {wanted[0]} {wanted[1]} was asked for"
             yield violation(self.history, "changed", detail, asked, *about)
 
 
-def _item(told: dict[str, Any]) -> Item:
+def item_of(told: dict[str, Any]) -> Item:
+    """The project and the work item of a timer, an entry, or a request for one."""
     return told["project"], told["workItemId"]
 
 
-def _times(answer: object) -> Iterator[dict[str, Any]]:
+def times(answer: object) -> Iterator[dict[str, Any]]:
     """The timers and entries of an answer, however deep."""
     if isinstance(answer, dict):
         if "id" in answer and "workItemId" in answer:
             yield answer
         for each in answer.values():
-            yield from _times(each)
+            yield from times(each)
     elif isinstance(answer, list):
         for each in answer:
-            yield from _times(each)
+            yield from times(each)

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from devcloud.chaos.history import IN_FLIGHT, Attempt, History, Json, Operation
+from devcloud.chaos.moments import Moments
 from devcloud.chaos.refusals import Refusals
 from devcloud.chaos.stored import Kept, Row
 
@@ -28,10 +29,11 @@ class Day:
         *rows: tuple[str, str],
         item: int = 42,
         answer: Json | None = None,
+        path: str = "timers",
         **body: str,
     ) -> None:
         number = len(self.history.operations) + 1
-        asked = Operation(number, kind, "POST", "timers", {"project": "Website", "workItemId": item, **body}, "mark")
+        asked = Operation(number, kind, "POST", path, {"project": "Website", "workItemId": item, **body}, "mark")
         if kind in {"stop", "named stop"}:
             asked.body = body or None
         asked.attempts, asked.answer = [Attempt(self.at, self.at, 0.1, status)], answer
@@ -62,13 +64,15 @@ class Day:
     def refuses(self, kind: str, code: str, **more: str | int | Json) -> None:
         runs = more.pop("runs", None)
         answer: Json = {"code": code} if runs is None else {"code": code, "runningTimer": {"id": runs}}
-        self.asks(kind, 409, answer=answer, **more)  # type: ignore[arg-type]
+        status = 404 if code == "not_found" else 409
+        self.asks(kind, status, answer=answer, **more)  # type: ignore[arg-type]
 
     def waits(self) -> None:
         self.at += IN_FLIGHT + SECOND
 
     def wrong(self, *, pays: bool = False) -> list[str]:
-        judged = Refusals(self.history, self.kept, self.causes, pays)
+        deleted = {row.timer for row in self.kept.log if row.event == "deleted"}
+        judged = Refusals(self.history, Moments(self.history, self.kept, self.causes), deleted, pays)
         return [each.detail for each in judged.violations()]
 
 
@@ -152,16 +156,29 @@ def test_a_timer_that_was_named_is_unknown_before_its_start_and_gone_once_thrown
     ]
 
 
-def test_a_timer_that_ran_already_ran_and_who_pays_may_be_kept_from_working():
+def test_a_named_timer_is_not_gone_before_it_was_thrown_away():
     day = Day()
-    day.asks("start", 201, ("started", "one"))
-    day.asks("start", 200, answer={"id": "one"})
-    day.asks("start", 402, answer={"code": "subscription_suspended"})
-    assert day.wrong(pays=True) == []
-
+    day.asks("named start", 201, ("started", "one"), timerId="one")
+    day.refuses("named stop", "no_running_timer", timerId="one")
     day.asks("stop", 200, ("stopped", "one"))
-    day.asks("start", 200, answer={"id": "one"})
-    assert day.wrong() == [
-        "402 subscription_suspended, which was at no time so",
-        "what was running already did at no time run",
-    ]
+    day.asks("start", 201, ("started", "two"))
+    day.asks("delete", 204, ("deleted", "one"))
+
+    assert day.wrong() == ["409 no_running_timer, which was at no time so"]
+
+
+def test_an_entry_is_not_found_when_somebody_has_deleted_it_only():
+    day = Day()
+    day.refuses("entry", "not_found", path="entries/one")
+    assert day.wrong() == ["404 not_found, which was at no time so"]
+
+    day.leaves("deleted", "one")
+    assert day.wrong() == []
+
+
+def test_who_pays_may_be_kept_from_working():
+    day = Day()
+    day.asks("start", 402, answer={"code": "subscription_suspended"})
+
+    assert day.wrong(pays=True) == []
+    assert day.wrong() == ["402 subscription_suspended, which was at no time so"]
