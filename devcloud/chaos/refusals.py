@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from devcloud.chaos.history import History, Operation
+from devcloud.chaos.history import History, Operation, Outcome
 from devcloud.chaos.moments import Moments
 from devcloud.chaos.stored import Item, Row
 from devcloud.chaos.violation import Violation, violation
@@ -69,7 +69,12 @@ class Refusals:
             return any(_is_in_the_way(asked, running) for running in self.moments.running(asked))
         if code == NOT_FOUND:
             return asked.entry in self.deleted
-        return True
+        return code not in _MEANWHILE or self._is_in_flight(asked)
+
+    def _is_in_flight(self, asked: Operation) -> bool:
+        """Whether something else of theirs, of which nobody knows, may have been done at the same time."""
+        unknown = (each for each in self.history.operations if each.writes and each.outcome is Outcome.UNKNOWN)
+        return any(each.sent_at <= asked.ended_at and asked.sent_at <= each.done_by for each in unknown)
 
 
 def _is_in_the_way(asked: Operation, running: Row | None) -> bool:

@@ -176,6 +176,18 @@ def test_an_entry_is_not_found_when_somebody_has_deleted_it_only():
     assert day.wrong() == []
 
 
+def test_nothing_changes_meanwhile_while_nothing_of_theirs_is_under_way():
+    day = Day()
+    day.refuses("start", "conflict")
+    assert day.wrong() == ["409 conflict, which was at no time so"]
+
+    day.asks("stop", None)
+    day.refuses("switch", "conflict")
+    day.waits()
+    day.refuses("switch", "conflict")
+    assert day.wrong() == ["409 conflict, which was at no time so"] * 2
+
+
 def test_who_pays_may_be_kept_from_working():
     day = Day()
     day.asks("start", 402, answer={"code": "subscription_suspended"})
