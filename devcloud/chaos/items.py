@@ -1,7 +1,7 @@
 """Compares what one person's time is on with what they asked for, wherever it is told: its work item and its note."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from http import HTTPStatus
@@ -18,6 +18,7 @@ class Items:
 
     history: History
     kept: Kept
+    _seen: set[tuple[str, str]] = field(default_factory=set)  # what was found once of a timer is not told again
 
     def violations(self) -> Iterator[Violation]:
         for asked in self.history.operations:
@@ -78,13 +79,15 @@ class Items:
 
     def _words_differ(self, timer: str, note: str | None, *about: Operation | Row | str) -> Iterator[Violation]:
         wanted = self._notes.setdefault(timer, note)
-        if note != wanted:
+        if note != wanted and ("note", timer) not in self._seen:
+            self._seen.add(("note", timer))
             yield violation(self.history, "changed", f"the note {wanted} has become {note}", timer, *about)
 
     def _hours_differ(self, timer: str, told: float | None, asked: Operation) -> Iterator[Violation]:
         hours = _four_places(told)
         wanted = self._hours.setdefault(timer, hours)
-        if hours != wanted:
+        if hours != wanted and ("hours", timer) not in self._seen:
+            self._seen.add(("hours", timer))
             detail = f"{hours} h were told to be there at the start, and {wanted} h elsewhere"
             yield violation(self.history, "changed", detail, timer, asked)
 

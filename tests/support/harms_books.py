@@ -99,28 +99,41 @@ def use_another_plan(tx: sa.Connection) -> None:
     tx.execute(usage_events.update().values(plan_id="another"))
 
 
-def lose_the_notes(tx: sa.Connection) -> None:
-    tx.execute(time_entries.update().values(note=None))
+def change_an_entry(tx: sa.Connection, **values: object) -> None:
+    """In the entry alone."""
+    tx.execute(time_entries.update().where(time_entries.c.id == an_entry(tx).id).values(values))
 
 
-def lose_the_notes_everywhere(tx: sa.Connection) -> None:
+def lose_a_note(tx: sa.Connection) -> None:
+    change_an_entry(tx, note=None)
+
+
+def ask_for_a_look(tx: sa.Connection) -> None:
+    change_an_entry(tx, needs_review=True)
+
+
+def change_a_source(tx: sa.Connection) -> None:
+    change_an_entry(tx, source="autoStopped")
+
+
+def change_a_zone(tx: sa.Connection) -> None:
+    change_an_entry(tx, time_zone="Asia/Tokyo")
+
+
+def lose_somebodys_notes(tx: sa.Connection) -> None:
     """In the entries and the log alike."""
-    lose_the_notes(tx)
-    for row in tx.execute(timer_log.select().where(timer_log.c.after_change.is_not(None))).all():
+    whose = an_entry(tx).user_id
+    tx.execute(time_entries.update().where(time_entries.c.user_id == whose).values(note=None))
+    rows = timer_log.select().where(timer_log.c.user_id == whose, timer_log.c.after_change.is_not(None))
+    for row in tx.execute(rows).all():
         after = {**row.after_change, "note": None}
         tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(after_change=after))
 
 
 def change_the_hours_before(tx: sa.Connection) -> None:
-    tx.execute(time_entries.update().values(existing_hours=Decimal(77)))
-
-
-def ask_for_a_look_at_all(tx: sa.Connection) -> None:
-    tx.execute(time_entries.update().values(needs_review=~time_entries.c.needs_review))
-
-
-def change_the_sources(tx: sa.Connection) -> None:
-    tx.execute(time_entries.update().where(time_entries.c.source == "timer").values(source="autoStopped"))
+    """Of one person's entries: no log has them."""
+    whose = time_entries.c.user_id == an_entry(tx).user_id
+    tx.execute(time_entries.update().where(whose).values(existing_hours=Decimal(77)))
 
 
 def say_that_nothing_moved(tx: sa.Connection) -> None:
