@@ -1,5 +1,6 @@
 """Compares every purchase with the Marketplace's side of it: its terms, its events, its bills and its usage."""
 
+import datetime as dt
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -8,30 +9,35 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from devcloud.chaos.buyer import Bought
-from devcloud.chaos.check_bills import Bills
-from devcloud.chaos.clocks import Clocks
-from devcloud.chaos.history import History
+from devcloud.chaos.check_bills import Bills, Users
 from devcloud.chaos.violation import Violation
 from devcloud.marketplace.model import State, Subscription
 from devcloud.marketplace.server import Marketplace
-from shared.db.schema import billing_records, subscription_events, subscriptions, usage_events
+from shared.db.schema import billing_records, subscription_events, subscriptions, tenants, usage_events
 
 
 _OURS: Final = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed": "unsubscribed"}
 
 
 def check(
-    tx: sa.Connection, marketplace: Marketplace, bought: list[Bought], people: list[History], clocks: Clocks
+    tx: sa.Connection, marketplace: Marketplace, bought: list[Bought], people: Users
 ) -> tuple[list[Violation], int]:
-    """What is wrong with any of them, and how many lines their bills must have; `people` are all that may use them."""
+    """What is wrong with any of them, and how many lines their bills must have."""
     with marketplace.operations.looking() as state:
-        bills = Bills(tx, state, people, clocks)
+        bills = Bills(tx, state, people)
         found = [
             Violation(what, f"purchase {each.id}: {detail}", tuple(_told(state, each)))
             for each in bought
             for what, detail in _wrong(tx, state, each, bills)
         ]
-    return found, bills.expected
+    return [*found, *_of_nobody(tx, bought)], bills.expected
+
+
+def _of_nobody(tx: sa.Connection, bought: list[Bought]) -> Iterator[Violation]:
+    known = {uuid.UUID(each.id) for each in bought}
+    for row in tx.execute(subscriptions.select()):
+        if row.marketplace_id not in known:
+            yield Violation("invented", f"the subscription {row.marketplace_id or row.id} was bought by nobody")
 
 
 def _wrong(tx: sa.Connection, state: State, bought: Bought, bills: Bills) -> Iterator[tuple[str, str]]:
@@ -43,6 +49,9 @@ def _wrong(tx: sa.Connection, state: State, bought: Bought, bills: Bills) -> Ite
         if theirs.status in {"Subscribed", "Suspended"}:
             yield "lost", f"it is {theirs.status} at Microsoft, and there is no trace of it"
         return
+    home = sa.select(tenants.c.entra_tenant_id).where(tenants.c.id == row.tenant_id)
+    if str(tx.execute(home).scalar_one()) != theirs.beneficiary.tid:
+        yield "changed", "another directory has it than the one it was bought for"
     yield from _terms(theirs, row)
     yield from _ledger(tx, state, row)
     yield from _meter(tx, state, row)
@@ -93,8 +102,18 @@ def _meter(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, str
     waiting = [each for each in owed if each.state != "accepted"]
     if waiting:
         yield "lost", f"the meter was never told: {[(each.quantity, each.state, each.last_result) for each in waiting]}"
-    if sorted(each.quantity for each in owed if each.state == "accepted") != sorted(usage.quantity for usage in taken):
-        yield "doubled", f"the meter has {[usage.quantity for usage in taken]}"
+    ours = Counter(
+        (each.slot, each.dimension, each.plan_id, each.quantity) for each in owed if each.state == "accepted"
+    )
+    theirs = Counter((usage.slot, usage.dimension, usage.plan_id, int(usage.quantity)) for usage in taken)
+    if ours != theirs:
+        what = "doubled" if theirs.total() > ours.total() else "changed"
+        yield what, f"the meter has {_usage(theirs)}, and {_usage(ours)} counts as accepted"
+
+
+def _usage(told: Counter[tuple[dt.datetime, str, str, int]]) -> str:
+    each = (f"{units} {dimension} of {plan} at {slot:%d %H:%M}" for slot, dimension, plan, units in told.elements())
+    return ", ".join(each) or "nothing"
 
 
 def _told(state: State, bought: Bought) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from devcloud.chaos import check_hours, check_purchases, sign_ins, stored
+from devcloud.chaos.check_bills import Users
 from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.explain import Explanation
@@ -45,13 +46,13 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
     for history in histories:
         mine = kept.get((history.tid, history.oid), Kept())
         found.violations += of_person(history, mine, logged, clocks, pays=history.tid in paying)
-    found.violations += _barren(histories)
+    found.violations += [*_strangers(tx, kept, histories), *_barren(histories)]
     for row in kept.get(stored.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.violations += [*_invariants(tx), *_totals(tx, settled)]
     hours, debts = check_hours.check(tx, cloud.azure_devops)
     bought = [each for buyer in fleet.buyers for each in buyer.bought]
-    purchases, lines = check_purchases.check(tx, cloud.marketplace, bought, histories, clocks)
+    purchases, lines = check_purchases.check(tx, cloud.marketplace, bought, Users(histories, kept, clocks))
     found.violations += [*hours, *purchases]
     found.checked = {
         "histories of people": len(histories),
@@ -83,6 +84,17 @@ def of_person(history: History, kept: Kept, logged: Logged, clocks: Clocks, *, p
         *sign_ins.check(history, kept, clocks),
         *_refused(history),
     ]
+
+
+def _strangers(tx: sa.Connection, kept: dict[stored.Who, Kept], histories: list[History]) -> Iterator[Violation]:
+    """Nobody but the fleet signs in, and no account is made for anybody else."""
+    known = {(each.tid, each.oid) for each in histories}
+    for tid, oid in sorted(kept.keys() - known - {stored.NOBODY}):
+        each = kept[tid, oid]
+        detail = f"{oid} of {tid} is none of the fleet, and has {len(each.entries)} entries"
+        yield Violation("invented", detail, tuple(row.told() for row in each.log))
+    for tid in sorted(stored.directories(tx) - {tid for tid, _ in known}):
+        yield Violation("invented", f"the directory {tid} is none of the fleet's")
 
 
 def _refused(history: History) -> Iterator[Violation]:

@@ -50,6 +50,10 @@ class Replay:
                 and same(entry.stopped_at.isoformat(), after["stoppedAt"])
                 and entry.elapsed_ms == after["elapsedMs"]
                 and entry.version == after["version"]
+                and entry.note == after["note"]
+                and entry.source == after["source"]
+                and entry.needs_review == after["needsReview"]
+                and entry.time_zone == after["timeZone"]
             )
             if not is_same:
                 self._wrong("changed", f"the entry {timer} is not as last logged", last[timer])

@@ -122,6 +122,11 @@ def ended_at_once(log: list[Row]) -> set[int]:
     return {row.number for row in starts if ends.get(row.timer) == row.received_at}
 
 
+def directories(tx: sa.Connection) -> set[str]:
+    """The ids of those that have a tenant."""
+    return {str(each) for each in tx.scalars(sa.select(tenants.c.entra_tenant_id))}
+
+
 def total(tx: sa.Connection, tid: str) -> int:
     """The milliseconds of all entries of a directory."""
     added = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))

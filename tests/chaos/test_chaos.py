@@ -5,33 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Final
 
 import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
+from devcloud.azure_devops.fields import COMPLETED, HISTORY
 from devcloud.chaos import report
+from devcloud.chaos.check_hours import Landing
 from devcloud.chaos.history import Json, Operation, Outcome
 from devcloud.chaos.run import Options, Rested, Result, rested
-from shared.clock import new_id
-from shared.db.schema import (
-    billing_lines,
-    billing_records,
-    idempotency_keys,
-    running_timers,
-    subscriptions,
-    time_entries,
-    time_entry_days,
-    timer_log,
-    usage_events,
-    user_months,
-    users,
-    write_backs,
-)
+from shared.db.schema import write_backs
+from tests.support import harms, harms_books
 
 
 SEED, SECONDS = 20, 8.0
+UNWRITTEN: Final = "lost: hours that count as written are not in Completed Work"
 
 
 @dataclass
@@ -69,6 +59,19 @@ class Laboratory:
             for history, operations in kept:
                 history.operations[:] = operations
 
+    @contextmanager
+    def retold(self, change: Callable[[list[Json]], list[Json]]) -> Iterator[None]:
+        """The history of each work item as it is changed; afterwards they are as they were."""
+        items = self.left.cloud.azure_devops.workspace.board("contoso")._items.values()
+        kept = [(item, item.updates) for item in items]
+        try:
+            for item in items:
+                item.updates = change(item.updates)
+            yield
+        finally:
+            for item, updates in kept:
+                item.updates = updates
+
 
 @pytest.fixture(scope="module", params=["postgresql", "sqlite"])
 def laboratory(request) -> Iterator[Laboratory]:
@@ -95,111 +98,20 @@ def test_what_people_were_told_is_what_is_kept_whatever_broke_meanwhile(laborato
     assert found.checked["debts to Completed Work"] >= 1
 
 
-def an_entry(tx: sa.Connection) -> Any:  # noqa: ANN401 - a row
-    """One that a timer became, and that nobody has corrected."""
-    wanted = (time_entries.c.source == "timer", time_entries.c.version == 1, time_entries.c.elapsed_ms > 0)
-    return tx.execute(time_entries.select().where(*wanted).limit(1)).one()
-
-
-def forget_entry(tx: sa.Connection, entry: Any) -> None:  # noqa: ANN401 - a row
-    tx.execute(time_entry_days.delete().where(time_entry_days.c.entry_id == entry.id))
-    tx.execute(time_entries.delete().where(time_entries.c.id == entry.id))
-
-
-def lose_an_entry(tx: sa.Connection) -> None:
-    forget_entry(tx, an_entry(tx))
-
-
-def lose_an_entry_and_its_log(tx: sa.Connection) -> None:
-    entry = an_entry(tx)
-    forget_entry(tx, entry)
-    tx.execute(timer_log.delete().where(timer_log.c.timer_id == entry.public_id))
-
-
-def copied(tx: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool], **changes: object) -> Any:  # noqa: ANN401 - a number
-    """A second row like one that is there; its number."""
-    row = tx.execute(table.select().where(where).limit(1)).one()
-    values = {name: value for name, value in row._mapping.items() if name != "id"}
-    return tx.execute(table.insert().returning(table.c.id), {**values, **changes}).scalar_one()
-
-
-def add_an_entry_like(tx: sa.Connection) -> None:
-    """A copy of an entry, with its days and its log: sound by itself, and counted twice."""
-    entry, public_id = an_entry(tx), new_id()
-    number = copied(tx, time_entries, time_entries.c.id == entry.id, public_id=public_id)
-    days = tx.execute(time_entry_days.select().where(time_entry_days.c.entry_id == entry.id)).all()
-    tx.execute(time_entry_days.insert(), [{**day._mapping, "entry_id": number} for day in days])
-    for event in ("started", "stopped"):
-        where = sa.and_(timer_log.c.timer_id == entry.public_id, timer_log.c.event == event)
-        copied(tx, timer_log, where, timer_id=public_id)
-
-
-def stretch_an_entry(tx: sa.Connection) -> None:
-    """In the entry, its day and its log alike."""
-    entry = an_entry(tx)
-    longer = entry.elapsed_ms + 60_000
-    tx.execute(time_entries.update().where(time_entries.c.id == entry.id).values(elapsed_ms=longer))
-    tx.execute(time_entry_days.update().where(time_entry_days.c.entry_id == entry.id).values(elapsed_ms=longer))
-    where = (timer_log.c.timer_id == entry.public_id, timer_log.c.event == "stopped")
-    row = tx.execute(timer_log.select().where(*where)).one()
-    after = {**row.after_change, "elapsedMs": longer}
-    tx.execute(timer_log.update().where(*where).values(elapsed_ms=longer, after_change=after))
-
-
-def move_a_start(tx: sa.Connection) -> None:
-    entry = an_entry(tx)
-    where = (timer_log.c.timer_id == entry.public_id, timer_log.c.event == "started")
-    earlier = entry.started_at.replace(microsecond=0)
-    tx.execute(timer_log.update().where(*where).values(happened_at=earlier))
-
-
-def start_what_nobody_asked_for(tx: sa.Connection) -> None:
-    """A start on record that no answer and no lost request explains."""
-    entry = an_entry(tx)
-    copied(
-        tx,
-        timer_log,
-        sa.and_(timer_log.c.timer_id == entry.public_id, timer_log.c.event == "started"),
-        timer_id=new_id(),
-    )
-
-
-def forget_a_running_timer(tx: sa.Connection) -> None:
-    tx.execute(running_timers.delete())
-
-
-def forget_the_answers(tx: sa.Connection) -> None:
-    tx.execute(idempotency_keys.delete().where(idempotency_keys.c.status == 200))
-
-
-def double_a_debt(tx: sa.Connection) -> None:
-    kept = write_backs.c.entry_id.in_(sa.select(time_entries.c.public_id))  # of a deleted entry nothing is left to owe
-    first = sa.select(sa.func.min(write_backs.c.id)).where(write_backs.c.state == "done", kept).scalar_subquery()
-    copied(tx, write_backs, write_backs.c.id == first, public_id=new_id())
-
-
-def change_a_purchase(tx: sa.Connection) -> None:
-    tx.execute(subscriptions.update().where(subscriptions.c.status == "unsubscribed").values(quantity=77))
-
-
-def bill_more(tx: sa.Connection) -> None:
-    tx.execute(usage_events.update().values(quantity=usage_events.c.quantity + 1))
-
-
 @pytest.mark.parametrize(
     ("harm", "kind"),
     [
-        (lose_an_entry, "lost"),
-        (lose_an_entry_and_its_log, "lost"),
-        (add_an_entry_like, "invented"),
-        (stretch_an_entry, "changed"),
-        (move_a_start, "changed"),
-        (start_what_nobody_asked_for, "invented"),
-        (forget_a_running_timer, "changed"),
-        (forget_the_answers, "lost"),
-        (double_a_debt, "changed"),
-        (change_a_purchase, "changed"),
-        (bill_more, "changed"),
+        (harms.lose_an_entry, "lost"),
+        (harms.lose_an_entry_and_its_log, "lost"),
+        (harms.add_an_entry_like, "invented"),
+        (harms.stretch_an_entry, "changed"),
+        (harms.move_a_start, "changed"),
+        (harms.start_what_nobody_asked_for, "invented"),
+        (harms.forget_a_running_timer, "changed"),
+        (harms.forget_the_answers, "lost"),
+        (harms.double_a_debt, "changed"),
+        (harms.change_a_purchase, "changed"),
+        (harms.bill_more, "changed"),
     ],
     ids=lambda each: getattr(each, "__name__", each),
 )
@@ -210,57 +122,16 @@ def test_a_broken_promise_is_found(laboratory, harm, kind):
         assert kind in laboratory.found(tx)
 
 
-def book_to_the_next_work_item(tx: sa.Connection) -> None:
-    """In the entries and their days alike."""
-    for table in (time_entries, time_entry_days):
-        tx.execute(table.update().values(work_item_id=table.c.work_item_id + 1))
-
-
-def log_the_next_work_item(tx: sa.Connection) -> None:
-    tx.execute(timer_log.update().values(work_item_id=timer_log.c.work_item_id + 1))
-
-
-def halve_an_entry(tx: sa.Connection) -> None:
-    """It ends in the middle of its time, by its log."""
-    where = (timer_log.c.event == "stopped", ~timer_log.c.reported_late, timer_log.c.elapsed_ms > 1)
-    row = tx.execute(timer_log.select().where(*where, timer_log.c.entry_version == 1).limit(1)).one()
-    half = row.elapsed_ms // 2
-    middle = row.happened_at - dt.timedelta(milliseconds=row.elapsed_ms - half)
-    after = {**row.after_change, "elapsedMs": half, "stoppedAt": middle.isoformat(timespec="milliseconds")}
-    values = {"elapsed_ms": half, "happened_at": middle, "after_change": after}
-    tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(values))
-
-
-def leave_the_lines_out(tx: sa.Connection) -> None:
-    """Bills that are in order but for those whom they leave out."""
-    tx.execute(billing_lines.delete())
-    tx.execute(billing_records.update().values(active_users=0, total=Decimal(0)))
-
-
-def halve_the_rates(tx: sa.Connection) -> None:
-    for row in tx.execute(billing_records.select()).all():
-        halves = {"rate_per_user": row.rate_per_user / 2, "total": row.total / 2}
-        tx.execute(billing_records.update().where(billing_records.c.id == row.id).values(halves))
-
-
-def forget_the_months(tx: sa.Connection) -> None:
-    tx.execute(user_months.delete())
-
-
-def forget_when_they_signed_in(tx: sa.Connection) -> None:
-    tx.execute(users.update().values(last_sign_in_at=None))
-
-
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (book_to_the_next_work_item, "is kept, and"),
-        (log_the_next_work_item, "is in the log, and"),
-        (halve_an_entry, "changed: a stop was put at another instant than it came"),
-        (leave_the_lines_out, "used it while it was paid for, and is not on its bill"),
-        (halve_the_rates, "a user is billed"),
-        (forget_the_months, "lost: a sign-in that was acknowledged is not kept"),
-        (forget_when_they_signed_in, "lost: a sign-in that was acknowledged is not kept"),
+        (harms.book_to_the_next_work_item, "is kept, and"),
+        (harms.log_the_next_work_item, "is in the log, and"),
+        (harms.halve_an_entry, "changed: a stop was put at another instant than it came"),
+        (harms.leave_the_lines_out, "used it while it was paid for, and is not on its bill"),
+        (harms.halve_the_rates, "a user is billed"),
+        (harms.forget_the_months, "lost: a sign-in that was acknowledged is not kept"),
+        (harms.forget_when_they_signed_in, "lost: a sign-in that was acknowledged is not kept"),
     ],
     ids=lambda each: getattr(each, "__name__", each),
 )
@@ -271,6 +142,111 @@ def test_what_the_product_may_agree_on_with_itself_is_still_held_against_what_pe
         harm(tx)
 
         assert any(reason in each for each in laboratory.reasons(tx))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (harms_books.add_a_stranger, "is none of the fleet, and has 1 entries"),
+        (harms_books.add_a_directory, "is none of the fleet's"),
+        (harms_books.add_a_purchase, "was bought by nobody"),
+        (harms_books.give_the_purchases_to_others, "another directory has it"),
+        (harms_books.bill_a_stranger, "is on its bill, and is none of the fleet"),
+        (harms_books.bill_somebody_twice, "is on its bill of 202001, and did not use it then"),
+        (harms_books.bill_for_what_was_long_ago, "and did not use it then"),
+        (harms_books.use_another_hour, "at 01 00:00 counts as accepted"),
+        (harms_books.use_another_dimension, " another of "),
+        (harms_books.use_another_plan, " of another at "),
+        (harms_books.lose_a_note, "is not as last logged"),
+        (harms_books.ask_for_a_look, "is not as last logged"),
+        (harms_books.change_a_source, "is not as last logged"),
+        (harms_books.change_a_zone, "is not as last logged"),
+        (harms_books.lose_somebodys_notes, "has become None"),
+        (harms_books.change_the_hours_before, "77.0000 h elsewhere"),
+        (harms_books.take_what_is_there, UNWRITTEN),
+    ],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+def test_what_nobody_asked_for_and_what_nobody_sees_is_found(laboratory, harm, reason):
+    with laboratory.broken() as tx:
+        harm(tx)
+
+        assert any(reason in each for each in laboratory.reasons(tx))
+
+
+def test_that_hours_were_written_is_not_believed_by_the_debts_own_word(laboratory):
+    with laboratory.broken() as tx, laboratory.retold(lambda _updates: []):
+        harms_books.say_that_nothing_moved(tx)
+
+        assert UNWRITTEN in laboratory.reasons(tx)
+
+
+@pytest.mark.parametrize(("delta_ms", "is_right"), [(180, True), (-180, True), (181, False), (-181, False)])
+def test_only_a_debt_that_rounds_to_nothing_is_done_without_a_write(laboratory, delta_ms, is_right):
+    with laboratory.broken() as tx:
+        harms_books.owe_beside(tx, harms_books.a_debt(tx), delta_ms, pinned_revision=None)
+
+        assert (UNWRITTEN not in laboratory.reasons(tx)) is is_right
+
+
+def test_a_debt_takes_nothing_from_a_work_item_that_has_nothing(laboratory):
+    """Somebody has set it to 0 since."""
+
+    def emptied(updates: list[Json]) -> list[Json]:
+        at = [each["fields"][COMPLETED]["newValue"] for each in updates if COMPLETED in each["fields"]]
+        return [*updates, {"rev": 10_000, "fields": {COMPLETED: {"oldValue": (at or [0])[-1], "newValue": 0}}}]
+
+    with laboratory.broken() as tx, laboratory.retold(emptied):
+        harms_books.owe_beside(tx, harms_books.a_debt(tx), -3_600_000, pinned_revision=10_000)
+
+        assert UNWRITTEN not in laboratory.reasons(tx)
+
+
+def test_hours_that_were_written_to_another_work_item_are_found(laboratory):
+    with laboratory.broken() as tx:
+        debt = harms_books.a_debt(tx)
+        other = write_backs.update().where(write_backs.c.id == debt.id).values(work_item_id=debt.work_item_id + 1)
+        tx.execute(other)
+
+        assert any("were written to" in each for each in laboratory.reasons(tx))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_right"), [("3", "1", True), ("3", "2.5", False), ("0.5", "0", True), ("0.5", "0.2", False)]
+)
+def test_what_is_taken_away_is_all_that_is_owed_or_all_that_is_there(laboratory, before, after, is_right):
+    with laboratory.broken() as tx:
+        debt = harms_books.a_debt(tx)
+        tx.execute(write_backs.update().where(write_backs.c.id == debt.id).values(delta_ms=-7_200_000))
+
+        def moved(updates: list[Json]) -> list[Json]:
+            hours = {"oldValue": float(before), "newValue": float(after)}
+            return [
+                {**each, "fields": {**each["fields"], COMPLETED: hours}}
+                if debt.public_id.hex in each["fields"].get(HISTORY, {}).get("newValue", "")
+                else each
+                for each in updates
+            ]
+
+        with laboratory.retold(moved):
+            reasons = laboratory.reasons(tx)
+
+    wrong = f"changed: Completed Work went from {float(before)} to {float(after)} h"
+    assert (wrong not in reasons) is is_right
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "delta_ms", "is_right"),
+    [
+        ("0", "0.0003", 1000, True),
+        ("0", "0.0002", 1000, False),
+        ("2", "2", -3_600_000, False),
+        ("0", "0", -3_600_000, True),
+        ("0", "1", -3_600_000, False),
+    ],
+)
+def test_a_debt_moves_completed_work_by_its_own_hours_to_the_last_place(before, after, delta_ms, is_right):
+    assert Landing(42, 3, Decimal(before), Decimal(after)).pays(delta_ms) is is_right
 
 
 def refused(asked: Operation) -> Operation:
@@ -315,7 +291,7 @@ def test_what_people_were_told_is_held_against_what_they_asked_for(laboratory, c
 
 def test_the_report_tells_what_was_tried_done_and_broken(laboratory):
     with laboratory.broken() as tx:
-        lose_an_entry(tx)
+        harms.lose_an_entry(tx)
         laboratory.result.violations = laboratory.left.check(tx).violations
     written = report.page([laboratory.result], written=laboratory.left.fleet.people[0].late_from.date())
 
