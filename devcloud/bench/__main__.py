@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from devcloud import postgres
+from devcloud import postgres, signals
 from devcloud.bench import chart, document, ground, kept
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import Engine, Postgres, Sqlite
@@ -144,4 +144,5 @@ def _shown(progress: Progress) -> Callable[[str, float], None]:
 
 
 if __name__ == "__main__":
+    signals.end_in_order()
     typer.run(main)

@@ -17,6 +17,7 @@ import pytest
 
 from devcloud.ports import bound
 from tests.devcloud import processes
+from tests.devcloud.processes import is_alive
 
 
 APP = """
@@ -102,13 +103,6 @@ def _read(running: Supervised) -> None:
     assert running.process.stdout is not None
     for line in running.process.stdout:
         running.lines.put(line)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
