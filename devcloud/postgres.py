@@ -97,16 +97,26 @@ class Local:
         self._durable = durable
         owner = ("-U", "timetracker", "-A", "trust")
         if not self._data.exists():
-            _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
+            try:
+                _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
+            except BaseException:  # half of one would be taken for a whole the next time
+                shutil.rmtree(self._data, ignore_errors=True)
+                raise
 
     @property
     def url(self) -> str:
         return f"postgresql+psycopg://timetracker@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
+        """What is interrupted before it serves is ended."""
         sync = "" if self._durable else "-c fsync=off"
         options = f"-p {self._port} -h 127.0.0.1 -k '' {sync} -c max_connections=200"
-        self._control("-l", self._data / "log", "-o", options, "start")
+        try:
+            self._control("-l", self._data / "log", "-o", options, "start")
+        except KeyboardInterrupt:
+            with suppress(subprocess.CalledProcessError):  # there may be none yet
+                self.crash()
+            raise
 
     def crash(self) -> None:
         """Ends it at once, with everybody's connections, as the loss of the machine would."""

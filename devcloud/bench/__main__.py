@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from devcloud import postgres
-from devcloud.bench import chart, document, ground, kept
+from devcloud import postgres, signals
+from devcloud.bench import chart, document, ground, kept, peer_host
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import Engine, Postgres, Sqlite
 from devcloud.bench.found import Found
@@ -90,6 +90,8 @@ def _write(console: Console, rounds: int) -> None:
 def _measured(
     chosen: list[str], scale: Scale, rounds: int, seconds: float, console: Console, *, keep: bool
 ) -> dict[str, Found]:
+    if "peer" in chosen:
+        peer_host.install()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with (
         _engines(FOLDER, console) as engines,
@@ -144,4 +146,5 @@ def _shown(progress: Progress) -> Callable[[str, float], None]:
 
 
 if __name__ == "__main__":
+    signals.end_in_order()
     typer.run(main)

@@ -137,14 +137,16 @@ So the cost follows the rows of the month and not those of the table.
 
 ## Long exports
 
-All of a tenant's time from the first of January on, taken as one file; from hosts that have answered nothing before, on
-the same tables. Rows are counted and, in the CSV, added up and compared with the table. The CSV is by person, project,
-work item and day, and the floor writes the same bytes from one SELECT; the workbook lists each piece, and the floor's
-has that list and nothing else. Memory is what of the server's process is resident, at most.
+All of a tenant's time from the first of January on, taken as one file in each of the rounds, on the same tables. Each
+line is of two hosts of its own, ours and the floor's, which had answered nothing before the first round. Rows are
+counted and, in the CSV, added up and compared with the table. The CSV is by person, project, work item and day, and the
+floor writes the same bytes from one SELECT; the workbook lists each piece, and the floor's has that list and nothing
+else. Memory is what of the server's process is resident, at the peak the most of any round. A process keeps much of
+what an export took, so only the first round begins low.
 
 {exports}
 
-Aims: a CSV of 100,000 rows within 10 s and 100 MB more than at rest, a workbook of 50,000 rows within 20 s.
+Aims: a CSV of 100,000 rows within 10 s and 100 MB more than before it, a workbook of 50,000 rows within 20 s.
 {exports_verdict}
 
 ## Bills

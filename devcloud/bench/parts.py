@@ -122,8 +122,7 @@ def _exported(export: exports.Export) -> list[str]:
     what = f"On {export.engine} a {export.kind} of {export.rows:,} rows"
     said = [sentence(f"{what} takes a median of", export.seconds, SECONDS_AIM[export.kind], " s")]
     if export.kind in PEAK_AIM_MB:
-        peak = max(each.peak_mb for each in export.ours)
-        whole = f" MB more at the peak than at rest, in all {peak:.0f} MB"
+        whole = f" MB more at the peak than before the first export, in all {export.peak_mb:.0f} MB"
         said.append(sentence("Its process has", export.above_rest_mb, PEAK_AIM_MB[export.kind], whole))
     return said
 

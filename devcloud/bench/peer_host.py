@@ -21,6 +21,7 @@ from devcloud.ports import bound
 API: Final = "/timetagger/api/v2"
 USERS: Final = 8
 PYTHON: Final = PROJECT / ".venv-peer" / "bin" / "python"
+_INSTALL: Final = ("scripts/venv", "requirements-peer.txt", ".venv-peer")
 _PASSWORD: Final = "bench"  # noqa: S105 - of a server on loopback that lives as long as a bench
 _READY_SECONDS: Final = 30
 _BATCH: Final = 5_000
@@ -44,6 +45,16 @@ class Peer:
         return f"{API}/records?timerange={first.timestamp():.0f}-{after.timestamp() - 1:.0f}"
 
 
+def install() -> None:
+    """Needs the network when it is not installed yet.
+
+    Raises:
+        HostDied: it cannot be installed; why has been told.
+    """
+    if subprocess.run(_INSTALL, cwd=PROJECT, check=False).returncode:  # noqa: S603 - our own command
+        raise HostDied("TimeTagger, which is measured beside ours, could not be installed")
+
+
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Peer]:
     """The server on a free port, its data in the folder.
@@ -52,7 +63,7 @@ def running(folder: Path) -> Iterator[Peer]:
         HostDied: it is not installed, it ended, or it did not answer in time.
     """
     if not PYTHON.exists():
-        raise HostDied("TimeTagger is not here; scripts/venv requirements-peer.txt .venv-peer installs it")
+        raise HostDied(f"TimeTagger is not here; {' '.join(_INSTALL)} installs it")
     with bound(0) as listening:
         port = listening.getsockname()[1]
     users, one_hash = [f"user{number}" for number in range(USERS)], _hashed()

@@ -4,7 +4,7 @@ import os
 import statistics
 from collections.abc import Sequence
 
-from devcloud.bench.exports import Export, Taken
+from devcloud.bench.exports import Export
 from devcloud.bench.measure import figures, median_of, ratio
 from devcloud.bench.months import Case
 from devcloud.bench.tables import Table, spread
@@ -37,7 +37,7 @@ def growth_table(cases: Sequence[Case]) -> Table:
 
 def export_table(exports: Sequence[Export]) -> Table:
     head = (
-        *("export", "engine", "rows", "MB", "s", "least to most", "CPU s", "MB at rest", "MB at peak"),
+        *("export", "engine", "rows", "MB", "s", "least to most", "CPU s", "MB before", "MB at peak"),
         *("others", "floor s", "floor peak", "over the floor"),
     )
     return Table("Long exports over HTTP", head, [_export_row(each) for each in exports])
@@ -48,17 +48,12 @@ def _export_row(each: Export) -> list[str]:
     floor = [one.seconds for one in each.floor]
     times = [f"{statistics.median(seconds):.1f}", f"{min(seconds):.1f} to {max(seconds):.1f}"]
     cpu = statistics.median(one.server_cpu for one in each.ours)
-    rest, peak = max(one.rest_mb for one in each.ours), _peak(each.ours)
     foreign = sum(one.foreign_cpu for one in each.ours) / sum(seconds) / (os.cpu_count() or 1)
     return [
         *(each.kind, each.engine, f"{each.rows:,}", f"{each.ours[-1].size / 1e6:.1f}", *times, f"{cpu:.1f}"),
-        *(f"{rest:.0f}", f"{peak:.0f}", f"{max(0.0, foreign):.0%}", f"{statistics.median(floor):.1f}"),
-        *(f"{_peak(each.floor):.0f}", spread(ratio(seconds, floor))),
+        *(f"{each.rest_mb:.0f}", f"{each.peak_mb:.0f}", f"{max(0.0, foreign):.0%}", f"{statistics.median(floor):.1f}"),
+        *(f"{max(one.peak_mb for one in each.floor):.0f}", spread(ratio(seconds, floor))),
     ]
-
-
-def _peak(taken: Sequence[Taken]) -> float:
-    return max(each.peak_mb for each in taken)
 
 
 def _over(case: Case) -> str:

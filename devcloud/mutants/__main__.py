@@ -1,6 +1,7 @@
 """The command: runs the parts asked for, shows what became of their mutants, and fails where too few were noticed."""
 
 import os
+import signal
 import subprocess
 import sys
 from typing import Annotated, Final
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from devcloud import signals
 from devcloud.mutants.figures import Figures, figures_of, forget_survivors
 from devcloud.mutants.parts import Part, parts, prepare
 
@@ -44,9 +46,16 @@ def _run(part: Part, sample: int, children: int) -> Figures:
     drawn = {"MUTANTS_SAMPLE": str(sample)} if sample else {}
     elsewhere = {"TZ": "Asia/Kolkata"}  # as scripts/test: whoever asks the machine for its zone is wrong
     command = [sys.executable, "-m", "devcloud.mutants.run", "run", "--max-children", str(children)]
-    ended = subprocess.run(command, cwd=part.directory, env={**os.environ, **drawn, **elsewhere}, check=False)  # noqa: S603 - ours
-    if ended.returncode:
-        raise typer.Exit(ended.returncode)
+    environment = {**os.environ, **drawn, **elsewhere}
+    with subprocess.Popen(command, cwd=part.directory, env=environment) as running:  # noqa: S603 - ours
+        try:
+            code = running.wait()
+        except KeyboardInterrupt:
+            running.send_signal(signal.SIGINT)  # mutmut ends its own processes by it
+            running.wait()
+            raise
+    if code:
+        raise typer.Exit(code)
     return figures_of(part)
 
 
@@ -61,4 +70,5 @@ def _show(found: dict[str, Figures]) -> None:
 
 
 if __name__ == "__main__":
+    signals.end_in_order()
     typer.run(main)

@@ -480,7 +480,7 @@ def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, fa
     send_at_once(metering.app, tenant.tenant_id)
 
     assert tenant.event()["state"] == "pending"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8  # three seconds, and a slow machine's; what hangs does for half a minute
 
 
 @contextmanager

@@ -117,6 +117,13 @@ def app_of(directory: Path, source: str) -> Path:
     return directory
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def wait_for(condition: Callable[[], object], seconds: float) -> None:
     """Waits until something is so, or the time is over."""
     deadline = time.monotonic() + seconds

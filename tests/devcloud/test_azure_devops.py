@@ -2,7 +2,6 @@ import datetime as dt
 import json
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from devcloud.azure_devops.fields import COMPLETED
 from devcloud.azure_devops.items import ITEMS, assignee_of
 from devcloud.entra.people import CONTOSO
 from tests.devcloud import processes
+from tests.devcloud.processes import wait_for
 from tests.support.azure_devops import AzureDevOps
 
 
@@ -326,13 +326,13 @@ def test_an_answer_drips_until_it_is_let_go(azure_devops, head):
 
 def test_a_drip_that_would_take_for_ever_ends_when_it_is_let_go(azure_devops):
     azure_devops.trouble("work_item", drip=10)
-    timer = threading.Timer(0.2, azure_devops.settle)
-    timer.start()
+    before = azure_devops.hits("work_item")
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(send, azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
+        wait_for(lambda: azure_devops.hits("work_item") > before, seconds=20)
+        azure_devops.settle()
 
-    answer = send(azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
-    timer.join()
-
-    assert answer.json()["id"] == BUG
+    assert asked.result().json()["id"] == BUG
 
 
 def test_a_huge_body_and_a_redirect_can_be_ordered(azure_devops):

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ import typer
 import xlsxwriter
 from typer.testing import CliRunner
 
-from devcloud.bench import chart, document, exports, ground, kept, processes, rows
+from devcloud.bench import chart, document, exports, ground, kept, peer_host, processes, rows, tables_reports
 from devcloud.bench.__main__ import DATA, PAGE, main
 from devcloud.bench.directory import directory
 from devcloud.bench.engines import Postgres, Sqlite
@@ -25,7 +26,7 @@ from devcloud.bench.exchanges import Read, StartAndStop, WrongAnswer
 from devcloud.bench.found import Bar, Found
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import LoadFailed, figures, load, load_slices, median_of, percentile, ratio
-from devcloud.bench.parts import PARTS, Scale
+from devcloud.bench.parts import PARTS, Scale, _exported
 from devcloud.bench.processes import Host
 from devcloud.bench.setting import Bench
 from devcloud.bench.tables import Table
@@ -171,6 +172,21 @@ def test_an_export_is_counted_and_added_up_without_the_product():
     assert exports.csv_rows(body) == (2, 12)
 
 
+def test_the_table_and_the_sentence_tell_the_same_memory_of_an_export():
+    """Of hosts that keep what each export took."""
+
+    def taken(rest: float, peak: float) -> exports.Taken:
+        return exports.Taken(2.0, 2.0, rest, peak, 10**6, 0.0)
+
+    ours = [taken(90, 131), taken(130, 136), taken(134, 135)]
+    found = exports.Export("SQLite", "CSV", 100_000, [taken(60, 70)] * 3, ours)
+    shown = tables_reports.export_table([found])
+    row = dict(zip(shown.head, shown.rows[0], strict=True))
+
+    assert (row["MB before"], row["MB at peak"]) == ("90", "136")
+    assert "has 46.00 MB more at the peak than before the first export, in all 136 MB: met." in _exported(found)[1]
+
+
 def test_a_workbook_is_counted_by_the_pieces_it_lists():
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file, {"constant_memory": True})
@@ -304,11 +320,40 @@ def test_the_chart_has_every_bar_with_its_figure_and_is_the_same_each_time(tmp_p
     ("words", "told"),
     [(["--part", "x"], "the parts are"), (["x"], "the parts are"), (["--quick", "--write"], "no measurement")],
 )
-def test_a_wrong_part_and_a_page_of_a_smoke_run_are_refused(words, told):
+def test_a_wrong_part_and_a_page_of_a_smoke_run_are_refused(words, told, installs):
     refused = CliRunner().invoke(command, words)
 
     assert refused.exit_code == 2
     assert told in refused.output
+    assert installs == []
+
+
+@pytest.fixture
+def installs(monkeypatch):
+    """How the peer would be installed; there is no network."""
+    asked: list[tuple[str, ...]] = []
+
+    def run(words: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(words)
+        return subprocess.CompletedProcess(words, 1)
+
+    monkeypatch.setattr(peer_host, "subprocess", SimpleNamespace(run=run))
+    return asked
+
+
+def test_a_run_that_measures_the_peer_installs_it_first_and_ends_where_it_cannot(installs):
+    ended = CliRunner().invoke(command, ["--part", "pairs,peer"])
+
+    assert ended.exit_code == 1
+    assert "bench: TimeTagger, which is measured beside ours, could not be installed" in ended.output
+    assert installs == [("scripts/venv", "requirements-peer.txt", ".venv-peer")]
+
+
+def test_help_installs_nothing(installs):
+    helped = CliRunner().invoke(command, ["--help"])
+
+    assert (helped.exit_code, installs) == (0, [])
+    assert "venv-peer" not in (processes.PROJECT / "scripts" / "bench").read_text()
 
 
 class Pausing:
@@ -317,14 +362,17 @@ class Pausing:
     def __init__(self, seconds: float, *, forgets_the_fourth: bool = False) -> None:
         self._seconds, self._forgets = seconds, forgets_the_fourth
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
         self.connections = 0
         self.host = Host(self._listening.getsockname()[1], os.getpid())
 
     def __enter__(self) -> Host:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting.start()
         return self.host
 
     def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # whoever waits in accept would wait on after a close alone
+        self._accepting.join(20)
         self._listening.close()
 
     def _accept(self) -> None:
@@ -357,11 +405,11 @@ def test_at_a_fixed_rate_what_waits_behind_a_slow_answer_has_been_waiting():
 
 
 def test_an_answer_that_comes_after_the_end_counts_with_all_its_latency():
-    with Pausing(0.4) as slow:
-        measured = load(slow, [READING] * 4, seconds=0.5, warm_up=0.0)
+    with Pausing(1.0) as slow:
+        measured = load(slow, [READING] * 4, seconds=1.25, warm_up=0.0)
 
     assert measured.answers == 8
-    assert min(measured.latencies["read"]) >= 400_000
+    assert min(measured.latencies["read"]) >= 1_000_000
 
 
 @pytest.mark.parametrize("rate", [None, 40])
@@ -373,8 +421,8 @@ def test_a_request_that_is_never_answered_fails_the_round(rate):
 def test_a_run_in_slices_keeps_its_connections_and_counts_every_answer_once():
     pausing = Pausing(0.01)
     with pausing as server:
-        slices = list(load_slices(server, [READING, READING], slices=4, seconds=0.2, warm_up=0.0, rate=50))
+        slices = list(load_slices(server, [READING, READING], slices=4, seconds=0.5, warm_up=0.0, rate=40))
 
     assert pausing.connections == 2
-    assert [len(each.latencies["read"]) for each in slices] == [pytest.approx(10, abs=3)] * 4
-    assert sum(each.answers for each in slices) == pytest.approx(40, abs=2)
+    assert [len(each.latencies["read"]) for each in slices] == [pytest.approx(20, abs=10)] * 4
+    assert sum(each.answers for each in slices) == pytest.approx(80, abs=2)

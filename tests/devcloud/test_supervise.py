@@ -17,6 +17,7 @@ import pytest
 
 from devcloud.ports import bound
 from tests.devcloud import processes
+from tests.devcloud.processes import is_alive
 
 
 APP = """
@@ -43,8 +44,17 @@ class Supervised:
     lines: queue.Queue[str] = field(default_factory=queue.Queue)
     said: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.reading = threading.Thread(target=self._read)
+        self.reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+
     def until(self, wanted: str) -> str:
-        while wanted not in (line := self.lines.get(timeout=20)):
+        while wanted not in (line := self.lines.get(timeout=60)):
             self.said.append(line)
         self.said.append(line)
         return line
@@ -65,7 +75,7 @@ class Supervised:
 
     def rest(self) -> str:
         self.process.wait(30)
-        time.sleep(0.1)
+        self.reading.join(20)
         return "".join(self.said) + "".join(self.lines.queue)
 
 
@@ -85,8 +95,6 @@ def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> I
         text=True,
     ) as process:
         running = Supervised(process, app, port)
-        reading = threading.Thread(target=_read, args=(running,))
-        reading.start()
         try:
             yield running
         finally:
@@ -95,20 +103,7 @@ def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> I
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-            reading.join(10)
-
-
-def _read(running: Supervised) -> None:
-    assert running.process.stdout is not None
-    for line in running.process.stdout:
-        running.lines.put(line)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+            running.reading.join(10)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

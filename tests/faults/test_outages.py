@@ -90,6 +90,7 @@ def working(clients: list[Client]) -> Iterator[None]:
             client.over.set()
         for thread in threads:
             thread.join(PATIENCE)
+        assert not any(thread.is_alive() for thread in threads), "a client is still at work"
 
 
 @pytest.fixture

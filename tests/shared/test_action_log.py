@@ -242,8 +242,8 @@ def test_an_outage_holds_nobody_for_long(dead_port, app):
         waits.append(time.perf_counter() - began)
 
         assert caught.value.count == 2
-    assert waits[0] < 2.5
-    assert max(waits[1:]) < 0.1
+    assert waits[0] < 6  # two seconds, and a slow machine's; what drips would never end
+    assert max(waits[1:]) < 1.5  # whoever tried again would wait for two
 
 
 def test_a_log_that_cannot_be_read_says_so(app):

@@ -352,7 +352,7 @@ def test_a_write_whose_answer_is_lost_is_found_in_the_history(visit, azure_devop
     )
 
 
-SLOW = [{"hang": True}, {"drip": 0.05}, {"drip": 0.05, "drip_head": True}, {"delay": 3}]
+SLOW = [{"hang": True}, {"drip": 0.05}, {"drip": 0.05, "drip_head": True}, {"delay": 12}]
 
 
 @pytest.mark.parametrize("fault", SLOW, ids=str)
@@ -367,7 +367,7 @@ def test_the_time_budget_holds_however_slow_the_answer_comes(patient, slow, faul
             call(visit)
         took.append(time.monotonic() - started)
 
-    assert max(took) < 1
+    assert max(took) < 5  # half a second, and a slow machine's; the quickest of these answers would take twelve
 
 
 def test_the_budget_is_for_the_whole_visit_and_without_any_left_nothing_is_sent(client, azure_devops):
@@ -389,13 +389,13 @@ def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slo
     def attempt(number):
         started = time.monotonic()
         with pytest.raises(Unreachable):
-            patient.visit("contoso", token, who=(1, number), seconds=0.5).work_item(BUG)
+            patient.visit("contoso", token, who=(1, number), seconds=2).work_item(BUG)
         took.append(time.monotonic() - started)
 
-    with ThreadPoolExecutor(40) as threads:
-        list(threads.map(attempt, range(40)))
+    with ThreadPoolExecutor(80) as threads:
+        list(threads.map(attempt, range(80)))
 
-    assert max(took) < 1.5
+    assert max(took) < 6  # in turns of the client's 16 threads, the last would wait for ten
 
 
 def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops, clock):

@@ -357,7 +357,7 @@ def test_retry_after_is_waited_for(marketplace, client, flow):
 
     client.get(subscription, flow)
 
-    assert 1 <= time.monotonic() - began < 3
+    assert 1 <= time.monotonic() - began < 6  # the flow has eight
 
 
 @pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
@@ -367,9 +367,9 @@ def test_a_pause_longer_than_the_flow_is_not_begun(marketplace, client, pause):
     began = time.monotonic()
 
     with pytest.raises(Unreachable, match="http_503"):
-        client.get(subscription, within(5))
+        client.get(subscription, within(20))
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # of the twenty that the flow has
     assert hits(marketplace, "get") == 1
 
 
@@ -391,7 +391,7 @@ def test_a_hanging_call_ends_with_its_flow(marketplace, client, fault):
     with pytest.raises(Unreachable):
         client.get(subscription, within(0.5))
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 6  # the call would have its answer after twelve, or never
     marketplace.stand_in.faults.clear()
 
 
@@ -404,7 +404,7 @@ def test_an_answer_that_trickles_ends_with_its_flow(entra):
         took = time.monotonic() - began
         client.close()
 
-    assert took < 3
+    assert took < 7  # the answer trickles for ten
 
 
 def test_a_flow_whose_time_is_over_asks_nothing(marketplace, client):
@@ -519,11 +519,11 @@ def test_a_token_that_takes_too_long_ends_with_the_flow(client, entra):
     began = time.monotonic()
 
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(client.get, UNKNOWN, within(0.5)) for _ in range(4)]
+        asked = [pool.submit(client.get, UNKNOWN, within(2)) for _ in range(4)]
         failures = [each.exception() for each in asked]
 
     assert {type(each) for each in failures} == {Unreachable}
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6  # one after the other they would take eight
 
 
 def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, flow, monkeypatch):
@@ -568,7 +568,7 @@ def test_a_managed_identity_that_does_not_answer_ends_with_the_flow(marketplace,
         released.set()
         client.close()
 
-    assert took < 2
+    assert took < 7  # the identity answers after ten
 
 
 def test_many_threads_share_a_client(marketplace, client, flow):

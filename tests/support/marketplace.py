@@ -30,7 +30,7 @@ SCOPE = f"{MARKETPLACE_API.id}/.default"
 VERSION = {"api-version": "2018-08-31"}
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)

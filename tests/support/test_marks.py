@@ -85,7 +85,9 @@ def test_every_request_of_the_tests_carries_the_marks():
             """Says nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Echo) as server:
-        threading.Thread(target=server.handle_request).start()
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
         Http(f"http://127.0.0.1:{server.server_port}").send("GET", "me")
+        answering.join()
 
     assert marks.HEADERS.items() <= came[0].items()

@@ -46,9 +46,9 @@ def test_an_outage_drops_actions_counts_them_and_disturbs_nothing_else(world, az
 
     assert before.body == {"accepted": 1, "dropped": 0}
     assert (first.status, first.body) == (202, {"accepted": 0, "dropped": 3})
-    assert took < 3
+    assert took < 6  # two seconds, and a slow machine's
     assert [(answer.status, answer.body) for answer in others] == [(202, {"accepted": 0, "dropped": 1})] * 5
-    assert took_others < 1
+    assert took_others < 5  # two seconds each, they would take ten
     assert (reading.status, reading.code) == (503, "temporarily_unavailable")
     assert dropped_lines(caplog) == [("actions_dropped", "record_actions", count) for count in (3, 1, 1, 1, 1, 1)]
     assert (admin.start().status, admin.stop().status) == (201, 200)

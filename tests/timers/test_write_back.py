@@ -339,7 +339,7 @@ def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
 
 
 def test_who_meets_a_colleagues_change_each_time_gives_up_after_two_writes_and_owes_the_hours(ada, clock, azure_devops):
-    azure_devops.trouble("update", delay=0.3, times=2)
+    azure_devops.trouble("update", delay=1.0, times=2)  # two fit into the time of a stop
     written = azure_devops.hits("update")
     with ThreadPoolExecutor(1) as colleague:
         quicker = colleague.submit(edited_before_each, azure_devops, [10.0, 11.0], after=written)

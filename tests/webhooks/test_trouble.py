@@ -84,7 +84,7 @@ def test_microsofts_silence_is_answered_before_it_stops_listening(held, http):
     held.marketplace.stand_in.faults.clear()
 
     assert answer.status == 503
-    assert took < 7
+    assert took < 10  # when Microsoft stops; the answer that is asked for would take twelve
     assert held.told == []
 
 

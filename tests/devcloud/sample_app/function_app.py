@@ -61,6 +61,7 @@ async def get_timer(req: func.HttpRequest, context: func.Context) -> func.HttpRe
 @bp.function_name("slow")
 @bp.route(route="slow", methods=["GET"])
 def slow(req: func.HttpRequest) -> func.HttpResponse:
+    note("slow began")
     time.sleep(float(req.params.get("s", "0.3")))
     note("slow ended")
     return func.HttpResponse(threading.current_thread().name)

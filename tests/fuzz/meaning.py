@@ -1,0 +1,87 @@
+"""What no schema can say: sound by its fields, refused for what it means. Whatever else is refused is a defect."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+
+MEANING: Final = (
+    "is not where a page ended",
+    "must change something",
+    "must be given together with",
+    "must be given where from is not",
+    "must name a user or the scope tenant",
+    "must be either one action",
+    "must not be before from",
+    "must be at most 366 days",
+    "must be a week of a year that has it",  # not every year has a 53rd
+    "must be one or more of project, user, workItem, day, each once",
+    "must be an IANA time zone",
+    "must be contoso, the Azure DevOps organisation",
+    "must be the e-mail address",
+    "must be the slug",
+    "must not be blank",
+    "must be one line",
+    "Input should be a valid integer",  # 2.0 is an integer to JSON Schema
+    "must not lie in the future",
+    "must not be in the future",
+    "must make the entry",
+    "must be within the last 24 hours",
+    "must not lie more than 24 hours back",
+    "must be a path",
+    "is required: 1 to 400 characters that say why",
+)
+
+
+def _is_longer_in_units(value: str, said: re.Match[str]) -> bool:
+    """As Azure SQL counts them, in UTF-16, where schemas count code points."""
+    units = len(value.encode("utf-16-le", "surrogatepass")) // 2
+    return len(value) <= int(said["limit"]) < units
+
+
+def _is_of_no_year(value: str, _said: re.Match[str]) -> bool:
+    """Of a year that no work is of; at the ends of them the offset decides."""
+    return not "2000-01-02" <= value[:10] <= "2999-12-30"
+
+
+def _is_no_day(value: str, said: re.Match[str]) -> bool:
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:  # not every month has a 31st
+        return True
+    return _is_of_no_year(value, said)
+
+
+def _is_no_instant(value: str, _said: re.Match[str]) -> bool:
+    """That UTC of our calendar has, which begins with year 1, ends with 9999 and knows of no leap second."""
+    return not "0001-01-02" <= value[:10] <= "9999-12-30" or value[17:19] == "60"
+
+
+# Argued by the value as well, which must be one of those that the schema cannot tell.
+OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]] = {
+    re.compile(r"must have at most (?P<limit>\d+) characters\Z"): _is_longer_in_units,
+    re.compile(r"must be a time from the year 2000 on, with its offset from UTC, "): _is_of_no_year,
+    re.compile(r"must be an instant "): _is_no_instant,
+    re.compile(r"must be a date from the year 2000 on, "): _is_no_day,
+    re.compile(r"must be a day like "): _is_no_day,
+}
+
+
+def is_argued(pointer: str, detail: str, *, body: Any, parameters: Mapping[str, Any]) -> bool:  # noqa: ANN401 - JSON
+    """Whether a sound field's refusal in these words is one that no schema can say."""
+    for words, explains in OF_VALUES.items():
+        if said := words.match(detail):
+            value = _at(pointer, body) if pointer.startswith("/") else parameters.get(pointer)
+            return isinstance(value, str) and explains(value, said)
+    return detail.startswith(MEANING)
+
+
+def _at(pointer: str, body: Any) -> Any:  # noqa: ANN401 - JSON
+    value = body
+    for step in pointer.split("/")[1:]:
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return value

@@ -1,0 +1,46 @@
+"""What is left out of a run of the fuzzer is no more than was argued."""
+
+import pytest
+
+from tests.fuzz.meaning import is_argued
+
+
+TIME = "must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z"
+INSTANT = "must be an instant with its offset from UTC, like 2026-11-23T09:30:00.000Z"
+DATE = "must be a date from the year 2000 on, like 2026-11-23"
+DAY = "must be a day like 2026-11-23"
+
+
+@pytest.mark.parametrize(
+    ("detail", "explained", "defect"),
+    [
+        ("must have at most 100 characters", "\U0001f600" * 51, "a" * 101),
+        ("must have at most 100 characters", "a" * 99 + "\U0001f600", "\U0001f600" * 50),
+        (TIME, "1999-11-23T09:30:00Z", "2026-11-23T09:30:00+05:30"),
+        (TIME, "2000-01-01T00:00:00+02:00", "2000-01-02T00:00:00+02:00"),
+        (INSTANT, "0001-01-01T00:00:00+02:00", "1999-11-23T09:30:00Z"),
+        (INSTANT, "2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        (DATE, "3000-01-01", "2026-11-23"),
+        (DAY, "2026-02-30", "2026-02-28"),
+    ],
+)
+def test_a_refusal_of_a_value_is_argued_only_for_values_that_no_schema_can_tell(detail, explained, defect):
+    def argued(value: object) -> list[bool]:
+        body = {"items": [{}, {"name": value}]}
+        return [
+            is_argued("/items/1/name", detail, body=body, parameters={}),
+            is_argued("name", detail, body=None, parameters={"name": value}),
+        ]
+
+    assert argued(explained) == [True, True]
+    assert argued(defect) == argued(7) == [False, False]
+
+
+def test_a_refusal_of_what_was_not_sent_is_not_argued():
+    assert not is_argued("/name", TIME, body=[], parameters={})
+    assert not is_argued("name", TIME, body={"name": "1999-11-23T09:30:00Z"}, parameters={})
+
+
+def test_a_refusal_in_other_words_is_not_argued():
+    assert is_argued("/note", "must not be blank", body={}, parameters={})
+    assert not is_argued("/note", "String should have at most 100 characters", body={"note": "a" * 101}, parameters={})
