@@ -46,12 +46,13 @@ def main(
     names = [each.strip() for each in database.split(",")]
     if not set(names) <= set(NAMES):
         raise typer.BadParameter(f"the databases are {', '.join(NAMES)}", param_hint="--database")
-    if write is not None and (reason := _unwritable(write)) is not None:
-        raise typer.BadParameter(f"{write} cannot be written: {reason}", param_hint="--write")
     chosen = int(clock.new_id().int % 10**6) if seed is None else seed
     console = Console()
     if not console.is_terminal:
         console.width = 150
+    if write is not None and (reason := _unwritable(write)) is not None:
+        console.print(f"chaos: {write} cannot be written: {reason}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED)
     results = []
     for name in names:
         options = Options(name, chosen, minutes * 60, operations, workers, tenants, people, folder=folder)

@@ -94,6 +94,7 @@ class Keys:
 
     def _rotated(self, _dice: random.Random) -> End:
         """A key is published, every worker fetches it within the five minutes, and everybody's tokens are of it."""
+        self._acquaint_marketplace()
         entra, before = self.cloud.entra, self._asked()
         entra.keys.announce()
         if not all(self._learns(each) for each in self.cloud.workers):

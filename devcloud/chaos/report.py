@@ -51,7 +51,7 @@ def untried(result: Result) -> str:
     missing = [each for each in result.meets if each not in had_turn]
     vain = [each for each in result.meets if each in had_turn - met]
     told = [("HAD NO TURN", missing), ("MET NOBODY", vain)]
-    return "".join(f" {words}, SO NOTHING IS PROVED OF IT: {', '.join(kinds)}." for words, kinds in told if kinds)
+    return "".join(f" {words}: {', '.join(kinds)}." for words, kinds in told if kinds)
 
 
 def again(result: Result) -> str:

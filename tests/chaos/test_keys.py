@@ -98,7 +98,7 @@ def laboratory(tmp_path) -> Iterator[Laboratory]:
         client = SimpleNamespace(token="")
         somebody = SimpleNamespace(name="p0.0", client=client, history=History("tid", "oid"))
         fleet: Any = SimpleNamespace(people=[somebody], everybody=[somebody], seen=[])
-        cloud: Any = SimpleNamespace(workers=[one, two], entra=entra, marketplace=SimpleNamespace(url=one.base))
+        cloud: Any = SimpleNamespace(workers=[one, two], entra=entra, marketplace=SimpleNamespace(url=entra.url))
         yield Laboratory(entra, [one, two], fleet, Keys(cloud, fleet))
 
 
