@@ -11,15 +11,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from devcloud.chaos import report
 from devcloud.chaos.databases import NAMES
-from devcloud.chaos.fleet import NotReady
+from devcloud.chaos.fleet import NotReady, NotWell
 from devcloud.chaos.processes import NotStarted
-from devcloud.chaos.run import NotWell, Options, Result, run
+from devcloud.chaos.run import FOLDER, Options, Result, run
 from devcloud.postgres import NoPostgres
 from devcloud.run import NotStarted as NotMigrated
 from shared import clock
 
 
-VIOLATED, FAILED = 1, 2
+VIOLATED, FAILED, INTERRUPTED = 1, 2, 130
 
 
 def main(
@@ -34,10 +34,11 @@ def main(
     tenants: Annotated[int, typer.Option(help="organisations", min=1, max=50)] = 4,
     people: Annotated[int, typer.Option(help="people of each, at work at the same time", min=1, max=50)] = 4,
     write: Annotated[Path | None, typer.Option(help="write the report there, as Markdown")] = None,
+    folder: Annotated[Path, typer.Option(help="keep databases and logs there, for as long as it runs")] = FOLDER,
 ) -> None:
     """Breaks the product while people use it, then compares all they were told with what it kept.
 
-    Exit code 1 says that a promise was broken, 2 that the run proves nothing.
+    Exit code 1 says that a promise was broken, 2 that the run proves nothing, 130 that it was ended before the end.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # in the background, too, a run ends in order
@@ -49,9 +50,13 @@ def main(
     console = Console()
     if not console.is_terminal:
         console.width = 150
+    if write is not None and (reason := _unwritable(write)) is not None:
+        console.print(f"chaos: {write} cannot be written: {reason}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED)
     results = []
     for name in names:
-        results.append(_shown(Options(name, chosen, minutes * 60, operations, workers, tenants, people), console))
+        options = Options(name, chosen, minutes * 60, operations, workers, tenants, people, folder=folder)
+        results.append(_shown(options, console))
         if results[-1].interrupted:
             break
     if write is not None:
@@ -59,6 +64,20 @@ def main(
         console.print(f"wrote {write}", markup=False)
     if any(each.violations for each in results):
         raise typer.Exit(VIOLATED)
+    if not all(each.met_trouble for each in results):
+        raise typer.Exit(FAILED)
+
+
+def _unwritable(page: Path) -> str | None:
+    """Why the page could not be written at the end; None where it can be, and then nothing of it is there yet."""
+    was_there = page.exists()
+    try:
+        page.open("a").close()
+    except OSError as error:
+        return error.strerror
+    if not was_there:
+        page.unlink()
+    return None
 
 
 def _shown(options: Options, console: Console) -> Result:
@@ -77,6 +96,9 @@ def _shown(options: Options, console: Console) -> Result:
         except (NotWell, NotReady, NotStarted, NotMigrated, NoPostgres) as error:
             console.print(f"chaos: {error}", style="bold red", markup=False)
             raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            console.print("chaos: ended before it was done; nothing was compared", style="bold red", markup=False)
+            raise typer.Exit(INTERRUPTED) from None
         except Exception:  # noqa: BLE001 - a mistake of the laboratory's own is no broken promise
             console.print_exception()
             raise typer.Exit(FAILED) from None

@@ -34,13 +34,19 @@ class Database:
     line: Line | None = None
     disk: Path | None = None
 
-    def hold(self) -> Callable[[], None]:
-        """Takes SQLite's one write lock, as a backup or an operator's shell may; returns what gives it back."""
+    def hold(self) -> Callable[[], None] | None:
+        """Takes SQLite's one write lock, as a backup or an operator's shell may; returns what gives it back.
+
+        None where others held it for longer than we wait.
+        """
         path = sa.make_url(self.own_url).database
         assert path is not None  # noqa: S101 - it is a file
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_SECONDS)
-        with contextlib.suppress(sqlite3.OperationalError):  # others hold it longer than we wait
+        try:
             other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            other.close()
+            return None
         return other.close
 
     def fill_disk(self) -> None:

@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from devcloud.chaos.troubles import Trouble
+from devcloud.chaos.fleet import NotWell
+from devcloud.chaos.trouble import Trouble
 from shared import clock
 
 
 CALM: Final = (0.3, 1.5)
-_JOIN_SECONDS: Final = 90
+_END_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One trouble, from its beginning until everything was put right again."""
+    """One trouble, from its beginning until everything was put right again, and how much of its kind it met."""
 
     kind: str
     began_at: dt.datetime
     ended_at: dt.datetime
+    met: int = 0
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Driver:
     calm: tuple[float, float] = CALM
     injections: list[Injection] = field(default_factory=list)
     failure: BaseException | None = None
+    end_seconds: float = _END_SECONDS
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -42,6 +45,7 @@ class Driver:
         """Makes trouble until the block ends; then nothing is broken any more.
 
         Raises:
+            NotWell: the last trouble does not end.
             Exception: a trouble could not be made or ended; the run proves nothing.
         """
         thread = threading.Thread(target=self._run, name="driver", daemon=True)
@@ -50,7 +54,9 @@ class Driver:
             yield
         finally:
             self._over.set()
-            thread.join(_JOIN_SECONDS)
+            thread.join(self.end_seconds)
+        if thread.is_alive():
+            raise NotWell(f"the last trouble did not end within {self.end_seconds:.0f} seconds")
         if self.failure is not None:
             raise self.failure
 
@@ -74,6 +80,6 @@ class Driver:
         try:
             self._over.wait(self.dice.uniform(trouble.least, trouble.most))
         finally:
-            end()
-        self.injections.append(Injection(trouble.kind, began, clock.now()))
+            met = end()
+        self.injections.append(Injection(trouble.kind, began, clock.now(), met))
         self.heard("")

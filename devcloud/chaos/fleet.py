@@ -4,16 +4,18 @@ import contextlib
 import datetime as dt
 import random
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from devcloud.azure_devops import tokens as azure_devops_tokens
 from devcloud.chaos.client import Client, Stop
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.history import History, Json, Operation, Outcome
 from devcloud.chaos.person import ORGANIZATION, Person
+from devcloud.chaos.violation import Violation
 from devcloud.entra.admin import TokenOrder
 from shared import clock
 
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 
 _VALID: Final = 2 * 24 * 3600
 _LATE: Final = dt.timedelta(hours=22)
-_JOIN_SECONDS: Final = 60
+_END_SECONDS: Final = 120.0  # whoever is at work waits for the last answers: three pages, of 20 seconds each at most
 _TRIES: Final = 20
+
+
+class NotWell(Exception):
+    """Something did not come back, or did not come to its end, after the trouble: what is left cannot be compared."""
 
 
 class NotReady(Exception):
@@ -39,11 +45,17 @@ class Fleet:
     stop: Stop
     buyers: list["Buyer"] = field(default_factory=list)
     broken: list[Exception] = field(default_factory=list)
+    seen: list[Violation] = field(default_factory=list)  # while they were at work, by whoever made trouble
+    end_seconds: float = _END_SECONDS
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Everybody works until the block ends, or the run is over."""
+        """Everybody works until the block ends, or the run is over.
+
+        Raises:
+            NotWell: somebody is still at it long after that, and may be while histories are compared.
+        """
         workers: list[Person | Buyer] = [*self.people, *self.buyers]
         self._threads = [
             threading.Thread(target=self._work, args=(each,), name=each.name, daemon=True) for each in workers
@@ -54,8 +66,12 @@ class Fleet:
             yield
         finally:
             self.stop.end()
+            deadline = time.monotonic() + self.end_seconds
             for each in self._threads:
-                each.join(_JOIN_SECONDS)
+                each.join(max(0.0, deadline - time.monotonic()))
+        late = [each.name for each in self._threads if each.is_alive()]
+        if late:
+            raise NotWell(f"{', '.join(late)} did not stop working within {self.end_seconds:.0f} seconds")
 
     def close(self) -> None:
         for each in self.everybody:
@@ -108,12 +124,15 @@ def fleet(cloud: Cloud, tids: list[str], *, people: int, seed: int, stop: Stop) 
     return Fleet(made, stop)
 
 
-def token(cloud: Cloud, tid: str, oid: str, name: str) -> str:
+def token(
+    cloud: Cloud, tid: str, oid: str, name: str, *, key: Literal["current", "next", "unpublished"] = "current"
+) -> str:
     """An access token as Entra words it, which lasts as long as a run may."""
     now, email = int(clock.now().timestamp()), f"{oid}@contoso.example"
     claims = {"iss": f"{cloud.entra.url}/{tid}/v2.0", "tid": tid, "oid": oid, "sub": oid, "name": name}
     times = {"iat": now - _VALID, "nbf": now - _VALID, "exp": now + _VALID}
-    return cloud.entra.admin.mint(TokenOrder(claims={**claims, "preferred_username": email, "email": email, **times}))
+    claims |= {"preferred_username": email, "email": email}
+    return cloud.entra.admin.mint(TokenOrder(claims={**claims, **times}, key=key))
 
 
 def _person(cloud: Cloud, tid: str, name: str, dice: random.Random, stop: Stop) -> Person:

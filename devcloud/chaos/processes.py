@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -42,9 +43,18 @@ class Worker:
     def base(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
+    @cached_property
+    def clocks(self) -> worker.ClockFile:
+        """Also of whoever is started in its place."""
+        return worker.ClockFile(self._clock)
+
     @property
     def _clock(self) -> Path:
         return self.folder / f"{self.name}.clock"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
 
     def start(self) -> None:
         """Raises NotStarted when it does not get ready."""
@@ -52,9 +62,7 @@ class Worker:
         self.wait()
 
     def launch(self) -> None:
-        if not self._clock.exists():
-            self._clock.write_bytes(worker.SECONDS.pack(0.0))
-        with (self.folder / f"{self.name}.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = _python(
                 "devcloud.chaos.worker", str(self.port), str(self._clock), environment=self.environment, stderr=log
             )
@@ -66,11 +74,14 @@ class Worker:
         if not self._process.stdout.readline().startswith(READY):
             raise NotStarted(f"{self.name} ended with exit code {self._process.wait()}; see its log in {self.folder}")
 
-    def kill(self) -> None:
-        """Ends it by SIGKILL, in the middle of whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            _close(self._process)
+    def kill(self) -> bool:
+        """Ends it by SIGKILL, in the middle of whatever it does; False where there was nobody to end."""
+        if self._process is None:
+            return False
+        was_alive = self._process.poll() is None
+        self._process.kill()
+        _close(self._process)
+        return was_alive
 
     def stop(self) -> None:
         """Asks it to end; ends it when it does not."""
@@ -80,10 +91,6 @@ class Worker:
                 self._process.wait(_STOP_SECONDS)
             self.kill()
 
-    def set_clock(self, seconds: float) -> None:
-        """So many seconds off from now on; also for whoever is started in its place."""
-        worker.set_off(self._clock, seconds)
-
 
 class Line:
     """A running line to one or more ports of loopback."""
@@ -92,12 +99,12 @@ class Line:
         self._process = process
         self.port = int(self._told())
 
-    def order(self, mode: str, number: float | None = None) -> None:
-        """As devcloud.chaos.line says; it holds when this returns."""
+    def order(self, mode: str, number: float | None = None) -> int:
+        """As devcloud.chaos.line says; it holds when this returns what was met."""
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         self._process.stdin.write(f"{mode} {'' if number is None else number}\n")
         self._process.stdin.flush()
-        self._told()
+        return int(self._told().split()[1])
 
     def _told(self) -> str:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for

@@ -16,9 +16,10 @@ from devcloud.chaos.run import Options, Result
 
 
 _HEAD: Final = ("operation", "tried", "acknowledged", "refused", "unknown", "p50 ms", "p95", "p99", "calm p95")
-_TROUBLE: Final = ("trouble", "times", "first write answered, s", "most", "everybody answered, s", "most")
+_TROUBLE: Final = ("trouble", "times", "in vain", "met", "of", "first write, s", "most", "everybody, s", "most")
 _SHOWN: Final = 20
 _UNSEEN: Final = "run ended"
+_NEVER: Final = "-"
 
 
 def tables(result: Result) -> list[Table]:
@@ -27,7 +28,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def headline(result: Result) -> str:
-    """One sentence that says what was done and what came of it."""
+    """What was done and what came of it, and what was not done, or met nobody."""
     options, done = result.options, [each for history in result.histories for each in history.operations]
     outcomes = [each.outcome for each in done]
     counts = ", ".join(f"{outcomes.count(outcome):,} {outcome}" for outcome in Outcome)
@@ -37,8 +38,20 @@ def headline(result: Result) -> str:
     return (
         f"{options.database}, seed {options.seed}: {len(done):,} operations in {result.seconds:.0f} s{ended} "
         f"({rate:.0f} a second, {options.workers} workers, {len(result.histories)} people): {counts}; "
-        f"{len(result.injections):,} times trouble; {len(result.violations)} violations.{spared}"
+        f"{len(result.injections):,} times trouble; {len(result.violations)} violations.{spared}{untried(result)}"
     )
+
+
+def untried(result: Result) -> str:
+    """Of which trouble the run proves nothing."""
+    if not result.met_trouble:
+        return " NO TROUBLE MET ANYBODY: THIS PROVES NOTHING."
+    had_turn = {each.kind for each in result.injections}
+    met = {each.kind for each in result.injections if each.met}
+    missing = [each for each in result.meets if each not in had_turn]
+    vain = [each for each in result.meets if each in had_turn - met]
+    told = [("HAD NO TURN", missing), ("MET NOBODY", vain)]
+    return "".join(f" {words}: {', '.join(kinds)}." for words, kinds in told if kinds)
 
 
 def again(result: Result) -> str:
@@ -56,7 +69,8 @@ def show(result: Result, console: Console) -> None:
         table.show(console)
     for line in _violations(result):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(headline(result), style="bold red" if result.violations else "bold green", markup=False)
+    colour = "red" if result.violations else "yellow" if untried(result) else "green"
+    console.print(headline(result), style=f"bold {colour}", markup=False)
     console.print(f"The same choices again: {again(result)}", markup=False)
 
 
@@ -96,15 +110,16 @@ def _operations(result: Result) -> Table:
 def _troubles(result: Result) -> Table:
     desks = result.options.tenants * result.options.people  # buyers come and go
     answers = [_answers(history) for history in result.histories[:desks]]
-    by_kind: defaultdict[str, list[list[float | None]]] = defaultdict(list)
-    for each in result.injections:
-        by_kind[each.kind].append([_after(mine, each.ended_at) for mine in answers])
     rows = []
-    for kind, times in sorted(by_kind.items()):
+    for kind, meets in sorted(result.meets.items()):
+        done = [each for each in result.injections if each.kind == kind]
+        times = [[_after(mine, each.ended_at) for mine in answers] for each in done]
         first = [min((one for one in each if one is not None), default=None) for each in times]
         everybody = [None if None in each else max(one for one in each if one is not None) for each in times]
-        rows.append([kind, str(len(times)), *_spread(first), *_spread(everybody)])
-    return Table("What was done to it, and how long after its end writes were answered again", _TROUBLE, rows)
+        vain, met = sum(not each.met for each in done), sum(each.met for each in done)
+        spreads = [*_spread(first), *_spread(everybody)] if done else [_NEVER] * 4
+        rows.append([kind, f"{len(done):,}", f"{vain:,}", f"{met:,}", meets, *spreads])
+    return Table("What was done to it, what that met, and how long after its end writes were answered", _TROUBLE, rows)
 
 
 def _compared(result: Result) -> Table:

@@ -18,7 +18,7 @@ from devcloud.chaos.client import Stop
 from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud, cloud
 from devcloud.chaos.driver import Driver, Injection
-from devcloud.chaos.fleet import Fleet, directories, fleet
+from devcloud.chaos.fleet import Fleet, NotWell, directories, fleet
 from devcloud.chaos.history import History
 from devcloud.chaos.processes import answered
 from devcloud.chaos.settle import Settled, minutes_later, settle
@@ -36,13 +36,9 @@ _WELL_SECONDS: Final = 60.0
 Show = Callable[[str, int, float], None]  # what happens, operations done, seconds since the beginning
 
 
-class NotWell(Exception):
-    """The product did not answer again after the trouble had ended."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A run ends after so many seconds or operations, whichever comes first."""
+    """A run ends after so many seconds or operations, whichever comes first; `folder` is where it works meanwhile."""
 
     database: str
     seed: int
@@ -52,13 +48,15 @@ class Options:
     tenants: int = 4
     people: int = 4
     buyers: int = 2
+    folder: Path = FOLDER
 
 
 @dataclass
 class Result:
-    """What was done and what came of it."""
+    """What was done and what came of it; `meets` has every kind of trouble there is, and what it is to meet."""
 
     options: Options
+    meets: dict[str, str] = field(default_factory=dict)
     histories: list[History] = field(default_factory=list)
     injections: list[Injection] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
@@ -66,6 +64,11 @@ class Result:
     seconds: float = 0.0
     interrupted: bool = False
     lacks_disk: bool = False  # there was none of its own to be filled
+
+    @property
+    def met_trouble(self) -> bool:
+        """Whether any trouble met anybody; without that the run proves nothing."""
+        return any(each.met for each in self.injections)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class Rested:
     engine: sa.Engine
 
     def check(self, tx: sa.Connection) -> Found:
-        return checks.check(tx, self.cloud, self.fleet, self.settled, self.clocks)
+        """Compares everything; what was seen to be wrong during the trouble comes first."""
+        found = checks.check(tx, self.cloud, self.fleet, self.settled, self.clocks)
+        return Found([*self.fleet.seen, *found.violations], found.checked)
 
 
 def run(options: Options, show: Show) -> Result:
@@ -105,13 +110,13 @@ def rested(result: Result, show: Show) -> Iterator[Rested]:
         NotWell, NotReady, NotStarted, NoPostgres: as of `run`.
     """
     options = result.options
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
     show("starting", 0, 0.0)
     dice = random.Random(f"{options.seed}:directories")  # noqa: S311 - repeats, hides nothing
     tids = directories(dice, options.tenants)
     with ExitStack() as stack:
         stack.enter_context(newcomers())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=options.folder)))
         up = stack.enter_context(
             cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids)
         )
@@ -143,7 +148,9 @@ def _work(up: Cloud, crowd: Fleet, result: Result, show: Show) -> None:
         doing[0] = kind
 
     dice = random.Random(f"{result.options.seed}:troubles")  # noqa: S311 - likewise
-    driver = Driver(troubles(up, crowd), dice, heard)
+    possible = troubles(up, crowd)
+    result.meets = {each.kind: each.meets for each in possible}
+    driver = Driver(possible, dice, heard)
     began = time.monotonic()
     with crowd.working(), driver.running(), suppress(KeyboardInterrupt):
         result.interrupted = True

@@ -60,7 +60,7 @@ def settle(cloud: Cloud, fleet: Fleet, app: App) -> Settled:
     """Everything owed is paid as far as it can be, minutes later by the workers' clocks and the App's."""
     began_at = clock.now()
     for each in cloud.workers:
-        each.set_clock(LATER_SECONDS)
+        each.clocks.set_off(LATER_SECONDS)
     _heard(cloud)
     _analyze(app.engine)
     _write_back(fleet, app.engine)

@@ -1,13 +1,18 @@
-"""Troubles come by the dice, all kinds in turn, and each is ended; a clock is off by what its file says."""
+"""Troubles come by the dice, all kinds in turn, each is ended and says what it met; clocks are off by their file."""
 
 import random
 import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from devcloud.chaos.client import Stop
 from devcloud.chaos.driver import Driver
-from devcloud.chaos.troubles import Trouble
-from devcloud.chaos.worker import SECONDS, clock_of, set_off
+from devcloud.chaos.fleet import Fleet, NotWell
+from devcloud.chaos.trouble import Trouble
+from devcloud.chaos.worker import ClockFile
 from shared import clock
 
 
@@ -25,13 +30,19 @@ def driven(seed: int, *, until: int) -> tuple[list[str], list[str]]:
             began.append(kind)
             if len(began) == until:
                 enough.set()
-            return lambda: ended.append(kind)
 
-        return Trouble(kind, begin)
+            def end() -> int:
+                ended.append(kind)
+                return len(ended)
+
+            return end
+
+        return Trouble(kind, "ends", begin)
 
     driver = Driver([trouble(kind) for kind in KINDS], random.Random(seed), lambda _kind: None, calm=(0, 0))  # noqa: S311
     with driver.running():
         assert enough.wait(10)
+    assert [each.met for each in driver.injections] == list(range(1, len(ended) + 1))
     return began[:until], ended
 
 
@@ -53,19 +64,63 @@ def test_a_trouble_that_cannot_be_made_fails_the_run():
         tried.set()
         raise OSError("the disk cannot be filled")
 
-    driver = Driver([Trouble("full", begin)], random.Random(1), lambda _kind: None, calm=(0, 0))  # noqa: S311
+    driver = Driver([Trouble("full", "bytes", begin)], random.Random(1), lambda _kind: None, calm=(0, 0))  # noqa: S311
 
     with pytest.raises(OSError, match="cannot be filled"), driver.running():
         assert tried.wait(10)
 
 
-def test_a_clock_is_off_by_what_its_file_says_from_then_on(tmp_path):
-    file = tmp_path / "clock"
-    file.write_bytes(SECONDS.pack(0.0))
-    now = clock_of(file)
-    right = (now() - clock.now()).total_seconds()
-    set_off(file, -75.5)
-    wrong = (now() - clock.now()).total_seconds()
+def test_a_trouble_that_does_not_end_fails_the_run():
+    began, over = threading.Event(), threading.Event()
+
+    def begin(_dice: random.Random):
+        began.set()
+        return lambda: int(over.wait(60))
+
+    dice = random.Random(1)  # noqa: S311
+    driver = Driver([Trouble("endless", "times", begin)], dice, lambda _kind: None, calm=(0, 0), end_seconds=0.1)
+
+    with pytest.raises(NotWell, match="did not end"), driver.running():
+        assert began.wait(10)
+    over.set()
+
+
+@dataclass
+class Busy:
+    """Somebody of the fleet who goes on working until they are released, whatever they are told."""
+
+    name: str
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        self.released.wait(60)
+
+
+def test_somebody_who_does_not_stop_working_fails_the_run():
+    busy: Any = Busy("p0.1")
+    with pytest.raises(NotWell, match=r"p0\.1 did not stop"), Fleet([busy], Stop(None), end_seconds=0.1).working():
+        pass
+    busy.released.set()
+
+
+def test_a_clock_is_off_by_what_its_file_says_from_then_on_and_counts_the_looks_at_it(tmp_path):
+    ours, workers = ClockFile(tmp_path / "clock"), ClockFile(tmp_path / "clock")
+    right = (workers.now() - clock.now()).total_seconds()
+    before = ours.looks
+    ours.set_off(-75.5)
+    wrong = (workers.now() - clock.now()).total_seconds()
 
     assert abs(right) < 1
     assert abs(wrong + 75.5) < 1
+    assert (before, ours.looks) == (0, 1)
+
+
+def test_keys_grow_older_by_what_the_file_says_and_never_younger(tmp_path):
+    ours, workers = ClockFile(tmp_path / "clock"), ClockFile(tmp_path / "clock")
+    young = workers.monotonic() - time.monotonic()
+    ours.age_keys(3600)
+    ours.age_keys(300)
+    old = ClockFile(tmp_path / "clock").monotonic() - time.monotonic()
+
+    assert abs(young) < 1
+    assert abs(old - 3900) < 1

@@ -207,7 +207,7 @@ def test_a_late_start_ends_what_ran_on_past_it_and_nothing_else(began, wrong):
     day = Day()
     day.starts(1)
     day.stops(9, 1)
-    day.asks(12, "late start", 201, timer("two", began - 0.1), timerId="two")
+    day.asks(12, "late start", 201, {**timer("two", began - 0.1), "note": "m12."}, timerId="two")
     day.leaves_entry(12, "corrected", {**entry("one", 1, 6), "version": 2}, reported_late=True)
     day.leaves(12, "started", "two", happened_at=at(began), reported_late=True)
     day.runs("two", 12)

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +14,8 @@ from devcloud.chaos import processes
 from devcloud.chaos.processes import Line
 
 
-PATIENCE = 0.4
+PATIENCE = 30.0  # for what is to come
+QUIET = 0.4  # for what is not
 
 
 @dataclass
@@ -52,7 +53,8 @@ def echo() -> Iterator[Echo]:
         echo = Echo(listening)
         threading.Thread(target=echo.run, daemon=True).start()
         yield echo
-        listening.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # a test may have done so
+            listening.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
@@ -67,8 +69,9 @@ def connected(line: Line) -> Iterator[socket.socket]:
         yield connection
 
 
-def said(connection: socket.socket, words: bytes) -> bytes | None:
+def said(connection: socket.socket, words: bytes, *, within: float = PATIENCE) -> bytes | None:
     """The answer; nothing when the connection has ended, None when nobody answers."""
+    connection.settimeout(within)
     try:
         connection.sendall(words)
         return connection.recv(1024)
@@ -86,7 +89,7 @@ def test_an_open_line_passes_everything_on(line):
 def test_a_cut_ends_the_connections_there_are_and_no_later_one(line):
     with connected(line) as before:
         assert said(before, b"one") == b"one"
-        line.order("cut")
+        assert line.order("cut") == 1
         with connected(line) as after:
             assert (said(before, b"two"), said(after, b"three")) == (b"", b"three")
 
@@ -95,7 +98,7 @@ def test_a_line_that_refuses_lets_nobody_in_until_it_is_open_again(line):
     line.order("refuse")
     with connected(line) as refused:
         assert said(refused, b"one") == b""
-    line.order("open")
+    assert line.order("open") == 1
     with connected(line) as admitted:
         assert said(admitted, b"two") == b"two"
 
@@ -103,11 +106,11 @@ def test_a_line_that_refuses_lets_nobody_in_until_it_is_open_again(line):
 def test_nothing_gets_out_of_a_hole_until_it_closes_and_what_is_sent_again_arrives(line):
     with connected(line) as swallowed:
         line.order("hole")
-        assert said(swallowed, b"one") is None
-        with pytest.raises(TimeoutError), connected(line):
-            pass
-        line.order("open")
-        swallowed.settimeout(10)
+        assert said(swallowed, b"one", within=QUIET) is None
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", line.port), timeout=QUIET)
+        assert line.order("open") >= 2  # what was said, and a knock
+        swallowed.settimeout(PATIENCE)
         assert swallowed.recv(1024) == b"one"
     with connected(line) as after:
         assert said(after, b"two") == b"two"
@@ -120,7 +123,7 @@ def test_who_asks_for_probes_notices_a_hole_since_the_kernel_beyond_does_not_ans
         waiting.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         assert said(waiting, b"one") == b"one"
         line.order("hole")
-        waiting.settimeout(10)
+        waiting.settimeout(PATIENCE)
 
         with pytest.raises(OSError, match="timed out") as noticed:
             waiting.recv(1024)
@@ -135,15 +138,40 @@ def test_a_slow_line_delays_each_way(line):
         assert said(connection, b"one") == b"one"
 
     assert time.monotonic() - began >= 0.1
+    assert line.order("open") == 2
+
+
+def test_who_watches_counts_the_connections_that_end_and_those_that_come_to_nothing(line, echo):
+    with connected(line) as kept, connected(line) as ended:
+        assert said(kept, b"one") == said(ended, b"one") == b"one"
+        line.order("watch")
+        ended.shutdown(socket.SHUT_WR)
+        assert ended.recv(1024) == b""
+        echo.listening.shutdown(socket.SHUT_RDWR)
+        echo.listening.close()
+        with connected(line) as nobody:
+            assert said(nobody, b"two") == b""
+        assert said(kept, b"three") == b"three"
+
+    assert line.order("open") >= 2
+
+
+def test_a_line_that_nobody_uses_meets_nothing(line):
+    for mode, number in (("cut", 0), ("refuse", 0), ("slow", 0.1), ("hole", 0), ("lose-commit", 9), ("watch", 0)):
+        line.order(mode, number)
+
+        assert (mode, line.order("open")) == (mode, 0)
 
 
 def test_a_commit_whose_answer_is_lost_has_arrived_and_one_that_is_lost_has_not(line, echo):
-    line.order("lose-answer", 1)
+    line.order("lose-answer", 7)
     with connected(line) as unanswered:
         assert said(unanswered, b"1 COMMIT") == b""
-    line.order("lose-commit", 1)
+    assert line.order("open") == 1
+    line.order("lose-commit", 7)
     with connected(line) as lost:
         assert said(lost, b"2 COMMIT") == b""
+    assert line.order("open") == 1
     with connected(line) as connection:
         assert said(connection, b"3 COMMIT") == b"3 COMMIT"
 
