@@ -1,7 +1,6 @@
 """The command of the chaos laboratory: runs it on each database asked for, shows what came of it, writes the page."""
 
 import logging
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from devcloud.chaos.processes import NotStarted
 from devcloud.chaos.run import FOLDER, Options, Result, run
 from devcloud.postgres import NoPostgres
 from devcloud.run import NotStarted as NotMigrated
+from devcloud.signals import end_in_order
 from shared import clock
 
 
@@ -40,8 +40,7 @@ def main(
 
     Exit code 1 says that a promise was broken, 2 that the run proves nothing, 130 that it was ended before the end.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # in the background, too, a run ends in order
+    end_in_order()
     logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have logs of their own
     names = [each.strip() for each in database.split(",")]
     if not set(names) <= set(NAMES):

@@ -24,14 +24,14 @@ def version_wanted(request: func.HttpRequest, *, required: bool = False) -> int 
         PreconditionRequired: it is required and not there.
         InvalidRequest: it is not an ETag of ours.
     """
-    given = request.headers.get("if-match", "").strip()
-    if not given or given == "*":
-        if required and not given:
-            raise PreconditionRequired(
-                "Send If-Match with the ETag of what you read, so that nobody's change is overwritten."
-            )
+    given = request.headers.get("if-match")
+    if given is None and required:
+        raise PreconditionRequired(
+            "Send If-Match with the ETag of what you read, so that nobody's change is overwritten."
+        )
+    if given is None or given.strip() == "*":
         return None
-    named = _VERSION.fullmatch(given)
+    named = _VERSION.fullmatch(given.strip())
     if named is None:
         wrong = FieldError("If-Match", 'must be an ETag as it was answered, like "3"')
         raise InvalidRequest("Send If-Match as the ETag was answered.", code="invalid_if_match", errors=[wrong])

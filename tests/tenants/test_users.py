@@ -233,6 +233,16 @@ def test_a_rename_shows_at_once_and_the_version_guards_it(world):
     assert "user.renamed" in actions(ada)
 
 
+def test_whoever_sends_an_empty_version_has_lost_it_and_changes_nothing(world):
+    ada = world.tenant()
+    path = f"users/{me(world.member(ada))}"
+    before = ada.get(path)
+    refused = patch(ada, path, {"displayName": "Benjamin"}, **{"If-Match": ""})
+
+    assert (refused.status, refused.code) == (400, "invalid_if_match")
+    assert ada.get(path).body == before.body
+
+
 def test_a_deactivated_person_is_out_their_timer_stopped_and_their_seat_free(world, clock):
     ada = world.tenant()
     ben = world.member(ada)

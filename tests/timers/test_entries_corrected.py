@@ -59,7 +59,9 @@ def test_a_correction_needs_the_version_that_was_read(world):
     assert ada.get(path).body["workItemId"] == 8
 
 
-@pytest.mark.parametrize("wrong", ["1", '"1', '1"', '""1""', "W/1", 'w/"1"', '"1", "2"', '"-1"', '"1234567890"', "'1'"])
+@pytest.mark.parametrize(
+    "wrong", ["", "1", '"1', '1"', '""1""', "W/1", 'w/"1"', '"1", "2"', '"-1"', '"1234567890"', "'1'"]
+)
 def test_a_version_is_named_as_its_tag_was_answered(world, wrong):
     ada = world.tenant()
     path, body = f"entries/{ada.enter().body['id']}", {"workItemId": 7, "reason": "wrong number"}
