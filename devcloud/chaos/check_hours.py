@@ -1,4 +1,4 @@
-"""Compares what is owed to Completed Work with the history of every work item: each debt landed once or never."""
+"""Compares what is owed to Completed Work with the history of every work item: each debt landed once."""
 
 import re
 from collections import defaultdict
