@@ -3,17 +3,18 @@
 A closed loop over epoll, or at a `rate` an open one: then requests are due at fixed times, and what waits behind a slow
 answer has been waiting since it was due. What was due in the measured seconds counts whenever it is answered, and is an
 error if it is not. It takes a small share of the machine; how much is part of its result. It reads a plan as a line of
-JSON and writes a line of what it measured for each slice of its time.
+JSON and writes a line of what it measured for each slice of its time; once its input is closed, that slice is the last.
 """
 
 import heapq
 import itertools
 import json
+import select
 import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -156,10 +157,11 @@ class Load:
             heapq.heappop(self._waiting)[2].send()
 
 
-def run(plan: dict[str, Any]) -> Iterator[Measured]:
+def run(plan: dict[str, Any], is_over: Callable[[], bool]) -> Iterator[Measured]:
     """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered.
 
     The seconds may be had in slices, one after the other on the same connections; an answer counts where it came.
+    Where it `is_over` at the end of a slice, there are no more.
     """
     talks = plan["connections"]
     due: list[Iterator[float] | None] = [None] * len(talks)
@@ -173,9 +175,12 @@ def run(plan: dict[str, Any]) -> Iterator[Measured]:
     for left in reversed(range(plan["slices"])):
         load.measured = measured = Measured()
         _slice(load, plan, since)
-        if not left:
+        is_last = not left or is_over()
+        if is_last:
             load.end(since=since, drain=plan["drain"])
         yield measured
+        if is_last:
+            break
     for each in connections:
         each.sock.close()
 
@@ -195,7 +200,12 @@ def _meters(server_pid: int) -> tuple[float, float, float]:
     return cpu_seconds(tree(server_pid)), time.process_time(), machine_busy_seconds()
 
 
+def _is_input_closed() -> bool:
+    """Nothing follows the plan, so all that can be read is the end."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
 if __name__ == "__main__":
-    for found in run(json.loads(sys.stdin.readline())):
+    for found in run(json.loads(sys.stdin.readline()), _is_input_closed):
         sys.stdout.write(f"{json.dumps(asdict(found))}\n")
         sys.stdout.flush()

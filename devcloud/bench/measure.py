@@ -5,7 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from subprocess import PIPE
 from typing import Any, Final
@@ -48,8 +48,11 @@ def load_slices(
     warm_up: float,
     rate: float | None,
     drain: float = DRAIN,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Measured]:
     """A run in slices of `seconds` each, every one handed out at its end, all of them on the same connections.
+
+    Where it `is_over` before the last of them, it still ends in order: nothing is left open on the server.
 
     Raises:
         LoadFailed: as `load`.
@@ -62,12 +65,14 @@ def load_slices(
         assert running.stdin is not None and running.stdout is not None and running.stderr is not None  # noqa: PT018, S101
         try:
             running.stdin.write(f"{json.dumps(plan)}\n")
-            running.stdin.close()
+            running.stdin.flush()
             for line in running.stdout:
                 measured = Measured(**json.loads(line))
                 if measured.errors:
                     raise LoadFailed(f"{measured.errors} answers wrong or missing: {'; '.join(measured.told)}")
                 yield measured
+                if is_over():
+                    running.stdin.close()
             if running.wait():
                 raise LoadFailed(running.stderr.read().strip().splitlines()[-1])
         finally:

@@ -426,3 +426,13 @@ def test_a_run_in_slices_keeps_its_connections_and_counts_every_answer_once():
     assert pausing.connections == 2
     assert [len(each.latencies["read"]) for each in slices] == [pytest.approx(20, abs=10)] * 4
     assert sum(each.answers for each in slices) == pytest.approx(80, abs=2)
+
+
+def test_a_run_in_slices_that_is_over_early_still_waits_for_every_answer():
+    with Pausing(0.3) as slow:
+        slices = list(
+            load_slices(slow, [READING] * 4, slices=1000, seconds=0.1, warm_up=0.0, rate=None, is_over=lambda: True)
+        )
+
+    assert len(slices) < 20
+    assert sum(each.answers for each in slices) % 4 == 0
