@@ -6,13 +6,13 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from devcloud.bench import rates, soak, webhooks
+from devcloud.bench import market, rates, soak, webhooks
 from devcloud.bench.found import Found
 
 
 _SIZES = {
     "people": rates.PEOPLE,
-    "subscriptions": webhooks.SUBSCRIPTIONS,
+    "subscriptions": market.SUBSCRIPTIONS,
     "at_once": webhooks.AT_ONCE,
     "meanwhile": webhooks.RATE,
     "soak_people": soak.PEOPLE,
@@ -94,13 +94,17 @@ report 2.
 
 ## Signing in, the webhook, a new host
 
-A sign-in beside the floor's start or stop, which is a verified token and one write too:
+What is over the floor, here and below, is the median of the rounds' ratios of medians, with the least and the most of
+any round. A sign-in stands beside the floor's start or stop, which is a verified token and one write too:
 
 {sign_ins}
 
-The Marketplace's stand-in tells {subscriptions} customers' changes of seats by {at_once} threads at once, while
-{people} people of another customer start and stop, {meanwhile} requests a second in all. Each call is a token of
-Microsoft's to verify, two questions to the Marketplace, and one transaction; it is timed at the caller.
+The Marketplace's stand-in tells {subscriptions} customers' changes of seats by {at_once} threads at once, in each round
+first the floor and then ours, while {people} people start and stop at whichever is told, {meanwhile} requests a second
+in all. The floor verifies Microsoft's token, asks the Marketplace two questions, what the operation and what the
+subscription is, on connections that it keeps, and writes one row in one transaction, always on SQLite. Ours asks also
+what became of the change that it accepted before. A call is timed at the caller, so a good part of either is the
+stand-in's time for its answers. TimeTagger has no webhook to stand beside these.
 
 {webhooks}
 

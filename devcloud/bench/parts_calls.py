@@ -36,7 +36,10 @@ def calls_part(bench: Bench) -> Found:
     signed_in, heard, started = calls.sign_ins(bench), webhooks.run(bench), calls.starts(bench)
     said = [
         sentence(
-            f"On {each.engine} 99 of 100 calls of the webhook take at most", each.percentile(99), WEBHOOK_AIM_MS, " ms"
+            f"On {each.engine} 99 of 100 calls of the webhook take at most",
+            webhooks.percentile_of(each.ours, 99),
+            WEBHOOK_AIM_MS,
+            " ms",
         )
         for each in heard
     ]

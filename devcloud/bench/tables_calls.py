@@ -4,12 +4,13 @@ import statistics
 from collections.abc import Sequence
 
 from devcloud.bench.calls import SignIns, Starts
+from devcloud.bench.engines import Sqlite
 from devcloud.bench.measure import Figures, figures, median_of, ratio
 from devcloud.bench.peer import Beside
 from devcloud.bench.rates import Steady
 from devcloud.bench.soak import Soak
 from devcloud.bench.tables import PAIR, Table, spread
-from devcloud.bench.webhooks import Heard
+from devcloud.bench.webhooks import Heard, percentile_of
 
 
 def peer_table(found: Sequence[Beside]) -> Table:
@@ -55,11 +56,11 @@ def sign_in_table(found: Sequence[SignIns]) -> Table:
 
 
 def webhook_table(found: Sequence[Heard]) -> Table:
-    head = ("engine", "calls", "p50 ms", "p90", "p99", "max")
+    head = ("", "engine", "calls", "p50 ms", "p90", "p99", "max", "over the floor")
     rows = []
     for each in found:
-        times = [f"{each.percentile(percent):.1f}" for percent in (50, 90, 99, 100)]
-        rows.append([each.engine, f"{len(each.millis):,}", *times])
+        rows.append(["floor", Sqlite.name, *_calls(each.floor), ""])
+        rows.append(["**ours**", each.engine, *_calls(each.ours), spread(each.over)])
     return Table("The Marketplace's webhook", head, rows)
 
 
@@ -87,6 +88,11 @@ def soak_table(soak: Soak) -> Table:
             [f"{end:.3g}", f"{of.requests:,}", *times, *sizes, f"{of.server_cpu_ms:.2f}", f"{of.foreign_share:.0%}"]
         )
     return Table("A long run at a steady rate", head, rows)
+
+
+def _calls(rounds: Sequence[list[float]]) -> list[str]:
+    times = [f"{percentile_of(rounds, percent):.1f}" for percent in (50, 90, 99, 100)]
+    return [f"{sum(map(len, rounds)):,}", *times]
 
 
 def _costs(of: Figures) -> list[str]:

@@ -229,7 +229,7 @@ TOLD = {
     "peer": "| month of 826 in 20,000 | 1 | TimeTagger |",
     "rates": "| PostgreSQL | 50 |",
     "layers": "statements",
-    "calls": "| PostgreSQL | 20 |",
+    "calls": "| **ours** | PostgreSQL | 20 |",
     "months": "thin month | PostgreSQL | 400",
     "growth": "1,669",
     "exports": "workbook",

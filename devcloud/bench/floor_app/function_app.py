@@ -1,7 +1,8 @@
 """The floor: the least that a correct answer costs on this host. Verifies RS256, does one transaction, nothing else.
 
-A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL); one connection and a
-lock, which is quicker than waiting for SQLite's own. No rule is held: it is a lower bound, not a product.
+A start is one INSERT, a stop one UPDATE and an event of the Marketplace one INSERT, as durable as the product's (WAL,
+synchronous=FULL); one connection and a lock, which is quicker than waiting for SQLite's own. No rule is held: it is a
+lower bound, not a product.
 """
 
 import json
@@ -16,7 +17,7 @@ import azure.functions as func
 import jwt
 import psycopg
 
-from devcloud.bench.floor_app import exports
+from devcloud.bench.floor_app import exports, webhook
 from shared import clock
 
 
@@ -26,7 +27,8 @@ _AUDIENCE = os.environ["FLOOR_AUDIENCE"]
 _ISSUER = os.environ["FLOOR_ISSUER"]
 with urllib.request.urlopen(os.environ["FLOOR_KEYS_URL"], timeout=10) as _answer:  # noqa: S310 - the bench's own
     _KEY = jwt.PyJWK(json.load(_answer)["keys"][0], algorithm="RS256").key
-_REQUIRED = {"require": ["exp", "nbf", "iat", "aud", "iss", "tid", "oid"]}
+_REQUIRED = ["exp", "nbf", "iat", "aud", "iss", "tid", "oid"]
+_REQUIRED_OF_MARKETPLACE = ["exp", "aud", "iss", "tid"]
 
 
 def _connected(path: str) -> sqlite3.Connection:
@@ -42,6 +44,10 @@ _timers.execute(
     "CREATE TABLE IF NOT EXISTS timers (id TEXT PRIMARY KEY, tid TEXT, oid TEXT, item INTEGER, started, stopped)"
 )
 _timers.execute("CREATE INDEX IF NOT EXISTS running ON timers (tid, oid) WHERE stopped IS NULL")
+_timers.execute(
+    "CREATE TABLE IF NOT EXISTS subscription_events "
+    "(operation_id TEXT PRIMARY KEY, subscription_id TEXT, status TEXT, quantity INTEGER, recorded)"
+)
 _reports = threading.local()
 _REPORT = (
     "SELECT project_id, sum(ms), sum(n) FROM (SELECT month_key, work_date, project_id, sum(elapsed_ms) AS ms, "
@@ -50,9 +56,13 @@ _REPORT = (
 )
 
 
-def _claims(request: func.HttpRequest) -> dict[str, Any]:
+def _claims(
+    request: func.HttpRequest, audience: str = _AUDIENCE, issuer: str = _ISSUER, required: list[str] = _REQUIRED
+) -> dict[str, Any]:
     token = request.headers["authorization"].removeprefix("Bearer ")
-    return jwt.decode(token, _KEY, algorithms=["RS256"], audience=_AUDIENCE, issuer=_ISSUER, options=_REQUIRED)  # type: ignore[arg-type]
+    return jwt.decode(
+        token, _KEY, algorithms=["RS256"], audience=audience, issuer=issuer, options={"require": required}
+    )
 
 
 def _answered(status: int, body: object) -> func.HttpResponse:
@@ -79,6 +89,17 @@ def stop(req: func.HttpRequest) -> func.HttpResponse:
             "UPDATE timers SET stopped = ? WHERE tid = ? AND oid = ? AND stopped IS NULL RETURNING id, item", values
         ).fetchall()[0]
     return _answered(200, {"id": timer_id, "workItemId": item})
+
+
+@app.route(route="marketplace/webhook", methods=["POST"])
+def receive(req: func.HttpRequest) -> func.HttpResponse:
+    """Microsoft's token, the two questions that every change needs, and one row."""
+    audience, issuer = os.environ["FLOOR_WEBHOOK_AUDIENCE"], os.environ["FLOOR_WEBHOOK_ISSUER"]
+    _claims(req, audience, issuer, _REQUIRED_OF_MARKETPLACE)
+    row = (*webhook.row(json.loads(req.get_body())), clock.now().isoformat())
+    with _lock:
+        _timers.execute("INSERT INTO subscription_events VALUES (?, ?, ?, ?, ?)", row)
+    return func.HttpResponse(status_code=200)
 
 
 @app.route(route="reports/month", methods=["GET"])
