@@ -159,7 +159,8 @@ class Load:
 def run(plan: dict[str, Any]) -> Iterator[Measured]:
     """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered.
 
-    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came.
+    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came. What
+    was wrong in the warm-up is an error of the first.
     """
     talks = plan["connections"]
     due: list[Iterator[float] | None] = [None] * len(talks)
@@ -171,11 +172,11 @@ def run(plan: dict[str, Any]) -> Iterator[Measured]:
     load.drive(since=never, until=time.perf_counter() + plan["warm_up"])
     since = time.perf_counter()
     for left in reversed(range(plan["slices"])):
-        load.measured = measured = Measured()
         _slice(load, plan, since)
         if not left:
             load.end(since=since, drain=plan["drain"])
-        yield measured
+        yield load.measured
+        load.measured = Measured()
     for each in connections:
         each.sock.close()
 
