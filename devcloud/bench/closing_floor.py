@@ -5,7 +5,6 @@ as durable as the product's. No rule is held: no sign-ins, rates, usage, audit, 
 does them all: two at once were no quicker on PostgreSQL, and SQLite has one writer.
 """
 
-import os
 import sqlite3
 import time
 from contextlib import closing
@@ -13,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-
-from devcloud.bench.processes import cpu_seconds
 
 
 _TABLES: Final = (
@@ -37,27 +34,25 @@ class Written:
     bills: int
     lines: int
     seconds: float
-    cpu_seconds: float
 
 
 def write(url: str, month_key: int) -> Written:
     """Writes the month of every tenant into tables of the floor's own, which are made before and gone afterwards."""
     lines, record = (text if url.startswith("sqlite") else text.replace("?", "%s") for text in (_LINES, _RECORD))
-    own = [os.getpid()]
     with closing(_connected(url)) as connection:
         for table in _TABLES:
             connection.execute(table)
-        cpu, began = cpu_seconds(own), time.perf_counter()
+        began = time.perf_counter()
         for (tenant,) in connection.execute("SELECT id FROM tenants ORDER BY id").fetchall():
             connection.execute("BEGIN")
             people = connection.execute(lines, (tenant, month_key)).rowcount
             connection.execute(record, (tenant, month_key, people))
             connection.execute("COMMIT")
-        seconds, spent = time.perf_counter() - began, cpu_seconds(own) - cpu
+        seconds = time.perf_counter() - began
         [(bills, written)] = connection.execute(_COUNTED).fetchall()
         for name in ("floor_records", "floor_lines"):
             connection.execute(f"DROP TABLE {name}")
-    return Written(bills, written, seconds, spent)
+    return Written(bills, written, seconds)
 
 
 def _connected(url: str) -> sqlite3.Connection | psycopg.Connection[Any]:
