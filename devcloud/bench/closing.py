@@ -1,27 +1,29 @@
-"""Bills of many paying tenants: the month that is running seen beforehand over HTTP, then closed by the hourly job."""
+"""Bills of many paying tenants, beside a floor: the running month seen over HTTP, then closed by the hourly job."""
 
 import asyncio
 import datetime as dt
 import multiprocessing
 import os
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from billing.jobs import close_all_owed
-from devcloud.bench import rows_paid
+from devcloud.bench import closing_floor, rows_paid
+from devcloud.bench.closing_floor import Written
 from devcloud.bench.directory import API, EXTENSION
 from devcloud.bench.engines import Engine
 from devcloud.bench.ground import Ground
 from devcloud.bench.load import Measured
 from devcloud.bench.measure import LoadFailed, load
-from devcloud.bench.pairs import settings
-from devcloud.bench.processes import PROJECT, cpu_seconds, host, peak_mb, reset_peak, rss_mb
+from devcloud.bench.pairs import hosts
+from devcloud.bench.processes import cpu_seconds, peak_mb, reset_peak, rss_mb
 from devcloud.bench.rows_paid import ENTRIES, USERS
 from devcloud.bench.setting import Bench
 from devcloud.run import migrate
@@ -32,7 +34,9 @@ from shared.db.schema import billing_lines, metadata
 from shared.settings import Settings
 
 
-WARM_UP: Final = 0.5
+WARM_UP: Final = 0.3
+MOST_SECONDS: Final = 1.0  # of a round of previews, of which each is quick and steady
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +51,64 @@ class Closed:
     peak_mb: float
     idle_seconds: float
 
+    @property
+    def above_rest_mb(self) -> float:
+        return self.peak_mb - self.rest_mb
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """So many tenants on an engine: the preview of one of them, in rounds, and the close of all."""
+    """So many tenants on an engine: the preview of one of them, and the close of all; floor and ours took turns."""
 
     engine: str
     tenants: int
+    floor_preview: list[Measured]
     preview: list[Measured]
-    closed: Closed
+    floor: list[Written]
+    closed: list[Closed]
 
     @property
-    def above_rest_mb(self) -> float:
-        return self.closed.peak_mb - self.closed.rest_mb
+    def seconds(self) -> float:
+        return statistics.median(each.seconds for each in self.closed)
+
+    @property
+    def largest(self) -> Closed:
+        """The round whose process grew most."""
+        return max(self.closed, key=lambda each: each.above_rest_mb)
 
 
 def run(bench: Bench, *, entries: int) -> list[Case]:
-    """A tenth of the tenants that have so many entries together, and all of them, on each engine.
+    """A tenth of the tenants that have so many entries together, in rounds, and all of them once, on each engine.
 
     Raises:
         LoadFailed: a preview was wrong, or not every month was closed, once and with everybody.
     """
     most = entries // ENTRIES
-    return [_case(bench, engine, tenants) for engine in bench.engines for tenants in (most // 10, most)]
+    sizes = ((most // 10, bench.rounds), (most, 1))
+    return [_case(bench, engine, tenants, rounds) for engine in bench.engines for tenants, rounds in sizes]
 
 
-def _case(bench: Bench, engine: Engine, tenants: int) -> Case:
+def _case(bench: Bench, engine: Engine, tenants: int, rounds: int) -> Case:
     step, month = f"bills of {tenants:,} tenants on {engine.name}", clock.now().replace(day=1)
     month = month.replace(hour=0, minute=0, second=0, microsecond=0)
     with _filled(bench, engine, tenants, month) as on:
         bench.progress(step, 0.1)
-        preview = _previewed(bench, on)
+        case = Case(engine.name, tenants, *_previewed(bench, on), [], [])
         bench.progress(step, 0.3)
-        closed = _in_a_process_of_its_own(on.url, month + dt.timedelta(days=32))
-        bench.progress(step, 1.0)
-    if (closed.bills, closed.lines) != (tenants, tenants * USERS):
-        raise LoadFailed(f"{closed.bills} bills with {closed.lines} lines for {tenants} tenants of {USERS} people")
-    return Case(engine.name, tenants, preview, closed)
+        for left in reversed(range(rounds)):
+            with _copied(on) if left else nullcontext(on) as fresh:
+                case.floor.append(_in_a_process_of_its_own(closing_floor.write, fresh.url, rows_paid.month_key(month)))
+                case.closed.append(_in_a_process_of_its_own(close, fresh.url, month + dt.timedelta(days=32)))
+            _check("the floor", case.floor[-1], tenants)
+            _check("the job", case.closed[-1], tenants)
+            bench.progress(step, 1 - 0.7 * left / rounds)
+    return case
+
+
+def _check(who: str, found: Written | Closed, tenants: int) -> None:
+    if (found.bills, found.lines) != (tenants, tenants * USERS):
+        told = f"{who} wrote {found.bills} bills with {found.lines} lines"
+        raise LoadFailed(f"{told} for {tenants} tenants of {USERS} people")
 
 
 @contextmanager
@@ -107,17 +132,35 @@ def _filled(bench: Bench, engine: Engine, tenants: int, month: dt.datetime) -> I
         engine.drop(name)
 
 
-def _previewed(bench: Bench, on: Ground) -> list[Measured]:
-    asked = {"kind": "read", "path": "/api/billing/preview", "token": bench.directory.token(0)}
-    talk = {**asked, "expected": f'"activeUsers":{USERS}', "varies": True}
-    with host(PROJECT, settings(bench.directory, on)) as ours:
-        return [load(ours, [talk], seconds=bench.seconds, warm_up=WARM_UP) for _ in range(bench.rounds)]
+@contextmanager
+def _copied(on: Ground) -> Iterator[Ground]:
+    """The same rows for one round."""
+    name = f"{on.database}_round"
+    on.engine.copy(on.database, name)
+    try:
+        yield replace(on, database=name)
+    finally:
+        on.engine.drop(name)
 
 
-def _in_a_process_of_its_own(url: str, now: dt.datetime) -> Closed:
+def _previewed(bench: Bench, on: Ground) -> tuple[list[Measured], list[Measured]]:
+    """Rounds of the floor and of ours."""
+    asked: dict[str, Any] = {"kind": "read", "path": "/api/billing/preview", "token": bench.directory.token(0)}
+    floor_talk = {**asked, "expected": f'"activeUsers": {USERS}}}'}
+    our_talk = {**asked, "expected": f'"activeUsers":{USERS},', "varies": True}
+    seconds = min(bench.seconds, MOST_SECONDS)
+    found: tuple[list[Measured], list[Measured]] = ([], [])
+    with hosts(bench, on) as both:
+        for _ in range(bench.rounds):
+            for host, talk, kept in zip(both, (floor_talk, our_talk), found, strict=True):
+                kept.append(load(host, [talk], seconds=seconds, warm_up=WARM_UP))
+    return found
+
+
+def _in_a_process_of_its_own(work: Callable[..., T], *given: Any) -> T:  # noqa: ANN401 - what the work takes
     """So that what the bench itself holds hides no growth."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(close, url, now).result()
+        return process.submit(work, *given).result()
 
 
 def close(url: str, now: dt.datetime) -> Closed:

@@ -160,8 +160,8 @@ class Load:
 def run(plan: dict[str, Any], is_over: Callable[[], bool]) -> Iterator[Measured]:
     """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered.
 
-    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came.
-    Where it `is_over` at the end of a slice, there are no more.
+    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came. What
+    was wrong in the warm-up is an error of the first. Where it `is_over` at the end of a slice, there are no more.
     """
     talks = plan["connections"]
     due: list[Iterator[float] | None] = [None] * len(talks)
@@ -173,14 +173,14 @@ def run(plan: dict[str, Any], is_over: Callable[[], bool]) -> Iterator[Measured]
     load.drive(since=never, until=time.perf_counter() + plan["warm_up"])
     since = time.perf_counter()
     for left in reversed(range(plan["slices"])):
-        load.measured = measured = Measured()
         _slice(load, plan, since)
         is_last = not left or is_over()
         if is_last:
             load.end(since=since, drain=plan["drain"])
-        yield measured
+        yield load.measured
         if is_last:
             break
+        load.measured = Measured()
     for each in connections:
         each.sock.close()
 

@@ -65,6 +65,10 @@ def batches(many: int, month: dt.datetime) -> Iterator[Batch]:
         )
 
 
+def month_key(month: dt.datetime) -> int:
+    return month.year * 100 + month.month
+
+
 def _person(tenant: int, number: int, month: dt.datetime) -> Values:
     object_id = uuid.UUID(oid(number)).hex if tenant == 1 else f"{number:032x}"
     email, at = f"p{number}@contoso.example", _text(month)
@@ -74,7 +78,7 @@ def _person(tenant: int, number: int, month: dt.datetime) -> Values:
 
 
 def _signed_in(tenant: int, number: int, month: dt.datetime) -> Values:
-    return (tenant, number + 1, _key(month), _text(month), _text(month))
+    return (tenant, number + 1, month_key(month), _text(month), _text(month))
 
 
 def _work(tenant: int, number: int, month: dt.datetime) -> tuple[Values, Values]:
@@ -83,11 +87,7 @@ def _work(tenant: int, number: int, month: dt.datetime) -> tuple[Values, Values]
     began, ended = _text(start), _text(start + dt.timedelta(milliseconds=_HOUR_MS))
     of = (tenant, user, f"{entry:032x}", tenant, 7)
     row = (entry, *of, began, ended, _HOUR_MS, "UTC", "timer", 0, 1, ended, ended)
-    return row, (tenant, entry, start.date().isoformat(), _key(month), user, tenant, 7, _HOUR_MS, 1)
-
-
-def _key(month: dt.datetime) -> int:
-    return month.year * 100 + month.month
+    return row, (tenant, entry, start.date().isoformat(), month_key(month), user, tenant, 7, _HOUR_MS, 1)
 
 
 def _text(instant: dt.datetime) -> str:

@@ -418,6 +418,14 @@ def test_a_request_that_is_never_answered_fails_the_round(rate):
         load(server, [READING, READING], seconds=0.8, warm_up=0.0, rate=rate, drain=0.5)
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_an_answer_that_is_wrong_in_the_warm_up_fails_the_round(others):
+    wrong = {**READING, "expected": "something else"}
+
+    with Pausing(0.01) as server, pytest.raises(LoadFailed, match="1 answers wrong or missing: read: 200"):
+        load(server, [wrong, *[READING] * others], seconds=0.3, warm_up=0.3)
+
+
 def test_a_run_in_slices_keeps_its_connections_and_counts_every_answer_once():
     pausing = Pausing(0.01)
     with pausing as server:

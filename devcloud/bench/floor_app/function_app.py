@@ -17,7 +17,7 @@ import azure.functions as func
 import jwt
 import psycopg
 
-from devcloud.bench.floor_app import exports, webhook
+from devcloud.bench.floor_app import bills, exports, webhook
 from shared import clock
 
 
@@ -112,6 +112,14 @@ def report(req: func.HttpRequest) -> func.HttpResponse:
         for project, ms, entries in _found(_REPORT, (f"{month}-01", int(month.replace("-", ""))))
     ]
     return _answered(200, {"rows": rows, "totalMs": sum(row["elapsedMs"] for row in rows)})
+
+
+@app.route(route="billing/preview", methods=["GET"])
+def preview(req: func.HttpRequest) -> func.HttpResponse:
+    """Who would be billed now, counted; no names, no price and no period of the subscription."""
+    _claims(req)
+    people = bills.people(os.environ["FLOOR_REPORT_DATABASE"], clock.now())
+    return _answered(200, {"activeUsers": people})
 
 
 @app.route(route="reports/summary", methods=["GET"])
