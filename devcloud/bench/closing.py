@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -36,6 +36,7 @@ from shared.settings import Settings
 
 WARM_UP: Final = 0.3
 MOST_SECONDS: Final = 1.0  # of a round of previews, of which each is quick and steady
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -157,10 +158,10 @@ def _previewed(bench: Bench, on: Ground) -> tuple[list[Measured], list[Measured]
     return found
 
 
-def _in_a_process_of_its_own(work: Callable[..., T], *given: Any) -> T:  # noqa: ANN401 - what the work takes
+def _in_a_process_of_its_own(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     """So that what the bench itself holds hides no growth."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(work, *given).result()
+        return process.submit(work, *given, **named).result()
 
 
 def close(url: str, now: dt.datetime) -> Closed:

@@ -41,7 +41,7 @@ class Bills:
             self._people[each.tid].append(each)
         self.expected = 0
 
-    def wrong(self, row: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+    def wrong(self, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
         """What is wrong with those of a subscription."""
         of_it = (billing_records.c.tenant_id == row.tenant_id, billing_records.c.subscription_id == row.id)
         theirs, sold = self._state.subscriptions[str(row.marketplace_id)], self._sold(row)
@@ -55,7 +55,9 @@ class Bills:
                 yield from self._left_out(record, people, theirs.cancelled_at)
             yield from self._unasked(record, people, {each.month_key: each for each in records})
 
-    def _unasked(self, record: Any, people: list[History], records: dict[int, Any]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+    def _unasked(
+        self, record: sa.Row[Any], people: list[History], records: dict[int, sa.Row[Any]]
+    ) -> Iterator[tuple[str, str]]:
         """Whoever cannot have used it: of an earlier month, whose own bill tells its period, only time is late."""
         known = {each.oid: each for each in people}
         for line in self._lines(record):
@@ -68,7 +70,7 @@ class Bills:
             ):
                 yield "invented", f"{oid} is on its bill of {line.activity_month}, and did not use it then"
 
-    def _has_time(self, history: History, period: Any) -> bool:  # noqa: ANN401 - a row
+    def _has_time(self, history: History, period: sa.Row[Any]) -> bool:
         """Whether any version of any entry, deleted or not, reaches into it."""
         kept = self._kept.get((history.tid, history.oid), Kept())
         for row in kept.log:
@@ -77,12 +79,12 @@ class Bills:
                 return True
         return False
 
-    def _may_have_signed_in(self, history: History, period: Any) -> bool:  # noqa: ANN401 - a row
+    def _may_have_signed_in(self, history: History, period: sa.Row[Any]) -> bool:
         asked = (each for each in history.operations if sign_ins.is_sign_in(each))
         spans = (self._clocks.span(each.sent_at, each.done_by) for each in asked if each.outcome is not Outcome.REFUSED)
         return any(first < period.period_to and end >= period.period_from for first, end in spans)
 
-    def _left_out(self, record: Any, people: list[History], ended_at: dt.datetime) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+    def _left_out(self, record: sa.Row[Any], people: list[History], ended_at: dt.datetime) -> Iterator[tuple[str, str]]:
         """Whoever used it before Microsoft ended it, as far as that surely lies in the bill's period."""
         billed = {str(each.entra_object_id) for each in self._lines(record)}
         for history in people:
@@ -91,7 +93,7 @@ class Bills:
                 if history.oid not in billed:
                     yield "lost", f"{history.oid} used it while it was paid for, and is not on its bill"
 
-    def _sold(self, row: Any) -> list[tuple[Decimal, str]]:  # noqa: ANN401 - a row
+    def _sold(self, row: sa.Row[Any]) -> list[tuple[Decimal, str]]:
         """What the Marketplace took for a user, on any plan that it can have been on when its price was learned."""
         of_it = (subscription_rates.c.tenant_id == row.tenant_id, subscription_rates.c.subscription_id == row.id)
         learned = self._tx.execute(sa.select(sa.func.min(subscription_rates.c.from_at)).where(*of_it)).scalar_one()
@@ -103,13 +105,13 @@ class Bills:
         plans |= {each.plan_id for each in changes if learned is None or each.created_at <= learned + _OFF}
         return sorted({(find_plan(each).per_user, CURRENCY) for each in plans})
 
-    def _lines(self, record: Any) -> list[Any]:  # noqa: ANN401 - a row
+    def _lines(self, record: sa.Row[Any]) -> list[sa.Row[Any]]:
         of_user = sa.and_(users.c.tenant_id == billing_lines.c.tenant_id, users.c.id == billing_lines.c.user_id)
         own = (billing_lines.c.tenant_id == record.tenant_id, billing_lines.c.record_id == record.id)
         told = sa.select(users.c.entra_object_id, billing_lines.c.activity_month)
         return list(self._tx.execute(told.select_from(billing_lines.join(users, of_user)).where(*own)))
 
-    def _signed_in(self, history: History, record: Any, ended_at: dt.datetime) -> bool:  # noqa: ANN401 - a row
+    def _signed_in(self, history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
         """Told by the last one of the month: it lies in the period, whichever of those that it can be it is."""
         last = sign_ins.last([each for each in history.operations if each.sent_at < record.closed_at + _OFF])
         if not last or last[0].ended_at >= ended_at:
@@ -118,13 +120,13 @@ class Bills:
         return all(bool(record.period_from <= first and end < record.period_to) for first, end in spans)
 
 
-def _worked(history: History, record: Any, ended_at: dt.datetime) -> bool:  # noqa: ANN401 - a row
+def _worked(history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
     told = (each for each in history.operations if each.writes and each.outcome is Outcome.ACKNOWLEDGED)
     answers = [each.answer for each in told if each.ended_at < ended_at and each.answer]
     entries = [entry for each in answers for entry in (each, each.get("stopped")) if entry and "stoppedAt" in entry]
     return any(_lies_within(each, record) for each in entries)
 
 
-def _lies_within(entry: Json, record: Any) -> bool:  # noqa: ANN401 - a row
+def _lies_within(entry: Json, record: sa.Row[Any]) -> bool:
     began, ended = (dt.datetime.fromisoformat(entry[name]) for name in ("startedAt", "stoppedAt"))
     return entry["elapsedMs"] > 0 and bool(record.period_from <= began and ended <= record.period_to)

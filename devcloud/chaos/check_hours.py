@@ -62,7 +62,7 @@ def check(tx: sa.Connection, azure_devops: AzureDevOps) -> tuple[list[Violation]
     return found + _unequal(tx), len(debts)
 
 
-def _wrong(debt: Any, landings: list[Landing], past: _Past, paid_at: int) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+def _wrong(debt: sa.Row[Any], landings: list[Landing], past: _Past, paid_at: int) -> Iterator[tuple[str, str]]:
     """`paid_at` is the revision at which the entry's debts before this one had landed."""
     if debt.state != "done":
         yield "lost", "hours are still owed after everything was asked for again"
@@ -77,7 +77,7 @@ def _wrong(debt: Any, landings: list[Landing], past: _Past, paid_at: int) -> Ite
             yield "changed", f"Completed Work went from {each.before} to {each.after} h"
 
 
-def _comes_to_nothing(debt: Any, past: _Past, paid_at: int) -> bool:  # noqa: ANN401 - a row
+def _comes_to_nothing(debt: sa.Row[Any], past: _Past, paid_at: int) -> bool:
     """Whether it is right that nothing was written: it rounds to nothing, or there was nothing to take it from.
 
     The revision at which that was seen is the product's own word, but what stood there is not, and it cannot lie before

@@ -58,7 +58,7 @@ def _wrong(tx: sa.Connection, state: State, bought: Bought, bills: Bills) -> Ite
     yield from bills.wrong(row)
 
 
-def _terms(theirs: Subscription, row: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+def _terms(theirs: Subscription, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
     if theirs.status not in _OURS:
         if row.status != "pending":
             yield "invented", f"it is {row.status} here and was never activated at Microsoft"
@@ -69,7 +69,7 @@ def _terms(theirs: Subscription, row: Any) -> Iterator[tuple[str, str]]:  # noqa
         yield "changed", f"it is {here} here and {there} at Microsoft"
 
 
-def _ledger(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+def _ledger(tx: sa.Connection, state: State, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
     """Each of Microsoft's operations stands in it once, and so does the activation."""
     events = list(tx.execute(subscription_events.select().where(subscription_events.c.subscription_id == row.id)))
     known = Counter(str(each.operation_id) for each in events if each.operation_id is not None)
@@ -85,7 +85,7 @@ def _ledger(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, st
         yield "doubled", f"it was activated {begun} times"
 
 
-def _meter(tx: sa.Connection, state: State, row: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+def _meter(tx: sa.Connection, state: State, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
     """What was billed, what is owed and what the meter has taken are one and the same."""
     of_it = (billing_records.c.tenant_id == row.tenant_id, billing_records.c.subscription_id == row.id)
     records = list(tx.execute(billing_records.select().where(*of_it, billing_records.c.state == "closed")))

@@ -13,7 +13,7 @@ from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.explain import Explanation
 from devcloud.chaos.fleet import Fleet
-from devcloud.chaos.granted import Granted, Logged
+from devcloud.chaos.granted import Granted
 from devcloud.chaos.history import History, Outcome
 from devcloud.chaos.instants import Instants
 from devcloud.chaos.items import Items
@@ -21,7 +21,7 @@ from devcloud.chaos.moments import Moments
 from devcloud.chaos.refusals import Refusals
 from devcloud.chaos.replay import Replay
 from devcloud.chaos.settle import Settled
-from devcloud.chaos.stored import Kept
+from devcloud.chaos.stored import Kept, Logged
 from devcloud.chaos.violation import Violation
 from shared.invariants import INVARIANTS
 from shared.invariants import check as check_invariant
@@ -72,7 +72,7 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
 
 def of_person(history: History, kept: Kept, logged: Logged, clocks: Clocks, *, pays: bool) -> list[Violation]:
     """What is wrong with what one person was told."""
-    explanation = Explanation(history, kept, clocks)
+    explanation = Explanation(history, kept, logged, clocks)
     moments = Moments(history, kept, explanation.causes)
     return [
         *explanation.violations(),

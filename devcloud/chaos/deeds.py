@@ -8,7 +8,7 @@ from typing import Final
 
 from devcloud.chaos.history import STOPS, Operation
 from devcloud.chaos.items import item_of
-from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.stored import Kept, Logged, Row
 from devcloud.chaos.violation import same
 
 
@@ -47,6 +47,7 @@ class Deeds:
     """`in_time` tells whether a request can have been received when a row was."""
 
     kept: Kept
+    logged: Logged
     unknown: list[Operation]
     in_time: Callable[[Operation, Row], bool]
     _taken: dict[int, Deed] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Deeds:
 
     def _made_room(self, row: Row, beside: list[Row]) -> bool:
         """Whether what ran on, since nobody had said its end, was ended by a start that was told late."""
-        before = self._versions.get((row.timer, row.version - 1))
+        before = self.logged.versions.get((row.timer, row.version - 1))
         if row.event != "corrected" or row.reason is not None or row.after is None or before is None:
             return False
         return any(
@@ -108,11 +109,6 @@ class Deeds:
         if row.event == "corrected" and row.reason is None:
             return bool(named == row.timer)
         return row.event == "discarded" or row.reason == asked.mark
-
-    @cached_property
-    def _versions(self) -> dict[tuple[str, int], Row]:
-        rows = (row for row in (*self.kept.log, *self.kept.done) if row.after is not None)
-        return {(row.timer, row.version): row for row in rows}
 
     @cached_property
     def _notes(self) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from devcloud.chaos.clocks import Clocks
 from devcloud.chaos.deeds import Deeds
 from devcloud.chaos.history import STARTS, STOPS, History, Json, Operation, Outcome
-from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.stored import Kept, Logged, Row
 from devcloud.chaos.violation import Violation, same, violation
 
 
@@ -18,6 +18,7 @@ class Explanation:
 
     history: History
     kept: Kept
+    logged: Logged
     clocks: Clocks
     found: list[Violation] = field(default_factory=list)
     causes: dict[int, Operation] = field(default_factory=dict)
@@ -27,7 +28,7 @@ class Explanation:
         if self.kept.accounts > 1:
             self._wrong("doubled", f"{self.kept.accounts} accounts of {self.history.oid}")
         unknown = [each for each in self._written() if not self._settle(each)]
-        for deed in Deeds(self.kept, unknown, self._in_time).without_cause(self.causes):
+        for deed in Deeds(self.kept, self.logged, unknown, self._in_time).without_cause(self.causes):
             self._wrong("invented", f"{' and '.join(deed.events)}, which nobody asked for", *deed.rows)
         return self.found
 

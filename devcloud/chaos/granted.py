@@ -1,15 +1,15 @@
 """Judges what one person was granted and shown: it could be so while they asked, and it is what is kept."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from devcloud.chaos.history import STARTS, History, Json, Operation, Outcome
 from devcloud.chaos.items import item_of, times
 from devcloud.chaos.moments import Moments
-from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.stored import Kept, Logged, Row
 from devcloud.chaos.violation import Violation, same, violation
 
 
@@ -17,20 +17,6 @@ _INSTANTS: Final = ("startedAt", "stoppedAt")
 # What the log keeps of a version of an entry, spelled as on the wire
 _LOGGED: Final = ("elapsedMs", "note", "source", "needsReview", "project", "workItemId")
 _ON_THEIR_WAY: Final = "writeBack"  # told anew after the commit, when the hours have got further
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """Everybody's entries in the log: by id and version the row of each, and those that were deleted."""
-
-    versions: dict[tuple[str, int], Row]
-    deleted: set[str]
-
-    @classmethod
-    def of(cls, everybody: Iterable[Kept]) -> Self:
-        rows = [row for kept in everybody for row in kept.log]
-        versions = {(row.timer, row.version): row for row in rows if row.after is not None}
-        return cls(versions, {row.timer for row in rows if row.event == "deleted"})
 
 
 @dataclass

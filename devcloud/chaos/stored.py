@@ -4,10 +4,10 @@ import datetime as dt
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -81,6 +81,20 @@ class Kept:
             return None
         status, answer = self.answers.get(asked.key, (HTTPStatus.NOT_FOUND, {}))
         return (status, answer) if status < HTTPStatus.BAD_REQUEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Everybody's entries in the log: by id and version the row of each, and those that were deleted."""
+
+    versions: dict[tuple[str, int], Row]
+    deleted: set[str]
+
+    @classmethod
+    def of(cls, everybody: Iterable[Kept]) -> Self:
+        rows = [row for kept in everybody for row in kept.log]
+        versions = {(row.timer, row.version): row for row in rows if row.after is not None}
+        return cls(versions, {row.timer for row in rows if row.event == "deleted"})
 
 
 def read(tx: sa.Connection) -> dict[Who, Kept]:

@@ -9,9 +9,8 @@ import pytest
 
 from devcloud.chaos.checks import of_person
 from devcloud.chaos.clocks import Clocks
-from devcloud.chaos.granted import Logged
 from devcloud.chaos.history import STARTS, Attempt, History, Json, Operation
-from devcloud.chaos.stored import Kept, Row
+from devcloud.chaos.stored import Kept, Logged, Row
 
 
 BEGAN = dt.datetime(2026, 11, 25, 9, tzinfo=dt.UTC)

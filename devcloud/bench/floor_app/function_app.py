@@ -17,7 +17,7 @@ import azure.functions as func
 import jwt
 import psycopg
 
-from devcloud.bench.floor_app import bills, exports, webhook
+from devcloud.bench.floor_app import exports, webhook
 from shared import clock
 
 
@@ -49,6 +49,11 @@ _timers.execute(
     "(operation_id TEXT PRIMARY KEY, subscription_id TEXT, status TEXT, quantity INTEGER, recorded)"
 )
 _reports = threading.local()
+_ON_SQLITE = os.environ["FLOOR_REPORT_DATABASE"].startswith("sqlite")
+_PEOPLE = (
+    "SELECT count(*) FROM (SELECT user_id FROM time_entry_days WHERE tenant_id = 1 AND month_key = ? "
+    "UNION SELECT user_id FROM user_months WHERE tenant_id = 1 AND month_key = ?) AS people"
+)
 _REPORT = (
     "SELECT project_id, sum(ms), sum(n) FROM (SELECT month_key, work_date, project_id, sum(elapsed_ms) AS ms, "
     "sum(CASE WHEN starts_entry = 1 OR work_date = ? THEN 1 ELSE 0 END) AS n FROM time_entry_days "
@@ -118,7 +123,8 @@ def report(req: func.HttpRequest) -> func.HttpResponse:
 def preview(req: func.HttpRequest) -> func.HttpResponse:
     """Who would be billed now, counted; no names, no price and no period of the subscription."""
     _claims(req)
-    people = bills.people(os.environ["FLOOR_REPORT_DATABASE"], clock.now())
+    month = f"{clock.now():%Y%m}"
+    [(people,)] = _reading().execute(_worded(_PEOPLE), (int(month), int(month))).fetchall()
     return _answered(200, {"activeUsers": people})
 
 
@@ -135,14 +141,26 @@ def export(req: func.HttpRequest) -> func.HttpResponse:
 
 def _found(statement: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
     """The rows as the driver hands them out, a thousand at a time."""
-    url = os.environ["FLOOR_REPORT_DATABASE"]
-    if url.startswith("sqlite"):
-        if not hasattr(_reports, "connection"):
-            _reports.connection = _connected(url.removeprefix("sqlite:///"))
-        yield from _reports.connection.execute(statement, values)
+    connection = _reading()
+    if _ON_SQLITE:
+        yield from connection.execute(statement, values)
         return
-    if not hasattr(_reports, "connection"):
-        _reports.connection = psycopg.connect(url.replace("+psycopg", ""))
-    with _reports.connection.transaction(), _reports.connection.cursor("floor") as cursor:
+    with connection.transaction(), connection.cursor("floor") as cursor:
         cursor.itersize = 1000
-        yield from cursor.execute(statement.replace("?", "%s"), values)
+        yield from cursor.execute(_worded(statement), values)
+
+
+def _reading() -> Any:  # noqa: ANN401 - of either driver
+    """The thread's own connection to what is read, by itself in no transaction."""
+    if not hasattr(_reports, "connection"):
+        url = os.environ["FLOOR_REPORT_DATABASE"]
+        _reports.connection = (
+            _connected(url.removeprefix("sqlite:///"))
+            if _ON_SQLITE
+            else psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+        )
+    return _reports.connection
+
+
+def _worded(statement: str) -> str:
+    return statement if _ON_SQLITE else statement.replace("?", "%s")

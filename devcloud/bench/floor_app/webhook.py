@@ -23,7 +23,7 @@ def row(event: dict[str, Any]) -> tuple[str, str, str, int]:
     return operation["id"], subscription["id"], subscription["saasSubscriptionStatus"], operation["quantity"]
 
 
-def _asked(path: str) -> Any:  # noqa: ANN401 - any JSON
+def _asked(path: str) -> dict[str, Any]:
     if not hasattr(_asking, "connection"):
         _asking.connection = http.client.HTTPConnection(
             urlsplit(os.environ["FLOOR_MARKETPLACE_URL"]).netloc, timeout=10
@@ -34,7 +34,8 @@ def _asked(path: str) -> Any:  # noqa: ANN401 - any JSON
     body = answer.read()
     if answer.status != http.client.OK:
         raise http.client.HTTPException(f"{path}: {answer.status}")
-    return json.loads(body)
+    found: dict[str, Any] = json.loads(body)
+    return found
 
 
 def _token() -> str:
