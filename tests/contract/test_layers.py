@@ -67,8 +67,8 @@ def test_imports_point_downwards_and_never_across_slices(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_a_module_has_at_most_250_lines(path):
-    assert len(path.read_text().splitlines()) <= 250
+def test_a_module_has_at_most_400_lines(path):
+    assert len(path.read_text().splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.read_text().strip()], ids=module_name)
@@ -79,12 +79,12 @@ def test_a_module_opens_with_a_sentence_that_says_what_it_owns(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_a_function_has_at_most_45_lines(path):
+def test_a_function_has_at_most_60_lines(path):
     long = {
         node.name: length
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or 0) - node.lineno + 1) > 45
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > 60
     }
 
     assert long == {}
