@@ -146,8 +146,7 @@ def _refresh(call: Call, query: Filters, span: Span) -> None:
 
 def _asked(tx: sa.Connection, call: Call, query: Filters, span: Span) -> Asked:
     own, tenant = call.caller.user, call.caller.tenant
-    only = {"organization": query.organization, "project": query.project, "type": query.type}
-    asked = Asked(tenant.id, own.id, span, **only)
+    asked = Asked(tenant.id, own.id, span, organization=query.organization, project=query.project, type=query.type)
     if query.user is not None:
         user_id, name = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
         return replace(asked, user_id=user_id, user_name=name)

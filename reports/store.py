@@ -12,8 +12,7 @@ from sqlalchemy import bindparam
 from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.store import shown_to, stopped_since
-from shared.text import name_key
-from shared.tracking.store_projects import COUNTED_AS, PROJECT_KEY
+from shared.tracking.store_projects import counted_as, project_name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ _named = projects.alias("named")
 # A name stands for the projects of this name in every organization, and for all that count as one of them.
 _NAMED: Final = sa.select(projects.c.id).where(
     _OF_TENANT,
-    COUNTED_AS.in_(
-        sa.select(sa.func.coalesce(_named.c.alias_of, _named.c.id)).where(
+    counted_as().in_(
+        sa.select(counted_as(_named)).where(
             _named.c.tenant_id == TENANT,
             _named.c.name_key == sa.func.lower(_named.c.organization) + "/" + bindparam("project", type_=sa.Unicode),
         )
@@ -111,12 +110,14 @@ _OF_TYPE: Final = (
             sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
         ),
     )
+    .correlate(time_entry_days)
+    .exists()
 )
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
     Filter.ORGANIZATION: _days.project_id.in_(_OF_ORGANIZATION),
     Filter.PROJECT: _days.project_id.in_(_NAMED),
-    Filter.TYPE: _OF_TYPE.correlate(time_entry_days).exists(),
+    Filter.TYPE: _OF_TYPE,
 }
 # Whoever has had the processing of their data stopped is shown to nobody but themselves.
 _NOT_SHOWN: Final = sa.select(users.c.id).where(
@@ -159,13 +160,13 @@ def parameters(asked: Asked) -> dict[str, Any]:
     return {
         "tenant": asked.tenant_id,
         "viewer": asked.viewer_id,
-        "organization": name_key(asked.organization or "", 50),
+        "organization": (asked.organization or "").lower(),
         "first": asked.span.first,
         "last": asked.span.last,
         "first_month": first_month,
         "last_month": last_month,
         "user": asked.user_id,
-        "project": name_key(asked.project or "", PROJECT_KEY),
+        "project": project_name_key(asked.project or ""),
         "type": asked.type,
         "type_lower": (asked.type or "").lower(),
     }

@@ -25,7 +25,7 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
-from shared.tracking.store_projects import COUNTED_AS
+from shared.tracking.store_projects import counted_as
 
 
 EVERY_ROW: Final = 2**31 - 1 - MOST_DAYS
@@ -52,6 +52,7 @@ class Sums:
 def statement(groups: tuple[Group, ...], filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
     """Built when first asked for; there are 64 orders of groups, 16 sets of filters and 2 kinds of span."""
     pieces = where(filters, one_month=one_month)
+    cells: sa.FromClause
     if set(groups) <= _IN_ORDER:
         cells = _cells(pieces, groups).cte("cells")
         days = _days_of(cells, [cells.c.work_date], [])
@@ -111,7 +112,7 @@ def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...]) -> sa.Select[Any]:
     for group in groups:
         match group:
             case Group.PROJECT:
-                by.append(COUNTED_AS.label("project_id"))
+                by.append(counted_as().label("project_id"))
             case Group.USER:
                 by.append(of.user_id)
             case Group.WORK_ITEM:
@@ -119,7 +120,9 @@ def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...]) -> sa.Select[Any]:
             case Group.DAY:
                 by.append(of.work_date)
     rows = sa.select(_ONE.label("part"), *by, _sum(of.elapsed_ms).label("elapsed_ms"), _sum(of.n).label("n"))
-    return rows.select_from(source).group_by(*(column.element if isinstance(column, sa.Label) else column for column in by))
+    return rows.select_from(source).group_by(
+        *(column.element if isinstance(column, sa.Label) else column for column in by)
+    )
 
 
 def _days_of(
