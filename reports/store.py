@@ -91,27 +91,27 @@ _NAMED: Final = sa.select(projects.c.id).where(
         )
     ),
 )
-_OF_TYPE: Final = (
+_IS_OF_TYPE: Final = sa.and_(
+    work_items.c.tenant_id == TENANT,
+    sa.or_(
+        work_items.c.type == bindparam("type", type_=sa.Unicode),
+        sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
+    ),
+)
+# First by the number, of whichever organization, since that is one look into a set for each piece; then exactly.
+_OF_TYPE: Final = sa.and_(
+    _days.work_item_id.in_(sa.select(work_items.c.work_item_id).where(_IS_OF_TYPE)),
     sa.select(sa.literal_column("1"))
     .select_from(projects)
-    .join(
-        work_items,
-        sa.and_(
-            work_items.c.tenant_id == TENANT,
-            work_items.c.organization_id == projects.c.organization_id,
-            work_items.c.work_item_id == _days.work_item_id,
-        ),
-    )
+    .join(work_items, work_items.c.organization_id == projects.c.organization_id)
     .where(
         _OF_TENANT,
         projects.c.id == _days.project_id,
-        sa.or_(
-            work_items.c.type == bindparam("type", type_=sa.Unicode),
-            sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
-        ),
+        work_items.c.work_item_id == _days.work_item_id,
+        _IS_OF_TYPE,
     )
     .correlate(time_entry_days)
-    .exists()
+    .exists(),
 )
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),

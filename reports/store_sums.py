@@ -104,25 +104,19 @@ def _cells(pieces: list[sa.ColumnElement[bool]], groups: tuple[Group, ...]) -> s
 def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...]) -> sa.Select[Any]:
     """The rows, part 1: what counts as one project together, and numbers of one organization's work items."""
     of = cells.c
-    by: list[Any] = []
-    source: sa.FromClause = cells
-    if _NEEDS_PROJECT & set(groups):
-        source = source.join(projects, sa.and_(projects.c.tenant_id == TENANT, projects.c.id == of.project_id))
-        by.append(projects.c.organization_id)
-    for group in groups:
-        match group:
-            case Group.PROJECT:
-                by.append(counted_as().label("project_id"))
-            case Group.USER:
-                by.append(of.user_id)
-            case Group.WORK_ITEM:
-                by.append(of.work_item_id)
-            case Group.DAY:
-                by.append(of.work_date)
-    rows = sa.select(_ONE.label("part"), *by, _sum(of.elapsed_ms).label("elapsed_ms"), _sum(of.n).label("n"))
-    return rows.select_from(source).group_by(
-        *(column.element if isinstance(column, sa.Label) else column for column in by)
-    )
+    columns = {Group.USER: "user_id", Group.WORK_ITEM: "work_item_id", Group.DAY: "work_date"}
+    by = [of[columns[group]] for group in groups if group in columns]
+    ms, entries = of.elapsed_ms, of.n
+    if not _NEEDS_PROJECT & set(groups):
+        return sa.select(_ONE.label("part"), *by, ms, entries)
+    this = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == of.project_id)
+    key: list[sa.ColumnElement[Any]] = [projects.c.organization_id, *by]
+    shown: list[sa.ColumnElement[Any]] = [*key]
+    if Group.PROJECT in groups:
+        key.append(counted_as())
+        shown.append(counted_as().label("project_id"))
+    sums = (_sum(ms).label("elapsed_ms"), _sum(entries).label("n"))
+    return sa.select(_ONE.label("part"), *shown, *sums).select_from(cells.join(projects, this)).group_by(*key)
 
 
 def _days_of(

@@ -13,13 +13,13 @@ from shared.audit import Action, Actor
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from shared.tracking.store_entries import find_entry
 from shared.tracking.store_projects import project_key
 from timers import store_entries
 from timers.rules_entries import LONGEST, not_after, require_times
-from timers.service import require_own_organization
 from timers.service_people import may_see
 
 
@@ -87,13 +87,13 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
 
     Raises:
         PaymentRequired: the plan does not allow new time.
-        InvalidRequest: the organisation is not the tenant's, or the times cannot be.
+        InvalidRequest: the organization is no active one of the tenant, or the times cannot be.
     """
     tenant = caller.tenant
     require_tracking(tenant, now)
     if user_id == caller.user.id:
         require_processing(caller.user)
-    require_own_organization(caller, subject.organization)
+    require_active(tx, tenant, subject.organization)
     started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
     require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)
     item = store_entries.work_item(

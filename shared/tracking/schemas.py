@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 
 from shared.azure_devops_model import ORGANIZATION
-from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
+from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema, text
+from shared.text import has_bidi_controls
 from shared.tracking import model
+from shared.tracking.store_projects import project_name_key
 from shared.tracking.write_backs import Standing, WriteBack
 
 
@@ -34,6 +36,18 @@ Organization = Annotated[
         json_schema_extra={"pattern": in_json_schema(ORGANIZATION)},
     ),
 ]
+
+
+def _project_name(value: str) -> str:
+    if has_bidi_controls(value):
+        raise ValueError("must not have characters that change the direction of its letters")
+    if not project_name_key(value):
+        raise ValueError("must have something to see")
+    return value
+
+
+# As a body names it. Names that look the same are one project, so what would look like another one is refused.
+ProjectName = Annotated[text(64), AfterValidator(_project_name), Field(examples=["Website"])]  # type: ignore[valid-type]
 
 
 class RunningTimer(WireModel):
