@@ -161,7 +161,7 @@ def test_joins_are_for_admins_and_on_record(world):
 # Work item 57 is in Website, 104 in Mobile; 4711 is nowhere.
 
 
-def send(person, method, path, body, token, version=None):
+def send(person, method, path, body, token, *, version=None):
     headers = {HEADER: token} | ({} if version is None else {"If-Match": f'"{version}"'})
     return person.http.send(method, path, body, token=person.token, headers=headers)
 
@@ -212,10 +212,10 @@ def test_a_correction_is_held_to_the_item_s_project_where_the_time_goes_elsewher
     ada, token = world.tenant(), azure_devops.token()
     entered = ada.enter(project="Old", workItemId=57)
     path, say = f"entries/{entered.body['id']}", {"reason": "it was wrong"}
-    elsewhere = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Website"}, token, 1)
-    number = send(ada, "PATCH", path, {**say, "workItemId": 104}, token, 1)
-    times = send(ada, "PATCH", path, {**say, "stoppedAt": "2026-11-20T09:30:00Z", "project": "old"}, token, 1)
-    right = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Mobile"}, token, 2)
+    elsewhere = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Website"}, token, version=1)
+    number = send(ada, "PATCH", path, {**say, "workItemId": 104}, token, version=1)
+    times = send(ada, "PATCH", path, {**say, "stoppedAt": "2026-11-20T09:30:00Z", "project": "old"}, token, version=1)
+    right = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Mobile"}, token, version=2)
 
     assert elsewhere.code == number.code == "wrong_project"
     assert "belongs to the project Mobile" in number.body["detail"]
