@@ -76,10 +76,10 @@ def sample(bind):
     return [value, value] if bind.expanding else value
 
 
-def parameters(statement):
+def parameters(statement, *, of=sample):
     """A value for everything that the statement takes; an INSERT without values takes its columns."""
     compiled = statement.compile(dialect=dialect(), column_keys=columns(statement))
-    return {name: sample(bind) for name, bind in compiled.binds.items() if bind.required or bind.value is None}
+    return {name: of(bind) for name, bind in compiled.binds.items() if bind.required or bind.value is None}
 
 
 def columns(statement):
@@ -159,6 +159,23 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
     assert len(arrived) > 30
     assert [found for each in arrived for found in converted(each)] == []
     assert [found for each in arrived[::8] for found in unreadable(each.sql)] == []
+
+
+def nothing(bind):
+    """NULL, and for a list or a number of rows, which cannot be, a sample."""
+    return sample(bind) if bind.expanding or (bind.type.python_type is int and bind.unique) else None
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine, name):
+    for each in EVERY[name]:
+        statement = for_azure(each)
+        with azure_engine.connect() as connection:
+            azure.asked.clear()
+            connection.execute(statement, parameters(statement, of=nothing))
+
+        assert [text for text in azure.texts if text.startswith("<sp_")] == []
+        tree_of(next(text for text in azure.texts if not text.startswith("<")))
 
 
 def test_a_conversion_that_would_cost_an_index_is_found_out():
