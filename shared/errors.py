@@ -9,6 +9,7 @@ ApiError
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
 │   └── NotYet                 the same, and not kept for the Idempotency-Key
+├── LengthRequired        411  length_required
 ├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
@@ -127,6 +128,10 @@ class NotYet(Conflict):
     """
 
     is_final = False
+
+
+class LengthRequired(ApiError):
+    status, code, title = HTTPStatus.LENGTH_REQUIRED, "length_required", "The body did not arrive"
 
 
 class PreconditionFailed(ApiError):

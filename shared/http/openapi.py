@@ -35,6 +35,7 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Nothing here, or not yours",
     409: "The state of things does not allow this",
+    411: "The body was sent without its length",
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not of the type that this takes",
@@ -97,6 +98,7 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[403] += ("role_required",)
     if operation.body is not None:
         codes[400] += ("invalid_json", "invalid_body")
+        codes[411] = ("length_required",)
         codes[415] = ("unsupported_media_type",)
     if operation.takes_idempotency_key:
         codes[400] += ("invalid_idempotency_key",)

@@ -12,7 +12,7 @@ import azure.functions as func
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.errors import BodyTooLarge, FieldError, InvalidRequest, UnsupportedMediaType
+from shared.errors import BodyTooLarge, FieldError, InvalidRequest, LengthRequired, UnsupportedMediaType
 from shared.http.operation import Operation
 from shared.http.wire import WireModel
 
@@ -28,6 +28,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
 
     Raises:
         BodyTooLarge: before anything is parsed.
+        LengthRequired: a body was sent without its length.
         UnsupportedMediaType: the body does not say that it is JSON.
         InvalidRequest: with a pointer to every wrong field.
     """
@@ -36,6 +37,8 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise BodyTooLarge(f"Send at most {operation.body_limit} bytes; this body has {len(raw)}.")
     if operation.body is None:
         return None
+    if not raw:
+        require_length(request)
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
     elif _media_type(request) != operation.body_type:
@@ -50,10 +53,23 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     return model
 
 
+def require_length(request: func.HttpRequest) -> None:
+    """Tells an empty body from one that was lost: the platform passes on none of a body without a Content-Length.
+
+    A proxy that takes the chunks apart leaves of them only that the request names a type and no length.
+
+    Raises:
+        LengthRequired: a body was sent, and none of it arrived.
+    """
+    headers = request.headers
+    if "transfer-encoding" in headers or ("content-type" in headers and "content-length" not in headers):
+        raise LengthRequired("No body arrived. Send it with its length in Content-Length, and not in chunks.")
+
+
 def _parse_form(model: type[WireModel], raw: bytes) -> WireModel:
     """The fields of a form, each at most once; those that are empty are as if they were not there."""
     try:
-        fields = parse_qsl(raw.decode(), max_num_fields=_MOST_FIELDS, strict_parsing=bool(raw))
+        fields = parse_qsl(raw.decode(), max_num_fields=_MOST_FIELDS, strict_parsing=bool(raw), errors="strict")
         _each_once(fields)
         return model.model_validate_strings(dict(fields), by_alias=True, by_name=False)
     except ValidationError as error:
@@ -93,8 +109,13 @@ def _given(operation: Operation, request: func.HttpRequest) -> dict[str, str]:
     """
     try:
         members = parse_qsl(
-            request.url.partition("?")[2], keep_blank_values=not operation.for_browser, max_num_fields=_MOST_FIELDS
+            request.url.partition("?")[2],
+            keep_blank_values=not operation.for_browser,
+            max_num_fields=_MOST_FIELDS,
+            errors="strict",
         )
+    except UnicodeDecodeError as error:
+        raise _query_error([FieldError("", "must be UTF-8, percent-encoded")]) from error
     except ValueError as error:
         raise _query_error([FieldError("", f"must be at most {_MOST_FIELDS} parameters")]) from error
     if not operation.for_browser and (twice := _repeated(members)):
