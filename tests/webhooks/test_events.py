@@ -291,6 +291,16 @@ def test_an_action_that_nobody_knows_is_kept_and_changes_nothing(bought, logged)
     assert first[1] == str(bought.tenant.public_id)
 
 
+def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
+    before, stranger = bought.row, bought.marketplace.buy(plan="paid", active=True)
+    for subscription in (bought.id, stranger):
+        body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
+        assert bought.marketplace.order("event", body=body)["status"] == 200
+
+    assert (bought.row, bought.told) == (before, [("Subscribe", "ignored")])
+    assert [line["event"] for line in logged() if line["level"] == "error"] == []
+
+
 @pytest.mark.parametrize("action", ["Suspend", "ChangeQuantity", "Unsubscribe", "Transfer"])
 def test_a_subscription_that_nobody_set_up_is_an_alarm_and_heard(bought, logged, action):
     stranger = bought.marketplace.buy(plan="paid", active=True)
