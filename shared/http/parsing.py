@@ -37,8 +37,8 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise BodyTooLarge(f"Send at most {operation.body_limit} bytes; this body has {len(raw)}.")
     if operation.body is None:
         return None
-    if not raw:
-        require_length(request)
+    if body_was_lost(request):
+        raise LengthRequired("No body arrived. Send it with its length in Content-Length, and not in chunks.")
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
     elif _media_type(request) != operation.body_type:
@@ -53,17 +53,14 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     return model
 
 
-def require_length(request: func.HttpRequest) -> None:
-    """Tells an empty body from one that was lost: the platform passes on none of a body without a Content-Length.
+def body_was_lost(request: func.HttpRequest) -> bool:
+    """Tells a body that did not arrive from an empty one: the platform passes on none without a Content-Length.
 
     A proxy that takes the chunks apart leaves of them only that the request names a type and no length.
-
-    Raises:
-        LengthRequired: a body was sent, and none of it arrived.
     """
     headers = request.headers
-    if "transfer-encoding" in headers or ("content-type" in headers and "content-length" not in headers):
-        raise LengthRequired("No body arrived. Send it with its length in Content-Length, and not in chunks.")
+    is_sent = "transfer-encoding" in headers or ("content-type" in headers and "content-length" not in headers)
+    return is_sent and not request.get_body()
 
 
 def _parse_form(model: type[WireModel], raw: bytes) -> WireModel:
