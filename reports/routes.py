@@ -19,6 +19,7 @@ from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
+from shared.http.headers import preferred
 from shared.http.operation import JSON, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -170,5 +171,4 @@ def _name(tenant: Tenant, span: Span, extension: str) -> str:
 def _wanted(call: Call, query: Filters) -> str:
     if query.format is not None:
         return _MEDIA[query.format]
-    accepted = call.request.headers.get("accept", "")
-    return next((media for media in _EVERY if media in accepted), JSON)
+    return preferred(call.request, _EVERY)

@@ -8,6 +8,7 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
+from shared.http.headers import cookies
 from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
@@ -134,7 +135,7 @@ def activate_purchase(call: Call, body: Confirmation) -> Reply:
 
 
 def _browser(call: Call) -> str | None:
-    return rules_visits.browser_of(call.request.headers.get("cookie"))
+    return rules_visits.browser_of(cookies(call.request, rules_visits.COOKIE))
 
 
 def _redirect_uri(call: Call) -> str:

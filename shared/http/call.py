@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.azure_devops import TOKEN_HEADER, Visit
 from shared.errors import ApiError, Conflict, Forbidden
-from shared.http.etag import version_wanted
+from shared.http.etag import versions_wanted
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import IfMatch, Operation
 from shared.http.problem import problem
@@ -76,14 +76,14 @@ class Call:
         return self.operation.permission.sees_everyone(self.caller.user.role)
 
     @property
-    def version_wanted(self) -> int | None:
-        """The version that If-Match names, or None where it names none or any.
+    def versions_wanted(self) -> frozenset[int] | None:
+        """The versions that If-Match names, or None where it names none or any.
 
         Raises:
             PreconditionRequired: the operation demands it, and it is not there.
-            InvalidRequest: it is not an ETag of ours.
+            PreconditionFailed, InvalidRequest: as shared.http.etag says.
         """
-        return version_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
+        return versions_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
 
     @property
     def has_azure_devops_token(self) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, FieldError, InvalidRequest, LengthRequired, UnsupportedMediaType
+from shared.http.headers import media_type
 from shared.http.operation import Operation
 from shared.http.wire import WireModel
 
@@ -41,7 +42,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise LengthRequired("No body arrived. Send it with its length in Content-Length, and not in chunks.")
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
-    elif _media_type(request) != operation.body_type:
+    elif media_type(request) != operation.body_type:
         raise UnsupportedMediaType(f"Send the body with the header Content-Type: {operation.body_type}.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
@@ -73,11 +74,6 @@ def _parse_form(model: type[WireModel], raw: bytes) -> WireModel:
         raise _body_error(error) from error
     except ValueError as error:  # not UTF-8, not a form, or too many fields
         raise InvalidRequest("The form cannot be read. Open the page again.", code="invalid_body") from error
-
-
-def _media_type(request: func.HttpRequest) -> str:
-    given: str = request.headers.get("content-type", "")
-    return given.partition(";")[0].strip().lower()
 
 
 def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | None:
