@@ -130,8 +130,9 @@ def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Rep
     if isinstance(made, Reply):
         return made
     extension = "csv" if wanted == CSV else "xlsx"
-    with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-        service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
+    if not call.is_head:
+        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
+            service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
     disposition = f'attachment; filename="{_name(tenant, span, extension)}"'
     return Reply(HTTPStatus.OK, made, {"Content-Type": wanted, "Content-Disposition": disposition})
 

@@ -71,6 +71,11 @@ class Call:
         return not self._may_be_done or self.idempotency_key is not None
 
     @property
+    def is_head(self) -> bool:
+        """Whether only the headers of the answer are asked for, so that nothing of its body leaves."""
+        return bool(self.request.method == "HEAD")
+
+    @property
     def sees_everyone(self) -> bool:
         """Whether the caller's role shows them the whole tenant's rows here."""
         return self.operation.permission.sees_everyone(self.caller.user.role)

@@ -22,6 +22,11 @@ def preferred(request: func.HttpRequest, offered: Sequence[str]) -> str:
     return plain.best_match(offered, default=offered[0]) or offered[0]
 
 
+def takes_gzip(request: func.HttpRequest) -> bool:
+    """Whether the body of the answer may be compressed; not where the caller does not say."""
+    return parse_accept_header(request.headers.get("accept-encoding"))["gzip"] > 0
+
+
 def cookies(request: func.HttpRequest, name: str) -> Iterable[str]:
     """The values of the cookies of a name. The platform joins several Cookie headers by commas."""
     given = request.headers.get("cookie") or ""

@@ -61,7 +61,8 @@ def document() -> dict[str, Any]:
             "title": "TimeTracker for Azure DevOps",
             "version": VERSION,
             "description": "Start and stop a timer inside a work item; see where the month went. Times are RFC 3339 "
-            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457.",
+            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457. HEAD is answered wherever GET "
+            "is, by the same headers without the body.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],

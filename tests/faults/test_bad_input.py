@@ -216,7 +216,7 @@ def test_an_unknown_address_is_404(ada):
 
 def test_a_wrong_method_is_405_and_says_which_are_right(ada):
     right = {
-        path: {"POST"} | ({"GET"} if path in {"users", "actions", "entries", "privacy/erasure"} else set())
+        path: {"POST"} | ({"GET", "HEAD"} if path in {"users", "actions", "entries", "privacy/erasure"} else set())
         for path in FULL
     }
     for path, method in itertools.product(FULL, ("PUT", "PATCH", "DELETE", "GET")):
