@@ -13,6 +13,7 @@ ApiError
 ├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
+├── Misdirected           421  address_unknown
 ├── IdempotencyKeyReused  422  idempotency_key_reused
 ├── PreconditionRequired  428  if_match_required
 ├── AzureDevOpsError      403, 404, 409, 422, 429, 503: shared/azure_devops_errors.py
@@ -148,6 +149,10 @@ class BodyTooLarge(ApiError):
 
 class UnsupportedMediaType(ApiError):
     status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send JSON"
+
+
+class Misdirected(ApiError):
+    status, code, title = HTTPStatus.MISDIRECTED_REQUEST, "address_unknown", "TimeTracker does not know its address"
 
 
 class IdempotencyKeyReused(ApiError):

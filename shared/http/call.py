@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.azure_devops import TOKEN_HEADER, Visit
 from shared.errors import ApiError, Conflict, Forbidden
+from shared.http.address import base_address
 from shared.http.etag import versions_wanted
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import IfMatch, Operation
@@ -103,6 +104,15 @@ class Call:
         tenant, token = self.caller.tenant, self.request.headers.get(TOKEN_HEADER)
         who = (tenant.id, self.caller.user.id)
         return self.app.azure_devops.visit(tenant.organization, token, who=who, seconds=seconds)
+
+    @property
+    def base_address(self) -> str:
+        """What the addresses of our pages begin with.
+
+        Raises:
+            Misdirected: the settings do not say, and the request has not come from this machine.
+        """
+        return base_address(self.app.settings, self.request)
 
     def path(self, name: str) -> str:
         """The value of a parameter in the path."""

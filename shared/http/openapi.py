@@ -39,6 +39,7 @@ _TITLES: Final = {
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not of the type that this takes",
+    421: "The operator has not set the app's address",
     422: "Understood, and not possible",
     428: "If-Match is missing",
     429: "Azure DevOps asks for a pause of Retry-After seconds",
