@@ -45,6 +45,8 @@ param marketplaceClientId string = ''
 @secure()
 param marketplaceClientSecret string = ''
 param marketplaceMeteringDimension string = ''
+@description('Address by which browsers reach the app, like https://timetracker.example.com; the app\'s own when empty')
+param publicUrl string = ''
 param landingClientId string = ''
 @secure()
 param landingClientSecret string = ''
@@ -85,6 +87,7 @@ module resources 'resources.bicep' = {
     marketplaceClientId: marketplaceClientId
     marketplaceClientSecret: marketplaceClientSecret
     marketplaceMeteringDimension: marketplaceMeteringDimension
+    publicUrl: publicUrl
     landingClientId: landingClientId
     landingClientSecret: landingClientSecret
     trialDays: trialDays

@@ -22,6 +22,7 @@ param marketplaceClientId string
 @secure()
 param marketplaceClientSecret string
 param marketplaceMeteringDimension string
+param publicUrl string
 param landingClientId string
 @secure()
 param landingClientSecret string
@@ -29,6 +30,7 @@ param trialDays string
 param trialUserLimit string
 
 var packages = 'app-package'
+var appName = 'func-${token}'
 
 // What the platform reads
 var platformSettings = {
@@ -49,6 +51,7 @@ var appSettings = {
   ENTRA_API_CLIENT_ID: entraApiClientId
   ENTRA_CLIENT_IDS: entraClientIds
   ENTRA_KEYS_URL: ''
+  PUBLIC_URL: empty(publicUrl) ? 'https://${appName}.azurewebsites.net' : publicUrl
   CORS_ALLOWED_ORIGINS: corsAllowedOrigins
   AZURE_DEVOPS_URL: 'https://dev.azure.com'
   ACTION_LOG_TABLE_ENDPOINT: storage.properties.primaryEndpoints.table
@@ -260,7 +263,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
-  name: 'func-${token}'
+  name: appName
   location: location
   tags: union(tags, { 'azd-service-name': 'api' })
   kind: 'functionapp,linux'

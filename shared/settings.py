@@ -50,6 +50,13 @@ def _azure_devops(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_url(value: str) -> str:
+    """Links are made of it and sign-ins come back to it, so nothing but this machine is reached without TLS."""
+    if not re.match(r"\A(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?/?\Z", value):
+        raise ValueError("expected https:// and a host, without a path, like https://timetracker.example.com")
+    return value.rstrip("/").lower()
+
+
 def _origin(value: str) -> str:
     if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
         raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
@@ -86,6 +93,7 @@ Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
+PublicUrl = Annotated[str, BeforeValidator(_public_url)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Dimension = Annotated[str, BeforeValidator(_dimension)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
@@ -112,6 +120,11 @@ class Settings(BaseModel):
         "",
         alias="ENTRA_KEYS_URL",
         description="where signing keys are; follows the authority when unset",
+    )
+    public_url: PublicUrl = Field(
+        "",
+        alias="PUBLIC_URL",
+        description="address by which browsers reach the app; without it only this machine's own names are taken",
     )
     cors_allowed_origins: Origins = Field(
         frozenset(),

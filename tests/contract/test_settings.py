@@ -38,6 +38,13 @@ def test_the_sample_holds_no_secret():
         ("ENTRA_API_CLIENT_ID", "api://x", "GUID"),
         ("ENTRA_CLIENT_IDS", "not-a-guid", "GUID"),
         ("ENTRA_AUTHORITY", "login.example", "https://"),
+        ("PUBLIC_URL", "http://timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "https://timetracker.example.com/app", "without a path"),
+        ("PUBLIC_URL", "https://timetracker.example.com?x=1", "without a path"),
+        ("PUBLIC_URL", "https://ada@timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "http://127.0.0.1@evil.example", "https://"),
+        ("PUBLIC_URL", "https://timetracker.example.com\n", "https://"),
         ("CORS_ALLOWED_ORIGINS", "*", "exact origins"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path", "exact origins"),
         ("AZURE_DEVOPS_URL", "http://dev.azure.com", "https://dev.azure.com"),
@@ -88,6 +95,19 @@ def test_the_keys_follow_the_authority_unless_they_are_named():
     followed = Settings.from_env({**SAMPLE, "ENTRA_KEYS_URL": "", "ENTRA_AUTHORITY": "http://127.0.0.1:9/"})
 
     assert followed.entra_keys_url == "http://127.0.0.1:9/common/discovery/v2.0/keys"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://TimeTracker.example.com/", "https://timetracker.example.com"),
+        ("https://timetracker.example.com:8443", "https://timetracker.example.com:8443"),
+        ("http://localhost:7071", "http://localhost:7071"),
+        ("http://[::1]:7071", "http://[::1]:7071"),
+    ],
+)
+def test_the_public_address_is_kept_without_a_slash_at_its_end(given, kept):
+    assert Settings.from_env({**SAMPLE, "PUBLIC_URL": given}).public_url == kept
 
 
 @pytest.mark.parametrize("name", ["MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID"])
