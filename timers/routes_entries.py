@@ -137,7 +137,7 @@ def get_entry(call: Call) -> Reply:
     ),
 )
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     item = _look(call, body)
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
@@ -145,7 +145,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
             organization, project = entry.work_item.organization, body.project or entry.work_item.project
             require_own_project(tx, call, item, organization=organization, project=project)
         corrected = service_entries.correct(
-            tx, call.caller, entry, body.to_correction(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, body.to_correction(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         wire = _wire(call, tx, corrected)
         reply = _answer(call, tx, wire)
@@ -169,11 +169,11 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     ),
 )
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         service_entries.delete(
-            tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, versions=versions, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
     return carried(call, entry, reply)

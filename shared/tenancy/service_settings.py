@@ -42,7 +42,7 @@ def change(
     caller: Caller,
     subject: dict[str, Any],
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: Callable[[], uuid.UUID],
 ) -> Changed:
@@ -51,11 +51,11 @@ def change(
     Another default organization is one that the tenant has, or a new one; time that there is stays where it is.
 
     Raises:
-        PreconditionFailed: somebody changed the tenant since `version`.
+        PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
         Conflict: another tenant has the slug.
     """
     before = store_settings.read(tx, caller.tenant.id)
-    if version is not None and version != before.version:
+    if versions is not None and before.version not in versions:
         raise _changed()
     columns = _columns(before)
     subject, notice = _with_organization(tx, caller, subject, now=now, new_id=new_id)

@@ -73,7 +73,7 @@ def test_the_name_of_a_person_is_never_refused_for_what_it_looks_like(world):
         assert (changed.status, changed.body["displayName"]) == (200, name)
 
 
-def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world, clock):
+def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world):
     ada = world.tenant()
     ada.enter(project="Website")
     ada.enter(project="Portal")
