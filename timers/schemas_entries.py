@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.wire import GivenDate, GivenInstant, WireModel, text
-from shared.tracking.schemas import Organization, ProjectName, TimeEntry, WorkItemId
+from shared.tracking.schemas import IS_PROJECT_NAME, Organization, TimeEntry, WorkItemId
 from timers.rules_paging import PageEnd
 from timers.service_entries import Correction, Work
 
@@ -66,7 +66,7 @@ class EntriesPage(WireModel):
 
 class AddEntry(WireModel):
     organization: Organization
-    project: ProjectName
+    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
     work_item_id: WorkItemId
     started_at: GivenInstant
     stopped_at: GivenInstant
@@ -89,7 +89,7 @@ class CorrectEntry(WireModel):
 
     started_at: GivenInstant | None = None
     stopped_at: GivenInstant | None = None
-    project: ProjectName | None = None
+    project: Annotated[text(64), IS_PROJECT_NAME] | None = None  # type: ignore[valid-type]
     work_item_id: WorkItemId | None = None
     note: text(400, lines=True) | None = None  # type: ignore[valid-type]
     needs_review: Literal[False] | None = Field(None, description="the entry is right now, and needs no more review")

@@ -3,12 +3,12 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from shared.azure_devops_model import ORGANIZATION
-from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema, text
+from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.text import has_bidi_controls
 from shared.tracking import model
 from shared.tracking.store_projects import project_name_key
@@ -46,8 +46,8 @@ def _project_name(value: str) -> str:
     return value
 
 
-# As a body names it. Names that look the same are one project, so what would look like another one is refused.
-ProjectName = Annotated[text(64), AfterValidator(_project_name), Field(examples=["Website"])]  # type: ignore[valid-type]
+# Names that look the same are one project, so a name that would look like another one is refused.
+IS_PROJECT_NAME: Final = AfterValidator(_project_name)
 
 
 class RunningTimer(WireModel):
