@@ -218,7 +218,7 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_organizations_and_projects_are_where_a_plain_model_has_them(world):
     run_state_machine_as_test(
-        lambda: Histories(world),
+        lambda: Histories(world),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
             max_examples=8,
             stateful_step_count=15,
