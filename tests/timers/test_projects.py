@@ -1,6 +1,15 @@
 """Projects: names that look the same are one, a renamed one is joined, and Azure DevOps tells whose a work item is."""
 
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import tenants
+from shared.tenancy import store_organizations
+from tests.support.world import START, new_id
+from timers import store
 
 
 HEADER = "X-AzureDevOps-Token"
@@ -244,3 +253,27 @@ def test_a_repeat_is_answered_as_before_whatever_azure_devops_says_since(world, 
     assert (first.status, again.status) == (201, 201)
     assert again.body == first.body
     assert len(ada.entries()) == 1
+
+
+def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_there(world, engine):
+    ada = world.tenant()
+    with engine.connect() as tx:
+        own = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
+        tenant_id = tx.scalar(own)
+
+    def add():
+        with engine.begin() as tx:
+            return store.add_project(
+                tx, tenant_id, organization="contoso", project="New", public_id=uuid.UUID(new_id())
+            )
+
+    with ThreadPoolExecutor(1) as other:
+        with engine.begin() as tx:
+            old = store_organizations.find(tx, tenant_id, "contoso")
+            store_organizations.rename(tx, tenant_id, old, name="fabrikam")
+            store_organizations.set_default(tx, tenant_id, name="fabrikam", now=START)
+            added = other.submit(add)  # begins before the rename is done, and waits for it, or after
+        assert added.result(30) is False
+
+    assert ada.get("projects").body["items"] == []
+    assert ada.enter(organization="fabrikam", project="New").status == 201
