@@ -44,11 +44,6 @@ class SeatSpan:
     seats: int
     price: ListedPrice | None
 
-    @property
-    def amount(self) -> Decimal | None:
-        """All its seats at the listed price, for a whole term."""
-        return None if self.price is None else self.seats * self.price.amount
-
 
 def charges_for_seats(marketplace_id: uuid.UUID | None, seats: int | None) -> bool:
     """Microsoft does, whoever is active; seats that were agreed with the vendor are only a limit."""
