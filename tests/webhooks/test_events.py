@@ -1,8 +1,6 @@
-from dataclasses import replace
 
 import pytest
 
-from shared.app import use
 from tests.support import purchases
 from tests.support.marketplace import until
 from tests.support.world import new_id
@@ -361,19 +359,6 @@ def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(
     assert tell(bought, http, bought.order("unsubscribe")).status == 200
     assert tell(second, http, second.order("change", quantity=8)).status == 200
     assert (second.row.status, bought.tenant.seat_limit, bought.tenant.status) == ("subscribed", 8, "active")
-
-
-def test_without_the_settings_the_address_is_not_there(bought, http, settings, app):
-    with use(replace(app, settings=settings)):
-        answer = http.send("POST", "marketplace/webhook", {"subscriptionId": bought.id})
-
-    assert (answer.status, answer.code) == (404, "no_such_route")
-
-
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(http):
-    answer = http.send("POST", "marketplace/webhook", b" " * (256 * 1024 + 1))
-
-    assert (answer.status, answer.code) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
