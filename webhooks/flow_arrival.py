@@ -1,16 +1,16 @@
 """The way in: from the Marketplace's link to Entra and back, to a visit of somebody whose purchase it is."""
 
 import uuid
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from shared.app import App
-from shared.errors import ApiError, InvalidRequest, InvalidToken
-from shared.identity import CONSUMER_ACCOUNT, Principal
+from shared.errors import ApiError, Inconclusive, InvalidRequest, InvalidToken
+from shared.identity import CONSUMER_ACCOUNT, EXPIRED, NOT_YET_VALID, Principal
 from shared.log import get_logger
-from shared.marketplace import model as told
-from shared.marketplace.errors import NotAuthorized, Refused
-from shared.marketplace.flow import Flow
+from shared.marketplace.errors import Unreadable
 from shared.sign_in.model import Attempt, CodeRefused
+from shared.signing_keys import UNKNOWN_KID
 from webhooks import rules_refusals as refusals
 from webhooks import rules_visits, store_visits
 from webhooks.flow_calls import asking, client_of
@@ -20,6 +20,19 @@ from webhooks.store_visits import Begun, Visit
 
 if TYPE_CHECKING:
     from shared.sign_in.client import SignIns
+
+
+# Entra has just given the token: a key that is not known is a new one, and times that do not fit are a clock's fault.
+_UNCHECKED: Final = frozenset({UNKNOWN_KID, EXPIRED, NOT_YET_VALID})
+_ENTRA_IS_AWAY: Final = frozenset({"server_error", "temporarily_unavailable"})  # RFC 6749, 4.1.2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What the browser brings back from Entra: a code, or a word for why there is none."""
+
+    code: str | None
+    error: str = ""
 
 
 class NotFinished(Exception):
@@ -54,7 +67,7 @@ def arrive(app: App, link_token: str, browser: str, redirect_uri: str) -> str:
     return _sign_ins(app).address(attempt, redirect_uri)
 
 
-def come_back(app: App, state: str, browser: str | None, code: str | None, redirect_uri: str) -> uuid.UUID:
+def come_back(app: App, state: str, browser: str | None, returned: Returned, redirect_uri: str) -> uuid.UUID:
     """Who signed in, for what: kept when it is their directory's. The visit, whose page is to be shown.
 
     Raises:
@@ -65,9 +78,11 @@ def come_back(app: App, state: str, browser: str | None, code: str | None, redir
     if begun.was_taken:
         return begun.public_id  # the page was loaded again
     try:
-        principal = _who(app, begun, code, redirect_uri)
+        principal = _who(app, begun, returned, redirect_uri)
         with asking() as flow:
-            bought = _resolve(app, begun.purchase_token, flow)
+            bought = client_of(app).resolve(begun.purchase_token, flow)
+            if not bought.beneficiary.tid:
+                raise Unreadable("no_beneficiary")
         if not is_of(bought, principal):
             raise refusals.of_another_directory()
     except ApiError as error:
@@ -102,28 +117,25 @@ def _take(app: App, state: str, browser: str | None) -> Begun:
     return begun
 
 
-def _who(app: App, begun: Begun, code: str | None, redirect_uri: str) -> Principal:
-    """Raises Forbidden for personal accounts, and where Entra vouches for nobody."""
-    if code is None:
+def _who(app: App, begun: Begun, returned: Returned, redirect_uri: str) -> Principal:
+    """Raises Forbidden for personal accounts, and where Entra vouches for nobody; Inconclusive where nobody knows."""
+    if returned.code is None:
+        if returned.error in _ENTRA_IS_AWAY:
+            raise refusals.sign_in_unchecked(returned.error)
         raise refusals.not_signed_in()
     try:
-        return _sign_ins(app).redeem(code, begun.verifier, begun.nonce, redirect_uri)
+        return _sign_ins(app).redeem(returned.code, begun.verifier, begun.nonce, redirect_uri)
     except CodeRefused:
         raise refusals.not_signed_in() from None
+    except Inconclusive as error:
+        raise refusals.sign_in_unchecked(error.reason) from None
     except InvalidToken as error:
+        if error.reason in _UNCHECKED:
+            raise refusals.sign_in_unchecked(error.reason) from None
         get_logger().warning("id_token_refused", reason=error.reason)
         if error.reason == CONSUMER_ACCOUNT:
             raise refusals.personal_account() from None
         raise refusals.not_signed_in() from None
-
-
-def _resolve(app: App, token: str, flow: Flow) -> told.Subscription:
-    try:
-        return client_of(app).resolve(token, flow)
-    except NotAuthorized:
-        raise
-    except Refused:
-        raise refusals.unknown_purchase() from None
 
 
 def _sign_ins(app: App) -> "SignIns":

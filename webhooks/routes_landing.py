@@ -15,7 +15,7 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
 from webhooks import rules_refusals as refusals
-from webhooks.flow_arrival import NotFinished
+from webhooks.flow_arrival import NotFinished, Returned
 from webhooks.flow_calls import client_of
 from webhooks.schemas_landing import Arrival, Confirmation, PurchasePage, Return, choices_of
 
@@ -66,6 +66,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
             403: ("not_signed_in", "personal_account", "purchase_of_another"),
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
+            503: ("sign_in_unchecked", "marketplace_unavailable"),
         },
         for_browser=True,
     ),
@@ -73,7 +74,8 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
 def return_from_sign_in(call: Call, query: Return) -> Reply:
     client_of(call.app)
     try:
-        visit = flow_arrival.come_back(call.app, query.state, _browser(call), query.code, _redirect_uri(call))
+        returned = Returned(query.code, query.error)
+        visit = flow_arrival.come_back(call.app, query.state, _browser(call), returned, _redirect_uri(call))
     except NotFinished as failure:
         retry = failure.retry_token and f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
         return refusal(failure.error, operation=call.operation.id, request_id=call.request_id, retry=retry)
@@ -90,7 +92,11 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         summary="What was bought, in whatever state it is",
         query=PurchasePage,
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
-        problems={404: ("no_such_route", "visit_over"), 409: ("another_subscription_is_live",)},
+        problems={
+            404: ("no_such_route", "visit_over"),
+            409: ("another_subscription_is_live",),
+            503: ("marketplace_unavailable",),
+        },
         for_browser=True,
     ),
 )
@@ -119,6 +125,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
             421: ("address_unknown",),
+            503: ("marketplace_unavailable",),
         },
         for_browser=True,
     ),

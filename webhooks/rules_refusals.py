@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from shared.errors import Forbidden, Inconclusive, InvalidRequest, NotFound
 
 
 OPEN_AGAIN: Final = (
@@ -63,8 +63,19 @@ def form_of_another_page() -> Forbidden:
     )
 
 
-def microsoft_is_away() -> Unavailable:
-    return Unavailable(
+def sign_in_unchecked(reason: str) -> Inconclusive:
+    """Nobody knows yet who it is, and nothing says that they are not who they are."""
+    return Inconclusive(
+        "Your sign-in cannot be checked right now. Nothing was changed, and your purchase is safe: try again shortly.",
+        reason=reason,
+        code="sign_in_unchecked",
+    )
+
+
+def microsoft_is_away(reason: str) -> Inconclusive:
+    return Inconclusive(
         "The Microsoft Marketplace does not answer right now. Nothing is lost, and nothing is charged twice: load this "
-        "page again in a moment."
+        "page again in a moment.",
+        reason=reason,
+        code="marketplace_unavailable",
     )

@@ -31,6 +31,7 @@ class Return(_FromMicrosoft):
 
     state: str = ""
     code: str | None = None
+    error: str = ""
 
 
 class PurchasePage(_FromMicrosoft):

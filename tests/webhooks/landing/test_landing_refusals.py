@@ -368,7 +368,6 @@ def come_with(browser, firm, entra, clock):
         ({"nonce": "of another sign-in"}, "not_signed_in"),
         ({"nonce": None}, "not_signed_in"),
         ({"iss": "https://login.example/v2.0"}, "not_signed_in"),
-        ({"exp": 1_000_000_000}, "not_signed_in"),
         ({"ver": "1.0"}, "not_signed_in"),
         ({"oid": "nobody"}, "not_signed_in"),
         ({"tid": CONSUMER_TENANT}, "personal_account"),
