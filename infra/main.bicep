@@ -50,6 +50,13 @@ param publicUrl string = ''
 param landingClientId string = ''
 @secure()
 param landingClientSecret string = ''
+@description('Who issues the usage statements: the company, its postal address, and where customers ask about one')
+@minLength(1)
+param vendorName string
+@minLength(1)
+param vendorAddress string
+@minLength(1)
+param vendorContact string
 param trialDays string = '30'
 param trialUserLimit string = '5'
 
@@ -90,6 +97,9 @@ module resources 'resources.bicep' = {
     publicUrl: publicUrl
     landingClientId: landingClientId
     landingClientSecret: landingClientSecret
+    vendorName: vendorName
+    vendorAddress: vendorAddress
+    vendorContact: vendorContact
     trialDays: trialDays
     trialUserLimit: trialUserLimit
   }

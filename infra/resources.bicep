@@ -26,6 +26,9 @@ param publicUrl string
 param landingClientId string
 @secure()
 param landingClientSecret string
+param vendorName string
+param vendorAddress string
+param vendorContact string
 param trialDays string
 param trialUserLimit string
 
@@ -62,6 +65,9 @@ var appSettings = {
   MARKETPLACE_METERING_DIMENSION: marketplaceMeteringDimension
   LANDING_CLIENT_ID: landingClientId
   LANDING_CLIENT_SECRET: empty(landingClientSecret) ? '' : '@Microsoft.KeyVault(VaultName=${vault.name};SecretName=landing-client-secret)'
+  VENDOR_NAME: vendorName
+  VENDOR_ADDRESS: vendorAddress
+  VENDOR_CONTACT: vendorContact
   INTERNAL_TENANT_IDS: internalTenantIds
   TRIAL_DAYS: trialDays
   TRIAL_USER_LIMIT: trialUserLimit

@@ -14,6 +14,7 @@ GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 PUBLIC_MARKETPLACE = "https://marketplaceapi.microsoft.com/api"
 AZURE_DEVOPS = "https://dev.azure.com"
+_LONGEST_LINE = 200
 
 
 class SettingsError(Exception):
@@ -77,6 +78,13 @@ def _dimension(value: str) -> str:
     return value
 
 
+def _printable(value: str) -> str:
+    """A line of a document: it stands there as it is."""
+    if len(value) > _LONGEST_LINE or not value.isprintable():
+        raise ValueError(f"expected one line of at most {_LONGEST_LINE} characters")
+    return value.strip()
+
+
 def _database_url(value: str) -> str:
     """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
     if value.startswith("mssql"):
@@ -96,6 +104,7 @@ AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
 PublicUrl = Annotated[str, BeforeValidator(_public_url)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Dimension = Annotated[str, BeforeValidator(_dimension)]
+Line = Annotated[str, BeforeValidator(_printable)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
 
@@ -170,6 +179,15 @@ class Settings(BaseModel):
         description="client id of the app that buyers sign in to; without it the landing page is off",
     )
     landing_client_secret: str = Field("", alias="LANDING_CLIENT_SECRET", description="that app's secret", repr=False)
+    vendor_name: Line = Field(
+        "TimeTracker (development)",
+        alias="VENDOR_NAME",
+        description="the company that sells this, as usage statements name it",
+    )
+    vendor_address: Line = Field("", alias="VENDOR_ADDRESS", description="its postal address, in one line")
+    vendor_contact: Line = Field(
+        "", alias="VENDOR_CONTACT", description="where customers ask about a statement: an address or a number"
+    )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
     )
@@ -222,6 +240,14 @@ class Settings(BaseModel):
     def _landing_page_is_whole(self) -> Self:
         if bool(self.landing_client_id) != bool(self.landing_client_secret):
             raise ValueError("LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _seller_is_named(self) -> Self:
+        """Real customers get statements, which say who issues them."""
+        is_selling = self.landing_page_is_on and self.marketplace_api_url == PUBLIC_MARKETPLACE
+        if is_selling and not {"vendor_name", "vendor_address", "vendor_contact"} <= self.model_fields_set:
+            raise ValueError("VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three to sell in the Marketplace")
         return self
 
     @property

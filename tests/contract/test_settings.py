@@ -68,6 +68,9 @@ def test_the_sample_holds_no_secret():
         ("MARKETPLACE_API_URL", "https://marketplaceapi.microsoft.com/api?x=1", "https://"),
         ("MARKETPLACE_TENANT_ID", "contoso", "GUID"),
         ("MARKETPLACE_CLIENT_ID", "x", "GUID"),
+        ("VENDOR_NAME", "Two\nlines", "one line"),
+        ("VENDOR_ADDRESS", "x" * 201, "at most 200"),
+        ("VENDOR_CONTACT", "a\u202eb", "one line"),
         ("ACTION_LOG_TABLE_ENDPOINT", "http://account.table.core.windows.net", "https://"),
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
@@ -129,6 +132,22 @@ def test_the_landing_page_needs_the_marketplace_and_a_client_and_never_shows_its
 
     assert (off.landing_page_is_on, on.landing_page_is_on) == (False, True)
     assert SAMPLE["LANDING_CLIENT_SECRET"] not in repr(on)
+
+
+@pytest.mark.parametrize("name", ["VENDOR_NAME", "VENDOR_ADDRESS", "VENDOR_CONTACT"])
+def test_who_sells_in_the_marketplace_says_who_they_are(name):
+    selling = {**SAMPLE, "MARKETPLACE_API_URL": "https://marketplaceapi.microsoft.com/api"}
+
+    assert Settings.from_env(selling).vendor_name == SAMPLE["VENDOR_NAME"]
+    with pytest.raises(SettingsError, match="VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three"):
+        Settings.from_env({**selling, name: " "})
+
+
+def test_a_development_run_needs_no_vendor():
+    names = [name for name in SAMPLE if name.startswith("VENDOR_")]
+    settings = Settings.from_env({name: value for name, value in SAMPLE.items() if name not in names})
+
+    assert (settings.vendor_name, settings.vendor_address) == ("TimeTracker (development)", "")
 
 
 def test_without_its_names_the_marketplace_is_off_and_its_secret_is_never_shown():
