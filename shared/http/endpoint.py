@@ -13,7 +13,7 @@ from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
 from shared.http.operation import Operation, register
-from shared.http.page import error_page
+from shared.http.page import refusal
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import problem
 from shared.http.reply import Reply
@@ -54,15 +54,19 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
     """Answers one request; no exception gets past here."""
-    extra = {"X-Request-Id": request_id}
+    extra, contact = {"X-Request-Id": request_id}, ""
     try:
         app = current()
+        contact = app.settings.vendor_contact
         extra |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        refuse = error_page if operation.for_browser else problem
-        reply = refuse(_certain(error, operation), operation=operation.id, request_id=request_id)
+        told = _certain(error, operation)
+        if operation.for_browser:
+            reply = refusal(told, operation=operation.id, request_id=request_id, contact=contact)
+        else:
+            reply = problem(told, operation=operation.id, request_id=request_id)
     return reply.to_response(extra)
 
 
