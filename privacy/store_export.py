@@ -16,7 +16,7 @@ from sqlalchemy import bindparam
 
 from privacy.rules_catalogue import CATALOGUE
 from shared.db.schema import metadata, organizations, projects, time_entries, users
-from shared.http.wire import rfc3339
+from shared.instants import rfc3339
 from shared.tenancy.store import not_stopped
 
 

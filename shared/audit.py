@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from shared.db.schema import audit_log
+from shared.instants import rfc3339
 
 
 class ActorKind(StrEnum):
@@ -171,5 +172,5 @@ def _kept(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        return rfc3339(value)
     return value if value is None or isinstance(value, bool | int | str | list) else str(value)
