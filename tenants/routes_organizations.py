@@ -48,6 +48,7 @@ def list_organizations(call: Call) -> Reply:
         description="Timers and entries may name it from now on. Work items and projects of several organizations are "
         "told apart, also where their numbers and names are the same.",
         body=AddOrganization,
+        holds_tenant=True,
         answers={201: Answer("It is one of yours, and active", AzureDevOpsOrganization)},
         problems={409: ("organization_exists",)},
     ),
@@ -70,6 +71,7 @@ def add_organization(call: Call, body: AddOrganization) -> Reply:
         "Where the company moved to another organization, add that one instead. Nothing new starts in an organization "
         "that is not active; timers that run there are stopped as ever, and its time stays in the reports.",
         body=ChangeOrganization,
+        holds_tenant=True,
         answers={200: Answer("The organization as changed", AzureDevOpsOrganization)},
         problems={404: ("not_found",), 409: ("organization_exists", "default_organization")},
     ),

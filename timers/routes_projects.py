@@ -49,6 +49,7 @@ def list_projects(call: Call) -> Reply:
         "filters and lists then show their time under the other name, with all that counted as this one. No time is "
         "changed, and it can be undone.",
         body=JoinProject,
+        holds_tenant=True,
         answers={200: Answer("Every project, as it counts now", ProjectList)},
         problems={404: ("not_found",), 409: ("other_organization", "project_joined")},
     ),
@@ -70,6 +71,7 @@ def join_project(call: Call, body: JoinProject) -> Reply:
         tag=_TAG,
         summary="Undo that a project counts as another one",
         description="It counts as itself again, with what was joined with it.",
+        holds_tenant=True,
         answers={200: Answer("Every project, as it counts now", ProjectList)},
         problems={404: ("not_found",), 409: ("project_not_joined",)},
     ),
