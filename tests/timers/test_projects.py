@@ -2,13 +2,14 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants
 from shared.tenancy import store_organizations
-from tests.support.world import START, new_id
+from tests.support.world import START, Http, new_id
 from timers import store
 
 
@@ -277,3 +278,19 @@ def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_ther
 
     assert ada.get("projects").body["items"] == []
     assert ada.enter(organization="fabrikam", project="New").status == 201
+
+
+def test_of_two_joins_at_once_that_would_make_a_circle_one_is_refused(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    ada.http.send("PATCH", f"users/{ben.get('me').body['id']}", {"role": "admin"}, token=ada.token)
+    ben = replace(ben, http=Http(ben.http.base))  # over a connection of his own
+    for number in range(5):
+        one, other = f"One {number}", f"Other {number}"
+        ada.enter(project=one)
+        ada.enter(project=other)
+        with ThreadPoolExecutor(2) as both:
+            done = [both.submit(join, ada, one, other), both.submit(join, ben, other, one)]
+        answers = [each.result(30) for each in done]
+
+        assert sorted(answer.status for answer in answers) == [200, 409]
