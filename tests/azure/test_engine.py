@@ -1,6 +1,7 @@
 """Microsoft's own ODBC driver against a scripted server: what the app sends, and how it takes each fault."""
 
 import datetime as dt
+import re
 import threading
 import uuid
 from dataclasses import replace
@@ -309,6 +310,24 @@ def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their
         ("a", 7, 8),
     )
     assert changed.sql == "UPDATE places SET name=CAST(NULL AS NVARCHAR(40)) WHERE [a?b] = '?'"
+
+
+def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it_is(azure, azure_engine):
+    slug = sa.bindparam("slug", type_=sa.String(8))
+    name = sa.bindparam("name", type_=sa.Unicode(40))
+    ask_for: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+        sa.column("slug") == slug, sa.column("name") == name
+    )
+    azure.script = lambda statement: Rows(("",), []) if "slug" in statement.sql else usual(statement)
+    values = [("", ""), ("a", "𝄞" * 20), ("contoso1", "Zoë"), ("contoso-9", "𝄞" * 20 + "a")]
+    with azure_engine.begin() as connection:
+        for slug_, name_ in values:
+            connection.execute(ask_for, {"slug": slug_, "name": name_})
+    told = [each for each in azure.asked if "slug" in each.sql]
+
+    assert [each.values for each in told] == values
+    assert [each.declared for each in told[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
+    assert [int(re.sub(r"\D", "", declared)) for declared in told[3].declared] >= [9, 41]
 
 
 def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):
