@@ -9,7 +9,9 @@ from sqlalchemy import event
 
 from shared.db import wall
 from shared.db.engine import make_engine
+from shared.db.requirements import requirements
 from shared.db.schema import metadata
+from shared.db.statements import limit_statements
 
 
 URL = os.environ.get("DATABASE_URL") or "sqlite:///.data/timetracker.db"
@@ -43,6 +45,10 @@ def _migrate() -> None:
         # SQLite changes a table by making it anew: rows that point at it must not stop that, nor be deleted by it.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:
+        unmet = {name: text for name, text in requirements(connection).items() if text}
+        if unmet:
+            raise RuntimeError("; ".join(f"{name}: {text}" for name, text in unmet.items()))
+        limit_statements(connection, 0)  # an index over a large table takes its time; locks are waited for as ever
         wall.enter(connection, wall.EVERY_TENANT)
         _configure(connection=connection)
         with context.begin_transaction():

@@ -1,10 +1,11 @@
-"""The command `check`: every invariant of the data, over all tenants."""
+"""The command `check`: every invariant of the data, over all tenants, and what the database itself must be."""
 
 import typer
 
 from ops.database import opened
 from ops.ending import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
+from shared.db.requirements import requirements
 from shared.invariants import INVARIANTS, Violation, check
 
 
@@ -15,15 +16,19 @@ def command(*, as_json: AsJson = False) -> None:
     console = aside()
     found: dict[str, Violation | None] = {}
     with opened() as database:
+        with database.transaction(reads_only=True) as tx:
+            required = requirements(tx)
         for name in track(INVARIANTS, "Checking", console=console, transient=True, disable=not console.is_terminal):
             with database.transaction(reads_only=True, patient=True) as tx:
                 found[name] = check(tx, name)
     if as_json:
-        print_json([_document(name, violation) for name, violation in found.items()])
+        of_database = [_document(name, Violation(name, 1, ()) if text else None) for name, text in required.items()]
+        print_json([*(_document(name, violation) for name, violation in found.items()), *of_database])
     else:
-        rows = ([name, *_told(violation)] for name, violation in found.items())
+        rows = [[name, *_told(violation)] for name, violation in found.items()]
+        rows += [[name, text or "holds", ""] for name, text in required.items()]
         print_rows(("INVARIANT", "RESULT", "FIRST ROWS"), rows, nothing="")
-    if any(found.values()):
+    if any(found.values()) or any(required.values()):
         raise typer.Exit(REFUSED)
 
 

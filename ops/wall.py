@@ -11,6 +11,7 @@ from ops import wall_statements
 from ops.database import reached
 from ops.ending import Refused, Unusable
 from ops.output import AsJson, print_json, print_rows
+from shared.db.statements import limit_statements
 
 
 app = typer.Typer(help="Row-level security: a second wall between tenants, off until it is put up.")
@@ -86,6 +87,7 @@ def _changing() -> Iterator[sa.Connection]:
             raise Unusable("SQLite has no row-level security; DATABASE_URL must name Azure SQL or PostgreSQL")
         try:
             with engine.begin() as connection:
+                limit_statements(connection, 0)
                 yield connection
         except sa.exc.DBAPIError as error:
             raise Unusable(f"the database failed: {str(error.orig).strip().splitlines()[0]}") from error

@@ -18,7 +18,7 @@ from shared.app import App
 from shared.db.engine import make_engine
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
-from tests.support import apps, budget, marks, scan
+from tests.support import apps, budget, marks, mssql, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
@@ -34,6 +34,7 @@ from tests.support.world import FakeClock, Http, World
 
 
 ROOT = Path(__file__).resolve().parents[1]
+ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
 # Timings on a busy machine are no claim; in CI the same examples every time, elsewhere and in the long run new ones.
 hypothesis.settings.register_profile(
     "steady",
@@ -60,9 +61,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long run has its own limit of time, before those that tests have for the plain one."""
-    if budget.LONG:
-        for item in items:
+    for item in items:
+        if budget.LONG:
             item.add_marker(pytest.mark.timeout(budget.SECONDS), append=False)
+        for mark in item.iter_markers("skip_on"):
+            if isinstance(item, pytest.Function) and mark.args == (_engine_of(item),):
+                item.add_marker(pytest.mark.skip(reason=f"not on {mark.args[0]}: {mark.kwargs['reason']}"))
+
+
+def _engine_of(item: pytest.Function) -> str | None:
+    """The kind of database that a test has, where it has one."""
+    callspec = getattr(item, "callspec", None)
+    engine: str | None = callspec.params.get("database_url") if callspec is not None else None
+    return engine
 
 
 def migrate(url: str) -> str:
@@ -81,23 +92,48 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request, tmp_path_factory, worker_id) -> str:
+@pytest.fixture(scope="session")
+def mssql_server(tmp_path_factory) -> Iterator[str]:
+    with mssql.server(tmp_path_factory.mktemp("mssql")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def make_database(request, tmp_path_factory, worker_id) -> Callable[[str, str], str]:
+    """Makes an empty, migrated database of a kind, by a name; its URL."""
+
+    def make(kind: str, name: str) -> str:
+        if kind == "sqlite":
+            return migrate(f"sqlite:///{tmp_path_factory.mktemp(name)}/timetracker.db")
+        if kind == "mssql":
+            return migrate(mssql.make_database(request.getfixturevalue("mssql_server"), f"{name}_{worker_id}"))
+        return migrate(postgres.make_database(request.getfixturevalue("postgres_server"), f"{name}_{worker_id}"))
+
+    return make
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def database_url(request, make_database) -> str:
     """An empty, migrated database of each kind; one for the whole session, so tests make tenants of their own."""
-    if request.param == "sqlite":
-        return migrate(f"sqlite:///{tmp_path_factory.mktemp('database')}/timetracker.db")
-    server = request.getfixturevalue("postgres_server")
-    url = migrate(postgres.make_database(server, f"timetracker_{worker_id}"))
-    wall_support.put_up(url)
+    url: str = make_database(request.param, "timetracker")
+    if request.param == "postgresql":
+        wall_support.put_up(url)
     return url
 
 
 @pytest.fixture(scope="session")
-def app_database_url(database_url) -> str:
-    """The database as the app enters it: on PostgreSQL behind the wall, as a role that does not pass it."""
-    if database_url.startswith("sqlite"):
-        return str(database_url)
-    return postgres.make_role(database_url, "timetracker_app")
+def another_database(database_url, make_database) -> Callable[[str], str]:
+    """Makes another database of the same kind, for tests that must not see what the others leave."""
+    return lambda name: make_database(sa.make_url(database_url).get_backend_name(), name)
+
+
+@pytest.fixture(scope="session")
+def app_database_url(request, database_url) -> str:
+    """The database as the app enters it: on a server as a role that changes no table, on PostgreSQL behind the wall."""
+    kind = sa.make_url(database_url).get_backend_name()
+    if kind == "mssql":
+        return mssql.make_login(request.getfixturevalue("mssql_server"), database_url, "timetracker_app")
+    return postgres.make_role(database_url, "timetracker_app") if kind == "postgresql" else str(database_url)
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,9 @@ _OVERDUE: Final[sa.Select[Any]] = (
     .order_by(_running.user_id)
     .limit(bindparam("most"))
 )
+# The version is in no index: with the ids alone SQL Server would lock a key of one, and not the row that callers lock
 _HOLD: Final = locked(
-    sa.select(users.c.id)
+    sa.select(users.c.id, users.c.version)
     .where(users.c.tenant_id == bindparam("tenant"), users.c.id.in_(bindparam("users", expanding=True)))
     .order_by(users.c.id),
     users,

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 
 from shared.db import dialects, wall
 from shared.errors import Unavailable
@@ -17,6 +17,7 @@ ACCESS_TOKEN: Final = 1256  # the driver's connection attribute SQL_COPT_SS_ACCE
 SCOPE: Final = "https://database.windows.net/.default"
 LOGIN_SECONDS: Final = 15
 STATEMENT_SECONDS: Final = 30
+LOCK_SECONDS: Final = 7  # deadlocks are looked for every 5 s: who waits in one is told so, and may begin again
 _RECYCLE_SECONDS: Final = 1500  # Azure's gateway drops a connection that was idle for 30 minutes
 
 DUPLICATE: Final = frozenset({2601, 2627})
@@ -28,7 +29,7 @@ TRANSIENT: Final = frozenset(
         *(40613, 40197, 40143, 40540, 4221, 615, 926, 42108, 42109),  # moved, failed over, resumed from a pause, scaled
         *(40501, 49918, 49919, 49920, 10928, 10929, 10936, 40549, 40550, 8645, 8651),  # out of something governed
         *(4060, 18401, 233, 64, 20, 121),  # signed in before the database was there; also a wrong name, so bounded
-        *(10053, 10054, 10060, 10065, 11001, 258),  # the line to it
+        *(10053, 10054, 10060, 10065, 11001, 258, 997, 596),  # the line to it; 596: the session was ended
         *(1204, 1222),  # no lock to be had in time
     }
 )
@@ -80,7 +81,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
     pyodbc.pooling = False  # before the first connection: the pool is ours, and a pool of pools keeps dead lines
     engine = sa.create_engine(
         dialects.ours(_whole(url)),
-        connect_args={"timeout": LOGIN_SECONDS},
+        connect_args={"timeout": LOGIN_SECONDS, "autocommit": True},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait_seconds,
@@ -92,17 +93,30 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        connection.autocommit = True  # it belongs to the connection and to no transaction
-        connection.execute(f"SET LOCK_TIMEOUT {wait_seconds * 1000}").close()
-        connection.autocommit = False
+        # It belongs to the connection and to no transaction; `wall.watch` lets the first one begin
+        connection.execute(f"SET LOCK_TIMEOUT {LOCK_SECONDS * 1000}").close()
 
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
         connection.timeout = STATEMENT_SECONDS
 
+    @event.listens_for(engine, "handle_error")
+    def _keep_the_others(context: ExceptionContext) -> None:
+        # SQLAlchemy takes the connection of a statement that took too long for lost, and the whole pool with it
+        told = getattr(context.original_exception, "args", ())
+        if context.is_disconnect and told[:1] == ("HYT00",):
+            context.invalidate_pool_on_disconnect = False
+
     wall.watch(engine)
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())
+
+    @event.listens_for(engine, "do_connect")  # the last, since it makes the connection
+    def _limit_at_once(dialect: Any, _record: object, arguments: list[str], options: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+        connection = dialect.connect(*arguments, **options)
+        connection.timeout = STATEMENT_SECONDS
+        return connection
+
     return engine
 
 

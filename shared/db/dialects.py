@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.characteristics import ConnectionCharacteristic
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import NullType, String, TypeEngine, Unicode
 
 from shared.db import wall
 
@@ -76,31 +76,53 @@ class PostgresDialect(PGDialect_psycopg):
 
 
 class AzureSqlDialect(MSDialect_pyodbc):
-    """Writes NULL, typed, into the text of a statement in the place of a parameter that is None.
+    """Writes NULL, typed, into the text of a statement in the place of a parameter that is None, and tells lengths.
 
     pyodbc asks the server for the type of every None, a round trip each, whatever type it was told, and cannot be kept
     from it. So a statement has one text, and the server one plan, for each set of its parameters that are NULL.
+    A text is declared as long as its column: by its own length the server would have a plan for each.
     """
 
     supports_statement_cache = True
+
+    def initialize(self, connection: sa.Connection) -> None:  # noqa: ARG002 - SQLAlchemy's
+        """Asks nothing: SQLAlchemy would ask for what no Azure SQL lacks, and take a lost line for a no."""
+        self.server_version_info = (16, 0)  # type: ignore[assignment] # SQL Server 2022
+        self.default_schema_name = "dbo"
+        self.default_isolation_level = "READ COMMITTED"
+        self._setup_version_attributes()  # type: ignore[no-untyped-call]
+        self._supports_nvarchar_max = self.supports_comments = True
 
     def do_set_input_sizes(self, cursor: Any, list_of_tuples: list[Any], context: Any) -> None:  # noqa: ANN401 - driver's
         context.input_types = list_of_tuples  # of each parameter: its name, the driver's type and the column type
         super().do_set_input_sizes(cursor, list_of_tuples, context)
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:  # noqa: ANN401 - as above
+        types = getattr(context, "input_types", None)
         if None in parameters:
-            types = getattr(context, "input_types", None) or [("", None, NullType())] * len(parameters)
-            nulls = [(at, self._null(types[at][2])) for at, value in enumerate(parameters) if value is None]
+            known = types or [("", None, NullType())] * len(parameters)
+            nulls = [(at, self._null(known[at][2])) for at, value in enumerate(parameters) if value is None]
             statement = _with_nulls(statement, tuple(nulls))
-            if left := [type_ for type_, value in zip(types, parameters, strict=True) if value is not None]:
-                super().do_set_input_sizes(cursor, left, context)
+            types = types and [type_ for type_, value in zip(types, parameters, strict=True) if value is not None]
             parameters = tuple(value for value in parameters if value is not None)
+        if types:
+            sized = [_sized(type_, value) for type_, value in zip(types, parameters, strict=True)]
+            super().do_set_input_sizes(cursor, sized, context)
         super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def _null(self, type_: TypeEngine[Any]) -> str:
         # CASE, COALESCE and NULLIF refuse the bare word where nothing else tells the type
         return "NULL" if isinstance(type_, NullType) else f"CAST(NULL AS {type_.compile(dialect=self)})"
+
+
+def _sized(told: tuple[str, Any, TypeEngine[Any]], value: object) -> tuple[str, Any, TypeEngine[Any]]:
+    """How a parameter is declared: a text that fits its column as long as the column, one that does not by itself."""
+    name, driver_type, type_ = told
+    if isinstance(type_, String) and type_.length and isinstance(value, str) and isinstance(driver_type, int):
+        units = len(value.encode("utf-16-le")) // 2 if isinstance(type_, Unicode) else len(value.encode())
+        if units <= type_.length:
+            return name, (driver_type, type_.length, 0), type_
+    return told
 
 
 @lru_cache(maxsize=1024)

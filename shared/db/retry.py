@@ -24,8 +24,9 @@ def failed_for_a_moment(error: Exception) -> bool:
 class Patience:
     """The tries of one request or one run; `pauses` are seconds, each shortened by up to half so that nobody meets.
 
-    The first try again comes at once: a connection that was kept may be stale, and the next one is not. Nothing is
-    tried again `seconds` after the last success, so that no worker thread is held by a database that is away.
+    The first try again comes at once: a connection that was kept may be stale, and the next one is not. After `seconds`
+    since the last success only a lost race is run again, so that no worker thread is held by a database that is away;
+    Azure SQL takes up to five seconds to find a deadlock, and then the way is free.
     """
 
     pauses: Sequence[float]
@@ -42,13 +43,13 @@ class Patience:
         """Whether to try again after this error, which it waits for first."""
         if self._used == len(self.pauses) or not failed_for_a_moment(error):
             return False
-        # Who lost a race finds the way free
-        pause = self.pauses[self._used] * random.uniform(0.5, 1) if passes(error) else 0.0  # noqa: S311 - no secret
-        if self.monotonic() - self._began + pause >= self.seconds:
-            return False
+        if passes(error):
+            pause = self.pauses[self._used] * random.uniform(0.5, 1)  # noqa: S311 - no secret
+            if self.monotonic() - self._began + pause >= self.seconds:
+                return False
+            if pause:
+                self.sleep(pause)
         self._used += 1
-        if pause:
-            self.sleep(pause)
         return True
 
     def run(self, transaction: Callable[[], T]) -> T:

@@ -1,6 +1,7 @@
 """Microsoft's own ODBC driver against a scripted server: what the app sends, and how it takes each fault."""
 
 import datetime as dt
+import re
 import threading
 import uuid
 from dataclasses import replace
@@ -18,7 +19,7 @@ from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
 from shared.errors import Unavailable
 from tests.azure.conftest import Identity
-from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
+from tests.support.sql_server import BEGIN, COMMIT, Error, Lost, Rows, usual
 
 
 ASK = sa.text("SELECT 42 AS answer")
@@ -137,6 +138,52 @@ def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine
 
     assert patience.run(lambda: ask(azure_engine)) == 42
     assert (asked(azure), len(azure.logins)) == (2, 2)
+
+
+@pytest.mark.parametrize("at", ["LOCK_TIMEOUT", "inside_tenant_wall"])
+def test_a_line_cut_in_the_first_questions_of_a_connection_is_replaced(azure, azure_engine, patience, at):
+    cut = failing(1, Lost, at=at)
+    azure.script = lambda statement: Rows(("",), [(42,)]) if "SELECT 42" in statement.sql else cut(statement)
+
+    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert sum(at in text for text in azure.texts) == 2
+
+
+def test_a_new_process_asks_only_what_we_want_to_know(azure, azure_engine):
+    azure.script = failing(0, None)
+    ask(azure_engine)
+
+    # SQLAlchemy would take a fault of its own first questions for an answer
+    asked = [text[:24] for text in azure.texts if not text.startswith("<[sys]")]  # what pyodbc asks is its own
+    assert asked == ["SET LOCK_TIMEOUT 7000", "SELECT CASE WHEN OBJECT_", BEGIN, "SELECT 42 AS answer", COMMIT]
+
+
+def test_a_new_connection_has_its_time_limit_before_anything_is_asked(azure, azure_engine):
+    limits: list[int] = []
+    sa.event.listen(azure_engine, "connect", lambda made, _: limits.append(made.timeout), insert=True)
+    azure.script = failing(0, None)
+    ask(azure_engine)
+
+    assert limits == [azure_sql.STATEMENT_SECONDS]
+
+
+def test_a_server_that_says_nothing_to_a_new_connection_is_given_up(azure, monkeypatch):
+    monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
+    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
+    given_up, was_given_up = threading.Event(), []
+
+    def script(statement):
+        if "LOCK_TIMEOUT" in statement.sql:
+            was_given_up.append(given_up.wait(60))
+        return usual(statement)
+
+    azure.script = script
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        ask(engine)
+    given_up.set()
+
+    assert passes(caught.value)
+    assert was_given_up != [False]
 
 
 def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azure_engine):
@@ -265,6 +312,24 @@ def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their
     assert changed.sql == "UPDATE places SET name=CAST(NULL AS NVARCHAR(40)) WHERE [a?b] = '?'"
 
 
+def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it_is(azure, azure_engine):
+    slug = sa.bindparam("slug", type_=sa.String(8))
+    name = sa.bindparam("name", type_=sa.Unicode(40))
+    ask_for: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+        sa.column("slug") == slug, sa.column("name") == name
+    )
+    azure.script = lambda statement: Rows(("",), []) if "slug" in statement.sql else usual(statement)
+    values = [("", ""), ("a", "𝄞" * 20), ("contoso1", "Zoë"), ("contoso-9", "𝄞" * 20 + "a")]
+    with azure_engine.begin() as connection:
+        for slug_, name_ in values:
+            connection.execute(ask_for, {"slug": slug_, "name": name_})
+    told = [each for each in azure.asked if "slug" in each.sql]
+
+    assert [each.values for each in told] == values
+    assert [each.declared for each in told[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
+    assert [int(re.sub(r"\D", "", declared)) for declared in told[3].declared] >= [9, 41]
+
+
 def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):
     limits = []
     for seconds in (0, 300):
@@ -275,12 +340,12 @@ def test_every_connection_has_the_time_limits_however_its_last_user_changed_them
             limits.append(driver.timeout)
 
     assert limits == [azure_sql.STATEMENT_SECONDS, 0, azure_sql.STATEMENT_SECONDS, 300]
-    assert azure.texts.count("SET LOCK_TIMEOUT 5000") == len(azure.logins) == 1
+    assert azure.texts.count("SET LOCK_TIMEOUT 7000") == len(azure.logins) == 1
 
 
 def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
     monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
+    engine = azure_sql.make(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
     answered = threading.Event()
 
     def script(statement):
@@ -289,11 +354,14 @@ def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
         return usual(statement)
 
     azure.script = script
-    with pytest.raises(sa.exc.OperationalError, match="timeout expired") as caught:
-        ask(engine)
-    answered.set()
+    with engine.connect():  # another of the pool, which is kept
+        with pytest.raises(sa.exc.OperationalError, match="timeout expired") as caught:
+            ask(engine)
+        answered.set()
+    engine.connect().close()
 
     assert passes(caught.value)
+    assert len(azure.logins) == 2
 
 
 def test_the_identity_is_made_only_when_it_is_needed(azure, monkeypatch):

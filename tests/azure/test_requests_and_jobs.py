@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from shared import jobs
 from shared.app import App, use
 from shared.azure_devops import AzureDevOps
-from shared.db.retry import of_a_job
+from shared.db.retry import of_a_job, of_a_request
+from shared.http import endpoint
 from shared.http.endpoint import respond
 from shared.http.operation import OPERATIONS
 from shared.http.routes import Health
@@ -91,6 +92,24 @@ def test_a_fault_that_lasts_is_answered_503_with_the_time_to_come_again(azure, f
     assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
     assert json.loads(told.get_body())["code"] == "temporarily_unavailable"
     assert times(azure, "UPDATE somewhere") == 4
+
+
+@pytest.mark.parametrize("seconds", [3.2, 4.8])
+def test_a_request_lives_through_a_deadlock_that_takes_the_server_so_long_to_find(azure, monkeypatch, seconds):
+    clock = [0.0]
+    patience = replace(of_a_request(), monotonic=lambda: clock[0])
+    monkeypatch.setattr(endpoint, "of_a_request", lambda: patience)
+    once = failing(1, Error(1205), "UPDATE somewhere")
+
+    def script(statement):
+        answer = once(statement)
+        clock[0] += seconds if answer == Error(1205) else 0
+        return answer
+
+    azure.script = script
+
+    assert answer().status_code == 200
+    assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (2, 1)
 
 
 def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):

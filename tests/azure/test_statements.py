@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 import sqlglot
 from sqlalchemy.dialects import mssql
+from sqlalchemy.sql import operators, visitors
 from sqlfluff.core import Linter
 from sqlglot import exp
 
 from shared.db.schema import metadata
-from shared.db.statements import InsertIfAbsent
+from shared.db.statements import InsertIfAbsent, can_seek, locked
 from tests.contract.test_tenant_scope import reports, statements
 from tests.support.sql_server import Rows, usual
 from tests.support.tds import Statement
@@ -154,6 +155,95 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
     assert len(arrived) > 30
     assert [found for each in arrived for found in converted(each)] == []
     assert [found for each in arrived[::8] for found in unreadable(each.sql)] == []
+
+
+def held(statement):
+    """The table whose rows a statement holds until its transaction ends, if it does."""
+    wanted = getattr(statement, "_for_update_arg", None)
+    return wanted.of[0] if wanted is not None else None
+
+
+def used_of(table, statement):
+    return {column_of(table, node) for node in visitors.iterate(statement)} - {None}
+
+
+def column_of(table, node):
+    """The name of a column of the table, and not of another name for it."""
+    return node.name if isinstance(node, sa.Column) and str(node.table) == table.name else None
+
+
+def covering(statement):
+    """The keys that have all a statement needs of the rows it holds: SQL Server may lock such a key and not the row."""
+    table = held(statement)
+    needed = used_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
+    for key in [*table.indexes, *table.constraints]:
+        if isinstance(key, sa.Index | sa.UniqueConstraint) and needed <= in_key(table, key):
+            yield key.name
+
+
+def in_key(table, key):
+    options = key.dialect_options["mssql"]
+    where = options.get("where")
+    return {*key.columns.keys(), *(options.get("include") or ()), *(used_of(table, where) if where is not None else ())}
+
+
+HELD = [name for name in EVERY if any(held(each) is not None for each in EVERY[name])]
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_statement_that_holds_rows_cannot_be_content_with_a_key(name):
+    assert [found for each in EVERY[name] for found in covering(each)] == []
+
+
+def test_a_statement_that_is_content_with_a_key_is_found_out():
+    users = metadata.tables["users"]
+    by_id = sa.select(users.c.id).where(users.c.tenant_id == 1, users.c.id == 2)
+    by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)
+
+    assert len(HELD) >= 9
+    assert "uq_users_tenant_id_id" in covering(locked(by_id, users))
+    assert list(covering(locked(by_object, users))) == ["ux_users_entra_object_id"]
+    assert list(covering(locked(by_id.add_columns(users.c.version), users))) == []
+
+
+def compared(table, statement):
+    """The columns of a table that must equal something, or be one of a few, in every row that a statement finds."""
+    read = [node for each in statement.get_final_froms() for node in visitors.iterate(each)]
+    terms = [statement.whereclause, *(node.onclause for node in read if isinstance(node, sa.Join))]
+    while terms:
+        term = terms.pop()
+        if isinstance(term, sa.BooleanClauseList) and term.operator is operators.and_:
+            terms += term.clauses
+        elif isinstance(term, sa.BinaryExpression) and term.operator in {operators.eq, operators.in_op}:
+            yield from (column_of(table, side) for side in (term.left, term.right))
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_rows_that_are_held_are_found_through_an_index(name):
+    for each in EVERY[name]:
+        assert "FORCESEEK" in str(each.compile(dialect=dialect()))
+        assert can_seek(held(each), compared(held(each), each))
+
+
+def test_a_seek_that_sql_server_would_refuse_is_found_out():
+    users, events = metadata.tables["users"], metadata.tables["subscription_events"]
+    either = sa.select(users).where(sa.or_(users.c.tenant_id == 1, users.c.id == 2))
+    later = sa.select(users).where(users.c.tenant_id > 1, users.c.email == "a")
+
+    assert not can_seek(users, compared(users, either))
+    assert not can_seek(users, compared(users, later))
+    assert can_seek(users, compared(users, sa.select(users).where(users.c.id.in_([1]), users.c.email == "a")))
+    assert not can_seek(events, ["operation_id"])  # its index leaves rows out
+
+
+def test_an_insert_looks_for_its_key_through_an_index_where_one_has_every_row():
+    made = {name: each for name, (each, *_) in EVERY.items() if isinstance(each, InsertIfAbsent)}
+    without = {
+        name for name, each in made.items() if "FORCESEEK" not in str(for_azure(each).compile(dialect=dialect()))
+    }
+
+    assert len(made) > 10
+    assert without == {"shared.subscriptions.store._ADD_BOUGHT", "shared.subscriptions.store_ledger._ADD_EVENT"}
 
 
 def nothing(bind):

@@ -68,6 +68,7 @@ def test_an_action_is_pinned_to_a_commit_whose_version_is_told(used):
 def test_both_do_the_same(text):
     for step in (
         "scripts/test",
+        "export $(scripts/sql-server) && scripts/test -n 4 -k mssql",
         "pip-audit --strict",
         "cyclonedx-py requirements",
         "scripts/driver",
@@ -76,6 +77,13 @@ def test_both_do_the_same(text):
         assert step in text
     assert set(re.findall(r"3\.1[13]", text)) == {"3.11", "3.13"}
     assert "/api/health" in text
+
+
+def test_the_image_of_sql_server_is_pinned_to_what_it_holds():
+    image = re.findall(r"^image=(.*)$", (ROOT / "scripts/sql-server").read_text(), flags=re.MULTILINE)
+
+    assert len(image) == 1
+    assert re.fullmatch(r"mcr\.microsoft\.com/mssql/server:2022-CU\d+-ubuntu-22\.04@sha256:[0-9a-f]{64}", image[0])
 
 
 def test_a_checkout_leaves_no_token_behind():

@@ -43,6 +43,9 @@ def test_the_migrations_make_exactly_the_tables(database_url):
     assert (checked.returncode, checked.stderr) == (0, checked.stderr)
 
 
+@pytest.mark.skip_on(
+    "mssql", reason="SQLAlchemy reads no CHECK there; tests/azure compares those of the printed script"
+)
 def test_the_checks_in_the_database_are_those_of_the_tables(engine):
     inspector = sa.inspect(engine)
     for table in TABLES:

@@ -53,8 +53,11 @@ class Host:
             return answer
 
 
+_KEPT = ("PATH", "HOME", "LANG", "ODBCSYSINI", "SSL_CERT_FILE")  # the last two lead to a SQL Server
+
+
 def environment(**changes: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | changes
 
 

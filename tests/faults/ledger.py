@@ -64,9 +64,10 @@ class Stored:
 def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
     """The seats that a tenant counts, and the accounts that it has."""
     with _reading(engine) as tx:
-        used = tx.execute(sa.select(tenants.c.seats_used).where(tenants.c.entra_tenant_id == uuid.UUID(tid)))
-        accounts = tx.execute(_of(users, (tid,), sa.func.count()))
-        return used.scalar_one(), accounts.scalar_one()
+        used = tx.execute(
+            sa.select(tenants.c.seats_used).where(tenants.c.entra_tenant_id == uuid.UUID(tid))
+        ).scalar_one()
+        return used, tx.execute(_of(users, (tid,), sa.func.count())).scalar_one()
 
 
 def addresses(engine: sa.Engine, tid: str) -> list[str]:

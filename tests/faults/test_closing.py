@@ -10,10 +10,8 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from devcloud import postgres
 from shared.db.engine import make_engine
 from shared.invariants import violations
-from tests.conftest import migrate
 from tests.faults import product
 from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER
@@ -28,12 +26,9 @@ CLOSED = (1, 2, 1, 1, 1)  # record, lines, usage, audit, closed month
 
 
 @pytest.fixture(scope="module")
-def books(request, database_url, tmp_path_factory, worker_id) -> str:
+def books(another_database) -> str:
     """A database of this module's own: what other tests owe is not closed here."""
-    if database_url.startswith("sqlite"):
-        return migrate(f"sqlite:///{tmp_path_factory.mktemp('closing')}/timetracker.db")
-    server = request.getfixturevalue("postgres_server")
-    return migrate(postgres.make_database(server, f"closing_{worker_id}"))
+    return another_database("closing")
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,8 @@ def held(url: str, oid: str) -> Iterator[None]:
     engine = make_engine(url)
     mine = users.c.entra_object_id == sa.bindparam("oid", type_=sa.Uuid(as_uuid=False))
     with engine.connect() as connection, connection.begin():
-        connection.execute(sa.select(users.c.id).where(mine).with_for_update(), {"oid": oid})
+        row = sa.select(users).with_hint(users, "WITH (UPDLOCK, ROWLOCK)", "mssql").with_for_update()
+        connection.execute(row.where(mine), {"oid": oid}).all()
         yield
     engine.dispose()
 

@@ -206,10 +206,15 @@ def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, A
 
 
 def until_somebody_waits(engine: sa.Engine) -> None:
-    """PostgreSQL tells who waits for a lock; on SQLite every writer waits from its first statement."""
-    if engine.dialect.name != "postgresql":
+    """A server tells who waits for a lock; on SQLite every writer waits from its first statement."""
+    if engine.dialect.name == "sqlite":
         return
-    waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    waiting = sa.text(
+        {
+            "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+            "mssql": "SELECT count(*) FROM sys.dm_exec_requests WHERE wait_type LIKE 'LCK%'",
+        }[engine.dialect.name]
+    )
     with engine.connect() as look:
         while not look.execute(waiting).scalar_one():
             look.rollback()

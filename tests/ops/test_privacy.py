@@ -10,10 +10,9 @@ import zipfile
 import pytest
 import sqlalchemy as sa
 
-from devcloud import postgres
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, tenants, users
-from tests.conftest import ROOT, migrate
+from tests.conftest import ROOT
 from tests.support.exports import checked
 from tests.support.scan import places
 from tests.support.tracked import BEGAN, Ground, Worked
@@ -191,12 +190,9 @@ def test_a_hundred_thousand_entries_are_exported_in_flat_memory(many_entries, fi
 
 
 @pytest.fixture(scope="module")
-def many_entries(database_url, tmp_path_factory, request, worker_id):
+def many_entries(another_database):
     """A database of its own, with somebody who has 100 entries and somebody who has 100,000."""
-    if database_url.startswith("sqlite"):
-        url = migrate(f"sqlite:///{tmp_path_factory.mktemp('many')}/many.db")
-    else:
-        url = migrate(postgres.make_database(request.getfixturevalue("postgres_server"), f"many_{worker_id}"))
+    url = another_database("many")
     engine = make_engine(url)
     people = []
     for batches in (1, 1000):

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from privacy import service
 from privacy.rules_catalogue import CATALOGUE
 from privacy.rules_retention import RETENTION, Kept, period
-from shared.db.schema import billing_lines, billing_records, tenants, users
+from privacy.store import BATCH
+from shared.db.schema import billing_lines, billing_records, idempotency_keys, tenants, users
 from shared.invariants import violations
 from tests.support.a_bill import AT, close_a_month
 
@@ -52,6 +53,34 @@ def test_every_table_has_a_class_and_only_one():
 def test_every_class_that_goes_by_itself_has_a_period():
     assert {each.kept for each in RETENTION if each.kept is not None} == set(Kept)
     assert all((each.kept is None) == (each.after is None) for each in RETENTION)
+
+
+def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
+    row = {
+        "tenant_id": billed,
+        "operation": "start_timer",
+        "fingerprint": "f",
+        "status": 200,
+        "headers": {},
+        "body": "",
+    }
+    with engine.begin() as tx:
+        user_id = tx.scalar(sa.select(users.c.id).where(users.c.tenant_id == billed))
+        old = [
+            {**row, "user_id": user_id, "idempotency_key": f"old-{number}", "created_at": clock()}
+            for number in range(2 * BATCH)
+        ]
+        tx.execute(idempotency_keys.insert(), old)
+    clock.tick(hours=1)
+    ada.start(7, key="young")
+    with counted() as sent:
+        _, removed = remove(engine, billed, clock() + period(Kept.ANSWERS) - dt.timedelta(minutes=1))
+    with engine.connect() as tx:
+        left = tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(idempotency_keys.c.tenant_id == billed))
+
+        assert left.all() == ["young"]
+    assert removed == 2 * BATCH
+    assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
 
 
 def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):

@@ -62,7 +62,11 @@ def registering_first(engine, times):
     left = [new_id() for _ in range(times)]
 
     def register(connection, _cursor, statement, _parameters, context, *_):
-        if left and statement.startswith("INSERT INTO tenants") and "ON CONFLICT" in statement:
+        if (
+            left
+            and statement.startswith("INSERT INTO tenants")
+            and ("ON CONFLICT" in statement or "UPDLOCK" in statement)
+        ):
             other = {"public_id": uuid.UUID(left[-1]), "slug": left.pop()}
             connection.execute(tenants.insert().inline(), {**context.compiled_parameters[0], **other})
 

@@ -1,0 +1,116 @@
+"""What the database itself must be, and how long a migration may take, through Microsoft's own driver."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from ops.__main__ import main
+from shared.db import engine as engines
+from shared.db.requirements import requirements
+from tests.support.sql_server import COMMIT, Rows, usual
+
+
+ROOT = Path(__file__).resolve().parents[2]
+RIGHT, BY_DEFAULT = "Latin1_General_100_BIN2_UTF8", "SQL_Latin1_General_CP1_CI_AS"
+
+
+@pytest.fixture
+def database(azure, monkeypatch):
+    """An empty database in which every statement has found what it looked for; of the collation that is set."""
+    found = {"collation": RIGHT, "snapshots": 1}
+    monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
+
+    def script(statement):
+        if "DATABASEPROPERTYEX" in statement.sql:
+            return Rows(("collation_name", "reads_snapshots"), [(found["collation"], found["snapshots"])])
+        if "alembic_version SET" in statement.sql:
+            return 1
+        if "OUTPUT inserted.version_num" in statement.sql:
+            return Rows(("version_num",), [("872a54654399",)])
+        answer = usual(statement)
+        return Rows(("id",), []) if answer is None and statement.sql.startswith("SELECT") else answer
+
+    azure.script = script
+    return found
+
+
+def migrate():
+    alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    return subprocess.run(alembic, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"collation": BY_DEFAULT}, f"{BY_DEFAULT}; make the database anew with COLLATE {RIGHT}"),
+        ({"snapshots": 0}, "run: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON"),
+    ],
+)
+def test_a_database_that_would_break_promises_is_not_migrated(azure, database, changed, told):
+    database.update(changed)
+    done = migrate()
+
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert [text for text in azure.texts if "CREATE" in text or text == COMMIT] == []
+
+
+def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
+    make_engine, limits = engines.make_engine, {}
+
+    def watched(*arguments, **options):
+        engine = make_engine(*arguments, **options)
+
+        @sa.event.listens_for(engine, "before_cursor_execute")
+        def _note(connection, _cursor, statement, *_):
+            limits[statement] = connection.connection.driver_connection.timeout
+
+        return engine
+
+    monkeypatch.setattr(engines, "make_engine", watched)
+    command.upgrade(Config(str(ROOT / "alembic.ini")), "head")
+    changing = {text: limit for text, limit in limits.items() if re.match(r"\s*(CREATE|ALTER|UPDATE|DELETE)", text)}
+
+    assert database
+    assert len(changing) > 60
+    assert {text: limit for text, limit in changing.items() if limit != 0} == {}
+    assert azure.texts.count(COMMIT) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "unmet"),
+    [
+        ({}, 0, []),
+        ({"collation": "Latin1_General_BIN2"}, 0, []),
+        ({"collation": BY_DEFAULT}, 1, ["database_compares_texts_exactly"]),
+        ({"snapshots": 0}, 1, ["database_reads_snapshots"]),
+    ],
+)
+def test_an_operators_check_tells_what_the_database_is(database, capsys, changed, code, unmet):
+    database.update(changed)
+    checked = main(["check", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    main(["check"])
+    table = capsys.readouterr().out
+
+    assert checked == code
+    assert [each["name"] for each in told if not each["holds"]] == unmet
+    assert {"database_compares_texts_exactly", "database_reads_snapshots"} <= {each["name"] for each in told}
+    assert ("make the database anew" in table, "ALTER DATABASE" in table) == (
+        "database_compares_texts_exactly" in unmet,
+        "database_reads_snapshots" in unmet,
+    )
+
+
+@pytest.mark.skip_on("mssql", reason="it is about the other databases")
+def test_other_databases_have_no_such_requirements(engine):
+    with engine.connect() as tx:
+        assert requirements(tx) == {}
