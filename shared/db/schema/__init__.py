@@ -12,6 +12,7 @@ from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
 from shared.db.schema.tracked import projects, running_timers, time_entries, time_entry_days
+from shared.db.schema.write_back import write_back_attempts, write_back_changes, write_back_items
 
 
 __all__ = [
@@ -39,5 +40,8 @@ __all__ = [
     "user_months",
     "users",
     "work_items",
+    "write_back_attempts",
+    "write_back_changes",
+    "write_back_items",
     "write_backs",
 ]
