@@ -77,6 +77,7 @@ FIELDS: Final = frozenset(
         "isActive",
         "isAdjustment",
         "kind",
+        "lowerRemainingWork",
         "month",
         "plan",
         "ratePerUser",

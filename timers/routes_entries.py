@@ -17,7 +17,7 @@ from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_changes import MOST_OVERLAPS, overlapping
 from shared.tracking.store_write_backs import standings
 from timers import rules_entries, service_entries, service_people, store_entries
-from timers.routes_write_back import carried, standing
+from timers.routes_write_back import standing, written
 from timers.rules_paging import PageEnd
 from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
 from timers.service_entries import Changed
@@ -54,7 +54,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         entries = [each.entry for each in found]
         spans = store_entries.spans_beside(tx, tenant_id, entries)
         beside = rules_entries.overlaps(entries, spans, most=MOST_OVERLAPS)
-        far = standings(tx, tenant_id, beside) if call.caller.tenant.write_back else {}
+        far = standings(tx, tenant_id, beside, is_on=call.caller.tenant.write_back)
         items = [
             TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id], standing=far.get(each.entry.id))
             for each in found
@@ -92,7 +92,7 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         )
         wire = _wire(call, tx, added)
         reply = _answer(call, tx, wire, HTTPStatus.CREATED)
-    return carried(call, added.entry, reply, wire.standing_at)
+    return written(call, added.entry, reply, wire.standing_at)
 
 
 @route(
@@ -139,7 +139,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         )
         wire = _wire(call, tx, corrected)
         reply = _answer(call, tx, wire)
-    return carried(call, entry, reply, wire.standing_at)
+    return written(call, entry, reply, wire.standing_at)
 
 
 @route(
@@ -166,7 +166,7 @@ def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
             tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
-    return carried(call, entry, reply)
+    return written(call, entry, reply)
 
 
 def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeEntry:

@@ -1,7 +1,8 @@
-"""Hours on their way to Completed Work: with a change that owes them, and when somebody asks for it again."""
+"""Hours on their way to Completed Work: with a change that makes them, and when somebody asks for it again."""
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -20,9 +21,9 @@ from shared.log import get_logger, where
 from shared.tracking import model
 from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_write_backs import standings
-from shared.tracking.write_backs import Standing, WriteBack
+from shared.tracking.write_backs import Standing, WriteBack, because
 from timers import service_people, service_write_back
-from timers.flow_write_back import carry
+from timers.flow_write_back import write_back
 
 
 blueprint = func.Blueprint()
@@ -41,13 +42,14 @@ _NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
         summary="Write an entry's hours to Completed Work, or try again",
         description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What was written is "
         "never written twice, also where Azure DevOps did not say what became of it. `writeBack` tells how far it is; "
-        "an entry from before the organisation turned the write-back on is written whole. What a deleted entry still "
-        "has to take back is taken back, too; it has no document, so `write_back_not_done` says why it is not.",
+        "an entry from before the organization turned the write-back on counts from now on, with all its time. What a "
+        "deleted entry still has to take back is taken back, too; it has no document, so `write_back_not_done` says "
+        "why it is not.",
         body=NoFields,
         asks_azure_devops=True,
         answers={
-            200: Answer("The entry; `writeBack` is done, pending or failed, and why", TimeEntry, headers=(ETAG,)),
-            204: Answer("The entry is deleted, and Completed Work has none of its hours"),
+            200: Answer("The entry; `writeBack` tells how far it is, and why", TimeEntry, headers=(ETAG,)),
+            204: Answer("The entry is deleted, and nothing of its hours is left to be taken back"),
         },
         problems={
             403: ("azure_devops_sign_in_required", "processing_restricted"),
@@ -59,8 +61,9 @@ _NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
-        service_write_back.owe(tx, call.caller, _find(call, tx, entry_id), now=call.now)
-    carry(call.app, call.caller.tenant, entry_id, call.visit_azure_devops(_ASKED_SECONDS))
+        service_write_back.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
+    call.visit_azure_devops(_ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
+    write_back(call.app, call.caller.tenant, entry_id, partial(call.visit_azure_devops, _ASKED_SECONDS))
     with call.transaction() as tx:
         entry = _find(call, tx, entry_id)
         if entry is None:
@@ -75,39 +78,41 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
 
 
 def standing(tx: sa.Connection, call: Call, entry: model.TimeEntry) -> Standing | None:
-    """How far an entry's hours are; None where the tenant does not write them back."""
+    """How far an entry's hours are; None for one that does not count."""
     tenant = call.caller.tenant
-    return standings(tx, tenant.id, [entry.id]).get(entry.id) if tenant.write_back else None
+    if not tenant.write_back and entry.version == 1 and call.operation.writes:
+        return None  # it was made just now, and does not count
+    return standings(tx, tenant.id, [entry.id], is_on=tenant.write_back).get(entry.id)
 
 
-def carried(
+def written(
     call: Call, entry: model.TimeEntry, reply: Reply, told: Callable[[Standing], WireModel | None] | None = None
 ) -> Reply:
-    """The answer to a change that is done, after what it owes was carried to Azure DevOps as far as that goes now.
+    """The answer to a change that is done, after it was written to Azure DevOps as far as that goes now.
 
-    `told` makes the answer's body anew. Nothing here makes the change fail: what could not be written stays owed.
+    `told` makes the answer's body anew. Nothing here makes the change fail: what could not be written is not forgotten.
     """
     if not call.caller.tenant.write_back or not call.has_azure_devops_token:
         return reply
     try:
-        return _carried(call, entry, reply, told)
+        return _written(call, entry, reply, told)
     except Exception as error:  # noqa: BLE001 - the change is done and answered for
         get_logger().error("write_back_failed", operation=call.operation.id, requestId=call.request_id, **where(error))
         return reply
 
 
-def _carried(
+def _written(
     call: Call, entry: model.TimeEntry, reply: Reply, told: Callable[[Standing], WireModel | None] | None
 ) -> Reply:
     tenant, refusal = call.caller.tenant, None
     try:
-        carry(call.app, tenant, entry.id, call.visit_azure_devops(SECONDS))
+        write_back(call.app, tenant, entry.id, partial(call.visit_azure_devops, SECONDS))
     except AzureDevOpsError as error:  # the token is none
-        refusal = Standing(WriteBack.FAILED, error.code, error.detail)
+        refusal = because(error.code)
     if told is None:
         return reply
     with call.app.transaction(tenant=tenant.id) as tx:
-        now = standings(tx, tenant.id, [entry.id]).get(entry.id)
+        now = standings(tx, tenant.id, [entry.id], is_on=True).get(entry.id)
         if now is None:
             return reply
         body = told(now if refusal is None or now.state is WriteBack.DONE else refusal)

@@ -35,8 +35,6 @@ class Item:
     """A work item in the write-back, as it is in this turn."""
 
     id: int
-    public_id: uuid.UUID
-    claim: uuid.UUID
     balance: Balance
     last_batch: int
     settled_batch: int
@@ -45,10 +43,6 @@ class Item:
     last_revision: int | None
     last_seen: Decimal | None
     remaining_taken: Decimal
-
-    def mark(self, attempt: Attempt) -> str:
-        """What tells a write from any other in the work item's history."""
-        return attempt.legacy_mark.hex if attempt.legacy_mark else f"{self.public_id.hex}-{attempt.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +141,21 @@ _OPEN: Final[sa.Select[Any]] = (
     .order_by(_attempts.number)
 )
 _COUNT: Final = write_back_items.update().where(*_MINE).values(last_attempt=bindparam("attempt"))
-_PIN: Final = InsertIfAbsent(
-    write_back_attempts,
-    key=("tenant_id", "item_id", "number"),
-    columns=(
-        "tenant_id",
-        "item_id",
-        "number",
-        "revision",
-        "hours_before",
-        "hours_after",
-        "remaining_before",
-        "remaining_after",
-        "short_after",
-        "batch",
-        "state",
-        "created_at",
-    ),
+_PINNED: Final = (
+    "tenant_id",
+    "item_id",
+    "number",
+    "revision",
+    "hours_before",
+    "hours_after",
+    "short_after",
+    "batch",
+    "state",
+    "created_at",
+)
+_PIN: Final = InsertIfAbsent(write_back_attempts, key=_PINNED[:3], columns=_PINNED)
+_PIN_BOTH: Final = InsertIfAbsent(
+    write_back_attempts, key=_PINNED[:3], columns=(*_PINNED, "remaining_before", "remaining_after")
 )
 _THIS_OPEN: Final = (
     _attempts.tenant_id == bindparam("tenant"),
@@ -198,13 +190,13 @@ _SHORTEN: Final = (
         short=bindparam("new_short", type_=_items.short.type), short_batch=bindparam("new_short_batch"), updated_at=_now
     )
 )
+_SETTLE: Final = write_back_items.update().where(*_MINE).values(settled_batch=bindparam("new_settled"))
 _END: Final = (
     write_back_items.update()
     .where(*_MINE)
     .values(
         state=bindparam("new_state"),
         reason=bindparam("new_reason"),
-        settled_batch=bindparam("new_settled"),
         claim_id=None,
         claimed_until=None,
         updated_at=_now,
@@ -226,6 +218,10 @@ class Turn:
     place: Place
     public_id: uuid.UUID  # of the item, the same whenever it is made
     claim: uuid.UUID
+
+    def mark(self, attempt: Attempt) -> str:
+        """What tells a write from any other in the work item's history."""
+        return attempt.legacy_mark.hex if attempt.legacy_mark else f"{self.public_id.hex}-{attempt.number}"
 
     def begin(self, tx: sa.Connection, *, now: dt.datetime, until: dt.datetime) -> bool:
         """Takes the turn until an instant; False when somebody else has it."""
@@ -250,8 +246,10 @@ class Turn:
         }
         return _BEGIN.run(tx, fresh) is not None
 
-    def fold(self, tx: sa.Connection, *, now: dt.datetime) -> tuple[Item, bool] | None:
+    def fold(self, tx: sa.Connection, *, settled: int, now: dt.datetime) -> tuple[Item, bool] | None:
         """The item, held, with all changes that were made in its target, and whether any was new; None: not my turn.
+
+        All batches up to `settled` are in the field.
 
         The item is held before the changes are looked for: who commits a change and finds the turn taken may rely on
         whoever has it to find the change before it ends.
@@ -259,13 +257,15 @@ class Turn:
         row = tx.execute(_ITEM_HELD, self._mine).first()
         if row is None:
             return None
-        item, batch = _item(row, self.claim), row.last_batch + 1
+        if settled > row.settled_batch:
+            tx.execute(_SETTLE, {**self._mine, "new_settled": settled})
+        item, batch = _item(row), row.last_batch + 1
         if tx.execute(_FOLD, {**self._of_place, "new_batch": batch}).rowcount == 0:
             return item, False
         added_ms = int(tx.execute(_FOLDED, {**self._of_place, "new_batch": batch}).scalar_one())
         target_ms = item.balance.target_ms + added_ms
         tx.execute(_AIM, {**self._mine, "new_target": target_ms, "new_batch": batch, "now": now})
-        return _item(row, self.claim, target_ms=target_ms, last_batch=batch), True
+        return _item(row, target_ms=target_ms, last_batch=batch), True
 
     def open_attempts(self, tx: sa.Connection, item: Item) -> list[Attempt]:
         """Writes whose outcome nobody knows, the oldest first."""
@@ -275,7 +275,6 @@ class Turn:
         """Writes down what is about to be sent; False when it is not my turn any more."""
         if tx.execute(_COUNT, {**self._mine, "attempt": attempt.number}).rowcount == 0:
             return False
-        remaining = attempt.remaining
         values = {
             "tenant_id": self.tenant_id,
             "item_id": item.id,
@@ -283,14 +282,15 @@ class Turn:
             "revision": attempt.revision,
             "hours_before": attempt.before,
             "hours_after": attempt.after,
-            "remaining_before": None if remaining is None else remaining.before,
-            "remaining_after": None if remaining is None else remaining.after,
             "short_after": attempt.short_after,
             "batch": attempt.batch,
             "state": "open",
             "created_at": now,
         }
-        _PIN.run(tx, values)
+        if (both := attempt.remaining) is None:
+            _PIN.run(tx, values)
+        else:
+            _PIN_BOTH.run(tx, {**values, "remaining_before": both.before, "remaining_after": both.after})
         return True
 
     def land(self, tx: sa.Connection, attempt: Attempt, moved: Decimal, *, now: dt.datetime) -> Item | None:
@@ -301,7 +301,7 @@ class Turn:
         seen = attempt.before + moved
         of_attempt = {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number, "seen": seen}
         if tx.execute(_LAND, of_attempt).rowcount:
-            item, whole = _item(row, self.claim), moved == attempt.moves
+            item, whole = _item(row), moved == attempt.moves and attempt.legacy_mark is None
             short = attempt.short_after if whole else item.balance.short
             taken = attempt.remaining.before - attempt.remaining.after if attempt.remaining else Decimal(0)
             values = {
@@ -315,25 +315,22 @@ class Turn:
                 "now": now,
             }
             tx.execute(_ADD, {**self._mine, **values})
-        return _item(tx.execute(_ITEM_HELD, self._mine).one(), self.claim)
+        return _item(tx.execute(_ITEM_HELD, self._mine).one())
 
-    def lose(self, tx: sa.Connection, item: Item, attempt: Attempt) -> None:
-        """Has a write that did not and will not land out of the way."""
-        tx.execute(_LOSE, {"tenant": self.tenant_id, "item": item.id, "attempt": attempt.number})
+    def lose(self, tx: sa.Connection, attempt: Attempt) -> None:
+        """Has a write that did not and will not land out of the way, if it is still my turn."""
+        row = tx.execute(_ITEM_HELD, self._mine).first()
+        if row is not None:
+            tx.execute(_LOSE, {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number})
 
     def fall_short(self, tx: sa.Connection, item: Item, short: Decimal, *, now: dt.datetime) -> None:
         """Writes down how many hours could not be taken in all."""
         first = (item.short_batch or item.last_batch) if short else None
         tx.execute(_SHORTEN, {**self._mine, "new_short": short, "new_short_batch": first, "now": now})
 
-    def end(self, tx: sa.Connection, item: Item, outcome: Outcome, *, now: dt.datetime) -> None:
+    def end(self, tx: sa.Connection, outcome: Outcome, *, now: dt.datetime) -> None:
         """Gives the turn back with what came of it; nothing happens when it was lost."""
-        values = {
-            "new_state": outcome.state.value,
-            "new_reason": outcome.reason,
-            "new_settled": item.last_batch if outcome.settles else item.settled_batch,
-            "now": now,
-        }
+        values = {"new_state": outcome.state.value, "new_reason": outcome.reason, "now": now}
         tx.execute(_END, {**self._mine, **values})
 
     @property
@@ -345,12 +342,10 @@ class Turn:
         return {**self._of_place, "claim": self.claim}
 
 
-def _item(row: Any, claim: uuid.UUID, *, target_ms: int | None = None, last_batch: int | None = None) -> Item:  # noqa: ANN401 - a row
+def _item(row: Any, *, target_ms: int | None = None, last_batch: int | None = None) -> Item:  # noqa: ANN401 - a row
     target = row.target_ms if target_ms is None else target_ms
     return Item(
         id=row.id,
-        public_id=row.public_id,
-        claim=claim,
         balance=Balance(target, row.written, row.short, is_migrated=row.migrated is not None),
         last_batch=row.last_batch if last_batch is None else last_batch,
         settled_batch=row.settled_batch,

@@ -89,15 +89,15 @@ class Call:
     def has_azure_devops_token(self) -> bool:
         return bool(self.request.headers.get(TOKEN_HEADER))
 
-    def visit_azure_devops(self, seconds: float) -> Visit:
-        """The tenant's Azure DevOps with the caller's own token, for at most so many seconds from now.
+    def visit_azure_devops(self, seconds: float, organization: str | None = None) -> Visit:
+        """An Azure DevOps organization, the tenant's own unless named, with the caller's token, for so many seconds.
 
         Raises:
             SignInRequired: there is no token, or nothing that could be one.
         """
         tenant, token = self.caller.tenant, self.request.headers.get(TOKEN_HEADER)
         who = (tenant.id, self.caller.user.id)
-        return self.app.azure_devops.visit(tenant.organization, token, who=who, seconds=seconds)
+        return self.app.azure_devops.visit(organization or tenant.organization, token, who=who, seconds=seconds)
 
     def path(self, name: str) -> str:
         """The value of a parameter in the path."""

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from shared.azure_devops_model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.tracking import model
-from shared.tracking.write_backs import Standing, WriteBack
+from shared.tracking.write_backs import Help, Standing, WriteBack
 
 
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
@@ -95,6 +95,7 @@ class TimeEntry(WireModel):
     )
     write_back_reason: str | None = Field(None, description="why they are not there, as a stable code")
     write_back_detail: str | None = Field(None, description="and in words, for the person")
+    write_back_help: Help | None = Field(None, description="who can do something about it")
 
     @classmethod
     def of(
@@ -140,4 +141,5 @@ def _write_back(standing: Standing | None) -> dict[str, Any]:
         "write_back": standing.state,
         "write_back_reason": standing.reason,
         "write_back_detail": standing.detail,
+        "write_back_help": standing.help,
     }

@@ -1,4 +1,4 @@
-"""The rows of changes to be written back, one for each change of an entry's time on a work item, and how far they are."""
+"""The rows of changes to be written back: one for each change of an entry's time on a work item, and how far it is."""
 
 import datetime as dt
 import uuid

@@ -48,8 +48,10 @@ _REASONS: Final[dict[str, tuple[WriteBack, Help, str]]] = {
     "not_sent": (
         WriteBack.PENDING,
         Help.ANYBODY,
-        "These hours are not in Azure DevOps yet. They are written with the next change of time on the work item, or "
-        "when somebody asks for it from the extension in Azure DevOps.",
+        (
+            "These hours are not in Azure DevOps yet. They are written with the next change of time on the work item, "
+            "or when somebody asks for it from the extension in Azure DevOps."
+        ),
     ),
     "interrupted": (
         WriteBack.PENDING,
@@ -74,60 +76,82 @@ _REASONS: Final[dict[str, tuple[WriteBack, Help, str]]] = {
     "azure_devops_outcome_unknown": (
         WriteBack.PENDING,
         Help.ANYBODY,
-        "Azure DevOps did not say whether it took the hours. Try again: the work item's history tells, and nothing is "
-        "written twice.",
+        (
+            "Azure DevOps did not say whether it took the hours. Try again: the work item's history tells, and "
+            "nothing is written twice."
+        ),
     ),
     "write_back_off": (
         WriteBack.PENDING,
         Help.SUPER_ADMIN,
-        "Your organization has turned the write-back to Azure DevOps off. What changed meanwhile is put right when a "
-        "super admin turns it on again.",
+        (
+            "Your organization has turned the write-back to Azure DevOps off. What changed meanwhile is put right "
+            "when a super admin turns it on again."
+        ),
     ),
     "organization_inactive": (
         WriteBack.FAILED,
         Help.SUPER_ADMIN,
-        "This work item is in an Azure DevOps organization that is not in use here any more. A super admin can put it "
-        "in use again.",
+        (
+            "This work item is in an Azure DevOps organization that is not in use here any more. A super admin can "
+            "put it in use again."
+        ),
     ),
     "azure_devops_sign_in_required": (
         WriteBack.FAILED,
         Help.ANYBODY,
-        "Azure DevOps did not accept the sign-in of whoever tried last. Reload the page in Azure DevOps and try again.",
+        (
+            "Azure DevOps did not accept the sign-in of whoever tried last. Reload the page in Azure DevOps and try "
+            "again."
+        ),
     ),
     "azure_devops_forbidden": (
         WriteBack.FAILED,
         Help.SOMEBODY_ELSE,
-        "Whoever tried last may not change this work item in Azure DevOps. Anybody who may can have the hours written.",
+        (
+            "Whoever tried last may not change this work item in Azure DevOps. Anybody who may can have the hours "
+            "written."
+        ),
     ),
     "work_item_not_found": (
         WriteBack.FAILED,
         Help.SOMEBODY_ELSE,
-        "Azure DevOps has no such work item, or whoever tried last may not see it. Check its number; anybody who may "
-        "change it can have the hours written.",
+        (
+            "Azure DevOps has no such work item, or whoever tried last may not see it. Check its number; anybody who "
+            "may change it can have the hours written."
+        ),
     ),
     "azure_devops_rejected": (
         WriteBack.FAILED,
         Help.SOMEBODY_ELSE,
-        "A rule of the project in Azure DevOps refuses the hours on this work item. Ask the project's administrator, "
-        "then try again.",
+        (
+            "A rule of the project in Azure DevOps refuses the hours on this work item. Ask the project's "
+            "administrator, then try again."
+        ),
     ),
     "not_taken": (
         WriteBack.FAILED,
         Help.SOMEBODY_ELSE,
-        "Azure DevOps took the change and left Completed Work as it was. Ask the project's administrator for the rule "
-        "that does so, then try again.",
+        (
+            "Azure DevOps took the change and left Completed Work as it was. Ask the project's administrator for the "
+            "rule that does so, then try again."
+        ),
     ),
     "no_field": (
         WriteBack.NO_FIELD,
         Help.NOBODY,
-        "Work items of this type have no Completed Work in Azure DevOps. The hours stay in TimeTracker, and nobody has "
-        "to do anything.",
+        (
+            "Work items of this type have no Completed Work in Azure DevOps. The hours stay in TimeTracker, and "
+            "nobody has to do anything."
+        ),
     ),
     "short": (
         WriteBack.SHORT,
         Help.ANYBODY,
-        "{short} h could not be taken from Completed Work, which was lower already. Hours that others enter later stay "
-        "theirs, unless somebody asks on the work item to have the rest taken.",
+        (
+            "{short} h could not be taken from Completed Work, which was lower already. Hours that others enter later "
+            "stay theirs, unless somebody asks on the work item to have the rest taken."
+        ),
     ),
 }
 _URGENCY: Final = (WriteBack.FAILED, WriteBack.PENDING, WriteBack.NO_FIELD, WriteBack.SHORT, WriteBack.DONE)
@@ -188,6 +212,10 @@ class Remaining:
     before: Decimal
     after: Decimal
 
+    def hours_from(self, shown: Decimal | None) -> Decimal:
+        """Remaining Work to send where it shows this, maybe with more places than are kept."""
+        return _ZERO if self.after == 0 else (shown or _ZERO) + self.after - self.before
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -230,6 +258,11 @@ def attempt_at(
         short += moves - send
     kept = rounded(before)
     return Attempt(number, revision, kept, kept + moves, short, batch)
+
+
+def remaining_after(before: Decimal, moves: Decimal, *, taken: Decimal) -> Decimal:
+    """Remaining Work once Completed Work moved: lowered by what is added, and given back what was taken, no more."""
+    return max(_ZERO, before - moves) if moves > 0 else before + min(-moves, taken)
 
 
 @dataclass(frozen=True, slots=True)

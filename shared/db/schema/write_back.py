@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
-from shared.db.schema.base import metadata, tenant_id
+from shared.db.schema.base import metadata, of_organization, tenant_id
 from shared.db.types import Hours, UtcDateTime, choice, identity, only_where
 
 
@@ -26,14 +26,12 @@ write_back_changes = sa.Table(
     Column("batch", Integer),  # with which of the item's batches it went into the target; NULL not yet
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
-    ForeignKey(["tenant_id", "organization_id"], ["organizations.tenant_id", "organizations.id"]),
+    of_organization(),
     Unique("tenant_id", "public_id"),
 )
 _changes = write_back_changes.c
 Index("ix_write_back_changes_entry", _changes.tenant_id, _changes.entry_id)
-Index(
-    "ix_write_back_changes_item", _changes.tenant_id, _changes.organization_id, _changes.work_item_id, _changes.batch
-)
+Index("ix_write_back_changes_item", _changes.tenant_id, _changes.organization_id, _changes.work_item_id, _changes.batch)
 Index("ix_write_back_changes_open", _changes.tenant_id, _changes.entry_id, **only_where(_changes.batch.is_(None)))
 
 # One row for each work item that anything was to be written to; changed by whoever holds its claim, and nobody else.
@@ -62,7 +60,7 @@ write_back_items = sa.Table(
     Column("claimed_until", UtcDateTime),
     Column("updated_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
-    ForeignKey(["tenant_id", "organization_id"], ["organizations.tenant_id", "organizations.id"]),
+    of_organization(),
     Unique("tenant_id", "id"),
     Unique("tenant_id", "organization_id", "work_item_id"),
     CheckConstraint("short >= 0", name="short"),
@@ -102,7 +100,5 @@ Index(
     write_back_attempts.c.tenant_id,
     write_back_attempts.c.item_id,
     unique=True,
-    **only_where(
-        sa.and_(write_back_attempts.c.state == "open", write_back_attempts.c.legacy_mark.is_(None))
-    ),
+    **only_where(sa.and_(write_back_attempts.c.state == "open", write_back_attempts.c.legacy_mark.is_(None))),
 )
