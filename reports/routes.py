@@ -19,6 +19,7 @@ from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
+from shared.http.headers import preferred
 from shared.http.operation import JSON, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -129,8 +130,9 @@ def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Rep
     if isinstance(made, Reply):
         return made
     extension = "csv" if wanted == CSV else "xlsx"
-    with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-        service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
+    if not call.is_head:
+        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
+            service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
     disposition = f'attachment; filename="{_name(tenant, span, extension)}"'
     return Reply(HTTPStatus.OK, made, {"Content-Type": wanted, "Content-Disposition": disposition})
 
@@ -170,5 +172,4 @@ def _name(tenant: Tenant, span: Span, extension: str) -> str:
 def _wanted(call: Call, query: Filters) -> str:
     if query.format is not None:
         return _MEDIA[query.format]
-    accepted = call.request.headers.get("accept", "")
-    return next((media for media in _EVERY if media in accepted), JSON)
+    return preferred(call.request, _EVERY)

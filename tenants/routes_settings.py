@@ -59,10 +59,10 @@ def get_tenant(call: Call) -> Reply:
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         changed = service_settings.change(
-            tx, call.caller, body.to_columns(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _settings(call, tx, changed)
 

@@ -131,11 +131,11 @@ def get_entry(call: Call) -> Reply:
     ),
 )
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         corrected = service_entries.correct(
-            tx, call.caller, entry, body.to_correction(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, body.to_correction(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         wire = _wire(call, tx, corrected)
         reply = _answer(call, tx, wire)
@@ -159,11 +159,11 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     ),
 )
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         service_entries.delete(
-            tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, versions=versions, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
     return written(call, entry, reply)

@@ -127,17 +127,17 @@ def correct(
     old: TimeEntry,
     subject: Correction,
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: NewId,
 ) -> Changed:
     """Makes the next version of an entry that is held; when nothing would differ there is none.
 
     Raises:
-        PreconditionFailed: the entry is not of this version.
+        PreconditionFailed: the entry is of none of these versions.
         InvalidRequest: no reason is given, or the times cannot be.
     """
-    _require_version(old, version)
+    _require_version(old, versions)
     if subject.reason is None and not subject.only_confirms:
         wrong = FieldError("/reason", "is required: 1 to 400 characters that say why")
         raise InvalidRequest("Say why you correct the entry; the log keeps it.", code="invalid_body", errors=[wrong])
@@ -160,7 +160,7 @@ def delete(
     caller: Caller,
     entry: TimeEntry,
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     reason: str,
     now: dt.datetime,
     new_id: NewId,
@@ -168,9 +168,9 @@ def delete(
     """Takes an entry that is held away; the log keeps it whole.
 
     Raises:
-        PreconditionFailed: the entry is not of this version.
+        PreconditionFailed: the entry is of none of these versions.
     """
-    _require_version(entry, version)
+    _require_version(entry, versions)
     adjusts = changes.remove(tx, caller.tenant, entry, actor_id=caller.user.id, now=now, reason=reason)
     _record(tx, caller, Action.ENTRY_DELETED, Changed(entry, adjusts), now=now, new_id=new_id)
 
@@ -218,8 +218,8 @@ def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correc
     )
 
 
-def _require_version(entry: TimeEntry, version: int | None) -> None:
-    if version is not None and version != entry.version:
+def _require_version(entry: TimeEntry, versions: frozenset[int] | None) -> None:
+    if versions is not None and entry.version not in versions:
         raise changes.changed_meanwhile()
 
 

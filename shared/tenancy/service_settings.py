@@ -35,18 +35,18 @@ def change(
     caller: Caller,
     subject: dict[str, Any],
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: Callable[[], uuid.UUID],
 ) -> TenantSettings:
     """Changes the named columns of the caller's tenant; history keeps the zone that was in force.
 
     Raises:
-        PreconditionFailed: somebody changed the tenant since `version`.
+        PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
         Conflict: another tenant has the slug.
     """
     before = store_settings.read(tx, caller.tenant.id)
-    if version is not None and version != before.version:
+    if versions is not None and before.version not in versions:
         raise _changed()
     columns = _columns(before)
     wanted = columns | subject

@@ -30,7 +30,7 @@ def test_settings_are_changed_at_the_version_that_was_read(world):
 def test_a_change_without_a_version_is_sent_back_for_one(world):
     ada = world.tenant()
     refused = change(ada, {"name": "Contoso Ltd"})
-    nonsense = change(ada, {"name": "Contoso Ltd"}, **{"If-Match": '"soon"'})
+    nonsense = change(ada, {"name": "Contoso Ltd"}, **{"If-Match": "soon"})
 
     assert (refused.status, refused.code) == (428, "if_match_required")
     assert (nonsense.status, nonsense.code) == (400, "invalid_if_match")
