@@ -19,8 +19,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id version legal_hold_reason legal_hold_at",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
-                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back lower_remaining_work erased_at created_at "
-                "updated_at",
+                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back lower_remaining_work "
+                "erased_at created_at updated_at",
                 identity="admin_email",
             ),
             section="organisation",

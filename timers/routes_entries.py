@@ -198,4 +198,6 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         work_item_id=query.work_item_id,
         days=query.days,
         needs_review=query.needs_review,
+        unwritten=query.write_back,
+        writes_back=call.caller.tenant.write_back,
     )

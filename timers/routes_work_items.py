@@ -1,6 +1,5 @@
 """The HTTP functions of work items: what is known of one, and a fresh look at many."""
 
-import re
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -16,13 +15,12 @@ from shared.http.reply import Reply
 from shared.tracking import store_work_items
 from shared.tracking.looking_up import FRESH, look_up
 from shared.tracking.store_work_items import CachedWorkItem
-from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem
+from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 from timers.service import require_own_organization
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "work items"
-_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
 
 
 @route(
@@ -93,11 +91,11 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
 
 def _number(call: Call) -> int:
     """The work item's number in the path, where the organisation before it is the tenant's."""
-    number = call.path("id")
+    number = work_item_number(call.path("id"))
     own = call.path("organization").casefold() == call.caller.tenant.organization.casefold()
-    if not own or not _DIGITS.match(number) or not 1 <= int(number) < 2**31:
+    if not own or number is None:
         raise NotFound("Your organisation has no such work item.")
-    return int(number)
+    return number
 
 
 def _fresh(call: Call, number: int, known: CachedWorkItem | None) -> CachedWorkItem:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
+from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError
+from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
@@ -22,14 +25,24 @@ from shared.tracking import model
 from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_write_backs import standings
 from shared.tracking.write_backs import Standing, WriteBack, because
-from timers import service_people, service_write_back
-from timers.flow_write_back import write_back
+from timers import service_people, service_write_back, store_write_back_page
+from timers.flow_write_back import write_back, write_back_item
+from timers.schemas_work_items import work_item_number
+from timers.schemas_write_back import WorkItemWriteBack, WriteBackWorkItem
+from timers.store_write_back import Place
 
 
 blueprint = func.Blueprint()
 SECONDS: Final = 4.0  # of the five that a stop may take, the answer's own work comes off
 _ASKED_SECONDS: Final = 8.0
 _NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
+_OF_ITEM: Final = {
+    403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+    404: ("not_found", "work_item_not_found"),
+    422: ("azure_devops_rejected",),
+    429: ("azure_devops_throttled",),
+    503: ("azure_devops_unavailable",),
+}
 
 
 @route(
@@ -77,6 +90,60 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
         return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(entry.version)})
 
 
+@route(
+    blueprint,
+    Operation(
+        id="get_work_item_write_back",
+        method=HTTPMethod.GET,
+        path="work-items/{organization}/{id}/write-back",
+        tag="work items",
+        summary="What entries say of a work item, what was written, and what Azure DevOps shows",
+        description="With your X-AzureDevOps-Token you see it of every work item that Azure DevOps shows you; admins "
+        "see it without, but for Completed Work as it is now and what others changed of it.",
+        asks_azure_devops=True,
+        answers={200: Answer("The work item's write-back", WorkItemWriteBack)},
+        problems=_OF_ITEM,
+    ),
+)
+def get_work_item_write_back(call: Call) -> Reply:
+    with call.transaction() as tx:
+        place = _place(call, tx)
+    asked = call.has_azure_devops_token or not call.sees_everyone
+    shown = _shown(call, place) if asked else None
+    with call.transaction() as tx:
+        return call.answer(tx, HTTPStatus.OK, _page(call, tx, place, asked=asked, shown=shown))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="write_back_work_item",
+        method=HTTPMethod.POST,
+        path="work-items/{organization}/{id}/write-back",
+        tag="work items",
+        summary="Bring a work item's Completed Work to what entries say, or try again",
+        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. `takeMissing` also takes "
+        "what could not be taken before, since Completed Work was lower than the hours that left it.",
+        body=WriteBackWorkItem,
+        asks_azure_devops=True,
+        answers={200: Answer("The work item's write-back, as far as it is now", WorkItemWriteBack)},
+        problems={**_OF_ITEM, 409: ("write_back_off",)},
+    ),
+)
+def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
+    with call.transaction() as tx:
+        place, tenant = _place(call, tx), call.caller.tenant
+        service_write_back.require_write_back(tenant)
+        counts = store_write_back_page.read(tx, tenant.id, place).newest is not None
+    visit = partial(call.visit_azure_devops, _ASKED_SECONDS)
+    _shown(call, place)  # only for who may see it
+    if counts:
+        write_back_item(call.app, tenant, place, visit, takes_missing=body.take_missing)
+    shown = _shown(call, place)
+    with call.transaction() as tx:
+        return call.answer(tx, HTTPStatus.OK, _page(call, tx, place, asked=True, shown=shown))
+
+
 def standing(tx: sa.Connection, call: Call, entry: model.TimeEntry) -> Standing | None:
     """How far an entry's hours are; None for one that does not count."""
     tenant = call.caller.tenant
@@ -121,3 +188,25 @@ def _written(
 
 def _find(call: Call, tx: sa.Connection, entry_id: uuid.UUID) -> model.TimeEntry | None:
     return service_write_back.find(tx, call.caller, entry_id, sees_everyone=call.sees_everyone)
+
+
+def _place(call: Call, tx: sa.Connection) -> Place:
+    """The work item in the path."""
+    organization, number = call.path("organization"), work_item_number(call.path("id"))
+    place = None
+    if number is not None:
+        place = store_write_back_page.find_place(tx, call.caller.tenant.id, organization, number)
+    if place is None:
+        raise NotFound("Your organization has no such work item.")
+    return place
+
+
+def _shown(call: Call, place: Place) -> Decimal | None:
+    """Completed Work as the caller sees it now."""
+    return call.visit_azure_devops(PATIENCE_SECONDS, place.organization).work_item(place.number).completed_hours
+
+
+def _page(call: Call, tx: sa.Connection, place: Place, *, asked: bool, shown: Decimal | None) -> WorkItemWriteBack:
+    tenant = call.caller.tenant
+    page = store_write_back_page.read(tx, tenant.id, place)
+    return WorkItemWriteBack.of(page, is_on=tenant.write_back, asked=asked, shown=shown)
