@@ -1,5 +1,6 @@
 """Which entries have hours that are not written back: a condition for lists, in the states that entries tell."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -8,6 +9,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import organizations, write_back_changes, write_back_items
 
 
+_ZERO: Final = Decimal(0)
 _changes, _items = write_back_changes.c, write_back_items.c
 _of_item = sa.and_(
     _items.tenant_id == _changes.tenant_id,
@@ -23,7 +25,7 @@ _state = sa.case(
         _changes.batch <= sa.func.coalesce(_items.settled_batch, 0),
         sa.case(
             (
-                sa.and_(_items.short > 0, _changes.delta_ms < 0, _changes.batch >= _items.short_batch),
+                sa.and_(_items.short > _ZERO, _changes.delta_ms < 0, _changes.batch >= _items.short_batch),
                 sa.literal("short", sa.String),
             ),
             else_=sa.literal("done", sa.String),

@@ -1,9 +1,13 @@
 """Completed Work is what entries say: corrected with the switch off, netted, cut at 0, refused and tried again."""
 
+import uuid
+from decimal import Decimal
+
 import pytest
 import sqlalchemy as sa
 
 from devcloud.azure_devops.fields import COMPLETED, REMAINING
+from shared import clock as real
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from tests.support.world import WORK_ITEM
 from tests.timers.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
@@ -82,14 +86,13 @@ def test_time_on_an_item_that_is_not_there_leaves_nothing_to_take_back(ada, toke
 
 def test_what_cancels_out_is_never_sent(ada, azure_devops, token):
     """T05: `+1 h` and `-1 h` of an hour that never was stood in the history."""
-    revision = azure_devops.revision(BUG)
+    before = azure_devops.revision(BUG), azure_devops.hits("update")
     entry = ada.enter()
     ada.remove(entry)
     asked = again(ada, entry.body["id"], token)
 
     assert asked.status == 204
-    assert azure_devops.revision(BUG) == revision
-    assert azure_devops.hits("update") == 0
+    assert (azure_devops.revision(BUG), azure_devops.hits("update")) == before
 
 
 def test_what_could_not_be_taken_is_told_and_set_against_what_comes(ada, azure_devops, token):
@@ -164,11 +167,13 @@ def test_one_persons_missing_permission_is_not_the_next_ones(ada, world, azure_d
     assert {each["writeBack"] for each in ada.entries()} == {"done"}
 
 
-def test_a_zero_length_entry_counts_and_its_time_comes_later(ada, azure_devops, token):
-    empty = entered(ada, token, "08:00", "08:00")
-    longer = corrected(ada, empty.body, token, stoppedAt="2026-11-20T09:00:00Z")
+def test_an_entry_of_no_time_counts_and_its_time_comes_later(ada, clock, azure_devops, token):
+    ada.start(BUG)
+    empty = send(ada, "POST", "timers/stop", token)
+    clock.tick(hours=1)
+    longer = corrected(ada, empty.body, token, stoppedAt="2026-11-23T10:00:00Z")
 
-    assert (empty.status, empty.body["writeBack"], longer.body["writeBack"]) == (201, "done", "done")
+    assert (empty.body["elapsedMs"], empty.body["writeBack"], longer.body["writeBack"]) == (0, "done", "done")
     assert azure_devops.completed(BUG) == 4.5
 
 
@@ -333,3 +338,43 @@ def test_a_write_is_put_down_before_it_is_sent_and_at_most_one_is_open(ada, azur
     assert states == ["open"]
     assert again(ada, entry["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 5.5
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, azure_devops, engine, token, landed):
+    entry, marks = ada.enter().body, [real.new_id(), real.new_id()]
+    before = azure_devops.revision(BUG)
+    if landed:
+        azure_devops.set(BUG, {COMPLETED: 4.5, "System.History": f"TimeTracker: +1 h ({marks[1].hex})"})
+    with engine.begin() as tx:
+        where = write_back_changes.c.entry_id == uuid.UUID(entry["id"])
+        change = tx.execute(write_back_changes.select().where(where)).one()
+        item = {
+            **{name: getattr(change, name) for name in ("tenant_id", "organization_id", "work_item_id")},
+            "target_ms": 0,
+            "written": 0,
+            "migrated": 0,
+            "short": 0,
+            "remaining_taken": 0,
+            "last_batch": 1,
+            "settled_batch": 1,
+            "last_attempt": 2,
+            "state": "pending",
+            "reason": "not_sent",
+            "public_id": real.new_id(),
+            "updated_at": real.now(),
+        }
+        item_id = tx.execute(write_back_items.insert().returning(write_back_items.c.id), item).scalar_one()
+        for number, mark in enumerate(marks, 1):
+            attempt = {"tenant_id": change.tenant_id, "item_id": item_id, "number": number, "revision": before}
+            hours = {"hours_before": Decimal("3.5"), "hours_after": Decimal("4.5"), "short_after": Decimal(0)}
+            rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
+            tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
+    asked = again(ada, entry["id"], token).body
+    with engine.connect() as tx:
+        of_item = sa.select(write_back_attempts.c.state).where(write_back_attempts.c.item_id == item_id)
+        states = sorted(tx.scalars(of_item))
+
+    assert asked["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.5
+    assert states == ["landed", "lost"]
