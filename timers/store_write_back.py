@@ -141,21 +141,23 @@ _OPEN: Final[sa.Select[Any]] = (
     .order_by(_attempts.number)
 )
 _COUNT: Final = write_back_items.update().where(*_MINE).values(last_attempt=bindparam("attempt"))
-_PINNED: Final = (
-    "tenant_id",
-    "item_id",
-    "number",
-    "revision",
-    "hours_before",
-    "hours_after",
-    "short_after",
-    "batch",
-    "state",
-    "created_at",
-)
-_PIN: Final = InsertIfAbsent(write_back_attempts, key=_PINNED[:3], columns=_PINNED)
-_PIN_BOTH: Final = InsertIfAbsent(
-    write_back_attempts, key=_PINNED[:3], columns=(*_PINNED, "remaining_before", "remaining_after")
+_PIN: Final = InsertIfAbsent(
+    write_back_attempts,
+    key=("tenant_id", "item_id", "number"),
+    columns=(
+        "tenant_id",
+        "item_id",
+        "number",
+        "revision",
+        "hours_before",
+        "hours_after",
+        "remaining_before",
+        "remaining_after",
+        "short_after",
+        "batch",
+        "state",
+        "created_at",
+    ),
 )
 _THIS_OPEN: Final = (
     _attempts.tenant_id == bindparam("tenant"),
@@ -282,15 +284,14 @@ class Turn:
             "revision": attempt.revision,
             "hours_before": attempt.before,
             "hours_after": attempt.after,
+            "remaining_before": None if attempt.remaining is None else attempt.remaining.before,
+            "remaining_after": None if attempt.remaining is None else attempt.remaining.after,
             "short_after": attempt.short_after,
             "batch": attempt.batch,
             "state": "open",
             "created_at": now,
         }
-        if (both := attempt.remaining) is None:
-            _PIN.run(tx, values)
-        else:
-            _PIN_BOTH.run(tx, {**values, "remaining_before": both.before, "remaining_after": both.after})
+        _PIN.run(tx, values)
         return True
 
     def land(self, tx: sa.Connection, attempt: Attempt, moved: Decimal, *, now: dt.datetime) -> Item | None:
