@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_changes, write_back_items
+from shared.tracking.store_write_backs import MAY_LAND
 
 
 _ZERO: Final = Decimal(0)
@@ -19,35 +20,72 @@ _of_item = sa.and_(
 _in_organization = sa.and_(
     organizations.c.tenant_id == _changes.tenant_id, organizations.c.id == _changes.organization_id
 )
-# As shared.tracking.write_backs has it for one change
-_state = sa.case(
-    (
-        _changes.batch <= sa.func.coalesce(_items.settled_batch, 0),
-        sa.case(
-            (
-                sa.and_(_items.short > _ZERO, _changes.delta_ms < 0, _changes.batch >= _items.short_batch),
-                sa.literal("short", sa.String),
-            ),
-            else_=sa.literal("done", sa.String),
-        ),
+_MINE: Final = _changes.tenant_id == bindparam("tenant")
+_wanted = bindparam("unwritten", type_=sa.String)
+
+
+def _text(value: str) -> sa.ColumnElement[str]:
+    return sa.literal(value, sa.String)
+
+
+# Two ranges of small indexes: what is in no batch yet, and what is on items that are not done.
+_open = write_back_changes.alias("open_changes")
+_on_items = sa.and_(
+    _open.c.tenant_id == _items.tenant_id,
+    _open.c.organization_id == _items.organization_id,
+    _open.c.work_item_id == _items.work_item_id,
+)
+_CANDIDATES: Final = sa.union_all(
+    sa.select(_open.c.entry_id).where(_open.c.tenant_id == bindparam("tenant"), _open.c.batch.is_(None)),
+    sa.select(_open.c.entry_id)
+    .join(write_back_items, _on_items)
+    .where(
+        _items.tenant_id == bindparam("tenant"),
+        _open.c.tenant_id == bindparam("tenant"),
+        _items.state != "done",
+        _open.c.batch > _items.settled_batch,
     ),
-    (organizations.c.is_active == sa.false(), sa.literal("failed", sa.String)),
-    (bindparam("is_on", type_=sa.Integer) == 0, sa.literal("pending", sa.String)),
-    (_items.state == "noField", sa.literal("noField", sa.String)),
-    (sa.and_(_changes.batch.is_not(None), _items.state == "failed"), sa.literal("failed", sa.String)),
-    else_=sa.literal("pending", sa.String),
 )
-_IS_WANTED: Final = (
-    _changes.tenant_id == bindparam("tenant"),
-    _state == bindparam("unwritten", type_=sa.String),
+_was_tried = sa.func.max(sa.case((_changes.batch.is_not(None), 1), else_=0)) == 1
+# As shared.tracking.write_backs has it for the changes of an entry on one item
+_state = sa.case(
+    (organizations.c.is_active == sa.false(), _text("failed")),
+    (bindparam("is_on", type_=sa.Integer) == 0, _text("pending")),
+    (_items.state == "noField", _text("noField")),
+    (sa.and_(_was_tried, _items.state == "failed"), _text("failed")),
+    else_=_text("pending"),
 )
-_some: sa.Select[Any] = (
+_waiting: sa.Select[Any] = (
     sa.select(_changes.entry_id)
     .join(organizations, _in_organization)
     .outerjoin(write_back_items, _of_item)
-    .where(*_IS_WANTED)
+    .where(
+        _MINE,
+        _changes.entry_id.in_(_CANDIDATES),
+        sa.or_(_changes.batch.is_(None), _changes.batch > sa.func.coalesce(_items.settled_batch, 0)),
+    )
+    .group_by(
+        _changes.entry_id,
+        organizations.c.id,
+        organizations.c.is_active,
+        _changes.work_item_id,
+        _items.tenant_id,
+        _items.id,
+        _items.state,
+    )
+    .having(sa.or_(sa.func.sum(_changes.delta_ms) != 0, MAY_LAND), _state == _wanted)
 )
-# Two ranges of small indexes: what is in no batch yet, and what is on items that are not done.
-ENTRIES: Final = sa.union_all(
-    _some.where(_changes.batch.is_(None)), _some.where(_changes.batch.is_not(None), _items.state != "done")
+_short: sa.Select[Any] = (
+    sa.select(_changes.entry_id)
+    .join(write_back_items, _of_item)
+    .where(
+        _MINE,
+        _wanted == "short",
+        _items.state != "done",
+        _items.short > _ZERO,
+        _changes.delta_ms < 0,
+        _changes.batch >= _items.short_batch,
+        _changes.batch <= _items.settled_batch,
+    )
 )
+ENTRIES: Final = sa.union_all(_waiting, _short)

@@ -81,9 +81,11 @@ def read(tx: sa.Connection, tenant_id: int, place: Place) -> Page:
 
 
 def _newest(place: Place, row: Any, balance: Balance, *, waits: bool) -> Change | None:  # noqa: ANN401 - a row, or None
+    item = (place.organization_id, place.number)
     if row is None:
-        return Change(-1, None, place.is_active, None, None, None, None, None) if waits else None
+        return Change(item, -1, None, place.is_active, None, None, None, None, None) if waits else None
     return Change(
+        item=item,
         delta_ms=-1,  # what is missing is told of the item, whichever change met it
         batch=None if waits else row.last_batch,
         in_use=place.is_active,

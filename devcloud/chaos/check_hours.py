@@ -97,8 +97,8 @@ def _wrong(row: Any, past: _Past) -> Iterator[tuple[str, str]]:  # noqa: ANN401 
 
 
 def _was_empty(item: int, landings: list[Landing], past: _Past) -> bool:
-    """Whether there was nothing to take hours from, at some time since they had been added."""
-    since = min((each.revision for each in landings), default=0)
+    """Whether there was nothing to take hours from, at some time since the last that were added or taken."""
+    since = max((each.revision for each in landings), default=0)
     return any(number == item and revision >= since for number, revision in past.at_zero)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, timer_log, write_back_changes, write_back_items
+from shared.db.schema import organizations, timer_log, write_back_attempts, write_back_changes, write_back_items
 from shared.tracking.model import TimeEntry
 from shared.tracking.write_backs import Balance, Change, Standing, WriteBack, standing_of
 
@@ -39,9 +39,17 @@ _of_item = sa.and_(
     _items.organization_id == _rows.organization_id,
     _items.work_item_id == _rows.work_item_id,
 )
+MAY_LAND: Final = sa.exists().where(
+    write_back_attempts.c.tenant_id == _items.tenant_id,
+    write_back_attempts.c.item_id == _items.id,
+    write_back_attempts.c.state == "open",
+)
 _STANDINGS: Final[sa.Select[Any]] = (
     sa.select(
         _rows.entry_id,
+        _rows.organization_id,
+        _rows.work_item_id,
+        sa.case((MAY_LAND, 1), else_=0).label("may_land"),
         _rows.delta_ms,
         _rows.batch,
         organizations.c.is_active,
@@ -120,6 +128,8 @@ def item_of(entry: TimeEntry) -> Item:
 def _change(row: Any) -> Change:  # noqa: ANN401 - a row
     known = row.state is not None
     return Change(
+        item=(row.organization_id, row.work_item_id),
+        may_land=bool(row.may_land),
         delta_ms=row.delta_ms,
         batch=row.batch,
         in_use=row.is_active,

@@ -1,6 +1,7 @@
 """The write-back in words and numbers: what is owed to a work item, the write that pays it, and how far an entry is."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -269,6 +270,7 @@ def remaining_after(before: Decimal, moves: Decimal, *, taken: Decimal) -> Decim
 class Change:
     """A change of an entry's time on a work item, with how far that item is; None for one that nothing was sent to."""
 
+    item: tuple[int, int]  # organization and work item
     delta_ms: int
     batch: int | None
     in_use: bool  # whether hours are sent to the item's organization
@@ -277,6 +279,7 @@ class Change:
     settled_batch: int | None
     short_batch: int | None
     balance: Balance | None
+    may_land: bool = False  # whether a write of the item is under way, for all that is known
 
     @property
     def is_settled(self) -> bool:
@@ -305,6 +308,18 @@ class Change:
 
 
 def standing_of(changes: Iterable[Change], *, is_on: bool) -> Standing:
-    """Of all changes of an entry, the one to look at: first what needs a person, then what is not done yet."""
-    standings = [each.standing(is_on=is_on) for each in changes]
+    """Of all changes of an entry, the one to look at: first what needs a person, then what is not done yet.
+
+    Changes of one item that were never written and cancel out have nothing to wait for.
+    """
+    waiting: dict[tuple[int, int], list[Change]] = defaultdict(list)
+    standings = []
+    for each in changes:
+        if each.is_settled:
+            standings.append(each.standing(is_on=is_on))
+        else:
+            waiting[each.item].append(each)
+    for of_item in waiting.values():
+        if sum(each.delta_ms for each in of_item) or any(each.may_land for each in of_item):
+            standings += [each.standing(is_on=is_on) for each in of_item]
     return min(standings, key=lambda each: _URGENCY.index(each.state), default=DONE)

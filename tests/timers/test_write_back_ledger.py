@@ -84,6 +84,18 @@ def test_time_on_an_item_that_is_not_there_leaves_nothing_to_take_back(ada, toke
     assert asked.status == 204
 
 
+def test_what_never_was_there_is_done_though_others_time_on_it_is_not(ada, token):
+    """T05, beside somebody else's time on the same item that is not there."""
+    stuck, lost, moved = (entered(ada, token, "13:00", f"13:{n}0", item=4711).body for n in (1, 2, 3))
+    removed(ada, lost, token)
+    elsewhere = corrected(ada, moved, token, workItemId=TASK).body
+
+    assert again(ada, lost["id"], token).status == 204
+    assert elsewhere["writeBack"] == "done"
+    assert [each["id"] for each in ada.entries(writeBack="failed")] == [stuck["id"]]
+    assert ada.entries(writeBack="pending") == []
+
+
 def test_what_cancels_out_is_never_sent(ada, azure_devops, token):
     """T05: `+1 h` and `-1 h` of an hour that never was stood in the history."""
     before = azure_devops.revision(BUG), azure_devops.hits("update")
@@ -351,18 +363,9 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
         change = tx.execute(write_back_changes.select().where(where)).one()
         item = {
             **{name: getattr(change, name) for name in ("tenant_id", "organization_id", "work_item_id")},
-            "target_ms": 0,
-            "written": 0,
-            "migrated": 0,
-            "short": 0,
-            "remaining_taken": 0,
-            "last_batch": 1,
-            "settled_batch": 1,
-            "last_attempt": 2,
-            "state": "pending",
-            "reason": "not_sent",
-            "public_id": real.new_id(),
-            "updated_at": real.now(),
+            **dict.fromkeys(("written", "migrated", "short", "remaining_taken"), Decimal(0)),
+            **{"target_ms": 0, "last_batch": 1, "settled_batch": 1, "last_attempt": 2, "state": "pending"},
+            **{"reason": "not_sent", "public_id": real.new_id(), "updated_at": real.now()},
         }
         item_id = tx.execute(write_back_items.insert().returning(write_back_items.c.id), item).scalar_one()
         for number, mark in enumerate(marks, 1):
