@@ -364,8 +364,14 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
         item = {
             **{name: getattr(change, name) for name in ("tenant_id", "organization_id", "work_item_id")},
             **dict.fromkeys(("written", "migrated", "short", "remaining_taken"), Decimal(0)),
-            **{"target_ms": 0, "last_batch": 1, "settled_batch": 1, "last_attempt": 2, "state": "pending"},
-            **{"reason": "not_sent", "public_id": real.new_id(), "updated_at": real.now()},
+            "target_ms": 0,
+            "last_batch": 1,
+            "settled_batch": 1,
+            "last_attempt": 2,
+            "state": "pending",
+            "reason": "not_sent",
+            "public_id": real.new_id(),
+            "updated_at": real.now(),
         }
         item_id = tx.execute(write_back_items.insert().returning(write_back_items.c.id), item).scalar_one()
         for number, mark in enumerate(marks, 1):
