@@ -78,8 +78,8 @@ def get_billing_month(call: Call) -> Reply:
         path="billing/records/{month}/statement",
         tag=_TAG,
         summary="The usage statement of a month, as PDF",
-        description="A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor what "
-        "was agreed with it. It has every record of the month.",
+        description="A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor "
+        "what was agreed with it. It has every record of the month.",
         answers={200: Answer("The statement", media=(PDF,))},
         problems=_NO_RECORD,
     ),

@@ -63,7 +63,7 @@ class Subscription(WireModel):
             term_unit=terms.term_unit or None,
             term_starts_at=terms.term_starts_at,
             term_ends_at=terms.term_ends_at,
-            auto_renew=terms.auto_renew,
+            auto_renew=bool(terms.auto_renew),
             paid_from=subscription.paid_from,
             ended_at=subscription.ended_at,
             rate_per_user=None if rate is None else money_text(rate.rate_per_user, minor_unit(rate.currency)),

@@ -131,11 +131,11 @@ def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
     yield "Active users", str(record.active_users)
     if record.is_by_seats:
         price = bill.seats[-1].price if bill.seats else None
-        yield f"Listed price per seat and {_term(price)}", _money(price.amount, price.currency) if price else _UNKNOWN
+        yield f"Listed price per seat and {_term(price)}", _listed(price)
         yield "Seats at the end of the period", str(record.quantity)
     else:
-        yield "Rate per user and month", f"{money_text(record.rate_per_user, record.minor_unit)} {record.currency}"
-        yield "Total", f"{money_text(record.total, record.minor_unit)} {record.currency}"
+        yield "Rate per user and month", _money(record.rate_per_user, record.currency)
+        yield "Total", _money(record.total, record.currency)
 
 
 def _void(record: Record, zone: ZoneInfo) -> str:
@@ -179,11 +179,15 @@ def _seat_columns() -> Sequence["Column"]:
 
 def _seat_row(span: SeatSpan, zone: ZoneInfo) -> tuple[str, ...]:
     first, last = period_days(span.starts_at, span.ends_at, zone)
-    if span.price is None or span.amount is None:
+    if span.price is None:
         return first, last, str(span.seats), _UNKNOWN, _UNKNOWN
-    currency, term = span.price.currency, _term(span.price)
-    listed, whole = (f"{_money(amount, currency)} per {term}" for amount in (span.price.amount, span.amount))
-    return first, last, str(span.seats), listed, whole
+    term = _term(span.price)
+    whole = _money(span.seats * span.price.amount, span.price.currency)
+    return first, last, str(span.seats), f"{_listed(span.price)} per {term}", f"{whole} per {term}"
+
+
+def _listed(price: ListedPrice | None) -> str:
+    return _UNKNOWN if price is None else _money(price.amount, price.currency)
 
 
 def _term(price: ListedPrice | None) -> str:
@@ -216,5 +220,5 @@ def _sum(paper: "Paper", records: Sequence[Record]) -> None:
     for currency in sorted({record.currency for record in priced}):
         of_currency = [record for record in priced if record.currency == currency]
         total = sum((record.total for record in of_currency), Decimal())
-        figures.append((name, f"{money_text(total, of_currency[0].minor_unit)} {currency}"))
+        figures.append((name, _money(total, currency)))
     paper.figures(figures)

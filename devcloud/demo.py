@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 
-from devcloud.azure_devops.items import ITEMS
+from devcloud.azure_devops.items import ITEMS, LABS_ITEMS
 from devcloud.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
 from shared import audit, clock
 from shared.billing.rules import begins_at, month_before, month_of
@@ -23,9 +23,10 @@ from shared.subscriptions import service as subscriptions
 from shared.subscriptions.model import Price, TenantChange
 from shared.subscriptions.store import change_tenant
 from shared.tenancy import service as tenants
+from shared.tenancy import service_organizations
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rows import NewTenant
-from shared.tenancy.store import find_tenant
+from shared.tenancy.store import find_caller, find_tenant
 from timers import service as timers
 
 
@@ -34,6 +35,10 @@ MEMBERS: Final = ("ada", "ben", "chloe", "gus")
 PAYING: Final = ("bob", "fay", "gus-home")
 PRICE: Final = Price(Decimal("4.50"), "EUR")
 DAYS: Final = 21
+LABS: Final = "contoso-labs"  # Contoso's second Azure DevOps organization
+LABS_PERSON: Final = "ada"
+_FRIDAY: Final = 5
+_LABS_HOUR: Final = dt.timedelta(minutes=50)
 _WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
 
@@ -63,6 +68,7 @@ def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
         return False
     contoso = _History.of(CONTOSO, MEMBERS, days=DAYS, now=now)
     _start(tx, contoso, settings)
+    _add_labs(tx, contoso)
     contoso.track(tx, settings, until=now)
     zone = ZoneInfo(TIME_ZONE)
     first = begins_at(month_before(month_of(now, zone)), zone) + dt.timedelta(hours=12)
@@ -113,6 +119,10 @@ class _History:
                         start = timers.Start(self.organization, project, number, note=title)
                         yield Work(person, start, at, end)
                     at = end + dt.timedelta(minutes=dice.randint(5, 50))
+                is_in_labs = self.directory == CONTOSO and person.short == LABS_PERSON
+                if is_in_labs and morning.isoweekday() == _FRIDAY and at + _LABS_HOUR < now:
+                    item = LABS_ITEMS[day % len(LABS_ITEMS)]
+                    yield Work(person, timers.Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
 
 
 def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
@@ -122,6 +132,12 @@ def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
     for minutes, principal in enumerate(principals[1:], start=1):
         at = began + dt.timedelta(minutes=minutes)
         tenants.sign_in(tx, principal, settings=settings, now=at, new_id=clock.new_id)
+
+
+def _add_labs(tx: sa.Connection, of: _History) -> None:
+    admin = find_caller(tx, tid=of.directory.tid, oid=of.people[0].oid, lock=False)
+    assert admin is not None, "the tenant was started before"  # noqa: S101 - an invariant of ours
+    service_organizations.add(tx, admin, LABS, now=of.began, new_id=clock.new_id)
 
 
 def _pay(tx: sa.Connection, of: _History) -> None:

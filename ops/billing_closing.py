@@ -21,6 +21,7 @@ from shared.billing import service
 from shared.billing.model import RateUnknown, Record
 from shared.billing.service import Closing
 from shared.db.retry import Patience, of_a_job
+from shared.instants import parse_rfc3339
 from shared.tenancy.store import read_tenant
 
 
@@ -175,14 +176,12 @@ def _instant(text: str | None) -> dt.datetime | None:
     if text is None:
         return None
     try:
-        instant = dt.datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise Unusable(f"--as-of {text!a} is no instant: expected like 2026-12-01T00:00:00Z")
+        instant = parse_rfc3339(text)
+    except ValueError as error:
+        raise Unusable(f"--as-of {text!a} {error}") from None
     if instant > clock.now():
         raise Unusable(f"--as-of {text} is still to come; a month is closed when it has ended")
-    return instant.astimezone(dt.UTC)
+    return instant
 
 
 @contextmanager

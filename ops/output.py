@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.http.wire import rfc3339
+from shared.instants import rfc3339
 
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]

@@ -14,7 +14,7 @@ from privacy.rules_retention import RETENTION
 from shared import audit
 from shared.action_log.model import Action, ActionLog
 from shared.audit import Actor
-from shared.http.wire import rfc3339
+from shared.instants import rfc3339
 
 
 _AT_ONCE: Final = 500

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from shared.db.schema import audit_log
+from shared.instants import rfc3339
 
 
 class ActorKind(StrEnum):
@@ -25,6 +26,12 @@ class ActorKind(StrEnum):
 class Action(StrEnum):
     TENANT_CREATED = "tenant.created"
     TENANT_CHANGED = "tenant.changed"
+    ORGANIZATION_ADDED = "organization.added"
+    ORGANIZATION_RENAMED = "organization.renamed"
+    ORGANIZATION_ACTIVATED = "organization.activated"
+    ORGANIZATION_DEACTIVATED = "organization.deactivated"
+    PROJECT_JOINED = "project.joined"
+    PROJECT_SEPARATED = "project.separated"
     PLAN_CHANGED = "plan.changed"
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
@@ -76,10 +83,13 @@ FIELDS: Final = frozenset(
         "from",
         "isActive",
         "isAdjustment",
+        "joinedTo",
         "kind",
         "lowerRemainingWork",
         "month",
+        "organization",
         "plan",
+        "projectId",
         "ratePerUser",
         "recordId",
         "reason",
@@ -163,5 +173,5 @@ def _kept(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        return rfc3339(value)
     return value if value is None or isinstance(value, bool | int | str | list) else str(value)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
@@ -81,8 +81,7 @@ class AzureDevOps:
             SignInRequired: there is no token, or nothing that could be one.
             Rejected: no organisation can be called that.
         """
-        if not ORGANIZATION.match(organization):
-            raise Rejected("This is not the name of an Azure DevOps organisation.")
+        base = _base(organization)
         if token is None or not _TOKEN.match(token):
             raise SignInRequired
         return Visit(
@@ -91,6 +90,7 @@ class AzureDevOps:
             self._types,
             who,
             organization,
+            base,
             token,
             Deadline(seconds, self._monotonic),
             self._sleep,
@@ -109,13 +109,18 @@ class Visit:
     _types: "_Types" = field(repr=False)
     _who: Who
     _organization: str
+    _base: str
     _token: str = field(repr=False)
     _deadline: Deadline = field(repr=False)
     _sleep: Callable[[float], None] = field(repr=False)
 
-    @property
-    def _base(self) -> str:
-        return f"/{quote(self._organization, safe='')}/_apis/wit"
+    def at(self, organization: str) -> "Visit":
+        """The same visit, with what is left of its time, at another organization of the tenant.
+
+        Raises:
+            Rejected: no organization can be called that.
+        """
+        return replace(self, _organization=organization, _base=_base(organization))
 
     def work_items(self, ids: Iterable[int]) -> dict[int, WorkItem]:
         """Those of the ids that are there for the caller."""
@@ -252,6 +257,13 @@ class _Types:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.without_hours = Remembered[bool](monotonic)
         self.closed_states = Remembered[frozenset[str]](monotonic)
+
+
+def _base(organization: str) -> str:
+    """The beginning of every path; a name that is none would change where a token goes."""
+    if not ORGANIZATION.match(organization):
+        raise Rejected("This is not the name of an Azure DevOps organization.")
+    return f"/{quote(organization, safe='')}/_apis/wit"
 
 
 class _Pauses:

@@ -19,6 +19,7 @@ ApiError
 ├── AzureDevOpsError      403, 404, 409, 422, 429, 503: shared/azure_devops_errors.py
 ├── InternalError         500  internal_error
 └── Unavailable           503  temporarily_unavailable, signing_keys_unavailable
+    └── Inconclusive           the same, and no failure of ours: signing_key_unknown
 
 shared/http turns them into RFC 9457 problem documents; nothing else maps an error to a status.
 """
@@ -174,3 +175,14 @@ class Unavailable(ApiError):
 
     def __init__(self, detail: str, *, code: str | None = None, retry_after_seconds: int = 5) -> None:
         super().__init__(detail, code=code, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class Inconclusive(Unavailable):
+    """Whether it is so cannot be told yet: neither a yes nor a no, and the same request may be sent again.
+
+    `reason` is a short stable code for the log, where such answers are told apart from failures.
+    """
+
+    def __init__(self, detail: str, *, reason: str, code: str | None = None, retry_after_seconds: int = 5) -> None:
+        super().__init__(detail, code=code, retry_after_seconds=retry_after_seconds)
+        self.reason = reason

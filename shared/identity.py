@@ -15,6 +15,7 @@ from shared.signing_keys import SigningKey, SigningKeys
 
 SCOPE: Final = "access_as_user"
 NOT_YET_VALID: Final = "not_yet_valid"
+EXPIRED: Final = "expired"
 LEEWAY_SECONDS: Final = 60
 MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_KID_CHARS: Final = 128
@@ -58,7 +59,8 @@ class Validator:
         Raises:
             InvalidToken: not a sound, current token for our API; the reason is for the log only.
             InsufficientScope: a sound one, but of another client, for no person, or without our scope.
-            Unavailable: there are no keys to check a signature with.
+            Inconclusive: whether Entra has the key of its signature cannot be asked now.
+        Unavailable: there are no keys to check a signature with.
         """
         claims, key = signed_claims(bearer_token(authorization), self.keys)
         check_times(claims, self._now())
@@ -106,14 +108,14 @@ def signed_claims(token: str, keys: SigningKeys) -> tuple[Claims, SigningKey]:
 
     Raises:
         InvalidToken: not RS256, not signed by one of the keys, or not a JSON object.
-        Unavailable: there are no keys.
+        Inconclusive, Unavailable: as `SigningKeys.get` says.
     """
     try:
         header, payload, signature = (_decoded(part) for part in token.split("."))
-        key = keys.get(_kid(json.loads(header)))
+        key = keys.get(_kid(_json(header)))
         if not key.has_signed(token.rpartition(".")[0].encode(), signature):
             raise InvalidToken("bad_signature")
-        claims = json.loads(payload)
+        claims = _json(payload)
     except (ValueError, RecursionError):
         raise InvalidToken("malformed") from None
     if not isinstance(claims, dict):
@@ -128,7 +130,7 @@ def claimed_version(token: str) -> object:
         InvalidToken: it is no token.
     """
     try:
-        claims = json.loads(_decoded(token.split(".")[1]))
+        claims = _json(_decoded(token.split(".")[1]))
     except (ValueError, RecursionError):
         raise InvalidToken("malformed") from None
     return claims.get("ver") if isinstance(claims, dict) else None
@@ -140,6 +142,22 @@ def _decoded(part: str) -> bytes:
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode():
         raise InvalidToken("malformed")
     return raw
+
+
+def _json(part: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """UTF-8 without a byte-order mark, each member once (RFC 7519 and 8725): readers differ on anything else.
+
+    Raises:
+        ValueError, RecursionError: it is no such JSON.
+    """
+    return json.loads(part.decode(), object_pairs_hook=_each_once)
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def _kid(header: object) -> str:
@@ -165,7 +183,7 @@ def check_times(claims: Claims, now: dt.datetime, needed: tuple[str, ...] = ("ex
     told = {name: _seconds(claims, name) for name in ("exp", "nbf", "iat") if name in needed or name in claims}
     instant = now.timestamp()
     if instant >= told.get("exp", math.inf) + LEEWAY_SECONDS:
-        raise InvalidToken("expired")
+        raise InvalidToken(EXPIRED)
     if max(told.get("nbf", -math.inf), told.get("iat", -math.inf)) > instant + LEEWAY_SECONDS:
         raise InvalidToken(NOT_YET_VALID)
 

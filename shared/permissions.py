@@ -42,9 +42,10 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_health": Permission(Access.ANYONE),
         "get_openapi": Permission(Access.ANYONE),
         "receive_marketplace_event": Permission(Access.ANYONE),  # it checks Microsoft's own token
-        "open_landing_page": Permission(Access.ANYONE),  # these four: buyers, who sign in to the page itself
+        "open_landing_page": Permission(Access.ANYONE),  # these five: buyers, who sign in to the page itself
         "return_from_sign_in": Permission(Access.ANYONE),
         "show_purchase": Permission(Access.ANYONE),
+        "change_account": Permission(Access.ANYONE),
         "activate_purchase": Permission(Access.ANYONE),
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
@@ -52,6 +53,12 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "rename_me": Permission(Access.USER),
         "get_tenant": Permission(Access.ADMIN),
         "change_tenant": Permission(Access.SUPER_ADMIN),
+        "list_organizations": Permission(Access.USER),
+        "add_organization": Permission(Access.SUPER_ADMIN),
+        "change_organization": Permission(Access.SUPER_ADMIN),
+        "list_projects": Permission(Access.ADMIN),
+        "join_project": Permission(Access.ADMIN),
+        "separate_project": Permission(Access.ADMIN),
         "list_audit": Permission(Access.SUPER_ADMIN),
         "list_users": Permission(Access.ADMIN),
         "add_users": Permission(Access.ADMIN),

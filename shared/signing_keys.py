@@ -1,28 +1,33 @@
-"""The public keys that tokens are signed with: fetched from one address, kept, and never waited for when known."""
+"""The public keys that tokens are signed with: fetched from one address, kept each by itself, never waited for."""
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from shared.errors import InvalidToken, Unavailable
+from shared.errors import Inconclusive, InvalidToken, Unavailable
 from shared.log import get_logger
 
 
+UNKNOWN_KID: Final = "unknown_kid"
+
 # Microsoft's numbers for code that keeps Entra's keys itself ("Signing key rollover", 2024-10), but for KEEP_FOR: kept
-# for 24 hours from when they were fetched, keys that were due anyway as an outage began would outlive 23 hours of it.
+# for 24 hours from when they were fetched, keys that were due anyway as an outage began would outlive 23 hours of it;
+# and but for the pause between fetches, as five minutes of it would refuse valid tokens of a key that is new.
 REFRESH_AFTER: Final = 3600.0
 KEEP_FOR: Final = 24 * 3600.0 + REFRESH_AFTER
-UNKNOWN_KID_PAUSE: Final = 300.0
+GONE_AFTER: Final = 3600.0  # of answers without the key, the first and the last of them so far apart
+FETCH_PAUSE: Final = 10.0
+FETCH_BURST: Final = 3
+ABSENT_FOR: Final = 60.0
 
-FAILURE_PAUSE: Final = 30.0
-COLD_FAILURE_PAUSE: Final = 5.0  # nobody can be served without keys, and Retry-After says as much
 FETCH_SECONDS: Final = 3.0
 WAITERS_WHEN_WARM: Final = 4  # senders of unknown kids must not occupy the thread pool
 MAX_ANSWER_BYTES: Final = 512 * 1024
@@ -53,12 +58,64 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _KeySet:
+class KeySet:
+    """One answer: its usable keys by id, and every id that it names, usable or not."""
+
     by_kid: Mapping[str, SigningKey]
-    fetched_at: float
+    named: frozenset[str]
 
 
-_NO_KEYS: Final = _KeySet(MappingProxyType({}), float("-inf"))
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key at hand; times are monotonic seconds. `missing_since` is the first answer without it since it was seen."""
+
+    key: SigningKey
+    seen_at: float
+    missing_since: float | None = None
+
+
+def merged(known: Mapping[str, KnownKey], answer: KeySet, at: float) -> Mapping[str, KnownKey]:
+    """The keys after an answer that was asked for at `at`.
+
+    A thin answer takes nothing away at once: a key stays until every answer of an hour was without it. One that is
+    named but cannot be read stays as it is, and one that does not say its issuer any more keeps the one it had.
+    """
+    kept = {}
+    for kid, each in known.items():
+        since = None if kid in answer.named else at if each.missing_since is None else each.missing_since
+        if at - each.seen_at <= KEEP_FOR and (since is None or at - since < GONE_AFTER):
+            kept[kid] = replace(each, missing_since=since)
+    for kid, key in answer.by_kid.items():
+        before = known.get(kid)
+        issuer = key.issuer or (None if before is None else before.key.issuer)
+        kept[kid] = KnownKey(replace(key, issuer=issuer), at)
+    return MappingProxyType(kept)
+
+
+class _Bucket:
+    """Tokens for fetches: FETCH_BURST at most, and a new one every FETCH_PAUSE seconds."""
+
+    def __init__(self) -> None:
+        self._full_at = float("-inf")
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is a token; nothing or less where there is one."""
+        return self._full_at - (FETCH_BURST - 1) * FETCH_PAUSE - now
+
+    def take(self, now: float) -> bool:
+        if self.wait(now) > 0:
+            return False
+        self._full_at = max(now, self._full_at) + FETCH_PAUSE
+        return True
+
+
+@dataclass(slots=True)
+class _Run:
+    """A fetch; `answered` is set once its keys are at hand."""
+
+    began_at: float
+    done: threading.Event = field(default_factory=threading.Event)
+    answered: bool = False
 
 
 class SigningKeys:
@@ -71,10 +128,11 @@ class SigningKeys:
         self._url = url
         self._monotonic = monotonic
         self._fetch = fetch or fetch_over_http
-        self._current = _NO_KEYS
-        self._tried_at = float("-inf")
-        self._failed = False
-        self._running: threading.Event | None = None
+        self._known: Mapping[str, KnownKey] = MappingProxyType({})
+        self._answered_at = float("-inf")  # when the last answer was asked for
+        self._absent: Mapping[str, float] = MappingProxyType({})  # until when an id is taken for none of Entra's
+        self._bucket = _Bucket()
+        self._running: _Run | None = None
         self._starting = threading.Lock()
         self._waiters = threading.BoundedSemaphore(WAITERS_WHEN_WARM)
 
@@ -82,85 +140,107 @@ class SigningKeys:
         """The key of that id.
 
         Raises:
-            InvalidToken: the key set has no such key.
-            Unavailable: there is no key set that is not too old, or a new one is on its way.
+            InvalidToken: a key set that was asked for after this call began has no such key, or one that was asked for
+                for the same id within the last minute.
+            Inconclusive: whether there is such a key could not be asked for now.
+            Unavailable: there are no keys at all.
         """
         now = self._monotonic()
         known = self._find(kid, now)
         if known is None:
-            self._wait_for_fetch(now)
-            return self._get_now(kid)
-        if now - self._current.fetched_at > REFRESH_AFTER and self._may_fetch(now):
+            return self._ask(kid, now)
+        if now - self._answered_at > REFRESH_AFTER:
             self._start(now)
         return known
 
     def _find(self, kid: str, now: float) -> SigningKey | None:
-        keys = self._current
-        return keys.by_kid.get(kid) if now - keys.fetched_at <= KEEP_FOR else None
+        known = self._known.get(kid)
+        return known.key if known is not None and now - known.seen_at <= KEEP_FOR else None
 
-    def _get_now(self, kid: str) -> SigningKey:
+    def _ask(self, kid: str, now: float) -> SigningKey:
+        if self._absent.get(kid, now) > now:
+            raise InvalidToken(UNKNOWN_KID)
+        run, is_own = self._start(now)
+        if run is not None:
+            self._wait(run, now)
+        is_answered = is_own and run is not None and run.answered  # before the look-up, as what it brings is at hand
         now = self._monotonic()
         if (known := self._find(kid, now)) is not None:
             return known
-        if self._running is not None or not self._is_warm(now):
-            raise Unavailable(
-                "Sign-ins cannot be checked right now. Nothing was changed; try again in a moment.",
-                code="signing_keys_unavailable",
-            )
-        raise InvalidToken("unknown_kid")
+        if not is_answered:  # one that began before this call may have been answered before the key was published
+            raise self._not_now(now)
+        self._note_absent(kid, now)
+        raise InvalidToken(UNKNOWN_KID)
 
     def _is_warm(self, now: float) -> bool:
-        return now - self._current.fetched_at <= KEEP_FOR
+        return now - self._answered_at <= KEEP_FOR
 
-    def _may_fetch(self, now: float) -> bool:
-        pause = FAILURE_PAUSE if self._failed else UNKNOWN_KID_PAUSE
-        if not self._is_warm(now):
-            pause = COLD_FAILURE_PAUSE if self._failed else 0.0
-        return now - self._tried_at >= pause
+    def _not_now(self, now: float) -> Unavailable:
+        wait = FETCH_SECONDS if self._running is not None else self._bucket.wait(now)
+        seconds = max(1, math.ceil(wait))
+        if self._is_warm(now):
+            return Inconclusive(
+                "This sign-in cannot be checked right now. Nothing was changed; try again in a moment.",
+                reason=UNKNOWN_KID,
+                code="signing_key_unknown",
+                retry_after_seconds=seconds,
+            )
+        return Unavailable(
+            "Sign-ins cannot be checked right now. Nothing was changed; try again in a moment.",
+            code="signing_keys_unavailable",
+            retry_after_seconds=seconds,
+        )
 
-    def _wait_for_fetch(self, now: float) -> None:
-        running = self._start(now)
-        if running is None:
-            return
+    def _note_absent(self, kid: str, now: float) -> None:
+        """Each noted id has cost a fetch, so the bucket bounds how many there are in a minute."""
+        with self._starting:
+            others = {each: until for each, until in self._absent.items() if until > now}
+            self._absent = MappingProxyType({**others, kid: now + ABSENT_FOR})
+
+    def _wait(self, run: _Run, now: float) -> None:
         if not self._is_warm(now):
-            running.wait(FETCH_SECONDS)
+            run.done.wait(FETCH_SECONDS)
         elif self._waiters.acquire(blocking=False):
             try:
-                running.wait(FETCH_SECONDS)
+                run.done.wait(FETCH_SECONDS)
             finally:
                 self._waiters.release()
 
-    def _start(self, now: float) -> threading.Event | None:
-        """The fetch in progress, started when one is due; the lock is never held while anything is waited for."""
+    def _start(self, now: float) -> tuple[_Run | None, bool]:
+        """The fetch in progress, and whether this call began it; the lock is never held while anything is waited for.
+
+        None where the bucket is empty.
+        """
         with self._starting:
-            if self._running is not None or not self._may_fetch(now):
-                return self._running
-            self._tried_at, self._failed = now, True  # until it has succeeded
-            done = threading.Event()
-            thread = threading.Thread(target=self._refresh, args=(done,), name="signing-keys", daemon=True)
+            if self._running is not None or not self._bucket.take(now):
+                return self._running, False
+            run = _Run(now)
+            thread = threading.Thread(target=self._refresh, args=(run,), name="signing-keys", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # no thread to be had: the keys at hand serve on, and a later caller tries again
                 get_logger().warning("signing_keys_not_fetched", reason="no_thread")
-                return None
-            self._running = done
-            return done
+                return None, False
+            self._running = run
+            return run, True
 
-    def _refresh(self, done: threading.Event) -> None:
+    def _refresh(self, run: _Run) -> None:
         try:
-            keys = parse_key_set(self._fetch(self._url))
-            self._current, self._failed = _KeySet(keys, self._monotonic()), False
-            get_logger().info("signing_keys_fetched", count=len(keys))
+            answer = parse_key_set(self._fetch(self._url))
+            self._known = merged(self._known, answer, run.began_at)
+            self._answered_at = run.began_at
+            run.answered = True
+            get_logger().info("signing_keys_fetched", count=len(answer.by_kid))
         except KeysNotFetched as error:
             get_logger().warning("signing_keys_not_fetched", reason=str(error))
         finally:
             with self._starting:
                 self._running = None
-            done.set()
+            run.done.set()
 
 
-def parse_key_set(answer: bytes) -> Mapping[str, SigningKey]:
-    """The RSA signing keys of a JWKS document; keys that are weak, private or broken are left out.
+def parse_key_set(answer: bytes) -> KeySet:
+    """The RSA signing keys of a JWKS document; keys that are weak, private or broken are only named.
 
     Raises:
         KeysNotFetched: it is not a key set, or no key of it is usable.
@@ -174,7 +254,8 @@ def parse_key_set(answer: bytes) -> Mapping[str, SigningKey]:
     keys = {item["kid"]: key for item in listed[:MAX_KEYS] if (key := _usable(item)) is not None}
     if not keys:
         raise KeysNotFetched("no_usable_key")
-    return MappingProxyType(keys)
+    kids = (item.get("kid") for item in listed[:MAX_KEYS] if isinstance(item, dict))
+    return KeySet(MappingProxyType(keys), frozenset(kid for kid in kids if isinstance(kid, str)))
 
 
 def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answer holds

@@ -1,28 +1,17 @@
 """What the extension sends to put actions on record, and what admins read of them."""
 
-import datetime as dt
-import re
 import uuid
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from shared.action_log.model import Action
-from shared.http.wire import Instant, WireModel
+from shared.http.wire import GivenInstant, Instant, WireModel
 from tenants.rules_actions import is_plain_path
 from tenants.service_actions import Said
 
 
 MOST_AT_ONCE: Final = 50
-_RFC3339: Final = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)\Z", re.IGNORECASE)
-
-
-def _instant(value: object) -> dt.datetime:
-    """An aware instant, cut to the millisecond."""
-    if not isinstance(value, str) or not _RFC3339.match(value):
-        raise ValueError("must be an instant like 2026-11-23T09:30:00.000Z")
-    instant = dt.datetime.fromisoformat(value.upper())
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def _plain_path(value: str) -> str:
@@ -40,11 +29,7 @@ Page = Annotated[
     Field(min_length=1, max_length=200, examples=["/reports/month"], description="where: a path and nothing else"),
     AfterValidator(_plain_path),
 ]
-SaidAt = Annotated[
-    dt.datetime,
-    BeforeValidator(_instant),
-    Field(description="when, at most 24 hours ago; now when left out", examples=["2026-11-23T09:30:00.000Z"]),
-]
+SaidAt = Annotated[GivenInstant, Field(description="when, at most 24 hours ago; now when left out")]
 
 
 class NewAction(WireModel):

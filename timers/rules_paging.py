@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.http.parsing import not_a_page_end, public_id
-from shared.http.wire import given_instant, rfc3339
+from shared.instants import parse_rfc3339, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PageEnd:
         if found is None:
             raise not_a_page_end()
         try:
-            return cls(found, given_instant(started_at))
+            return cls(found, parse_rfc3339(started_at))
         except ValueError as error:
             raise not_a_page_end() from error
 

@@ -4,23 +4,23 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
-from shared.http.wire import SaidInstant, WireModel, text
-from shared.tracking.schemas import Organization, RunningTimer, TimeEntry, WorkItemId
+from shared.http.wire import GivenInstant, WireModel, text
+from shared.tracking.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
 from timers import service
 
 
 class StartTimer(WireModel):
     organization: Organization
-    project: text(64) = Field(examples=["Website"])  # type: ignore[valid-type]
+    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
     work_item_id: WorkItemId
     existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
     note: text(400, lines=True) | None = None  # type: ignore[valid-type]
     switch: bool = Field(default=False, description="stop what runs and start this, in one step")
-    started_at: SaidInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
+    started_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
     timer_id: uuid.UUID | None = Field(None, description="a random UUID of yours that becomes the timer's id")
 
     def to_start(self) -> service.Start:
@@ -51,7 +51,7 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
-    stopped_at: SaidInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
+    stopped_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
     timer_id: uuid.UUID | None = Field(None, description="stop this timer and no other")
 
     def to_stop(self) -> service.Stop:

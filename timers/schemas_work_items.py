@@ -21,6 +21,7 @@ def work_item_number(text: str) -> int | None:
 class WorkItem(WireModel):
     """A work item as Azure DevOps showed it at `fetchedAt`."""
 
+    organization: str
     id: int
     type: str
     title: str
@@ -29,8 +30,9 @@ class WorkItem(WireModel):
     fetched_at: Instant
 
     @classmethod
-    def of(cls, item: CachedWorkItem) -> Self:
+    def of(cls, item: CachedWorkItem, organization: str) -> Self:
         return cls(
+            organization=organization,
             id=item.id,
             type=item.type,
             title=item.title,

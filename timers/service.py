@@ -8,13 +8,15 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, FieldError, InvalidRequest
+from shared.errors import Conflict
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
+from shared.tracking.store_projects import project_key
 from timers import rules, store
 
 
@@ -74,12 +76,12 @@ def start(
     Raises:
         PaymentRequired: the plan does not allow new time.
         Forbidden: the caller has had the processing of their data stopped.
-        InvalidRequest: the organisation is not the tenant's.
+        InvalidRequest: the organization is no active one of the tenant.
         AnotherRuns: another work item is running and `switch` is not set.
     """
     require_tracking(caller.tenant, now)
     require_processing(caller.user)
-    require_own_organization(caller, subject.organization)
+    require_active(tx, caller.tenant, subject.organization)
     timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is not None:
         return Started(timer, is_new=True)
@@ -91,7 +93,7 @@ def start(
         if not subject.switch:
             raise rules.AnotherRuns(running, is_final=True)
         stopped = stop(tx, caller, now=now, end_inferred=True)
-    add_project(tx, caller, subject)
+    add_project(tx, caller, subject, new_id=new_id)
     timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is None:
         raise changed_meanwhile()
@@ -121,7 +123,14 @@ def discard(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> None:
 
 
 def let_run(
-    tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
+    tx: sa.Connection,
+    caller: Caller,
+    subject: Start,
+    *,
+    at: dt.datetime,
+    now: dt.datetime,
+    timer_id: uuid.UUID,
+    new_id: Callable[[], uuid.UUID],
 ) -> RunningTimer:
     """Lets a timer run from an instant on, where none runs.
 
@@ -130,7 +139,7 @@ def let_run(
     """
     timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
     if timer is None:
-        add_project(tx, caller, subject)
+        add_project(tx, caller, subject, new_id=new_id)
         timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
     if timer is None:
         raise changed_meanwhile()
@@ -141,7 +150,7 @@ def _start(
     tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
 ) -> RunningTimer | None:
     values = {
-        "name_key": store.project_key(subject.organization, subject.project),
+        "name_key": project_key(subject.organization, subject.project),
         "work_item_id": subject.work_item_id,
         "started_at": at,
         "existing_hours": subject.existing_hours,
@@ -154,8 +163,10 @@ def _start(
     return timer
 
 
-def add_project(tx: sa.Connection, caller: Caller, subject: Start) -> None:
-    store.add_project(tx, caller.tenant.id, organization=caller.tenant.organization, project=subject.project)
+def add_project(tx: sa.Connection, caller: Caller, subject: Start, *, new_id: Callable[[], uuid.UUID]) -> None:
+    store.add_project(
+        tx, caller.tenant.id, organization=subject.organization, project=subject.project, public_id=new_id()
+    )
 
 
 def log(
@@ -183,22 +194,6 @@ def log(
     tracking_store.log(tx, caller.tenant.id, event)
 
 
-def require_own_organization(caller: Caller, organization: str) -> None:
-    """Time is tracked in the tenant's Azure DevOps organisation.
-
-    Raises:
-        InvalidRequest: `wrong_organization`.
-    """
-    own = caller.tenant.organization
-    if organization.casefold() != own.casefold():
-        wrong = FieldError("/organization", f"must be {own}, the Azure DevOps organisation of {caller.tenant.name}")
-        raise InvalidRequest(
-            f"Your organisation tracks time in the Azure DevOps organisation {own}. A super admin can change that.",
-            code="wrong_organization",
-            errors=[wrong],
-        )
-
-
 def changed_meanwhile() -> Conflict:
     return Conflict("The timer changed while this was done. Look at the running timer and try again.")
 
@@ -206,5 +201,5 @@ def changed_meanwhile() -> Conflict:
 def is_same(running: RunningTimer, subject: Start) -> bool:
     """Whether a timer runs on what is to be started."""
     item = running.work_item
-    key = store.project_key(item.organization, item.project)
-    return item.work_item_id == subject.work_item_id and key == store.project_key(subject.organization, subject.project)
+    key = project_key(item.organization, item.project)
+    return item.work_item_id == subject.work_item_id and key == project_key(subject.organization, subject.project)

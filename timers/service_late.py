@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import changes
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
 from shared.tracking.service import keep_time
 from shared.tracking.store_entries import find_entry
-from timers import rules, service, store, store_late
+from shared.tracking.store_projects import project_key
+from timers import rules, service, store_late
 from timers.service import Start, Started, Stop
 
 
@@ -29,7 +31,7 @@ def start(
     """Starts a timer at the said instant; it has ended already when a later start is known.
 
     Raises:
-        InvalidRequest: the instant is too long ago or in the future, or the organisation is not the tenant's.
+        InvalidRequest: the instant is too long ago or in the future, or the organization is no active one.
         PaymentRequired: the plan did not allow new time at that instant.
         Forbidden: the caller has had the processing of their data stopped.
         Conflict: another timer runs, or ran then; or the id is taken.
@@ -40,7 +42,7 @@ def start(
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
     require_processing(caller.user)
-    service.require_own_organization(caller, subject.organization)
+    require_active(tx, caller.tenant, subject.organization)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     known = _known(tx, caller, subject, running, at=at)
     if known is not None:
@@ -55,7 +57,7 @@ def start(
     if running is not None and earlier:
         stopped = _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=True)
         running = None
-    return _place(tx, caller, subject, running, at=at, now=now, timer_id=subject.timer_id or new_id(), stopped=stopped)
+    return _place(tx, caller, subject, running, at=at, now=now, stopped=stopped, new_id=new_id)
 
 
 def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) -> TimeEntry:
@@ -117,19 +119,20 @@ def _place(
     *,
     at: dt.datetime,
     now: dt.datetime,
-    timer_id: uuid.UUID,
     stopped: TimeEntry | None,
+    new_id: Callable[[], uuid.UUID],
 ) -> Started:
     """Lets the timer run, or keeps its time until the next start when that is known."""
     tenant, user_id = caller.tenant, caller.user.id
+    timer_id = subject.timer_id or new_id()
     following = None
     if subject.started_at is not None:
         following = rules.next_of(at, running, store_late.first_after(tx, tenant.id, user_id, at))
     if following is None:
-        timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id)
+        timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id, new_id=new_id)
         return Started(timer, is_new=True, stopped=stopped)
-    service.add_project(tx, caller, subject)
-    key = store.project_key(subject.organization, subject.project)
+    service.add_project(tx, caller, subject, new_id=new_id)
+    key = project_key(subject.organization, subject.project)
     item = store_late.work_item(tx, tenant.id, name_key=key, number=subject.work_item_id)
     timer = RunningTimer(timer_id, user_id, item, at, subject.existing_hours, subject.note)
     service.log(tx, caller, EventKind.STARTED, timer, at=at, now=now, reported_late=True)

@@ -7,15 +7,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, projects, time_entries, write_back_changes, write_back_items
+from shared.db.schema import projects, time_entries, write_back_changes, write_back_items
+from shared.tenancy import store_organizations
 from shared.tracking.write_backs import Balance, Change, WriteBack
 from timers.store_write_back import Place
 
 
 _items, _changes, _entries = write_back_items.c, write_back_changes.c, time_entries.c
-_ORGANIZATION: Final = sa.select(organizations.c.id, organizations.c.name, organizations.c.is_active).where(
-    organizations.c.tenant_id == bindparam("tenant"), organizations.c.name_key == bindparam("name_key")
-)
 _ITEM: Final[sa.Select[Any]] = sa.select(write_back_items).where(
     _items.tenant_id == bindparam("tenant"),
     _items.organization_id == bindparam("organization"),
@@ -60,8 +58,8 @@ class Page:
 
 def find_place(tx: sa.Connection, tenant_id: int, organization: str, number: int) -> Place | None:
     """A work item by the name of its organization; None for one that is not the tenant's."""
-    row = tx.execute(_ORGANIZATION, {"tenant": tenant_id, "name_key": organization.casefold()}).first()
-    return None if row is None else Place(row.id, row.name, row.is_active, number)
+    found = store_organizations.find(tx, tenant_id, organization)
+    return None if found is None else Place(found.id, found.name, found.is_active, number)
 
 
 def read(tx: sa.Connection, tenant_id: int, place: Place) -> Page:

@@ -76,15 +76,19 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
     if action not in rules.KNOWN and not question.is_ours:
         raise UnknownAction
     others = [each for each in seen.accepted if each != question.operation_id]
-    accepted = [client.operation(subscription_id, str(each), flow) for each in others]
-    present = moving.terms_of(client.get(subscription_id, flow))
-    if present is None:
+    accepted = [_readable(client.operation(subscription_id, str(each), flow)) for each in others]
+    copy = moving.terms_of(client.get(subscription_id, flow))
+    if copy is None:
         raise NotTold("status_unknown")
+    present = moving.completed(copy, seen.subscription.terms)
     terms = rules.expected(present, [*accepted, *([] if operation is None else [operation])])
     _require_shown(action, operation, terms, seen)
     price, is_wanted = None, question.action == REPLAY or rules.needs_price(seen.subscription, terms)
     if is_wanted and terms.status.is_live:
-        price = moving.price_of(client.plans(subscription_id, flow), terms.plan_id)
+        plans = client.plans(subscription_id, flow)
+        if moving.lacks_seats(terms, plans):
+            raise NotTold("quantity_unknown")
+        price = moving.price_of(plans, terms.plan_id)
     return Told(present, terms, operation, price, lacks_price=is_wanted and terms.status.is_live and price is None)
 
 
@@ -98,7 +102,12 @@ def _operation(client: "Marketplace", question: Question, flow: Flow) -> Operati
         if question.action in rules.CHANGES:
             raise NotTold("operation_unknown") from None  # a new one may take a moment to show
         return None
-    if rules.is_under_way(operation) and not rules.is_decidable(operation):
+    return _readable(operation)
+
+
+def _readable(operation: Operation) -> Operation:
+    """Raises NotTold for one that does not say how far it is, or what it is about to change."""
+    if not rules.is_decidable(operation):
         raise NotTold("operation_unreadable")
     return operation
 

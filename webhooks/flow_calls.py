@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.log import get_logger
-from shared.marketplace.errors import MarketplaceError, NotKnown, Refused
+from shared.marketplace.errors import MarketplaceError, Refused, TokenRefused
 from shared.marketplace.flow import Flow, within
 from webhooks import rules_refusals as refusals
 
@@ -30,17 +30,17 @@ def asking(seconds: float = SECONDS) -> Iterator[Flow]:
     """One piece of business with the Marketplace.
 
     Raises:
-        NotFound: it knows no such purchase.
-        Unavailable: it does not answer, or not as it should.
+        InvalidRequest: the purchase token is garbage, or too old.
+        Inconclusive: it does not answer, or not as it should. That it does not know what we have just heard of it, too.
     """
     flow = within(seconds)
     try:
         yield flow
-    except NotKnown:
-        raise refusals.over() from None
+    except TokenRefused:
+        raise refusals.unknown_purchase() from None
     except MarketplaceError as error:
         status = error.status if isinstance(error, Refused) else 0
         get_logger().error(
             "landing_page_failed", reason=error.reason, status=status, correlationId=str(flow.correlation_id)
         )
-        raise refusals.microsoft_is_away() from error
+        raise refusals.microsoft_is_away(error.reason) from error

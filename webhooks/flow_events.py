@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from shared.app import App
 from shared.billing.service import Closing
 from shared.db.wall import EVERY_TENANT
-from shared.errors import Conflict, Unavailable
+from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from shared.marketplace.errors import MarketplaceError
 from shared.marketplace.flow import Flow, within
@@ -44,7 +44,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
 
     Raises:
         Conflict: a change that is refused.
-        Unavailable: Microsoft cannot tell now what it is about; the event is to be sent again.
+        Inconclusive: Microsoft cannot tell now what it is about; the event is to be sent again.
     """
     operation_id = uuid.UUID(event.operation_id) if event.operation_id else None
     action = event.action if _WORD.match(event.action) else "Unnamed"
@@ -53,8 +53,9 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
         taken = settle(app, client, question, within(SECONDS))
     except (MarketplaceError, NotTold) as error:
         get_logger().warning("marketplace_event_postponed", reason=error.reason)
-        raise Unavailable(
+        raise Inconclusive(
             "The Marketplace cannot tell now what this event is about. Nothing was changed; send it again.",
+            reason=error.reason,
             code="marketplace_unavailable",
         ) from error
     if taken is None:

@@ -12,10 +12,10 @@ from shared.app import App
 from shared.db.wall import EVERY_TENANT
 from shared.errors import Conflict
 from shared.marketplace import model as told
-from shared.marketplace.errors import MarketplaceError
+from shared.marketplace.errors import MarketplaceError, Unreadable
 from shared.marketplace.flow import Flow
 from shared.subscriptions.model import EventSource, Price, Subscription
-from shared.subscriptions.rules import price_of, terms_of
+from shared.subscriptions.rules import lacks_seats, price_of, terms_of
 from webhooks import service_landing, store_visits
 from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_calls import asking, client_of
@@ -73,7 +73,10 @@ def confirm(app: App, visit: Visit, choices: Choices) -> None:
         bought = client.get(marketplace_id, flow)
         if scene_of(_look_up(app, visit, bought), visit.principal, is_activated=False) is not Scene.SET_UP:
             return
-        price = price_of(client.plans(marketplace_id, flow), bought.plan_id)
+        plans, terms = client.plans(marketplace_id, flow), terms_of(bought)
+        if terms is not None and lacks_seats(terms, plans):
+            raise Unreadable("quantity_unknown")
+        price = price_of(plans, bought.plan_id)
         _prepare(app, visit, bought, choices)
         if bought.status == told.PENDING:
             client.activate(bought.id, bought.plan_id, bought.quantity, flow)

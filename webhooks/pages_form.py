@@ -1,4 +1,4 @@
-"""The form by which a purchase is confirmed: organisation and time zone, with what is wrong beside each."""
+"""The form by which a purchase is confirmed: organization and time zone, with what is wrong beside each."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +14,7 @@ from webhooks.store_visits import Visit
 
 _ORGANIZATION: Final = "organization"
 _TIME_ZONE: Final = "timeZone"
+FIELDS: Final = {"organization": _ORGANIZATION, "time_zone": _TIME_ZONE}  # their ids on the page
 _PATTERN: Final = (
     r"\s*(https?://)?(dev\.azure\.com/)?[A-Za-z0-9]([A-Za-z0-9\-]{0,48}[A-Za-z0-9])?(\.visualstudio\.com)?(/.*)?\s*"
 )
@@ -33,9 +34,9 @@ def set_up_form(
         element("input", type="hidden", name="visit", value=str(visit.public_id)),
         element("input", type="hidden", name="form", value=form_token),
         *_organization(organization, wrong.get("organization")),
-        *_time_zone(zone, wrong.get("time_zone")),
+        *_time_zone(zone, wrong.get("time_zone"), is_first="organization" not in wrong),
         element("button", "Confirm and activate", type="submit"),
-        element("p", "Microsoft charges you by the terms of the Azure Marketplace.", class_="fine"),
+        element("p", "Microsoft charges you by the terms of the Azure Marketplace, and adds taxes.", class_="fine"),
         method="post",
         action="/api/marketplace/activate",
     )
@@ -50,17 +51,17 @@ def _organization(value: str, wrong: str | None) -> Iterator[Html]:
         required=True,
         maxlength="200",
         pattern=_PATTERN,
-        title="The name of your organisation in Azure DevOps, or its address",
+        title="The name of your organization in Azure DevOps, or its address",
         autocapitalize="none",
         autocomplete="organization",
         spellcheck="false",
-        **_described(_ORGANIZATION, wrong),
+        **_described(_ORGANIZATION, wrong, is_first=True),
     )
     hint = "Its name in Azure DevOps: in https://dev.azure.com/contoso it is contoso."
-    yield from _labelled(_ORGANIZATION, "Azure DevOps organisation", hint, field, wrong)
+    yield from _labelled(_ORGANIZATION, "Azure DevOps organization", hint, field, wrong)
 
 
-def _time_zone(value: str, wrong: str | None) -> Iterator[Html]:
+def _time_zone(value: str, wrong: str | None, *, is_first: bool) -> Iterator[Html]:
     first = element("option", "Choose your time zone", value="", selected=value not in zones())
     field = element(
         "select",
@@ -69,7 +70,7 @@ def _time_zone(value: str, wrong: str | None) -> Iterator[Html]:
         id=_TIME_ZONE,
         name=_TIME_ZONE,
         required=True,
-        **_described(_TIME_ZONE, wrong),
+        **_described(_TIME_ZONE, wrong, is_first=is_first),
     )
     hint = "Days and months of your reports and bills begin at midnight there. It can be changed later."
     yield from _labelled(_TIME_ZONE, "Time zone", hint, field, wrong)
@@ -83,10 +84,11 @@ def _labelled(name: str, label: str, hint: str, field: Html, wrong: str | None) 
         yield element("p", wrong, id=f"{name}-wrong", class_="wrong")
 
 
-def _described(name: str, wrong: str | None) -> dict[str, str | None]:
+def _described(name: str, wrong: str | None, *, is_first: bool) -> dict[str, str | bool | None]:
+    """The first field that is wrong has the focus."""
     if wrong is None:
         return {"aria_describedby": f"{name}-hint"}
-    return {"aria_describedby": f"{name}-wrong {name}-hint", "aria_invalid": "true"}
+    return {"aria_describedby": f"{name}-wrong {name}-hint", "aria_invalid": "true", "autofocus": is_first}
 
 
 def _groups(chosen: str) -> Iterator[Html]:

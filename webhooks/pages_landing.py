@@ -1,14 +1,15 @@
 """The page of a purchase, one for each state it can be in: what is so, and what to do now."""
 
+import uuid
 from typing import Final
 
-from shared.http.html import Content, Html, element
-from shared.http.page import note, page, paragraphs
+from shared.http.html import Html, element, joined
+from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
-from shared.tenancy.model import Tenant
+from shared.tenancy.model import Tenant, TenantStatus
 from webhooks.flow_purchase import View
-from webhooks.pages_form import set_up_form
+from webhooks.pages_form import FIELDS, set_up_form
 from webhooks.pages_still import STILL
 from webhooks.pages_terms import counted, facts
 from webhooks.rules_landing import Scene
@@ -17,7 +18,6 @@ from webhooks.store_visits import Visit
 
 
 NOTHING_WRONG: Final[dict[str, str]] = {}
-_PORTAL: Final = "https://portal.azure.com/"
 
 
 def page_of(
@@ -30,46 +30,71 @@ def page_of(
     wrong: dict[str, str] = NOTHING_WRONG,
 ) -> Reply:
     """The page for the purchase as it is now; `filled` and `wrong` are a form that was sent and cannot be taken."""
+    foot = joined(_signed_in_as(visit), help_from(settings.vendor_contact))
     if view.scene in STILL:
-        return STILL[view.scene]
-    if view.scene is Scene.UNDER_WAY:
-        return _under_way(view, visit)
-    if view.scene is Scene.ACTIVE:
-        return _active(view, settings)
-    if view.scene is Scene.SUSPENDED:
-        return _suspended(view)
-    return _set_up(view, set_up_form(view.found, visit, form_token, filled, wrong), is_wrong=bool(wrong))
+        still = STILL[view.scene]
+        return page(still.status, still.title, still.content, foot)
+    match view.scene:
+        case Scene.UNDER_WAY:
+            return _under_way(view, visit, foot)
+        case Scene.ACTIVE:
+            return _active(view, settings, foot)
+        case Scene.SUSPENDED:
+            return _suspended(view, foot)
+        case Scene.COLLEAGUE:
+            return _colleague(view, settings, foot)
+    return _set_up(view, set_up_form(view.found, visit, form_token, filled, wrong), wrong, foot)
 
 
-def _set_up(view: View, form: Html, *, is_wrong: bool) -> Reply:
+def other_account(visit: uuid.UUID) -> str:
+    """The address at which the visit's purchase is opened with another account."""
+    return f"/api/marketplace/landing/other-account?visit={visit}"
+
+
+def _signed_in_as(visit: Visit) -> Html:
+    person, other = visit.principal, element("a", "Use another account", href=other_account(visit.public_id))
+    known_by = person.username or person.email or person.name
+    return element("p", f"You are signed in as {known_by}. ", other, class_="fine")
+
+
+def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
     found = view.found
     began = found.known is not None or found.bought.status != "PendingFulfillmentStart"
     begins = "Nothing has been lost: confirm again, and the set-up goes on where it was." if began else None
     trial = None
     if found.tenant is not None:
-        trial = "Your organisation uses TimeTracker already. All of its time, people and settings stay."
+        trial = "Your organization uses TimeTracker already. All of its time, people and settings stay."
     return page(
-        400 if is_wrong else 200,
+        400 if wrong else 200,
         "Finish setting up TimeTracker" if began else "Set up TimeTracker",
+        _summary(wrong) if wrong else None,
         paragraphs("Thank you for buying TimeTracker. Check what you bought, and confirm to start the subscription."),
         note("good", paragraphs(trial)) if trial else None,
         note("warn", paragraphs(begins)) if begins else None,
         _too_few_seats(found.tenant, found.bought.quantity),
         element("h2", "What you bought"),
         facts(found.bought, view.plan),
-        element("h2", "Your organisation"),
+        element("h2", "Your organization"),
         form,
+        foot,
+        has_errors=bool(wrong),
     )
 
 
-def _under_way(view: View, visit: Visit) -> Reply:
+def _summary(wrong: dict[str, str]) -> Html:
+    """At the top, with links to the fields, so that nobody has to look for them."""
+    links = (element("li", element("a", text, href=f"#{FIELDS[name]}")) for name, text in wrong.items())
+    return note("bad", paragraphs("Nothing was changed yet. Correct this, and confirm again:"), element("ul", *links))
+
+
+def _under_way(view: View, visit: Visit, foot: Html) -> Reply:
     return page(
         200,
         "Your subscription is being activated",
         note(
             "good",
             paragraphs(
-                "You are done: your organisation is set up, and Microsoft has been told. It can take a few minutes "
+                "You are done: your organization is set up, and Microsoft has been told. It can take a few minutes "
                 "until Microsoft shows the subscription as active."
             ),
         ),
@@ -81,35 +106,61 @@ def _under_way(view: View, visit: Visit) -> Reply:
                 "a", "Look again", href=f"/api/marketplace/landing/purchase?visit={visit.public_id}", class_="button"
             ),
         ),
+        foot,
     )
 
 
-def _active(view: View, settings: Settings) -> Reply:
+def _active(view: View, settings: Settings, foot: Html) -> Reply:
     tenant, known = view.found.tenant, view.found.known
     assert tenant is not None and known is not None, "what is in force is here"  # noqa: S101, PT018 - ours
     # A change that was just accepted counts here already, while Microsoft still shows the old number.
     limit = known.terms.quantity
     bought = view.found.bought.model_copy(update={"quantity": limit})
     used = f"{tenant.seats_used} of {limit}" if limit is not None else f"{tenant.seats_used}, without a limit"
-    home = f"{settings.azure_devops_url}/{tenant.organization}"
-    more = {"Organisation": tenant.name, "Accounts in use": used, "Time zone": tenant.time_zone}
+    more = {"Organization": tenant.name, "Accounts in use": used, "Time zone": tenant.time_zone}
     return page(
         200,
         "Your subscription is active",
-        note("good", paragraphs("Everybody in your organisation can track time in Azure DevOps now.")),
+        note("good", paragraphs("Everybody in your organization can track time in Azure DevOps now.")),
         _too_few_seats(tenant, limit),
         facts(bought, view.plan, more),
-        element("p", element("a", "Open TimeTracker in Azure DevOps", href=home, rel="noreferrer", class_="button")),
+        _open(settings, tenant),
         element("h2", "To change something"),
         element(
             "ul",
-            element("li", "Time zone, organisation, people and roles: in TimeTracker, by a super admin."),
-            element("li", *_in_the_portal("Plan, seats, renewal, payment and cancellation: in the ")),
+            element("li", "Time zone, organization, people and roles: in TimeTracker, by a super admin."),
+            element("li", linked("Plan, seats, renewal, payment and cancellation: in the Azure portal under SaaS.")),
         ),
+        foot,
     )
 
 
-def _suspended(view: View) -> Reply:
+def _colleague(view: View, settings: Settings, foot: Html) -> Reply:
+    """Nothing of the purchase, which is not theirs to see."""
+    tenant = view.found.tenant
+    assert tenant is not None, "a colleague has a tenant"  # noqa: S101 - ours
+    is_suspended = tenant.status is TenantStatus.SUSPENDED
+    told = "There is nothing to confirm. Open it in Azure DevOps to track your time."
+    paused = (
+        "Its subscription is suspended, since Microsoft could not collect the payment. Until it is settled nobody can "
+        "start to track time; reading, exporting and stopping a running timer work."
+    )
+    return page(
+        200,
+        "Your organization has TimeTracker",
+        note("warn", paragraphs(paused)) if is_suspended else note("good", paragraphs(told)),
+        _open(settings, tenant),
+        paragraphs("People and settings are changed by a super admin, plan and payment by the person who bought it."),
+        foot,
+    )
+
+
+def _open(settings: Settings, tenant: Tenant) -> Html:
+    home = f"{settings.azure_devops_url}/{tenant.organization}"
+    return element("p", element("a", "Open TimeTracker in Azure DevOps", href=home, rel="noreferrer", class_="button"))
+
+
+def _suspended(view: View, foot: Html) -> Reply:
     return page(
         200,
         "Your subscription is suspended",
@@ -120,13 +171,13 @@ def _suspended(view: View) -> Reply:
                 "exporting and stopping a running timer work."
             ),
         ),
-        element(
-            "p",
-            *_in_the_portal("Whoever manages your subscriptions can settle the payment in the "),
-            " The subscription then goes on by itself.",
+        paragraphs(
+            "The person who manages your subscriptions can settle the payment in the Azure portal under SaaS. The "
+            "subscription then goes on by itself."
         ),
         paragraphs("Nothing was deleted. If the payment stays open for 30 days, Microsoft ends the subscription."),
         facts(view.found.bought, view.plan),
+        foot,
     )
 
 
@@ -138,12 +189,7 @@ def _too_few_seats(tenant: Tenant | None, seats: int | None) -> Html | None:
     return note(
         "warn",
         paragraphs(
-            f"Your organisation has {used} in use, and this subscription has {counted(seats, 'seat', 'seats')}. "
+            f"Your organization has {used} in use, and this subscription has {counted(seats, 'seat', 'seats')}. "
             "Everybody who is in stays in, but nobody new is admitted until you add seats or deactivate accounts."
         ),
     )
-
-
-def _in_the_portal(text: str) -> tuple[Content, ...]:
-    link = element("a", "Azure portal", href=_PORTAL, rel="noreferrer")
-    return text, link, " under SaaS."

@@ -18,7 +18,8 @@ def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_
         "Subscription": bought.name,
         "Plan": (plan.name if plan is not None else "") or bought.plan_id,
         "Price": _costs(plan, per_seat=per_seat),
-        "Seats": str(bought.quantity) if per_seat else "As many people as use it",
+        "Seats": str(bought.quantity) if per_seat else "Unlimited (billed per active user)",
+        "Total": _total(plan, bought.quantity),
         "Term": _term(bought),
         "Bought by": bought.purchaser.email,
         "For": bought.beneficiary.email,
@@ -37,8 +38,17 @@ def _costs(plan: Plan | None, *, per_seat: bool) -> str:
     """By the month. Empty where the Marketplace does not tell all of it: half a price would mislead."""
     if plan is None or plan.price is None:
         return ""
-    per_user = f"{_amount(plan.price)} for each {'seat' if per_seat else 'active user'} and month"
+    per_user = f"{_amount(plan.price)} per {'seat' if per_seat else 'active user'} and month"
     return f"{_amount(plan.fee)} a month, and {per_user}" if plan.fee is not None and plan.fee.amount else per_user
+
+
+def _total(plan: Plan | None, seats: int | None) -> str:
+    """Of all seats, since few people multiply; empty where it depends on who comes."""
+    if plan is None or plan.price is None or not seats:
+        return ""
+    fee = plan.fee.amount if plan.fee is not None else 0
+    whole = plan.price.model_copy(update={"amount": plan.price.amount * seats + fee})
+    return f"{_amount(whole)} a month for {counted(seats, 'seat', 'seats')}, plus taxes where they apply"
 
 
 def _amount(price: Price) -> str:

@@ -1,5 +1,6 @@
 """The landing page of the Marketplace: sign-in, what was bought, and its confirmation; pages that need no script."""
 
+from collections.abc import Iterator
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
 from webhooks import rules_refusals as refusals
-from webhooks.flow_arrival import NotFinished
+from webhooks.flow_arrival import NotFinished, Retry, Returned
 from webhooks.flow_calls import client_of
 from webhooks.schemas_landing import Arrival, Confirmation, PurchasePage, Return, choices_of
 
@@ -46,9 +47,10 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
 def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
     browser = _browser(call) or rules_visits.new_browser()
-    address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call))
-    cookie = rules_visits.cookie_of(browser, is_secure=call.base_address.startswith("https:"))
-    return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
+    is_ours = rules_visits.is_directory_proof(query.proof, browser, query.directory)
+    directory = query.directory if is_ours else None
+    address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call), directory=directory)
+    return _to_sign_in(call, browser, address)
 
 
 @route(
@@ -66,6 +68,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
             403: ("not_signed_in", "personal_account", "purchase_of_another"),
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
+            503: ("sign_in_unchecked", "marketplace_unavailable"),
         },
         for_browser=True,
     ),
@@ -73,10 +76,16 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
 def return_from_sign_in(call: Call, query: Return) -> Reply:
     client_of(call.app)
     try:
-        visit = flow_arrival.come_back(call.app, query.state, _browser(call), query.code, _redirect_uri(call))
+        returned = Returned(query.code, query.error)
+        visit = flow_arrival.come_back(call.app, query.state, _browser(call), returned, _redirect_uri(call))
     except NotFinished as failure:
-        retry = failure.retry_token and f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
-        return refusal(failure.error, operation=call.operation.id, request_id=call.request_id, retry=retry)
+        return refusal(
+            failure.error,
+            operation=call.operation.id,
+            request_id=call.request_id,
+            contact=call.app.settings.vendor_contact,
+            links=_ways_on(failure.retry, _browser(call) or ""),
+        )
     return _to_page(call, str(visit))
 
 
@@ -90,7 +99,11 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         summary="What was bought, in whatever state it is",
         query=PurchasePage,
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
-        problems={404: ("no_such_route", "visit_over"), 409: ("another_subscription_is_live",)},
+        problems={
+            404: ("no_such_route", "visit_over"),
+            409: ("another_subscription_is_live",),
+            503: ("marketplace_unavailable",),
+        },
         for_browser=True,
     ),
 )
@@ -101,6 +114,27 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
     return pages_landing.page_of(
         view, visit, rules_visits.form_token(browser or "", visit.public_id), call.app.settings
     )
+
+
+@route(
+    blueprint,
+    Operation(
+        id="change_account",
+        method=HTTPMethod.GET,
+        path="marketplace/landing/other-account",
+        tag=_TAG,
+        summary="Sign in to the page of a purchase with another account",
+        query=PurchasePage,
+        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
+        problems={404: ("no_such_route", "visit_over"), 421: ("address_unknown",)},
+        for_browser=True,
+    ),
+)
+def change_account(call: Call, query: PurchasePage) -> Reply:
+    client_of(call.app)
+    visit = flow_arrival.find_visit(call.app, public_id(query.visit), browser := _browser(call))
+    assert browser is not None, "the visit was found by it"  # noqa: S101 - ours
+    return _to_sign_in(call, browser, flow_arrival.change_account(call.app, visit, browser, _redirect_uri(call)))
 
 
 @route(
@@ -119,6 +153,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
             421: ("address_unknown",),
+            503: ("marketplace_unavailable",),
         },
         for_browser=True,
     ),
@@ -134,6 +169,25 @@ def activate_purchase(call: Call, body: Confirmation) -> Reply:
         return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=choices)
     flow_purchase.confirm(call.app, visit, choices)
     return _to_page(call, body.visit)
+
+
+def _to_sign_in(call: Call, browser: str, address: str) -> Reply:
+    """With a cookie for as long as the visit may take from here."""
+    cookie = rules_visits.cookie_of(browser, is_secure=call.base_address.startswith("https:"))
+    return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
+
+
+def _ways_on(retry: Retry | None, browser: str) -> Iterator[tuple[str, str]]:
+    if retry is None:
+        return
+    if retry.visit is not None:
+        yield "Try again", pages_landing.other_account(retry.visit)
+        return
+    if retry.directory is not None:
+        proof = rules_visits.directory_proof(browser, retry.directory)
+        at = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
+        yield "Sign in at the organization of this purchase", f"{_LANDING}?{at}"
+    yield "Try again", f"{_LANDING}?{urlencode({'token': retry.token})}"
 
 
 def _browser(call: Call) -> str | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import azure.functions as func
 
-from shared.errors import NotFound, Unavailable
+from shared.errors import Inconclusive
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
@@ -16,6 +16,7 @@ from shared.log import get_logger
 from shared.marketplace.errors import Unreadable
 from shared.marketplace.model import WebhookEvent
 from webhooks import flow_events, flow_reconcile
+from webhooks.service_events import SEATS_IN_USE
 from webhooks.service_token import require_marketplace
 
 
@@ -32,21 +33,29 @@ _BODY_LIMIT: Final = 256 * 1024
         tag="marketplace",
         summary="What happened to a subscription",
         description="For the Azure Marketplace alone, whose token is checked on every call. The body only says what to "
-        "ask Microsoft about. 200 accepts a change, 409 refuses it, and whatever is answered 5xx is to be sent again.",
-        body_limit=_BODY_LIMIT,
+        "ask Microsoft about. 200 accepts a change, 409 refuses it, and whatever is answered 5xx is to be sent again: "
+        "all that cannot be told yet, since a 4xx would reject a change that a customer paid for.",
+        body_limit=None,
+        final_refusals=("invalid_token", SEATS_IN_USE),
         answers={200: Answer("It was taken")},
         problems={
             401: ("invalid_token",),
-            404: ("no_such_route",),
-            409: ("seats_in_use",),
-            503: ("marketplace_unavailable", "marketplace_event_unreadable", "signing_keys_unavailable"),
+            409: (SEATS_IN_USE,),
+            503: (
+                "marketplace_unavailable",
+                "marketplace_event_unreadable",
+                "signing_key_unknown",
+                "signing_keys_unavailable",
+            ),
         },
     ),
 )
 def receive_marketplace_event(call: Call) -> Reply:
     app = call.app
-    if app.marketplace is None:
-        raise NotFound("There is no such address. GET /api/openapi.json lists all there are.", code="no_such_route")
+    if app.marketplace is None:  # a deployment may have lost the settings: what was bought before must not be refused
+        raise Inconclusive(
+            "The Marketplace is not set up here.", reason="marketplace_off", code="marketplace_unavailable"
+        )
     require_marketplace(
         call.request.headers.get("authorization"),
         keys=app.validator.keys,
@@ -65,10 +74,17 @@ def _event(body: bytes) -> WebhookEvent:
     """What the body says, read tolerantly.
 
     Raises:
-        Unavailable: it is something else; a 4xx would reject a change that somebody paid for.
+        Inconclusive: it is something else, or too large; a 4xx would reject a change that somebody paid for.
     """
     try:
-        return WebhookEvent.read(json.loads(body))
+        return WebhookEvent.read(_document(body))
     except (ValueError, RecursionError, Unreadable) as error:
-        get_logger().error("marketplace_event_unreadable", reason=type(error).__name__)
-        raise Unavailable("This event cannot be read.", code="marketplace_event_unreadable") from error
+        reason = error.reason if isinstance(error, Unreadable) else type(error).__name__
+        get_logger().error("marketplace_event_unreadable", reason=reason)
+        raise Inconclusive("This event cannot be read.", reason=reason, code="marketplace_event_unreadable") from error
+
+
+def _document(body: bytes) -> object:
+    if len(body) > _BODY_LIMIT:
+        raise Unreadable("too_large")
+    return json.loads(body)

@@ -27,6 +27,7 @@ CHANGES: Final = frozenset({Action.CHANGE_PLAN, Action.CHANGE_QUANTITY})
 # What is in force at Microsoft only some time after we have accepted it.
 ACCEPTED: Final = frozenset({*CHANGES, Action.REINSTATE})
 _UNDER_WAY: Final = frozenset({"NotStarted", told.IN_PROGRESS})
+_FAILED: Final = frozenset({"Failed", "Conflict"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def is_under_way(operation: told.Operation) -> bool:
 
 def has_failed(operation: told.Operation) -> bool:
     """Whether Microsoft gave it up: it was rejected, came too late, or would have changed nothing."""
-    return not is_under_way(operation) and operation.status != told.SUCCEEDED
+    return operation.status in _FAILED
 
 
 def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
@@ -91,7 +92,14 @@ def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
 
 
 def is_decidable(operation: told.Operation) -> bool:
-    """Whether a change says what to; no seats must not be taken for no cap, nor no name for a plan."""
+    """Whether it says how far it is, and a change under way what to.
+
+    No seats must not be taken for no cap, nor no name for a plan, nor no status for a change that was given up.
+    """
+    if operation.action in ACCEPTED and operation.status not in {*_UNDER_WAY, *_FAILED, told.SUCCEEDED}:
+        return False
+    if not is_under_way(operation):
+        return True
     match operation.action:
         case Action.CHANGE_PLAN:
             return bool(operation.plan_id)
@@ -109,15 +117,16 @@ def needs_price(before: Subscription, terms: Terms) -> bool:
 def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
     """Why the change may not be accepted: fewer seats than enabled accounts.
 
-    A raise that is still too low is none of it, and neither is a revert, whose value is in force already.
+    A raise that is still too low is none of it, and neither is a revert, whose value is in force already. Where nobody
+    knows how many there are, whether it is a cut is not certain, and only what is certain is refused.
     """
     operation = told_.operation
     if operation is None or operation.action != Action.CHANGE_QUANTITY or not is_under_way(operation):
         return None
     wanted, present = operation.quantity, told_.present.quantity
-    if wanted is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
+    if wanted is None or present is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
         return None
-    return SeatsTaken(tenant.seats_used, wanted) if present is None or wanted < present else None
+    return SeatsTaken(tenant.seats_used, wanted) if wanted < present else None
 
 
 def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:

@@ -18,6 +18,7 @@ class Scene(StrEnum):
     SUSPENDED = "suspended"
     ENDED = "ended"
     ANOTHER = "another"  # the tenant pays for another subscription
+    COLLEAGUE = "colleague"  # there is nothing to confirm, and the visitor could not
     ASK_ADMIN = "ask_admin"
     GUEST = "guest"
     UNKNOWN = "unknown"  # a status that nobody here knows
@@ -67,19 +68,27 @@ def may_confirm(found: Found, principal: Principal) -> bool:
     return principal.key in named
 
 
-def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene:  # noqa: PLR0911 - one for each
-    """`is_activated`: Microsoft was told in this visit."""
+def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene:
+    """First whether there is anything to confirm, then who may. `is_activated`: Microsoft was told in this visit."""
     terms, known = terms_of(found.bought), None if found.known is None else found.known.terms.status
     if terms is None:
         return Scene.UNKNOWN
     if SubscriptionStatus.UNSUBSCRIBED in {terms.status, known}:
         return Scene.ENDED
-    if not may_confirm(found, principal):
-        return Scene.GUEST if found.tenant is None else Scene.ASK_ADMIN
-    if SubscriptionStatus.SUSPENDED in {terms.status, known}:
+    settled = _settled(found, terms.status, known)
+    if may_confirm(found, principal):
+        return settled or (Scene.UNDER_WAY if is_activated else Scene.SET_UP)
+    if found.tenant is None:
+        return Scene.GUEST
+    return Scene.ASK_ADMIN if settled is None else Scene.COLLEAGUE
+
+
+def _settled(found: Found, bought: SubscriptionStatus, known: SubscriptionStatus | None) -> Scene | None:
+    """The scene of a purchase that nobody has to confirm any more, or cannot now; None for one that waits for it."""
+    if SubscriptionStatus.SUSPENDED in {bought, known}:
         return Scene.SUSPENDED
     if known is not None and known.is_live:
         return Scene.ACTIVE
     if found.live is not None and found.live.marketplace_id is not None:
         return Scene.ANOTHER
-    return Scene.UNDER_WAY if is_activated else Scene.SET_UP
+    return None

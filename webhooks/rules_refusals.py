@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from shared.errors import Forbidden, Inconclusive, InvalidRequest, NotFound
 
 
 OPEN_AGAIN: Final = (
@@ -13,7 +13,7 @@ OPEN_AGAIN: Final = (
 
 def off() -> NotFound:
     """As any address that is none."""
-    return NotFound("There is no such address. GET /api/openapi.json lists all there are.", code="no_such_route")
+    return NotFound("There is no such address.", code="no_such_route")
 
 
 def unknown_purchase() -> InvalidRequest:
@@ -26,8 +26,8 @@ def unknown_purchase() -> InvalidRequest:
 
 def over() -> NotFound:
     return NotFound(
-        "This page has been open for too long, or was opened in another browser. What you had confirmed stands; "
-        f"what you had not is not done. {OPEN_AGAIN}",
+        "This page has been open for too long, or was opened in another browser. What you confirmed is done; nothing "
+        f"else was changed. {OPEN_AGAIN}",
         code="visit_over",
         title="This page is closed",
     )
@@ -41,7 +41,7 @@ def not_signed_in() -> Forbidden:
 
 def personal_account() -> Forbidden:
     return Forbidden(
-        "You signed in with a personal Microsoft account. TimeTracker belongs to an organisation: sign in with your "
+        "You signed in with a personal Microsoft account. TimeTracker belongs to an organization: sign in with your "
         "work or school account.",
         code="personal_account",
         title="Use your work or school account",
@@ -50,10 +50,10 @@ def personal_account() -> Forbidden:
 
 def of_another_directory() -> Forbidden:
     return Forbidden(
-        "The account you signed in with belongs to another organisation than this purchase. Nothing was changed. Sign "
-        "in with an account of the organisation that it is for.",
+        "The account you signed in with belongs to another organization than this purchase. Nothing was changed. Sign "
+        "in with an account of the organization that it is for; or, if you are a guest there, sign in at that one.",
         code="purchase_of_another",
-        title="This is the purchase of another organisation",
+        title="This is the purchase of another organization",
     )
 
 
@@ -63,8 +63,19 @@ def form_of_another_page() -> Forbidden:
     )
 
 
-def microsoft_is_away() -> Unavailable:
-    return Unavailable(
+def sign_in_unchecked(reason: str) -> Inconclusive:
+    """Nobody knows yet who it is, and nothing says that they are not who they are."""
+    return Inconclusive(
+        "Your sign-in cannot be checked right now. Nothing was changed, and your purchase is safe: try again shortly.",
+        reason=reason,
+        code="sign_in_unchecked",
+    )
+
+
+def microsoft_is_away(reason: str) -> Inconclusive:
+    return Inconclusive(
         "The Microsoft Marketplace does not answer right now. Nothing is lost, and nothing is charged twice: load this "
-        "page again in a moment."
+        "page again in a moment.",
+        reason=reason,
+        code="marketplace_unavailable",
     )

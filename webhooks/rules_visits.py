@@ -57,6 +57,15 @@ def is_form_token(given: str, browser: str, visit: uuid.UUID) -> bool:
     return hmac.compare_digest(given.encode(), form_token(browser, visit).encode())
 
 
+def directory_proof(browser: str, directory: str) -> str:
+    """Proves that a page of ours sent this browser to sign in at a directory."""
+    return hmac.new(browser.encode(), b"directory:" + directory.encode(), hashlib.sha256).hexdigest()
+
+
+def is_directory_proof(given: str, browser: str, directory: str) -> bool:
+    return hmac.compare_digest(given.encode(), directory_proof(browser, directory).encode())
+
+
 def purchase_token(given: str) -> str | None:
     """The token of the link as Microsoft wrote it, plus signs that became blanks put back; None when it is none."""
     token = given.strip().replace(" ", "+")

@@ -24,6 +24,8 @@ class Arrival(_FromMicrosoft):
     """What is too long, here and below, is no purchase and no visit, and that is what its sender is told."""
 
     token: Annotated[str, Field(description="the purchase token, URL-encoded; at most 4,000 characters")] = ""
+    directory: Annotated[str, Field(description="where to sign in; from our own page only")] = ""
+    proof: Annotated[str, Field(description="proves that the directory comes from our own page")] = ""
 
 
 class Return(_FromMicrosoft):
@@ -31,6 +33,7 @@ class Return(_FromMicrosoft):
 
     state: str = ""
     code: str | None = None
+    error: str = ""
 
 
 class PurchasePage(_FromMicrosoft):
@@ -43,11 +46,11 @@ class Confirmation(WireModel):
     visit: Annotated[str, Field(max_length=_SHORT)] = ""
     form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
     time_zone: Annotated[str, Field(max_length=_SHORT, description="an IANA time zone")] = ""
-    organization: Annotated[str, Field(max_length=_SHORT, description="the Azure DevOps organisation")] = ""
+    organization: Annotated[str, Field(max_length=_SHORT, description="the Azure DevOps organization")] = ""
 
 
 def _name_in(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    """The organisation's name, also out of the address that people copy from their browser."""
+    """The organization's name, also out of the address that people copy from their browser."""
     text = str(value).strip()
     parts = urlsplit(text if "//" in text else f"//{text}")
     host = (parts.hostname or "").lower()
@@ -63,7 +66,7 @@ class _Chosen(WireModel):
 
 _WORDS: Final = {
     "time_zone": "Choose a time zone from the list.",
-    "organization": "Enter the name of your Azure DevOps organisation: letters, digits and hyphens inside, up to 50.",
+    "organization": "Enter the name of your Azure DevOps organization: letters, digits and hyphens inside, up to 50.",
 }
 
 

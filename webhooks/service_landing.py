@@ -64,7 +64,7 @@ def prepare(
         tenant = service.start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id).tenant
     else:
         if not may_confirm(_found(tx, tenant, principal, bought), principal):
-            raise Forbidden("Ask a super admin of your organisation to confirm the purchase.", code="role_required")
+            raise Forbidden("Ask a super admin of your organization to confirm the purchase.", code="role_required")
         buyer = service.admit_buyer(tx, tenant, principal, now=now, new_id=new_id)
         _change_settings(tx, buyer, choices, now=now, new_id=new_id)
     begin(tx, tenant, uuid.UUID(bought.id), terms, now=now)

@@ -3,17 +3,20 @@
 import datetime as dt
 from typing import Final
 
-from shared.errors import InvalidToken, Unavailable
-from shared.identity import NOT_YET_VALID, Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.errors import Inconclusive, InvalidToken
+from shared.identity import EXPIRED, NOT_YET_VALID, Claims, bearer_token, check_times, claimed_version, signed_claims
 from shared.marketplace.model import RESOURCE
 from shared.settings import Settings
-from shared.signing_keys import SigningKey, SigningKeys
+from shared.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
 
 
 V1: Final = "1.0"
 _CALLER: Final = {V1: "appid", "2.0": "azp"}
 # The documents promise `exp` and `nbf`; a token that was seen had `iat` instead of `nbf`.
 _NEEDED_TIMES: Final = ("exp",)
+# A key may be newer than every answer of Entra, and either clock wrong: a 4xx would reject a change that is paid for.
+# By then the caller, the audience and the issuer are checked, but for a key that is unknown.
+UNCERTAIN: Final = frozenset({UNKNOWN_KID, NOT_YET_VALID, EXPIRED})
 
 
 def require_marketplace(
@@ -22,19 +25,21 @@ def require_marketplace(
     """Lets the Marketplace through, whichever form its token has; our app's registration decides on that.
 
     Raises:
-        InvalidToken: not its token for us; the reason is for the log only.
-        Unavailable: there are no keys to check a signature with, or it is the Marketplace's token but not valid yet.
+        InvalidToken: surely not its token for us; the reason is for the log only.
+        Inconclusive: it cannot be told yet, since the key is not known, or by our clock this is not the token's time.
+        Unavailable: there are no keys to check a signature with.
     """
     token = bearer_token(authorization)
-    claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
-    _check(claims, key, settings)
     try:
+        claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
+        _check(claims, key, settings)
         check_times(claims, now, needed=_NEEDED_TIMES)
     except InvalidToken as refused:
-        if refused.reason != NOT_YET_VALID:
+        if refused.reason not in UNCERTAIN:
             raise
-        # Our clock is behind Microsoft's: a 4xx would reject a change that somebody paid for
-        raise Unavailable("This token is not valid yet by our clock.") from refused
+        raise Inconclusive(
+            "This token cannot be checked right now. Send the event again.", reason=refused.reason
+        ) from (refused)
 
 
 def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:

@@ -74,14 +74,14 @@ def add(
     tx: sa.Connection,
     public_id: uuid.UUID,
     attempt: Attempt,
-    purchase_token: str,
+    purchase_token: str | None,
     *,
     state: str,
     browser: str,
     now: dt.datetime,
     until: dt.datetime,
 ) -> None:
-    """`state` and `browser` are hashes."""
+    """`state` and `browser` are hashes; without a token the sign-in is for another visit's purchase."""
     values = {
         "public_id": public_id,
         "browser_hash": browser,

@@ -124,9 +124,7 @@ def fleet(cloud: Cloud, tids: list[str], *, people: int, seed: int, stop: Stop) 
     return Fleet(made, stop)
 
 
-def token(
-    cloud: Cloud, tid: str, oid: str, name: str, *, key: Literal["current", "next", "unpublished"] = "current"
-) -> str:
+def token(cloud: Cloud, tid: str, oid: str, name: str, *, key: Literal["current", "unpublished"] = "current") -> str:
     """An access token as Entra words it, which lasts as long as a run may."""
     now, email = int(clock.now().timestamp()), f"{oid}@contoso.example"
     claims = {"iss": f"{cloud.entra.url}/{tid}/v2.0", "tid": tid, "oid": oid, "sub": oid, "name": name}

@@ -1,7 +1,8 @@
 """Trouble with the keys that Entra signs with: out of reach while workers need them, and replaced by others.
 
-A worker asks for keys once an hour, or when it meets one that it does not know. So the run makes the keys at hand
-older, by the clock file, and sends requests of its own; what those are told is judged here.
+A worker asks for keys once an hour, or when it meets one that it does not know, at most every ten seconds but for three
+at once. So the run makes the keys at hand older, by the clock file, and sends requests of its own; what those are told
+is judged here.
 """
 
 import json
@@ -21,13 +22,14 @@ from devcloud.chaos.processes import Worker
 from devcloud.chaos.trouble import End, Trouble
 from devcloud.chaos.violation import Violation
 from devcloud.faults import Fault
-from shared.signing_keys import FAILURE_PAUSE, REFRESH_AFTER, UNKNOWN_KID_PAUSE
+from shared.signing_keys import ABSENT_FOR, FETCH_BURST, FETCH_PAUSE, REFRESH_AFTER
 
 
 AWAY: Final = (REFRESH_AFTER + 60, 24 * 3600.0)  # so old are keys at hand in an outage in which they must hold
 _TRIES: Final = 3
 _MET: Final = "requests for keys"
-_NO_KEYS: Final = "signing_keys_unavailable"
+_NOT_NOW: Final = {"signing_keys_unavailable", "signing_key_unknown"}
+_ASKS_AGAIN: Final = max(ABSENT_FOR, FETCH_BURST * FETCH_PAUSE)  # until a worker asks for whatever it does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class Told:
 
     @property
     def is_keyless(self) -> bool:
-        """Whether the worker had no keys to check the token with, which passes."""
-        return self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.code == _NO_KEYS
+        """Whether the worker did not have the key to check the token with, and could not ask for it, which passes."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.code in _NOT_NOW
 
     @property
     def is_taken(self) -> bool:
@@ -70,7 +72,7 @@ class Keys:
         for each in self.cloud.workers:
             each.clocks.age_keys(age)
         with ThreadPoolExecutor(len(self.cloud.workers)) as pool:
-            list(pool.map(self._refuses_strangers, self.cloud.workers))
+            list(pool.map(self._cannot_tell, self.cloud.workers))
 
         def end() -> int:
             for each in fresh:
@@ -93,43 +95,48 @@ class Keys:
         return lambda: self._up_again(before)
 
     def _rotated(self, _dice: random.Random) -> End:
-        """A key is published, every worker fetches it within the five minutes, and everybody's tokens are of it."""
-        self._acquaint_marketplace()
+        """Everything is signed with a new key at once, without notice: each worker has to ask for it, and takes it."""
         entra, before = self.cloud.entra, self._asked()
-        entra.keys.announce()
-        if not all(self._learns(each) for each in self.cloud.workers):
-            return lambda: 0
-        entra.keys.roll_over()
+        entra.keys.rotate(drop_old=False)
         for each in self.fleet.everybody:
             each.client.token = token(self.cloud, each.history.tid, each.history.oid, each.name)
+        for worker in self.cloud.workers:
+            self._learns(worker)
         met = self._asked() - before
         self._acquaint_marketplace()
         return lambda: met
 
-    def _learns(self, worker: Worker) -> bool:
-        """Whether it takes the next key, five minutes after it last asked; a fetch from before that is let finish."""
+    def _learns(self, worker: Worker) -> None:
+        """It takes the new key as soon as it may ask for it; a fetch from before that is let finish."""
         told = Told(None, None)
         for _ in range(_TRIES):
-            worker.clocks.age_keys(UNKNOWN_KID_PAUSE)
-            told = self._ask(worker, "next")
-            if told.is_taken:
-                return True
-        if told.status == HTTPStatus.UNAUTHORIZED:
-            self._wrong("refused", worker, "a key that was published five minutes before is not known", told)
-        return False
+            told = self._ask(worker, "current")
+            if told.status == HTTPStatus.UNAUTHORIZED:
+                self._wrong("refused", worker, "a key that is published is taken for unknown", told)
+            if told.status is None or not told.is_keyless:
+                return
+            worker.clocks.age_keys(FETCH_PAUSE)
+        self._wrong("refused", worker, "a key that is published is not asked for", told)
 
     def _renews(self, worker: Worker) -> bool:
         """Whether it has fetched its keys just now, as the answer to an unknown one shows."""
-        worker.clocks.age_keys(UNKNOWN_KID_PAUSE)
-        return self._refuses_strangers(worker)
+        worker.clocks.age_keys(_ASKS_AGAIN)
+        told = self._ask_as_stranger(worker)
+        return told.status == HTTPStatus.UNAUTHORIZED
 
-    def _refuses_strangers(self, worker: Worker) -> bool:
-        """A key that Entra never published makes a worker ask for it, and is refused whatever comes of that."""
+    def _cannot_tell(self, worker: Worker) -> None:
+        """While keys are away nobody knows whether Entra has one that is unknown here, and nobody says so."""
+        told = self._ask_as_stranger(worker)
+        if told.status == HTTPStatus.UNAUTHORIZED:
+            self._wrong("refused", worker, "a key that cannot be asked for is taken for unknown", told)
+
+    def _ask_as_stranger(self, worker: Worker) -> Told:
+        """A key that Entra never published makes a worker ask for it, and lets nobody in whatever comes of that."""
         told = self._ask(worker, "unpublished")
         refused = told.status == HTTPStatus.UNAUTHORIZED
         if told.status is not None and not refused and not told.is_keyless:
             self._wrong("failed", worker, "a token that Entra never signed was not refused", told)
-        return refused
+        return told
 
     def _serves(self, worker: Worker) -> None:
         told = self._ask(worker, "current")
@@ -137,11 +144,11 @@ class Keys:
             self._wrong("refused", worker, "a key that was known is not taken while Entra is away", told)
 
     def _up_again(self, before: int) -> int:
-        """Ends it, as if a failed fetch were half a minute ago; how often keys were asked for meanwhile."""
+        """Ends it, as if it were long enough ago to ask for keys; how often they were asked for meanwhile."""
         met = self._asked() - before
         self.cloud.entra.faults.clear()
         for each in self.cloud.workers:
-            each.clocks.age_keys(FAILURE_PAUSE)
+            each.clocks.age_keys(_ASKS_AGAIN)
         return met
 
     def _asked(self) -> int:
@@ -154,7 +161,7 @@ class Keys:
         address = f"{self.cloud.marketplace.url}/api/saas/subscriptions?api-version=2018-08-31"
         requests.get(address, headers={"Authorization": f"Bearer {shown}"}, timeout=SECONDS)
 
-    def _ask(self, worker: Worker, key: Literal["current", "next", "unpublished"]) -> Told:
+    def _ask(self, worker: Worker, key: Literal["current", "unpublished"]) -> Told:
         """Looks, as one of the fleet, at what they have running: that leaves nothing behind."""
         somebody = self.fleet.people[0]
         shown = token(self.cloud, somebody.history.tid, somebody.history.oid, somebody.name, key=key)

@@ -39,7 +39,7 @@ class TokenOrder(BaseModel):
     lifetime: int = 3600
     claims: dict[str, Any] = {}
     header: dict[str, Any] = {}
-    key: Literal["current", "next", "unpublished"] = "current"
+    key: Literal["current", "unpublished"] = "current"
 
 
 class Admin:
@@ -72,7 +72,7 @@ class Admin:
         Raises:
             OrderRefused: the person or client is unknown.
         """
-        pair = {"current": self._keys.current, "next": self._keys.next}.get(order.key) or self._keys.unpublished
+        pair = self._keys.current if order.key == "current" else self._keys.unpublished
         return pair.signed(
             _without_none({**tokens.header_of(pair), **order.header}),
             _without_none({**self._claims(order), **order.claims}),

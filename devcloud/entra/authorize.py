@@ -58,7 +58,13 @@ def _proceed(request: Request, tid: str | None, client: Client, back: _Back, gra
     if person is None:
         raise OAuthError("access_denied", 50034, "This account does not exist in the directory.")
     code = grants.new_code(
-        person, client, granted, nonce=request.args.get("nonce"), redirect_uri=back.uri, challenge=challenge
+        person,
+        client,
+        granted,
+        nonce=request.args.get("nonce"),
+        redirect_uri=back.uri,
+        challenge=challenge,
+        authority=tid,
     )
     return back.go(code=code)
 

@@ -34,6 +34,7 @@ class SignIn:
     nonce: str | None = None
     redirect_uri: str = ""
     challenge: str = ""
+    authority: str | None = None  # the directory at which the sign-in was begun; None under `common`
 
 
 class Grants:
@@ -45,11 +46,19 @@ class Grants:
         self._refresh: dict[str, SignIn] = {}
 
     def new_code(
-        self, person: Person, client: Client, granted: Granted, *, nonce: str | None, redirect_uri: str, challenge: str
+        self,
+        person: Person,
+        client: Client,
+        granted: Granted,
+        *,
+        nonce: str | None,
+        redirect_uri: str,
+        challenge: str,
+        authority: str | None,
     ) -> str:
         code = secrets.token_urlsafe(32)
         expires = self._now() + dt.timedelta(seconds=CODE_SECONDS)
-        self._codes[code] = SignIn(person, client, granted, expires, nonce, redirect_uri, challenge)
+        self._codes[code] = SignIn(person, client, granted, expires, nonce, redirect_uri, challenge, authority)
         return code
 
     def answer(self, tid: str | None, form: Form, basic: tuple[str, str] | None) -> dict[str, Any]:
@@ -89,6 +98,8 @@ class Grants:
             raise OAuthError("invalid_grant", 70008, "The authorization code has expired.")
         if form.get("redirect_uri") != signed_in.redirect_uri:
             raise OAuthError("invalid_grant", 50011, "The redirect URI is not the one the code was issued for.")
+        if tid != signed_in.authority:
+            raise OAuthError("invalid_grant", 700005, "The code is intended to be used against another tenant.")
         digest = hashlib.sha256(_needed(form, "code_verifier").encode()).digest()
         if not secrets.compare_digest(base64url(digest), signed_in.challenge):
             raise OAuthError("invalid_grant", 501481, "The code_verifier does not match the code_challenge.")

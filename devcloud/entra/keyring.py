@@ -77,11 +77,6 @@ class KeyRing:
     def current(self) -> SigningKeyPair:
         return self.published[0]
 
-    @property
-    def next(self) -> SigningKeyPair:
-        """What `roll_over` signs with."""
-        return self.published[1]
-
     @cached_property
     def unpublished(self) -> SigningKeyPair:
         """A key that no key set ever held."""
@@ -92,20 +87,6 @@ class KeyRing:
         with self._changing:
             kept = () if drop_old else self.published[: PUBLISHED - 1]
             self.published = self._keep((*_generate(PUBLISHED - len(kept)), *kept))
-            return self.current
-
-    def announce(self) -> SigningKeyPair:
-        """Publishes a new key, which `roll_over` signs with next; besides it and the first only the last is kept."""
-        with self._changing:
-            first, *others = self.published
-            self.published = self._keep((first, *_generate(1), *others[-1:]))
-            return self.next
-
-    def roll_over(self) -> SigningKeyPair:
-        """Signs with the next of the published keys from now on: a planned rollover, which was announced."""
-        with self._changing:
-            first, *others = self.published
-            self.published = self._keep((*others, first))
             return self.current
 
     def _load(self) -> tuple[SigningKeyPair, ...]:

@@ -15,7 +15,7 @@ _YEAR_1: Final = "0001-01-01T00:00:00"
 def subscription_document(subscription: Subscription, shapes: Shapes, status: str | None = None) -> Document:
     """`status` is told instead of the true one, where webhook bodies differ from it."""
     told = status or subscription.status
-    return {
+    document = {
         "id": subscription.id,
         "publisherId": PUBLISHER_ID,
         "offerId": subscription.offer_id,
@@ -35,6 +35,7 @@ def subscription_document(subscription: Subscription, shapes: Shapes, status: st
         "created": seven_digits(subscription.created_at),
         "lastModified": _YEAR_1,
     }
+    return _thinned(document, shapes)
 
 
 def resolve_document(subscription: Subscription, shapes: Shapes) -> Document:
@@ -49,7 +50,7 @@ def resolve_document(subscription: Subscription, shapes: Shapes) -> Document:
 
 
 def operation_document(operation: Operation, offer: str, shapes: Shapes) -> Document:
-    return {
+    document = {
         "id": operation.id,
         "activityId": operation.id,
         "subscriptionId": operation.subscription_id,
@@ -64,6 +65,11 @@ def operation_document(operation: Operation, offer: str, shapes: Shapes) -> Docu
         "errorStatusCode": "",
         "errorMessage": "",
     }
+    return _thinned(document, shapes)
+
+
+def _thinned(document: Document, shapes: Shapes) -> Document:
+    return {name: None if name in shapes.lacking else value for name, value in document.items()}
 
 
 def event_document(operation: Operation, subscription: Subscription, shapes: Shapes) -> Document:
@@ -115,10 +121,11 @@ def _term(subscription: Subscription, shapes: Shapes) -> Document:
     """Before the activation there is only the unit."""
     unit = "P7D" if shapes.unknown_enums else subscription.term_unit
     if subscription.starts_on is None or subscription.ends_on is None:
-        return {"termUnit": unit}
-    return {
+        return _thinned({"termUnit": unit}, shapes)
+    document = {
         "startDate": f"{subscription.starts_on}T00:00:00Z",
         "endDate": f"{subscription.ends_on}T00:00:00Z",
         "termUnit": unit,
         "chargeDuration": None,
     }
+    return _thinned(document, shapes)

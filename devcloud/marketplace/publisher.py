@@ -12,9 +12,9 @@ from devcloud.entra.clients import MARKETPLACE_API, PUBLISHER
 from devcloud.entra.people import VENDOR
 from devcloud.marketplace.refusal import Refused
 from shared import clock
-from shared.errors import ApiError, InvalidToken
+from shared.errors import ApiError, Inconclusive, InvalidToken
 from shared.identity import bearer_token, check_times, signed_claims
-from shared.signing_keys import SigningKeys
+from shared.signing_keys import UNKNOWN_KID, SigningKeys
 
 
 TOKEN_SECONDS: Final = 3600
@@ -84,8 +84,10 @@ class Tokens:
         """New keys are asked for whenever one is unknown: nobody floods a stand-in."""
         try:
             return signed_claims(token, self._keys)[0]
+        except Inconclusive:
+            pass
         except InvalidToken as error:
-            if error.reason != "unknown_kid":
+            if error.reason != UNKNOWN_KID:
                 raise
         self._keys = self._new_keys()
         return signed_claims(token, self._keys)[0]

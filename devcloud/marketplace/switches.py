@@ -17,6 +17,7 @@ class Shapes(BaseModel):
     padded_status: bool = False
     quantity: Literal["number", "string", "empty", "null"] = "number"
     unknown_enums: bool = False
+    lacking: tuple[str, ...] = ()  # members of subscriptions, terms and operations that are told as null
     minimal_bodies: Literal["never", "reinstate", "all"] = "never"
     suspend_body: Literal["Suspended", "Subscribed"] = "Suspended"
     reinstate_status: Literal["InProgress", "Succeeded"] = "InProgress"

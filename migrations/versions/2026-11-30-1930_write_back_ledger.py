@@ -15,7 +15,7 @@ from shared.db import types
 
 
 revision = "c3b0f4d2a917"
-down_revision = "a4c07d91e2b6"
+down_revision = "c81f5e2a9d47"
 
 _AT_ONCE: Final = 500
 _MS_PER_HOUR: Final = 3_600_000

@@ -9,6 +9,8 @@ from sqlalchemy.dialects import mssql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from shared.instants import rfc3339
+
 
 class UtcDateTime(TypeDecorator[dt.datetime]):
     """Aware UTC in, aware UTC out, to the millisecond; a naive value is refused.
@@ -31,10 +33,10 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
+        if dialect.name == "sqlite":
+            return rfc3339(value)  # cuts, as below
         if value.tzinfo is not dt.UTC:
             value = value.astimezone(dt.UTC)
-        if dialect.name == "sqlite":
-            return value.isoformat(timespec="milliseconds")[:23] + "Z"  # cuts, as below
         return value.replace(microsecond=value.microsecond // 1000 * 1000)  # SQL Server would round
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:  # noqa: ANN401 - driver's

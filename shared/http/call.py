@@ -96,7 +96,9 @@ class Call:
         return bool(self.request.headers.get(TOKEN_HEADER))
 
     def visit_azure_devops(self, seconds: float, organization: str | None = None) -> Visit:
-        """An Azure DevOps organization, the tenant's own unless named, with the caller's token, for so many seconds.
+        """Azure DevOps with the caller's own token, for at most so many seconds from now.
+
+        `organization` is one of the tenant's, the default one where it is left out.
 
         Raises:
             SignInRequired: there is no token, or nothing that could be one.

@@ -1,18 +1,19 @@
 """The way in and out of every HTTP function: authenticate, parse, call the handler, and answer whatever happens."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 import azure.functions as func
 
 from shared.app import current
 from shared.db.retry import FAULTS, of_a_request
-from shared.errors import ApiError, Unavailable
+from shared.errors import ApiError, Inconclusive, Unavailable
 from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
 from shared.http.operation import Operation, register
-from shared.http.page import error_page
+from shared.http.page import refusal
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import problem
 from shared.http.reply import Reply
@@ -53,16 +54,29 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
     """Answers one request; no exception gets past here."""
-    extra = {"X-Request-Id": request_id}
+    extra, contact = {"X-Request-Id": request_id}, ""
     try:
         app = current()
+        contact = app.settings.vendor_contact
         extra |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        refuse = error_page if operation.for_browser else problem
-        reply = refuse(error, operation=operation.id, request_id=request_id)
+        told = _certain(error, operation)
+        if operation.for_browser:
+            reply = refusal(told, operation=operation.id, request_id=request_id, contact=contact)
+        else:
+            reply = problem(told, operation=operation.id, request_id=request_id)
     return reply.to_response(extra)
+
+
+def _certain(error: Exception, operation: Operation) -> Exception:
+    """The error, or that it cannot be told yet: where only some refusals may be final, the others are not."""
+    if not isinstance(error, ApiError) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return error
+    if operation.may_refuse(error.code):
+        return error
+    return Inconclusive("This cannot be taken as it is now. Nothing was changed; send it again.", reason=error.code)
 
 
 def _work(call: Call, handler: Handler) -> Reply:

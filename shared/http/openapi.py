@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
@@ -110,11 +111,16 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[412] = ("precondition_failed",)
     if operation.if_match is IfMatch.REQUIRED:
         codes[428] = ("if_match_required",)
-    keys = ("signing_keys_unavailable",) if operation.permission.access > Access.ANYONE else ()
+    keys = ("signing_keys_unavailable", "signing_key_unknown") if operation.permission.access > Access.ANYONE else ()
     codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
     for status, own in operation.problems.items():
         codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
-    return dict(sorted(codes.items()))
+    said = {
+        status: each
+        for status, each in codes.items()
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.may_refuse, each))
+    }
+    return dict(sorted(said.items()))
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

@@ -53,9 +53,10 @@ class Operation:
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
     if_match: IfMatch | None = None
-    body_limit: int = BODY_LIMIT  # in bytes, checked before anything is parsed
+    body_limit: int | None = BODY_LIMIT  # in bytes, checked before anything is parsed; None: the handler looks itself
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
     holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
+    final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
     for_browser: bool = False  # people see its answers: pages, also for refusals, and forms in the place of JSON
     permission: Permission = field(init=False)
 
@@ -75,6 +76,10 @@ class Operation:
     def takes_idempotency_key(self) -> bool:
         """A key belongs to a person, so there must be one."""
         return self.method is HTTPMethod.POST and self.permission.access > Access.ANYONE
+
+    def may_refuse(self, code: str) -> bool:
+        """Whether that may be answered 4xx, which whoever calls may take for a final no."""
+        return self.final_refusals is None or code in self.final_refusals
 
     @property
     def body_type(self) -> str:

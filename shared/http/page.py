@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from shared.errors import ApiError
@@ -14,6 +15,12 @@ from shared.http.style import STYLE
 
 HTML: Final = "text/html"
 PRODUCT: Final = "TimeTracker for Azure DevOps"
+# Where these are named, they are a link.
+_PLACES: Final = {
+    "Azure portal": "https://portal.azure.com/",
+    "Microsoft 365 admin center": "https://admin.microsoft.com/",
+}
+_PLACE: Final = re.compile(f"({'|'.join(_PLACES)})")
 _DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 # Chromium holds redirects after a form against form-action as well; ours stay on this origin.
 _HEADERS: Final = {
@@ -26,8 +33,14 @@ _HEADERS: Final = {
 }
 
 
-def page(status: int, title: str, *content: Content, headers: Mapping[str, str] | None = None) -> Reply:
-    """A whole page; the title is its heading, too."""
+def page(
+    status: int,
+    title: str,
+    *content: Content,
+    headers: Mapping[str, str] | None = None,
+    has_errors: bool = False,
+) -> Reply:
+    """A whole page; the title is its heading, too. `has_errors`: a form that was sent and cannot be taken."""
     body = element(
         "body",
         element("header", element("p", _MARK, PRODUCT, class_="product")),
@@ -36,7 +49,7 @@ def page(status: int, title: str, *content: Content, headers: Mapping[str, str] 
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("title", f"{title} · {PRODUCT}"),
+        element("title", f"{'Error: ' if has_errors else ''}{title} · {PRODUCT}"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="robots", content="noindex"),
         element("meta", name="color-scheme", content="light dark"),
@@ -47,7 +60,18 @@ def page(status: int, title: str, *content: Content, headers: Mapping[str, str] 
 
 
 def paragraphs(*texts: Content) -> Html:
-    return joined(*(element("p", text) for text in texts if text is not None))
+    return joined(
+        *(element("p", text if isinstance(text, Html) else linked(text)) for text in texts if text is not None)
+    )
+
+
+def linked(text: str) -> Html:
+    """The text with links to the places of Microsoft's that it names."""
+    return joined(*(_link(each) if each in _PLACES else each for each in _PLACE.split(text)))
+
+
+def _link(place: str) -> Html:
+    return element("a", place, href=_PLACES[place], rel="noreferrer")
 
 
 def note(kind: str, *content: Content) -> Html:
@@ -59,21 +83,34 @@ def button_link(text: str, address: str) -> Html:
     return element("p", element("a", text, href=address, class_="button"))
 
 
-def error_page(error: Exception, *, operation: str, request_id: str) -> Reply:
-    """What went wrong and what to do, where a program would get a problem document."""
-    return refusal(error, operation=operation, request_id=request_id)
+def help_from(contact: str) -> Html | None:
+    """Whom to ask, by the vendor's setting; nothing where it is not set."""
+    return element("p", "Help: ", _reached(contact), class_="fine") if contact else None
 
 
-def refusal(error: Exception, *, operation: str, request_id: str, retry: str | None = None) -> Reply:
-    """`retry` is the address of a link to try again."""
+def refusal(
+    error: Exception, *, operation: str, request_id: str, contact: str = "", links: Iterable[tuple[str, str]] = ()
+) -> Reply:
+    """What went wrong and what to do, where a program would get a problem document.
+
+    `links` are the texts and the addresses of what may be done now, `contact` is the vendor's.
+    """
     failure = told(error, operation=operation, request_id=request_id)
     content = [
         note("bad", paragraphs(failure.detail)),
         _listed(failure),
-        None if retry is None else button_link("Try again", retry),
+        *(button_link(*each) for each in links),
         element("p", "If you ask for help, quote this number: ", element("code", request_id), class_="fine"),
+        help_from(contact),
     ]
     return page(failure.status, failure.title, *content, headers=failure.headers)
+
+
+def _reached(contact: str) -> Content:
+    if contact.startswith("https://"):
+        return element("a", contact, href=contact, rel="noreferrer")
+    is_mail = re.fullmatch(r"[^\s@]+@[^\s@]+", contact) is not None
+    return element("a", contact, href=f"mailto:{contact}") if is_mail else contact
 
 
 def _listed(error: ApiError) -> Html | None:

@@ -34,7 +34,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         InvalidRequest: with a pointer to every wrong field.
     """
     raw = request.get_body()
-    if len(raw) > operation.body_limit:
+    if operation.body_limit is not None and len(raw) > operation.body_limit:
         raise BodyTooLarge(f"Send at most {operation.body_limit} bytes; this body has {len(raw)}.")
     if operation.body is None:
         return None

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.db.retry import failed_for_a_moment
-from shared.errors import ApiError, InsufficientScope, InternalError, InvalidToken, Unavailable
+from shared.errors import ApiError, Inconclusive, InsufficientScope, InternalError, InvalidToken, Unavailable
 from shared.http.reply import Reply
 from shared.http.wire import Problem
 from shared.log import get_logger, where
@@ -46,6 +46,8 @@ def _log(error: Exception, failure: ApiError, *, operation: str, request_id: str
     facts = {"requestId": request_id, "operation": operation, "status": int(failure.status), "code": failure.code}
     if isinstance(error, InvalidToken | InsufficientScope):
         get_logger().info("token_refused", reason=error.reason, **facts)
+    elif isinstance(failure, Inconclusive):  # in no figure of availability: whoever sends unknown keys makes these
+        get_logger().warning("request_inconclusive", reason=failure.reason, **facts)
     elif isinstance(failure, InternalError | Unavailable):
         get_logger().error("request_failed", **facts, **where(error))
     else:

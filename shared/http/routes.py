@@ -15,8 +15,10 @@ from shared.errors import ApiError, MethodNotAllowed, NotFound
 from shared.http.call import Call
 from shared.http.cors import cors_headers, preflight
 from shared.http.endpoint import route
+from shared.http.headers import preferred
 from shared.http.openapi import VERSION, document
 from shared.http.operation import JSON, OPERATIONS, Answer, Operation
+from shared.http.page import HTML, refusal
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
@@ -83,25 +85,37 @@ def _document_json() -> bytes:
 )
 def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     request_id = context.invocation_id
-    extra = {"X-Request-Id": request_id}
+    extra, contact = {"X-Request-Id": request_id}, ""
+    path = req.route_params.get("path", "")
+    found = [operation for operation, pattern in _patterns() if pattern.fullmatch(path)]
+    is_page = any(operation.for_browser for operation in found) or preferred(req, (JSON, HTML)) == HTML
     try:
         settings = current().settings
+        contact = settings.vendor_contact
         extra |= cors_headers(settings, req.headers.get("origin"))
         if req.method == "OPTIONS":
             return preflight(settings, req.headers).to_response(extra)
-        error: Exception = _nothing_here(req.route_params.get("path", ""))
+        error: Exception = _nothing_here(found, is_page=is_page)
     except Exception as failure:  # noqa: BLE001 - the last resort, as in endpoint
         error = failure
-    return problem(error, operation="no_such_route", request_id=request_id).to_response(extra)
+    if is_page:
+        reply = refusal(error, operation="no_such_route", request_id=request_id, contact=contact)
+    else:
+        reply = problem(error, operation="no_such_route", request_id=request_id)
+    return reply.to_response(extra)
 
 
-def _nothing_here(path: str) -> ApiError:
-    found = (operation for operation, pattern in _patterns() if pattern.fullmatch(path))
+def _nothing_here(found: list[Operation], *, is_page: bool) -> ApiError:
+    """In words for a person where a browser asks."""
     methods = sorted(method for operation in found for method in operation.methods)
     if not methods:
-        return NotFound("There is no such address. GET /api/openapi.json lists all there are.", code="no_such_route")
-    allowed = ", ".join(methods)
-    return MethodNotAllowed(f"This address takes {allowed}.", headers={"Allow": allowed})
+        more = "" if is_page else " GET /api/openapi.json lists all there are."
+        return NotFound(f"There is no such address.{more}", code="no_such_route")
+    headers = {"Allow": ", ".join(methods)}
+    if is_page:
+        detail = "Nothing was changed. Go back to the page that you came from."
+        return MethodNotAllowed(detail, title="This page cannot be opened by itself", headers=headers)
+    return MethodNotAllowed(f"This address takes {headers['Allow']}.", headers=headers)
 
 
 @cache

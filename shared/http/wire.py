@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -17,6 +16,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.errors import ApiError
+from shared.instants import YEARS, parse_rfc3339, rfc3339
 
 
 class WireModel(BaseModel):
@@ -38,11 +38,6 @@ class WireModel(BaseModel):
 
 class NoFields(WireModel):
     """An empty object, or no body at all."""
-
-
-def rfc3339(instant: dt.datetime) -> str:
-    """UTC with milliseconds and a Z, always of the same width."""
-    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 # What JSON Schema can say of the checks below; of blanks and lines, which are Unicode's, engines differ.
@@ -86,28 +81,14 @@ def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annota
     return Annotated[str, size, *checks, *([] if lines else [AfterValidator(_one_line)])]
 
 
-_RFC3339: Final = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _DATE: Final = re.compile(r"\A\d{4}-\d\d-\d\d\Z", re.ASCII)
-_YEARS: Final = range(2000, 3000)  # far from where the arithmetic of dates ends
-
-
-def given_instant(value: Any) -> dt.datetime:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    """Only the one spelling: pydantic's own would take a number in quotes for seconds, and a time without a zone."""
-    try:
-        if isinstance(value, str) and _RFC3339.match(value):
-            instant = dt.datetime.fromisoformat(value).astimezone(dt.UTC)
-            if instant.year in _YEARS:
-                return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError("must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z")
 
 
 def _given_date(value: Any) -> dt.date:  # noqa: ANN401 - whatever pydantic is handed before it validates
     try:
         if isinstance(value, str) and _DATE.match(value):
             date = dt.date.fromisoformat(value)
-            if date.year in _YEARS:
+            if date.year in YEARS:
                 return date
     except ValueError:
         pass
@@ -116,7 +97,7 @@ def _given_date(value: Any) -> dt.date:  # noqa: ANN401 - whatever pydantic is h
 
 GivenInstant = Annotated[
     dt.datetime,
-    PlainValidator(given_instant),
+    PlainValidator(parse_rfc3339),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T09:30:00Z"]}),
 ]
 GivenDate = Annotated[
@@ -129,24 +110,6 @@ Instant = Annotated[
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time", "examples": ["2026-11-23T09:30:00.000Z"]}),
 ]
-_INSTANT: Final = re.compile(r"\A\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)\Z")
-
-
-def _instant(value: object) -> object:
-    """RFC 3339 only; pydantic would take a string of digits, too, for seconds since 1970."""
-    if not isinstance(value, str):
-        return value
-    try:
-        instant = dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC) if _INSTANT.match(value) else None
-    except (ValueError, OverflowError):
-        instant = None
-    if instant is None:
-        raise ValueError("must be an instant with its offset from UTC, like 2026-11-23T09:30:00.000Z")
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-
-
-# An instant that a client says, cut to the millisecond.
-SaidInstant = Annotated[Instant, BeforeValidator(_instant)]
 ElapsedMs = Annotated[int, Field(ge=0, description="whole milliseconds")]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 import requests
 
-from shared.marketplace.errors import Conflicting, NotKnown, Refused, Unreadable
+from shared.marketplace.errors import Conflicting, NotKnown, Refused, TokenRefused, Unreadable
 from shared.marketplace.flow import Flow
 from shared.marketplace.http import Answer, Call, Http, new_session
 from shared.marketplace.metering import Meter
@@ -49,13 +49,18 @@ class Marketplace:
         """The subscription behind the token of a landing page's address, decoded; lost plus signs are put back.
 
         Raises:
-            Refused: the token is garbage, or older than a day.
+            TokenRefused: the token is garbage, or older than a day. Nothing else says anything about the token.
         """
         token = purchase_token.strip().replace(" ", "+")
         if not _PURCHASE_TOKEN.match(token):
-            raise Refused(400, "malformed_token")
+            raise TokenRefused("malformed_token")
         call = Call("resolve", "POST", f"{_SUBSCRIPTIONS}/resolve", headers={"x-ms-marketplace-token": token})
-        told = self._http.send(call, flow).document()
+        try:
+            told = self._http.send(call, flow).document()
+        except Refused as error:
+            if error.status == requests.codes.bad_request:
+                raise TokenRefused(error.code) from None
+            raise
         found = told.get("subscription") if isinstance(told, dict) else None
         if found is None and isinstance(told, dict):
             return self.get(str(told.get("id")), flow)  # older answers name it only

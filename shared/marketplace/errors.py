@@ -2,6 +2,7 @@
 
 MarketplaceError
 ├── Refused          it said no (4xx): `status`, and Microsoft's `code`
+│   ├── TokenRefused 400 of Resolve: the purchase token is garbage, or too old
 │   ├── NotKnown     404: no such subscription or operation
 │   ├── Conflicting  409: another change is under way, or a newer one is done
 │   └── NotAuthorized 401, 403: our token, or the offer is published with another app id
@@ -22,6 +23,11 @@ class Refused(MarketplaceError):
     def __init__(self, status: int, code: str = "") -> None:
         super().__init__(f"http_{status}")
         self.status, self.code = status, code
+
+
+class TokenRefused(Refused):
+    def __init__(self, code: str = "") -> None:
+        super().__init__(400, code)
 
 
 class NotKnown(Refused):

@@ -87,6 +87,7 @@ Id = Annotated[str, BeforeValidator(_id)]
 Quantity = Annotated[int | None, BeforeValidator(_quantity)]
 Instant = Annotated[dt.datetime | None, BeforeValidator(_instant)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+MaybeFlag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
@@ -132,6 +133,8 @@ class Term(Told):
 
 
 class Subscription(Told):
+    """None, "" and an empty Term or Party stand for what this copy does not say; it may have been said before."""
+
     id: Id
     status: Needed = Field(alias="saasSubscriptionStatus")
     plan_id: Needed = Field(alias="planId")
@@ -141,9 +144,9 @@ class Subscription(Told):
     beneficiary: Annotated[Party, BeforeValidator(_object)] = Party()
     purchaser: Annotated[Party, BeforeValidator(_object)] = Party()
     term: Annotated[Term, BeforeValidator(_object)] = Term()
-    auto_renew: Flag = Field(default=False, alias="autoRenew")
-    is_test: Flag = Field(default=False, alias="isTest")
-    is_free_trial: Flag = Field(default=False, alias="isFreeTrial")
+    auto_renew: MaybeFlag = Field(None, alias="autoRenew")
+    is_test: MaybeFlag = Field(None, alias="isTest")
+    is_free_trial: MaybeFlag = Field(None, alias="isFreeTrial")
     allowed_operations: Texts = Field((), alias="allowedCustomerOperations")
     created_at: Instant = Field(None, alias="created")
     modified_at: Instant = Field(None, alias="lastModified")

@@ -35,7 +35,6 @@ class SignIns:
     def __init__(self, settings: Settings, keys: SigningKeys, *, now: Callable[[], dt.datetime]) -> None:
         self._client, self._secret = settings.landing_client_id, settings.landing_client_secret
         self._authority = settings.entra_authority
-        self._base = f"{settings.entra_authority}/organizations/oauth2/v2.0"
         self._keys, self._now = keys, now
         self._session = new_session()
 
@@ -54,10 +53,12 @@ class SignIns:
             "code_challenge_method": "S256",
             "prompt": "select_account",
         }
-        return f"{self._base}/authorize?{urlencode(asked)}"
+        return f"{self._endpoint(attempt.directory)}/authorize?{urlencode(asked)}"
 
-    def redeem(self, code: str, verifier: str, nonce: str, redirect_uri: str) -> Principal:
-        """Who signed in.
+    def redeem(
+        self, code: str, verifier: str, nonce: str, redirect_uri: str, *, directory: str | None = None
+    ) -> Principal:
+        """Who signed in; a code is good only at the directory where its sign-in was begun.
 
         Raises:
             CodeRefused: Entra does not take the code.
@@ -73,12 +74,15 @@ class SignIns:
             "redirect_uri": redirect_uri,
             "scope": SCOPES,
         }
-        return self._person(self._exchange(form), nonce)
+        return self._person(self._exchange(form, directory), nonce)
 
-    def _exchange(self, form: Mapping[str, str]) -> str:
+    def _endpoint(self, directory: str | None) -> str:
+        return f"{self._authority}/{directory or 'organizations'}/oauth2/v2.0"
+
+    def _exchange(self, form: Mapping[str, str], directory: str | None) -> str:
         """The ID token. Asked once, since a code is good for one answer."""
         try:
-            status, told = self._post(form)
+            status, told = self._post(form, directory)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _unavailable(type(error).__name__) from None
         if status == requests.codes.bad_request and told.get("error") == "invalid_grant":
@@ -88,12 +92,12 @@ class SignIns:
             raise _unavailable(f"http_{status}")
         return token
 
-    def _post(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+    def _post(self, form: Mapping[str, str], directory: str | None) -> tuple[int, Mapping[str, Any]]:
         """The status and the JSON object of the answer; ValueError when it is none, or too large."""
         deadline = time.monotonic() + EXCHANGE_SECONDS
         timeout = (_CONNECT_SECONDS, EXCHANGE_SECONDS / 2)
         with self._session.post(
-            f"{self._base}/token", data=form, timeout=timeout, allow_redirects=False, stream=True
+            f"{self._endpoint(directory)}/token", data=form, timeout=timeout, allow_redirects=False, stream=True
         ) as answer:
             body = b""
             # One network read at a time: reading a whole piece would let a trickle outlast the deadline.

@@ -36,7 +36,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is bought, as Microsoft or the agreement has it."""
+    """What is bought, as Microsoft or the agreement has it.
+
+    Of a copy "" and None are what it does not say; of a subscription of ours `auto_renew` is always known.
+    """
 
     status: SubscriptionStatus
     offer_id: str
@@ -45,7 +48,7 @@ class Terms:
     term_unit: str
     term_starts_at: dt.datetime | None
     term_ends_at: dt.datetime | None
-    auto_renew: bool
+    auto_renew: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,32 @@ def terms_of(subscription: told.Subscription) -> Terms | None:
     )
 
 
+def completed(copy: Terms, known: Terms) -> Terms:
+    """A copy with what it does not say as it is known: what is left out was not withdrawn.
+
+    A plan with seats stays one: without a number of them (Microsoft writes null and "" at times) nobody lifts the cap.
+    Half a term is not put beside half of another.
+    """
+    starts_at, ends_at = copy.term_starts_at or known.term_starts_at, copy.term_ends_at or known.term_ends_at
+    is_whole, was_whole = (None not in {each.term_starts_at, each.term_ends_at} for each in (copy, known))
+    if was_whole and not is_whole:
+        starts_at, ends_at = known.term_starts_at, known.term_ends_at
+    return replace(
+        copy,
+        offer_id=copy.offer_id or known.offer_id,
+        quantity=known.quantity if copy.quantity is None and copy.plan_id == known.plan_id else copy.quantity,
+        term_unit=copy.term_unit or known.term_unit,
+        term_starts_at=starts_at,
+        term_ends_at=ends_at,
+        auto_renew=known.auto_renew if copy.auto_renew is None else copy.auto_renew,
+    )
+
+
+def lacks_seats(terms: Terms, plans: Iterable[told.Plan]) -> bool:
+    """Whether the plan is sold by seats and their number is not told: that must not be taken for no limit."""
+    return terms.quantity is None and any(plan.is_per_seat for plan in plans if plan.id == terms.plan_id)
+
+
 def price_of(plans: Iterable[told.Plan], plan_id: str) -> Price | None:
     """What a user of the plan costs for a month, as the Marketplace sells it; None where it does not tell."""
     price = next((plan.price for plan in plans if plan.id == plan_id), None)
@@ -47,15 +73,11 @@ def price_of(plans: Iterable[told.Plan], plan_id: str) -> Price | None:
 
 
 def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:
-    """The subscription on other terms. What has ended never returns; what was activated is not pending again.
-
-    A plan with seats stays one: without a number of them (Microsoft writes null and "" at times) nobody lifts the cap.
-    """
+    """The subscription on other terms. What has ended never returns; what was activated is not pending again."""
     before = subscription.terms.status
     if before is SubscriptionStatus.UNSUBSCRIBED:
         return subscription
-    if terms.quantity is None and terms.plan_id == subscription.terms.plan_id:
-        terms = replace(terms, quantity=subscription.terms.quantity)
+    terms = completed(terms, subscription.terms)
     if before.is_live and terms.status is SubscriptionStatus.PENDING:
         terms = replace(terms, status=before)  # Microsoft may show an activation late
     paid_from, ended_at = subscription.paid_from, None

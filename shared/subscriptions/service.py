@@ -43,7 +43,7 @@ def begin(
     )
     assert subscription is not None, "it is there, or was added"  # noqa: S101 - an invariant of ours
     if subscription.tenant_id != tenant.id:
-        raise Conflict("This purchase belongs to another organisation.", code="purchase_of_another")
+        raise Conflict("This purchase belongs to another organization.", code="purchase_of_another")
     if not subscription.terms.status.is_live:
         _require_no_other(tx, subscription)
     return subscription
@@ -117,8 +117,8 @@ def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now:
 
 def another_is_live() -> Conflict:
     return Conflict(
-        "Your organisation pays for another subscription to TimeTracker. Cancel one of the two in the Azure portal; "
-        "within 72 hours of a purchase that costs nothing.",
+        "Your organization pays for another subscription to TimeTracker. Cancel one of the two in the Azure portal: a "
+        "purchase that is canceled within 72 hours costs nothing.",
         code="another_subscription_is_live",
     )
 

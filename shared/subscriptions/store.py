@@ -181,5 +181,5 @@ def _terms(terms: Terms) -> dict[str, Any]:
         "term_unit": terms.term_unit,
         "term_starts_at": terms.term_starts_at,
         "term_ends_at": terms.term_ends_at,
-        "auto_renew": terms.auto_renew,
+        "auto_renew": bool(terms.auto_renew),  # a first copy may not say
     }

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, time_entries, time_entry_days, timer_log
+from shared.instants import rfc3339
 from shared.tracking.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
 
 
@@ -128,8 +129,8 @@ def _version(entry: TimeEntry | None) -> dict[str, Any] | None:
         "organization": entry.work_item.organization,
         "project": entry.work_item.project,
         "workItemId": entry.work_item.work_item_id,
-        "startedAt": entry.started_at.isoformat(timespec="milliseconds"),
-        "stoppedAt": entry.stopped_at.isoformat(timespec="milliseconds"),
+        "startedAt": rfc3339(entry.started_at),
+        "stoppedAt": rfc3339(entry.stopped_at),
         "elapsedMs": entry.elapsed_ms,
         "timeZone": entry.time_zone,
         "note": entry.note,

@@ -42,6 +42,7 @@ def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, boo
         "periodFrom": "2026-10-31T23:00:00.000Z",
         "periodTo": "2026-11-30T23:00:00.000Z",
         "timeZone": "Europe/Berlin",
+        "invoicedBy": "vendor",
         "subscriptionPlan": "paid",
         "activeUsers": 2,
         "ratePerUser": "4.50",
@@ -60,7 +61,7 @@ def test_a_preview_names_what_was_bought_in_the_marketplace_and_its_seats(ada, e
     pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
     shown = ada.get("billing/preview").body
 
-    assert (shown["subscriptionId"], shown["quantity"]) == (bought, 7)
+    assert (shown["subscriptionId"], shown["quantity"], shown["invoicedBy"]) == (bought, 7, "microsoft")
 
 
 def test_the_last_preview_of_a_month_is_its_record(ada, books, world, app, clock):

@@ -44,6 +44,7 @@ def test_a_record_says_what_was_counted_and_what_it_comes_to(ada, books):
         "periodFrom": "2026-10-01T00:00:00.000Z",
         "periodTo": "2026-11-01T00:00:00.000Z",
         "timeZone": "UTC",
+        "invoicedBy": "vendor",
         "subscriptionPlan": "paid",
         "quantity": 7,
         "activeUsers": 3,

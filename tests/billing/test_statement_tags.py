@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.billing.test_statement import Bill, line, record, seats, statement
+from billing.store_records import Bill
+from tests.billing.test_statement import line, record, seats, statement
 
 
 LEAVES = {"P", "H1", "H2", "Lbl", "LBody", "TH", "TD"}

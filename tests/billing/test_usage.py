@@ -358,6 +358,7 @@ def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_
     refused = tenant.event()
     with metering.app.transaction(tenant=EVERY_TENANT) as tx:
         entry = store_usage.find(tx, row)
+        assert entry is not None
         service_usage.reslot(tx, entry, service_usage.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id())
     send_all(metering.app)
 

@@ -87,7 +87,7 @@ def test_a_purchase_from_the_shop_to_its_end(page, cloud):
     expect(page.get_by_role("heading", level=1)).to_have_text("Set up TimeTracker")
     shoot(page, "1-set-up")
 
-    page.get_by_label("Azure DevOps organisation").fill("northwind")
+    page.get_by_label("Azure DevOps organization").fill("northwind")
     page.get_by_label("Time zone").select_option("Europe/Oslo")
     page.get_by_role("button", name="Confirm and activate").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(ACTIVE)
@@ -125,12 +125,12 @@ def test_a_trial_becomes_paid_and_a_stranger_is_turned_away(page, cloud):
     page.get_by_label("Plan").first.select_option("paid")
     page.get_by_role("button", name="Buy and set up").click()
     sign_in(page, "Bob Fabri")
-    expect(page.get_by_role("alert")).to_contain_text("belongs to another organisation")
+    expect(page.get_by_role("alert")).to_contain_text("belongs to another organization")
     shoot(page, "6-stranger")
 
     page.get_by_role("link", name="Try again").click()
     sign_in(page, "Ada Lovelace")
-    expect(page.get_by_label("Azure DevOps organisation")).to_have_value("contoso")
+    expect(page.get_by_label("Azure DevOps organization")).to_have_value("contoso")
     shoot(page, "7-trial")
     page.get_by_role("button", name="Confirm and activate").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(ACTIVE)

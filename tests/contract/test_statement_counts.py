@@ -196,3 +196,20 @@ def test_bills_take_as_many_however_many_there_are(ada, counted, engine, path, s
 
     assert answer.status == 200
     assert len(sent) == statements, sent
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_work_items_are_kept_at_once_however_many_there_are(ada, counted, azure_devops, known):
+    body = {"organization": "contoso", "ids": [42, 43, 44, 51, 57, 58, 59, 61, 62, 63, 64, 66, 71, 73, 74, 75]}
+    headers = {"X-AzureDevOps-Token": azure_devops.token()}
+
+    def refresh():
+        return ada.http.send("POST", "work-items/refresh", body, token=ada.token, headers=headers)
+
+    if known:
+        refresh()
+    with counted() as sent:
+        refreshed = refresh()
+
+    assert len(refreshed.body["items"]) == 16
+    assert len(sent) == 5, sent  # caller, organization, what is known, what is not or what is new of it; caller

@@ -80,9 +80,9 @@ def ask(entra: Entra, tenant: str = "common", **form: str) -> requests.Response:
     return requests.post(f"{entra.url}/{tenant}/oauth2/v2.0/token", data=form, timeout=5)
 
 
-def redeem(entra: Entra, code: str, **changed: str) -> requests.Response:
+def redeem(entra: Entra, code: str, tenant: str = "common", **changed: str) -> requests.Response:
     form = {"client_id": EXTENSION.id, "code": code, "redirect_uri": BACK, "code_verifier": VERIFIER, **changed}
-    return ask(entra, grant_type="authorization_code", **form)
+    return ask(entra, tenant, grant_type="authorization_code", **form)
 
 
 def by_password(entra: Entra, username: str, tenant: str = "common", **changed: str) -> requests.Response:
@@ -98,7 +98,7 @@ def code_of(answer: requests.Response) -> int:
 def test_a_person_signs_in_with_a_code_and_pkce(entra: Entra):
     page = requests.get(authorize(entra, CONTOSO.tid), timeout=5)
     back = pick(authorize(entra, CONTOSO.tid), "gus")
-    answer = redeem(entra, back["code"])
+    answer = redeem(entra, back["code"], CONTOSO.tid)
 
     access, about = claims_of(answer.json()["access_token"]), claims_of(answer.json()["id_token"])
     assert page.ok
@@ -207,6 +207,13 @@ def test_the_answer_comes_in_the_fragment_when_asked_for(entra: Entra):
 def test_nobody_signs_in_to_a_directory_they_are_not_in(entra: Entra):
     assert pick(authorize(entra, CONTOSO.tid), "bob")["error"] == "access_denied"
     assert code_of(by_password(entra, "bob@fabrikam.example", CONTOSO.tid)) == 50034
+
+
+@pytest.mark.parametrize(("begun", "redeemed"), [(CONTOSO.tid, "organizations"), ("organizations", CONTOSO.tid)])
+def test_a_code_is_good_only_at_the_directory_where_it_was_asked_for(entra: Entra, begun: str, redeemed: str):
+    code = pick(authorize(entra, begun), "ada")["code"]
+
+    assert code_of(redeem(entra, code, redeemed)) == 700005
 
 
 def test_a_code_works_once(entra: Entra):

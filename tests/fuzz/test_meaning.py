@@ -6,7 +6,6 @@ from tests.fuzz.meaning import is_argued
 
 
 TIME = "must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z"
-INSTANT = "must be an instant with its offset from UTC, like 2026-11-23T09:30:00.000Z"
 DATE = "must be a date from the year 2000 on, like 2026-11-23"
 DAY = "must be a day like 2026-11-23"
 
@@ -18,8 +17,7 @@ DAY = "must be a day like 2026-11-23"
         ("must have at most 100 characters", "a" * 99 + "\U0001f600", "\U0001f600" * 50),
         (TIME, "1999-11-23T09:30:00Z", "2026-11-23T09:30:00+05:30"),
         (TIME, "2000-01-01T00:00:00+02:00", "2000-01-02T00:00:00+02:00"),
-        (INSTANT, "0001-01-01T00:00:00+02:00", "1999-11-23T09:30:00Z"),
-        (INSTANT, "2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        (TIME, "2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
         (DATE, "3000-01-01", "2026-11-23"),
         (DAY, "2026-02-30", "2026-02-28"),
     ],

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from reports import service
 from shared.clock import new_id
 from shared.db.schema import organizations, tenants, work_items
-from shared.tenancy.store_joining import add_organization
+from shared.tenancy import store_organizations
 
 
 def work(person, clock, work_item_id, project="Website", **length):
@@ -36,7 +36,7 @@ def know(engine, person, number, **more):
         row = {"tenant_id": tx.execute(own).scalar_one(), "fetched_at": dt.datetime(2026, 11, 1, tzinfo=dt.UTC)}
         name = about["organization_key"]
         of = {"name": name, "public_id": new_id(), "now": row["fetched_at"]}
-        add_organization(tx, row["tenant_id"], **of)
+        store_organizations.add(tx, row["tenant_id"], **of)
         this = (organizations.c.tenant_id == row["tenant_id"], organizations.c.name_key == name)
         row["organization_id"] = tx.execute(sa.select(organizations.c.id).where(*this)).scalar_one()
         tx.execute(work_items.insert(), {**row, **about})
@@ -54,7 +54,7 @@ def test_both_ends_are_in_it_and_nothing_beyond(world, clock):
         {"date": "2026-11-23", "elapsedMs": 23 * 60_000},
         {"date": "2026-11-24", "elapsedMs": 24 * 60_000},
     ]
-    assert report["rows"] == [{"project": "Website", "elapsedMs": 47 * 60_000, "entries": 2}]
+    assert report["rows"] == [{"organization": "contoso", "project": "Website", "elapsedMs": 47 * 60_000, "entries": 2}]
     assert report["totalMs"] == 47 * 60_000
 
 
@@ -118,9 +118,10 @@ def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine
     know(engine, ada, 2, type="Task")
     know(engine, ada, 3, organization="elsewhere")
     know(engine, bob, 3)
-    answer = summary(ada, groupBy="workItem")
+    items = [row["workItem"] for row in summary(ada, groupBy="workItem").body["rows"]]
 
-    assert [row["workItem"] for row in answer.body["rows"]] == [
+    assert [item.pop("organization") for item in items] == ["contoso"] * 3
+    assert items == [
         {"id": 1, "type": "Bug", "title": "=cmd|' /C calc'!A0", "assigneeName": "Ben", "state": "Active"},
         {"id": 2, "type": "Task", "title": "Item 2", "state": "Active"},
         {"id": 3},

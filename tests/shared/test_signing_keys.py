@@ -6,6 +6,7 @@ import socketserver
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -88,11 +89,27 @@ def refused(keys: SigningKeys, kid: str):
     return caught.value.reason
 
 
+def not_now(keys: SigningKeys, kid: str):
+    """The code, and the seconds after which to ask again."""
+    with pytest.raises(Unavailable) as caught:
+        keys.get(kid)
+    return caught.value.code, int(caught.value.headers["Retry-After"])
+
+
 def until(condition: Callable[[], object], seconds: float = 20.0):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert condition()
+
+
+def asked(keys: SigningKeys, kid: str):
+    try:
+        return keys.get(kid)
+    except InvalidToken as error:
+        return error.reason
+    except Unavailable as error:
+        return error.code
 
 
 @contextmanager
@@ -146,22 +163,82 @@ def test_a_known_key_is_found_without_another_fetch_for_an_hour(entra: Entra, ke
     assert before == fetches(entra)
 
 
-def test_a_thousand_unknown_kids_cost_at_most_one_fetch_in_five_minutes(entra: Entra, keys: SigningKeys, clock: Clock):
+def test_unknown_kids_cost_three_fetches_at_once_and_then_one_in_ten_seconds(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
     keys.get(entra.keys.current.kid)
     before = fetches(entra)
 
-    clock.tick(299)
-    reasons = {refused(keys, f"early-{number}") for number in range(500)}
-    at_first = fetches(entra) - before
+    first = [refused(keys, "first"), refused(keys, "second")]
+    told = {not_now(keys, f"early-{number}") for number in range(500)}
+    at_once = fetches(entra) - before
+    clock.tick(9)
+    told |= {not_now(keys, f"later-{number}") for number in range(500)}
+    too_soon = fetches(entra) - before
     clock.tick(1)
-    reasons |= {refused(keys, f"late-{number}") for number in range(500)}
 
-    assert {"unknown_kid"} == reasons
-    assert at_first == 0
-    assert fetches(entra) - before == 1
+    assert [*first, refused(keys, "third")] == ["unknown_kid"] * 3
+    assert told == {("signing_key_unknown", 10), ("signing_key_unknown", 1)}
+    assert (at_once, too_soon, fetches(entra) - before) == (2, 2, 3)
 
 
-def test_unknown_kids_while_the_endpoint_is_down_cost_one_fetch_and_hurt_nobody(
+def test_a_kid_that_an_answer_lacks_is_refused_for_a_minute_without_asking_and_then_asked_for_again(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
+    refused(keys, "absent")
+    before = fetches(entra)
+
+    for seconds in (0, 30, 29.5):
+        clock.tick(seconds)
+        assert refused(keys, "absent") == "unknown_kid"
+    remembered = fetches(entra)
+    clock.tick(0.5)
+    refused(keys, "absent")
+
+    assert (remembered, fetches(entra)) == (before, before + 1)
+
+
+def test_a_kid_that_was_refused_is_taken_as_soon_as_any_answer_has_it(entra: Entra, keys: SigningKeys):
+    former, kid = entra.keys.published, entra.keys.rotate(drop_old=False).kid
+    entra.keys.published, published = former, entra.keys.published
+    refused(keys, kid)
+    entra.keys.published = published
+    refused(keys, "another")
+
+    assert keys.get(kid)
+
+
+def test_what_is_remembered_of_a_flood_is_no_more_than_the_fetches_of_a_minute(keys: SigningKeys, clock: Clock):
+    for number in range(3000):
+        clock.tick(0.1)
+        with suppress(InvalidToken, Unavailable):
+            keys.get(f"flood-{number}")
+
+    assert 1 < len(keys._absent) <= 9
+
+
+def test_a_kid_that_is_asked_for_beside_a_fetch_that_began_before_is_not_refused_by_its_answer(
+    entra: Entra, keys: SigningKeys
+):
+    keys.get(entra.keys.current.kid)
+    former, kid = entra.keys.published, entra.keys.rotate(drop_old=False).kid
+    entra.keys.published, published = former, entra.keys.published
+    trouble(entra, hang=True)
+    before = fetches(entra)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(refused, keys, "somebody's")
+        until(lambda: fetches(entra) > before)
+        second = pool.submit(not_now, keys, kid)
+        until(lambda: keys._waiters._value == 2)
+        entra.faults.clear()
+        found = first.result(), second.result()[0]
+    entra.keys.published = published
+
+    assert found == ("unknown_kid", "signing_key_unknown")
+    assert keys.get(kid)
+
+
+def test_while_the_endpoint_is_down_nobody_is_told_that_a_kid_is_unknown_and_known_ones_serve_on(
     entra: Entra, keys: SigningKeys, clock: Clock, logged
 ):
     keys.get(entra.keys.current.kid)
@@ -169,31 +246,27 @@ def test_unknown_kids_while_the_endpoint_is_down_cost_one_fetch_and_hurt_nobody(
     clock.tick(301)
     trouble(entra, status=500)
 
-    reasons = {refused(keys, f"down-{number}") for number in range(300)}
+    told = {not_now(keys, f"down-{number}")[0] for number in range(300)}
 
-    assert {"unknown_kid"} == reasons
-    assert fetches(entra) - before == 1
+    assert told == {"signing_key_unknown"}
+    assert fetches(entra) - before == 3
     assert keys.get(entra.keys.current.kid)
-    assert logged("signing_keys_not_fetched", "reason") == [("warning", "http_500")]
+    assert logged("signing_keys_not_fetched", "reason") == [("warning", "http_500")] * 3
 
 
-def test_a_failed_fetch_is_tried_again_after_half_a_minute_and_not_before(
-    entra: Entra, keys: SigningKeys, clock: Clock
-):
-    keys.get(entra.keys.current.kid)
-    clock.tick(301)
+def test_keys_that_are_due_are_asked_for_every_ten_seconds_of_an_outage(entra: Entra, keys: SigningKeys, clock: Clock):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    clock.tick(HOUR + 1)
     trouble(entra, status=503)
-    refused(keys, "first")
     before = fetches(entra)
 
-    clock.tick(29)
-    refused(keys, "too soon")
-    too_soon = fetches(entra) - before
-    clock.tick(1)
-    refused(keys, "in time")
+    for _ in range(100):
+        keys.get(kid)
+        until(lambda: keys._running is None)
+        clock.tick(1)
 
-    assert too_soon == 0
-    assert fetches(entra) - before == 1
+    assert fetches(entra) - before == 3 + 9
 
 
 def test_a_rotated_key_is_picked_up_and_the_former_one_still_holds(entra: Entra, keys: SigningKeys, clock: Clock):
@@ -207,28 +280,105 @@ def test_a_rotated_key_is_picked_up_and_the_former_one_still_holds(entra: Entra,
     assert keys.get(former)
 
 
-def test_a_withdrawn_key_is_refused_after_the_next_fetch(entra: Entra, keys: SigningKeys, clock: Clock):
+def test_a_withdrawn_key_is_gone_once_every_answer_of_an_hour_was_without_it(
+    entra: Entra, keys: SigningKeys, clock: Clock
+):
     withdrawn = entra.keys.current.kid
     keys.get(withdrawn)
     newer = entra.keys.rotate(drop_old=True).kid
     clock.tick(301)
 
-    keys.get(newer)
+    keys.get(newer)  # the first answer without it
+    clock.tick(HOUR - 1)
+    refused(keys, "nobody's")
+    still = keys.get(withdrawn)
+    clock.tick(1)
+    refused(keys, "nobody else's")
 
+    assert still
     assert refused(keys, withdrawn) == "unknown_kid"
+    assert keys.get(newer)
 
 
-def test_a_withdrawn_key_is_gone_an_hour_later_without_anybody_asking_for_a_new_one(
+def test_two_thin_answers_in_a_moment_and_silence_after_them_take_no_key_away(
     entra: Entra, keys: SigningKeys, clock: Clock
 ):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    other = entra.keys.unpublished.jwk("issuer")
+    trouble(entra, status=200, body=json.dumps({"keys": [other]}))
+    for _ in range(2):
+        refused(keys, "nobody's")
+        clock.tick(60)
+    trouble(entra, status=503)
+
+    clock.tick(24 * HOUR)
+
+    assert keys.get(kid)
+
+
+@pytest.mark.parametrize(
+    "thin",
+    [
+        lambda _: {"keys": []},
+        lambda key: {"keys": [{name: value for name, value in key.items() if name != "n"}]},
+        lambda key: {"keys": [{**key, "kid": None}]},
+        lambda _: {},
+        lambda _: {"keys": None},
+    ],
+    ids=["empty", "no modulus", "no id", "no keys", "null"],
+)
+def test_an_answer_without_a_usable_key_is_none_however_often_it_comes(
+    entra: Entra, keys: SigningKeys, clock: Clock, thin: Callable[[dict[str, str]], object]
+):
+    kid = entra.keys.current.kid
+    keys.get(kid)
+    trouble(entra, status=200, body=json.dumps(thin(entra.keys.current.jwk("issuer"))))
+
+    for _ in range(24):
+        clock.tick(HOUR)
+        assert keys.get(kid)
+        until(lambda: keys._running is None)
+    clock.tick(HOUR)
+    assert keys.get(kid)
+    clock.tick(1)
+
+    assert not_now(keys, kid)[0] == "signing_keys_unavailable"
+
+
+def test_a_key_that_is_named_and_cannot_be_read_is_not_missing(entra: Entra, keys: SigningKeys, clock: Clock):
+    kid, other = entra.keys.current.kid, entra.keys.unpublished.jwk("issuer")
+    keys.get(kid)
+    trouble(entra, status=200, body=json.dumps({"keys": [other, {"kid": kid, "kty": "RSA"}]}))
+
+    for _ in range(20):
+        clock.tick(HOUR + 1)
+        assert keys.get(kid)
+        until(lambda: keys._running is None)
+
+
+def test_a_copy_that_does_not_say_its_issuer_any_more_keeps_the_one_it_had(entra: Entra, keys: SigningKeys):
+    kid = entra.keys.current.kid
+    issuer = keys.get(kid).issuer
+    plain = {name: value for name, value in entra.keys.current.jwk("").items() if name != "issuer"}
+    trouble(entra, status=200, body=json.dumps({"keys": [plain]}))
+    refused(keys, "nobody's")
+
+    assert issuer is not None
+    assert keys.get(kid).issuer == issuer
+
+
+def test_a_withdrawn_key_goes_without_anybody_asking_for_a_new_one(entra: Entra, keys: SigningKeys, clock: Clock):
     withdrawn = entra.keys.current.kid
     keys.get(withdrawn)
     entra.keys.rotate(drop_old=True)
-    clock.tick(HOUR + 1)
 
-    keys.get(withdrawn)
+    for _ in range(2):
+        clock.tick(HOUR + 1)
+        assert keys.get(withdrawn)
+        until(lambda: keys._running is None)
 
-    until(lambda: withdrawn not in keys._current.by_kid)
+    assert withdrawn not in keys._known
 
 
 def test_keys_are_refreshed_after_an_hour_by_nobody_s_waiting(entra: Entra, keys: SigningKeys, clock: Clock):
@@ -242,7 +392,7 @@ def test_keys_are_refreshed_after_an_hour_by_nobody_s_waiting(entra: Entra, keys
 
     assert took < 800  # who waited for the fetch would take 1000
     until(lambda: fetches(entra) == before + 1)
-    until(lambda: keys._current.fetched_at == clock())
+    until(lambda: keys._answered_at == clock())
 
 
 def test_known_kids_stay_fast_while_the_endpoint_hangs_and_unknown_kids_storm(
@@ -270,21 +420,20 @@ def test_known_kids_stay_fast_while_the_endpoint_hangs_and_unknown_kids_storm(
 
 def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: SigningKeys, clock: Clock):
     keys.get(entra.keys.current.kid)
-    clock.tick(301)
     trouble(entra, hang=True)
     before = fetches(entra)
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(refused, keys, f"waits-{number}") for number in range(4)]
+        waiting = [pool.submit(asked, keys, f"waits-{number}") for number in range(4)]
         until(lambda: keys._waiters._value == 0 and fetches(entra) > before)
         fetching = [thread for thread in threading.enumerate() if thread.name == "signing-keys"]
 
         clock.tick(31)
-        with pytest.raises(Unavailable) as caught:
-            keys.get("one too many")
+        one_too_many = not_now(keys, "one too many")
 
         entra.faults.clear()
-        assert {"unknown_kid"} == {future.result() for future in waiting}
-    assert caught.value.code == "signing_keys_unavailable"
+        told = Counter(future.result() for future in waiting)
+    assert told == {"unknown_kid": 1, "signing_key_unknown": 3}  # of one fetch there is one who asked before it
+    assert one_too_many == ("signing_key_unknown", 3)
     assert fetches(entra) - before == 1
     assert {thread.daemon for thread in fetching} == {True}  # a host that ends need not wait for them
 
@@ -302,7 +451,7 @@ def test_keys_that_were_about_to_be_fetched_anew_outlive_an_outage_of_24_hours_a
         clock.tick(seconds)
         assert keys.get(kid)
     until(lambda: fetches(entra) > before and keys._running is None)
-    assert refused(keys, "nobody's") == "unknown_kid"
+    assert not_now(keys, "nobody's")[0] == "signing_key_unknown"
     clock.tick(1)
     with pytest.raises(Unavailable) as caught:
         keys.get(kid)
@@ -313,18 +462,17 @@ def test_keys_that_were_about_to_be_fetched_anew_outlive_an_outage_of_24_hours_a
 
 def test_keys_come_back_after_an_outage(entra: Entra, keys: SigningKeys, clock: Clock):
     trouble(entra, status=500)
-    with pytest.raises(Unavailable):
-        keys.get(entra.keys.current.kid)
+    told = [not_now(keys, entra.keys.current.kid) for _ in range(4)]
     entra.faults.clear()
 
     before = fetches(entra)
-    with pytest.raises(Unavailable):
-        keys.get(entra.keys.current.kid)
-    too_soon = fetches(entra) - before
-    clock.tick(5)
+    clock.tick(9)
+    too_soon = not_now(keys, entra.keys.current.kid), fetches(entra) - before
+    clock.tick(1)
 
     assert keys.get(entra.keys.current.kid)
-    assert too_soon == 0
+    assert told == [("signing_keys_unavailable", seconds) for seconds in (1, 1, 10, 10)]
+    assert too_soon == (("signing_keys_unavailable", 1), 0)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +516,6 @@ def test_where_no_thread_is_to_be_had_known_keys_serve_on_and_a_later_caller_fet
             new.get(kid)
     finally:
         threading.stack_size(usual)
-    clock.tick(5)
 
     assert new.get(kid)
     assert caught.value.code == "signing_keys_unavailable"
@@ -479,7 +626,8 @@ def test_weak_private_foreign_and_broken_keys_of_a_set_are_left_out(entra: Entra
 
     parsed = parse_key_set(json.dumps({"keys": [*bad, good]}).encode())
 
-    assert [good["kid"]] == list(parsed)
+    assert [good["kid"]] == list(parsed.by_kid)
+    assert {"weak", "broken", "no modulus", good["kid"]} < parsed.named
 
 
 def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
@@ -488,13 +636,13 @@ def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
     parsed = parse_key_set(json.dumps({"keys": [plain]}).encode())
 
     assert good.keys() - plain.keys() == {"use", "issuer"}
-    assert [(kid, key.issuer) for kid, key in parsed.items()] == [(good["kid"], None)]
+    assert [(kid, key.issuer) for kid, key in parsed.by_kid.items()] == [(good["kid"], None)]
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS512", "PS256", "HS256", "RSA-OAEP", "none"])
 def test_whatever_a_key_says_of_its_algorithm_it_checks_rs256(entra: Entra, alg: str):
     pair = entra.keys.current
-    [key] = parse_key_set(json.dumps({"keys": [{**pair.jwk("issuer"), "alg": alg}]}).encode()).values()
+    [key] = parse_key_set(json.dumps({"keys": [{**pair.jwk("issuer"), "alg": alg}]}).encode()).by_kid.values()
     token, _, signature = pair.signed({}, {}).rpartition(".")
 
     assert key.has_signed(token.encode(), base64.urlsafe_b64decode(signature + "=="))

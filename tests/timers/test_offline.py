@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.db.schema import running_timers, time_entries, timer_log
-from shared.http.wire import rfc3339
+from shared.instants import rfc3339
 from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.late import HOUR, MINUTE, MS, rows, start, stop
 from timers.jobs import stop_all_forgotten

@@ -1,6 +1,10 @@
+import re
 import uuid
 
-from shared.http.wire import rfc3339
+import sqlalchemy as sa
+
+from shared.db.schema import timer_log
+from shared.instants import rfc3339
 from tests.support.months import close_month
 from tests.support.world import START
 from tests.timers.late import HOUR, start
@@ -29,6 +33,46 @@ def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
         ("started", 1, None),
     ]
     assert rows[0]["timerId"] == rows[1]["timerId"]
+
+
+def spellings(found, told=()):
+    """Every text of a document that stands for an instant, whatever it is called."""
+    if isinstance(found, dict):
+        return [each for name, value in found.items() for each in spellings(value, name)]
+    if isinstance(found, list):
+        return [each for value in found for each in spellings(value, told)]
+    return [found] if isinstance(found, str) and re.match(r"\d{4}-\d\d-\d\dT", found) else []
+
+
+def test_versions_of_entries_are_kept_in_the_one_spelling_and_read_in_the_former_one(world, engine):
+    ada = world.tenant()
+    entry = ada.enter()
+    of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
+    with engine.begin() as tx:
+        kept = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
+        former = kept | {name: kept[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
+        tx.execute(timer_log.update().where(of_entry).values(after_change=former))
+    read = ada.log()[0]["after"]
+
+    assert (kept["startedAt"], kept["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
+    assert former["startedAt"] == "2026-11-20T09:00:00.000+00:00"
+    assert (read["startedAt"], read["stoppedAt"]) == (kept["startedAt"], kept["stoppedAt"])
+
+
+def test_every_answer_and_export_spells_instants_alike(world, clock):
+    ada = world.tenant()
+    ada.start(switch=True, startedAt="2026-11-23T10:00:00.1239+01:00")
+    clock.tick(minutes=30)
+    ada.stop()
+    ada.correct(ada.enter(), note="why")
+    ada.post("actions", {"type": "page.open", "page": "/reports", "at": "2026-11-23T10:20:00+01:00"})
+    ada.http.send("PATCH", "tenant", {"timeZone": "Asia/Tokyo"}, token=ada.token, headers={"If-Match": "*"})
+    paths = ["me", "tenant", "entries", "timer-log", "audit", "actions", "users", "privacy/export?scope=tenant"]
+    found = {path: spellings(ada.get(path).body) for path in paths}
+
+    assert all(found.values()), found
+    for path, told in found.items():
+        assert {each for each in told if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
 
 
 def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):

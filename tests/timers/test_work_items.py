@@ -4,6 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import work_items
+from shared.tracking import store_work_items
+from tests.support.world import START
 
 
 HEADER = "X-AzureDevOps-Token"
@@ -36,6 +38,7 @@ def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, a
     assert (unknown.status, unknown.code) == (404, "not_found")
     assert HEADER in unknown.body["detail"]
     assert found.body == {
+        "organization": "contoso",
         "id": BUG,
         "type": "Bug",
         "title": "Checkout fails for guests",
@@ -195,3 +198,16 @@ def test_a_number_beyond_those_of_work_items_is_named_by_its_field(world, azure_
 
     assert [answer.status for answer in refused] == [400, 400]
     assert [answer.body["errors"][0]["pointer"] for answer in refused] == ["/workItemId", "/ids/0"]
+
+
+def test_what_somebody_else_kept_in_between_stays_and_the_rest_is_kept(world, engine, azure_devops):
+    ada = world.tenant()
+    refresh(ada, [BUG], azure_devops.token())
+    with engine.begin() as tx:
+        own = sa.select(work_items.c.tenant_id, work_items.c.organization_id, work_items.c.organization_key)
+        of = tx.execute(own.order_by(work_items.c.id.desc()).limit(1)).mappings().one()
+        seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "fetched_at": START}
+        store_work_items._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
+
+    assert look(ada, BUG).body["title"] == "Checkout fails for guests"
+    assert look(ada, STORY).body["title"] == "From before"

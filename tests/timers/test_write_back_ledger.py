@@ -158,7 +158,7 @@ def test_more_places_than_we_keep_stay_the_colleagues(ada, azure_devops, token):
 def test_a_change_of_project_owes_nothing(ada, azure_devops, token):
     entry = entered(ada, token, "08:00", "09:00")
     revision = azure_devops.revision(BUG)
-    moved = corrected(ada, entry.body, token, project="Renamed")
+    moved = ada.correct(entry, project="Renamed")
 
     assert moved.body["writeBack"] == "done"
     assert azure_devops.revision(BUG) == revision

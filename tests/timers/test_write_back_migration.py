@@ -20,7 +20,7 @@ from shared.invariants_write_back import WRITE_BACK
 
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE, AFTER = "a4c07d91e2b6", "c3b0f4d2a917"
+BEFORE, AFTER = "c81f5e2a9d47", "c3b0f4d2a917"
 HOUR = 3_600_000
 _ID = sa.Uuid()
 
@@ -46,7 +46,7 @@ USERS = table(
 ORGANIZATIONS = table(
     "organizations", "tenant_id", "name", "name_key", "is_active", public_id=_ID, created_at=UtcDateTime()
 )
-PROJECTS = table("projects", "tenant_id", "organization_id", "organization", "name", "name_key")
+PROJECTS = table("projects", "tenant_id", "organization_id", "organization", "name", "name_key", public_id=_ID)
 ENTRIES = table(
     "time_entries",
     *("tenant_id", "user_id", "project_id", "work_item_id", "elapsed_ms", "time_zone", "source", "needs_review"),
@@ -97,7 +97,12 @@ class Filled:
         for number, name in enumerate(("contoso", "fabrikam"), 1):
             key = {"name": name, "name_key": name, "is_active": True, "public_id": clock.new_id()}
             self.add(ORGANIZATIONS, tenant_id=1, **key, created_at=self.now)
-            project = {"organization": name, "name": "Website", "name_key": f"{name}/website"}
+            project = {
+                "organization": name,
+                "name": "Website",
+                "name_key": f"{name}/website",
+                "public_id": clock.new_id(),
+            }
             self.add(PROJECTS, tenant_id=1, organization_id=number, **project)
         self.fill()
 

@@ -28,10 +28,9 @@ TENANT = Tenant(
 )
 
 
-def asked(action: str, plan: str, seats: int | None) -> Operation:
-    return Operation(
-        id=str(uuid.UUID(int=1)), subscription_id=str(uuid.UUID(int=2)), action=action, plan_id=plan, quantity=seats
-    )
+def asked(action: str, plan: str, seats: int | None, status: str = "InProgress") -> Operation:
+    ids = {"id": str(uuid.UUID(int=1)), "subscription_id": str(uuid.UUID(int=2))}
+    return Operation(**ids, action=action, plan_id=plan, quantity=seats, status=status)
 
 
 def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
@@ -72,3 +71,20 @@ def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_for
 )
 def test_a_change_is_decidable_when_it_says_what_to(action, plan, seats, *, is_decidable):
     assert rules.is_decidable(asked(action, plan, seats)) is is_decidable
+
+
+@pytest.mark.parametrize(("status", "is_decidable"), [("", False), ("Delayed", False), ("Succeeded", True)])
+@pytest.mark.parametrize("action", sorted(rules.ACCEPTED))
+def test_a_change_that_does_not_say_how_far_it_is_was_not_given_up(action, status, *, is_decidable):
+    operation = asked(action, "p", 3, status)
+
+    assert rules.is_decidable(operation) is is_decidable
+    assert not rules.has_failed(operation)
+
+
+@pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
+def test_only_what_is_surely_a_cut_is_refused(present, *, is_refused):
+    terms = bought(present).terms
+    told = rules.Told(terms, terms, asked("ChangeQuantity", "p", 4), None, lacks_price=False)
+
+    assert (rules.seats_taken(TENANT, told) is not None) is is_refused

@@ -2,7 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -19,7 +19,6 @@ OTHER_CLAIMS = {
     "the customer's directory": {"tid": STRANGER},
     "another caller": {"appid": STRANGER, "azp": STRANGER},
     "no caller": {"appid": None, "azp": None},
-    "expired": {"exp": 1_700_000_000},
     "no end": {"exp": None},
     "another version": {"ver": "3.0"},
     "no version": {"ver": None},
@@ -88,17 +87,18 @@ def test_a_token_that_says_anything_else_changes_nothing(forger, wrong):
     assert forger.bought.told == []
 
 
-def test_while_our_clock_is_behind_its_token_is_asked_for_again_and_nothing_is_refused(forger):
-    ahead = {"nbf": 4_000_000_000, "exp": 4_000_003_600}
-
-    assert forger.status(claims=ahead) == 503
-    assert forger.status(claims={**ahead, "aud": STRANGER}) == 401
+@pytest.mark.parametrize(
+    "elsewhen", [{"nbf": 4_000_000_000, "exp": 4_000_003_600}, {"exp": 1_700_000_000}], ids=["behind", "ahead"]
+)
+def test_while_a_clock_is_wrong_its_token_is_asked_for_again_and_nothing_is_refused(forger, elsewhen):
+    assert forger.status(claims=elsewhen) == 503
+    assert forger.status(claims={**elsewhen, "aud": STRANGER}) == 401
     assert forger.bought.told == []
     assert forger.status() == 200
 
 
 def test_a_token_of_a_key_that_nobody_published_changes_nothing(forger):
-    assert forger.status(key="unpublished") == 401
+    assert [forger.status(key="unpublished") for _ in range(5)] == [503] * 5  # one that is new looks just like it
     assert forger.bought.told == []
 
 
@@ -141,13 +141,13 @@ def test_a_key_of_another_directory_does_not_vouch_for_ours(forger, version, app
     head, _ = in_parts(true_token(forger, version))
     keys = app.v1_keys if version == "v1" else app.validator.keys
     keys.get(head["kid"])
-    known = keys._current.by_kid
-    other = type(known[head["kid"]])(known[head["kid"]].key, f"https://sts.windows.net/{STRANGER}/")
-    set_, keys._current = keys._current, type(keys._current)({**known, head["kid"]: other}, keys._current.fetched_at)
+    known, kid = keys._known, head["kid"]
+    other = replace(known[kid].key, issuer=f"https://sts.windows.net/{STRANGER}/")
+    keys._known = {**known, kid: replace(known[kid], key=other)}
     try:
         status = forger.status()
     finally:
-        keys._current = set_
+        keys._known = known
 
     assert status == 401
 

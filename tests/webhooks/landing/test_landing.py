@@ -41,7 +41,7 @@ def test_a_purchase_is_shown_confirmed_and_activated(app, marketplace, browser, 
     tenant, welcome = tenant_row(app, firm), member(firm.buyer).post("sign-in").body
 
     assert (shown.status, shown.heading) == (200, "Set up TimeTracker")
-    for fact in ("Paid", "USD 5.00 for each active user and month", "1 month", firm.buyer.email):
+    for fact in ("Paid", "USD 5.00 per active user and month", "1 month", firm.buyer.email):
         assert fact in shown.text
     assert (active.status, active.heading) == (200, "Your subscription is active")
     assert marketplace.status(subscription) == "Subscribed"
@@ -194,7 +194,7 @@ def test_whoever_had_an_agreement_with_the_vendor_pays_by_the_marketplace_and_th
 def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser, firm):
     _, token = buy(marketplace, firm, plan="gold")
 
-    assert "USD 49.00 a month, and USD 5.00 for each active user and month" in browser.open(token, firm.buyer).text
+    assert "USD 49.00 a month, and USD 5.00 per active user and month" in browser.open(token, firm.buyer).text
 
 
 def test_the_cookie_is_secure_where_the_request_was():

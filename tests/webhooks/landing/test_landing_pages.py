@@ -76,6 +76,27 @@ def test_a_wrong_field_says_so_to_whoever_cannot_see_it(pages):
     assert field["aria-describedby"].startswith("organization-wrong ")
 
 
+def test_what_is_wrong_is_said_at_the_top_with_a_link_and_the_first_field_has_the_focus(pages):
+    shown, wrong = pages[:2]
+    [focused] = [given["id"] for _, given in wrong.elements if "autofocus" in given]
+    links = [given["href"] for tag, given in wrong.elements if tag == "a" and given["href"].startswith("#")]
+
+    assert wrong.title.startswith("Error: Set up TimeTracker")
+    assert not shown.title.startswith("Error")
+    assert links == ["#organization"]
+    assert focused == "organization"
+
+
+def test_the_seats_are_multiplied_and_a_plan_without_seats_says_how_it_is_billed(marketplace, browser, firm):
+    by_seats = browser.open(buy(marketplace, firm, plan="seats", quantity=5)[1], firm.buyer)
+    metered = browser.open(buy(marketplace, firm)[1], firm.buyer)
+
+    assert "USD 6.00 per seat and month" in by_seats.text
+    assert "USD 30.00 a month for 5 seats, plus taxes where they apply" in by_seats.text
+    assert "Unlimited (billed per active user)" in metered.text
+    assert "Total" not in metered.text
+
+
 def test_headings_go_down_one_by_one(pages):
     for page in pages:
         levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]

@@ -10,6 +10,7 @@ import function_app
 from devcloud.entra.admin import TokenOrder
 from shared.app import use
 from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
+from shared.db.wall import EVERY_TENANT
 from shared.http.operation import OPERATIONS
 from shared.identity import CONSUMER_TENANT
 from tests.support import landing as landing_support
@@ -43,9 +44,9 @@ def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(
     page = browser.open(token, stranger.buyer)
     kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
 
-    assert (page.status, page.heading, page.action) == (403, "This is the purchase of another organisation", None)
+    assert (page.status, page.heading, page.action) == (403, "This is the purchase of another organization", None)
     assert codes() == ["purchase_of_another"]
-    assert "belongs to another organisation" in page.text
+    assert "belongs to another organization" in page.text
     assert firm.buyer.email not in page.html
     assert kept == []
     assert nothing_is_bound(app, marketplace, subscription, firm, stranger)
@@ -59,6 +60,75 @@ def test_whoever_took_the_wrong_account_may_try_again_with_another(marketplace, 
 
     assert "prompt=select_account" in entra_page.url
     assert page.heading == "Set up TimeTracker"
+
+
+OTHER = "Sign in at the organization of this purchase"
+
+
+def of_directory(link):
+    """The directory at which a link of ours signs in."""
+    return parse_qs(urlsplit(link).query)["directory"][0]
+
+
+def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_in(  # noqa: PLR0917 - fixtures
+    app, marketplace, browser, firm, stranger, member
+):
+    """At the first they are signed in at home, where Entra knows them by another id."""
+    sign_up(member(firm.buyer))
+    member(firm.guest).post("sign-in")
+    super_admin = rows(app, users, email=firm.guest.email)[0].id
+    with app.transaction(tenant=EVERY_TENANT) as tx:
+        tx.execute(users.update().where(users.c.id == super_admin).values(role="super_admin"))
+    _, token = buy(marketplace, firm)
+    refused = browser.open(token, stranger.buyer)
+    entra_page = browser.session.get(f"{browser.base}{refused.links[OTHER]}", timeout=30)
+    page = browser.pick(entra_page, firm.guest)
+    active = browser.submit(page)
+
+    assert of_directory(refused.links[OTHER]) == firm.tid
+    assert urlsplit(entra_page.url).path.split("/")[1] == firm.tid
+    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert f"You are signed in as {firm.guest.email}" in page.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"proof": "0" * 64}, {"proof": ""}, {"directory": CONSUMER_TENANT}, {"directory": "x/y"}]
+)
+def test_nobody_else_names_the_directory_to_sign_in_at(marketplace, browser, firm, stranger, change):
+    _, token = buy(marketplace, firm)
+    link = urlsplit(browser.open(token, stranger.buyer).links[OTHER])
+    query = {name: values[0] for name, values in parse_qs(link.query).items()} | change
+    changed = browser.session.get(f"{browser.base}{link.path}?{urlencode(query)}", timeout=30)
+    elsewhere = Browser(browser.base).session.get(f"{browser.base}{link.path}?{link.query}", timeout=30)
+
+    assert "/organizations/" in changed.url
+    assert "/organizations/" in elsewhere.url
+
+
+def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, firm, stranger, come_with):
+    """Whoever comes back from there with an account of another one has none that would do."""
+    _, token = buy(marketplace, firm)
+    link = browser.open(token, stranger.buyer).links[OTHER]
+    asked = parse_qs(urlsplit(browser.session.get(f"{browser.base}{link}", timeout=30).url).query)
+    refused = come_with(token, tid=stranger.tid, oid=stranger.buyer.oid, asked=asked)
+
+    assert (refused.status, refused.heading) == (403, "This is the purchase of another organization")
+    assert OTHER not in refused.links
+    assert "Try again" in refused.links
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_state_that_names_another_aim_is_not_ours(marketplace, browser, firm, stranger, part):
+    _, token = buy(marketplace, firm)
+    link = browser.open(token, stranger.buyer).links[OTHER]
+    address = sent_back(browser, browser.session.get(f"{browser.base}{link}", timeout=30), firm.buyer)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    parts = query["state"].split(".")
+    parts[part] = stranger.tid
+    page = browser.get(f"{address.partition('?')[0]}?{urlencode({**query, 'state': '.'.join(parts)})}")
+
+    assert (page.status, page.heading) == (404, "This page is closed")
+    assert browser.get(address).heading == "Set up TimeTracker"
 
 
 @pytest.mark.parametrize("kind", ["expired", "garbage"])
@@ -146,13 +216,13 @@ def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app,
     assert "evil.example" not in str(arrived.headers) + str(sent.headers)
 
 
-def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm):
+def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm, stranger):
     subscription, token = buy(marketplace, firm, person=firm.buyer.oid)
-    entra_page = browser.arrive(token)
-    of_the_firm = browser.session.get(entra_page.url.replace("/organizations/", f"/{firm.tid}/"), timeout=30)
+    link = browser.open(token, stranger.buyer).links[OTHER]
+    of_the_firm = browser.session.get(f"{browser.base}{link}", timeout=30)
     page = browser.pick(of_the_firm, firm.guest)
 
-    assert (page.status, page.heading, page.action) == (403, "You are a guest in this organisation", None)
+    assert (page.status, page.heading, page.action) == (403, "You are a guest in this organization", None)
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
@@ -164,7 +234,7 @@ def test_a_form_of_somebody_without_the_right_changes_nothing(app, marketplace, 
     page = browser.submit(shown)
 
     assert shown.heading == "Set up TimeTracker"
-    assert (page.status, page.heading) == (403, "Ask a super admin of your organisation")
+    assert (page.status, page.heading) == (403, "Ask a super admin of your organization")
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
 
@@ -185,7 +255,7 @@ def test_a_right_that_is_lost_while_the_form_is_taken_changes_nothing(
     page = browser.submit(shown)
 
     assert (page.status, codes()) == (403, ["role_required"])
-    assert "super admin of your organisation" in page.text
+    assert "super admin of your organization" in page.text
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
 
@@ -348,8 +418,8 @@ def claims(firm, entra, clock, its_nonce, **changes):
 def come_with(browser, firm, entra, clock):
     """Comes back from a sign-in for which Entra gives an ID token with such claims."""
 
-    def come(token, **changes):
-        asked = parse_qs(urlsplit(browser.arrive(token).url).query)
+    def come(token, *, asked=None, **changes):
+        asked = asked or parse_qs(urlsplit(browser.arrive(token).url).query)
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
         if changes.get("tid"):
             told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
@@ -368,7 +438,6 @@ def come_with(browser, firm, entra, clock):
         ({"nonce": "of another sign-in"}, "not_signed_in"),
         ({"nonce": None}, "not_signed_in"),
         ({"iss": "https://login.example/v2.0"}, "not_signed_in"),
-        ({"exp": 1_000_000_000}, "not_signed_in"),
         ({"ver": "1.0"}, "not_signed_in"),
         ({"oid": "nobody"}, "not_signed_in"),
         ({"tid": CONSUMER_TENANT}, "personal_account"),
@@ -422,9 +491,9 @@ def test_without_its_settings_there_is_no_landing_page(app, http, codes):
         with use(landing_support.with_settings(app, settings)):
             answers = [http.send(each.method, each.path, headers=FORM) for each in BROWSER_OPERATIONS]
 
-            assert [answer.status for answer in answers] == [404] * 4
+            assert [answer.status for answer in answers] == [404] * 5
             assert all(b"There is no such address." in answer.raw for answer in answers)
-    assert codes() == ["no_such_route"] * 8
+    assert codes() == ["no_such_route"] * 10
 
 
 def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):

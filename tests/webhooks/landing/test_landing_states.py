@@ -4,9 +4,10 @@ from functools import partial
 
 import pytest
 
+from shared.app import use
 from shared.db.schema import subscription_events, subscriptions, tenants
 from shared.db.wall import EVERY_TENANT
-from tests.support.landing import LANDING, buy, rows, sign_up
+from tests.support.landing import LANDING, Browser, buy, rows, sign_up, with_settings
 from tests.support.marketplace import until
 
 
@@ -312,9 +313,9 @@ def test_choices_that_make_no_sense_are_asked_for_again_with_the_form_as_it_was(
     wrong = browser.submit(shown, timeZone="Mars/Olympus", organization="no such name!")
     active = browser.submit(wrong)
 
-    assert (wrong.status, wrong.heading) == (400, "Set up TimeTracker")
+    assert (wrong.status, wrong.heading) == (400, "Error: Set up TimeTracker")
     assert "Choose a time zone from the list." in wrong.text
-    assert "Enter the name of your Azure DevOps organisation" in wrong.text
+    assert "Enter the name of your Azure DevOps organization" in wrong.text
     assert wrong.fields["organization"] == "no such name!"
     assert active.heading == "Your subscription is active"
 
@@ -330,15 +331,111 @@ def test_the_address_of_an_organisation_is_as_good_as_its_name(app, marketplace,
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].organization == "contoso"
 
 
-def test_a_colleague_who_is_no_super_admin_is_told_whom_to_ask_and_nobody_is_named(
+def test_a_colleague_who_opens_a_purchase_in_force_is_sent_to_the_product_and_nobody_is_named(
     marketplace, browser, firm, member, paid
 ):
+    """There is nothing to confirm, so it does not matter who may."""
     member(firm.colleague).post("sign-in")
     page = again(marketplace, browser, paid, firm.colleague)
 
-    assert (page.status, page.heading, page.action) == (403, "Ask a super admin of your organisation", None)
+    assert (page.status, page.heading, page.action) == (200, "Your organization has TimeTracker", None)
+    assert page.links["Open TimeTracker in Azure DevOps"].endswith("/contoso")
     assert firm.buyer.email not in page.html
     assert member(firm.colleague).get("me").body["role"] == "user"
+
+
+def test_a_colleague_is_told_that_the_payment_is_open_and_of_nobody(marketplace, browser, firm, member, paid):
+    member(firm.colleague).post("sign-in")
+    marketplace.order("suspend", subscription=paid)
+    page = again(marketplace, browser, paid, firm.colleague)
+
+    assert (page.status, page.heading) == (200, "Your organization has TimeTracker")
+    assert "Microsoft could not collect the payment" in page.text
+    assert firm.buyer.email not in page.html
+
+
+def test_a_colleague_with_the_link_of_a_second_purchase_has_nothing_to_confirm(
+    marketplace, browser, firm, member, paid
+):
+    member(firm.colleague).post("sign-in")
+    _, token = buy(marketplace, firm)
+    page = browser.open(token, firm.colleague)
+
+    assert paid
+    assert (page.status, page.heading) == (200, "Your organization has TimeTracker")
+
+
+def test_a_colleague_who_opens_a_purchase_that_waits_is_told_whom_to_ask_and_nobody_is_named(
+    marketplace, browser, firm, member
+):
+    sign_up(member(firm.buyer))
+    member(firm.colleague).post("sign-in")
+    _, token = buy(marketplace, firm)
+    page = browser.open(token, firm.colleague)
+
+    assert (page.status, page.heading, page.action) == (403, "Ask a super admin of your organization", None)
+    assert page.links["Azure portal"] == "https://portal.azure.com/"
+    assert firm.buyer.email not in page.html
+
+
+def test_every_page_says_who_is_signed_in_and_lets_another_account_in(marketplace, browser, firm, member):
+    """Whoever took a wrong account of the same organization would be stuck on it."""
+    sign_up(member(firm.buyer))
+    member(firm.colleague).post("sign-in")
+    _, token = buy(marketplace, firm)
+    stuck = browser.open(token, firm.colleague)
+    entra_page = browser.session.get(f"{browser.base}{stuck.links['Use another account']}", timeout=30)
+    page = browser.pick(entra_page, firm.buyer)
+    active = browser.submit(page)
+    old = browser.get(stuck.url)
+
+    assert f"You are signed in as {firm.colleague.email}" in stuck.text
+    assert f"/{firm.tid}/" in entra_page.url
+    assert "prompt=select_account" in entra_page.url
+    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert f"You are signed in as {firm.buyer.email}" in active.text
+    assert old.heading == "Your organization has TimeTracker"  # the first visit is still its own
+
+
+def test_another_account_is_let_in_only_by_the_browser_of_the_visit_and_while_it_lasts(
+    marketplace, browser, firm, clock
+):
+    _, token = buy(marketplace, firm)
+    link = browser.open(token, firm.buyer).links["Use another account"]
+    stranger = Browser(browser.base)
+    stranger.arrive(token)
+    entra_page = browser.session.get(f"{browser.base}{link}", timeout=30)
+    clock.tick(minutes=9)
+    refused = stranger.get(link)
+    clock.tick(minutes=21)
+    late, too_late = browser.pick(entra_page, firm.buyer), browser.get(link)
+
+    assert [page.heading for page in (refused, late, too_late)] == ["This page is closed"] * 3
+
+
+def test_the_pages_say_whom_to_ask_for_help(app, marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    without = browser.open(token, firm.buyer)
+    with use(with_settings(app, app.settings.model_copy(update={"vendor_contact": "help@vendor.example"}))):
+        pages = [browser.get(without.url), browser.get(LANDING), browser.get("/api/marketplace/activate")]
+
+    assert "Help:" not in without.text
+    assert [page.links["help@vendor.example"] for page in pages] == ["mailto:help@vendor.example"] * 3
+
+
+@pytest.mark.parametrize("path", ["/api/marketplace/activate", "/api/marketplace/landing", "/api/nothing", "/api"])
+def test_a_browser_is_answered_by_a_page_where_there_is_none(browser, path):
+    """Whoever loads the address of a form that failed, or types one, is no program."""
+    method = "POST" if path.endswith("landing") else "GET"
+    headers = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    answer = browser.session.request(method, f"{browser.base}{path}", headers=headers, timeout=30)
+    told = browser.session.request(method, f"{browser.base}{path}", headers={"Accept": "*/*"}, timeout=30)
+
+    assert answer.status_code == told.status_code == (405 if "marketplace" in path else 404)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Content-Security-Policy" in answer.headers
+    assert "openapi" not in answer.text
+    assert told.headers["Content-Type"].startswith("text/html" if "marketplace" in path else "application/problem+json")
 
 
 def test_any_super_admin_may_confirm(marketplace, browser, firm, member):

@@ -1,0 +1,155 @@
+"""What cannot be told yet on the landing page is said so, with a way to try again: it is no refusal of anybody."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from devcloud.entra.admin import TokenOrder
+from devcloud.entra.faults import Fault
+from shared.signing_keys import SigningKeys
+from tests.support import landing as landing_support
+from tests.support.landing import buy
+from tests.webhooks.landing.test_landing_refusals import LANDING, claims
+
+
+@pytest.fixture
+def signing_keys(settings) -> SigningKeys:
+    """Of each test its own: what one test asks for is not in the way of the next."""
+    return SigningKeys(settings.entra_keys_url)
+
+
+@pytest.fixture
+def return_with(browser, firm, entra, clock):
+    """Comes back from a sign-in for which Entra gives an ID token with such claims, signed by such a key."""
+
+    def come(token, key="current", **changes):
+        asked = parse_qs(urlsplit(browser.arrive(token).url).query)
+        told = claims(firm, entra, clock, asked["nonce"][0], **changes)
+        minted = entra.stand_in.admin.mint(TokenOrder(claims=told, key=key))
+        with landing_support.answering(entra, json.dumps({"id_token": minted})):
+            return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
+
+    return come
+
+
+def try_again(browser, page, firm):
+    return browser.pick(browser.session.get(f"{browser.base}{page.links['Try again']}", timeout=30), firm.buyer)
+
+
+def reasons(logged):
+    return [line["reason"] for line in map(json.loads, logged()) if line["event"] == "request_inconclusive"]
+
+
+@pytest.mark.parametrize("drop_old", [False, True])
+def test_a_key_that_is_new_right_after_a_fetch_signs_people_in(entra, marketplace, browser, firm, drop_old):
+    _, token = buy(marketplace, firm)
+    assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
+
+    entra.stand_in.keys.rotate(drop_old=drop_old)
+
+    assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
+
+
+def test_a_key_that_cannot_be_asked_for_now_is_not_the_visitor_s_fault(entra, marketplace, browser, firm, logged):
+    _, token = buy(marketplace, firm)
+    browser.open(token, firm.buyer)
+    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    try:
+        entra.stand_in.keys.rotate(drop_old=False)
+        page = browser.open(token, firm.buyer)
+    finally:
+        entra.stand_in.faults.clear()
+
+    assert (page.status, page.heading) == (503, "Try again in a moment")
+    assert "Your sign-in cannot be checked right now" in page.text
+    assert reasons(logged) == ["unknown_kid"]
+    assert try_again(browser, page, firm).heading == "Set up TimeTracker"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "reason"),
+    [
+        ("unpublished", {}, "unknown_kid"),
+        ("current", {"exp": 1_000_000_000}, "expired"),
+        ("current", {"iat": 4_000_000_000, "nbf": 4_000_000_000, "exp": 4_000_003_600}, "not_yet_valid"),
+    ],
+)
+def test_what_entra_has_just_given_is_not_refused_for_its_key_or_its_time(  # noqa: PLR0917 - fixtures
+    marketplace, browser, return_with, firm, logged, key, changes, reason
+):
+    _, token = buy(marketplace, firm)
+    page = return_with(token, key, **changes)
+
+    assert (page.status, reasons(logged)) == (503, [reason])
+    assert try_again(browser, page, firm).heading == "Set up TimeTracker"
+
+
+@pytest.mark.parametrize("word", ["server_error", "temporarily_unavailable"])
+def test_entra_s_own_trouble_is_no_refusal(marketplace, browser, firm, word):
+    _, token = buy(marketplace, firm)
+    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
+    page = browser.get(f"{LANDING}/signed-in?error={word}&state={state}")
+
+    assert (page.status, page.heading) == (503, "Try again in a moment")
+    assert try_again(browser, page, firm).heading == "Set up TimeTracker"
+
+
+RESOLVE = {
+    "not found": {"status": 404},
+    "forbidden": {"status": 403},
+    "conflict": {"status": 409},
+    "gone": {"status": 410},
+    "unprocessable": {"status": 422},
+    "unknown word": {"status": 451},
+    "too many": {"status": 429, "headers": {"Retry-After": "60"}},
+    "no JSON": {"status": 200, "body": "<html>"},
+    "nothing": {"status": 200, "body": "{}"},
+}
+
+
+@pytest.mark.parametrize("fault", RESOLVE.values(), ids=RESOLVE.keys())
+def test_an_answer_of_resolve_that_is_not_about_the_token_is_asked_for_again(marketplace, browser, firm, fault):
+    _, token = buy(marketplace, firm)
+    marketplace.order("faults", resolve=fault)
+    page = browser.open(token, firm.buyer)
+    marketplace.stand_in.faults.clear()
+
+    assert (page.status, page.heading) == (503, "Try again in a moment")
+    assert "Nothing is lost" in page.text
+    assert try_again(browser, page, firm).heading == "Set up TimeTracker"
+
+
+def test_a_400_of_resolve_is_about_the_token_and_a_400_of_what_follows_is_not(marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    marketplace.order("faults", resolve={"status": 400, "body": "{}"})
+    dead = browser.open(token, firm.buyer)
+    marketplace.order("faults", resolve={"status": 200, "body": json.dumps({"id": subscription})}, get={"status": 400})
+    later = browser.open(token, firm.buyer)
+
+    assert (dead.status, dead.heading) == (400, "This link does not work any more")
+    assert (later.status, later.heading) == (503, "Try again in a moment")
+
+
+def test_a_copy_that_does_not_say_whose_it_is_is_nobody_else_s(marketplace, browser, firm, logged):
+    subscription, token = buy(marketplace, firm)
+    told = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
+    thin = {"id": subscription, "subscription": {**told, "beneficiary": None}}
+    marketplace.order("faults", resolve={"status": 200, "body": json.dumps(thin)})
+    page = browser.open(token, firm.buyer)
+    marketplace.stand_in.faults.clear()
+
+    assert (page.status, page.heading) == (503, "Try again in a moment")
+    assert reasons(logged) == ["no_beneficiary"]
+    assert try_again(browser, page, firm).heading == "Set up TimeTracker"
+
+
+def test_a_purchase_that_microsoft_does_not_find_for_a_moment_is_not_closed(marketplace, browser, firm):
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    marketplace.order("faults", get={"status": 404})
+    missing = browser.get(shown.url)
+    marketplace.stand_in.faults.clear()
+
+    assert (missing.status, missing.heading) == (503, "Try again in a moment")
+    assert browser.get(shown.url).heading == "Set up TimeTracker"
