@@ -19,8 +19,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id version legal_hold_reason legal_hold_at",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
-                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back erased_at created_at "
-                "updated_at",
+                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back lower_remaining_work "
+                "erased_at created_at updated_at",
                 identity="admin_email",
             ),
             section="organisation",
@@ -119,16 +119,30 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="workItems",
         ),
-        "write_backs": Facts(
-            "hours to be written to work items",
+        "write_back_changes": Facts(
+            "what entries add to the hours of work items",
             columns(
-                internal="id tenant_id user_id project_id pinned_revision claimed_until",
-                fact="public_id entry_id work_item_id delta_ms state reason hours_before hours_after created_at "
-                "updated_at",
-                mentions="detail",
+                internal="id tenant_id organization_id held batch",
+                fact="public_id entry_id work_item_id delta_ms created_at",
             ),
-            section="writeBacks",
-            of=("user_id",),
+            section="writeBackChanges",
+        ),
+        "write_back_items": Facts(
+            "the hours that were written to work items",
+            columns(
+                internal="id tenant_id organization_id migrated short_batch last_batch settled_batch last_attempt "
+                "last_revision claim_id claimed_until",
+                fact="public_id work_item_id target_ms written short last_seen remaining_taken state reason updated_at",
+            ),
+            section="writeBackItems",
+        ),
+        "write_back_attempts": Facts(
+            "each write of hours to a work item",
+            columns(
+                internal="id tenant_id item_id short_after batch legacy_mark",
+                fact="number revision hours_before hours_after remaining_before remaining_after state created_at",
+            ),
+            section="writeBackAttempts",
         ),
         "audit_log": Facts(
             "who changed what",

@@ -39,7 +39,7 @@ RETENTION: Final = (
         "a pseudonym on request",
     ),
     Retention(
-        "timers, entries and their days, the timer log, projects, work items, hours owed to them",
+        "timers, entries and their days, the timer log, projects, work items, hours written to them",
         (
             "running_timers",
             "time_entries",
@@ -48,7 +48,9 @@ RETENTION: Final = (
             "work_items",
             "projects",
             "organizations",
-            "write_backs",
+            "write_back_changes",
+            "write_back_items",
+            "write_back_attempts",
         ),
         "as long as the organisation is a customer, also after a trial",
         "the contract with the organisation",

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import bindparam
 
 from privacy.rules_catalogue import CATALOGUE
-from shared.db.schema import metadata, organizations, projects, time_entries, users
+from shared.db.schema import metadata, organizations, projects, time_entries, timer_log, users, write_back_items
 from shared.instants import rfc3339
 from shared.tenancy.store import not_stopped
 
@@ -58,6 +58,9 @@ def _section(table: sa.Table) -> Section:
     elif table.name == "work_items":
         name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
         of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
+    elif table.name == "write_back_changes":  # of nobody by itself, but of an entry, which is somebody's
+        everything = everything.where(~_logged_for(table, timer_log.c.user_id.in_(_WHO_STOPPED_IT)))
+        of_person = everything.where(_logged_for(table, timer_log.c.user_id == _USER))
     elif table.name == "tenants":
         told = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
         of_person = sa.select(*told).where(in_tenant)
@@ -67,8 +70,13 @@ def _section(table: sa.Table) -> Section:
     return Section(facts.about, fields, everything.execution_options(**in_parts), of_person)
 
 
+def _logged_for(table: sa.Table, whose: sa.ColumnElement[bool]) -> sa.Exists:
+    """A condition for rows of entries, kept or deleted, that are somebody's by the log."""
+    return sa.exists().where(timer_log.c.tenant_id == _TENANT, timer_log.c.timer_id == table.c.entry_id, whose)
+
+
 def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
-    """What stands for row numbers: people by their ids, projects by their names, days by their entry."""
+    """What stands for row numbers: people and items by their ids, projects and organizations by name, days by entry."""
     source: sa.FromClause = table
     shown: list[sa.Label[Any]] = []
     for name in ("user_id", "actor_id", "subject_user_id", "invited_by"):
@@ -95,6 +103,14 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
         same = sa.and_(time_entries.c.tenant_id == table.c.tenant_id, time_entries.c.id == table.c.entry_id)
         source = source.outerjoin(time_entries, same)
         shown.append(time_entries.c.public_id.label("entryId"))
+    if table.name == "write_back_attempts":
+        same = sa.and_(write_back_items.c.tenant_id == table.c.tenant_id, write_back_items.c.id == table.c.item_id)
+        source = source.outerjoin(write_back_items, same)
+        shown.append(write_back_items.c.public_id.label("itemId"))
+    if table.name in {"write_back_changes", "write_back_items"}:
+        same = sa.and_(organizations.c.tenant_id == table.c.tenant_id, organizations.c.id == table.c.organization_id)
+        source = source.outerjoin(organizations, same)
+        shown.append(organizations.c.name.label("organization"))
     return source, shown
 
 

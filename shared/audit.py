@@ -85,6 +85,7 @@ FIELDS: Final = frozenset(
         "isAdjustment",
         "joinedTo",
         "kind",
+        "lowerRemainingWork",
         "month",
         "organization",
         "plan",

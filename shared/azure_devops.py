@@ -28,15 +28,19 @@ from shared.azure_devops_model import (
     COMPLETED,
     HISTORY,
     ORGANIZATION,
+    REMAINING,
     SHOWN_FIELDS,
     Unreadable,
     Update,
     WorkItem,
+    closed_states_of,
+    field_names_of,
     listed,
     revision_of,
     update_of,
     work_item_of,
 )
+from shared.azure_devops_types import Remembered
 from shared.log import get_logger
 
 
@@ -66,6 +70,7 @@ class AzureDevOps:
         self._line = Line(url)
         self._monotonic, self._sleep = monotonic, sleep
         self._pauses = _Pauses(monotonic)
+        self._types = _Types(monotonic)
 
     def visit(self, organization: str, token: str | None, *, who: Who, seconds: float = PATIENCE_SECONDS) -> "Visit":
         """One use for one person, with a time budget for all that is done in it, which starts to run now.
@@ -82,7 +87,9 @@ class AzureDevOps:
         return Visit(
             self._line,
             self._pauses,
+            self._types,
             who,
+            organization,
             base,
             token,
             Deadline(seconds, self._monotonic),
@@ -99,7 +106,9 @@ class Visit:
 
     _line: Line = field(repr=False)
     _pauses: "_Pauses" = field(repr=False)
+    _types: "_Types" = field(repr=False)
     _who: Who
+    _organization: str
     _base: str
     _token: str = field(repr=False)
     _deadline: Deadline = field(repr=False)
@@ -111,7 +120,7 @@ class Visit:
         Raises:
             Rejected: no organization can be called that.
         """
-        return replace(self, _base=_base(organization))
+        return replace(self, _organization=organization, _base=_base(organization))
 
     def work_items(self, ids: Iterable[int]) -> dict[int, WorkItem]:
         """Those of the ids that are there for the caller."""
@@ -133,8 +142,12 @@ class Visit:
         with _understood():
             return work_item_of(document)
 
-    def set_completed_work(self, number: int, *, revision: int, hours: Decimal, history: str) -> WorkItem:
+    def set_completed_work(
+        self, number: int, *, revision: int, hours: Decimal, history: str, remaining: Decimal | None = None
+    ) -> WorkItem:
         """Writes Completed Work if the item is that revision, as the next one, with a text in its history. Never twice.
+
+        With `remaining` Remaining Work is written in the same revision.
 
         Raises:
             Changed: it is another revision; nothing was written.
@@ -143,6 +156,7 @@ class Visit:
         operations = [
             {"op": "test", "path": "/rev", "value": revision},
             {"op": "add", "path": f"/fields/{COMPLETED}", "value": float(hours)},
+            *([] if remaining is None else [{"op": "add", "path": f"/fields/{REMAINING}", "value": float(remaining)}]),
             {"op": "add", "path": f"/fields/{HISTORY}", "value": history},
         ]
         path = f"{self._base}/workitems/{number:d}?{_VERSION}"
@@ -163,6 +177,36 @@ class Visit:
                 if (found := update_of(revision, page)) or not page or revision_of(page[-1]) > revision:
                     return found
             skip += len(page)
+
+    def is_known_to_lack_completed_work(self, item: WorkItem) -> bool:
+        """Whether that was found of the item's type within a day; nobody is asked."""
+        return bool(self._types.without_hours.of((self._organization.lower(), item.project, item.type)))
+
+    def lacks_completed_work(self, item: WorkItem) -> bool:
+        """Whether work items of that type have no Completed Work; remembered for a day where they have none."""
+        lacks = COMPLETED not in field_names_of(self._of_type(item, "fields"))
+        if lacks:
+            self._types.without_hours.keep((self._organization.lower(), item.project, item.type), lacks)
+        return lacks
+
+    def is_closed(self, item: WorkItem) -> bool:
+        """Whether nothing remains to be done in the item's state, whatever its process calls it."""
+        kind = (self._organization.lower(), item.project, item.type)
+        states = self._types.closed_states.of(kind)
+        if states is None:
+            states = closed_states_of(self._of_type(item, "states"))
+            self._types.closed_states.keep(kind, states)
+        return item.state in states
+
+    def _of_type(self, item: WorkItem, what: str) -> Any:  # noqa: ANN401 - any JSON
+        organization, project, kind = (quote(each, safe="") for each in (self._organization, item.project, item.type))
+        if {project, kind} & {"", ".", ".."}:  # in a path these are no names
+            raise Unreachable
+        path = f"/{organization}/{project}/_apis/wit/workitemtypes/{kind}/{what}?{_VERSION}"
+        document = self._read(Request("GET", path, self._token))
+        with _understood():
+            listed(document)
+        return document
 
     def _batch(self, ids: list[int], fields: tuple[str, ...]) -> dict[int, WorkItem]:
         asked = {"ids": ids, "fields": fields, "errorPolicy": "omit"}
@@ -205,6 +249,14 @@ class Visit:
         if pause:
             self._pauses.begin(self._who, pause)
         return failure(got.status, got.document, is_json=got.is_json, pause=pause, writes=writes)
+
+
+class _Types:
+    """What is known of types of work items."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.without_hours = Remembered[bool](monotonic)
+        self.closed_states = Remembered[frozenset[str]](monotonic)
 
 
 def _base(organization: str) -> str:

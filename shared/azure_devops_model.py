@@ -12,6 +12,7 @@ from shared.text import shortened
 # The name pins the path of every request: letters, digits, hyphens inside. `\Z`, since `$` would let a newline through.
 ORGANIZATION: Final = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z")
 COMPLETED: Final = "Microsoft.VSTS.Scheduling.CompletedWork"
+REMAINING: Final = "Microsoft.VSTS.Scheduling.RemainingWork"
 HISTORY: Final = "System.History"
 SHOWN_FIELDS: Final = (
     "System.Id",
@@ -24,6 +25,7 @@ SHOWN_FIELDS: Final = (
 _LONGEST: Final = {"System.Title": 400, "System.AssignedTo": 256}
 _LONGEST_OTHERWISE: Final = 128
 _ABSURD_HOURS: Final = 1_000_000_000
+_CLOSED_CATEGORIES: Final = {"Completed", "Removed"}  # of states, whatever a process calls them
 
 
 class Unreadable(Exception):
@@ -32,7 +34,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Texts are printable and fit their columns. `completed_hours` is None where the item has no such value."""
+    """Texts are printable and fit their columns. Hours are None where the item has no such value."""
 
     id: int
     rev: int
@@ -42,6 +44,7 @@ class WorkItem:
     state: str
     project: str
     completed_hours: Decimal | None
+    remaining_hours: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,20 @@ def work_item_of(document: Any) -> WorkItem:  # noqa: ANN401 - whatever the answ
         state=_text(fields, "System.State"),
         project=_text(fields, "System.TeamProject"),
         completed_hours=_hours(fields.get(COMPLETED)),
+        remaining_hours=_hours(fields.get(REMAINING)),
     )
+
+
+def field_names_of(document: Any) -> set[str]:  # noqa: ANN401 - whatever the answer holds
+    """The reference names of the fields that a type has."""
+    return {each["referenceName"] for each in listed(document) if isinstance(each, dict) and "referenceName" in each}
+
+
+def closed_states_of(document: Any) -> frozenset[str]:  # noqa: ANN401 - whatever the answer holds
+    """The names of a type's states in which nothing remains to be done."""
+    states = [each for each in listed(document) if isinstance(each, dict)]
+    closed = (each.get("name") for each in states if each.get("category") in _CLOSED_CATEGORIES)
+    return frozenset(name for name in closed if isinstance(name, str))
 
 
 def listed(document: Any) -> Sequence[Any]:  # noqa: ANN401 - whatever the answer holds

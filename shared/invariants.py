@@ -22,6 +22,7 @@ from shared.db.schema import (
     users,
 )
 from shared.invariants_billing import BILLING
+from shared.invariants_write_back import WRITE_BACK
 
 
 _FIRST_IDS: Final = 10
@@ -199,6 +200,7 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **BILLING,
+    **WRITE_BACK,
     "only_a_trial_with_an_end_expires": sa.select(tenants.c.id).where(
         tenants.c.status == "expired",
         sa.or_(tenants.c.plan_kind != "trial", tenants.c.trial_ends_at.is_(None)),

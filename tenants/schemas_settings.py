@@ -50,6 +50,7 @@ class TenantDetail(Tenant):
     admin_email: str | None = None
     forgotten_timer_limit_minutes: int
     write_back: bool
+    lower_remaining_work: bool = Field(description="hours that are written back also lower Remaining Work")
     plan_detail: PlanDetail | None = None
     version: int
     notice: str | None = Field(None, description="in the answer to a change: what else it took, for the person")
@@ -71,6 +72,7 @@ class TenantDetail(Tenant):
             admin_email=settings.admin_email,
             forgotten_timer_limit_minutes=settings.forgotten_timer_limit_ms // _MS_PER_MINUTE,
             write_back=settings.write_back,
+            lower_remaining_work=settings.tenant.lower_remaining_work,
             plan_detail=_plan(settings) if with_plan else None,
             version=settings.version,
             notice=notice,
@@ -97,6 +99,7 @@ class ChangeTenant(WireModel):
     admin_email: Address | None = None
     forgotten_timer_limit_minutes: Annotated[int, Field(ge=15, le=24 * 60)] | None = None
     write_back: bool | None = None
+    lower_remaining_work: bool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -115,6 +118,7 @@ class ChangeTenant(WireModel):
             "admin_email": self.admin_email,
             "forgotten_timer_limit_ms": None if minutes is None else minutes * _MS_PER_MINUTE,
             "write_back": self.write_back,
+            "lower_remaining_work": self.lower_remaining_work,
         }
         return {name: value for name, value in columns.items() if value is not None}
 

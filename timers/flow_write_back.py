@@ -1,14 +1,16 @@
-"""Carries hours to Completed Work so that each is written once, whatever gets lost on the way.
+"""Brings Completed Work of a work item to what its entries say, so that each hour is written once, whatever gets lost.
 
 A write is pinned to the revision that was read, and put down before it is sent. Where its answer is lost, the work
-item's history tells whether it landed, by the debt's mark; nothing is computed anew before that is known. Each step is
-a transaction of its own, and none is open while Azure DevOps is asked.
+item's history tells whether it landed, by its mark; nothing is computed anew before that is known. Each step is a
+transaction of its own, and none is open while Azure DevOps is asked.
 """
 
 import datetime as dt
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import Enum, auto
 from typing import Final, TypeVar
 
@@ -16,118 +18,281 @@ import sqlalchemy as sa
 
 from shared.app import App
 from shared.azure_devops import Visit
-from shared.azure_devops_errors import AzureDevOpsError, Changed, OutcomeUnknown, Throttled, Unreachable
+from shared.azure_devops_errors import (
+    AzureDevOpsError,
+    Changed,
+    NotAllowed,
+    NoWorkItem,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unreachable,
+)
+from shared.azure_devops_model import WorkItem
 from shared.db.retry import of_a_request
 from shared.jobs import transact
 from shared.tenancy.model import Tenant
-from shared.tracking import store_write_backs as store
-from shared.tracking.write_backs import Attempt, Debt, Standing, WriteBack
+from shared.tracking.write_backs import Attempt, Remaining, WriteBack, attempt_at, remaining_after, rounded, spelled
+from timers import store_write_back as store
+from timers.store_write_back import Item, Outcome, Place, Turn
 
 
 T = TypeVar("T")
 CLAIM: Final = dt.timedelta(seconds=60)  # longer than anybody waits for Azure DevOps
 _PINS: Final = 2  # a write that met somebody else's is computed anew once
 _SENDS: Final = 4
+_ROUNDS: Final = 20  # of changes that others make meanwhile; theirs are taken along
+_ZERO: Final = Decimal(0)
+# Of a sign-in page nobody knows whether it came in the place of the answer; these say that nothing was written.
+_SURELY_REFUSED: Final = (NotAllowed, NoWorkItem, Rejected, Throttled, Unreachable)
 
 
 class Fate(Enum):
-    """What became of an attempt: it is in the history, another write took its place, or it may still land."""
+    """What became of a write: another revision took its place, or it may still land."""
 
-    LANDED = auto()
     LOST = auto()
     OPEN = auto()
 
 
-_DONE: Final = Standing(WriteBack.DONE)
-_INTERRUPTED: Final = Standing(WriteBack.PENDING, "interrupted", "Writing the hours was interrupted. Try again.")
-_CONFLICT: Final = Standing(WriteBack.PENDING, Changed.code, Changed.sentence)
-_ELSEWHERE: Final = Standing(
-    WriteBack.FAILED, "wrong_organization", "The time is on another Azure DevOps organisation than your present one."
-)
+_SETTLED: Final = Outcome(WriteBack.DONE, settles=True)
+_SHORT: Final = Outcome(WriteBack.SHORT, "short", settles=True)
+_INTERRUPTED: Final = Outcome(WriteBack.PENDING, "interrupted")
+_CONFLICT: Final = Outcome(WriteBack.PENDING, Changed.code)
+_NOT_TAKEN: Final = Outcome(WriteBack.FAILED, "not_taken")
+_NO_FIELD: Final = Outcome(WriteBack.NO_FIELD, "no_field")
 
 
-def carry(app: App, tenant: Tenant, entry_id: uuid.UUID, azure: Visit) -> None:
-    """Pays what an entry owes, as far as it can be paid now; what came of it is in the rows."""
-    debts = _transact(app, tenant, lambda tx: store.debts(tx, tenant.id, entry_id), reads_only=True)
-    owed = [debt for debt in debts if debt.state is not WriteBack.DONE]
-    stuck: set[int] = set()
-    for debt in owed:
-        # What a correction takes away was added by an earlier debt: it waits until that one is paid.
-        item = debt.work_item.work_item_id
-        if item in stuck or not _Payment(app, tenant, azure).settle(debt):
-            stuck.add(item)
+def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, visit: Callable[[str], Visit]) -> None:
+    """Brings the work items of an entry's changes up to date, as far as that goes now; the rows tell how far.
+
+    `visit` gives the caller's own way into an organization of that name.
+    """
+    places = _transact(app, tenant, lambda tx: store.open_places(tx, tenant.id, entry_id), reads_only=True)
+    for place in places:
+        write_back_item(app, tenant, place, visit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
+def write_back_item(
+    app: App, tenant: Tenant, place: Place, visit: Callable[[str], Visit], *, takes_missing: bool = False
+) -> None:
+    """Brings one work item up to date; with `takes_missing` also by what could not be taken before, in one try."""
+    if not place.is_active or not tenant.write_back:
+        return
+    public_id = uuid.uuid5(tenant.public_id, f"{place.organization_id}/{place.number}")
+    turn = Turn(tenant.id, place, public_id, app.new_id())
+    _Writing(app, tenant, turn, visit(place.organization), takes_missing).run()
+
+
+class _NotMyTurn(Exception):
+    """It took too long, and somebody else has taken over: they go on from the rows."""
+
+
+@dataclass(slots=True)
+class _Writing:
     app: App
     tenant: Tenant
+    turn: Turn
     azure: Visit
+    takes_missing: bool
 
-    def settle(self, debt: Debt) -> bool:
-        """Whether it is paid by this."""
+    def run(self) -> None:
         now = self.app.now()
-        claimed = self._transact(lambda tx: store.claim(tx, self.tenant.id, debt, now=now, until=now + CLAIM))
-        if claimed is None:
-            return False  # paid meanwhile, or somebody else is at it
-        outcome = _INTERRUPTED
+        if not self._transact(lambda tx: self.turn.begin(tx, now=now, until=now + CLAIM)):
+            return  # somebody else writes this item now, and takes along what is new
+        with suppress(_NotMyTurn):
+            self._rounds()
+
+    def _rounds(self) -> None:
+        """Writes until nothing is new, and gives the turn back with what came of it."""
+        outcome, is_over = _INTERRUPTED, False
         try:
-            outcome = self._pay(claimed)
+            item = self._transact(lambda tx: self._folded(tx)[0])
+            for _ in range(_ROUNDS):
+                outcome = self._settled(item)
+                if not outcome.settles:
+                    return
+                end, outcome = outcome, _INTERRUPTED
+                more = self._transact(lambda tx, of=item, as_=end: self._ended_unless_new(tx, of, as_))  # type: ignore[misc]
+                if more is None:
+                    is_over = True
+                    return
+                item = more
         finally:
-            self._transact(lambda tx: store.end(tx, self.tenant.id, claimed, outcome, now=self.app.now()))
-        return outcome.state is WriteBack.DONE
+            if not is_over:
+                why = outcome
+                self._transact(lambda tx: self.turn.end(tx, why, now=self.app.now()))
 
-    def _pay(self, debt: Debt) -> Standing:
-        if debt.work_item.organization.casefold() != self.tenant.organization.casefold():
-            return _ELSEWHERE
+    def _settled(self, item: Item) -> Outcome:
+        """What comes of having Completed Work show what is in the target."""
         try:
-            return self._write(debt)
+            return self._write(self._resolved(item))
+        except (Throttled, Unreachable) as error:
+            return Outcome(WriteBack.PENDING, error.code)
         except AzureDevOpsError as error:
-            passes = isinstance(error, Throttled | Unreachable)
-            return Standing(WriteBack.PENDING if passes else WriteBack.FAILED, error.code, error.detail)
+            return Outcome(WriteBack.FAILED, error.code)
 
-    def _write(self, debt: Debt) -> Standing:
-        """Writes until it is known what became of it.
+    def _resolved(self, item: Item) -> Item:
+        """Finds out what became of the writes before; all are looked up before anything is sent.
+
+        Raises:
+            AzureDevOpsError: it cannot be found out now.
+        """
+        attempts = self._transact(lambda tx: self.turn.open_attempts(tx, item), reads_only=True)
+        fates = [(attempt, self._fate(attempt)) for attempt in attempts]
+        for attempt, fate in fates:
+            if fate is Fate.OPEN:
+                shown = self.azure.work_item(self.turn.place.number)
+                is_next = shown.rev == attempt.revision
+                again = self._sent(attempt, shown, was_sent=True) if is_next else self._fate(attempt)
+                if again is Fate.OPEN:
+                    raise OutcomeUnknown
+        return self._transact(lambda tx: self._folded(tx)[0]) if attempts else item
+
+    def _write(self, item: Item) -> Outcome:
+        """Sends what is owed until nothing is.
 
         Raises:
             AzureDevOpsError: it refused, or cannot be asked what became of the attempt.
         """
-        attempt, pins = debt.attempt, 0
-        fate = Fate.LOST if attempt is None else self._fate(debt, attempt)
+        for _ in range(_PINS):
+            send = item.balance.to_send(takes_missing=self.takes_missing)
+            if send == 0:
+                break
+            shown = self.azure.work_item(self.turn.place.number)
+            if shown.completed_hours is None and self.azure.is_known_to_lack_completed_work(shown):
+                return _NO_FIELD
+            attempt = self._planned(item, shown, send)
+            if attempt.moves == 0:  # nothing is there to be taken
+                item, self.takes_missing = self._fallen_short(item, attempt.short_after), False
+                break
+            fate = self._pinned_and_sent(item, attempt, shown)
+            if isinstance(fate, Outcome):
+                return fate
+            self.takes_missing = self.takes_missing and fate is Fate.LOST
+            item = fate if isinstance(fate, Item) else replace(item, last_attempt=attempt.number)
+        if item.balance.to_send(takes_missing=self.takes_missing):
+            return _CONFLICT
+        return _SHORT if item.balance.missing else _SETTLED
+
+    def _planned(self, item: Item, shown: WorkItem, send: Decimal) -> Attempt:
+        attempt = attempt_at(
+            shown.rev,
+            shown.completed_hours,
+            send,
+            number=item.last_attempt + 1,
+            batch=item.last_batch,
+            short=_ZERO if self.takes_missing else item.balance.missing,
+        )
+        remaining = shown.remaining_hours
+        if not self.tenant.lower_remaining_work or remaining is None or remaining < 0 or not attempt.moves:
+            return attempt
+        lowered = remaining_after(rounded(remaining), attempt.moves, taken=item.remaining_taken)
+        if lowered == rounded(remaining) or self._is_closed(shown):
+            return attempt
+        return replace(attempt, remaining=Remaining(rounded(remaining), lowered))
+
+    def _is_closed(self, shown: WorkItem) -> bool:
+        """Whether nothing remains to be done; where Azure DevOps does not tell, Remaining Work is left alone."""
+        try:
+            return self.azure.is_closed(shown)
+        except AzureDevOpsError:
+            return True
+
+    def _pinned_and_sent(self, item: Item, attempt: Attempt, shown: WorkItem) -> "Item | Fate | Outcome":
+        """The item with the write that landed, or that it was lost, or why it makes no sense to go on.
+
+        Raises:
+            AzureDevOpsError: it refused, or cannot be asked what became of the attempt.
+        """
+        if not self._transact(lambda tx: self.turn.pin(tx, item, attempt, now=self.app.now())):
+            raise _NotMyTurn
+        try:
+            fate = self._sent(attempt, shown, was_sent=False)
+        except Rejected:
+            if not self._has_no_field(shown):
+                raise
+            return _NO_FIELD
+        if fate is Fate.OPEN:
+            raise OutcomeUnknown
+        if isinstance(fate, Item) and fate.balance.written == item.balance.written:
+            return _NO_FIELD if self._has_no_field(shown) else _NOT_TAKEN
+        return fate
+
+    def _sent(self, attempt: Attempt, shown: WorkItem, *, was_sent: bool) -> "Item | Fate":
+        """Sends a write, again while nobody knows what became of it; `was_sent` says that it may be under way.
+
+        Raises:
+            AzureDevOpsError: as it is; a write that was surely refused is out of the way.
+        """
+        note = f"TimeTracker: {spelled(attempt.moves, signed=True)} h ({self.turn.mark(attempt)})"
+        remaining = None if attempt.remaining is None else attempt.remaining.hours_from(shown.remaining_hours)
         for _ in range(_SENDS):
-            if fate is Fate.LANDED:
-                return _DONE
-            if fate is Fate.LOST:
-                if pins == _PINS:
-                    return _CONFLICT
-                pins, attempt = pins + 1, self._pin(debt)
-            if attempt is None:
-                return _INTERRUPTED  # the claim ran out, and whoever took it over writes
-            if attempt.after == attempt.before:
-                return _DONE  # too little to show, or nothing left to take away
             try:
-                self.azure.set_completed_work(
-                    debt.work_item.work_item_id, revision=attempt.revision, hours=attempt.after, history=_note(debt)
+                answer = self.azure.set_completed_work(
+                    self.turn.place.number,
+                    revision=attempt.revision,
+                    hours=attempt.hours_from(shown.completed_hours),
+                    remaining=remaining,
+                    history=note,
                 )
-            except (Changed, OutcomeUnknown):
-                fate = self._fate(debt, attempt)
+            except (Changed, OutcomeUnknown) as error:
+                was_sent = was_sent or isinstance(error, OutcomeUnknown)
+            except _SURELY_REFUSED:
+                if not was_sent:
+                    self._lost(attempt)
+                raise
             else:
-                return _DONE
-        return _CONFLICT
+                if answer.rev == attempt.revision + 1 and answer.completed_hours is not None:
+                    return self._landed(attempt, _moved(shown.completed_hours, answer.completed_hours))
+            if (fate := self._fate(attempt)) is not Fate.OPEN:
+                return fate
+        return Fate.OPEN
 
-    def _pin(self, debt: Debt) -> Attempt | None:
-        item = self.azure.work_item(debt.work_item.work_item_id)
-        attempt = debt.attempt_at(item.rev, item.completed_hours)
-        return attempt if self._transact(lambda tx: store.pin(tx, self.tenant.id, debt, attempt)) else None
+    def _has_no_field(self, shown: WorkItem) -> bool:
+        """Whether hours are not taken because the type of the work item has no place for them."""
+        return shown.completed_hours is None and self.azure.lacks_completed_work(shown)
 
-    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
-        return _transact(self.app, self.tenant, work)
-
-    def _fate(self, debt: Debt, attempt: Attempt) -> Fate:
-        update = self.azure.update(debt.work_item.work_item_id, attempt.revision + 1)
+    def _fate(self, attempt: Attempt) -> "Item | Fate":
+        """What became of a write, which is counted or put out of the way accordingly."""
+        update = self.azure.update(self.turn.place.number, attempt.revision + 1)
         if update is None:
             return Fate.OPEN
-        return Fate.LANDED if debt.mark in (update.history or "") else Fate.LOST
+        if f"({self.turn.mark(attempt)})" in (update.history or ""):
+            return self._landed(attempt, _moved(update.hours_before, update.hours_after))
+        self._lost(attempt)
+        return Fate.LOST
+
+    def _landed(self, attempt: Attempt, moved: Decimal) -> Item:
+        item = self._transact(lambda tx: self.turn.land(tx, attempt, moved, now=self.app.now()))
+        if item is None:
+            raise _NotMyTurn
+        return item
+
+    def _lost(self, attempt: Attempt) -> None:
+        self._transact(lambda tx: self.turn.lose(tx, attempt))
+
+    def _fallen_short(self, item: Item, short: Decimal) -> Item:
+        self._transact(lambda tx: self.turn.fall_short(tx, item, short, now=self.app.now()))
+        return replace(item, balance=replace(item.balance, short=short))
+
+    def _folded(self, tx: sa.Connection, settled: int = 0) -> tuple[Item, bool]:
+        folded = self.turn.fold(tx, settled=settled, now=self.app.now())
+        if folded is None:
+            raise _NotMyTurn
+        return folded
+
+    def _ended_unless_new(self, tx: sa.Connection, item: Item, outcome: Outcome) -> Item | None:
+        """Gives the turn back, unless there are changes that nobody else would write now: then the item with them."""
+        current, is_new = self._folded(tx, settled=item.last_batch)
+        if is_new:
+            return current
+        if current.balance.short != current.balance.missing:
+            self.turn.fall_short(tx, current, current.balance.missing, now=self.app.now())
+        self.turn.end(tx, outcome, now=self.app.now())
+        return None
+
+    def _transact(self, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
+        return _transact(self.app, self.tenant, work, reads_only=reads_only)
 
 
 def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
@@ -135,7 +300,6 @@ def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, r
     return transact(app, tenant.id, work, reads_only=reads_only, patience=of_a_request())
 
 
-def _note(debt: Debt) -> str:
-    """The line in the work item's history; its end is what the write is known by."""
-    hours = f"{debt.delta_ms / 3_600_000:+.4f}".rstrip("0").rstrip(".")
-    return f"TimeTracker: {hours} h ({debt.mark})"
+def _moved(before: Decimal | None, after: Decimal | None) -> Decimal:
+    """How far Completed Work went, as Azure DevOps shows it."""
+    return rounded((after or _ZERO) - (before or _ZERO))

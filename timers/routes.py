@@ -23,7 +23,7 @@ from shared.tracking.store_changes import overlapping
 from shared.tracking.write_backs import Standing
 from timers import rules, service, service_late
 from timers.routes_looking import look, require_own_project
-from timers.routes_write_back import carried, standing
+from timers.routes_write_back import standing, written
 from timers.schemas import StartedTimer, StartTimer, StopTimer
 
 
@@ -70,7 +70,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         wire = StartedTimer.of_started(started, made, user=call.caller.user.public_id, now=call.now)
         reply = call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
     for name, entry in started.made.items():
-        reply = carried(call, entry, reply, partial(_told, wire, name, made[name]))
+        reply = written(call, entry, reply, partial(_told, wire, name, made[name]))
     return reply
 
 
@@ -104,7 +104,7 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
                 entry = service.stop(tx, call.caller, now=call.now)
         wire = _entry(call, tx, entry)
         reply = call.answer(tx, HTTPStatus.OK, wire)
-    return carried(call, entry, reply, wire.standing_at)
+    return written(call, entry, reply, wire.standing_at)
 
 
 @route(

@@ -20,7 +20,7 @@ from shared.tracking.store_projects import project_key
 from shared.tracking.store_write_backs import standings
 from timers import rules_entries, service_entries, service_people, store_entries
 from timers.routes_looking import look, require_own_project
-from timers.routes_write_back import carried, standing
+from timers.routes_write_back import standing, written
 from timers.rules_paging import PageEnd
 from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
 from timers.service_entries import Changed
@@ -57,7 +57,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         entries = [each.entry for each in found]
         spans = store_entries.spans_beside(tx, tenant_id, entries)
         beside = rules_entries.overlaps(entries, spans, most=MOST_OVERLAPS)
-        far = standings(tx, tenant_id, beside) if call.caller.tenant.write_back else {}
+        far = standings(tx, tenant_id, beside, is_on=call.caller.tenant.write_back)
         items = [
             TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id], standing=far.get(each.entry.id))
             for each in found
@@ -98,7 +98,7 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         )
         wire = _wire(call, tx, added)
         reply = _answer(call, tx, wire, HTTPStatus.CREATED)
-    return carried(call, added.entry, reply, wire.standing_at)
+    return written(call, added.entry, reply, wire.standing_at)
 
 
 @route(
@@ -149,7 +149,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         )
         wire = _wire(call, tx, corrected)
         reply = _answer(call, tx, wire)
-    return carried(call, entry, reply, wire.standing_at)
+    return written(call, entry, reply, wire.standing_at)
 
 
 @route(
@@ -176,7 +176,7 @@ def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
             tx, call.caller, entry, versions=versions, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
-    return carried(call, entry, reply)
+    return written(call, entry, reply)
 
 
 def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeEntry:
@@ -228,4 +228,6 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         work_item_id=query.work_item_id,
         days=query.days,
         needs_review=query.needs_review,
+        unwritten=query.write_back,
+        writes_back=call.caller.tenant.write_back,
     )

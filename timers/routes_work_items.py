@@ -1,6 +1,5 @@
 """The HTTP functions of work items: what is known of one, and a fresh look at many."""
 
-import re
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -21,12 +20,11 @@ from shared.tenancy.service_organizations import require_active
 from shared.tracking import store_work_items
 from shared.tracking.looking_up import FRESH, look_up
 from shared.tracking.store_work_items import CachedWorkItem
-from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem
+from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "work items"
-_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
 
 
 @route(
@@ -113,10 +111,10 @@ def _organization(call: Call, tx: sa.Connection) -> Organization:
 
 def _number(call: Call) -> int:
     """The work item's number in the path."""
-    number = call.path("id")
-    if not _DIGITS.match(number) or not 1 <= int(number) < 2**31:
+    number = work_item_number(call.path("id"))
+    if number is None:
         raise _no_such_item()
-    return int(number)
+    return number
 
 
 def _no_such_item() -> NotFound:

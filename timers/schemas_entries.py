@@ -26,6 +26,9 @@ class EntriesQuery(WireModel):
     from_: GivenDate | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
     to: GivenDate | None = Field(None, description="the last day; from and to go together", validate_default=True)
     needs_review: bool | None = None
+    write_back: Literal["pending", "failed", "short", "noField"] | None = Field(
+        None, description="entries whose hours are not all in Completed Work, in this state"
+    )
     after: str | None = Field(None, description="where the page before ended; nextLink carries it")
     page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
@@ -53,6 +56,7 @@ class EntriesQuery(WireModel):
             "from": self.from_,
             "to": self.to,
             "needsReview": None if self.needs_review is None else str(self.needs_review).lower(),
+            "writeBack": self.write_back,
             "pageSize": self.page_size,
             "after": str(PageEnd(last.id, last.started_at)),
         }

@@ -1,12 +1,21 @@
 """Work items on the wire."""
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Final, Self
 
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
 from shared.tracking.schemas import Organization, WorkItemId
 from shared.tracking.store_work_items import CachedWorkItem
+
+
+_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
+
+
+def work_item_number(text: str) -> int | None:
+    """A work item's number in a path; None for what is none."""
+    return int(text) if _DIGITS.match(text) and 1 <= int(text) < 2**31 else None
 
 
 class WorkItem(WireModel):

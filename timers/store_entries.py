@@ -15,6 +15,7 @@ from shared.tenancy.store import shown_to
 from shared.tracking.model import TimeEntry, WorkItem
 from shared.tracking.store_entries import ENTRIES, with_days
 from shared.tracking.store_projects import counted_as, project_key, project_name_key
+from timers import store_unwritten
 from timers.rules_entries import Span
 from timers.rules_paging import PageEnd
 from timers.store import add_project
@@ -36,6 +37,8 @@ class Filters:
     work_item_id: int | None = None
     days: tuple[dt.date, dt.date] | None = None
     needs_review: bool | None = None
+    unwritten: str | None = None  # the state of what is not written back
+    writes_back: bool = True  # whether the tenant has the write-back on
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
         _entries.started_at < bindparam("until", type_=_entries.started_at.type),
         _in_range,
     ),
+    "unwritten": (_entries.public_id.in_(store_unwritten.ENTRIES),),
     "to_review": (_entries.needs_review == sa.true(),),  # in these words the index of what needs review is used
     "reviewed": (_entries.needs_review == sa.false(),),
     "end": (
@@ -147,6 +151,8 @@ def page(
         asked["days"] = _range(*filters.days)
     if filters.needs_review is not None:
         asked["to_review" if filters.needs_review else "reviewed"] = {}
+    if filters.unwritten is not None:
+        asked["unwritten"] = {"unwritten": filters.unwritten, "is_on": int(filters.writes_back)}
     if end is not None:
         asked["end"] = {"end_at": end.started_at, "end_public": end.id}
     parameters = {name: value for values in asked.values() for name, value in values.items()}

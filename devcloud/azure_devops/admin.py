@@ -16,7 +16,7 @@ from devcloud.faults import Fault
 from devcloud.orders import OrderRefused
 
 
-Endpoint = Literal["work_item", "batch", "update", "updates", "connection"]
+Endpoint = Literal["work_item", "batch", "update", "updates", "connection", "type_fields", "type_states"]
 _FAULTS: Final = TypeAdapter(dict[Endpoint, Fault])
 
 

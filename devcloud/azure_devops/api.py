@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 from werkzeug.wrappers import Request, Response
 
 from devcloud.azure_devops.board import Board, Document
-from devcloud.azure_devops.fields import check_known
-from devcloud.azure_devops.items import directory_of, projects_of
+from devcloud.azure_devops.fields import check_known, fields_of, states_of
+from devcloud.azure_devops.items import STATES, directory_of, projects_of
 from devcloud.azure_devops.refusal import Refused, as_json, invalid, not_there
 from devcloud.azure_devops.tokens import Visitor
 
@@ -37,9 +37,30 @@ def answer(request: Request, endpoint: str, board: Board, visitor: Visitor, wher
             return as_json(_batch(request, board, visitor))
         case "update":
             return as_json(_update(request, board, visitor, where["number"]))
+    return as_json(_listed(_list(request, endpoint, board, visitor, where)))
+
+
+def _list(request: Request, endpoint: str, board: Board, visitor: Visitor, where: Mapping[str, Any]) -> list[Document]:
+    match endpoint:
+        case "type_fields":
+            return fields_of(_kind(where["kind"]))
+        case "type_states":
+            return states_of(_kind(where["kind"]))
     skip, top = _number(request, "$skip", 0), min(_number(request, "$top", MOST_UPDATES), MOST_UPDATES)
-    found = board.updates(where["number"], visitor, skip=skip, top=top)
-    return as_json({"count": len(found), "value": found})
+    return board.updates(where["number"], visitor, skip=skip, top=top)
+
+
+def _listed(value: list[Document]) -> Document:
+    return {"count": len(value), "value": value}
+
+
+def _kind(name: str) -> str:
+    """A type by its name, whatever the case."""
+    found = next((kind for kind in STATES if kind.lower() == name.lower()), None)
+    if found is None:
+        told = f"VS402323: Work item type {name} does not exist in the project, or is not for you to see."
+        raise Refused(404, told, "WorkItemTypeNotFoundException")
+    return found
 
 
 def _connection(organization: str, visitor: Visitor) -> Document:

@@ -8,10 +8,11 @@ from devcloud.azure_devops.refusal import broken_rule, no_field
 
 
 COMPLETED: Final = "Microsoft.VSTS.Scheduling.CompletedWork"
+REMAINING: Final = "Microsoft.VSTS.Scheduling.RemainingWork"
 HISTORY: Final = "System.History"
 _HOURS: Final = {
     COMPLETED: "Completed Work",
-    "Microsoft.VSTS.Scheduling.RemainingWork": "Remaining Work",
+    REMAINING: "Remaining Work",
     "Microsoft.VSTS.Scheduling.OriginalEstimate": "Original Estimate",
 }
 _TEXTS: Final = {"System.Title": "Title", HISTORY: "History", "System.Reason": "Reason", "System.Tags": "Tags"}
@@ -28,6 +29,13 @@ _READ_ONLY: Final = {
 }
 _KNOWN: Final = {*_HOURS, *_TEXTS, *_READ_ONLY, "System.State", "System.AssignedTo"}
 _LONGEST_TITLE: Final = 255
+_CATEGORIES: Final = {
+    "New": "Proposed",
+    "Active": "InProgress",
+    "Resolved": "Resolved",
+    "Closed": "Completed",
+    "Removed": "Removed",
+}
 
 
 def check_known(name: str) -> None:
@@ -53,3 +61,16 @@ def check_value(kind: str, name: str, value: Any) -> None:  # noqa: ANN401 - any
         raise broken_rule("Title", "Required, HasValues" if not value else "InvalidTooLong")
     elif name in _TEXTS and not isinstance(value, str):
         raise broken_rule(_TEXTS[name], "InvalidType")
+
+
+def fields_of(kind: str) -> list[dict[str, Any]]:
+    """The fields of a type, as a list of them is answered."""
+    names = {**_TEXTS, **_READ_ONLY, "System.State": "State", "System.AssignedTo": "Assigned To"}
+    if kind in WITH_HOURS:
+        names |= _HOURS
+    return [{"referenceName": name, "name": shown, "alwaysRequired": False} for name, shown in names.items()]
+
+
+def states_of(kind: str) -> list[dict[str, Any]]:
+    """The states of a type with their categories, as a list of them is answered."""
+    return [{"name": name, "color": "b2b2b2", "category": _CATEGORIES[name]} for name in STATES[kind]]

@@ -1,7 +1,7 @@
-"""Compares what is owed to Completed Work with the history of every work item: each debt landed once."""
+"""Compares the write-back ledger with the history of every work item: each write landed once, all hours are there."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,82 +14,92 @@ from devcloud.azure_devops.server import AzureDevOps
 from devcloud.azure_devops.tokens import Visitor
 from devcloud.chaos.person import ORGANIZATION, PROJECTS
 from devcloud.chaos.violation import Violation
-from shared.db.schema import tenants, time_entries, write_backs
+from shared.db.schema import tenants, time_entries, write_back_changes, write_back_items
 
 
-_MARK: Final = re.compile(r"TimeTracker: ([+-][0-9.]+) h \(([0-9a-f]{32})\)")
+_LINE: Final = re.compile(r"TimeTracker: ([+-][0-9.]+) h \(([0-9a-f]{32})-([0-9]+)\)")
 _LOOKER: Final = Visitor("chaos", "Chaos", "chaos@contoso.example", (ORGANIZATION,))
 _EVERYTHING: Final = 10**9
 _MS_PER_HOUR: Final = Decimal(3_600_000)
+_PLACES: Final = Decimal("0.0001")
 _ROUNDED: Final = Decimal("0.00005")  # hours have four places: half of the last one is the most that rounding takes
+_items, _changes = write_back_items.c, write_back_changes.c
+_TOTAL: Final = (
+    sa.select(sa.func.coalesce(sa.func.sum(_changes.delta_ms), 0))
+    .where(
+        _changes.tenant_id == _items.tenant_id,
+        _changes.organization_id == _items.organization_id,
+        _changes.work_item_id == _items.work_item_id,
+    )
+    .scalar_subquery()
+)
+_ITEMS: Final = sa.select(
+    _items.public_id, _items.work_item_id, _items.written, _items.state, _items.reason, _TOTAL.label("total_ms")
+).order_by(_items.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """A revision of a work item that names a debt, and its Completed Work before and after it."""
+    """A revision of a work item that names a write, its Completed Work before and after it, and the hours it says."""
 
     item: int
     revision: int
+    number: int
     before: Decimal
     after: Decimal
+    says: Decimal
 
-    def pays(self, delta_ms: int) -> bool:
-        """A debt moves it by its own hours to the last place kept; where less is there to take away, to 0."""
-        return abs(self.after - max(Decimal(0), self.before + _hours(delta_ms))) <= _ROUNDED
+    @property
+    def moved(self) -> Decimal:
+        return self.after - self.before
 
 
 @dataclass
 class _Past:
-    """What the work items have been through: their hours by number and revision, and the landings by mark."""
+    """What the work items have been through: when they were at 0, and the landings by the mark of our item."""
 
-    hours: dict[tuple[int, int], Decimal] = field(default_factory=dict)
+    at_zero: set[tuple[int, int]] = field(default_factory=set)  # number and revision
     landings: defaultdict[str, list[Landing]] = field(default_factory=lambda: defaultdict(list))
     found: list[Violation] = field(default_factory=list)
 
 
 def check(tx: sa.Connection, azure_devops: AzureDevOps) -> tuple[list[Violation], int]:
-    """What is wrong, and how many debts were compared."""
+    """What is wrong, and how many changes of time were compared."""
     past = _past(azure_devops)
-    debts = list(tx.execute(sa.select(write_backs).order_by(write_backs.c.id)))
-    found, paid_at = past.found, defaultdict[tuple[Any, int], int](int)
-    for debt in debts:
-        key, landings = (debt.entry_id, debt.work_item_id), past.landings[debt.public_id.hex]
-        told = f"debt {debt.public_id.hex} of entry {debt.entry_id}, {debt.delta_ms} ms, {debt.state}, {debt.reason}"
-        found += [Violation(what, detail, (told,)) for what, detail in _wrong(debt, landings, past, paid_at[key])]
-        paid_at[key] = max([paid_at[key], *(each.revision for each in landings)])
-    unknown = past.landings.keys() - {each.public_id.hex for each in debts}
-    found += [Violation("invented", f"hours of a debt that there is not: {mark}") for mark in sorted(unknown)]
-    return found + _unequal(tx), len(debts)
+    rows, found = list(tx.execute(_ITEMS)), past.found
+    for row in rows:
+        told = f"item {row.public_id.hex}, work item {row.work_item_id}, {row.written} h, {row.state}, {row.reason}"
+        found += [Violation(what, detail, (told,)) for what, detail in _wrong(row, past)]
+    unknown = past.landings.keys() - {each.public_id.hex for each in rows}
+    found += [Violation("invented", f"hours of an item that there is not: {mark}") for mark in sorted(unknown)]
+    changes = tx.execute(sa.select(sa.func.count()).select_from(write_back_changes)).scalar_one()
+    return found + _unequal(tx), changes
 
 
-def _wrong(debt: sa.Row[Any], landings: list[Landing], past: _Past, paid_at: int) -> Iterator[tuple[str, str]]:
-    """`paid_at` is the revision at which the entry's debts before this one had landed."""
-    if debt.state != "done":
-        yield "lost", "hours are still owed after everything was asked for again"
-    elif not landings and not _comes_to_nothing(debt, past, paid_at):
-        yield "lost", "hours that count as written are not in Completed Work"
-    if len(landings) > 1:
-        yield "doubled", f"hours were written {len(landings)} times to Completed Work"
+def _wrong(row: Any, past: _Past) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+    landings = past.landings[row.public_id.hex]
+    for number, times in Counter(each.number for each in landings).items():
+        if times > 1:
+            yield "doubled", f"write {number} landed {times} times in Completed Work"
     for each in landings:
-        if each.item != debt.work_item_id:
-            yield "changed", f"hours on work item {debt.work_item_id} were written to {each.item}"
-        if not each.pays(debt.delta_ms):
-            yield "changed", f"Completed Work went from {each.before} to {each.after} h"
+        if each.item != row.work_item_id:
+            yield "changed", f"hours on work item {row.work_item_id} were written to {each.item}"
+        if abs(each.moved - each.says) > _ROUNDED:
+            yield "changed", f"Completed Work went from {each.before} to {each.after} h, by what says {each.says}"
+    moved = sum((each.moved for each in landings), Decimal(0))
+    if row.written - moved > _ROUNDED:
+        yield "lost", "hours that count as written are not in Completed Work"
+    elif moved - row.written > _ROUNDED:
+        yield "doubled", "hours that are in Completed Work do not count as written"
+    owed = (row.total_ms / _MS_PER_HOUR).quantize(_PLACES) - moved
+    if owed > _ROUNDED or (owed < -_ROUNDED and not _was_empty(row.work_item_id, landings, past)):
+        yield "lost", "hours are still owed after everything was asked for again"
 
 
-def _comes_to_nothing(debt: sa.Row[Any], past: _Past, paid_at: int) -> bool:
-    """Whether it is right that nothing was written: it rounds to nothing, or there was nothing to take it from.
-
-    The revision at which that was seen is the product's own word, but what stood there is not, and it cannot lie before
-    what the entry had added.
-    """
-    owed = _hours(debt.delta_ms)
-    if abs(owed) <= _ROUNDED:
-        return True
-    revision = debt.pinned_revision
-    return (
-        owed < 0 and revision is not None and revision >= paid_at and past.hours.get((debt.work_item_id, revision)) == 0
-    )
+def _was_empty(item: int, landings: list[Landing], past: _Past) -> bool:
+    """Whether there was nothing to take hours from, at some time since the last that were added or taken."""
+    since = max((each.revision for each in landings), default=0)
+    return any(number == item and revision >= since for number, revision in past.at_zero)
 
 
 def _past(azure_devops: AzureDevOps) -> _Past:
@@ -106,26 +116,24 @@ def _past(azure_devops: AzureDevOps) -> _Past:
                     past.found.append(Violation("lost", detail))
             else:
                 before = at
-            past.hours[number, update["rev"]] = at
-            if mark := _MARK.search(fields.get(HISTORY, {}).get("newValue", "")):
-                past.landings[mark[2]].append(Landing(number, update["rev"], before, at))
+            if at == 0:
+                past.at_zero.add((number, update["rev"]))
+            if line := _LINE.search(fields.get(HISTORY, {}).get("newValue", "")):
+                landing = Landing(number, update["rev"], int(line[3]), before, at, Decimal(line[1]))
+                past.landings[line[2]].append(landing)
     return past
 
 
-def _hours(delta_ms: int) -> Decimal:
-    return Decimal(delta_ms) / _MS_PER_HOUR
-
-
 def _unequal(tx: sa.Connection) -> list[Violation]:
-    """All debts of an entry that owes come to its time; entries of tenants that do not write back owe nothing."""
-    owed = sa.select(sa.func.sum(write_backs.c.delta_ms)).where(
-        write_backs.c.tenant_id == time_entries.c.tenant_id, write_backs.c.entry_id == time_entries.c.public_id
+    """All changes of an entry come to its time, where the tenant writes back: the fleet did from the start."""
+    counted = sa.select(sa.func.sum(_changes.delta_ms)).where(
+        _changes.tenant_id == time_entries.c.tenant_id, _changes.entry_id == time_entries.c.public_id
     )
-    rows = sa.select(time_entries.c.public_id, time_entries.c.elapsed_ms, owed.scalar_subquery().label("owed")).join(
-        tenants, sa.and_(tenants.c.id == time_entries.c.tenant_id, tenants.c.write_back)
-    )
+    rows = sa.select(
+        time_entries.c.public_id, time_entries.c.elapsed_ms, counted.scalar_subquery().label("counted")
+    ).join(tenants, sa.and_(tenants.c.id == time_entries.c.tenant_id, tenants.c.write_back))
     return [
-        Violation("changed", f"entry {row.public_id} lasts {row.elapsed_ms} ms and owes {row.owed} ms in all")
+        Violation("changed", f"entry {row.public_id} lasts {row.elapsed_ms} ms and counts with {row.counted} ms in all")
         for row in tx.execute(rows)
-        if (row.owed or 0) != row.elapsed_ms
+        if (row.counted or 0) != row.elapsed_ms
     ]

@@ -50,7 +50,7 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
     for row in kept.get(stored.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.violations += [*_invariants(tx), *_totals(tx, settled)]
-    hours, debts = check_hours.check(tx, cloud.azure_devops)
+    hours, changes = check_hours.check(tx, cloud.azure_devops)
     bought = [each for buyer in fleet.buyers for each in buyer.bought]
     purchases, lines = check_purchases.check(tx, cloud.marketplace, bought, Users(histories, kept, clocks))
     found.violations += [*hours, *purchases]
@@ -60,7 +60,7 @@ def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clock
         "time entries": sum(len(each.entries) for each in kept.values()),
         "answers kept for Idempotency-Keys": sum(len(each.answers) for each in kept.values()),
         "refusals": sum(each.is_refused for history in histories for each in history.operations),
-        "debts to Completed Work": debts,
+        "changes of Completed Work": changes,
         "purchases": len(bought),
         "lines that their bills must have": lines,
         "usage events on the meter": len(cloud.marketplace.operations.usage()),

@@ -21,7 +21,7 @@ from devcloud.chaos.history import Outcome
 from devcloud.chaos.person import Person
 from shared import clock
 from shared.app import App, build
-from shared.db.schema import usage_events, users, write_backs
+from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
 from shared.jobs import JobFailed
 from shared.settings import Settings
 from timers.jobs import stop_all_forgotten
@@ -32,9 +32,30 @@ LATER_SECONDS: Final = 240.0  # claims of those who were killed have run out by 
 ROUNDS: Final = 6
 _PATIENCE_SECONDS: Final = 60.0
 _OWED: Final = (
-    sa.select(users.c.entra_object_id.label("oid"), write_backs.c.entry_id)
-    .join(users, sa.and_(users.c.tenant_id == write_backs.c.tenant_id, users.c.id == write_backs.c.user_id))
-    .where(write_backs.c.state != "done")
+    sa.select(users.c.entra_object_id.label("oid"), write_back_changes.c.entry_id)
+    .join(
+        timer_log,
+        sa.and_(
+            timer_log.c.tenant_id == write_back_changes.c.tenant_id,
+            timer_log.c.timer_id == write_back_changes.c.entry_id,
+            timer_log.c.event.in_(("stopped", "entered")),
+        ),
+    )
+    .join(users, sa.and_(users.c.tenant_id == timer_log.c.tenant_id, users.c.id == timer_log.c.user_id))
+    .outerjoin(
+        write_back_items,
+        sa.and_(
+            write_back_items.c.tenant_id == write_back_changes.c.tenant_id,
+            write_back_items.c.organization_id == write_back_changes.c.organization_id,
+            write_back_items.c.work_item_id == write_back_changes.c.work_item_id,
+        ),
+    )
+    .where(
+        sa.or_(
+            write_back_changes.c.batch.is_(None),
+            write_back_changes.c.batch > sa.func.coalesce(write_back_items.c.settled_batch, 0),
+        )
+    )
     .distinct()
 )
 _JOBS: Final[Mapping[str, Callable[[App], object]]] = {

@@ -56,6 +56,7 @@ class Tenant:
     seat_limit: int | None
     write_back: bool  # hours go to Completed Work
     forgotten_timer_limit_ms: int
+    lower_remaining_work: bool = False  # by what the write-back adds to Completed Work
 
     @property
     def zone(self) -> ZoneInfo:

@@ -26,6 +26,7 @@ _WIRE: Final = {
     "admin_email": "adminEmail",
     "forgotten_timer_limit_ms": "forgottenTimerLimitMinutes",
     "write_back": "writeBack",
+    "lower_remaining_work": "lowerRemainingWork",
 }
 
 

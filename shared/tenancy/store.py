@@ -27,6 +27,7 @@ TENANT_COLUMNS: Final = (
     tenants.c.seat_limit,
     tenants.c.write_back,
     tenants.c.forgotten_timer_limit_ms,
+    tenants.c.lower_remaining_work,
 )
 
 
@@ -102,6 +103,7 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
         seat_limit=row.seat_limit,
         write_back=row.write_back,
         forgotten_timer_limit_ms=row.forgotten_timer_limit_ms,
+        lower_remaining_work=row.lower_remaining_work,
     )
 
 

@@ -38,6 +38,7 @@ CHANGEABLE: Final = (
     "admin_email",
     "forgotten_timer_limit_ms",
     "write_back",
+    "lower_remaining_work",
 )
 _MORE: Final = (
     tenants.c.admin_email,

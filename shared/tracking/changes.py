@@ -10,6 +10,7 @@ from shared.tenancy.rules import month_key
 from shared.tenancy.store import hold_tenant
 from shared.tracking import store, store_changes, store_write_backs
 from shared.tracking.model import EventKind, TimeEntry, TimerEvent
+from shared.tracking.store_write_backs import item_of
 
 
 def add(
@@ -27,8 +28,8 @@ def add(
     True when it adjusts a month that is closed.
     """
     store.add_entry(tx, tenant.id, entry, now=now)
-    if tenant.write_back and entry.elapsed_ms:
-        store_write_backs.owe_all(tx, tenant.id, entry, now=now)
+    if tenant.write_back:
+        store_write_backs.add_all(tx, tenant.id, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
@@ -68,7 +69,7 @@ def replace(
     """
     if not store_changes.replace(tx, tenant.id, old, new, now=now):
         raise changed_meanwhile()
-    _owe_difference(tx, tenant, old, new, now=now)
+    _count_difference(tx, tenant, old, new, now=now)
     is_adjustment = old.days != new.days and _adjusts(tx, tenant, (old, new), now=now)
     event = TimerEvent(
         kind,
@@ -100,7 +101,7 @@ def remove(
     """
     if not store_changes.remove(tx, tenant.id, entry):
         raise changed_meanwhile()
-    _owe_difference(tx, tenant, entry, None, now=now)
+    _count_difference(tx, tenant, entry, None, now=now)
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
         EventKind.DELETED,
@@ -124,24 +125,23 @@ def changed_meanwhile() -> PreconditionFailed:
     return PreconditionFailed("This entry was changed in the meantime. Read it again and repeat the correction.")
 
 
-def _owe_difference(
+def _count_difference(
     tx: sa.Connection, tenant: Tenant, old: TimeEntry, new: TimeEntry | None, *, now: dt.datetime
 ) -> None:
-    """Owes what makes all debts of the entry add up to its time; an entry that never owed does not begin to."""
-    if not tenant.write_back:
+    """Has the changes of an entry that counts add up to its time, whatever the switch says now.
+
+    With the switch off nothing is sent, but what changed meanwhile must be known when it is on again.
+    """
+    if new is not None and new.elapsed_ms == old.elapsed_ms and item_of(new) == item_of(old):
         return
-    owed = store_write_backs.owed(tx, tenant.id, old.id)
-    if not owed:
+    counted = store_write_backs.sums(tx, tenant.id, old.id)
+    if not counted:
         return
-    due = {} if new is None else {_item(new): new.elapsed_ms}
-    for item in sorted(owed.keys() | due.keys()):
-        delta_ms = due.get(item, 0) - owed.get(item, 0)
+    due = {} if new is None else {item_of(new): new.elapsed_ms}
+    for item in sorted(counted.keys() | due.keys()):
+        delta_ms = due.get(item, 0) - counted.get(item, 0)
         if delta_ms:
-            store_write_backs.owe(tx, tenant.id, old, version=old.version + 1, on=item, delta_ms=delta_ms, now=now)
-
-
-def _item(entry: TimeEntry) -> tuple[int, int]:
-    return entry.work_item.project_id, entry.work_item.work_item_id
+            store_write_backs.add(tx, tenant.id, old, version=old.version + 1, on=item, delta_ms=delta_ms, now=now)
 
 
 def _adjusts(tx: sa.Connection, tenant: Tenant, entries: tuple[TimeEntry, ...], *, now: dt.datetime) -> bool:

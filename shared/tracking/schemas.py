@@ -12,7 +12,7 @@ from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.text import has_bidi_controls
 from shared.tracking import model
 from shared.tracking.store_projects import project_name_key
-from shared.tracking.write_backs import Standing, WriteBack
+from shared.tracking.write_backs import Help, Standing, WriteBack
 
 
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
@@ -109,6 +109,7 @@ class TimeEntry(WireModel):
     )
     write_back_reason: str | None = Field(None, description="why they are not there, as a stable code")
     write_back_detail: str | None = Field(None, description="and in words, for the person")
+    write_back_help: Help | None = Field(None, description="who can do something about it")
 
     @classmethod
     def of(
@@ -154,4 +155,5 @@ def _write_back(standing: Standing | None) -> dict[str, Any]:
         "write_back": standing.state,
         "write_back_reason": standing.reason,
         "write_back_detail": standing.detail,
+        "write_back_help": standing.help,
     }

@@ -5,6 +5,7 @@ import pytest
 from tests.support.records import PAID_FROM, pays
 from tests.support.world import START, new_id
 from tests.timers import late
+from tests.timers.write_backs import change
 
 
 @pytest.fixture
@@ -143,23 +144,35 @@ def test_an_entry_by_hand_sends_seven(ada, counted):
     assert len(sent) == 7, sent  # caller, project, entry, day, log, overlaps, key
 
 
-def test_a_correction_sends_nine(ada, counted):
+def test_a_stop_with_the_write_back_on_sends_two_more(ada, counted, clock):
+    change(ada, writeBack=True)
+    ada.start(2, key=new_id())
+    clock.tick(minutes=1)
+    with counted() as sent:
+        stopped = ada.stop(key=new_id())
+
+    assert stopped.body["writeBack"] == "pending"
+    assert len(sent) == 9, sent  # as above; one row of what it changes, and how far its hours are
+
+
+def test_a_correction_sends_eleven(ada, counted):
     entered = ada.enter()
     with counted() as sent:
         corrected = ada.correct(entered, stoppedAt="2026-11-20T11:00:00Z")
 
     assert corrected.status == 200
-    assert len(sent) == 9, sent  # caller, entry, days; entry, its number, days away, days; log, overlaps
+    # caller, entry, days; entry, its number, days away, days; whether it counts; log, overlaps, how far its hours are
+    assert len(sent) == 11, sent
 
 
-def test_a_page_of_entries_sends_four_however_many_there_are(ada, counted):
+def test_a_page_of_entries_sends_five_however_many_there_are(ada, counted):
     for day in range(10, 20):
         ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z")
     with counted() as sent:
         entries = ada.entries()
 
     assert len(entries) == 11
-    assert len(sent) == 4, sent  # caller, entries, days, what lies beside them
+    assert len(sent) == 5, sent  # caller, entries, days, what lies beside them, how far their hours are
 
 
 @pytest.mark.parametrize(

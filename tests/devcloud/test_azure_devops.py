@@ -393,3 +393,24 @@ def test_the_command_runs_it_and_the_printed_token_opens_it():
 
     assert (answer.json()["fields"]["System.Title"], process.returncode) == ("Checkout fails for guests", 0)
     assert (unknown.returncode, unknown.stderr.count("\n"), "ben" in unknown.stderr) == (1, 1, True)
+
+
+@pytest.mark.parametrize(("kind", "has"), [("Bug", True), ("task", True), ("User%20Story", False)])
+def test_a_type_lists_its_fields(azure_devops, kind, has):
+    answer = send(azure_devops, "GET", f"Website/_apis/wit/workitemtypes/{kind}/fields?api-version=7.1")
+    names = {each["referenceName"] for each in answer.json()["value"]}
+
+    assert (answer.status_code, COMPLETED in names, "System.Title" in names) == (200, has, True)
+
+
+def test_a_type_lists_its_states_with_their_categories(azure_devops):
+    answer = send(azure_devops, "GET", "Website/_apis/wit/workitemtypes/Bug/states?api-version=7.1")
+    missing = send(azure_devops, "GET", "Website/_apis/wit/workitemtypes/Chore/states?api-version=7.1")
+
+    assert {each["name"]: each["category"] for each in answer.json()["value"]} == {
+        "New": "Proposed",
+        "Active": "InProgress",
+        "Resolved": "Resolved",
+        "Closed": "Completed",
+    }
+    assert (missing.status_code, missing.json()["typeKey"]) == (404, "WorkItemTypeNotFoundException")

@@ -9,6 +9,7 @@ from privacy.rules_catalogue import CATALOGUE
 from privacy.tables_export import writing
 from tests.support.exports import checked, export
 from tests.support.scan import places
+from tests.timers.write_backs import change
 
 
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -138,3 +139,18 @@ def test_json_comes_back_as_it_went_in():
 
     assert found["notes"]["rows"] == [{"note": row["note"]} for row in rows]
     assert found["empty"]["rows"] == []
+
+
+def test_what_ones_entries_add_to_work_items_is_ones_own_also_of_those_deleted(world):
+    ada = world.tenant()
+    change(ada, writeBack=True)
+    ben, eve = world.member(ada), world.member(ada)
+    kept, gone, other = ben.enter(), ben.enter(), eve.enter()
+    ben.remove(gone)
+    mine, everybodys = sections(export(ben)), sections(export(ada, scope="tenant"))
+    ids = {each.body["id"] for each in (kept, gone, other)}
+
+    assert {row["entryId"] for row in mine["writeBackChanges"]} == ids - {other.body["id"]}
+    assert sorted(row["deltaMs"] for row in mine["writeBackChanges"]) == [-3_600_000, 3_600_000, 3_600_000]
+    assert {row["organization"] for row in mine["writeBackChanges"]} == {"contoso"}
+    assert {row["entryId"] for row in everybodys["writeBackChanges"]} == ids

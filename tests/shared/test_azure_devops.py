@@ -645,3 +645,38 @@ def test_a_person_of_another_organisation_must_sign_in_there(client, azure_devop
         client.visit("fabrikam", azure_devops.token("ada"), who=ADA).work_item(BUG)
     with pytest.raises(NoWorkItem):
         client.visit("nowhere", azure_devops.token("ada"), who=ADA).work_item(BUG)
+
+
+def item(number, kind="Task", project="Website", state="Active"):
+    return WorkItem(number, 1, kind, "", None, state, project, None)
+
+
+def test_a_type_without_the_field_is_remembered_for_a_day(azure_devops, clock):
+    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    story, before = item(STORY, "User Story"), azure_devops.hits("type_fields")
+    first = visit.is_known_to_lack_completed_work(story)
+    found = visit.lacks_completed_work(story), visit.lacks_completed_work(item(BUG, "Bug"))
+    known = visit.is_known_to_lack_completed_work(story), visit.is_known_to_lack_completed_work(item(BUG, "Bug"))
+    clock.seconds += 24 * 3600 + 1
+    forgotten = visit.is_known_to_lack_completed_work(story)
+    client.close()
+
+    assert (first, found, known, forgotten) == (False, (True, False), (True, False), False)
+    assert azure_devops.hits("type_fields") == before + 2
+
+
+def test_an_item_is_closed_by_the_category_of_its_state(azure_devops, client):
+    visit, before = client.visit("contoso", azure_devops.token(), who=ADA), azure_devops.hits("type_states")
+    closed = [visit.is_closed(item(1, state=state)) for state in ("New", "Active", "Closed", "Removed")]
+
+    assert closed == [False, False, True, True]
+    assert azure_devops.hits("type_states") == before + 1
+
+
+@pytest.mark.parametrize(("kind", "project"), [("..", "Website"), ("Task", ".."), ("", "Website"), ("Task", ".")])
+def test_a_type_or_project_that_is_no_name_in_a_path_is_asked_nobody(azure_devops, client, kind, project):
+    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+
+    with pytest.raises(Unreachable):
+        visit.is_closed(item(1, kind, project))

@@ -49,6 +49,18 @@ class AzureDevOps:
         hours: float | None = self.board.read(number, SOMEBODY)["fields"].get(COMPLETED)
         return hours
 
+    def field(self, number: int, name: str) -> Any:  # noqa: ANN401 - any JSON
+        """A field of an item by its reference name; None where it has no value."""
+        return self.board.read(number, SOMEBODY)["fields"].get(name)
+
+    def set(self, number: int, fields: dict[str, Any]) -> None:
+        """A colleague's change of fields, by their reference names."""
+        self.board.edit(number, fields, SOMEBODY)
+
+    def updates(self, number: int) -> list[dict[str, Any]]:
+        """All that ever happened to an item."""
+        return self.board.updates(number, SOMEBODY, skip=0, top=10**9)
+
     def revision(self, number: int) -> int:
         revision: int = self.board.read(number, SOMEBODY)["rev"]
         return revision

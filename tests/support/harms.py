@@ -19,7 +19,7 @@ from shared.db.schema import (
     usage_events,
     user_months,
     users,
-    write_backs,
+    write_back_changes,
 )
 
 
@@ -100,10 +100,10 @@ def forget_the_answers(tx: sa.Connection) -> None:
     tx.execute(idempotency_keys.delete().where(idempotency_keys.c.status == 200))
 
 
-def double_a_debt(tx: sa.Connection) -> None:
-    kept = write_backs.c.entry_id.in_(sa.select(time_entries.c.public_id))  # of a deleted entry nothing is left to owe
-    first = sa.select(sa.func.min(write_backs.c.id)).where(write_backs.c.state == "done", kept).scalar_subquery()
-    copied(tx, write_backs, write_backs.c.id == first, public_id=new_id())
+def double_a_change(tx: sa.Connection) -> None:
+    kept = write_back_changes.c.entry_id.in_(sa.select(time_entries.c.public_id))
+    first = sa.select(sa.func.min(write_back_changes.c.id)).where(write_back_changes.c.delta_ms > 0, kept)
+    copied(tx, write_back_changes, write_back_changes.c.id == first.scalar_subquery(), public_id=new_id())
 
 
 def change_a_purchase(tx: sa.Connection) -> None:

@@ -18,7 +18,8 @@ from shared.db.schema import (
     timer_log,
     usage_events,
     users,
-    write_backs,
+    write_back_changes,
+    write_back_items,
 )
 from tests.support.harms import an_entry, copied
 
@@ -136,22 +137,31 @@ def change_the_hours_before(tx: sa.Connection) -> None:
     tx.execute(time_entries.update().where(whose).values(existing_hours=Decimal(77)))
 
 
-def say_that_nothing_moved(tx: sa.Connection) -> None:
-    """By the debts' own word there was nothing to write."""
-    tx.execute(write_backs.update().values(hours_after=write_backs.c.hours_before))
+def a_written_item(tx: sa.Connection) -> Any:  # noqa: ANN401 - a row
+    """The first work item that hours were written to."""
+    written = write_back_items.c.written > Decimal(0)
+    return tx.execute(write_back_items.select().where(written).order_by(write_back_items.c.id).limit(1)).one()
 
 
-def a_debt(tx: sa.Connection) -> Any:  # noqa: ANN401 - a row
-    """The first that was written, of time that shows in Completed Work."""
-    shows = (write_backs.c.state == "done", write_backs.c.delta_ms > 1000)  # two in 10,000 of an hour
-    return tx.execute(write_backs.select().where(*shows).order_by(write_backs.c.id).limit(1)).one()
+def say_that_more_was_written(tx: sa.Connection) -> None:
+    more = write_back_items.update().where(write_back_items.c.id == a_written_item(tx).id)
+    tx.execute(more.values(written=write_back_items.c.written + Decimal(1)))
 
 
-def owe_beside(tx: sa.Connection, debt: Any, delta_ms: int, **more: Any) -> None:  # noqa: ANN401 - a row, columns
-    """A further debt of the same entry, done, that is in no work item's history."""
-    copied(tx, write_backs, write_backs.c.id == debt.id, public_id=new_id(), delta_ms=delta_ms, **more)
+def change_beside(tx: sa.Connection, delta_ms: int) -> None:
+    """A further change of a work item that counts as settled, and is in no work item's history."""
+    item = a_written_item(tx)
+    where = (
+        write_back_changes.c.tenant_id == item.tenant_id,
+        write_back_changes.c.organization_id == item.organization_id,
+        write_back_changes.c.work_item_id == item.work_item_id,
+    )
+    copied(tx, write_back_changes, sa.and_(*where), public_id=new_id(), entry_id=new_id(), delta_ms=delta_ms)
 
 
-def take_what_is_there(tx: sa.Connection) -> None:
-    """As if there had been nothing when it was looked: before the entry's own time was added."""
-    owe_beside(tx, a_debt(tx), -_ONE_HOUR, pinned_revision=1)
+def take_what_is_not_there(tx: sa.Connection) -> None:
+    change_beside(tx, -_ONE_HOUR)
+
+
+def owe_what_is_not_there(tx: sa.Connection) -> None:
+    change_beside(tx, _ONE_HOUR)

@@ -16,6 +16,7 @@ def test_settings_are_changed_at_the_version_that_was_read(world):
         "adminEmail": "office@contoso.example",
         "forgottenTimerLimitMinutes": 480,
         "writeBack": True,
+        "lowerRemainingWork": True,
     }
     changed = change(ada, body, **{"If-Match": read.headers["ETag"]})
     stale = change(ada, {"name": "Other"}, **{"If-Match": read.headers["ETag"]})

@@ -1,6 +1,6 @@
 """Every table, with the keys and checks that hold the product's guarantees."""
 
-from shared.db.schema.azure_devops import work_items, write_backs
+from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
@@ -12,6 +12,7 @@ from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
 from shared.db.schema.tracked import organizations, projects, running_timers, time_entries, time_entry_days
+from shared.db.schema.write_back import write_back_attempts, write_back_changes, write_back_items
 
 
 __all__ = [
@@ -40,5 +41,7 @@ __all__ = [
     "user_months",
     "users",
     "work_items",
-    "write_backs",
+    "write_back_attempts",
+    "write_back_changes",
+    "write_back_items",
 ]

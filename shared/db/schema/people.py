@@ -33,6 +33,7 @@ tenants = sa.Table(
     Column("users_at_purchase", Integer),
     Column("forgotten_timer_limit_ms", BigInteger, nullable=False, server_default=sa.text("43200000")),  # 12 hours
     Column("write_back", Boolean, nullable=False, server_default=sa.false()),  # hours to Completed Work
+    Column("lower_remaining_work", Boolean, nullable=False, server_default=sa.false()),  # by what is written back
     Column("legal_hold_reason", String(32)),  # while it is set nothing of the tenant is erased or expires
     Column("legal_hold_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # deleted on request; what the bills need stays

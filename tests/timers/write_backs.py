@@ -1,0 +1,43 @@
+"""What tests of the write-back do alike: turn it on, send with a token, enter, correct and remove time."""
+
+from tests.support.world import WORK_ITEM
+
+
+BUG, TASK, STORY = 42, 57, 61  # a user story has no hours
+HEADER = "X-AzureDevOps-Token"
+
+
+def change(person, **fields):
+    changed = person.http.send("PATCH", "tenant", fields, token=person.token, headers={"If-Match": "*"})
+    assert changed.status == 200, changed.raw
+
+
+def send(person, method, path, token, body=None, **headers):
+    return person.http.send(method, path, body, token=person.token, headers={HEADER: token, **headers})
+
+
+def worked(person, clock, token, *, item=BUG, minutes=30.0, **headers):
+    """Half an hour on an item, stopped with the token."""
+    person.start(item)
+    clock.tick(minutes=minutes)
+    return send(person, "POST", "timers/stop", token, **headers)
+
+
+def entered(person, token, start, stop, *, item=BUG):
+    """Time of one morning, entered by hand."""
+    times = {"startedAt": f"2026-11-20T{start}:00Z", "stoppedAt": f"2026-11-20T{stop}:00Z"}
+    return send(person, "POST", "entries", token, {**WORK_ITEM, "workItemId": item, **times})
+
+
+def corrected(person, entry, token, **fields):
+    path, body = f"entries/{entry['id']}", {"reason": "it was wrong", **fields}
+    return send(person, "PATCH", path, token, body, **{"If-Match": f'"{entry["version"]}"'})
+
+
+def removed(person, entry, token):
+    path = f"entries/{entry['id']}?reason=wrong"
+    return send(person, "DELETE", path, token, **{"If-Match": f'"{entry["version"]}"'})
+
+
+def again(person, entry_id, token):
+    return send(person, "POST", f"entries/{entry_id}/write-back", token)
