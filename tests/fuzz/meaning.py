@@ -23,7 +23,7 @@ MEANING: Final = (
     "must be the slug",
     "must not be blank",
     "must be one line",
-    "Input should be a valid integer",  # 2.0 is an integer to JSON Schema
+    "must be a whole number",  # 2.0 is an integer to JSON Schema
     "must not lie in the future",
     "must not be in the future",
     "must make the entry",
