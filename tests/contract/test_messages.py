@@ -2,7 +2,7 @@
 
 import json
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -30,7 +30,7 @@ def models(annotation: object) -> Iterator[type[WireModel]]:
         yield from models(part)
 
 
-def members(model: type[WireModel], values: list[object]) -> Iterator[dict[str, object]]:
+def members(model: type[WireModel], values: Sequence[object]) -> Iterator[dict[str, object]]:
     """For each field of the model an object that has nothing but this field, with each of the values."""
     for name, field in model.model_fields.items():
         yield from ({field.alias or name: value} for value in values)
