@@ -47,15 +47,20 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="signIns",
             of=("user_id",),
         ),
+        "organizations": Facts(
+            "the Azure DevOps organizations",
+            columns(internal="id tenant_id name_key", fact="public_id is_active created_at", organisation="name"),
+            section="organizations",
+        ),
         "projects": Facts(
             "the organisation's projects",
-            columns(internal="id tenant_id name_key", organisation="organization name"),
+            columns(internal="id tenant_id organization_id name_key", organisation="organization name"),
             section="projects",
         ),
         "running_timers": Facts(
             "the timer that runs",
             columns(
-                internal="id tenant_id user_id project_id",
+                internal="id tenant_id user_id organization_id project_id",
                 fact="public_id work_item_id started_at existing_hours",
                 organisation="organization project",
                 words="note",
@@ -104,7 +109,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "work_items": Facts(
             "the work items as last read from Azure DevOps",
             columns(
-                internal="id tenant_id organization_key",
+                internal="id tenant_id organization_id organization_key",
                 fact="work_item_id type state fetched_at",
                 mentions="title assignee_name",
             ),

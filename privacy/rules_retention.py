@@ -47,6 +47,7 @@ RETENTION: Final = (
             "timer_log",
             "work_items",
             "projects",
+            "organizations",
             "write_backs",
         ),
         "as long as the organisation is a customer, also after a trial",

@@ -146,7 +146,8 @@ def _refresh(call: Call, query: Filters, span: Span) -> None:
 
 def _asked(tx: sa.Connection, call: Call, query: Filters, span: Span) -> Asked:
     own, tenant = call.caller.user, call.caller.tenant
-    asked = Asked(tenant.id, own.id, tenant.organization, span, project=query.project, type=query.type)
+    only = {"organization": query.organization, "project": query.project, "type": query.type}
+    asked = Asked(tenant.id, own.id, span, **only)
     if query.user is not None:
         user_id, name = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
         return replace(asked, user_id=user_id, user_name=name)
@@ -157,6 +158,7 @@ def _only(asked: Asked) -> str:
     """Which part of the tenant's time it is, for whoever finds the file later."""
     parts = [
         asked.user_name or "everyone",
+        *([] if asked.organization is None else [f"organization {asked.organization}"]),
         "every project" if asked.project is None else f"project {asked.project}",
         "every type of work item" if asked.type is None else f"work items of type {asked.type}",
     ]

@@ -8,6 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 
 from reports.rules import MOST_DAYS, Group, Span, date
 from shared.http.wire import WireModel, text
+from shared.tracking.schemas import Organization
 
 
 def _parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
@@ -61,7 +62,10 @@ Groups = Annotated[
 
 
 class Filters(WireModel):
-    project: text(64) | None = Field(None, description="only the project of this name")  # type: ignore[valid-type]
+    organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
+    project: text(64) | None = Field(  # type: ignore[valid-type]
+        None, description="only the project of this name, and those that count as it"
+    )
     user: str | None = Field(None, description="only the person with this id")
     type: text(128) | None = Field(None, description="only work items of this type, like Bug")  # type: ignore[valid-type]
     format: Literal["json", "csv", "xlsx"] | None = Field(

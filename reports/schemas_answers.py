@@ -24,6 +24,7 @@ class ReportUser(WireModel):
 class ReportWorkItem(WireModel):
     """What Azure DevOps says of it is there once it was read."""
 
+    organization: str
     id: int
     type: str | None = None
     title: str | None = None
@@ -32,10 +33,18 @@ class ReportWorkItem(WireModel):
 
     @classmethod
     def of(cls, item: WorkItem) -> Self:
-        return cls(id=item.id, type=item.type, title=item.title, assignee_name=item.assignee_name, state=item.state)
+        return cls(
+            organization=item.organization,
+            id=item.id,
+            type=item.type,
+            title=item.title,
+            assignee_name=item.assignee_name,
+            state=item.state,
+        )
 
 
 class ReportRow(WireModel):
+    organization: str | None = Field(None, description="the project's Azure DevOps organization")
     project: str | None = None
     user: ReportUser | None = None
     work_item: ReportWorkItem | None = None
@@ -46,6 +55,7 @@ class ReportRow(WireModel):
     @classmethod
     def of(cls, row: Row) -> Self:
         return cls(
+            organization=row.organization,
             project=row.project,
             user=None if row.user is None else ReportUser.of(row.user),
             work_item=None if row.work_item is None else ReportWorkItem.of(row.work_item),

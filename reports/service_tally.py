@@ -17,8 +17,8 @@ class Tally:
         self._sums: dict[tuple[Any, ...], list[int]] = {}
         self._days: dict[dt.date, int] = {}
         self._people: dict[int, Person] = {}
-        self._projects: dict[int, str] = {}
-        self._items: dict[int, WorkItem] = {}
+        self._projects: dict[int, tuple[str, str]] = {}  # name and organization
+        self._items: dict[tuple[int, str], WorkItem] = {}
 
     def passing(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """The pieces as they come, each added up on its way."""
@@ -42,14 +42,15 @@ class Tally:
         key: list[Any] = []
         for group in self._groups:
             if group is Group.PROJECT:
-                self._projects.setdefault(piece.project_id, piece.project)
+                self._projects.setdefault(piece.project_id, (piece.project, piece.organization))
                 key.append(piece.project_id)
             elif group is Group.USER:
                 self._people.setdefault(piece.user_id, piece.user)
                 key.append(piece.user_id)
             elif group is Group.WORK_ITEM:
-                self._items.setdefault(piece.work_item.id, piece.work_item)
-                key.append(piece.work_item.id)
+                item = (piece.work_item.id, piece.work_item.organization)
+                self._items.setdefault(item, piece.work_item)
+                key.append(item)
             else:
                 key.append(piece.date)
         sums = self._sums.setdefault(tuple(key), [0, 0])
@@ -62,7 +63,7 @@ class Tally:
         order: list[Any] = []
         for group, value in zip(self._groups, key, strict=True):
             if group is Group.PROJECT:
-                order.append(self._projects[value].casefold())
+                order += [name.casefold() for name in self._projects[value]]
             elif group is Group.USER:
                 person = self._people[value]
                 order += [person.display_name.casefold(), person.email]
@@ -72,8 +73,10 @@ class Tally:
     def _row(self, key: tuple[Any, ...]) -> Row:
         of = dict(zip(self._groups, key, strict=True))
         elapsed_ms, entries = self._sums[key]
+        project, organization = self._projects[of[Group.PROJECT]] if Group.PROJECT in of else (None, None)
         return Row(
-            project=self._projects[of[Group.PROJECT]] if Group.PROJECT in of else None,
+            organization=organization,
+            project=project,
             user=self._people[of[Group.USER]] if Group.USER in of else None,
             work_item=self._items[of[Group.WORK_ITEM]] if Group.WORK_ITEM in of else None,
             date=of.get(Group.DAY),

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from reports.rules import Span
-from shared.db.schema import projects, time_entry_days, users, work_items
+from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.store import shown_to, stopped_since
-from shared.text import key_of
+from shared.text import name_key
+from shared.tracking.store_projects import COUNTED_AS, PROJECT_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,10 @@ class Asked:
 
     tenant_id: int
     viewer_id: int  # who is shown it
-    organization: str  # where the tenant's work items are looked up
     span: Span
     user_id: int | None = None
     user_name: str | None = None
+    organization: str | None = None
     project: str | None = None
     type: str | None = None
 
@@ -40,6 +41,7 @@ class Person:
 class WorkItem:
     """A work item; what Azure DevOps says of it is None until it was read."""
 
+    organization: str
     id: int
     type: str | None = None
     title: str | None = None
@@ -49,8 +51,9 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a report is not grouped by is None."""
+    """What a report is not grouped by is None. `organization` is the project's."""
 
+    organization: str | None
     project: str | None
     user: Person | None
     work_item: WorkItem | None
@@ -61,29 +64,59 @@ class Row:
 
 class Filter(StrEnum):
     USER = "user"
+    ORGANIZATION = "organization"
     PROJECT = "project"
     TYPE = "type"
 
 
 _days = time_entry_days.c
 TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
-# A name stands for the projects of this name in every organisation that the tenant has had.
-_NAMED: Final = sa.select(projects.c.id).where(
-    projects.c.tenant_id == TENANT,
-    projects.c.name_key == sa.func.lower(projects.c.organization) + "/" + bindparam("project", type_=sa.Unicode),
-)
-_OF_TYPE: Final = sa.select(work_items.c.work_item_id).where(
-    work_items.c.tenant_id == TENANT,
-    work_items.c.organization_key == bindparam("organization", type_=sa.String),
-    sa.or_(
-        work_items.c.type == bindparam("type", type_=sa.Unicode),
-        sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
+_OF_TENANT: Final = projects.c.tenant_id == TENANT
+_OF_ORGANIZATION: Final = sa.select(projects.c.id).where(
+    _OF_TENANT,
+    projects.c.organization_id.in_(
+        sa.select(organizations.c.id).where(
+            organizations.c.tenant_id == TENANT,
+            organizations.c.name_key == bindparam("organization", type_=sa.String),
+        )
     ),
+)
+_named = projects.alias("named")
+# A name stands for the projects of this name in every organization, and for all that count as one of them.
+_NAMED: Final = sa.select(projects.c.id).where(
+    _OF_TENANT,
+    COUNTED_AS.in_(
+        sa.select(sa.func.coalesce(_named.c.alias_of, _named.c.id)).where(
+            _named.c.tenant_id == TENANT,
+            _named.c.name_key == sa.func.lower(_named.c.organization) + "/" + bindparam("project", type_=sa.Unicode),
+        )
+    ),
+)
+_OF_TYPE: Final = (
+    sa.select(sa.literal_column("1"))
+    .select_from(projects)
+    .join(
+        work_items,
+        sa.and_(
+            work_items.c.tenant_id == TENANT,
+            work_items.c.organization_id == projects.c.organization_id,
+            work_items.c.work_item_id == _days.work_item_id,
+        ),
+    )
+    .where(
+        _OF_TENANT,
+        projects.c.id == _days.project_id,
+        sa.or_(
+            work_items.c.type == bindparam("type", type_=sa.Unicode),
+            sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
+        ),
+    )
 )
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
+    Filter.ORGANIZATION: _days.project_id.in_(_OF_ORGANIZATION),
     Filter.PROJECT: _days.project_id.in_(_NAMED),
-    Filter.TYPE: _days.work_item_id.in_(_OF_TYPE),
+    Filter.TYPE: _OF_TYPE.correlate(time_entry_days).exists(),
 }
 # Whoever has had the processing of their data stopped is shown to nobody but themselves.
 _NOT_SHOWN: Final = sa.select(users.c.id).where(
@@ -103,7 +136,12 @@ def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[
 
 
 def filters_of(asked: Asked) -> frozenset[Filter]:
-    given = {Filter.USER: asked.user_id, Filter.PROJECT: asked.project, Filter.TYPE: asked.type}
+    given = {
+        Filter.USER: asked.user_id,
+        Filter.ORGANIZATION: asked.organization,
+        Filter.PROJECT: asked.project,
+        Filter.TYPE: asked.type,
+    }
     return frozenset(name for name, value in given.items() if value is not None)
 
 
@@ -121,22 +159,28 @@ def parameters(asked: Asked) -> dict[str, Any]:
     return {
         "tenant": asked.tenant_id,
         "viewer": asked.viewer_id,
-        "organization": asked.organization.lower(),
+        "organization": name_key(asked.organization or "", 50),
         "first": asked.span.first,
         "last": asked.span.last,
         "first_month": first_month,
         "last_month": last_month,
         "user": asked.user_id,
-        "project": key_of(asked.project or "", 256),
+        "project": name_key(asked.project or "", PROJECT_KEY),
         "type": asked.type,
         "type_lower": (asked.type or "").lower(),
     }
 
 
-def of_cache(work_item_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Joins a number with what was last read of this work item in the tenant's organisation."""
+def of_cache(
+    organization_id: sa.ColumnElement[int | None], work_item_id: sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    """Joins a work item of an organization with what was last read of it."""
     return sa.and_(
         work_items.c.tenant_id == TENANT,
-        work_items.c.organization_key == bindparam("organization", type_=sa.String),
+        work_items.c.organization_id == organization_id,
         work_items.c.work_item_id == work_item_id,
     )
+
+
+def of_organization(organization_id: sa.ColumnElement[int | None]) -> sa.ColumnElement[bool]:
+    return sa.and_(organizations.c.tenant_id == TENANT, organizations.c.id == organization_id)

@@ -8,17 +8,33 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from reports.store import TENANT, Asked, Filter, Person, WorkItem, filters_of, of_cache, parameters, where
-from shared.db.schema import projects, time_entries, time_entry_days, users, work_items
+from reports.store import (
+    TENANT,
+    Asked,
+    Filter,
+    Person,
+    WorkItem,
+    filters_of,
+    of_cache,
+    of_organization,
+    parameters,
+    where,
+)
+from shared.db.schema import organizations, projects, time_entries, time_entry_days, users, work_items
+from shared.tracking.store_projects import COUNTED_AS
 
 
 _BATCH: Final = 1000
 _days, _entries, _items = time_entry_days.c, time_entries.c, work_items.c
+_counted_as = projects.alias("counted_as")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The part of an entry that lies on one day. `started_at` and `stopped_at` are the whole entry's."""
+    """The part of an entry that lies on one day. `started_at` and `stopped_at` are the whole entry's.
+
+    The project is the one that the entry's counts as.
+    """
 
     date: dt.date
     elapsed_ms: int
@@ -26,6 +42,7 @@ class Piece:
     user_id: int
     user: Person
     project_id: int
+    organization: str
     project: str
     work_item: WorkItem
     started_at: dt.datetime
@@ -38,13 +55,15 @@ class Piece:
 
 @cache
 def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
-    """Built when first asked for; there are 8 sets of filters and 2 kinds of span."""
+    """Built when first asked for; there are 16 sets of filters and 2 kinds of span."""
     entry = sa.and_(_entries.tenant_id == TENANT, _entries.id == _days.entry_id)
     project = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == _days.project_id)
+    counted_as = sa.and_(_counted_as.c.tenant_id == TENANT, _counted_as.c.id == COUNTED_AS)
     user = sa.and_(users.c.tenant_id == TENANT, users.c.id == _days.user_id)
     columns = (
-        *(_days.work_date, _days.elapsed_ms, _days.starts_entry, _days.user_id, _days.project_id, _days.work_item_id),
-        *(users.c.public_id, users.c.display_name, users.c.email, projects.c.name.label("project")),
+        *(_days.work_date, _days.elapsed_ms, _days.starts_entry, _days.user_id, _days.work_item_id),
+        *(_counted_as.c.id.label("project_id"), _counted_as.c.name.label("project")),
+        *(organizations.c.name.label("organization"), users.c.public_id, users.c.display_name, users.c.email),
         *(_items.type, _items.title, _items.assignee_name, _items.state, _entries.started_at, _entries.stopped_at),
         *(_entries.time_zone, _entries.note, _entries.source, _entries.needs_review),
     )
@@ -53,8 +72,10 @@ def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
         .select_from(time_entry_days)
         .join(time_entries, entry)
         .join(projects, project)
+        .join(_counted_as, counted_as)
+        .join(organizations, of_organization(projects.c.organization_id))
         .join(users, user)
-        .outerjoin(work_items, of_cache(_days.work_item_id))
+        .outerjoin(work_items, of_cache(projects.c.organization_id, _days.work_item_id))
         .where(*where(filters, one_month=one_month))
         .order_by(
             _days.work_date, sa.func.lower(users.c.display_name), _days.user_id, _entries.started_at, _days.entry_id
@@ -83,8 +104,9 @@ def read(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
             user_id=row.user_id,
             user=Person(row.public_id, row.display_name, row.email),
             project_id=row.project_id,
+            organization=row.organization,
             project=row.project,
-            work_item=WorkItem(row.work_item_id, row.type, row.title, row.assignee_name, row.state),
+            work_item=WorkItem(row.organization, row.work_item_id, row.type, row.title, row.assignee_name, row.state),
             started_at=row.started_at,
             stopped_at=row.stopped_at,
             time_zone=row.time_zone,

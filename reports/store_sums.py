@@ -11,19 +11,27 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from reports.rules import MOST_DAYS, Group
-from reports.store import TENANT, Asked, Filter, Person, Row, WorkItem, filters_of, of_cache, parameters, where
-from shared.db.schema import projects, time_entry_days, users, work_items
+from reports.store import (
+    TENANT,
+    Asked,
+    Filter,
+    Person,
+    Row,
+    WorkItem,
+    filters_of,
+    of_cache,
+    of_organization,
+    parameters,
+    where,
+)
+from shared.db.schema import organizations, projects, time_entry_days, users, work_items
+from shared.tracking.store_projects import COUNTED_AS
 
 
 EVERY_ROW: Final = 2**31 - 1 - MOST_DAYS
 _BATCH: Final = 1000
 _days = time_entry_days.c
-_COLUMN: Final = {
-    Group.PROJECT: "project_id",
-    Group.USER: "user_id",
-    Group.WORK_ITEM: "work_item_id",
-    Group.DAY: "work_date",
-}
+_NEEDS_PROJECT: Final = {Group.PROJECT, Group.WORK_ITEM}  # a work item is one of its project's organization
 _IN_ORDER: Final = {Group.PROJECT, Group.DAY}  # the index has the projects of a day together
 _DATE: Final = (_days.month_key, _days.work_date)  # a day, in the words of the index
 _ZERO: Final[sa.ColumnElement[int]] = sa.literal_column("0", sa.Integer)
@@ -42,69 +50,99 @@ class Sums:
 
 @cache
 def statement(groups: tuple[Group, ...], filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
-    """Built when first asked for; there are 64 orders of groups, 8 sets of filters and 2 kinds of span."""
+    """Built when first asked for; there are 64 orders of groups, 16 sets of filters and 2 kinds of span."""
     pieces = where(filters, one_month=one_month)
     if set(groups) <= _IN_ORDER:
         cells = _cells(pieces, groups).cte("cells")
-        sums = _sums(cells, cells.c.n, [cells.c.work_date], [], groups).subquery("sums")
+        days = _days_of(cells, [cells.c.work_date], [])
     else:
-        sums = _sums(time_entry_days, _entries(groups), [*_DATE], pieces, groups).subquery("sums")
+        cells = _cells(pieces, groups).subquery("cells")
+        days = _days_of(time_entry_days, [*_DATE], pieces)
+    sums = _together(days, _rows_of(cells, groups)).subquery("sums")
     shown: list[Any] = [sums.c.part, sums.c.elapsed_ms, sums.c.n, sums.c.work_date]
     order: list[Any] = [sums.c.part]
     source: sa.FromClause = sums
+    if _NEEDS_PROJECT & set(groups):
+        source = source.outerjoin(organizations, of_organization(sums.c.organization_id))
+        shown.append(organizations.c.name.label("organization"))
     for group in groups:
         if group is Group.PROJECT:
             this = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == sums.c.project_id)
             source = source.outerjoin(projects, this)
             shown.append(projects.c.name.label("project"))
-            order += [sa.func.lower(projects.c.name), sums.c.project_id]
+            order += [sa.func.lower(projects.c.name), sa.func.lower(organizations.c.name), sums.c.project_id]
         elif group is Group.USER:
             this = sa.and_(users.c.tenant_id == TENANT, users.c.id == sums.c.user_id)
             source = source.outerjoin(users, this)
             shown += [users.c.public_id, users.c.display_name, users.c.email]
             order += [sa.func.lower(users.c.display_name), users.c.email, sums.c.user_id]
         elif group is Group.WORK_ITEM:
-            source = source.outerjoin(work_items, of_cache(sums.c.work_item_id))
+            source = source.outerjoin(work_items, of_cache(sums.c.organization_id, sums.c.work_item_id))
             item = work_items.c
             shown += [sums.c.work_item_id, item.type, item.title, item.assignee_name, item.state]
-            order.append(sums.c.work_item_id)
+            order += [sums.c.work_item_id, organizations.c.name]
         else:
             order.append(sums.c.work_date)
     if Group.DAY not in groups:
         order.append(sums.c.work_date)  # the days themselves
+    order = list(dict.fromkeys(order))  # T-SQL takes no expression twice
     return sa.select(*shown).select_from(source).order_by(*order).limit(bindparam("most", type_=sa.Integer))
 
 
-def _entries(groups: tuple[Group, ...]) -> sa.ColumnElement[int]:
-    """What a piece adds to the entries. Of one day an entry has one piece; over several, its first one counts."""
-    return _ONE if Group.DAY in groups else _COUNTS
-
-
 def _cells(pieces: list[sa.ColumnElement[bool]], groups: tuple[Group, ...]) -> sa.Select[Any]:
-    """The sums by day and project, which are few and come in the order of the index: the range is read once."""
-    by = [*_DATE, _days.project_id] if Group.PROJECT in groups else [*_DATE]
-    entries = _sum(_entries(groups)).label("n")
+    """The sums by the columns of the index, which are few where those are: its range is read once."""
+    by: list[sa.ColumnElement[Any]] = [*_DATE] if Group.DAY in groups or set(groups) <= _IN_ORDER else []
+    by += [_days.project_id] if _NEEDS_PROJECT & set(groups) else []
+    by += [_days.user_id] if Group.USER in groups else []
+    by += [_days.work_item_id] if Group.WORK_ITEM in groups else []
+    # Of one day an entry has one piece; over several, its first one counts.
+    entries = _sum(_ONE if Group.DAY in groups else _COUNTS).label("n")
     return sa.select(*by, _sum(_days.elapsed_ms).label("elapsed_ms"), entries).where(*pieces).group_by(*by)
 
 
-def _sums(
-    source: sa.FromClause,
-    entries: sa.ColumnElement[int],
-    day: list[sa.ColumnElement[Any]],
-    pieces: list[sa.ColumnElement[bool]],
-    groups: tuple[Group, ...],
-) -> sa.CompoundSelect[Any]:
-    """The days, which are part 0, and the rows, part 1."""
+def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...]) -> sa.Select[Any]:
+    """The rows, part 1: what counts as one project together, and numbers of one organization's work items."""
+    of = cells.c
+    by: list[Any] = []
+    source: sa.FromClause = cells
+    if _NEEDS_PROJECT & set(groups):
+        source = source.join(projects, sa.and_(projects.c.tenant_id == TENANT, projects.c.id == of.project_id))
+        by.append(projects.c.organization_id)
+    for group in groups:
+        match group:
+            case Group.PROJECT:
+                by.append(COUNTED_AS.label("project_id"))
+            case Group.USER:
+                by.append(of.user_id)
+            case Group.WORK_ITEM:
+                by.append(of.work_item_id)
+            case Group.DAY:
+                by.append(of.work_date)
+    rows = sa.select(_ONE.label("part"), *by, _sum(of.elapsed_ms).label("elapsed_ms"), _sum(of.n).label("n"))
+    return rows.select_from(source).group_by(*(column.element if isinstance(column, sa.Label) else column for column in by))
+
+
+def _days_of(
+    source: sa.FromClause, day: list[sa.ColumnElement[Any]], pieces: list[sa.ColumnElement[bool]]
+) -> sa.Select[Any]:
+    """The days, part 0."""
     of = source.c
-    others = [of[_COLUMN[group]] for group in groups if group is not Group.DAY]
-    nothing = [sa.cast(sa.null(), sa.BigInteger).label(column.name) for column in others]
-    no_day = sa.cast(sa.null(), of.work_date.type).label("work_date")
-    by_day = day if Group.DAY in groups else []
-    work_date = of.work_date if Group.DAY in groups else no_day
     ms = _sum(of.elapsed_ms).label("elapsed_ms")
-    days = sa.select(_ZERO.label("part"), of.work_date, *nothing, ms, _ZERO.label("n"))
-    rows = sa.select(_ONE.label("part"), work_date, *others, ms, _sum(entries).label("n"))
-    return sa.union_all(days.where(*pieces).group_by(*day), rows.where(*pieces).group_by(*by_day, *others))
+    return sa.select(_ZERO.label("part"), of.work_date, ms, _ZERO.label("n")).where(*pieces).group_by(*day)
+
+
+def _together(days: sa.Select[Any], rows: sa.Select[Any]) -> sa.CompoundSelect[Any]:
+    """Both with the same columns, in the same order; where one has no such column it says NULL."""
+    columns = {column.name: column.type for column in (*days.selected_columns, *rows.selected_columns)}
+
+    def all_of(select: sa.Select[Any]) -> sa.Select[Any]:
+        own = {column.name: column for column in select.selected_columns}
+        return select.with_only_columns(
+            *(own.get(name, sa.cast(sa.null(), kind).label(name)) for name, kind in columns.items()),
+            maintain_column_froms=True,
+        )
+
+    return sa.union_all(all_of(days), all_of(rows))
 
 
 def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -129,10 +167,15 @@ def _rows(groups: tuple[Group, ...], found: Iterable[sa.Row[Any]]) -> Iterator[R
     project, user, item = (group in groups for group in (Group.PROJECT, Group.USER, Group.WORK_ITEM))
     for row in found:
         yield Row(
+            organization=row.organization if project else None,
             project=row.project if project else None,
             user=Person(row.public_id, row.display_name, row.email) if user else None,
-            work_item=WorkItem(row.work_item_id, row.type, row.title, row.assignee_name, row.state) if item else None,
+            work_item=_item(row) if item else None,
             date=row.work_date,
             elapsed_ms=int(row.elapsed_ms),
             entries=int(row.n),
         )
+
+
+def _item(row: sa.Row[Any]) -> WorkItem:
+    return WorkItem(row.organization, row.work_item_id, row.type, row.title, row.assignee_name, row.state)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
@@ -76,15 +76,14 @@ class AzureDevOps:
             SignInRequired: there is no token, or nothing that could be one.
             Rejected: no organisation can be called that.
         """
-        if not ORGANIZATION.match(organization):
-            raise Rejected("This is not the name of an Azure DevOps organisation.")
+        base = _base(organization)
         if token is None or not _TOKEN.match(token):
             raise SignInRequired
         return Visit(
             self._line,
             self._pauses,
             who,
-            f"/{quote(organization, safe='')}/_apis/wit",
+            base,
             token,
             Deadline(seconds, self._monotonic),
             self._sleep,
@@ -105,6 +104,14 @@ class Visit:
     _token: str = field(repr=False)
     _deadline: Deadline = field(repr=False)
     _sleep: Callable[[float], None] = field(repr=False)
+
+    def at(self, organization: str) -> "Visit":
+        """The same visit, with what is left of its time, at another organization of the tenant.
+
+        Raises:
+            Rejected: no organization can be called that.
+        """
+        return replace(self, _base=_base(organization))
 
     def work_items(self, ids: Iterable[int]) -> dict[int, WorkItem]:
         """Those of the ids that are there for the caller."""
@@ -198,6 +205,13 @@ class Visit:
         if pause:
             self._pauses.begin(self._who, pause)
         return failure(got.status, got.document, is_json=got.is_json, pause=pause, writes=writes)
+
+
+def _base(organization: str) -> str:
+    """The beginning of every path; a name that is none would change where a token goes."""
+    if not ORGANIZATION.match(organization):
+        raise Rejected("This is not the name of an Azure DevOps organization.")
+    return f"/{quote(organization, safe='')}/_apis/wit"
 
 
 class _Pauses:

@@ -1,5 +1,35 @@
 """Text that must fit a column, and text by which things are told apart."""
 
+import unicodedata
+from typing import Final
+
+
+# What Unicode calls default ignorable: nothing is shown for it, so two names that differ by it look the same.
+_INVISIBLE: Final[dict[int, str | None]] = dict.fromkeys(
+    number
+    for first, last in (
+        (0x00AD, 0x00AD),  # soft hyphen
+        (0x034F, 0x034F),
+        (0x061C, 0x061C),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x200B, 0x200F),  # zero width space, joiners, marks of direction
+        (0x2060, 0x2065),
+        (0x206A, 0x206F),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),  # variation selectors
+        (0xFEFF, 0xFEFF),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A),
+        (0xE0000, 0xE0FFF),
+    )
+    for number in range(first, last + 1)
+) | {0x2800: " "}  # the blank among the letters of Braille
+_DIRECTION: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def shortened(text: str, limit: int) -> str:
     """At most `limit` UTF-16 units, which is how Azure SQL measures a column, without half a character at the end."""
@@ -9,3 +39,20 @@ def shortened(text: str, limit: int) -> str:
 def key_of(text: str, limit: int) -> str:
     """The text for comparing: without blanks around it, in one case, and cut, since folding a letter can triple it."""
     return shortened(text.strip().casefold(), limit)
+
+
+def name_key(name: str, limit: int) -> str:
+    """The name of a project or an organization for comparing: names that look the same have one key.
+
+    Composed and decomposed letters are one, and so are upper and lower case, blanks of any kind and number, and a name
+    with and without characters that nobody sees. Letters of different scripts stay apart. The key of a key is itself.
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFD", name.translate(_INVISIBLE)).casefold()
+        name = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return shortened(" ".join(name.casefold().split()), limit).rstrip()
+
+
+def has_bidi_controls(text: str) -> bool:
+    """Whether the text has characters that change the direction in which it is shown."""
+    return not (text.isascii() or _DIRECTION.isdisjoint(text))

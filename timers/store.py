@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import projects, running_timers
+from shared.db.schema import organizations, projects, running_timers
 from shared.db.statements import InsertIfAbsent
 from shared.text import key_of
 from shared.tracking.model import RunningTimer
@@ -28,6 +28,7 @@ _START = InsertIfAbsent(
         "tenant_id",
         "user_id",
         "public_id",
+        "organization_id",
         "project_id",
         "organization",
         "project",
@@ -40,6 +41,7 @@ _START = InsertIfAbsent(
         _parameter(_running.tenant_id),
         _parameter(_running.user_id),
         _parameter(_running.public_id),
+        projects.c.organization_id,
         projects.c.id,
         projects.c.organization,
         projects.c.name,
@@ -51,7 +53,19 @@ _START = InsertIfAbsent(
     returning=tuple(column.name for column in RUNNING_COLUMNS),
 )
 _ADD_PROJECT = InsertIfAbsent(
-    projects, key=("tenant_id", "name_key"), columns=("tenant_id", "organization", "name", "name_key")
+    projects,
+    key=("tenant_id", "name_key"),
+    columns=("tenant_id", "organization_id", "organization", "name", "name_key"),
+    source=sa.select(
+        organizations.c.tenant_id,
+        organizations.c.id,
+        organizations.c.name,
+        _parameter(projects.c.name),
+        _parameter(projects.c.name_key),
+    ).where(
+        organizations.c.tenant_id == bindparam("tenant_id"),
+        organizations.c.name_key == bindparam("organization_key"),
+    ),
 )
 
 
@@ -72,7 +86,7 @@ def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project
     """Makes a project known; False when it was."""
     values = {
         "tenant_id": tenant_id,
-        "organization": organization,
+        "organization_key": organization.casefold(),
         "name": project,
         "name_key": project_key(organization, project),
     }

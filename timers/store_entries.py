@@ -98,7 +98,7 @@ _STATEMENTS: Final = {
     for asked in itertools.combinations(_PARTS, size)
     if not {"to_review", "reviewed"} <= set(asked)
 }
-_PROJECT: Final = sa.select(projects.c.id, projects.c.organization, projects.c.name).where(
+_PROJECT: Final = sa.select(projects.c.id, projects.c.organization_id, projects.c.organization, projects.c.name).where(
     projects.c.tenant_id == bindparam("tenant"), projects.c.name_key == bindparam("name_key")
 )
 _PROJECT_NAMES: Final = sa.select(projects.c.id, projects.c.name).where(projects.c.tenant_id == bindparam("tenant"))
@@ -172,7 +172,7 @@ def work_item(tx: sa.Connection, tenant_id: int, *, organization: str, project: 
     if row is None:
         add_project(tx, tenant_id, organization=organization, project=project)
         row = tx.execute(_PROJECT, parameters).one()
-    return WorkItem(row.id, row.organization, row.name, number)
+    return WorkItem(row.organization_id, row.id, row.organization, row.name, number)
 
 
 def _range(first: dt.date, last: dt.date) -> dict[str, Any]:

@@ -27,9 +27,9 @@ _USER_OF: Final[sa.Select[Any]] = (
     .where(timer_log.c.tenant_id == bindparam("tenant"), timer_log.c.timer_id == bindparam("timer"))
     .limit(1)
 )
-_PROJECT: Final[sa.Select[Any]] = sa.select(projects.c.id, projects.c.organization, projects.c.name).where(
-    projects.c.tenant_id == bindparam("tenant"), projects.c.name_key == bindparam("name_key")
-)
+_PROJECT: Final[sa.Select[Any]] = sa.select(
+    projects.c.id, projects.c.organization_id, projects.c.organization, projects.c.name
+).where(projects.c.tenant_id == bindparam("tenant"), projects.c.name_key == bindparam("name_key"))
 
 
 def entries_around(tx: sa.Connection, tenant_id: int, user_id: int, at: dt.datetime) -> list[TimeEntry]:
@@ -51,4 +51,4 @@ def user_of(tx: sa.Connection, tenant_id: int, timer_id: uuid.UUID) -> int | Non
 def work_item(tx: sa.Connection, tenant_id: int, *, name_key: str, number: int) -> WorkItem:
     """A work item of a project that is known."""
     project = tx.execute(_PROJECT, {"tenant": tenant_id, "name_key": name_key}).one()
-    return WorkItem(project.id, project.organization, project.name, number)
+    return WorkItem(project.organization_id, project.id, project.organization, project.name, number)

@@ -1,4 +1,4 @@
-"""The made-up organisations, and the backlog of Contoso: what people work on in the demo."""
+"""The made-up organizations and their backlogs: what people work on in the demo."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from devcloud.entra.people import CONTOSO, FABRIKAM, NORTHWIND, Directory, find_person
 
 
-ORGANIZATIONS: Final = {"contoso": CONTOSO, "fabrikam": FABRIKAM, "northwind": NORTHWIND}
+ORGANIZATIONS: Final = {"contoso": CONTOSO, "contoso-labs": CONTOSO, "fabrikam": FABRIKAM, "northwind": NORTHWIND}
 # Of the Agile process: the states of each type, and which types have hours.
 STATES: Final = {
     "Epic": ("New", "Active", "Resolved", "Closed", "Removed"),
@@ -75,9 +75,24 @@ ITEMS: Final = (
 )
 
 
+# Contoso's other organization: numbers and a project's name that the first one has, too.
+LABS_ITEMS: Final = (
+    Item("Website", 42, "Task", "Try a shop without a server", "Active", "eli", 1),
+    Item("Website", 58, "Bug", "The prototype forgets its visitors", "New", "dana"),
+    Item("Prototypes", 60, "Task", "A timer on a watch", "Active", "gus", 2.25),
+)
+BACKLOGS: Final = {"contoso": ITEMS, "contoso-labs": LABS_ITEMS}
+
+
 def projects_of(organization: str) -> set[str]:
-    """The names of the projects; only Contoso has any."""
-    return {item.project for item in ITEMS} if ORGANIZATIONS.get(organization) == CONTOSO else set()
+    """The names of the projects; only Contoso's two organizations have any."""
+    return {item.project for item in BACKLOGS.get(organization, ())}
+
+
+def organizations_of(directory: Directory) -> tuple[str, ...]:
+    """The organizations that people of a directory belong to; the one of its own name first."""
+    first = directory.name.lower()
+    return (first, *(name for name, of in ORGANIZATIONS.items() if of == directory and name != first))
 
 
 def directory_of(organization: str) -> Directory | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import jwt
 
+from devcloud.azure_devops.items import organizations_of
 from devcloud.azure_devops.refusal import NotSignedIn, Refused
 from devcloud.entra.people import Person
 
@@ -32,9 +33,9 @@ class Visitor:
 
     @classmethod
     def of(cls, person: Person) -> "Visitor":
-        organization = person.directory.name.lower()
+        organizations = organizations_of(person.directory)
         hidden, read_only = _NOT_THEIRS.get(person.short, ()), _READ_ONLY.get(person.short, ())
-        return cls(person.oid, person.name, person.email, (organization,), hidden=hidden, read_only=read_only)
+        return cls(person.oid, person.name, person.email, organizations, hidden=hidden, read_only=read_only)
 
     def enter(self, organization: str) -> None:
         """Raises Refused for an organisation they do not belong to."""

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from devcloud.azure_devops.board import Board
-from devcloud.azure_devops.items import ITEMS, ORGANIZATIONS
+from devcloud.azure_devops.items import BACKLOGS, ORGANIZATIONS
 from devcloud.faults import Faults
 from devcloud.orders import OrderRefused
 
@@ -30,5 +30,5 @@ class Workspace:
 
     def _new_boards(self) -> dict[str, Board]:
         return {
-            name: Board(f"{self._url}/{name}", ITEMS if name == "contoso" else (), self._now) for name in ORGANIZATIONS
+            name: Board(f"{self._url}/{name}", BACKLOGS.get(name, ()), self._now) for name in ORGANIZATIONS
         }

@@ -15,7 +15,7 @@ from devcloud.bench.engines import Engine, Progress
 from devcloud.bench.processes import PROJECT
 from devcloud.run import migrate
 from shared.db.engine import make_engine
-from shared.db.schema import projects, tenants, time_entry_days, users, work_items
+from shared.db.schema import organizations, projects, tenants, time_entry_days, users, work_items
 
 
 _MIB: Final = 2**20
@@ -56,6 +56,7 @@ def empty(engine: Engine, database: str) -> Ground:
     with connected.begin() as tx:
         tx.execute(tenants.insert(), rows.tenant())
         tx.execute(users.insert(), [rows.person(number) for number in range(rows.PEOPLE)])
+        tx.execute(organizations.insert(), rows.organization())
         tx.execute(projects.insert(), [rows.project(number) for number in range(len(rows.PROJECTS))])
         tx.execute(work_items.insert(), list(rows.items()))
     connected.dispose()

@@ -142,10 +142,23 @@ def person(number: int) -> dict[str, Any]:
     }
 
 
+def organization() -> dict[str, Any]:
+    return {
+        "id": 1,
+        "tenant_id": 1,
+        "public_id": uuid.UUID(int=2),
+        "name": "contoso",
+        "name_key": "contoso",
+        "is_active": True,
+        "created_at": _BEGAN,
+    }
+
+
 def project(number: int) -> dict[str, Any]:
     name = PROJECTS[number]
     key = f"contoso/{name}".casefold()
-    return {"id": number + 1, "tenant_id": 1, "organization": "contoso", "name": name, "name_key": key}
+    of = {"tenant_id": 1, "organization_id": 1, "organization": "contoso"}
+    return {"id": number + 1, **of, "name": name, "name_key": key}
 
 
 def items() -> Iterator[dict[str, Any]]:
@@ -154,6 +167,7 @@ def items() -> Iterator[dict[str, Any]]:
             item = item_of(of_project, number)
             yield {
                 "tenant_id": 1,
+                "organization_id": 1,
                 "organization_key": "contoso",
                 "work_item_id": item,
                 "type": ("Bug", "Task", "User Story")[number % 3],

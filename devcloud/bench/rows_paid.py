@@ -35,7 +35,12 @@ def tenants(many: int, month: dt.datetime) -> Iterator[tuple[str, list[dict[str,
     plan = {"plan_kind": "paid", "status": "active", **about, **made}
     yield "tenants", [{"id": each, **_ids(each), **plan} for each in numbers]
     project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
-    yield "projects", [{"id": each, "tenant_id": each, **project} for each in numbers]
+    organization = {"name": "contoso", "name_key": "contoso", "is_active": True, "created_at": month}
+    yield (
+        "organizations",
+        [{"id": each, "tenant_id": each, "public_id": uuid.UUID(int=each), **organization} for each in numbers],
+    )
+    yield "projects", [{"id": each, "tenant_id": each, "organization_id": each, **project} for each in numbers]
     bought = {"status": "subscribed", "offer_id": "o", "plan_id": "paid", "term_unit": "P1M", "auto_renew": True}
     paid = {**bought, "paid_from": month, **made}
     yield (

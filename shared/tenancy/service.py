@@ -40,6 +40,7 @@ def start_tenant(
         raise Conflict(
             "Your organisation is registered already. Sign in with POST /api/sign-in.", code="tenant_already_registered"
         )
+    store.add_organization(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
     user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours

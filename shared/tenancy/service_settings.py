@@ -13,6 +13,7 @@ from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
 from shared.tenancy import store_settings
 from shared.tenancy.model import Caller
+from shared.tenancy.store_joining import add_organization
 from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
 
 
@@ -59,6 +60,8 @@ def change(
         raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
     if not done:
         raise _changed()
+    if wanted["organization"] != columns["organization"]:
+        add_organization(tx, caller.tenant.id, name=wanted["organization"], public_id=new_id(), now=now)
     changed = [name for name in subject if wanted[name] != columns[name]]
     audit.record(
         tx,

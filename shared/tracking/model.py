@@ -25,8 +25,9 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """What is worked on. `project_id` is ours; names are as Azure DevOps spells them."""
+    """What is worked on. `organization_id` and `project_id` are ours; names are as Azure DevOps spells them."""
 
+    organization_id: int
     project_id: int
     organization: str
     project: str

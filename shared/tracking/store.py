@@ -15,6 +15,7 @@ from shared.tracking.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
 RUNNING_COLUMNS: Final = (
     running_timers.c.public_id,
     running_timers.c.user_id,
+    running_timers.c.organization_id,
     running_timers.c.project_id,
     running_timers.c.organization,
     running_timers.c.project,
@@ -45,7 +46,7 @@ def running_of(row: sa.Row[Any]) -> RunningTimer:
     return RunningTimer(
         id=row.public_id,
         user_id=row.user_id,
-        work_item=WorkItem(row.project_id, row.organization, row.project, row.work_item_id),
+        work_item=WorkItem(row.organization_id, row.project_id, row.organization, row.project, row.work_item_id),
         started_at=row.started_at,
         existing_hours=row.existing_hours,
         note=row.note,

@@ -16,7 +16,7 @@ from shared.tracking.model import DayPiece, Source, TimeEntry, WorkItem
 MOST_TO_REVIEW: Final = 50
 _entries, _days = time_entries.c, time_entry_days.c
 ENTRIES: Final[sa.Select[Any]] = (
-    sa.select(time_entries, projects.c.organization, projects.c.name.label("project"))
+    sa.select(time_entries, projects.c.organization_id, projects.c.organization, projects.c.name.label("project"))
     .join(projects, sa.and_(projects.c.tenant_id == _entries.tenant_id, projects.c.id == _entries.project_id))
     .where(_entries.tenant_id == bindparam("tenant"))
 )
@@ -66,7 +66,7 @@ def _entry(row: Any, days: tuple[DayPiece, ...]) -> TimeEntry:  # noqa: ANN401 -
     return TimeEntry(
         id=row.public_id,
         user_id=row.user_id,
-        work_item=WorkItem(row.project_id, row.organization, row.project, row.work_item_id),
+        work_item=WorkItem(row.organization_id, row.project_id, row.organization, row.project, row.work_item_id),
         started_at=row.started_at,
         stopped_at=row.stopped_at,
         elapsed_ms=row.elapsed_ms,

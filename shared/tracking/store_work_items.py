@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import running_timers, time_entries, time_entry_days, work_items
+from shared.db.schema import organizations, running_timers, time_entries, time_entry_days, work_items
 from shared.db.statements import InsertIfAbsent
 
 
@@ -47,6 +47,7 @@ _ADD = InsertIfAbsent(
     key=("tenant_id", "organization_key", "work_item_id"),
     columns=(
         "tenant_id",
+        "organization_id",
         "organization_key",
         "work_item_id",
         "type",
@@ -54,6 +55,17 @@ _ADD = InsertIfAbsent(
         "assignee_name",
         "state",
         "fetched_at",
+    ),
+    source=sa.select(
+        organizations.c.tenant_id,
+        organizations.c.id,
+        organizations.c.name_key,
+        *(
+            bindparam(name, type_=_items[name].type).label(name)
+            for name in ("work_item_id", "type", "title", "assignee_name", "state", "fetched_at")
+        ),
+    ).where(
+        organizations.c.tenant_id == bindparam("tenant_id"), organizations.c.name_key == bindparam("organization_key")
     ),
 )
 _TIMED = sa.select(sa.literal(1)).where(

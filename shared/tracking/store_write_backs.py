@@ -23,7 +23,7 @@ _OWED: Final[sa.Select[Any]] = (
     .group_by(_rows.project_id, _rows.work_item_id)
 )
 _DEBTS: Final[sa.Select[Any]] = (
-    sa.select(write_backs, projects.c.organization, projects.c.name.label("project"))
+    sa.select(write_backs, projects.c.organization_id, projects.c.organization, projects.c.name.label("project"))
     .join(projects, sa.and_(projects.c.tenant_id == _rows.tenant_id, projects.c.id == _rows.project_id))
     .where(_rows.tenant_id == bindparam("tenant"), _rows.entry_id == bindparam("entry"))
     .order_by(_rows.id)
@@ -167,7 +167,7 @@ def _debt(row: sa.Row[Any]) -> Debt:
     return Debt(
         id=row.public_id,
         entry_id=row.entry_id,
-        work_item=WorkItem(row.project_id, row.organization, row.project, row.work_item_id),
+        work_item=WorkItem(row.organization_id, row.project_id, row.organization, row.project, row.work_item_id),
         delta_ms=row.delta_ms,
         state=WriteBack(row.state),
         attempt=attempt,

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from ops import wall_statements
-from shared.db.schema import metadata, projects, tenants, time_entries, users
+from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
 from shared.db.wall import EVERY_TENANT, enter
 from tests.support.cutting import on_postgresql
 from tests.support.world import new_id
@@ -84,8 +84,17 @@ def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
 @on_postgresql
 def test_a_row_of_another_tenant_cannot_be_written(walled):
     tx, mine, other = walled
+    of_other = organizations.c.tenant_id == other
+    enter(tx, other)
+    organization = tx.execute(sa.select(organizations.c.id).where(of_other)).scalar_one()
     enter(tx, mine)
-    row = {"tenant_id": other, "organization": "contoso", "name": "X", "name_key": f"contoso/{new_id()}"}
+    row = {
+        "tenant_id": other,
+        "organization_id": organization,
+        "organization": "contoso",
+        "name": "X",
+        "name_key": f"contoso/{new_id()}",
+    }
 
     with pytest.raises(sa.exc.ProgrammingError, match="row-level security"):
         tx.execute(projects.insert().values(row))

@@ -272,7 +272,7 @@ def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(does, book
     does("tenants", "set-plan", slug, *PAID, "--yes")
     done = does("tenants", "set-plan", slug, plan, "--yes")
     [ended] = rows(engine, subscriptions, slug, books)
-    payer = Payer(engine, books.tenant(slug)["id"], 0, [])
+    payer = Payer(engine, books.tenant(slug)["id"], 0, 0, [])
     [bill] = payer.records()
 
     assert (done.code, ended.status, books.tenant(slug)["plan_kind"]) == (0, "unsubscribed", plan)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from privacy import flow_erasure
 from shared.app import use
-from shared.db.schema import billing_lines, landing_visits, tenants, users, work_items
+from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.a_bill import close_a_month
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.scan import places
@@ -152,10 +152,12 @@ def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, 
             sa.select(users.c.tenant_id, users.c.id).where(users.c.entra_object_id == uuid.UUID(grace.oid))
         )
         close_a_month(tx, tenant_id, user_id, email=grace.email, name=f"{grace.name} Smith")
+        own = organizations.c.tenant_id == tenant_id
         tx.execute(
             work_items.insert(),
             {
                 "tenant_id": tenant_id,
+                "organization_id": tx.execute(sa.select(organizations.c.id).where(own)).scalar_one(),
                 "organization_key": "contoso",
                 "work_item_id": 99,
                 "type": "Bug",

@@ -18,6 +18,7 @@ from shared.db.schema import (
     billing_lines,
     billing_records,
     closed_months,
+    organizations,
     projects,
     subscriptions,
     tenants,
@@ -58,6 +59,7 @@ class Payer:
 
     engine: sa.Engine
     tenant_id: int
+    organization_id: int
     project_id: int
     people: list[int]
 
@@ -75,11 +77,17 @@ class Payer:
         of = {"version": 1, "created_at": made, "updated_at": made}
         with engine.begin() as tx:
             tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, people, of)).scalar_one()
+            named = {"name": "contoso", "name_key": "contoso", "is_active": True, "created_at": made}
+            organization = {"tenant_id": tenant, "public_id": uuid.UUID(new_id()), **named}
+            organization_id = tx.execute(
+                organizations.insert().returning(organizations.c.id), organization
+            ).scalar_one()
             project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
             project_id = tx.execute(
-                projects.insert().returning(projects.c.id), {"tenant_id": tenant, **project}
+                projects.insert().returning(projects.c.id),
+                {"tenant_id": tenant, "organization_id": organization_id, **project},
             ).scalar_one()
-            payer = cls(engine, tenant, project_id, [])
+            payer = cls(engine, tenant, organization_id, project_id, [])
             payer.people = [_person(tx, tenant, number, of, made) for number in range(people)]
         return payer
 
@@ -216,7 +224,7 @@ class Payer:
         return TimeEntry(
             id=uuid.UUID(new_id()),
             user_id=user,
-            work_item=WorkItem(self.project_id, "contoso", "Website", 7),
+            work_item=WorkItem(self.organization_id, self.project_id, "contoso", "Website", 7),
             started_at=start,
             stopped_at=stop,
             elapsed_ms=rules.elapsed_ms(start, stop),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from shared.db.schema import projects, tenants, time_entries, time_entry_days, users, work_items
+from shared.db.schema import organizations, projects, tenants, time_entries, time_entry_days, users, work_items
 from shared.tracking.rules import elapsed_ms, split
 
 
@@ -71,13 +71,23 @@ class Ground:
             )
             for number in range(people)
         ]
+        self.organization_id = self._row(
+            organizations, public_id=new(), name="Contoso", name_key="contoso", is_active=True, created_at=BEGAN
+        )
+        of = {"organization_id": self.organization_id, "organization": "Contoso"}
         self.projects = [
-            self._row(projects, organization="Contoso", name=f"Project {number}", name_key=f"contoso/project {number}")
+            self._row(projects, **of, name=f"Project {number}", name_key=f"contoso/project {number}")
             for number in range(projects_)
         ]
         for number in range(0, items, 2):
             about = {"type": TYPES[number // 2 % 2], "title": f"Item {number}", "state": "Active", "fetched_at": BEGAN}
-            self._row(work_items, organization_key="contoso", work_item_id=number + 1, **about)
+            self._row(
+                work_items,
+                organization_id=self.organization_id,
+                organization_key="contoso",
+                work_item_id=number + 1,
+                **about,
+            )
 
     def track(self, work: Iterable[Worked]) -> list[Part]:
         """Books the work as stops would; the parts that it has by day."""

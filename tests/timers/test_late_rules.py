@@ -17,7 +17,7 @@ from timers.rules import LATEST, SKEW, InsideAnother
 
 
 LIMIT_MS = 12 * 3_600_000
-ITEM = WorkItem(1, "contoso", "Website", 7)
+ITEM = WorkItem(1, 1, "contoso", "Website", 7)
 offsets = st.integers(-30 * 3_600_000, 30 * 3_600_000)
 lengths = st.integers(0, 24 * 3_600_000)
 

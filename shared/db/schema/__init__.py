@@ -11,7 +11,7 @@ from shared.db.schema.purchases import subscription_events, subscription_rates, 
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
-from shared.db.schema.tracked import projects, running_timers, time_entries, time_entry_days
+from shared.db.schema.tracked import organizations, projects, running_timers, time_entries, time_entry_days
 
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "landing_visits",
     "metadata",
     "nominees",
+    "organizations",
     "privacy_requests",
     "projects",
     "running_timers",

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
-from shared.db.schema.base import metadata, of_project, of_user, tenant_id
+from shared.db.schema.base import metadata, of_organization, of_project, of_user, tenant_id
 from shared.db.types import Hours, UtcDateTime, choice, identity
 
 
@@ -15,6 +15,7 @@ work_items = sa.Table(
     metadata,
     identity(),
     tenant_id(),
+    Column("organization_id", BigInteger, nullable=False),
     Column("organization_key", String(50), nullable=False),  # lower case
     Column("work_item_id", BigInteger, nullable=False),
     Column("type", Unicode(128), nullable=False),
@@ -24,6 +25,7 @@ work_items = sa.Table(
     Column("fetched_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
+    of_organization(),
     Unique("tenant_id", "organization_key", "work_item_id"),
 )
 

@@ -23,6 +23,11 @@ def of_user() -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"])
 
 
+def of_organization() -> sa.ForeignKeyConstraint:
+    """The row's Azure DevOps organization is one of the row's tenant."""
+    return sa.ForeignKeyConstraint(["tenant_id", "organization_id"], ["organizations.tenant_id", "organizations.id"])
+
+
 def of_project() -> sa.ForeignKeyConstraint:
     """The row's project is one of the row's tenant."""
     return sa.ForeignKeyConstraint(["tenant_id", "project_id"], ["projects.tenant_id", "projects.id"])

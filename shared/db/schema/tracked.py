@@ -1,4 +1,4 @@
-"""Tracked time: projects, running timers, entries with their days, and the log."""
+"""Tracked time: organizations and their projects, running timers, entries with their days, and the log."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -6,20 +6,40 @@ from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
-from shared.db.schema.base import metadata, of_project, of_user, tenant_id
+from shared.db.schema.base import metadata, of_organization, of_project, of_user, tenant_id
 from shared.db.types import Day, Hours, UtcDateTime, choice, identity, only_where
 
+
+# An Azure DevOps organization of the tenant. A work item is (organization, number), a project (organization, name).
+organizations = sa.Table(
+    "organizations",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("public_id", Uuid, nullable=False),
+    Column("name", String(50), nullable=False),
+    Column("name_key", String(50), nullable=False),  # case-folded
+    Column("is_active", Boolean, nullable=False),  # starts and write-backs go to active ones
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    Unique("tenant_id", "id"),
+    Unique("tenant_id", "public_id"),
+    Unique("tenant_id", "name_key"),
+)
 
 projects = sa.Table(
     "projects",
     metadata,
     identity(),
     tenant_id(),
+    Column("organization_id", BigInteger, nullable=False),
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
     Column("name_key", Unicode(256), nullable=False),  # organisation and name, case-folded
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
+    of_organization(),
     Unique("tenant_id", "id"),
     Unique("tenant_id", "name_key"),
 )
@@ -31,8 +51,9 @@ running_timers = sa.Table(
     tenant_id(),
     Column("user_id", BigInteger, nullable=False),
     Column("public_id", Uuid, nullable=False),
+    Column("organization_id", BigInteger, nullable=False),  # as in projects: a stop answers without a join
     Column("project_id", BigInteger, nullable=False),
-    Column("organization", String(50), nullable=False),  # as in projects: a stop answers without a join
+    Column("organization", String(50), nullable=False),  # likewise
     Column("project", Unicode(64), nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
@@ -40,6 +61,7 @@ running_timers = sa.Table(
     Column("note", Unicode(400)),
     PrimaryKey("id"),
     of_user(),
+    of_organization(),
     of_project(),
     Unique("tenant_id", "user_id"),  # at most one running timer per user
 )

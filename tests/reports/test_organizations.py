@@ -1,0 +1,85 @@
+"""Work items and projects of two Azure DevOps organizations are apart, also where their numbers and names are the same."""
+
+import csv
+import io
+
+import pytest
+
+from tests.reports.test_summary_report import know
+
+
+SPAN = {"from": "2026-11-01", "to": "2026-11-30"}
+
+
+def summary(person, **params):
+    return person.get("reports/summary", **SPAN, **params)
+
+
+def moved(person, organization):
+    answer = person.http.send(
+        "PATCH", "tenant", {"azureDevOpsOrganization": organization}, token=person.token, headers={"If-Match": "*"}
+    )
+    assert answer.status == 200, answer.raw
+
+
+@pytest.fixture
+def ada(world, engine):
+    """Time on Website 58 of one organization, two hours on that of another, and a title known of the first."""
+    ada = world.tenant()
+    ada.enter("2026-11-20T18:00:00Z", "2026-11-20T19:00:00Z", workItemId=58)
+    know(engine, ada, 58, type="Task", title="Load pictures")
+    moved(ada, "othercorp")
+    ada.enter("2026-11-20T20:00:00Z", "2026-11-20T22:00:00Z", workItemId=58, organization="othercorp")
+    moved(ada, "contoso")
+    return ada
+
+
+def test_items_of_one_number_are_two_rows_and_each_has_its_own_title(ada):
+    rows = summary(ada, groupBy="workItem").body["rows"]
+
+    assert [(row["workItem"]["organization"], row["workItem"].get("title"), row["elapsedMs"]) for row in rows] == [
+        ("contoso", "Load pictures", 3_600_000),
+        ("othercorp", None, 7_200_000),
+    ]
+
+
+def test_projects_of_one_name_are_told_apart(ada):
+    rows = summary(ada, groupBy="project,workItem").body["rows"]
+
+    assert [(row["organization"], row["project"], row["elapsedMs"]) for row in rows] == [
+        ("contoso", "Website", 3_600_000),
+        ("othercorp", "Website", 7_200_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("only", "total"),
+    [
+        ({"organization": "contoso"}, 3_600_000),
+        ({"organization": "OtherCorp"}, 7_200_000),
+        ({"organization": "nobody"}, 0),
+        ({"project": "website"}, 10_800_000),
+        ({"project": "website", "organization": "othercorp"}, 7_200_000),
+        ({"type": "task"}, 3_600_000),  # nothing is known of the other's item
+        ({"type": "task", "organization": "othercorp"}, 0),
+    ],
+)
+def test_a_report_filters_by_organization(ada, only, total):
+    for group_by in ("project", "workItem", "user,day"):
+        report = summary(ada, groupBy=group_by, **only).body
+
+        assert (report["totalMs"], sum(row["elapsedMs"] for row in report["rows"])) == (total, total)
+
+
+def test_a_file_has_a_row_for_each(ada):
+    text = summary(ada, groupBy="workItem", format="csv").raw.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+
+    assert [(row["Title"], row["Milliseconds"]) for row in rows] == [("Load pictures", "3600000"), ("", "7200000")]
+
+
+@pytest.mark.parametrize(("only", "hours"), [({}, [2, 1]), ({"organization": "contoso"}, [1])])
+def test_the_list_of_entries_filters_by_organization(ada, only, hours):
+    found = ada.entries(workItemId="58", **only)
+
+    assert [entry["elapsedMs"] // 3_600_000 for entry in found] == hours
