@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +14,14 @@ from shared.db.schema import organizations, projects, time_entry_days, users, wo
 from shared.tenancy.store import shown_to, stopped_since
 from shared.text import name_key
 from shared.tracking.store_projects import COUNTED_AS, PROJECT_KEY
+
+
+class Unknown(Enum):
+    """What a report filtered by type does with the time on work items whose type nobody has read yet."""
+
+    LEFT_OUT = auto()
+    SUMMED = auto()  # one sum, beside the total
+    LISTED = auto()  # rows of their own, after the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Asked:
     organization: str | None = None
     project: str | None = None
     type: str | None = None
+    unknown: Unknown = Unknown.LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ class Person:
     id: uuid.UUID
     display_name: str
     email: str
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,10 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a report is not grouped by is None. `organization` is the project's."""
+    """What a report is not grouped by is None. `organization` is the project's.
+
+    An entry counts in `entries` once, on the day it began or the first one of the report.
+    """
 
     organization: str | None
     project: str | None
@@ -60,6 +73,7 @@ class Row:
     date: dt.date | None
     elapsed_ms: int
     entries: int
+    type_known: bool = True
 
 
 class Filter(StrEnum):
@@ -67,6 +81,8 @@ class Filter(StrEnum):
     ORGANIZATION = "organization"
     PROJECT = "project"
     TYPE = "type"
+    UNKNOWN_TYPE = "unknownType"
+    TYPE_OR_UNKNOWN = "typeOrUnknown"
 
 
 _days = time_entry_days.c
@@ -92,7 +108,8 @@ _NAMED: Final = sa.select(projects.c.id).where(
         )
     ),
 )
-_OF_TYPE: Final = (
+# What was read of the work item of a piece.
+_READ: Final = (
     sa.select(sa.literal_column("1"))
     .select_from(projects)
     .join(
@@ -103,20 +120,26 @@ _OF_TYPE: Final = (
             work_items.c.work_item_id == _days.work_item_id,
         ),
     )
-    .where(
-        _OF_TENANT,
-        projects.c.id == _days.project_id,
+    .where(_OF_TENANT, projects.c.id == _days.project_id)
+)
+_is_of_type: Final = (
+    _READ.where(
         sa.or_(
             work_items.c.type == bindparam("type", type_=sa.Unicode),
             sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
-        ),
+        )
     )
+    .correlate(time_entry_days)
+    .exists()
 )
+_is_of_unknown_type: Final = ~_READ.where(work_items.c.type.is_not(None)).correlate(time_entry_days).exists()
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
     Filter.ORGANIZATION: _days.project_id.in_(_OF_ORGANIZATION),
     Filter.PROJECT: _days.project_id.in_(_NAMED),
-    Filter.TYPE: _OF_TYPE.correlate(time_entry_days).exists(),
+    Filter.TYPE: _is_of_type,
+    Filter.UNKNOWN_TYPE: _is_of_unknown_type,
+    Filter.TYPE_OR_UNKNOWN: sa.or_(_is_of_type, _is_of_unknown_type),
 }
 # Whoever has had the processing of their data stopped is shown to nobody but themselves.
 _NOT_SHOWN: Final = sa.select(users.c.id).where(
@@ -129,10 +152,29 @@ _USER: Final = sa.select(users.c.id, users.c.display_name, stopped_since(users).
 )
 
 
+def _alike(*shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    people = (
+        sa.select(users.c.public_id, sa.func.count().over(partition_by=shown).label("number"))
+        .where(users.c.tenant_id == bindparam("tenant"))
+        .subquery("people")
+    )
+    return sa.select(people.c.public_id).where(people.c.number > 1)
+
+
+_ALIKE_BY_NAME: Final = _alike(sa.func.lower(users.c.display_name))
+_ALIKE: Final = _alike(sa.func.lower(users.c.display_name), users.c.email)
+
+
 def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[int, str, dt.datetime | None] | None:
     """The row number and the name of somebody, and since when they have had the processing of their data stopped."""
     row = tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).first()
     return None if row is None else (row.id, row.display_name, row.restricted_since)
+
+
+def alike(tx: sa.Connection, tenant_id: int, *, by_name_alone: bool) -> frozenset[uuid.UUID]:
+    """The ids of people whom their name, and unless `by_name_alone` their address, do not tell apart."""
+    statement = _ALIKE_BY_NAME if by_name_alone else _ALIKE
+    return frozenset(tx.execute(statement, {"tenant": tenant_id}).scalars())
 
 
 def filters_of(asked: Asked) -> frozenset[Filter]:
@@ -169,6 +211,10 @@ def parameters(asked: Asked) -> dict[str, Any]:
         "type": asked.type,
         "type_lower": (asked.type or "").lower(),
     }
+
+
+def person_of(row: sa.Row[Any]) -> Person:
+    return Person(row.public_id, row.display_name, row.email, is_erased=row.erased_at is not None)
 
 
 def of_cache(
