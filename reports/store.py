@@ -12,8 +12,7 @@ from sqlalchemy import bindparam
 from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.store import shown_to, stopped_since
-from shared.text import name_key
-from shared.tracking.store_projects import COUNTED_AS, PROJECT_KEY
+from shared.tracking.store_projects import counted_as, project_name_key
 
 
 class Unknown(Enum):
@@ -101,8 +100,8 @@ _named = projects.alias("named")
 # A name stands for the projects of this name in every organization, and for all that count as one of them.
 _NAMED: Final = sa.select(projects.c.id).where(
     _OF_TENANT,
-    COUNTED_AS.in_(
-        sa.select(sa.func.coalesce(_named.c.alias_of, _named.c.id)).where(
+    counted_as().in_(
+        sa.select(counted_as(_named)).where(
             _named.c.tenant_id == TENANT,
             _named.c.name_key == sa.func.lower(_named.c.organization) + "/" + bindparam("project", type_=sa.Unicode),
         )
@@ -201,13 +200,13 @@ def parameters(asked: Asked) -> dict[str, Any]:
     return {
         "tenant": asked.tenant_id,
         "viewer": asked.viewer_id,
-        "organization": name_key(asked.organization or "", 50),
+        "organization": (asked.organization or "").lower(),
         "first": asked.span.first,
         "last": asked.span.last,
         "first_month": first_month,
         "last_month": last_month,
         "user": asked.user_id,
-        "project": name_key(asked.project or "", PROJECT_KEY),
+        "project": project_name_key(asked.project or ""),
         "type": asked.type,
         "type_lower": (asked.type or "").lower(),
     }

@@ -23,12 +23,12 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users, work_items
-from shared.tracking.store_projects import COUNTED_AS
+from shared.tracking.store_projects import counted_as
 
 
 _BATCH: Final = 1000
 _days, _entries, _items = time_entry_days.c, time_entries.c, work_items.c
-_counted_as = projects.alias("counted_as")
+_counted = projects.alias("counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
     """Built when first asked for; there are 16 sets of filters and 2 kinds of span."""
     entry = sa.and_(_entries.tenant_id == TENANT, _entries.id == _days.entry_id)
     project = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == _days.project_id)
-    counted_as = sa.and_(_counted_as.c.tenant_id == TENANT, _counted_as.c.id == COUNTED_AS)
+    counted = sa.and_(_counted.c.tenant_id == TENANT, _counted.c.id == counted_as())
     user = sa.and_(users.c.tenant_id == TENANT, users.c.id == _days.user_id)
     columns = (
         *(_days.work_date, _days.elapsed_ms, _days.starts_entry, _days.user_id, _days.work_item_id),
-        *(_counted_as.c.id.label("project_id"), _counted_as.c.name.label("project")),
+        *(_counted.c.id.label("project_id"), _counted.c.name.label("project")),
         *(organizations.c.name.label("organization"), users.c.public_id),
         *(users.c.display_name, users.c.email, users.c.erased_at),
         *(_items.type, _items.title, _items.assignee_name, _items.state, _entries.started_at, _entries.stopped_at),
@@ -75,7 +75,7 @@ def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
         .select_from(time_entry_days)
         .join(time_entries, entry)
         .join(projects, project)
-        .join(_counted_as, counted_as)
+        .join(_counted, counted)
         .join(organizations, of_organization(projects.c.organization_id))
         .join(users, user)
         .outerjoin(work_items, of_cache(projects.c.organization_id, _days.work_item_id))

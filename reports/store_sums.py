@@ -26,7 +26,7 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
-from shared.tracking.store_projects import COUNTED_AS
+from shared.tracking.store_projects import counted_as
 
 
 EVERY_ROW: Final = 2**31 - 2 - MOST_DAYS
@@ -57,6 +57,7 @@ def statement(
 ) -> sa.Select[Any]:
     """Built when first asked for; there are 64 orders of groups, 16 sets of filters and 2 kinds of span."""
     pieces = where(filters, one_month=one_month)
+    cells: sa.FromClause
     if set(groups) <= _IN_ORDER:
         cells = _cells(pieces, groups).cte("cells")
         days = _days_of(cells, [cells.c.work_date], [])
@@ -125,7 +126,7 @@ def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...], part: int) -> sa.S
     for group in groups:
         match group:
             case Group.PROJECT:
-                by.append(COUNTED_AS.label("project_id"))
+                by.append(counted_as().label("project_id"))
             case Group.USER:
                 by.append(of.user_id)
             case Group.WORK_ITEM:

@@ -193,6 +193,7 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
     tenant_id = call.caller.tenant.id
     return Filters(
         user_id=service_people.whose(tx, call.caller, query.user, sees_everyone=call.sees_everyone),
+        organization=query.organization,
         projects=None if query.project is None else store_entries.projects_called(tx, tenant_id, query.project),
         work_item_id=query.work_item_id,
         days=query.days,

@@ -18,7 +18,10 @@ _DAYS_MEANT = "Both ends count, at most 366 days; an entry is in the range when 
 
 class EntriesQuery(WireModel):
     user: str | None = Field(None, description="only this person's; for admins")
-    project: text(64) | None = Field(None, description="the project's name, whatever the case")  # type: ignore[valid-type]
+    organization: Organization | None = Field(None, description="only work items of this Azure DevOps organization")
+    project: text(64) | None = Field(  # type: ignore[valid-type]
+        None, description="the project's name, whatever the case, and those that count as it"
+    )
     work_item_id: WorkItemId | None = None
     from_: GivenDate | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
     to: GivenDate | None = Field(None, description="the last day; from and to go together", validate_default=True)
@@ -44,6 +47,7 @@ class EntriesQuery(WireModel):
         """Where the page after that entry is."""
         parameters = {
             "user": self.user,
+            "organization": self.organization,
             "project": self.project,
             "workItemId": self.work_item_id,
             "from": self.from_,

@@ -15,6 +15,7 @@ from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
+from shared.tracking.store_projects import project_key
 from timers import rules, store
 
 
@@ -91,7 +92,7 @@ def start(
         if not subject.switch:
             raise rules.AnotherRuns(running, is_final=True)
         stopped = stop(tx, caller, now=now, end_inferred=True)
-    add_project(tx, caller, subject)
+    add_project(tx, caller, subject, new_id=new_id)
     timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is None:
         raise changed_meanwhile()
@@ -121,7 +122,14 @@ def discard(tx: sa.Connection, caller: Caller, *, now: dt.datetime) -> None:
 
 
 def let_run(
-    tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
+    tx: sa.Connection,
+    caller: Caller,
+    subject: Start,
+    *,
+    at: dt.datetime,
+    now: dt.datetime,
+    timer_id: uuid.UUID,
+    new_id: Callable[[], uuid.UUID],
 ) -> RunningTimer:
     """Lets a timer run from an instant on, where none runs.
 
@@ -130,7 +138,7 @@ def let_run(
     """
     timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
     if timer is None:
-        add_project(tx, caller, subject)
+        add_project(tx, caller, subject, new_id=new_id)
         timer = _start(tx, caller, subject, at=at, now=now, timer_id=timer_id)
     if timer is None:
         raise changed_meanwhile()
@@ -141,7 +149,7 @@ def _start(
     tx: sa.Connection, caller: Caller, subject: Start, *, at: dt.datetime, now: dt.datetime, timer_id: uuid.UUID
 ) -> RunningTimer | None:
     values = {
-        "name_key": store.project_key(subject.organization, subject.project),
+        "name_key": project_key(subject.organization, subject.project),
         "work_item_id": subject.work_item_id,
         "started_at": at,
         "existing_hours": subject.existing_hours,
@@ -154,8 +162,10 @@ def _start(
     return timer
 
 
-def add_project(tx: sa.Connection, caller: Caller, subject: Start) -> None:
-    store.add_project(tx, caller.tenant.id, organization=caller.tenant.organization, project=subject.project)
+def add_project(tx: sa.Connection, caller: Caller, subject: Start, *, new_id: Callable[[], uuid.UUID]) -> None:
+    store.add_project(
+        tx, caller.tenant.id, organization=subject.organization, project=subject.project, public_id=new_id()
+    )
 
 
 def log(
@@ -206,5 +216,5 @@ def changed_meanwhile() -> Conflict:
 def is_same(running: RunningTimer, subject: Start) -> bool:
     """Whether a timer runs on what is to be started."""
     item = running.work_item
-    key = store.project_key(item.organization, item.project)
-    return item.work_item_id == subject.work_item_id and key == store.project_key(subject.organization, subject.project)
+    key = project_key(item.organization, item.project)
+    return item.work_item_id == subject.work_item_id and key == project_key(subject.organization, subject.project)

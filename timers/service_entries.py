@@ -16,11 +16,11 @@ from shared.tenancy.rules import require_processing, require_tracking
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from shared.tracking.store_entries import find_entry
+from shared.tracking.store_projects import project_key
 from timers import store_entries
 from timers.rules_entries import LONGEST, not_after, require_times
 from timers.service import require_own_organization
 from timers.service_people import may_see
-from timers.store import project_key
 
 
 NewId = Callable[[], uuid.UUID]
@@ -97,7 +97,12 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
     started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
     require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)
     item = store_entries.work_item(
-        tx, tenant.id, organization=tenant.organization, project=subject.project, number=subject.work_item_id
+        tx,
+        tenant.id,
+        organization=subject.organization,
+        project=subject.project,
+        number=subject.work_item_id,
+        new_id=new_id,
     )
     entry = TimeEntry(
         id=new_id(),
@@ -141,7 +146,7 @@ def correct(
     if subject.reason is None and not subject.only_confirms:
         wrong = FieldError("/reason", "is required: 1 to 400 characters that say why")
         raise InvalidRequest("Say why you correct the entry; the log keeps it.", code="invalid_body", errors=[wrong])
-    new = _corrected(tx, caller, old, subject, now=now)
+    new = _corrected(tx, caller, old, subject, now=now, new_id=new_id)
     if new == old:
         return Changed(old)
     confirms = new == replace(old, needs_review=False, end_inferred=False)
@@ -176,12 +181,12 @@ def delete(
 
 
 def _corrected(
-    tx: sa.Connection, caller: Caller, old: TimeEntry, subject: Correction, *, now: dt.datetime
+    tx: sa.Connection, caller: Caller, old: TimeEntry, subject: Correction, *, now: dt.datetime, new_id: NewId
 ) -> TimeEntry:
     """The entry as corrected. The source stays, since it tells where the entry came from; so does the zone."""
     new = replace(
         old,
-        work_item=_work_item(tx, caller, old.work_item, subject),
+        work_item=_work_item(tx, caller, old.work_item, subject, new_id),
         note=None if subject.clears_note else subject.note or old.note,
     )
     if subject.confirms and old.needs_review:
@@ -205,7 +210,7 @@ def _corrected(
     )
 
 
-def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correction) -> WorkItem:
+def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correction, new_id: NewId) -> WorkItem:
     """In the entry's own organisation, which the tenant may have left since."""
     number = subject.work_item_id or old.work_item_id
     same = subject.project is None or (
@@ -214,7 +219,7 @@ def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correc
     if same or subject.project is None:
         return replace(old, work_item_id=number)
     return store_entries.work_item(
-        tx, caller.tenant.id, organization=old.organization, project=subject.project, number=number
+        tx, caller.tenant.id, organization=old.organization, project=subject.project, number=number, new_id=new_id
     )
 
 

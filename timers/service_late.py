@@ -19,7 +19,8 @@ from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
 from shared.tracking.service import keep_time
 from shared.tracking.store_entries import find_entry
-from timers import rules, service, store, store_late
+from shared.tracking.store_projects import project_key
+from timers import rules, service, store_late
 from timers.service import Start, Started, Stop
 
 
@@ -55,7 +56,7 @@ def start(
     if running is not None and earlier:
         stopped = _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=True)
         running = None
-    return _place(tx, caller, subject, running, at=at, now=now, timer_id=subject.timer_id or new_id(), stopped=stopped)
+    return _place(tx, caller, subject, running, at=at, now=now, stopped=stopped, new_id=new_id)
 
 
 def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) -> TimeEntry:
@@ -117,19 +118,20 @@ def _place(
     *,
     at: dt.datetime,
     now: dt.datetime,
-    timer_id: uuid.UUID,
     stopped: TimeEntry | None,
+    new_id: Callable[[], uuid.UUID],
 ) -> Started:
     """Lets the timer run, or keeps its time until the next start when that is known."""
     tenant, user_id = caller.tenant, caller.user.id
+    timer_id = subject.timer_id or new_id()
     following = None
     if subject.started_at is not None:
         following = rules.next_of(at, running, store_late.first_after(tx, tenant.id, user_id, at))
     if following is None:
-        timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id)
+        timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id, new_id=new_id)
         return Started(timer, is_new=True, stopped=stopped)
-    service.add_project(tx, caller, subject)
-    key = store.project_key(subject.organization, subject.project)
+    service.add_project(tx, caller, subject, new_id=new_id)
+    key = project_key(subject.organization, subject.project)
     item = store_late.work_item(tx, tenant.id, name_key=key, number=subject.work_item_id)
     timer = RunningTimer(timer_id, user_id, item, at, subject.existing_hours, subject.note)
     service.log(tx, caller, EventKind.STARTED, timer, at=at, now=now, reported_late=True)

@@ -8,9 +8,9 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects, running_timers
 from shared.db.statements import InsertIfAbsent
-from shared.text import key_of
 from shared.tracking.model import RunningTimer
 from shared.tracking.store import RUNNING_COLUMNS, running_of
+from shared.tracking.store_projects import project_key
 
 
 _running = running_timers.c
@@ -55,9 +55,10 @@ _START = InsertIfAbsent(
 _ADD_PROJECT = InsertIfAbsent(
     projects,
     key=("tenant_id", "name_key"),
-    columns=("tenant_id", "organization_id", "organization", "name", "name_key"),
+    columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
     source=sa.select(
         organizations.c.tenant_id,
+        _parameter(projects.c.public_id),
         organizations.c.id,
         organizations.c.name,
         _parameter(projects.c.name),
@@ -69,11 +70,6 @@ _ADD_PROJECT = InsertIfAbsent(
 )
 
 
-def project_key(organization: str, project: str) -> str:
-    """Azure DevOps takes names that differ only in case for the same."""
-    return key_of(f"{organization}/{project}", 256)
-
-
 def start(
     tx: sa.Connection, tenant_id: int, user_id: int, *, timer_id: uuid.UUID, values: dict[str, Any]
 ) -> RunningTimer | None:
@@ -82,11 +78,12 @@ def start(
     return None if row is None else running_of(row)
 
 
-def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project: str) -> bool:
-    """Makes a project known; False when it was."""
+def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, public_id: uuid.UUID) -> bool:
+    """Makes a project of one of the tenant's organizations known; False when it was."""
     values = {
         "tenant_id": tenant_id,
-        "organization_key": organization.casefold(),
+        "public_id": public_id,
+        "organization_key": organization.lower(),
         "name": project,
         "name_key": project_key(organization, project),
     }

@@ -3,21 +3,21 @@
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import projects, time_entries, time_entry_days, users
+from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
 from shared.tenancy.store import shown_to
-from shared.text import key_of
 from shared.tracking.model import TimeEntry, WorkItem
 from shared.tracking.store_entries import ENTRIES, with_days
+from shared.tracking.store_projects import counted_as, project_key, project_name_key
 from timers.rules_entries import Span
 from timers.rules_paging import PageEnd
-from timers.store import add_project, project_key
+from timers.store import add_project
 
 
 _DAY: Final = dt.timedelta(days=1)
@@ -30,6 +30,7 @@ class Filters:
     """Which entries are wanted; None does not ask. `days` are the first and the last one."""
 
     user_id: int | None = None
+    organization: str | None = None
     projects: Sequence[int] | None = None
     work_item_id: int | None = None
     days: tuple[dt.date, dt.date] | None = None
@@ -71,6 +72,15 @@ _end_at = bindparam("end_at", type_=_entries.started_at.type)
 _end_id = bindparam("end_public", type_=_entries.public_id.type)
 _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
     "user": (_entries.user_id == bindparam("user"),),
+    "organization": (
+        projects.c.organization_id
+        == sa.select(organizations.c.id)
+        .where(
+            organizations.c.tenant_id == bindparam("tenant"),
+            organizations.c.name_key == bindparam("organization", type_=sa.String),
+        )
+        .scalar_subquery(),
+    ),
     "projects": (_entries.project_id.in_(bindparam("projects", expanding=True)),),
     "work_item": (_entries.work_item_id == bindparam("work_item"),),
     "days": (
@@ -101,7 +111,9 @@ _STATEMENTS: Final = {
 _PROJECT: Final = sa.select(projects.c.id, projects.c.organization_id, projects.c.organization, projects.c.name).where(
     projects.c.tenant_id == bindparam("tenant"), projects.c.name_key == bindparam("name_key")
 )
-_PROJECT_NAMES: Final = sa.select(projects.c.id, projects.c.name).where(projects.c.tenant_id == bindparam("tenant"))
+_PROJECT_NAMES: Final = sa.select(projects.c.id, projects.c.name, counted_as().label("counted_as")).where(
+    projects.c.tenant_id == bindparam("tenant")
+)
 # Bounded on both sides, since an index on starts cannot tell what an entry of long ago still covers.
 _LONG: Final = dt.timedelta(days=31)
 _SPANS: Final = sa.select(_entries.public_id, _entries.user_id, _entries.started_at, _entries.stopped_at).where(
@@ -120,6 +132,8 @@ def page(
     asked: dict[str, dict[str, Any]] = {}
     if filters.user_id is not None:
         asked["user"] = {"user": filters.user_id}
+    if filters.organization is not None:
+        asked["organization"] = {"organization": filters.organization.lower()}
     if filters.projects is not None:
         asked["projects"] = {"projects": list(filters.projects)}
     if filters.work_item_id is not None:
@@ -160,17 +174,27 @@ def spans_beside(tx: sa.Connection, tenant_id: int, entries: Sequence[TimeEntry]
 
 
 def projects_called(tx: sa.Connection, tenant_id: int, name: str) -> list[int]:
-    """The projects of a name, whatever the case, in every Azure DevOps organisation the tenant ever had."""
-    wanted = key_of(name, 256)
-    return [row.id for row in tx.execute(_PROJECT_NAMES, {"tenant": tenant_id}) if key_of(row.name, 256) == wanted]
+    """The projects of a name in every organization of the tenant, and those that count as one of them."""
+    rows = tx.execute(_PROJECT_NAMES, {"tenant": tenant_id}).all()
+    wanted = project_name_key(name)
+    counted_as = {row.counted_as for row in rows if project_name_key(row.name) == wanted}
+    return [row.id for row in rows if row.counted_as in counted_as]
 
 
-def work_item(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, number: int) -> WorkItem:
+def work_item(
+    tx: sa.Connection,
+    tenant_id: int,
+    *,
+    organization: str,
+    project: str,
+    number: int,
+    new_id: Callable[[], uuid.UUID],
+) -> WorkItem:
     """What is worked on; its project becomes known unless it is."""
     parameters = {"tenant": tenant_id, "name_key": project_key(organization, project)}
     row = tx.execute(_PROJECT, parameters).first()
     if row is None:
-        add_project(tx, tenant_id, organization=organization, project=project)
+        add_project(tx, tenant_id, organization=organization, project=project, public_id=new_id())
         row = tx.execute(_PROJECT, parameters).one()
     return WorkItem(row.organization_id, row.id, row.organization, row.name, number)
 

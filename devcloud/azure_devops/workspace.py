@@ -29,6 +29,4 @@ class Workspace:
         self._boards = self._new_boards()
 
     def _new_boards(self) -> dict[str, Board]:
-        return {
-            name: Board(f"{self._url}/{name}", BACKLOGS.get(name, ()), self._now) for name in ORGANIZATIONS
-        }
+        return {name: Board(f"{self._url}/{name}", BACKLOGS.get(name, ()), self._now) for name in ORGANIZATIONS}

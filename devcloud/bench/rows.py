@@ -157,7 +157,7 @@ def organization() -> dict[str, Any]:
 def project(number: int) -> dict[str, Any]:
     name = PROJECTS[number]
     key = f"contoso/{name}".casefold()
-    of = {"tenant_id": 1, "organization_id": 1, "organization": "contoso"}
+    of = {"tenant_id": 1, "public_id": uuid.UUID(int=number + 1), "organization_id": 1, "organization": "contoso"}
     return {"id": number + 1, **of, "name": name, "name_key": key}
 
 

@@ -40,7 +40,13 @@ def tenants(many: int, month: dt.datetime) -> Iterator[tuple[str, list[dict[str,
         "organizations",
         [{"id": each, "tenant_id": each, "public_id": uuid.UUID(int=each), **organization} for each in numbers],
     )
-    yield "projects", [{"id": each, "tenant_id": each, "organization_id": each, **project} for each in numbers]
+    yield (
+        "projects",
+        [
+            {"id": each, "tenant_id": each, "public_id": uuid.UUID(int=each), "organization_id": each, **project}
+            for each in numbers
+        ],
+    )
     bought = {"status": "subscribed", "offer_id": "o", "plan_id": "paid", "term_unit": "P1M", "auto_renew": True}
     paid = {**bought, "paid_from": month, **made}
     yield (

@@ -1,5 +1,6 @@
 """The second wall between tenants: what is behind it, and that a query which forgets its tenant finds nothing there."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,7 @@ def test_a_row_of_another_tenant_cannot_be_written(walled):
     enter(tx, mine)
     row = {
         "tenant_id": other,
+        "public_id": uuid.UUID(new_id()),
         "organization_id": organization,
         "organization": "contoso",
         "name": "X",

@@ -25,8 +25,8 @@ def test_a_month_adds_up_by_project(world, clock):
         "timeZone": "UTC",
         "groupBy": ["project"],
         "rows": [
-            {"project": "Shop", "elapsedMs": 3_600_000, "entries": 1},
-            {"project": "Website", "elapsedMs": 2_700_000, "entries": 2},
+            {"organization": "contoso", "project": "Shop", "elapsedMs": 3_600_000, "entries": 1},
+            {"organization": "contoso", "project": "Website", "elapsedMs": 2_700_000, "entries": 2},
         ],
         "days": [{"date": "2026-11-23", "elapsedMs": 6_300_000}],
         "totalMs": 6_300_000,

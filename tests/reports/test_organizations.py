@@ -1,4 +1,4 @@
-"""Work items and projects of two Azure DevOps organizations are apart, also where their numbers and names are the same."""
+"""Work items and projects of two Azure DevOps organizations are apart, also where numbers and names are the same."""
 
 import csv
 import io

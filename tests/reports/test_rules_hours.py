@@ -47,7 +47,7 @@ def test_what_is_held_does_not_grow_with_the_number_of_amounts():
     for number in range(200_000):
         found.add(number * 7)
 
-    assert len(found._remainders) <= HUNDREDTH  # noqa: SLF001 - what is held
+    assert len(found._remainders) <= HUNDREDTH
 
 
 def test_hours_have_two_places():

@@ -23,7 +23,11 @@ from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 
 
 FIRST = dt.datetime(2026, 9, 20, tzinfo=dt.UTC)  # zones change their clocks in the weeks after
-PEOPLE, PROJECTS, ITEMS = 3, 2, 5
+PEOPLE, ITEMS = 3, 5
+# Of each project: the organization and the name that a report shows. The third, Old name, counts as the second; the
+# fourth has the first one's name, and all have work items of the same numbers.
+SHOWN = (("Contoso", "Project 0"), ("Contoso", "Project 1"), ("Contoso", "Project 1"), ("Labs", "Project 0"))
+PROJECTS = len(SHOWN)
 stretches = st.builds(
     Worked,
     person=st.integers(0, PEOPLE - 1),
@@ -47,36 +51,40 @@ spans = st.one_of(
 def tracked(engine, zone, work):
     """A tenant that has done this work; nothing of it is left afterwards."""
     with engine.connect() as tx, tx.begin() as transaction:
-        ground = Ground(tx, people=PEOPLE, projects_=PROJECTS, items=ITEMS, zone=zone)
+        ground = Ground(tx, people=PEOPLE, projects_=2, items=ITEMS, zone=zone)
+        ground.add_project("Old name", as_one=1)
+        ground.add_project("Project 0", organization="Labs", organization_id=ground.add_organization("Labs"))
         yield ground, ground.track(work)
         transaction.rollback()
 
 
-def asked_of(ground, span, person, project, item_type):
+def asked_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
     return Asked(
         ground.tenant_id,
         ground.people[0],
-        ground.organization,
         span,
         None if person is None else ground.people[person],
         None,
-        None if project is None else f"pROJECT {project}",
+        organization,
+        project,
         item_type,
     )
 
 
 def name_of(row):
     """What a row is about, in words that are the same for what the database and what the test says."""
-    return (row.project, row.user and row.user.display_name, row.work_item and row.work_item.id, row.date)
+    item = row.work_item and (row.work_item.organization, row.work_item.id)
+    return (row.organization, row.project, row.user and row.user.display_name, item, row.date)
 
 
 def expected(parts, span, groups):
     found: dict[tuple[object, ...], list[int]] = collections.defaultdict(lambda: [0, 0])
     for part in parts:
+        organization, project = SHOWN[part.project]
         key = (
-            f"Project {part.project}" if Group.PROJECT in groups else None,
+            *((organization, project) if Group.PROJECT in groups else (None, None)),
             f"Person {part.person}" if Group.USER in groups else None,
-            part.item + 1 if Group.WORK_ITEM in groups else None,
+            (organization, part.item + 1) if Group.WORK_ITEM in groups else None,
             part.date if Group.DAY in groups else None,
         )
         found[key][0] += part.ms
@@ -85,21 +93,31 @@ def expected(parts, span, groups):
 
 
 class Choice(NamedTuple):
-    """What is asked for: a person, a project and a type, None for all; project 2 there is not, nor the type Epic."""
+    """What is asked for, None for all; there is no organization Nobody, no Project 2 and no type Epic."""
 
     groups: tuple[Group, ...]
     span: Span
     person: int | None
-    project: int | None
+    organization: str | None
+    project: str | None
     type: str | None
 
     def takes(self, part: Part) -> bool:
         return (
             self.span.first <= part.date <= self.span.last
             and self.person in {None, part.person}
-            and self.project in {None, part.project}
-            and (self.type is None or self.type.lower() == (type_of(part.item) or "").lower())
+            and (self.organization is None or self.organization.lower() == SHOWN[part.project][0].lower())
+            and (self.project is None or SHOWN[part.project][1] in NAMED[self.project])
+            and (self.type is None or (SHOWN[part.project][0], self.type.lower()) == ("Contoso", known_type(part)))
         )
+
+
+# What a name stands for: that of a project and that of one which counts as it find the same.
+NAMED = {"pROJECT 0": {"Project 0"}, "Project 1": {"Project 1"}, "old  NAME": {"Project 1"}, "Project 2": set[str]()}
+
+
+def known_type(part):
+    return (type_of(part.item) or "").lower()
 
 
 choices = st.builds(
@@ -107,7 +125,8 @@ choices = st.builds(
     groups=st.lists(st.sampled_from(list(Group)), min_size=1, unique=True).map(tuple),
     span=spans,
     person=st.none() | st.integers(0, PEOPLE - 1),
-    project=st.none() | st.integers(0, PROJECTS),
+    organization=st.none() | st.sampled_from(["contoso", "LABS", "Nobody"]),
+    project=st.none() | st.sampled_from(list(NAMED)),
     type=st.none() | st.sampled_from(["Bug", "bUG", "Epic"]),
 )
 
@@ -117,7 +136,14 @@ choices = st.builds(
 def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, work, zone, choice):
     groups = choice.groups
     with tracked(engine, zone, work) as (ground, parts):
-        asked = asked_of(ground, choice.span, choice.person, choice.project, choice.type)
+        asked = asked_of(
+            ground,
+            choice.span,
+            choice.person,
+            organization=choice.organization,
+            project=choice.project,
+            item_type=choice.type,
+        )
         sums = store_sums.read(ground.tx, asked, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
@@ -143,7 +169,7 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
 def test_a_timesheet_tiles_its_week(engine, work, zone, first):
     span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
     with tracked(engine, zone, work) as (ground, parts):
-        found = store_sums.read(ground.tx, asked_of(ground, span, None, None, None), (Group.USER, Group.DAY)).rows
+        found = store_sums.read(ground.tx, asked_of(ground, span), (Group.USER, Group.DAY)).rows
         people = service.grid(span, found)
     of_week = collections.Counter[tuple[str, dt.date]]()
     for part in parts:
@@ -230,7 +256,7 @@ def peak_beyond_body(make):
 
 
 def test_a_long_csv_is_never_held_as_rows(large):
-    asked = asked_of(large, Span.month("2026-11"), None, None, None)
+    asked = asked_of(large, Span.month("2026-11"))
     groups = tuple(Group)
     body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups)))
 
@@ -239,7 +265,7 @@ def test_a_long_csv_is_never_held_as_rows(large):
 
 
 def test_a_long_workbook_is_never_held_as_rows(large):
-    asked = asked_of(large, Span.month("2026-11"), 0, None, None)  # a third of it, since this takes a while
+    asked = asked_of(large, Span.month("2026-11"), 0)  # a third of it, since this takes a while
     heading = Heading("Time report", "Contoso", asked.span, "UTC", BEGAN, "Person 0")
     tables_summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(

@@ -83,6 +83,7 @@ class Payer:
                 organizations.insert().returning(organizations.c.id), organization
             ).scalar_one()
             project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
+            project |= {"public_id": uuid.UUID(new_id())}
             project_id = tx.execute(
                 projects.insert().returning(projects.c.id),
                 {"tenant_id": tenant, "organization_id": organization_id, **project},

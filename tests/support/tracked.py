@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import organizations, projects, tenants, time_entries, time_entry_days, users, work_items
 from shared.tracking.rules import elapsed_ms, split
+from shared.tracking.store_projects import project_key
 
 
 BEGAN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -71,14 +72,10 @@ class Ground:
             )
             for number in range(people)
         ]
-        self.organization_id = self._row(
-            organizations, public_id=new(), name="Contoso", name_key="contoso", is_active=True, created_at=BEGAN
-        )
-        of = {"organization_id": self.organization_id, "organization": "Contoso"}
-        self.projects = [
-            self._row(projects, **of, name=f"Project {number}", name_key=f"contoso/project {number}")
-            for number in range(projects_)
-        ]
+        self.organization_id = self.add_organization("Contoso")
+        self.projects: list[int] = []
+        for number in range(projects_):
+            self.add_project(f"Project {number}")
         for number in range(0, items, 2):
             about = {"type": TYPES[number // 2 % 2], "title": f"Item {number}", "state": "Active", "fetched_at": BEGAN}
             self._row(
@@ -88,6 +85,19 @@ class Ground:
                 work_item_id=number + 1,
                 **about,
             )
+
+    def add_organization(self, name: str) -> int:
+        row = {"name": name, "name_key": name.lower(), "is_active": True, "created_at": BEGAN}
+        return self._row(organizations, public_id=uuid.uuid4(), **row)  # noqa: TID251 - as above
+
+    def add_project(
+        self, name: str, *, organization: str = "Contoso", organization_id: int | None = None, as_one: int | None = None
+    ) -> None:
+        """The next project; it counts as the one whose number is given."""
+        alias = None if as_one is None else self.projects[as_one]
+        of = {"organization_id": organization_id or self.organization_id, "organization": organization}
+        of |= {"name": name, "name_key": project_key(organization, name), "alias_of": alias, "joined_to": alias}
+        self.projects.append(self._row(projects, public_id=uuid.uuid4(), **of))  # noqa: TID251 - as above
 
     def track(self, work: Iterable[Worked]) -> list[Part]:
         """Books the work as stops would; the parts that it has by day."""

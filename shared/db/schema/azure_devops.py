@@ -16,7 +16,7 @@ work_items = sa.Table(
     identity(),
     tenant_id(),
     Column("organization_id", BigInteger, nullable=False),
-    Column("organization_key", String(50), nullable=False),  # lower case
+    Column("organization_key", String(50), nullable=False),  # the organization's, by which the last version looked
     Column("work_item_id", BigInteger, nullable=False),
     Column("type", Unicode(128), nullable=False),
     Column("title", Unicode(400), nullable=False),
@@ -27,6 +27,7 @@ work_items = sa.Table(
     ForeignKey(["tenant_id"], ["tenants.id"]),
     of_organization(),
     Unique("tenant_id", "organization_key", "work_item_id"),
+    Unique("tenant_id", "organization_id", "work_item_id"),
 )
 
 # One row for each change of an entry's time on a work item: what is owed to Completed Work, and whether it got there.

@@ -33,15 +33,33 @@ projects = sa.Table(
     metadata,
     identity(),
     tenant_id(),
+    Column("public_id", Uuid, nullable=False),
     Column("organization_id", BigInteger, nullable=False),
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
-    Column("name_key", Unicode(256), nullable=False),  # organisation and name, case-folded
+    Column("name_key", Unicode(256), nullable=False),  # the keys of organization and name, shared.text.name_key
+    Column("alias_of", BigInteger),  # the project as which it counts, which is never an alias itself
+    Column("joined_to", BigInteger),  # the project that somebody joined it with; `alias_of` is where that leads
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     of_organization(),
+    ForeignKey(
+        ["tenant_id", "organization_id", "alias_of"],
+        ["projects.tenant_id", "projects.organization_id", "projects.id"],
+    ),
+    ForeignKey(
+        ["tenant_id", "organization_id", "joined_to"],
+        ["projects.tenant_id", "projects.organization_id", "projects.id"],
+    ),
     Unique("tenant_id", "id"),
+    Unique("tenant_id", "public_id"),
     Unique("tenant_id", "name_key"),
+    Unique("tenant_id", "organization_id", "id"),
+    CheckConstraint(
+        "(alias_of IS NULL AND joined_to IS NULL)"
+        " OR (alias_of IS NOT NULL AND joined_to IS NOT NULL AND alias_of <> id AND joined_to <> id)",
+        name="alias_of",
+    ),
 )
 
 running_timers = sa.Table(
