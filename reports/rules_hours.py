@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 
-HUNDREDTH: Final = 36_000  # milliseconds of a hundredth of an hour
+MINUTE: Final = 60_000  # in milliseconds, as all amounts here
+HUNDREDTH: Final = 36_000  # of an hour
 
 
 class Shares:
@@ -53,6 +54,11 @@ class Shares:
 def rounded(ms: int) -> int:
     """Hundredths of an hour, half up."""
     return (ms + HUNDREDTH // 2) // HUNDREDTH
+
+
+def to_the_minute(ms: int) -> int:
+    """Milliseconds of whole minutes, half up."""
+    return (ms + MINUTE // 2) // MINUTE * MINUTE
 
 
 def shares(amounts: Sequence[int], whole: int | None = None) -> list[int]:

@@ -108,7 +108,7 @@ _NAMED: Final = sa.select(projects.c.id).where(
     ),
 )
 # What was read of the work item of a piece.
-_READ: Final = (
+_READ: Final[sa.Select[Any]] = (
     sa.select(sa.literal_column("1"))
     .select_from(projects)
     .join(

@@ -149,7 +149,8 @@ def _days_of(
 
 def _sum_of(pieces: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     ms = sa.func.coalesce(_sum(_days.elapsed_ms), 0).label("elapsed_ms")
-    return sa.select(_part(_UNKNOWN_SUM), ms, _ZERO.label("n")).where(*pieces)
+    shown: list[Any] = [_part(_UNKNOWN_SUM), ms, _ZERO.label("n")]
+    return sa.select(*shown).where(*pieces)
 
 
 def _together(parts: Sequence[sa.Select[Any]]) -> sa.CompoundSelect[Any]:

@@ -3,11 +3,14 @@
 import contextlib
 import datetime as dt
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 
 _MS_PER_DAY: Final = 86_400_000
+_LINE_HEIGHT: Final = 15  # points
+_MOST_LINES: Final = 20
+_LETTERS_TO_A_DIGIT: Final = 1.1  # widths are in digits, and most letters are narrower
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's clock knows no zones
 _LONG: Final = {
     "strings_to_numbers": False,
@@ -23,10 +26,10 @@ _TO_THE_MINUTE: Final = "[h]:mm"
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "text": {"valign": "top"},
     "wrapped": {"valign": "top", "text_wrap": True},
+    "note": {"valign": "top", "text_wrap": True, "indent": 1},
     "number": {"valign": "top", "num_format": "0"},
-    "id": {"valign": "top", "num_format": "0", "align": "left"},
+    "id": {"valign": "top", "num_format": "0", "align": "left", "indent": 1},
     "date": {"valign": "top", "num_format": "yyyy-mm-dd", "align": "left"},
-    "instant": {"valign": "top", "num_format": "yyyy-mm-dd hh:mm", "align": "left"},
     "time": {"valign": "top", "num_format": "hh:mm:ss", "align": "right"},
     "duration": {"valign": "top", "num_format": _DURATION},
     "hours": {"valign": "top", "num_format": "#,##0.00"},
@@ -35,6 +38,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "total": {"bold": True, "num_format": _DURATION, "align": "left"},
     "total_hours": {"bold": True, "num_format": "#,##0.00", "align": "left"},
     "head": _HEAD,
+    "head_indented": {**_HEAD, "indent": 1},
     "head_right": {**_HEAD, "align": "right"},
     "head_date": {**_HEAD, "align": "right", "num_format": "ddd d mmm"},
 }
@@ -100,6 +104,15 @@ class Sheet:
         for column, width in enumerate(widths):
             self.file.set_column(column, column, width)
 
+    def line(self, row: int, wrapped: Iterable[tuple[str, float]], *, level: int = 0) -> None:
+        """The height of a row, before its cells, that shows each of the wrapped texts in its width of characters.
+
+        A spreadsheet measures letters and would know better, but not each one looks when it opens a file.
+        """
+        lines = max((_lines(text, width) for text, width in wrapped), default=1)
+        if lines > 1 or level:
+            self.file.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES), None, {"level": level} if level else {})
+
     def text(self, row: int, column: int, text: str | None, look: str = "text") -> None:
         """Text and nothing else, whatever it looks like."""
         if not text:
@@ -115,7 +128,7 @@ class Sheet:
     def date(self, row: int, column: int, date: dt.date, look: str = "date") -> None:
         self.number(row, column, (date - _EPOCH.date()).days, look)
 
-    def instant(self, row: int, column: int, local: dt.datetime, look: str = "instant") -> None:
+    def instant(self, row: int, column: int, local: dt.datetime, look: str) -> None:
         """What a clock on the wall showed."""
         self.number(row, column, (local - _EPOCH) / dt.timedelta(days=1), look)
 
@@ -140,6 +153,11 @@ class Sheet:
             self.number(row, column, value, look)
         else:
             self.file.write_formula(row, column, f"={formula}", self.book.looks[look], value)
+
+
+def _lines(text: str, width: float) -> int:
+    a_line = int(width * _LETTERS_TO_A_DIGIT)
+    return sum(max(1, -(-len(line) // a_line)) for line in text.split("\n"))
 
 
 def area(first_row: int, first_column: int, last_row: int, last_column: int) -> str:

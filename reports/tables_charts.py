@@ -53,14 +53,14 @@ def _height(chart: Chart) -> int:
 def _bars(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - the library has no types
     made = _chart(sheet, chart)
     made.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}, **_small("General")})
-    made.set_x_axis({"major_gridlines": _lines(), **_small("General"), "name": "Hours", "name_font": {"size": 8}})
+    made.set_x_axis(_hours_axis())
     return made
 
 
 def _columns(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
     made = _chart(sheet, chart)
     made.set_x_axis({"text_axis": True, **_small("d mmm")})
-    made.set_y_axis({"major_gridlines": _lines(), **_small("General"), "name": "Hours", "name_font": {"size": 8}})
+    made.set_y_axis(_hours_axis())
     return made
 
 
@@ -86,5 +86,6 @@ def _small(number_format: str) -> dict[str, Any]:
     return {"num_format": number_format, "num_font": {"size": 8}}
 
 
-def _lines() -> dict[str, Any]:
-    return {"visible": True, "line": {"color": _GREY}}
+def _hours_axis() -> dict[str, Any]:
+    lines = {"visible": True, "line": {"color": _GREY}}
+    return {"min": 0, "major_gridlines": lines, **_small("General"), "name": "Hours", "name_font": {"size": 8}}

@@ -63,7 +63,7 @@ def _columns(groups: tuple[Group, ...], names: Names, *, with_organization: bool
         if group is Group.USER:
             yield Column("Person", 22.0, lambda row: None if row.user is None else names.of(row.user))
             if names.with_addresses:
-                yield Column("E-mail", 26.0, lambda row: None if row.user is None else row.user.email)
+                yield Column("E-mail", 30.0, lambda row: None if row.user is None else row.user.email)
         else:
             yield from _OF_GROUP[group]
 
@@ -72,7 +72,7 @@ _OF_GROUP: Final = {
     Group.PROJECT: (Column("Project", 24.0, lambda row: row.project, wraps=True),),
     Group.DAY: (Column("Date", 12.0, lambda row: row.date),),
     Group.WORK_ITEM: (
-        Column("Work item", 10.0, _of_item(lambda item: item.id)),
+        Column("Work item", 12.0, _of_item(lambda item: item.id)),
         Column("Type", 13.0, _of_item(lambda item: item.type)),
         Column("Title", 40.0, _of_item(lambda item: item.title), wraps=True),
         Column("Assignee", 18.0, _of_item(lambda item: item.assignee_name)),

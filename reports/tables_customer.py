@@ -7,29 +7,35 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from reports.rules_hours import to_the_minute
 from reports.store import Person
 from reports.store_pieces import Piece
 
 
-_MINUTE_MS: Final = 60_000
 FORMER: Final = Person(uuid.UUID(int=0), "Former member", "", is_erased=True)
 _NOBODY: Final = 0  # the number of no row
 
 
-def for_customer(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Cut to minutes so that those of each project add up to its time, rounded to the minute."""
-    exact, given = Counter[tuple[int, bool]](), Counter[tuple[int, bool]]()
+def for_customer(pieces: Iterator[Piece], *, only_known: bool) -> Iterator[Piece]:
+    """Cut to minutes so that those of each project add up to its time, rounded to the minute.
+
+    With `only_known` pieces of work items of unknown type, which are not shown, are passed on as they are.
+    """
+    exact, given = Counter[int](), Counter[int]()
     for piece in pieces:
-        key = (piece.project_id, piece.work_item.type is None)
+        if only_known and piece.work_item.type is None:
+            yield piece
+            continue
+        key = piece.project_id
         exact[key] += piece.elapsed_ms
-        minutes = (exact[key] + _MINUTE_MS // 2) // _MINUTE_MS - given[key]
-        given[key] += minutes
+        minutes_ms = to_the_minute(exact[key]) - given[key]
+        given[key] += minutes_ms
         is_erased = piece.user.is_erased
         yield replace(
             piece,
             user_id=_NOBODY if is_erased else piece.user_id,
             user=FORMER if is_erased else piece.user,
-            elapsed_ms=minutes * _MINUTE_MS,
+            elapsed_ms=minutes_ms,
             started_at=_to_the_minute(piece.started_at),
             stopped_at=_to_the_minute(piece.stopped_at),
         )

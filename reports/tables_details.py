@@ -16,7 +16,12 @@ _DAY: Final = dt.timedelta(days=1)
 _MS_PER_HOUR: Final = 3_600_000
 _MS_PER_DAY: Final = 86_400_000
 _SOURCES: Final = {"timer": "timer", "manual": "entered by hand", "autoStopped": "stopped automatically"}
+_WRAPPED: Final = {"wrapped", "note"}
 _SUMMED: Final = {"Duration": "sum_duration", "Hours": "sum_hours"}
+_HEADS: Final = {
+    **dict.fromkeys(("time", "duration", "hours"), "head_right"),
+    **dict.fromkeys(("id", "note"), "head_indented"),
+}
 Value = str | float | dt.date | dt.datetime | None
 
 
@@ -36,13 +41,13 @@ _COLUMNS: Final = (
     _Column("Date", 11.0, "date", lambda piece, _: piece.date),
     _Column("Person", 20.0, "text", lambda piece, names: names.of(piece.user)),
     _Column("Project", 18.0, "wrapped", lambda piece, _: piece.project),
-    _Column("Work item", 10.0, "id", lambda piece, _: piece.work_item.id),
+    _Column("Work item", 12.0, "id", lambda piece, _: piece.work_item.id),
     _Column("Title", 34.0, "wrapped", lambda piece, _: piece.work_item.title),
     _Column("Start", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[0]),
     _Column("Stop", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[1]),
     _Column("Duration", 11.0, "duration", lambda piece, _: piece.elapsed_ms / _MS_PER_DAY),
     _Column("Hours", 9.0, "hours", lambda piece, _: piece.elapsed_ms / _MS_PER_HOUR),
-    _Column("Note", 30.0, "wrapped", lambda piece, _: piece.note),
+    _Column("Note", 30.0, "note", lambda piece, _: piece.note),
     _Column("E-mail", 28.0, "text", lambda piece, _: piece.user.email, is_printed=False, for_customer=False),
     _Column("Organization", 18.0, "text", lambda piece, _: piece.organization, is_printed=False),
     _Column("Type", 14.0, "text", lambda piece, _: piece.work_item.type, is_printed=False),
@@ -66,18 +71,20 @@ def add(book: Book, heading: Heading, pieces: Iterable[Piece]) -> None:
     sheet = book.sheet("Details")
     sheet.widths([column.width for column in chosen])
     for number, column in enumerate(chosen):
-        is_right = column.look in {"time", "duration", "hours"}
-        sheet.text(0, number, column.title, "head_right" if is_right else "head")
+        sheet.text(0, number, column.title, _HEADS.get(column.look, "head"))
+    wrapped = [number for number, column in enumerate(chosen) if column.look in _WRAPPED]
     row, total_ms = 1, 0
     for piece in pieces:
-        for number, column in enumerate(chosen):
-            _cell(sheet, row, number, column.value(piece, heading.names), column.look)
+        values = [column.value(piece, heading.names) for column in chosen]
+        sheet.line(row, ((str(values[number] or ""), chosen[number].width) for number in wrapped))
+        for number, (column, value) in enumerate(zip(chosen, values, strict=True)):
+            _cell(sheet, row, number, value, column.look)
         total_ms += piece.elapsed_ms
         row += 1
-    values = {"Duration": total_ms / _MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
+    totals = {"Duration": total_ms / _MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
     for number, column in enumerate(chosen):
-        if column.title in values:
-            sheet.sum_of((row, number), 1, values[column.title], _SUMMED[column.title])
+        if column.title in totals:
+            sheet.sum_of((row, number), 1, totals[column.title], _SUMMED[column.title])
         else:
             sheet.text(row, number, "" if number else "Total", "sum")
     sheet.file.freeze_panes(1, 0)

@@ -6,7 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from reports.rules import Span
-from reports.rules_hours import rounded
+from reports.rules_hours import rounded, to_the_minute
 from reports.tables_book import Sheet
 from reports.tables_columns import ALL_NAMES, Names
 
@@ -34,29 +34,28 @@ class Heading:
 
 def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None) -> int:
     """Writes the head; the number of the first row that is free behind it and a blank one."""
-    local = heading.generated.astimezone(ZoneInfo(heading.time_zone)).replace(tzinfo=None)
+    generated = heading.generated.astimezone(ZoneInfo(heading.time_zone)).isoformat(" ", "minutes")
     sheet.text(0, 0, heading.title, "title")
     texts = [
         ("Organization", heading.organization),
         ("Period", f"{heading.span.first} to {heading.span.last}"),
         ("Time zone", heading.time_zone),
         ("Filters", heading.filters),
+        ("Generated", f"{generated[:16]} {generated[16:]}"),
     ]
     row = 1
     for label, text in texts:
         sheet.text(row, 0, label, "label")
         sheet.text(row, 1, text)
         row += 1
-    sheet.text(row, 0, "Generated", "label")
-    sheet.instant(row, 1, local)
-    sheet.text(row + 1, 0, "Total", "label")
-    sheet.duration(row + 1, 1, total_ms, "total")
-    sheet.text(row + 2, 0, "Total hours", "label")
-    sheet.hours(row + 2, 1, rounded(total_ms), "total_hours")
-    row += 3
+    sheet.text(row, 0, "Total", "label")
+    sheet.duration(row, 1, total_ms, "total")
+    sheet.text(row + 1, 0, "Total hours", "label")
+    sheet.hours(row + 1, 1, rounded(total_ms), "total_hours")
+    row += 2
     if unknown_ms is not None:
         sheet.text(row, 0, "Type not known", "label")
-        sheet.duration(row, 1, unknown_ms, "total")
+        sheet.duration(row, 1, to_the_minute(unknown_ms) if heading.for_customer else unknown_ms, "total")
         sheet.text(row, 2, _NOT_IN_THE_TOTAL, "label")
         row += 1
     return row + 1

@@ -30,7 +30,7 @@ def report_book(
     """The whole workbook; its sums and its list come from one reading of the pieces."""
     tally = Tally(heading.span, groups, only_known=only_known)
     if heading.for_customer:
-        pieces = for_customer(pieces)
+        pieces = for_customer(pieces, only_known=only_known)
     with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Summary")
         days = made.sheet("Days")
@@ -70,9 +70,10 @@ class _Table:
         return shares([row.elapsed_ms for row in self.rows])
 
     def write(self, sheet: Sheet, at: int) -> None:
-        sums = len(self.columns)
-        for number, title in enumerate([*(column.title for column in self.columns), *(title for title, _ in _SUMS)]):
-            sheet.text(at, number, title, "head" if number < sums else "head_right")
+        for number, column in enumerate(self.columns):
+            sheet.text(at, number, column.title, "head_indented" if column.title == "Work item" else "head")
+        for number, (title, _) in enumerate(_SUMS, start=len(self.columns)):
+            sheet.text(at, number, title, "head_right")
         first = row = at + 1
         lines = zip(self.rows, self._hundredths, strict=True)
         together = [0, 0, 0]
@@ -90,8 +91,8 @@ class _Table:
         sheet.file.repeat_rows(at)
 
     def _row(self, sheet: Sheet, at: int, row: Row, hundredths: int) -> None:
-        if len(self.groups) > 1:
-            sheet.file.set_row(at, None, None, {"level": 1})
+        wrapped = ((str(column.value(row) or ""), column.width) for column in self.columns if column.wraps)
+        sheet.line(at, wrapped, level=1 if len(self.groups) > 1 else 0)
         for number, column in enumerate(self.columns):
             _cell(sheet, at, number, column.value(row), wraps=column.wraps)
         sums = len(self.columns)

@@ -24,7 +24,7 @@ def week_book(heading: Heading, pieces: Iterator[Piece], *, only_known: bool = F
     """The whole workbook; its grid and its list come from one reading of the pieces."""
     tally = Tally(heading.span, (Group.USER, Group.DAY), only_known=only_known)
     if heading.for_customer:
-        pieces = for_customer(pieces)
+        pieces = for_customer(pieces, only_known=only_known)
     with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Timesheet")
         tables_details.add(made, heading, tally.passing(pieces))
@@ -67,7 +67,7 @@ class _Grid:
 
     def write(self, sheet: Sheet, head: int) -> None:
         first_day, total = len(self.names), len(self.names) + len(self.dates)
-        sheet.widths([24.0, *[26.0] * (first_day - 1), *[12.0] * len(self.dates), 12.0, 10.0])
+        sheet.widths([24.0, *[30.0] * (first_day - 1), *[12.0] * len(self.dates), 12.0, 10.0])
         for column, name in enumerate(self.names):
             sheet.text(head, column, name, "head")
         for column, date in enumerate(self.dates, start=first_day):
