@@ -26,7 +26,7 @@ _TO_THE_MINUTE: Final = "[h]:mm"
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "text": {"valign": "top"},
     "wrapped": {"valign": "top", "text_wrap": True},
-    "note": {"valign": "top", "text_wrap": True, "indent": 1},
+    "note": {"valign": "top", "text_wrap": True, "align": "left", "indent": 1},
     "number": {"valign": "top", "num_format": "0"},
     "id": {"valign": "top", "num_format": "0", "align": "left", "indent": 1},
     "date": {"valign": "top", "num_format": "yyyy-mm-dd", "align": "left"},

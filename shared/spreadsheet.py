@@ -36,8 +36,8 @@ EXCEL_EN: Final = Dialect()
 EXCEL_EU: Final = Dialect(";", ",")
 
 
-class _Unquoted(str):
-    """Digits as they stand in the file: what says that it is a number, the writer does not quote."""
+class Unquoted(str):
+    """A value of our own as it stands in the file, like true: what says it is a number, the writer does not quote."""
 
     __slots__ = ()
 
@@ -78,11 +78,13 @@ def to_csv(header: Sequence[str], rows: Iterable[Iterable[Cell]], dialect: Diale
 
 def _cells(row: Iterable[Cell], decimal: str) -> Iterator[Any]:
     for cell in row:
-        if isinstance(cell, str):
-            yield safe(cell) if cell else ""
+        if isinstance(cell, Unquoted):
+            yield cell
+        elif isinstance(cell, str):
+            yield safe(cell)
         elif isinstance(cell, Decimal):
-            yield _Unquoted(f"{cell:f}".replace(".", decimal))
+            yield Unquoted(f"{cell:f}".replace(".", decimal))
         elif isinstance(cell, dt.date):
-            yield _Unquoted(cell.isoformat())
+            yield Unquoted(cell.isoformat())
         else:
             yield cell
