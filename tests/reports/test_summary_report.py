@@ -127,10 +127,10 @@ def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine
         {"id": 3},
     ]
     assert lines_of(summary(ada, groupBy="workItem", format="csv")) == [
-        ["Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
-        ["1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.0167", "60000", "1"],
-        ["2", "Task", "Item 2", "", "Active", "0.0333", "120000", "1"],
-        ["3", "", "", "", "", "0.0667", "240000", "1"],
+        ["Organization", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
+        ["contoso", "1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.02", "60000", "1"],
+        ["contoso", "2", "Task", "Item 2", "", "Active", "0.03", "120000", "1"],
+        ["contoso", "3", "", "", "", "", "0.07", "240000", "1"],
     ]
     assert [summary(ada, type=name).body["totalMs"] for name in ("bug", "TASK", "Epic")] == [60_000, 120_000, 0]
 
