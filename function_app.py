@@ -16,12 +16,14 @@ from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
+from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
 from timers.jobs import blueprint as forgotten_timers
 from timers.routes import blueprint as timers
 from timers.routes_entries import blueprint as entries
 from timers.routes_log import blueprint as timer_log
+from timers.routes_projects import blueprint as projects
 from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
@@ -40,7 +42,9 @@ for blueprint in (
     export,
     forgotten_timers,
     landing,
+    organizations,
     people,
+    projects,
     reconcile,
     reports,
     retention,

@@ -8,12 +8,13 @@ import azure.functions as func
 from billing import service_records, store_records
 from billing.rules_records import month_text
 from billing.schemas_records import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
-from billing.tables_statement import statement
+from billing.tables_statement import Vendor, statement
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
+from shared.settings import Settings
 
 
 blueprint = func.Blueprint()
@@ -76,9 +77,9 @@ def get_billing_month(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="billing/records/{month}/statement",
         tag=_TAG,
-        summary="The statement of use of a month, as PDF",
-        description="A statement, not an invoice: Microsoft is the merchant of record. It has every record of the "
-        "month.",
+        summary="The usage statement of a month, as PDF",
+        description="A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor what "
+        "was agreed with it. It has every record of the month.",
         answers={200: Answer("The statement", media=(PDF,))},
         problems=_NO_RECORD,
     ),
@@ -87,9 +88,10 @@ def get_billing_statement(call: Call) -> Reply:
     with call.transaction() as tx:
         tenant = call.caller.tenant
         month, bills = service_records.bills_of(tx, tenant, call.path("month"), now=call.now)
-    document = statement(tenant.name, month, bills)
-    with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-        service_records.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
+    document = statement(_vendor(call.app.settings), tenant.name, month, bills)
+    if not call.is_head:
+        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
+            service_records.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
     name = f"timetracker-{tenant.slug}-{month_text(month)}-statement.pdf"
     return Reply(
         HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -111,5 +113,9 @@ def get_billing_statement(call: Call) -> Reply:
 )
 def get_billing_preview(call: Call) -> Reply:
     with call.transaction() as tx:
-        bill, lines = service_records.preview(tx, call.caller.tenant, now=call.now)
-        return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, now=call.now))
+        bill, lines, seats = service_records.preview(tx, call.caller.tenant, now=call.now)
+        return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, seats, now=call.now))
+
+
+def _vendor(settings: Settings) -> Vendor:
+    return Vendor(settings.vendor_name, settings.vendor_address, settings.vendor_contact)

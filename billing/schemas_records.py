@@ -1,6 +1,7 @@
 """Bills on the wire: records, their lines, and the month they belong to."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
@@ -8,14 +9,28 @@ from urllib.parse import urlencode
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from billing.rules_records import money_text, month_key, month_text
+from billing.rules_seats import SeatSpan, charges_for_seats
 from billing.store_records import Bill, Line, Record
 from shared.billing import model
+from shared.billing.rules import minor_unit
 from shared.http.wire import Instant, WireModel
 
 
 Kind = Literal["month", "final"]
 State = Literal["closed", "void"]
 Reason = Literal["signIn", "time"]
+InvoicedBy = Annotated[
+    Literal["microsoft", "vendor"],
+    Field(description="microsoft: bought in the Marketplace; vendor: agreed with the vendor"),
+]
+Total = Annotated[
+    str | None,
+    Field(
+        description="a decimal number in the record's currency; absent where Microsoft charges for seats, since its "
+        "invoice decides",
+        examples=["13.50"],
+    ),
+]
 Money = Annotated[str, Field(description="a decimal number in the record's currency", examples=["13.50"])]
 Month = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
 
@@ -53,7 +68,10 @@ class RecordsQuery(WireModel):
 
 
 class BillingRecord(WireModel):
-    """A closed month: `total` is `activeUsers` times `ratePerUser`. A mistake is voided and replaced, never changed."""
+    """A closed month: `total` is `activeUsers` times `ratePerUser`, but for seats, which Microsoft charges for.
+
+    A mistake is voided and replaced, never changed.
+    """
 
     id: str
     month: Month
@@ -63,12 +81,13 @@ class BillingRecord(WireModel):
     period_to: Instant = Field(description="not in it any more")
     time_zone: str = Field(description="the organisation's when the month was closed; the month is one of this zone")
     subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    invoiced_by: InvoicedBy
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")
     active_users: int
     rate_per_user: Money
     currency: str
-    total: Money
+    total: Total = None
     last_event_type: str | None = Field(None, description="the last event of the subscription before the close")
     closed_at: Instant
     voided_at: Instant | None = None
@@ -107,13 +126,45 @@ class BillingLine(WireModel):
         )
 
 
+class BillingSeats(WireModel):
+    """Seats that a subscription had for a while, at the Marketplace's listed price; Microsoft's invoice decides."""
+
+    period_from: Instant
+    period_to: Instant = Field(description="not in it any more")
+    plan: str
+    quantity: int
+    listed_price: Money | None = Field(None, description="of one seat for a term; absent where it is not known")
+    currency: str | None = None
+    term_unit: str | None = Field(None, description="the term that the price is for", examples=["P1M"])
+
+    @classmethod
+    def of(cls, span: SeatSpan) -> Self:
+        price = span.price
+        return cls(
+            period_from=span.starts_at,
+            period_to=span.ends_at,
+            plan=span.plan_id,
+            quantity=span.seats,
+            listed_price=None if price is None else money_text(price.amount, minor_unit(price.currency)),
+            currency=None if price is None else price.currency,
+            term_unit=None if price is None else price.term_unit or None,
+        )
+
+
+Seats = Annotated[
+    list[BillingSeats] | None,
+    Field(description="from when to when in the period; absent without seats in the Marketplace"),
+]
+
+
 class BillingRecordDetail(BillingRecord):
+    seats: Seats = None
     lines: list[BillingLine]
 
     @classmethod
     def of_bill(cls, bill: Bill) -> Self:
         lines = [BillingLine.of(line, bill.record.month_key) for line in bill.lines]
-        return cls(**_fields(bill.record), lines=lines)
+        return cls(**_fields(bill.record), seats=_seats(bill.seats), lines=lines)
 
 
 class BillingMonth(WireModel):
@@ -128,7 +179,10 @@ class BillingMonth(WireModel):
 
 
 class BillingPreview(WireModel):
-    """What the running month would come to if it ended at `asOf`; more people may become active until it ends."""
+    """What the running month would come to if it ended at `asOf`; more people may become active until it ends.
+
+    Where Microsoft charges for seats there is no total: its invoice decides.
+    """
 
     as_of: Instant
     month: Month
@@ -136,30 +190,35 @@ class BillingPreview(WireModel):
     period_to: Instant = Field(description="when the month ends; not in it any more")
     time_zone: str
     subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    invoiced_by: InvoicedBy
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")
     active_users: int
     rate_per_user: Money
     currency: str
-    total: Money
+    total: Total = None
+    seats: Seats = None
     lines: list[BillingLine]
 
     @classmethod
-    def of(cls, bill: model.Bill, lines: Iterable[Line], *, now: dt.datetime) -> Self:
-        period, terms = bill.period, bill.subscription.terms
+    def of(cls, bill: model.Bill, lines: Iterable[Line], seats: Iterable[SeatSpan], *, now: dt.datetime) -> Self:
+        period, terms, marketplace_id = bill.period, bill.subscription.terms, bill.subscription.marketplace_id
+        is_by_seats = charges_for_seats(marketplace_id, terms.quantity)
         return cls(
             as_of=now,
             month=month_text(period.month),
             period_from=period.starts_at,
             period_to=period.ends_at,
             time_zone=bill.time_zone,
-            subscription_id=_text(bill.subscription.marketplace_id),
+            subscription_id=_text(marketplace_id),
+            invoiced_by=_invoiced_by(marketplace_id),
             subscription_plan=terms.plan_id,
             quantity=terms.quantity,
             active_users=bill.active_users,
             rate_per_user=money_text(bill.price.rate_per_user, bill.minor_unit),
             currency=bill.price.currency,
-            total=money_text(bill.total, bill.minor_unit),
+            total=None if is_by_seats else money_text(bill.total, bill.minor_unit),
+            seats=_seats(seats),
             lines=[BillingLine.of(line, period.month) for line in lines],
         )
 
@@ -179,12 +238,13 @@ def _fields(record: Record) -> dict[str, Any]:
         "period_to": record.period_to,
         "time_zone": record.time_zone,
         "subscription_id": _text(record.marketplace_id),
+        "invoiced_by": _invoiced_by(record.marketplace_id),
         "subscription_plan": record.plan_id,
         "quantity": record.quantity,
         "active_users": record.active_users,
         "rate_per_user": money_text(record.rate_per_user, record.minor_unit),
         "currency": record.currency,
-        "total": money_text(record.total, record.minor_unit),
+        "total": None if record.is_by_seats else money_text(record.total, record.minor_unit),
         "last_event_type": record.last_event_type,
         "closed_at": record.closed_at,
         "voided_at": record.voided_at,
@@ -192,6 +252,14 @@ def _fields(record: Record) -> dict[str, Any]:
         "replaces_id": _text(record.replaces),
         "replaced_by_id": _text(record.replaced_by),
     }
+
+
+def _invoiced_by(marketplace_id: uuid.UUID | None) -> Literal["microsoft", "vendor"]:
+    return "vendor" if marketplace_id is None else "microsoft"
+
+
+def _seats(spans: Iterable[SeatSpan]) -> list[BillingSeats] | None:
+    return [BillingSeats.of(span) for span in spans] or None
 
 
 def _text(value: object) -> str | None:

@@ -2,11 +2,13 @@
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from billing import rules_records, store_records
-from billing.store_records import Bill, Line
+from billing import rules_records, store_records, store_seats
+from billing.rules_seats import SeatChange, SeatSpan, seat_spans
+from billing.store_records import Bill, Line, Record
 from shared import audit
 from shared.audit import Action, Actor
 from shared.billing import model
@@ -29,11 +31,13 @@ def bills_of(tx: sa.Connection, tenant: Tenant, month: str, *, now: dt.datetime)
     bills = store_records.bills_of(tx, tenant.id, key)
     if not bills:
         raise NotFound(rules_records.no_record(key, month_key(now, tenant)))
-    return key, bills
+    return key, [replace(bill, seats=_seats_of(tx, tenant.id, bill.record)) for bill in bills]
 
 
-def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> tuple[model.Bill, tuple[Line, ...]]:
-    """What the running month would come to if it ended now, by the computation that will close it, and who counts.
+def preview(
+    tx: sa.Connection, tenant: Tenant, *, now: dt.datetime
+) -> tuple[model.Bill, tuple[Line, ...], tuple[SeatSpan, ...]]:
+    """What the running month would come to if it ended now, by the computation that will close it; who counts, seats.
 
     Raises:
         NotFound: nothing is paid for, so nothing will be billed.
@@ -48,7 +52,7 @@ def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> tuple[mod
         ) from error
     if bill is None:
         raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
-    return bill, store_records.lines_of(tx, tenant.id, bill.lines)
+    return bill, store_records.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
 
 
 def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.datetime, row_id: uuid.UUID) -> None:
@@ -61,3 +65,31 @@ def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.d
         row_id=row_id,
         after={"month": rules_records.month_text(month), "format": "pdf"},
     )
+
+
+def _seats_of(tx: sa.Connection, tenant_id: int, record: Record) -> tuple[SeatSpan, ...]:
+    """As they were known when the record was closed: it never changes."""
+    if record.marketplace_id is None or record.is_void:
+        return ()
+    seats = SeatChange(record.period_from, record.plan_id, record.quantity)
+    key, ends_at = (tenant_id, record.subscription_row), record.period_to
+    return _seats(tx, key, seats, ends_at=ends_at, known_at=record.closed_at)
+
+
+def _seats_so_far(tx: sa.Connection, bill: model.Bill, now: dt.datetime) -> tuple[SeatSpan, ...]:
+    subscription, terms = bill.subscription, bill.subscription.terms
+    if subscription.marketplace_id is None:
+        return ()
+    seats = SeatChange(bill.period.starts_at, terms.plan_id, terms.quantity)
+    return _seats(tx, (subscription.tenant_id, subscription.id), seats, ends_at=now, known_at=now)
+
+
+def _seats(
+    tx: sa.Connection, key: tuple[int, int], otherwise: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
+) -> tuple[SeatSpan, ...]:
+    """From the ledger of a tenant's subscription, for a period that begins at `otherwise`, which stands without one."""
+    changes = store_seats.changes(tx, *key, known_at=known_at) or [otherwise]
+    if all(each.seats is None for each in changes):
+        return ()
+    prices = store_seats.prices(tx, *key, known_at=known_at)
+    return seat_spans(changes, prices, starts_at=otherwise.at, ends_at=ends_at)

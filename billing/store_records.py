@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.rules_seats import SeatSpan, charges_for_seats
 from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
 
@@ -20,6 +21,7 @@ class Record:
     """`month_key` is yyyymm in the record's zone; the period is half-open."""
 
     row: int
+    subscription_row: int
     id: uuid.UUID
     month_key: int
     kind: str
@@ -46,6 +48,10 @@ class Record:
     def is_void(self) -> bool:
         return self.state == "void"
 
+    @property
+    def is_by_seats(self) -> bool:
+        return charges_for_seats(self.marketplace_id, self.quantity)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -62,8 +68,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
+    """`seats` are those of the period, on a plan that Microsoft charges by them."""
+
     record: Record
     lines: tuple[Line, ...]
+    seats: tuple[SeatSpan, ...] = ()
 
 
 _r, _l = billing_records.c, billing_lines.c
@@ -72,6 +81,7 @@ _end = billing_records.alias("page_end")
 _RECORDS: Final[sa.Select[Any]] = (
     sa.select(
         _r.id.label("row"),
+        _r.subscription_id.label("subscription_row"),
         _r.public_id,
         _r.month_key,
         _r.kind,

@@ -1,41 +1,54 @@
-"""The statement of use of a month on paper: what was counted, who counts and why, and what it comes to."""
+"""The usage statement of a month on paper: what was counted, who counts and why, and what it comes to."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from billing.rules_records import instant_text, money_text, month_name, period_days
+from billing.rules_records import day_text, instant_text, money_text, month_name, period_days
+from billing.rules_seats import ListedPrice, SeatSpan, term_text
 from billing.store_records import Bill, Line, Record
+from shared.billing.rules import minor_unit
 
 
 if TYPE_CHECKING:
-    from billing.tables_paper import Paper
+    from billing.tables_paper import Column, Paper
 
-_TITLE: Final = "Statement of use"
+_TITLE: Final = "Usage statement"
 _COUNTED: Final = (
-    "A person counts once in a month, however many projects, work items or subscriptions they worked in. "
-    "Who signed in during the period or has time dated in it counts in full; who was only invited does not. "
-    "Time that was entered for a month after that was closed counts as an adjustment in the next statement."
+    "Everyone who signed in during the period, or recorded time in it, counts as one active user. People who were only "
+    "invited do not. A person counts once in a month, however many projects, work items or subscriptions they worked "
+    "in. Time that is entered for a month after its statement was issued counts as an adjustment in the next statement."
 )
-_MERCHANT: Final = (
-    "Microsoft is the merchant of record for purchases in the Azure Marketplace. This is a statement, not an invoice."
+_MICROSOFT: Final = (
+    "Microsoft is the merchant of record for subscriptions bought in the Azure Marketplace, and invoices them. Taxes, "
+    "and a flat fee where the plan has one, are on Microsoft's invoice."
 )
-_REASONS: Final = {"time": "time", "signIn": "sign-in"}
-_COLUMNS: Final = (
-    ("No.", 10.0),
-    ("Name", 44.0),
-    ("E-mail", 56.0),
-    ("Counts for", 22.0),
-    ("First activity", 22.0),
-    ("Last activity", 20.0),
+_BY_SEATS: Final = (
+    "On a plan by seats Microsoft charges for the seats, not for active users. The listed price is that of the Azure "
+    "Marketplace for a whole term, without taxes, discounts and partial terms. Microsoft's invoice decides."
 )
+_NO_INVOICE: Final = "This is a statement, not an invoice."
+_REASONS: Final = {"time": "tracked time", "signIn": "sign-in"}
+_UNKNOWN: Final = "not known"
+_FACTS: Final = 75.0  # millimetres that the facts and figures of a record take
+_FIGURES: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Who issues statements; empty is left out."""
+
+    name: str
+    address: str
+    contact: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
+    vendor: Vendor
     tenant: str
     month: str
     records: Sequence[Record]
@@ -46,95 +59,162 @@ class _Head:
         return max(record.voided_at or record.closed_at for record in self.records)
 
 
-def statement(tenant_name: str, month: int, bills: Sequence[Bill]) -> bytes:
+def statement(vendor: Vendor, tenant_name: str, month: int, bills: Sequence[Bill]) -> bytes:
     """The PDF of every record of a month (yyyymm), in the order in which they were closed."""
     from billing.tables_paper import Paper  # noqa: PLC0415 - slow to load, and nothing else needs it
 
-    head = _Head(tenant_name, month_name(month), [bill.record for bill in bills])
+    head = _Head(vendor, tenant_name, month_name(month), [bill.record for bill in bills])
     ids = ", ".join(str(record.id) for record in head.records)
-    paper = Paper(f"{_TITLE} · {tenant_name} · {head.month}", subject=ids, made_at=head.made_at)
+    title = f"{_TITLE} · {tenant_name} · {head.month}"
+    paper = Paper(title, subject=ids, author=vendor.name, made_at=head.made_at)
     paper.masthead(_TITLE, head.month)
+    about = [text for text in (vendor.name, vendor.address, vendor.contact) if text]
+    paper.parties([("Issued by", about), ("Customer", [tenant_name])])
     for number, bill in enumerate(bills):
         if number:
-            paper.rule()
-        _bill(paper, head, bill)
+            paper.rule(above=_FACTS)
+        _bill(paper, vendor, bill)
     if len(bills) > 1:
         _sum(paper, head.records)
     paper.note("How active users are counted", _COUNTED)
-    paper.note("", _MERCHANT)
+    paper.note("Who invoices", " ".join(_invoicing(vendor, bills)))
     return paper.to_bytes()
 
 
-def _bill(paper: "Paper", head: _Head, bill: Bill) -> None:
-    record = bill.record
-    paper.facts([("Customer", head.tenant), *_facts(record)])
+def _bill(paper: "Paper", vendor: Vendor, bill: Bill) -> None:
+    record, zone = bill.record, ZoneInfo(bill.record.time_zone)
+    paper.facts(_facts(vendor, record, zone))
     if record.is_void:
-        paper.note("Void: not to be paid", _void(record))
+        paper.note("Void: not to be paid", _void(record, zone))
         return
-    unit = record.minor_unit
-    paper.figures(
-        [
-            ("Active users", str(record.active_users)),
-            ("Rate per user and month", f"{money_text(record.rate_per_user, unit)} {record.currency}"),
-            ("Total", f"{money_text(record.total, unit)} {record.currency}"),
-        ]
-    )
-    zone = ZoneInfo(record.time_zone)
+    paper.figures(list(_figures(bill)))
+    if bill.seats:
+        paper.listing("Seats", _seat_columns(), (_seat_row(span, zone) for span in bill.seats))
     if bill.lines:
-        paper.listing(
-            _COLUMNS, (_row(number, line, record.month_key, zone) for number, line in enumerate(bill.lines, start=1))
-        )
+        rows = (_row(number, line, record.month_key, zone) for number, line in enumerate(bill.lines, start=1))
+        paper.listing("Active users", _user_columns(), rows)
     else:
         paper.note("", "Nobody was active in this period.")
 
 
-def _facts(record: Record) -> Iterator[tuple[str, str]]:
-    zone = ZoneInfo(record.time_zone)
+def _facts(vendor: Vendor, record: Record, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     first, last = period_days(record.period_from, record.period_to, zone)
     yield "Period", f"{first} to {last}"
     yield "Time zone", record.time_zone
-    seats = "" if record.quantity is None else f", {record.quantity} seats"
-    yield "Plan", f"{record.plan_id}{seats}"
-    yield "Subscription", str(record.marketplace_id or "agreed with the vendor")
+    yield "Plan", _plan(vendor, record)
+    if record.marketplace_id is not None:
+        yield "Subscription", f"Azure Marketplace, {record.marketplace_id}"
     yield "Statement id", str(record.id)
-    ended = ", the subscription ended" if record.kind == "final" else ""
-    yield "Closed", f"{instant_text(record.closed_at.astimezone(zone))}{ended}"
+    ended = ", as the subscription ended" if record.kind == "final" else ""
+    yield "Issued", f"{instant_text(record.closed_at.astimezone(zone))}{ended}"
     if record.replaces is not None:
         yield "Replaces", str(record.replaces)
 
 
-def _void(record: Record) -> str:
-    when = instant_text((record.voided_at or record.closed_at).astimezone(ZoneInfo(record.time_zone)))
-    instead = "" if record.replaced_by is None else f" The record {record.replaced_by} stands in its place."
-    return f"This record was voided on {when}: {record.void_reason or 'no reason was given'}.{instead}"
+def _plan(vendor: Vendor, record: Record) -> str:
+    """In words: a plan's id is a name between programs."""
+    if record.is_by_seats:
+        return "Per seat"
+    if record.marketplace_id is not None:
+        return "Per active user"
+    limit = "" if record.quantity is None else f", for up to {_seats(record.quantity)}"
+    return f"Per active user{limit}, as agreed with {vendor.name}"
 
 
-def _row(number: int, line: Line, month: int, zone: ZoneInfo) -> tuple[str, ...]:
-    counts = _REASONS[line.reason]
-    if line.activity_month != month:
-        counts = f"{counts} in {month_name(line.activity_month)} (adjustment)"
+def _seats(number: int) -> str:
+    return "1 seat" if number == 1 else f"{number} seats"
+
+
+def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
+    """What is charged for comes last; for seats no total, since only Microsoft knows it."""
+    record = bill.record
+    yield "Active users", str(record.active_users)
+    if record.is_by_seats:
+        price = bill.seats[-1].price if bill.seats else None
+        yield f"Listed price per seat and {_term(price)}", _money(price.amount, price.currency) if price else _UNKNOWN
+        yield "Seats at the end of the period", str(record.quantity)
+    else:
+        yield "Rate per user and month", f"{money_text(record.rate_per_user, record.minor_unit)} {record.currency}"
+        yield "Total", f"{money_text(record.total, record.minor_unit)} {record.currency}"
+
+
+def _void(record: Record, zone: ZoneInfo) -> str:
+    when = instant_text((record.voided_at or record.closed_at).astimezone(zone))
+    instead = "" if record.replaced_by is None else f" The statement {record.replaced_by} stands in its place."
+    return f"This statement was voided on {when}: {record.void_reason or 'no reason was given'}.{instead}"
+
+
+def _user_columns() -> Sequence["Column"]:
+    from billing.tables_paper import Column  # noqa: PLC0415 - as above
+
     return (
-        str(number),
-        line.display_name,
-        line.email,
-        counts,
-        _day(line.first_activity_at.astimezone(zone)),
-        _day(line.last_activity_at.astimezone(zone)),
+        Column("No.", 10),
+        Column("Name", 38),
+        Column("E-mail", 44),
+        Column("Active through", 24),
+        Column("First activity", 29),
+        Column("Last activity", 29),
     )
 
 
-def _day(instant: dt.datetime) -> str:
-    """Short, and as no two countries read it differently."""
-    return f"{instant:%Y-%m-%d}"
+def _row(number: int, line: Line, month: int, zone: ZoneInfo) -> tuple[str, ...]:
+    through = _REASONS[line.reason]
+    if line.activity_month != month:
+        through = f"{through} in {month_name(line.activity_month)} (adjustment)"
+    first, last = (day_text(at.astimezone(zone)) for at in (line.first_activity_at, line.last_activity_at))
+    return str(number), line.display_name, line.email, through, first, last
+
+
+def _seat_columns() -> Sequence["Column"]:
+    from billing.tables_paper import Column  # noqa: PLC0415 - as above
+
+    return (
+        Column("From", 42),
+        Column("To", 42),
+        Column("Seats", 14, "R"),
+        Column("Listed price per seat", 38, "R"),
+        Column("For a whole term", 38, "R"),
+    )
+
+
+def _seat_row(span: SeatSpan, zone: ZoneInfo) -> tuple[str, ...]:
+    first, last = period_days(span.starts_at, span.ends_at, zone)
+    if span.price is None or span.amount is None:
+        return first, last, str(span.seats), _UNKNOWN, _UNKNOWN
+    currency, term = span.price.currency, _term(span.price)
+    listed, whole = (f"{_money(amount, currency)} per {term}" for amount in (span.price.amount, span.amount))
+    return first, last, str(span.seats), listed, whole
+
+
+def _term(price: ListedPrice | None) -> str:
+    return term_text("" if price is None else price.term_unit)
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return f"{money_text(amount, minor_unit(currency))} {currency}"
+
+
+def _invoicing(vendor: Vendor, bills: Iterable[Bill]) -> Iterator[str]:
+    """What is true of these bills, each once."""
+    told = list(bills)
+    if any(bill.record.marketplace_id is not None for bill in told):
+        yield _MICROSOFT
+    if any(bill.record.is_by_seats or bill.seats for bill in told):
+        yield _BY_SEATS
+    if any(bill.record.marketplace_id is None for bill in told):
+        yield f"What was agreed with {vendor.name} is invoiced by {vendor.name}."
+    yield _NO_INVOICE
 
 
 def _sum(paper: "Paper", records: Sequence[Record]) -> None:
-    """What all records of the month come to, without the void ones."""
+    """What all records of the month come to, without the void ones, and without the seats, which are Microsoft's."""
     counted = [record for record in records if not record.is_void]
-    paper.rule()
+    priced = [record for record in counted if not record.is_by_seats]
+    paper.rule(above=_FIGURES)
     figures = [("Active users of the month", str(sum(record.active_users for record in counted)))]
-    for currency in sorted({record.currency for record in counted}):
-        of_currency = [record for record in counted if record.currency == currency]
+    name = "Total of the month" if len(priced) == len(counted) else "Total without seats"
+    for currency in sorted({record.currency for record in priced}):
+        of_currency = [record for record in priced if record.currency == currency]
         total = sum((record.total for record in of_currency), Decimal())
-        figures.append(("Total of the month", f"{money_text(total, of_currency[0].minor_unit)} {currency}"))
+        figures.append((name, f"{money_text(total, of_currency[0].minor_unit)} {currency}"))
     paper.figures(figures)

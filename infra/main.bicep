@@ -45,9 +45,18 @@ param marketplaceClientId string = ''
 @secure()
 param marketplaceClientSecret string = ''
 param marketplaceMeteringDimension string = ''
+@description('Address by which browsers reach the app, like https://timetracker.example.com; the app\'s own when empty')
+param publicUrl string = ''
 param landingClientId string = ''
 @secure()
 param landingClientSecret string = ''
+@description('Who issues the usage statements: the company, its postal address, and where customers ask about one')
+@minLength(1)
+param vendorName string
+@minLength(1)
+param vendorAddress string
+@minLength(1)
+param vendorContact string
 param trialDays string = '30'
 param trialUserLimit string = '5'
 
@@ -85,8 +94,12 @@ module resources 'resources.bicep' = {
     marketplaceClientId: marketplaceClientId
     marketplaceClientSecret: marketplaceClientSecret
     marketplaceMeteringDimension: marketplaceMeteringDimension
+    publicUrl: publicUrl
     landingClientId: landingClientId
     landingClientSecret: landingClientSecret
+    vendorName: vendorName
+    vendorAddress: vendorAddress
+    vendorContact: vendorContact
     trialDays: trialDays
     trialUserLimit: trialUserLimit
   }

@@ -22,13 +22,18 @@ param marketplaceClientId string
 @secure()
 param marketplaceClientSecret string
 param marketplaceMeteringDimension string
+param publicUrl string
 param landingClientId string
 @secure()
 param landingClientSecret string
+param vendorName string
+param vendorAddress string
+param vendorContact string
 param trialDays string
 param trialUserLimit string
 
 var packages = 'app-package'
+var appName = 'func-${token}'
 
 // What the platform reads
 var platformSettings = {
@@ -49,6 +54,7 @@ var appSettings = {
   ENTRA_API_CLIENT_ID: entraApiClientId
   ENTRA_CLIENT_IDS: entraClientIds
   ENTRA_KEYS_URL: ''
+  PUBLIC_URL: empty(publicUrl) ? 'https://${appName}.azurewebsites.net' : publicUrl
   CORS_ALLOWED_ORIGINS: corsAllowedOrigins
   AZURE_DEVOPS_URL: 'https://dev.azure.com'
   ACTION_LOG_TABLE_ENDPOINT: storage.properties.primaryEndpoints.table
@@ -59,6 +65,9 @@ var appSettings = {
   MARKETPLACE_METERING_DIMENSION: marketplaceMeteringDimension
   LANDING_CLIENT_ID: landingClientId
   LANDING_CLIENT_SECRET: empty(landingClientSecret) ? '' : '@Microsoft.KeyVault(VaultName=${vault.name};SecretName=landing-client-secret)'
+  VENDOR_NAME: vendorName
+  VENDOR_ADDRESS: vendorAddress
+  VENDOR_CONTACT: vendorContact
   INTERNAL_TENANT_IDS: internalTenantIds
   TRIAL_DAYS: trialDays
   TRIAL_USER_LIMIT: trialUserLimit
@@ -260,7 +269,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
-  name: 'func-${token}'
+  name: appName
   location: location
   tags: union(tags, { 'azd-service-name': 'api' })
   kind: 'functionapp,linux'

@@ -15,10 +15,11 @@ from ops.database import Database, opened
 from ops.ending import Refused, Unusable
 from ops.model import Account
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
-from ops.views import TENANT_COLUMNS, summary, tenant_document, tenant_fields, tenant_row
+from ops.views import TENANT_COLUMNS, organizations_of, summary, tenant_document, tenant_fields, tenant_row
 from shared import audit, clock
 from shared.billing.service import Closing
 from shared.tenancy.model import Plan, TenantStatus
+from shared.tenancy.store_organizations import find_all as find_organizations
 
 
 app = typer.Typer(help="The tenants: see them, extend a trial, set a plan.", no_args_is_help=True)
@@ -91,7 +92,9 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
         with database.transaction(reads_only=True) as tx:
             people = store.people_of(tx, account.tenant.id)
             activity = store.activity_of(tx, account.tenant.id)
-    document = tenant_document(account, database.trial_user_limit, now) | summary(people, activity)
+            organizations = find_organizations(tx, account.tenant.id)
+    document = tenant_document(account, database.trial_user_limit, now)
+    document |= organizations_of(organizations) | summary(people, activity)
     if as_json:
         print_json(document)
     else:

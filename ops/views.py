@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ops.model import Account
-from shared.tenancy.model import Plan, Role
+from shared.tenancy.model import Organization, Plan, Role
 from shared.tenancy.rules import seat_cap, status_at
 
 
@@ -81,13 +81,20 @@ def summary(people: Iterable[sa.Row[Any]], activity: sa.Row[Any]) -> dict[str, A
     }
 
 
+def organizations_of(organizations: Iterable[Organization]) -> dict[str, Any]:
+    """The tenant's Azure DevOps organizations, and whether new time goes to each."""
+    return {"organizations": [{"name": each.name, "isActive": each.is_active} for each in organizations]}
+
+
 def tenant_fields(document: dict[str, Any]) -> dict[str, Any]:
     """The document for a person's eyes: a line for each of its fields, the counts of a role in one."""
+    names = ((each["name"], "" if each["isActive"] else " (not active)") for each in document["organizations"])
+    organizations = {"organizations": ", ".join(f"{name}{state}" for name, state in names)}
     people = {
         f"users: {role}": f"{count['active']} active, {count['inactive']} inactive"
         for role, count in document["users"].items()
     }
-    return {name: value for name, value in document.items() if name != "users"} | people
+    return {name: value for name, value in document.items() if name != "users"} | organizations | people
 
 
 def user_row(row: sa.Row[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
 from shared.http.endpoint import route
+from shared.http.headers import takes_gzip
 from shared.http.operation import JSON, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -48,7 +49,7 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         subject = _subject(call, tx, query)
     as_zip = query.format is Format.ZIP
     query.require_csv(is_csv=as_zip)
-    compressed = not as_zip and "gzip" in call.request.headers.get("accept-encoding", "").lower()
+    compressed = not as_zip and takes_gzip(call.request)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
         flow_export.write(
             call.app,
@@ -60,12 +61,12 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         )
         spool.seek(0)
         body = spool.read()
-    with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
-        actor = Actor.user(call.caller.user.id)
-        row_id = call.app.new_id()
-        service_export.record(
-            tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
-        )
+    if not call.is_head:
+        with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
+            actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
+            service_export.record(
+                tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
+            )
     name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
     headers = {
         "Content-Type": _ZIP if as_zip else JSON,

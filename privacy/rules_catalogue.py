@@ -54,7 +54,11 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         ),
         "projects": Facts(
             "the organisation's projects",
-            columns(internal="id tenant_id organization_id name_key", organisation="organization name"),
+            columns(
+                internal="id tenant_id organization_id name_key alias_of joined_to",
+                fact="public_id",
+                organisation="organization name",
+            ),
             section="projects",
         ),
         "running_timers": Facts(

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import bindparam
 
 from privacy.rules_catalogue import CATALOGUE
-from shared.db.schema import metadata, projects, time_entries, users
+from shared.db.schema import metadata, organizations, projects, time_entries, users
 from shared.tenancy.store import not_stopped
 
 
@@ -79,6 +79,15 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
         source = source.outerjoin(projects, same)
         if "project" not in table.c:
             shown += [projects.c.organization.label("organization"), projects.c.name.label("project")]
+    elif "organization_id" in table.c and "organization" not in table.c:
+        same = sa.and_(organizations.c.tenant_id == table.c.tenant_id, organizations.c.id == table.c.organization_id)
+        source = source.outerjoin(organizations, same)
+        shown.append(organizations.c.name.label("organization"))
+    if table.name == "projects":
+        counted = projects.alias("counted")
+        same = sa.and_(counted.c.tenant_id == table.c.tenant_id, counted.c.id == table.c.alias_of)
+        source = source.outerjoin(counted, same)
+        shown.append(counted.c.public_id.label("countsAs"))
     if table.name == "time_entry_days":
         same = sa.and_(time_entries.c.tenant_id == table.c.tenant_id, time_entries.c.id == table.c.entry_id)
         source = source.outerjoin(time_entries, same)

@@ -55,8 +55,19 @@ def _remove(table: sa.Table) -> sa.Delete:
     """A batch of a table's rows, by the key that is not the tenant's."""
     key = next(table.c[name] for name in ("id", "entry_id", "user_id") if name in table.c)
     of_tenant = table.c.tenant_id == bindparam("tenant")
-    some = sa.select(key).where(of_tenant).limit(BATCH).scalar_subquery()
+    some = sa.select(key).where(of_tenant, *_not_pointed_at(table)).limit(BATCH).scalar_subquery()
     return table.delete().where(of_tenant, key.in_(some))
+
+
+def _not_pointed_at(table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    """Of a table whose rows point at each other: those that no other one points at, which go first."""
+    other = table.alias("other")
+    own = [foreign for foreign in table.foreign_key_constraints if foreign.referred_table is table]
+    pointing = [
+        sa.and_(*(other.c[pair.parent.name] == table.c[pair.column.name] for pair in foreign.elements))
+        for foreign in own
+    ]
+    return [~sa.exists().where(other.c.tenant_id == bindparam("tenant"), sa.or_(*pointing))] if pointing else []
 
 
 # What points at other rows goes before them.

@@ -22,6 +22,7 @@ from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.csv_options import require_form
 from shared.http.endpoint import route
+from shared.http.headers import preferred
 from shared.http.operation import JSON, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -153,8 +154,9 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
         return made
     extension = "csv" if media == CSV else "xlsx"
     tenant = call.caller.tenant
-    with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-        service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
+    if not call.is_head:
+        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
+            service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
     disposition = f'attachment; filename="{_name(tenant, query, extension)}"'
     return Reply(HTTPStatus.OK, made, {"Content-Type": media, "Content-Disposition": disposition})
 
@@ -216,5 +218,4 @@ def _name(tenant: Tenant, query: Query, extension: str) -> str:
 def _media(call: Call, query: Query) -> str:
     if query.format is not None:
         return _MEDIA[query.format]
-    accepted = call.request.headers.get("accept", "")
-    return next((media for media in _EVERY if media in accepted), JSON)
+    return preferred(call.request, _EVERY)

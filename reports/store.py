@@ -107,31 +107,41 @@ _NAMED: Final = sa.select(projects.c.id).where(
         )
     ),
 )
-# What was read of the work item of a piece.
-_READ: Final[sa.Select[Any]] = (
-    sa.select(sa.literal_column("1"))
-    .select_from(projects)
-    .join(
-        work_items,
-        sa.and_(
-            work_items.c.tenant_id == TENANT,
-            work_items.c.organization_id == projects.c.organization_id,
-            work_items.c.work_item_id == _days.work_item_id,
-        ),
-    )
-    .where(_OF_TENANT, projects.c.id == _days.project_id)
+_IS_OF_TYPE: Final = sa.or_(
+    work_items.c.type == bindparam("type", type_=sa.Unicode),
+    sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
 )
-_is_of_type: Final = (
-    _READ.where(
-        sa.or_(
-            work_items.c.type == bindparam("type", type_=sa.Unicode),
-            sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
+
+
+def _read(what: sa.ColumnElement[bool], item: sa.FromClause) -> sa.ColumnElement[bool]:
+    """This was read of a work item, of which `item` has the project and the number.
+
+    First by the number, of whichever organization, since that is one look into a set for each; then exactly.
+    """
+    of_tenant = sa.and_(work_items.c.tenant_id == TENANT, what)
+    return sa.and_(
+        item.c.work_item_id.in_(sa.select(work_items.c.work_item_id).where(of_tenant)),
+        sa.select(sa.literal_column("1"))
+        .select_from(projects)
+        .join(work_items, work_items.c.organization_id == projects.c.organization_id)
+        .where(
+            _OF_TENANT,
+            projects.c.id == item.c.project_id,
+            work_items.c.work_item_id == item.c.work_item_id,
+            of_tenant,
         )
+        .correlate(item)
+        .exists(),
     )
-    .correlate(time_entry_days)
-    .exists()
-)
-_is_of_unknown_type: Final = ~_READ.where(work_items.c.type.is_not(None)).correlate(time_entry_days).exists()
+
+
+def is_of_unknown_type(item: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Nobody has read the type of a work item, of which `item` has the project and the number."""
+    return ~_read(work_items.c.type.is_not(None), item)
+
+
+_is_of_type: Final = _read(_IS_OF_TYPE, time_entry_days)
+_is_of_unknown_type: Final = is_of_unknown_type(time_entry_days)
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
     Filter.ORGANIZATION: _days.project_id.in_(_OF_ORGANIZATION),

@@ -19,6 +19,7 @@ from reports.store import (
     Unknown,
     WorkItem,
     filters_of,
+    is_of_unknown_type,
     of_cache,
     of_organization,
     parameters,
@@ -66,9 +67,9 @@ def statement(
         days = _days_of(time_entry_days, [*_DATE], pieces)
     parts = [days, _rows_of(cells, groups, _ROWS)]
     if unknown is not Unknown.LEFT_OUT and Filter.TYPE in filters:
-        unread = where(filters - {Filter.TYPE} | {Filter.UNKNOWN_TYPE}, one_month=one_month)
-        parts.append(_sum_of(unread))
+        parts.append(_unknown_sum(where(filters - {Filter.TYPE}, one_month=one_month)))
         if unknown is Unknown.LISTED:
+            unread = where(filters - {Filter.TYPE} | {Filter.UNKNOWN_TYPE}, one_month=one_month)
             parts.append(_rows_of(_cells(unread, groups).subquery("unread"), groups, _UNKNOWN_ROWS))
     sums = _together(parts).subquery("sums")
     shown: list[Any] = [sums.c.part, sums.c.elapsed_ms, sums.c.n, sums.c.work_date]
@@ -118,25 +119,19 @@ def _part(number: int) -> sa.Label[int]:
 def _rows_of(cells: sa.FromClause, groups: tuple[Group, ...], part: int) -> sa.Select[Any]:
     """The rows: what counts as one project together, and numbers of one organization's work items."""
     of = cells.c
-    by: list[Any] = []
-    source: sa.FromClause = cells
-    if _NEEDS_PROJECT & set(groups):
-        source = source.join(projects, sa.and_(projects.c.tenant_id == TENANT, projects.c.id == of.project_id))
-        by.append(projects.c.organization_id)
-    for group in groups:
-        match group:
-            case Group.PROJECT:
-                by.append(counted_as().label("project_id"))
-            case Group.USER:
-                by.append(of.user_id)
-            case Group.WORK_ITEM:
-                by.append(of.work_item_id)
-            case Group.DAY:
-                by.append(of.work_date)
-    rows = sa.select(_part(part), *by, _sum(of.elapsed_ms).label("elapsed_ms"), _sum(of.n).label("n"))
-    return rows.select_from(source).group_by(
-        *(column.element if isinstance(column, sa.Label) else column for column in by)
-    )
+    columns = {Group.USER: "user_id", Group.WORK_ITEM: "work_item_id", Group.DAY: "work_date"}
+    by = [of[columns[group]] for group in groups if group in columns]
+    ms, entries = of.elapsed_ms, of.n
+    if not _NEEDS_PROJECT & set(groups):
+        return sa.select(_part(part), *by, ms, entries)
+    this = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == of.project_id)
+    key: list[sa.ColumnElement[Any]] = [projects.c.organization_id, *by]
+    shown: list[sa.ColumnElement[Any]] = [*key]
+    if Group.PROJECT in groups:
+        key.append(counted_as())
+        shown.append(counted_as().label("project_id"))
+    sums = (_sum(ms).label("elapsed_ms"), _sum(entries).label("n"))
+    return sa.select(_part(part), *shown, *sums).select_from(cells.join(projects, this)).group_by(*key)
 
 
 def _days_of(
@@ -147,10 +142,13 @@ def _days_of(
     return sa.select(_part(_DAYS), of.work_date, ms, _ZERO.label("n")).where(*pieces).group_by(*day)
 
 
-def _sum_of(pieces: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    ms = sa.func.coalesce(_sum(_days.elapsed_ms), 0).label("elapsed_ms")
+def _unknown_sum(pieces: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """The time of all work items of unknown type: pieces are added up first, since items are few beside them."""
+    by = (_days.project_id, _days.work_item_id)
+    items = sa.select(*by, _sum(_days.elapsed_ms).label("elapsed_ms")).where(*pieces).group_by(*by).subquery("items")
+    ms = sa.func.coalesce(_sum(items.c.elapsed_ms), 0).label("elapsed_ms")
     shown: list[Any] = [_part(_UNKNOWN_SUM), ms, _ZERO.label("n")]
-    return sa.select(*shown).where(*pieces)
+    return sa.select(*shown).where(is_of_unknown_type(items))
 
 
 def _together(parts: Sequence[sa.Select[Any]]) -> sa.CompoundSelect[Any]:

@@ -25,6 +25,12 @@ class ActorKind(StrEnum):
 class Action(StrEnum):
     TENANT_CREATED = "tenant.created"
     TENANT_CHANGED = "tenant.changed"
+    ORGANIZATION_ADDED = "organization.added"
+    ORGANIZATION_RENAMED = "organization.renamed"
+    ORGANIZATION_ACTIVATED = "organization.activated"
+    ORGANIZATION_DEACTIVATED = "organization.deactivated"
+    PROJECT_JOINED = "project.joined"
+    PROJECT_SEPARATED = "project.separated"
     PLAN_CHANGED = "plan.changed"
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
@@ -76,9 +82,12 @@ FIELDS: Final = frozenset(
         "from",
         "isActive",
         "isAdjustment",
+        "joinedTo",
         "kind",
         "month",
+        "organization",
         "plan",
+        "projectId",
         "ratePerUser",
         "recordId",
         "reason",

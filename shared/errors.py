@@ -9,9 +9,11 @@ ApiError
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
 │   └── NotYet                 the same, and not kept for the Idempotency-Key
+├── LengthRequired        411  length_required
 ├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
 ├── UnsupportedMediaType  415  unsupported_media_type
+├── Misdirected           421  address_unknown
 ├── IdempotencyKeyReused  422  idempotency_key_reused
 ├── PreconditionRequired  428  if_match_required
 ├── AzureDevOpsError      403, 404, 409, 422, 429, 503: shared/azure_devops_errors.py
@@ -129,6 +131,10 @@ class NotYet(Conflict):
     is_final = False
 
 
+class LengthRequired(ApiError):
+    status, code, title = HTTPStatus.LENGTH_REQUIRED, "length_required", "The body did not arrive"
+
+
 class PreconditionFailed(ApiError):
     status, code, title = HTTPStatus.PRECONDITION_FAILED, "precondition_failed", "It was changed in the meantime"
 
@@ -143,6 +149,10 @@ class BodyTooLarge(ApiError):
 
 class UnsupportedMediaType(ApiError):
     status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send JSON"
+
+
+class Misdirected(ApiError):
+    status, code, title = HTTPStatus.MISDIRECTED_REQUEST, "address_unknown", "TimeTracker does not know its address"
 
 
 class IdempotencyKeyReused(ApiError):

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from shared.db.schema import (
     audit_log,
     erasures,
+    organizations,
+    projects,
     running_timers,
     tenants,
     time_entries,
@@ -123,6 +125,22 @@ _erased_people = (
 )
 _listed = sa.select(sa.func.count()).where(erasures.c.tenant_id == tenants.c.id).scalar_subquery()
 _second_timer = running_timers.alias("second_timer")
+_default_organization = sa.exists().where(
+    organizations.c.tenant_id == tenants.c.id,
+    organizations.c.name == tenants.c.organization,
+    organizations.c.is_active,
+)
+_joined_to = projects.alias("joined_to")
+_leads_on = sa.exists().where(
+    _joined_to.c.tenant_id == projects.c.tenant_id,
+    _joined_to.c.id == projects.c.joined_to,
+    sa.func.coalesce(_joined_to.c.alias_of, _joined_to.c.id) == projects.c.alias_of,
+)
+_named_so = sa.exists().where(
+    organizations.c.tenant_id == projects.c.tenant_id,
+    organizations.c.id == projects.c.organization_id,
+    organizations.c.name == projects.c.organization,
+)
 
 INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "one_running_timer_per_user": sa.select(running_timers.c.id).join(
@@ -168,6 +186,13 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     ),
     "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(
         ~_super_admin, sa.or_(tenants.c.erased_at.is_(None), tenants.c.seats_used > 0)
+    ),
+    "the_default_organization_is_active": sa.select(tenants.c.id).where(
+        ~_default_organization, tenants.c.erased_at.is_(None)
+    ),
+    "a_project_has_its_organizations_name": sa.select(projects.c.id).where(~_named_so),
+    "a_project_counts_as_where_its_joins_lead": sa.select(projects.c.id).where(
+        projects.c.joined_to.is_not(None), ~_leads_on
     ),
     "an_erased_account_is_closed": sa.select(users.c.id).where(users.c.erased_at.is_not(None), users.c.is_active),
     "whoever_is_erased_is_listed": sa.select(tenants.c.id).where(_erased_people > _listed),

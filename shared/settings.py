@@ -14,6 +14,7 @@ GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 PUBLIC_MARKETPLACE = "https://marketplaceapi.microsoft.com/api"
 AZURE_DEVOPS = "https://dev.azure.com"
+_LONGEST_LINE = 200
 
 
 class SettingsError(Exception):
@@ -50,6 +51,13 @@ def _azure_devops(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_url(value: str) -> str:
+    """Links are made of it and sign-ins come back to it, so nothing but this machine is reached without TLS."""
+    if not re.match(r"\A(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?/?\Z", value):
+        raise ValueError("expected https:// and a host, without a path, like https://timetracker.example.com")
+    return value.rstrip("/").lower()
+
+
 def _origin(value: str) -> str:
     if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
         raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
@@ -70,6 +78,13 @@ def _dimension(value: str) -> str:
     return value
 
 
+def _printable(value: str) -> str:
+    """A line of a document: it stands there as it is."""
+    if len(value) > _LONGEST_LINE or not value.isprintable():
+        raise ValueError(f"expected one line of at most {_LONGEST_LINE} characters")
+    return value.strip()
+
+
 def _database_url(value: str) -> str:
     """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
     if value.startswith("mssql"):
@@ -86,8 +101,10 @@ Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
+PublicUrl = Annotated[str, BeforeValidator(_public_url)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Dimension = Annotated[str, BeforeValidator(_dimension)]
+Line = Annotated[str, BeforeValidator(_printable)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
 
@@ -112,6 +129,11 @@ class Settings(BaseModel):
         "",
         alias="ENTRA_KEYS_URL",
         description="where signing keys are; follows the authority when unset",
+    )
+    public_url: PublicUrl = Field(
+        "",
+        alias="PUBLIC_URL",
+        description="address by which browsers reach the app; without it only this machine's own names are taken",
     )
     cors_allowed_origins: Origins = Field(
         frozenset(),
@@ -157,6 +179,15 @@ class Settings(BaseModel):
         description="client id of the app that buyers sign in to; without it the landing page is off",
     )
     landing_client_secret: str = Field("", alias="LANDING_CLIENT_SECRET", description="that app's secret", repr=False)
+    vendor_name: Line = Field(
+        "TimeTracker (development)",
+        alias="VENDOR_NAME",
+        description="the company that sells this, as usage statements name it",
+    )
+    vendor_address: Line = Field("", alias="VENDOR_ADDRESS", description="its postal address, in one line")
+    vendor_contact: Line = Field(
+        "", alias="VENDOR_CONTACT", description="where customers ask about a statement: an address or a number"
+    )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
     )
@@ -209,6 +240,14 @@ class Settings(BaseModel):
     def _landing_page_is_whole(self) -> Self:
         if bool(self.landing_client_id) != bool(self.landing_client_secret):
             raise ValueError("LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _seller_is_named(self) -> Self:
+        """Real customers get statements, which say who issues them."""
+        is_selling = self.landing_page_is_on and self.marketplace_api_url == PUBLIC_MARKETPLACE
+        if is_selling and not {"vendor_name", "vendor_address", "vendor_contact"} <= self.model_fields_set:
+            raise ValueError("VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three to sell in the Marketplace")
         return self
 
     @property

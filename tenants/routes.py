@@ -11,7 +11,7 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from shared.tenancy import service
+from shared.tenancy import service, store_organizations
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
 from shared.tracking.schemas import RunningTimer, TimeEntry
@@ -126,7 +126,9 @@ def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     cap = seat_cap(caller.tenant, call.app.settings.trial_user_limit)
     return SignIn(
         user=User.of(caller.user),
-        tenant=Tenant.of(caller.tenant, seat_limit=cap, now=call.now),
+        tenant=Tenant.of(
+            caller.tenant, store_organizations.find_all(tx, caller.tenant.id), seat_limit=cap, now=call.now
+        ),
         entitlements=Entitlements.of(caller, now=call.now),
         running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),
         needs_review=[TimeEntry.of(entry, user=caller.user.public_id) for entry in to_review],

@@ -13,7 +13,7 @@ from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
-from shared.tenancy import service_settings, store_settings
+from shared.tenancy import service_settings, store_organizations, store_settings
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
 from shared.tenancy.store_settings import TenantSettings
@@ -51,7 +51,8 @@ def get_tenant(call: Call) -> Reply:
         tag=_TAG,
         summary="Change your organisation's settings",
         description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
-        "are there keep their days.",
+        "are there keep their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` "
+        "if it is none yet; time that is on the others stays there.",
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
         answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
@@ -59,12 +60,12 @@ def get_tenant(call: Call) -> Reply:
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         changed = service_settings.change(
-            tx, call.caller, body.to_columns(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
         )
-        return _settings(call, tx, changed)
+        return _settings(call, tx, changed.settings, changed.notice)
 
 
 @route(
@@ -93,8 +94,11 @@ def list_audit(call: Call, query: AuditQuery) -> Reply:
         return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link if more else None))
 
 
-def _settings(call: Call, tx: sa.Connection, settings: TenantSettings) -> Reply:
+def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
     cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
     with_plan = call.caller.user.role is Role.SUPER_ADMIN
-    wire = TenantDetail.of_settings(settings, seat_limit=cap, now=call.now, with_plan=with_plan)
+    organizations = store_organizations.find_all(tx, settings.tenant.id)
+    wire = TenantDetail.of_settings(
+        settings, organizations, seat_limit=cap, now=call.now, with_plan=with_plan, notice=notice
+    )
     return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(settings.version)})

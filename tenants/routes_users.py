@@ -133,10 +133,10 @@ def get_user(call: Call) -> Reply:
     ),
 )
 def change_user(call: Call, body: ChangeUser) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         account = service_users.change(
-            tx, call.caller, _wanted(call), body.to_change(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, _wanted(call), body.to_change(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
 

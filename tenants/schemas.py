@@ -1,6 +1,7 @@
 """What starts a tenant, and the answer to a sign-in: all that the extension needs to draw itself."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from shared.tenancy import model
 from shared.tenancy.rows import NewTenant
 from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
 from shared.tenancy.schemas import TimeZone
+from shared.tenancy.service_organizations import is_default
 from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
 
 
@@ -42,11 +44,30 @@ class User(WireModel):
         )
 
 
+class AzureDevOpsOrganization(WireModel):
+    """One of the organizations that a tenant tracks time in; new time goes to active ones."""
+
+    id: str
+    name: str
+    is_active: bool
+    is_default: bool
+
+    @classmethod
+    def of(cls, organization: model.Organization, tenant: model.Tenant) -> Self:
+        return cls(
+            id=str(organization.public_id),
+            name=organization.name,
+            is_active=organization.is_active,
+            is_default=is_default(tenant, organization),
+        )
+
+
 class Tenant(WireModel):
     id: str
     name: str
     slug: str
-    azure_dev_ops_organization: str
+    azure_dev_ops_organization: str = Field(description="the name of the default one of `organizations`")
+    organizations: list[AzureDevOpsOrganization]
     plan: model.Plan
     status: model.TenantStatus
     time_zone: str
@@ -56,12 +77,20 @@ class Tenant(WireModel):
     seat_limit: int | None = None
 
     @classmethod
-    def of(cls, tenant: model.Tenant, *, seat_limit: int | None, now: dt.datetime) -> Self:
+    def of(
+        cls,
+        tenant: model.Tenant,
+        organizations: Iterable[model.Organization],
+        *,
+        seat_limit: int | None,
+        now: dt.datetime,
+    ) -> Self:
         return cls(
             id=str(tenant.public_id),
             name=tenant.name,
             slug=tenant.slug,
             azure_dev_ops_organization=tenant.organization,
+            organizations=[AzureDevOpsOrganization.of(each, tenant) for each in organizations],
             plan=tenant.plan,
             status=status_at(tenant, now),
             time_zone=tenant.time_zone,

@@ -2,14 +2,16 @@
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.http.wire import Instant, WireModel, in_json_schema, text
+from shared.tenancy.model import Organization
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings
-from shared.tracking.schemas import Organization
+from shared.tracking.schemas import Organization as OrganizationName
 from tenants.schemas import Tenant
 from tenants.schemas_users import Address
 from tenants.store_audit import AuditRow
@@ -50,12 +52,20 @@ class TenantDetail(Tenant):
     write_back: bool
     plan_detail: PlanDetail | None = None
     version: int
+    notice: str | None = Field(None, description="in the answer to a change: what else it took, for the person")
 
     @classmethod
     def of_settings(
-        cls, settings: TenantSettings, *, seat_limit: int | None, now: dt.datetime, with_plan: bool
+        cls,
+        settings: TenantSettings,
+        organizations: Iterable[Organization],
+        *,
+        seat_limit: int | None,
+        now: dt.datetime,
+        with_plan: bool,
+        notice: str | None = None,
     ) -> Self:
-        tenant = Tenant.of(settings.tenant, seat_limit=seat_limit, now=now)
+        tenant = Tenant.of(settings.tenant, organizations, seat_limit=seat_limit, now=now)
         return cls(
             **dict(tenant),
             admin_email=settings.admin_email,
@@ -63,6 +73,7 @@ class TenantDetail(Tenant):
             write_back=settings.write_back,
             plan_detail=_plan(settings) if with_plan else None,
             version=settings.version,
+            notice=notice,
         )
 
 
@@ -80,7 +91,9 @@ class ChangeTenant(WireModel):
     name: text(200) | None = None  # type: ignore[valid-type]
     slug: Slug | None = None
     time_zone: TimeZone | None = None
-    azure_dev_ops_organization: Organization | None = None
+    azure_dev_ops_organization: OrganizationName | None = Field(
+        None, description="the default organization: one of yours, or a new one. To rename one change that one"
+    )
     admin_email: Address | None = None
     forgotten_timer_limit_minutes: Annotated[int, Field(ge=15, le=24 * 60)] | None = None
     write_back: bool | None = None

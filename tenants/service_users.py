@@ -38,7 +38,7 @@ def change(
     public_id: uuid.UUID,
     subject: Change,
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: NewId,
 ) -> Account:
@@ -48,10 +48,10 @@ def change(
         NotFound: there is no such person in the caller's tenant.
         Forbidden: the person stands above the caller, or the role may not be given by them.
         Conflict: it would leave the tenant without a super admin.
-        PreconditionFailed: the account was changed since `version`.
+        PreconditionFailed: the account is of none of these versions.
     """
     account = _target(tx, caller, public_id)
-    if version is not None and version != account.version:
+    if versions is not None and account.version not in versions:
         raise PreconditionFailed("Somebody changed this account in the meantime. Read it again and repeat the change.")
     if subject.display_name is not None and subject.display_name != account.user.display_name:
         store.rename(tx, caller.tenant.id, account.user.id, name=subject.display_name, now=now)

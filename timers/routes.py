@@ -10,26 +10,25 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from shared.tracking import model
-from shared.tracking.looking_up import existing_hours
+from shared.tracking.looking_up import hours_of
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
 from shared.tracking.write_backs import Standing
 from timers import rules, service, service_late
+from timers.routes_looking import look, require_own_project
 from timers.routes_write_back import carried, standing
 from timers.schemas import StartedTimer, StartTimer, StopTimer
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "timers"
-_START_SECONDS: Final = 3.0  # a click should not feel slower because somebody else is
 
 
 @route(
@@ -44,12 +43,13 @@ _START_SECONDS: Final = 3.0  # a click should not feel slower because somebody e
         "one answers 409 and carries it, unless `switch` stops it and starts the new one in one step. A client that "
         "was offline says `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a "
         "start that comes after a later one has `ended` at that one. A 409 to a report that says when it was is not "
-        "kept for its Idempotency-Key: send it again after the reports before it.",
+        "kept for its Idempotency-Key: send it again after the reports before it. With X-AzureDevOps-Token the work "
+        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused.",
         body=StartTimer,
         asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
         problems={
-            400: ("wrong_organization", "too_long_ago", "in_the_future"),
+            400: ("wrong_organization", "wrong_project", "too_long_ago", "in_the_future"),
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
             403: ("processing_restricted",),
             409: ("timer_already_running", "timer_already_ended", "timer_id_taken", "inside_another_entry"),
@@ -57,8 +57,12 @@ _START_SECONDS: Final = 3.0  # a click should not feel slower because somebody e
     ),
 )
 def start_timer(call: Call, body: StartTimer) -> Reply:
-    subject = _with_existing_hours(call, body.to_start())
+    subject = body.to_start()
+    item = look(call, subject.organization, subject.work_item_id)
+    if subject.existing_hours is None:
+        subject = replace(subject, existing_hours=hours_of(item))
     with call.transaction() as tx:
+        require_own_project(tx, call, item, organization=subject.organization, project=subject.project)
         start = service_late.start if subject.is_report else service.start
         with _carrying(call):
             started = start(tx, call.caller, subject, now=call.now, new_id=call.app.new_id)
@@ -138,20 +142,6 @@ def discard_running_timer(call: Call) -> Reply:
     with call.transaction() as tx:
         service.discard(tx, call.caller, now=call.now)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
-
-
-def _with_existing_hours(call: Call, subject: service.Start) -> service.Start:
-    """With the item's Completed Work, where the caller lets us ask and did not say it. No start fails for that."""
-    if subject.existing_hours is not None or not call.has_azure_devops_token:
-        return subject
-    with call.transaction():
-        service.require_own_organization(call.caller, subject.organization)
-    try:
-        visit = call.visit_azure_devops(_START_SECONDS)
-    except AzureDevOpsError:
-        return subject
-    hours = existing_hours(call.app, call.caller.tenant, subject.work_item_id, visit)
-    return replace(subject, existing_hours=hours)
 
 
 def _entry(call: Call, tx: sa.Connection, entry: model.TimeEntry) -> TimeEntry:

@@ -6,6 +6,7 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
+from shared.azure_devops_model import WorkItem
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
@@ -15,8 +16,10 @@ from shared.http.reply import Reply
 from shared.tracking import model
 from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_changes import MOST_OVERLAPS, overlapping
+from shared.tracking.store_projects import project_key
 from shared.tracking.store_write_backs import standings
 from timers import rules_entries, service_entries, service_people, store_entries
+from timers.routes_looking import look, require_own_project
 from timers.routes_write_back import carried, standing
 from timers.rules_paging import PageEnd
 from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
@@ -71,12 +74,13 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         tag=_TAG,
         summary="Enter work that no timer ran for",
         description="At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in "
-        "`overlapsWith`. In a month that is closed it is an adjustment.",
+        "`overlapsWith`. In a month that is closed it is an adjustment. With X-AzureDevOps-Token another project than "
+        "the work item's own is refused.",
         body=AddEntry,
         asks_azure_devops=True,
         answers={201: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},
         problems={
-            400: ("wrong_organization", "invalid_times"),
+            400: ("wrong_organization", "wrong_project", "invalid_times"),
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
             403: ("processing_restricted",),
             404: ("not_found",),
@@ -84,7 +88,9 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     ),
 )
 def add_entry(call: Call, body: AddEntry) -> Reply:
+    item = look(call, body.organization, body.work_item_id)
     with call.transaction() as tx:
+        require_own_project(tx, call, item, organization=body.organization, project=body.project)
         user_id = service_people.one(tx, call.caller, body.user_id, sees_everyone=call.sees_everyone)
         added = service_entries.add(
             tx, call.caller, body.to_work(), user_id=user_id, now=call.now, new_id=call.app.new_id
@@ -126,15 +132,19 @@ def get_entry(call: Call) -> Reply:
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry, headers=(ETAG,))},
-        problems={400: ("invalid_times",), 403: ("processing_restricted",), 404: ("not_found",)},
+        problems={400: ("invalid_times", "wrong_project"), 403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
+    item = _look(call, body)
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
+        if item is not None and _moves(entry, body):
+            organization, project = entry.work_item.organization, body.project or entry.work_item.project
+            require_own_project(tx, call, item, organization=organization, project=project)
         corrected = service_entries.correct(
-            tx, call.caller, entry, body.to_correction(), version=version, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, body.to_correction(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         wire = _wire(call, tx, corrected)
         reply = _answer(call, tx, wire)
@@ -158,11 +168,11 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     ),
 )
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
-    version = call.version_wanted
+    versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         service_entries.delete(
-            tx, call.caller, entry, version=version, reason=query.reason, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, versions=versions, reason=query.reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
     return carried(call, entry, reply)
@@ -172,6 +182,25 @@ def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeE
     """The entry in the path."""
     wanted = public_id(call.path("id"))
     return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=hold)
+
+
+def _look(call: Call, body: CorrectEntry) -> WorkItem | None:
+    """The work item that a correction is to, where it is another one, or another project."""
+    if not call.has_azure_devops_token:
+        return None
+    with call.transaction() as tx:
+        entry = _wanted(call, tx)
+    item = entry.work_item
+    return look(call, item.organization, body.work_item_id or item.work_item_id) if _moves(entry, body) else None
+
+
+def _moves(entry: model.TimeEntry, body: CorrectEntry) -> bool:
+    """Whether the time goes elsewhere: what is only said again is not looked at, as it may have moved since."""
+    item = entry.work_item
+    same_project = body.project is None or (
+        project_key(item.organization, body.project) == project_key(item.organization, item.project)
+    )
+    return not same_project or body.work_item_id not in {None, item.work_item_id}
 
 
 def _wire(call: Call, tx: sa.Connection, changed: Changed) -> TimeEntry:

@@ -5,19 +5,23 @@ from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 import azure.functions as func
+import sqlalchemy as sa
 
 from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError, NoWorkItem
+from shared.azure_devops_model import ORGANIZATION
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
+from shared.tenancy import store_organizations
+from shared.tenancy.model import Organization
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import store_work_items
 from shared.tracking.looking_up import FRESH, look_up
 from shared.tracking.store_work_items import CachedWorkItem
 from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem
-from timers.service import require_own_organization
 
 
 blueprint = func.Blueprint()
@@ -47,16 +51,19 @@ _DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
 )
 def get_work_item(call: Call) -> Reply:
     with call.transaction() as tx:
-        number = _number(call)
-        tenant = call.caller.tenant
-        known = store_work_items.find(tx, tenant.id, tenant.organization, [number]).get(number)
-        may_see = call.sees_everyone or store_work_items.has_time_on(tx, tenant.id, call.caller.user.id, number)
+        tenant_id = call.caller.tenant.id
+        organization, number = _organization(call, tx), _number(call)
+        known = store_work_items.find(tx, tenant_id, organization.id, [number]).get(number)
+        may_see = call.sees_everyone or store_work_items.has_time_on(
+            tx, tenant_id, call.caller.user.id, organization.id, number
+        )
     shown = known if may_see else None
-    if call.has_azure_devops_token and (shown is None or call.now - shown.fetched_at > FRESH):
-        shown = _fresh(call, number, shown)
+    is_old = shown is None or call.now - shown.fetched_at > FRESH
+    if call.has_azure_devops_token and organization.is_active and is_old:
+        shown = _fresh(call, organization, number, shown)
     if shown is None:
         raise NotFound("This work item is not known yet. Send X-AzureDevOps-Token to have it looked up.")
-    return Reply.of(HTTPStatus.OK, WorkItem.of(shown))
+    return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
 
 
 @route(
@@ -82,28 +89,45 @@ def get_work_item(call: Call) -> Reply:
     ),
 )
 def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
-    with call.transaction():
-        require_own_organization(call.caller, body.organization)
-    found = look_up(call.app, call.caller.tenant, body.ids, call.visit_azure_devops(PATIENCE_SECONDS))
+    with call.transaction() as tx:
+        tenant = call.caller.tenant
+        require_active(tx, tenant, body.organization)
+        organization = store_organizations.find(tx, tenant.id, body.organization)
+    assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
+    visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
+    found = look_up(call.app, tenant, organization, body.ids, visit)
     missing = sorted(set(body.ids) - found.keys())
-    items = [WorkItem.of(found[number]) for number in dict.fromkeys(body.ids) if number in found]
+    items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, RefreshedWorkItems(items=items, missing=missing))
 
 
+def _organization(call: Call, tx: sa.Connection) -> Organization:
+    """The organization in the path."""
+    name = call.path("organization")
+    found = store_organizations.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
+    if found is None:
+        raise _no_such_item()
+    return found
+
+
 def _number(call: Call) -> int:
-    """The work item's number in the path, where the organisation before it is the tenant's."""
+    """The work item's number in the path."""
     number = call.path("id")
-    own = call.path("organization").casefold() == call.caller.tenant.organization.casefold()
-    if not own or not _DIGITS.match(number) or not 1 <= int(number) < 2**31:
-        raise NotFound("Your organisation has no such work item.")
+    if not _DIGITS.match(number) or not 1 <= int(number) < 2**31:
+        raise _no_such_item()
     return int(number)
 
 
-def _fresh(call: Call, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
+def _no_such_item() -> NotFound:
+    return NotFound("Your organization has no such work item.")
+
+
+def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
     """The work item as it is now; as it was seen last when Azure DevOps does not tell."""
     try:
-        found = look_up(call.app, call.caller.tenant, [number], call.visit_azure_devops(PATIENCE_SECONDS)).get(number)
+        visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
+        found = look_up(call.app, call.caller.tenant, organization, [number], visit).get(number)
     except AzureDevOpsError:
         if known is None:
             raise

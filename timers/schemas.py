@@ -4,18 +4,18 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
 from shared.http.wire import SaidInstant, WireModel, text
-from shared.tracking.schemas import Organization, RunningTimer, TimeEntry, WorkItemId
+from shared.tracking.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
 from timers import service
 
 
 class StartTimer(WireModel):
     organization: Organization
-    project: text(64) = Field(examples=["Website"])  # type: ignore[valid-type]
+    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
     work_item_id: WorkItemId
     existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
     note: text(400, lines=True) | None = None  # type: ignore[valid-type]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.wire import GivenDate, GivenInstant, WireModel, text
-from shared.tracking.schemas import Organization, TimeEntry, WorkItemId
+from shared.tracking.schemas import IS_PROJECT_NAME, Organization, TimeEntry, WorkItemId
 from timers.rules_paging import PageEnd
 from timers.service_entries import Correction, Work
 
@@ -20,7 +20,7 @@ class EntriesQuery(WireModel):
     user: str | None = Field(None, description="only this person's; for admins")
     organization: Organization | None = Field(None, description="only work items of this Azure DevOps organization")
     project: text(64) | None = Field(  # type: ignore[valid-type]
-        None, description="the project's name, whatever the case, and those that count as it"
+        None, description="of this project and those that count as one with it; entries show the name they were given"
     )
     work_item_id: WorkItemId | None = None
     from_: GivenDate | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
@@ -66,7 +66,7 @@ class EntriesPage(WireModel):
 
 class AddEntry(WireModel):
     organization: Organization
-    project: text(64) = Field(examples=["Website"])  # type: ignore[valid-type]
+    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
     work_item_id: WorkItemId
     started_at: GivenInstant
     stopped_at: GivenInstant
@@ -89,7 +89,7 @@ class CorrectEntry(WireModel):
 
     started_at: GivenInstant | None = None
     stopped_at: GivenInstant | None = None
-    project: text(64) | None = None  # type: ignore[valid-type]
+    project: Annotated[text(64), IS_PROJECT_NAME] | None = None  # type: ignore[valid-type]
     work_item_id: WorkItemId | None = None
     note: text(400, lines=True) | None = None  # type: ignore[valid-type]
     needs_review: Literal[False] | None = Field(None, description="the entry is right now, and needs no more review")

@@ -12,6 +12,7 @@ from shared.tracking.store_work_items import CachedWorkItem
 class WorkItem(WireModel):
     """A work item as Azure DevOps showed it at `fetchedAt`."""
 
+    organization: str
     id: int
     type: str
     title: str
@@ -20,8 +21,9 @@ class WorkItem(WireModel):
     fetched_at: Instant
 
     @classmethod
-    def of(cls, item: CachedWorkItem) -> Self:
+    def of(cls, item: CachedWorkItem, organization: str) -> Self:
         return cls(
+            organization=organization,
             id=item.id,
             type=item.type,
             title=item.title,

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, FieldError, InvalidRequest
+from shared.errors import Conflict
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
@@ -75,12 +76,12 @@ def start(
     Raises:
         PaymentRequired: the plan does not allow new time.
         Forbidden: the caller has had the processing of their data stopped.
-        InvalidRequest: the organisation is not the tenant's.
+        InvalidRequest: the organization is no active one of the tenant.
         AnotherRuns: another work item is running and `switch` is not set.
     """
     require_tracking(caller.tenant, now)
     require_processing(caller.user)
-    require_own_organization(caller, subject.organization)
+    require_active(tx, caller.tenant, subject.organization)
     timer = _start(tx, caller, subject, at=now, now=now, timer_id=new_id())
     if timer is not None:
         return Started(timer, is_new=True)
@@ -191,22 +192,6 @@ def log(
         reported_late=reported_late,
     )
     tracking_store.log(tx, caller.tenant.id, event)
-
-
-def require_own_organization(caller: Caller, organization: str) -> None:
-    """Time is tracked in the tenant's Azure DevOps organisation.
-
-    Raises:
-        InvalidRequest: `wrong_organization`.
-    """
-    own = caller.tenant.organization
-    if organization.casefold() != own.casefold():
-        wrong = FieldError("/organization", f"must be {own}, the Azure DevOps organisation of {caller.tenant.name}")
-        raise InvalidRequest(
-            f"Your organisation tracks time in the Azure DevOps organisation {own}. A super admin can change that.",
-            code="wrong_organization",
-            errors=[wrong],
-        )
 
 
 def changed_meanwhile() -> Conflict:

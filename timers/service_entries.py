@@ -13,13 +13,13 @@ from shared.audit import Action, Actor
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from shared.tracking.store_entries import find_entry
 from shared.tracking.store_projects import project_key
 from timers import store_entries
 from timers.rules_entries import LONGEST, not_after, require_times
-from timers.service import require_own_organization
 from timers.service_people import may_see
 
 
@@ -87,13 +87,13 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
 
     Raises:
         PaymentRequired: the plan does not allow new time.
-        InvalidRequest: the organisation is not the tenant's, or the times cannot be.
+        InvalidRequest: the organization is no active one of the tenant, or the times cannot be.
     """
     tenant = caller.tenant
     require_tracking(tenant, now)
     if user_id == caller.user.id:
         require_processing(caller.user)
-    require_own_organization(caller, subject.organization)
+    require_active(tx, tenant, subject.organization)
     started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
     require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)
     item = store_entries.work_item(
@@ -132,17 +132,17 @@ def correct(
     old: TimeEntry,
     subject: Correction,
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: NewId,
 ) -> Changed:
     """Makes the next version of an entry that is held; when nothing would differ there is none.
 
     Raises:
-        PreconditionFailed: the entry is not of this version.
+        PreconditionFailed: the entry is of none of these versions.
         InvalidRequest: no reason is given, or the times cannot be.
     """
-    _require_version(old, version)
+    _require_version(old, versions)
     if subject.reason is None and not subject.only_confirms:
         wrong = FieldError("/reason", "is required: 1 to 400 characters that say why")
         raise InvalidRequest("Say why you correct the entry; the log keeps it.", code="invalid_body", errors=[wrong])
@@ -165,7 +165,7 @@ def delete(
     caller: Caller,
     entry: TimeEntry,
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     reason: str,
     now: dt.datetime,
     new_id: NewId,
@@ -173,9 +173,9 @@ def delete(
     """Takes an entry that is held away; the log keeps it whole.
 
     Raises:
-        PreconditionFailed: the entry is not of this version.
+        PreconditionFailed: the entry is of none of these versions.
     """
-    _require_version(entry, version)
+    _require_version(entry, versions)
     adjusts = changes.remove(tx, caller.tenant, entry, actor_id=caller.user.id, now=now, reason=reason)
     _record(tx, caller, Action.ENTRY_DELETED, Changed(entry, adjusts), now=now, new_id=new_id)
 
@@ -223,8 +223,8 @@ def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correc
     )
 
 
-def _require_version(entry: TimeEntry, version: int | None) -> None:
-    if version is not None and version != entry.version:
+def _require_version(entry: TimeEntry, versions: frozenset[int] | None) -> None:
+    if versions is not None and entry.version not in versions:
         raise changes.changed_meanwhile()
 
 

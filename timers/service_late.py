@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.tenancy.service_organizations import require_active
 from shared.tracking import changes
 from shared.tracking import store as tracking_store
 from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
@@ -30,7 +31,7 @@ def start(
     """Starts a timer at the said instant; it has ended already when a later start is known.
 
     Raises:
-        InvalidRequest: the instant is too long ago or in the future, or the organisation is not the tenant's.
+        InvalidRequest: the instant is too long ago or in the future, or the organization is no active one.
         PaymentRequired: the plan did not allow new time at that instant.
         Forbidden: the caller has had the processing of their data stopped.
         Conflict: another timer runs, or ran then; or the id is taken.
@@ -41,7 +42,7 @@ def start(
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
     require_processing(caller.user)
-    service.require_own_organization(caller, subject.organization)
+    require_active(tx, caller.tenant, subject.organization)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     known = _known(tx, caller, subject, running, at=at)
     if known is not None:

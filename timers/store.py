@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects, running_timers
-from shared.db.statements import InsertIfAbsent
+from shared.db.statements import InsertIfAbsent, locked
 from shared.tracking.model import RunningTimer
 from shared.tracking.store import RUNNING_COLUMNS, running_of
 from shared.tracking.store_projects import project_key
@@ -56,16 +56,20 @@ _ADD_PROJECT = InsertIfAbsent(
     projects,
     key=("tenant_id", "name_key"),
     columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
-    source=sa.select(
-        organizations.c.tenant_id,
-        _parameter(projects.c.public_id),
-        organizations.c.id,
-        organizations.c.name,
-        _parameter(projects.c.name),
-        _parameter(projects.c.name_key),
-    ).where(
-        organizations.c.tenant_id == bindparam("tenant_id"),
-        organizations.c.name_key == bindparam("organization_key"),
+    # Held, so that a rename at this moment is waited for, and the row made of what it leaves.
+    source=locked(
+        sa.select(
+            organizations.c.tenant_id,
+            _parameter(projects.c.public_id),
+            organizations.c.id,
+            organizations.c.name,
+            _parameter(projects.c.name),
+            _parameter(projects.c.name_key),
+        ).where(
+            organizations.c.tenant_id == bindparam("tenant_id"),
+            organizations.c.name_key == bindparam("organization_key"),
+        ),
+        organizations,
     ),
 )
 

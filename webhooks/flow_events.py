@@ -58,7 +58,8 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
             code="marketplace_unavailable",
         ) from error
     if taken is None:
-        get_logger().error("marketplace_subscription_unknown", reason=action, subscription=event.subscription_id)
+        if action not in rules.NEEDS_NOTHING:
+            get_logger().error("marketplace_subscription_unknown", reason=action, subscription=event.subscription_id)
     elif taken.refused is not None:
         raise _refusal(taken.refused)
 

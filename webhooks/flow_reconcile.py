@@ -14,6 +14,7 @@ from shared.app import App
 from shared.audit import Actor
 from shared.db.retry import Patience, of_a_job
 from shared.db.wall import EVERY_TENANT
+from shared.errors import Unavailable
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError
@@ -83,6 +84,25 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         how.progress(report.compared)
     report.missing += _missing(ours, listed)
     return report
+
+
+def catch_up(app: App, client: "Marketplace") -> None:
+    """Takes an event whose body did not arrive, as when it was sent in chunks: everything is compared at once.
+
+    It would lack its body each time it is sent again, so a failure would last until Microsoft gives it up, and a 4xx
+    would reject a change that somebody paid for. To return accepts a change, as Microsoft does where nobody answers;
+    what it brings is in Microsoft's list, now or at the next daily comparison.
+
+    Raises:
+        Unavailable: the list cannot be had now.
+    """
+    get_logger().error("marketplace_event_without_body")
+    try:
+        tell(reconcile(app, client))
+    except MarketplaceError as error:
+        raise Unavailable(
+            "The Marketplace cannot be asked now. Send it again.", code="marketplace_unavailable"
+        ) from error
 
 
 def tell(report: Report) -> None:

@@ -2,12 +2,13 @@
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
+from shared.http.headers import cookies
 from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
@@ -38,7 +39,7 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
         "account.",
         query=Arrival,
         answers={302: Answer("To the sign-in", headers=(LOCATION,))},
-        problems={400: ("unknown_purchase",), 404: ("no_such_route",)},
+        problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
         for_browser=True,
     ),
 )
@@ -46,7 +47,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
     browser = _browser(call) or rules_visits.new_browser()
     address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call))
-    cookie = rules_visits.cookie_of(browser, is_secure=call.request.url.startswith("https:"))
+    cookie = rules_visits.cookie_of(browser, is_secure=call.base_address.startswith("https:"))
     return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
 
 
@@ -64,6 +65,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
             400: ("unknown_purchase",),
             403: ("not_signed_in", "personal_account", "purchase_of_another"),
             404: ("no_such_route", "visit_over"),
+            421: ("address_unknown",),
         },
         for_browser=True,
     ),
@@ -75,7 +77,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     except NotFinished as failure:
         retry = failure.retry_token and f"{_LANDING}?{urlencode({'token': failure.retry_token})}"
         return refusal(failure.error, operation=call.operation.id, request_id=call.request_id, retry=retry)
-    return _to_page(str(visit))
+    return _to_page(call, str(visit))
 
 
 @route(
@@ -116,6 +118,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
+            421: ("address_unknown",),
         },
         for_browser=True,
     ),
@@ -130,26 +133,19 @@ def activate_purchase(call: Call, body: Confirmation) -> Reply:
         view = flow_purchase.look(call.app, visit)
         return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=choices)
     flow_purchase.confirm(call.app, visit, choices)
-    return _to_page(body.visit)
+    return _to_page(call, body.visit)
 
 
 def _browser(call: Call) -> str | None:
-    return rules_visits.browser_of(call.request.headers.get("cookie"))
+    return rules_visits.browser_of(cookies(call.request, rules_visits.COOKIE))
 
 
 def _redirect_uri(call: Call) -> str:
-    """Ours, by the name it was called by: Entra sends codes only to addresses that are registered.
-
-    Raises:
-        InvalidRequest: the name, a header of the caller's, makes no address.
-    """
-    try:
-        parts = urlsplit(call.request.url)
-    except ValueError:
-        raise refusals.unknown_purchase() from None
-    return f"{parts.scheme}://{parts.netloc}{_LANDING}/signed-in"
+    """Where Entra sends the browser back to; only addresses that are registered there."""
+    return f"{call.base_address}{_LANDING}/signed-in"
 
 
-def _to_page(visit: str) -> Reply:
+def _to_page(call: Call, visit: str) -> Reply:
     """A page of its own address: it can be loaded again, and neither code nor token stays in the history."""
-    return Reply(HTTPStatus.SEE_OTHER, headers={"Location": f"{_LANDING}/purchase?{urlencode({'visit': visit})}"})
+    address = f"{call.base_address}{_LANDING}/purchase?{urlencode({'visit': visit})}"
+    return Reply(HTTPStatus.SEE_OTHER, headers={"Location": address})

@@ -10,11 +10,12 @@ from shared.errors import NotFound, Unavailable
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
+from shared.http.parsing import body_was_lost
 from shared.http.reply import Reply
 from shared.log import get_logger
 from shared.marketplace.errors import Unreadable
 from shared.marketplace.model import WebhookEvent
-from webhooks import flow_events
+from webhooks import flow_events, flow_reconcile
 from webhooks.service_token import require_marketplace
 
 
@@ -53,7 +54,10 @@ def receive_marketplace_event(call: Call) -> Reply:
         settings=app.settings,
         now=app.now(),
     )
-    flow_events.receive(app, app.marketplace, _event(call.request.get_body()))
+    if body_was_lost(call.request):
+        flow_reconcile.catch_up(app, app.marketplace)
+    else:
+        flow_events.receive(app, app.marketplace, _event(call.request.get_body()))
     return Reply(HTTPStatus.OK)
 
 

@@ -21,6 +21,8 @@ class Action(StrEnum):
 
 
 KNOWN: Final = frozenset(Action)
+# Of an older version of Microsoft's API: a purchase has become active, which the landing page and the comparison see.
+NEEDS_NOTHING: Final = frozenset({"Subscribe"})
 CHANGES: Final = frozenset({Action.CHANGE_PLAN, Action.CHANGE_QUANTITY})
 # What is in force at Microsoft only some time after we have accepted it.
 ACCEPTED: Final = frozenset({*CHANGES, Action.REINSTATE})

@@ -6,19 +6,22 @@ import hmac
 import re
 import secrets
 import uuid
+from collections.abc import Iterable
 from typing import Final
+
+from werkzeug.http import dump_cookie
 
 
 SIGN_IN_WITHIN: Final = dt.timedelta(minutes=10)
 CONFIRM_WITHIN: Final = dt.timedelta(minutes=30)
 PURCHASE_TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,4000}\Z")
-_BROWSER: Final = re.compile(r"(?:\A|[;,])\s*timetracker_landing=([A-Za-z0-9_-]{43})\s*(?:[;,]|\Z)")
+COOKIE: Final = "timetracker_landing"
+_BROWSER: Final = re.compile(r"\A[A-Za-z0-9_-]{43}\Z")
 
 
-def browser_of(cookies: str | None) -> str | None:
-    """The secret of the browser, out of its Cookie header; None when it has none of ours."""
-    found = _BROWSER.search(cookies or "")
-    return None if found is None else found[1]
+def browser_of(cookies: Iterable[str]) -> str | None:
+    """The secret of the browser, out of its cookies of that name; None when it has none of ours."""
+    return next(filter(_BROWSER.match, cookies), None)
 
 
 def new_browser() -> str:
@@ -28,8 +31,16 @@ def new_browser() -> str:
 def cookie_of(browser: str, *, is_secure: bool) -> str:
     """Lax, since Entra sends the browser back from another site; for as long as a visit may take."""
     lasts = int((SIGN_IN_WITHIN + CONFIRM_WITHIN).total_seconds())
-    secure = "; Secure" if is_secure else ""
-    return f"timetracker_landing={browser}; Path=/api/marketplace; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}"
+    return dump_cookie(
+        COOKIE,
+        browser,
+        max_age=lasts,
+        path="/api/marketplace",
+        secure=is_secure,
+        httponly=True,
+        samesite="Lax",
+        sync_expires=False,
+    )
 
 
 def digest(secret: str) -> str:

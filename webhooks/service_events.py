@@ -81,11 +81,12 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
 
 
 def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) -> Taken:
-    """Keeps an event whose action nobody here knows; it changes nothing."""
+    """Keeps an event that changes nothing; one whose action nobody here knows is an alarm."""
     tenant = hold_tenant(tx, seen.subscription.tenant_id)
     kept = Event(event.event_type, event.source, now, event.operation_id)
     ledger.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
-    return Taken(tenant.public_id, alarms=("marketplace_event_unknown",))
+    alarms = () if event.event_type in rules.NEEDS_NOTHING else ("marketplace_event_unknown",)
+    return Taken(tenant.public_id, alarms=alarms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,4 +111,4 @@ def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told
 
 def _change_settings(tx: sa.Connection, buyer: Caller, choices: Choices, *, now: dt.datetime, new_id: NewId) -> None:
     wanted = {"time_zone": choices.time_zone, "organization": choices.organization}
-    service_settings.change(tx, buyer, wanted, version=None, now=now, new_id=new_id)
+    service_settings.change(tx, buyer, wanted, versions=None, now=now, new_id=new_id)

@@ -63,9 +63,7 @@ def upgrade() -> None:
     with op.batch_alter_table("projects", schema=None) as batch_op:
         batch_op.alter_column("name_key", type_=sa.Unicode(256), existing_type=sa.Unicode(128), existing_nullable=False)
 
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.alter_column("email_key", type_=sa.Unicode(400), existing_type=sa.Unicode(320), existing_nullable=True)
-
+    _email_keys(of=320, to=400)
     with op.batch_alter_table("time_entries", schema=None) as batch_op:
         batch_op.create_index(
             "ix_time_entries_review",
@@ -89,12 +87,29 @@ def upgrade() -> None:
         batch_op.create_check_constraint(op.f("ck_tenants_forgotten_timer_limit_ms"), "forgotten_timer_limit_ms > 0")
 
 
-def downgrade() -> None:
+def _email_keys(*, of: int, to: int) -> None:
+    # SQL Server alters no column that the WHERE of an index names
+    op.drop_index("ux_users_email_key", table_name="users")
     with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.alter_column("email_key", type_=sa.Unicode(320), existing_type=sa.Unicode(400), existing_nullable=True)
+        batch_op.alter_column("email_key", type_=sa.Unicode(to), existing_type=sa.Unicode(of), existing_nullable=True)
+    op.create_index(
+        "ux_users_email_key",
+        "users",
+        ["tenant_id", "email_key"],
+        unique=True,
+        mssql_where=sa.text("email_key IS NOT NULL"),
+        postgresql_where=sa.text("email_key IS NOT NULL"),
+        sqlite_where=sa.text("email_key IS NOT NULL"),
+    )
 
+
+def downgrade() -> None:
+    _email_keys(of=400, to=320)
     with op.batch_alter_table("projects", schema=None) as batch_op:
+        # SQL Server makes no column smaller that a key holds
+        batch_op.drop_constraint(op.f("uq_projects_tenant_id_name_key"), type_="unique")
         batch_op.alter_column("name_key", type_=sa.Unicode(128), existing_type=sa.Unicode(256), existing_nullable=False)
+        batch_op.create_unique_constraint(op.f("uq_projects_tenant_id_name_key"), ["tenant_id", "name_key"])
 
     with op.batch_alter_table("time_entries", schema=None) as batch_op:
         batch_op.drop_index("ix_time_entries_review")
@@ -102,8 +117,8 @@ def downgrade() -> None:
     with op.batch_alter_table("tenants", schema=None) as batch_op:
         batch_op.drop_constraint(op.f("ck_tenants_forgotten_timer_limit_ms"), type_="check")
         batch_op.drop_constraint(op.f("ck_tenants_seat_limit"), type_="check")
-        batch_op.drop_column("write_back")
-        batch_op.drop_column("forgotten_timer_limit_ms")
+        batch_op.drop_column("write_back", mssql_drop_default=True)
+        batch_op.drop_column("forgotten_timer_limit_ms", mssql_drop_default=True)
         batch_op.drop_column("users_at_purchase")
         batch_op.drop_column("subscription_id")
         batch_op.drop_column("currency")

@@ -116,15 +116,15 @@ def downgrade() -> None:
         )
         batch_op.drop_column("after_change")
         batch_op.drop_column("before_change")
-        batch_op.drop_column("is_adjustment")
+        batch_op.drop_column("is_adjustment", mssql_drop_default=True)
         batch_op.drop_column("reason")
-        batch_op.drop_column("reported_late")
-        batch_op.drop_column("entry_version")
+        batch_op.drop_column("reported_late", mssql_drop_default=True)
+        batch_op.drop_column("entry_version", mssql_drop_default=True)
 
     with op.batch_alter_table("time_entries", schema=None) as batch_op:
         batch_op.drop_index("ix_time_entries_tenant")
         batch_op.drop_index("ix_time_entries_overlap")
-        batch_op.drop_column("end_inferred")
+        batch_op.drop_column("end_inferred", mssql_drop_default=True)
 
     with op.batch_alter_table("write_backs", schema=None) as batch_op:
         batch_op.drop_index("ix_write_backs_entry")

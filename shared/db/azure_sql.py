@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import wall
+from shared.db import dialects, wall
 from shared.errors import Unavailable
 
 
@@ -79,7 +79,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
 
     pyodbc.pooling = False  # before the first connection: the pool is ours, and a pool of pools keeps dead lines
     engine = sa.create_engine(
-        _whole(url),
+        dialects.ours(_whole(url)),
         connect_args={"timeout": LOGIN_SECONDS},
         pool_size=pool_size,
         max_overflow=0,

@@ -1,6 +1,6 @@
 """Statements that no two engines write alike: insert unless there, read with a lock, limit the time of a statement."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -33,13 +33,20 @@ class InsertIfAbsent:
         """The inserted row's `returning` columns, or None when a row with this key was there already."""
         return tx.execute(self.statement(tx.dialect.name), values).first()
 
+    def run_all(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Inserts many rows at once, without telling which of them were there already."""
+        if rows:
+            tx.execute(self._silent(tx.dialect.name), rows)
+
     @cache  # noqa: B019 - lives as long as the module that holds it
     def statement(self, dialect: str) -> Any:  # noqa: ANN401 - an INSERT of the dialect's own class
         """The statement as one dialect writes it; made once."""
-        returned = [self.table.c[name] for name in self.returning]
+        return self._silent(dialect).returning(*(self.table.c[name] for name in self.returning))
+
+    @cache  # noqa: B019 - as above
+    def _silent(self, dialect: str) -> Any:  # noqa: ANN401 - as above
         if dialect == "mssql":
-            guarded: sa.Executable = self._guarded_insert().returning(*returned)
-            return guarded
+            return self._guarded_insert()
         module = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
         insert = module.insert(self.table)
         if self.source is not None:
@@ -47,7 +54,7 @@ class InsertIfAbsent:
         else:
             insert = insert.values({name: sa.bindparam(name) for name in self.columns})
         target = [self.table.c[name] for name in self.key]
-        return insert.on_conflict_do_nothing(index_elements=target, index_where=self.index_where).returning(*returned)
+        return insert.on_conflict_do_nothing(index_elements=target, index_where=self.index_where)
 
     def _guarded_insert(self) -> sa.Insert:
         source = self.source if self.source is not None else sa.select(*self._parameters(self.columns))

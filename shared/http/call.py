@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.azure_devops import TOKEN_HEADER, Visit
 from shared.errors import ApiError, Conflict, Forbidden
-from shared.http.etag import version_wanted
+from shared.http.address import base_address
+from shared.http.etag import versions_wanted
 from shared.http.idempotency import RequestKey, fingerprint, keep, recall, replace
 from shared.http.operation import IfMatch, Operation
 from shared.http.problem import problem
@@ -71,33 +72,49 @@ class Call:
         return not self._may_be_done or self.idempotency_key is not None
 
     @property
+    def is_head(self) -> bool:
+        """Whether only the headers of the answer are asked for, so that nothing of its body leaves."""
+        return bool(self.request.method == "HEAD")
+
+    @property
     def sees_everyone(self) -> bool:
         """Whether the caller's role shows them the whole tenant's rows here."""
         return self.operation.permission.sees_everyone(self.caller.user.role)
 
     @property
-    def version_wanted(self) -> int | None:
-        """The version that If-Match names, or None where it names none or any.
+    def versions_wanted(self) -> frozenset[int] | None:
+        """The versions that If-Match names, or None where it names none or any.
 
         Raises:
             PreconditionRequired: the operation demands it, and it is not there.
-            InvalidRequest: it is not an ETag of ours.
+            PreconditionFailed, InvalidRequest: as shared.http.etag says.
         """
-        return version_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
+        return versions_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
 
     @property
     def has_azure_devops_token(self) -> bool:
         return bool(self.request.headers.get(TOKEN_HEADER))
 
-    def visit_azure_devops(self, seconds: float) -> Visit:
-        """The tenant's Azure DevOps with the caller's own token, for at most so many seconds from now.
+    def visit_azure_devops(self, seconds: float, organization: str | None = None) -> Visit:
+        """Azure DevOps with the caller's own token, for at most so many seconds from now.
+
+        `organization` is one of the tenant's, the default one where it is left out.
 
         Raises:
             SignInRequired: there is no token, or nothing that could be one.
         """
         tenant, token = self.caller.tenant, self.request.headers.get(TOKEN_HEADER)
         who = (tenant.id, self.caller.user.id)
-        return self.app.azure_devops.visit(tenant.organization, token, who=who, seconds=seconds)
+        return self.app.azure_devops.visit(organization or tenant.organization, token, who=who, seconds=seconds)
+
+    @property
+    def base_address(self) -> str:
+        """What the addresses of our pages begin with.
+
+        Raises:
+            Misdirected: the settings do not say, and the request has not come from this machine.
+        """
+        return base_address(self.app.settings, self.request)
 
     def path(self, name: str) -> str:
         """The value of a parameter in the path."""

@@ -43,7 +43,7 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
             handler.__module__,
         )
         routed = blueprint.route(
-            route=operation.path, methods=[operation.method.value], auth_level=func.AuthLevel.ANONYMOUS
+            route=operation.path, methods=[*operation.methods], auth_level=func.AuthLevel.ANONYMOUS
         )
         blueprint.function_name(operation.id)(routed(endpoint))
         return handler

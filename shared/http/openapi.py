@@ -35,9 +35,11 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Nothing here, or not yours",
     409: "The state of things does not allow this",
+    411: "The body was sent without its length",
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not of the type that this takes",
+    421: "The operator has not set the app's address",
     422: "Understood, and not possible",
     428: "If-Match is missing",
     429: "Azure DevOps asks for a pause of Retry-After seconds",
@@ -60,7 +62,8 @@ def document() -> dict[str, Any]:
             "title": "TimeTracker for Azure DevOps",
             "version": VERSION,
             "description": "Start and stop a timer inside a work item; see where the month went. Times are RFC 3339 "
-            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457.",
+            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457. HEAD is answered wherever GET "
+            "is, by the same headers without the body.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -97,6 +100,7 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[403] += ("role_required",)
     if operation.body is not None:
         codes[400] += ("invalid_json", "invalid_body")
+        codes[411] = ("length_required",)
         codes[415] = ("unsupported_media_type",)
     if operation.takes_idempotency_key:
         codes[400] += ("invalid_idempotency_key",)

@@ -67,6 +67,11 @@ class Operation:
         return self.method is not HTTPMethod.GET
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of its function. HEAD is as GET; the platform leaves its body out."""
+        return ("GET", "HEAD") if self.method is HTTPMethod.GET else (self.method.value,)
+
+    @property
     def takes_idempotency_key(self) -> bool:
         """A key belongs to a person, so there must be one."""
         return self.method is HTTPMethod.POST and self.permission.access > Access.ANYONE

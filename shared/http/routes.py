@@ -96,7 +96,8 @@ def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResp
 
 
 def _nothing_here(path: str) -> ApiError:
-    methods = sorted(operation.method.value for operation, pattern in _patterns() if pattern.fullmatch(path))
+    found = (operation for operation, pattern in _patterns() if pattern.fullmatch(path))
+    methods = sorted(method for operation in found for method in operation.methods)
     if not methods:
         return NotFound("There is no such address. GET /api/openapi.json lists all there are.", code="no_such_route")
     allowed = ", ".join(methods)

@@ -32,12 +32,22 @@ class AuthProvider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Organization:
+    """An Azure DevOps organization of a tenant; new time and write-backs go to active ones."""
+
+    id: int
+    public_id: uuid.UUID
+    name: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     id: int
     public_id: uuid.UUID
     name: str
     slug: str
-    organization: str
+    organization: str  # the name of the default one of its Azure DevOps organizations, which is active
     plan: Plan
     status: TenantStatus
     time_zone: str

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,9 +12,8 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
-from shared.tenancy import store_settings
+from shared.tenancy import service_organizations, store_organizations, store_settings
 from shared.tenancy.model import Caller
-from shared.tenancy.store_joining import add_organization
 from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
 
 
@@ -29,28 +29,39 @@ _WIRE: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The settings as they are now, and what else that took, in a sentence for the person."""
+
+    settings: TenantSettings
+    notice: str | None = None
+
+
 def change(
     tx: sa.Connection,
     caller: Caller,
     subject: dict[str, Any],
     *,
-    version: int | None,
+    versions: frozenset[int] | None,
     now: dt.datetime,
     new_id: Callable[[], uuid.UUID],
-) -> TenantSettings:
+) -> Changed:
     """Changes the named columns of the caller's tenant; history keeps the zone that was in force.
 
+    Another default organization is one that the tenant has, or a new one; time that there is stays where it is.
+
     Raises:
-        PreconditionFailed: somebody changed the tenant since `version`.
+        PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
         Conflict: another tenant has the slug.
     """
     before = store_settings.read(tx, caller.tenant.id)
-    if version is not None and version != before.version:
+    if versions is not None and before.version not in versions:
         raise _changed()
     columns = _columns(before)
+    subject, notice = _with_organization(tx, caller, subject, now=now, new_id=new_id)
     wanted = columns | subject
     if wanted == columns:
-        return before
+        return Changed(before)
     try:
         with tx.begin_nested():
             done = store_settings.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
@@ -60,8 +71,6 @@ def change(
         raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
     if not done:
         raise _changed()
-    if wanted["organization"] != columns["organization"]:
-        add_organization(tx, caller.tenant.id, name=wanted["organization"], public_id=new_id(), now=now)
     changed = [name for name in subject if wanted[name] != columns[name]]
     audit.record(
         tx,
@@ -73,7 +82,23 @@ def change(
         before=_on_record({name: columns[name] for name in changed}),
         after=_on_record({name: wanted[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
     )
-    return store_settings.read(tx, caller.tenant.id)
+    return Changed(store_settings.read(tx, caller.tenant.id), notice)
+
+
+def _with_organization(
+    tx: sa.Connection, caller: Caller, subject: dict[str, Any], *, now: dt.datetime, new_id: Callable[[], uuid.UUID]
+) -> tuple[dict[str, Any], str | None]:
+    """The change with the default organization as the tenant spells it, which it has from now on; and what that took.
+
+    Names that differ only in case are one.
+    """
+    name = subject.get("organization")
+    if name is None:
+        return subject, None
+    if store_organizations.key(name) == store_organizations.key(caller.tenant.organization):
+        return {**subject, "organization": caller.tenant.organization}, None
+    organization, notice = service_organizations.provide(tx, caller, name, now=now, new_id=new_id)
+    return {**subject, "organization": organization.name}, notice
 
 
 def _columns(settings: TenantSettings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, tenants, users
+from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
 from shared.db.wall import enter
 from shared.tenancy.model import AuthProvider, Role
@@ -55,11 +55,6 @@ _ADD_USER = InsertIfAbsent(
         "updated_at",
     ),
     returning=("id",),
-)
-_ADD_ORGANIZATION = InsertIfAbsent(
-    organizations,
-    key=("tenant_id", "name_key"),
-    columns=("tenant_id", "public_id", "name", "name_key", "is_active", "created_at"),
 )
 _users = users.c
 _OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
@@ -117,12 +112,6 @@ def add_tenant(tx: sa.Connection, values: dict[str, Any]) -> int | None:
         return None
     enter(tx, row.id)
     return int(row.id)
-
-
-def add_organization(tx: sa.Connection, tenant_id: int, *, name: str, public_id: uuid.UUID, now: dt.datetime) -> None:
-    """Gives the tenant an Azure DevOps organization, unless it has one of this name."""
-    values = {"tenant_id": tenant_id, "public_id": public_id, "name": name, "name_key": name.casefold()}
-    _ADD_ORGANIZATION.run(tx, {**values, "is_active": True, "created_at": now})
 
 
 def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:

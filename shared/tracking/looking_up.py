@@ -10,7 +10,8 @@ from shared.app import App
 from shared.azure_devops import Visit
 from shared.azure_devops_errors import AzureDevOpsError
 from shared.azure_devops_model import WorkItem
-from shared.tenancy.model import Tenant
+from shared.tenancy import store_organizations
+from shared.tenancy.model import Organization, Tenant
 from shared.tracking import store_work_items as store
 from shared.tracking.store_work_items import CachedWorkItem
 
@@ -20,23 +21,30 @@ MOST_REFRESHED: Final = 1000  # for one report, five requests
 MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
-def look_up(app: App, tenant: Tenant, ids: Iterable[int], visit: Visit) -> dict[int, CachedWorkItem]:
-    """Those of the work items that the caller may see, as they are now.
+def look_up(
+    app: App, tenant: Tenant, organization: Organization, ids: Iterable[int], visit: Visit
+) -> dict[int, CachedWorkItem]:
+    """Those of the work items that the caller may see, as they are now. `visit` is at their organization.
 
     Raises:
         AzureDevOpsError: it refused, or does not answer.
     """
-    return _kept(app, tenant, visit.work_items(ids).values())
+    return _kept(app, tenant, organization, visit.work_items(ids).values())
 
 
-def existing_hours(app: App, tenant: Tenant, work_item_id: int, visit: Visit) -> Decimal | None:
-    """The item's Completed Work now; None when it has none, or Azure DevOps does not tell: a start does not fail."""
+def look_at(app: App, tenant: Tenant, organization: Organization, number: int, visit: Visit) -> WorkItem | None:
+    """One work item as it is now; None when Azure DevOps does not tell: no work fails for that."""
     try:
-        item = visit.work_item(work_item_id)
+        item = visit.work_item(number)
     except AzureDevOpsError:
         return None
-    _kept(app, tenant, [item])
-    hours = item.completed_hours
+    _kept(app, tenant, organization, [item])
+    return item
+
+
+def hours_of(item: WorkItem | None) -> Decimal | None:
+    """The Completed Work that a timer begins with; None where there is none, or none that could be true."""
+    hours = None if item is None else item.completed_hours
     return hours if hours is not None and 0 <= hours <= MOST_HOURS else None
 
 
@@ -46,24 +54,19 @@ def refresh_stale(
     """Looks up what a report of these days shows and nobody saw for a day; the report is made in any case."""
     since = app.now() - FRESH
     with app.transaction(reads_only=True, tenant=tenant.id) as tx:
-        ids = store.stale(
-            tx,
-            tenant.id,
-            tenant.organization,
-            first=first,
-            last=last,
-            user_id=user_id,
-            seen_since=since,
-            most=MOST_REFRESHED,
+        found = store.stale(
+            tx, tenant.id, first=first, last=last, user_id=user_id, seen_since=since, most=MOST_REFRESHED
         )
-    if ids:
-        with contextlib.suppress(AzureDevOpsError):
-            look_up(app, tenant, ids, visit)
+        all_of_them = store_organizations.find_all(tx, tenant.id) if found else []
+        organizations = [each for each in all_of_them if each.id in found]
+    for organization in organizations:
+        with contextlib.suppress(AzureDevOpsError):  # of one organization; the person may be no member there
+            look_up(app, tenant, organization, found[organization.id], visit.at(organization.name))
 
 
-def _kept(app: App, tenant: Tenant, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:
+def _kept(app: App, tenant: Tenant, organization: Organization, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:
     now = app.now()
     shown = [CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items]
     with app.transaction(tenant=tenant.id) as tx:
-        store.save(tx, tenant.id, tenant.organization, shown)
+        store.save(tx, tenant.id, organization, shown)
     return {item.id: item for item in shown}

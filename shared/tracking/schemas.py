@@ -3,13 +3,15 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from shared.azure_devops_model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
+from shared.text import has_bidi_controls
 from shared.tracking import model
+from shared.tracking.store_projects import project_name_key
 from shared.tracking.write_backs import Standing, WriteBack
 
 
@@ -34,6 +36,18 @@ Organization = Annotated[
         json_schema_extra={"pattern": in_json_schema(ORGANIZATION)},
     ),
 ]
+
+
+def _project_name(value: str) -> str:
+    if has_bidi_controls(value):
+        raise ValueError("must not have characters that change the direction of its letters")
+    if not project_name_key(value):
+        raise ValueError("must have something to see")
+    return value
+
+
+# Names that look the same are one project, so a name that would look like another one is refused.
+IS_PROJECT_NAME: Final = AfterValidator(_project_name)
 
 
 class RunningTimer(WireModel):

@@ -1,6 +1,7 @@
-"""The work items of a tenant as Azure DevOps last showed them: kept for reports, a row for each."""
+"""The work items of a tenant's organizations as Azure DevOps last showed them, kept for reports."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,8 +9,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, running_timers, time_entries, time_entry_days, work_items
+from shared.db.schema import organizations, projects, running_timers, time_entries, time_entry_days, work_items
 from shared.db.statements import InsertIfAbsent
+from shared.tenancy.model import Organization
+from shared.tenancy.store_organizations import key
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class CachedWorkItem:
 
 
 _items = work_items.c
-_ORGANIZATION = (_items.tenant_id == bindparam("tenant"), _items.organization_key == bindparam("organization"))
+_ORGANIZATION = (
+    _items.tenant_id == bindparam("tenant", type_=sa.BigInteger),
+    _items.organization_id == bindparam("organization", type_=sa.BigInteger),
+)
 _FIND: Final[sa.Select[Any]] = sa.select(
     _items.work_item_id, _items.type, _items.title, _items.assignee_name, _items.state, _items.fetched_at
 ).where(*_ORGANIZATION, _items.work_item_id.in_(bindparam("ids", expanding=True)))
@@ -44,7 +50,7 @@ _REFRESH: Final = (
 )
 _ADD = InsertIfAbsent(
     work_items,
-    key=("tenant_id", "organization_key", "work_item_id"),
+    key=("tenant_id", "organization_id", "work_item_id"),
     columns=(
         "tenant_id",
         "organization_id",
@@ -56,74 +62,86 @@ _ADD = InsertIfAbsent(
         "state",
         "fetched_at",
     ),
-    source=sa.select(
-        organizations.c.tenant_id,
-        organizations.c.id,
-        organizations.c.name_key,
-        *(
-            bindparam(name, type_=_items[name].type).label(name)
-            for name in ("work_item_id", "type", "title", "assignee_name", "state", "fetched_at")
-        ),
-    ).where(
-        organizations.c.tenant_id == bindparam("tenant_id"), organizations.c.name_key == bindparam("organization_key")
-    ),
 )
-_TIMED = sa.select(sa.literal(1)).where(
-    time_entries.c.tenant_id == bindparam("tenant"),
-    time_entries.c.user_id == bindparam("user"),
-    time_entries.c.work_item_id == bindparam("item"),
+_TIMED = (
+    sa.select(sa.literal(1))
+    .join(
+        projects,
+        sa.and_(projects.c.tenant_id == time_entries.c.tenant_id, projects.c.id == time_entries.c.project_id),
+    )
+    .where(
+        time_entries.c.tenant_id == bindparam("tenant"),
+        time_entries.c.user_id == bindparam("user"),
+        time_entries.c.work_item_id == bindparam("item"),
+        projects.c.organization_id == bindparam("organization", type_=sa.BigInteger),
+    )
+    .limit(1)
 )
 _RUNS = sa.select(sa.literal(1)).where(
     running_timers.c.tenant_id == bindparam("tenant"),
     running_timers.c.user_id == bindparam("user"),
     running_timers.c.work_item_id == bindparam("item"),
+    running_timers.c.organization_id == bindparam("organization", type_=sa.BigInteger),
 )
 
 
 _days = time_entry_days.c
-# Of the days asked for, the work items that nobody has looked at since an instant.
-_STALE: Final = (
-    sa.select(_days.work_item_id)
-    .distinct()
-    .where(
-        _days.tenant_id == bindparam("tenant"),
-        _days.month_key.between(bindparam("first_month"), bindparam("last_month")),
-        _days.work_date.between(bindparam("first"), bindparam("last")),
-        ~sa.exists().where(
-            _items.tenant_id == _days.tenant_id,
-            _items.organization_key == bindparam("organization"),
-            _items.work_item_id == _days.work_item_id,
-            _items.fetched_at > bindparam("seen_since", type_=_items.fetched_at.type),
-        ),
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+
+
+def _stale(*whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Of the days asked for, the work items of active organizations that nobody has looked at since an instant."""
+    worked = (
+        sa.select(_days.project_id, _days.work_item_id)
+        .distinct()
+        .where(
+            _days.tenant_id == _TENANT,
+            _days.month_key.between(bindparam("first_month"), bindparam("last_month")),
+            _days.work_date.between(bindparam("first"), bindparam("last")),
+            *whose,
+        )
+        .subquery("worked")
     )
-    .order_by(_days.work_item_id)  # T-SQL limits only what has an order
-    .limit(bindparam("most"))
-)
-_STALE_OF_ONE: Final = _STALE.where(_days.user_id == bindparam("user"))
+    seen = sa.exists().where(
+        _items.tenant_id == _TENANT,
+        _items.organization_id == projects.c.organization_id,
+        _items.work_item_id == worked.c.work_item_id,
+        _items.fetched_at > bindparam("seen_since", type_=_items.fetched_at.type),
+    )
+    return (
+        sa.select(projects.c.organization_id, worked.c.work_item_id)
+        .distinct()
+        .select_from(worked)
+        .join(projects, sa.and_(projects.c.tenant_id == _TENANT, projects.c.id == worked.c.project_id))
+        .join(
+            organizations,
+            sa.and_(organizations.c.tenant_id == _TENANT, organizations.c.id == projects.c.organization_id),
+        )
+        .where(organizations.c.is_active == sa.true(), ~seen)
+        .order_by(projects.c.organization_id, worked.c.work_item_id)  # T-SQL limits only what has an order
+        .limit(bindparam("most", type_=sa.Integer))
+    )
 
 
-def organization_key(organization: str) -> str:
-    """Azure DevOps takes names that differ only in case for the same."""
-    return organization.lower()
+_STALE: Final = _stale()
+_STALE_OF_ONE: Final = _stale(_days.user_id == bindparam("user", type_=sa.BigInteger))
 
 
-def find(tx: sa.Connection, tenant_id: int, organization: str, ids: Iterable[int]) -> dict[int, CachedWorkItem]:
-    """The work items that are known, by their number."""
-    parameters = {"tenant": tenant_id, "organization": organization_key(organization), "ids": list(ids)}
+def find(tx: sa.Connection, tenant_id: int, organization_id: int, ids: Iterable[int]) -> dict[int, CachedWorkItem]:
+    """The work items of an organization that are known, by their number."""
+    parameters = {"tenant": tenant_id, "organization": organization_id, "ids": list(ids)}
     return {row.work_item_id: CachedWorkItem(*row) for row in tx.execute(_FIND, parameters)}
 
 
-def save(tx: sa.Connection, tenant_id: int, organization: str, items: Iterable[CachedWorkItem]) -> None:
-    """Keeps what Azure DevOps showed; where a later look is kept already, that stays."""
-    key = organization_key(organization)
+def save(tx: sa.Connection, tenant_id: int, organization: Organization, items: Iterable[CachedWorkItem]) -> None:
+    """Keeps what Azure DevOps showed, all at once; where a later look is kept already, that stays."""
     items = sorted(items, key=lambda each: each.id)  # in one order, so that two at once do not block each other
-    known = find(tx, tenant_id, organization, (item.id for item in items))
-    for item in items:
-        if item.id not in known:
-            _ADD.run(tx, {"tenant_id": tenant_id, "organization_key": key, **_values(item, "work_item_id", "")})
+    known = find(tx, tenant_id, organization.id, (item.id for item in items))
+    of = {"tenant_id": tenant_id, "organization_id": organization.id, "organization_key": key(organization.name)}
+    _ADD.run_all(tx, [{**of, **_values(item, "work_item_id", "")} for item in items if item.id not in known])
     again = [item for item in items if item.id in known]
     if again:
-        names = {"tenant": tenant_id, "organization": key}
+        names = {"tenant": tenant_id, "organization": organization.id}
         tx.execute(_REFRESH, [{**names, **_values(item, "item", "new_")} for item in again])
 
 
@@ -141,18 +159,19 @@ def _values(item: CachedWorkItem, id_name: str, prefix: str) -> dict[str, Any]:
 def stale(
     tx: sa.Connection,
     tenant_id: int,
-    organization: str,
     *,
     first: dt.date,
     last: dt.date,
     user_id: int | None,
     seen_since: dt.datetime,
     most: int,
-) -> list[int]:
-    """Work items with time from `first` to `last` that were not seen since an instant, `most` at the most."""
+) -> dict[int, list[int]]:
+    """Work items with time from `first` to `last` that were not seen since an instant, `most` at the most.
+
+    By the row of their organization, which is an active one.
+    """
     parameters: dict[str, Any] = {
         "tenant": tenant_id,
-        "organization": organization_key(organization),
         "first": first,
         "last": last,
         "first_month": first.year * 100 + first.month,
@@ -161,11 +180,16 @@ def stale(
         "most": most,
     }
     if user_id is None:
-        return list(tx.scalars(_STALE, parameters))
-    return list(tx.scalars(_STALE_OF_ONE, {**parameters, "user": user_id}))
+        rows = tx.execute(_STALE, parameters)
+    else:
+        rows = tx.execute(_STALE_OF_ONE, {**parameters, "user": user_id})
+    found: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        found[row.organization_id].append(row.work_item_id)
+    return found
 
 
-def has_time_on(tx: sa.Connection, tenant_id: int, user_id: int, work_item_id: int) -> bool:
+def has_time_on(tx: sa.Connection, tenant_id: int, user_id: int, organization_id: int, work_item_id: int) -> bool:
     """Whether a user has tracked time on a work item, or does so now."""
-    parameters = {"tenant": tenant_id, "user": user_id, "item": work_item_id}
-    return any(tx.execute(query, parameters).first() is not None for query in (_RUNS, _TIMED.limit(1)))
+    parameters = {"tenant": tenant_id, "user": user_id, "organization": organization_id, "item": work_item_id}
+    return any(tx.execute(query, parameters).first() is not None for query in (_RUNS, _TIMED))

@@ -27,7 +27,10 @@ class Alarm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on."""
+    """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on.
+
+    `has_ended`: the subscription is over here, so that waiting for its reinstatement is in vain.
+    """
 
     id: int
     tenant_id: int
@@ -36,6 +39,7 @@ class Owed:
     state: UsageState
     attempts: int
     claimed_until: dt.datetime | None
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

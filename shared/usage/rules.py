@@ -27,15 +27,16 @@ def verdict(owed: Owed, result: UsageResult | None, now: dt.datetime) -> Verdict
         return Verdict(owed.state, UNTOLD)
     if result.word in {"Accepted", "Duplicate"}:
         return _taken(owed, result, now)
-    return _not_taken(result.word, is_over=is_late(owed.usage.slot, now))
+    return _not_taken(result.word, has_ended=owed.has_ended, is_over=is_late(owed.usage.slot, now))
 
 
-def _not_taken(word: str, *, is_over: bool) -> Verdict:
+def _not_taken(word: str, *, has_ended: bool, is_over: bool) -> Verdict:
+    """Usage of a subscription that has ended is no longer held: an earlier hour can be given to it for a day only."""
     match word:
         case "Error":
             return Verdict(UsageState.PENDING, word)
         case "ResourceNotActive" if not is_over:
-            return Verdict(UsageState.HELD, word)
+            return Verdict(UsageState.ALARM, word, Alarm.REFUSED) if has_ended else Verdict(UsageState.HELD, word)
         case "ResourceNotActive" | "Expired":
             return Verdict(UsageState.ALARM, word, Alarm.EXPIRED)
         case _:

@@ -8,12 +8,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import billing_records, tenants, usage_events
+from shared.db.schema import billing_records, subscriptions, tenants, usage_events
 from shared.marketplace.model_usage import Usage
 from shared.usage.model import Owed, UsageState, Verdict
 
 
-_e, _r = usage_events.c, billing_records.c
+_e, _r, _s = usage_events.c, billing_records.c, subscriptions.c
 # These two are written into the statement, so that engines see that the index of such events serves it.
 _OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
 _NOT_ACCEPTED = _e.state != sa.literal_column(f"'{UsageState.ACCEPTED}'")
@@ -27,8 +27,9 @@ _AFTER = bindparam("after", type_=sa.BigInteger)
 
 def _due(*of: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
-        sa.select(usage_events, tenants.c.public_id.label("tenant"))
+        sa.select(usage_events, tenants.c.public_id.label("tenant"), _s.ended_at)
         .join(tenants, tenants.c.id == _e.tenant_id)
+        .outerjoin(subscriptions, sa.and_(_s.tenant_id == _e.tenant_id, _s.marketplace_id == _e.marketplace_id))
         .where(_OPEN, _e.slot <= _now, _FREE, *of)
         .order_by(_e.tenant_id, _e.id)
         .limit(bindparam("most", type_=sa.Integer))
@@ -89,8 +90,10 @@ def due(
     """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named."""
     values: dict[str, Any] = {"now": now, "after": after[1], "most": most}
     if tenant_id is None:
-        return [owed_of(row) for row in tx.execute(_DUE, {**values, "after_tenant": after[0]})]
-    return [owed_of(row) for row in tx.execute(_DUE_OF, {**values, "tenant": tenant_id})]
+        rows = tx.execute(_DUE, {**values, "after_tenant": after[0]})
+    else:
+        rows = tx.execute(_DUE_OF, {**values, "tenant": tenant_id})
+    return [replace(owed_of(row), has_ended=row.ended_at is not None) for row in rows]
 
 
 def claim(tx: sa.Connection, owed: Owed, *, now: dt.datetime, until: dt.datetime) -> Owed | None:

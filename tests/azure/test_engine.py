@@ -239,6 +239,32 @@ def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
     assert [tuple(each) for each in got] == [row, (None,) * 7]
 
 
+PLACES = sa.table(
+    "places",
+    sa.column("name", sa.Unicode(40)),
+    sa.column("at", UtcDateTime()),
+    sa.column("number", sa.BigInteger()),
+    sa.column("day", Day),
+)
+
+
+def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their_places(azure, azure_engine):
+    rows = [{"name": "a", "at": None, "number": 7, "day": None}, {"name": None, "at": None, "number": 8, "day": None}]
+    with azure_engine.begin() as connection:
+        connection.execute(PLACES.insert(), rows[0])
+        connection.execute(PLACES.insert(), rows)
+        connection.execute(PLACES.update().values(name=sa.bindparam("to")).where(sa.text("[a?b] = '?'")), {"to": None})
+    one, many, changed = (each for each in azure.asked if "places" in each.sql)
+
+    instant, day = "CAST(NULL AS DATETIMEOFFSET(3))", "CAST(NULL AS DATE)"
+    assert (one.sql.partition(" VALUES ")[2], one.values) == (f"(@P1, {instant}, @P2, {day})", ("a", 7))
+    assert (many.sql.partition(" VALUES ")[2], many.values) == (
+        f"(@P1, {instant}, @P2, {day}), (CAST(NULL AS NVARCHAR(40)), {instant}, @P3, {day})",
+        ("a", 7, 8),
+    )
+    assert changed.sql == "UPDATE places SET name=CAST(NULL AS NVARCHAR(40)) WHERE [a?b] = '?'"
+
+
 def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):
     limits = []
     for seconds in (0, 300):

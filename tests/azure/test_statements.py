@@ -2,12 +2,8 @@
 
 import datetime as dt
 import decimal
-import os
 import re
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +20,6 @@ from tests.support.sql_server import Rows, usual
 from tests.support.tds import Statement
 
 
-ROOT = Path(__file__).resolve().parents[2]
 # T-SQL converts what stands further right here to what stands further left: a column that is converted loses its index.
 PRECEDENCE = (
     *("datetimeoffset", "datetime2", "date", "float", "decimal", "numeric", "bigint", "int", "smallint"),
@@ -76,10 +71,10 @@ def sample(bind):
     return [value, value] if bind.expanding else value
 
 
-def parameters(statement):
+def parameters(statement, *, of=sample):
     """A value for everything that the statement takes; an INSERT without values takes its columns."""
     compiled = statement.compile(dialect=dialect(), column_keys=columns(statement))
-    return {name: sample(bind) for name, bind in compiled.binds.items() if bind.required or bind.value is None}
+    return {name: of(bind) for name, bind in compiled.binds.items() if bind.required or bind.value is None}
 
 
 def columns(statement):
@@ -161,6 +156,23 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
     assert [found for each in arrived[::8] for found in unreadable(each.sql)] == []
 
 
+def nothing(bind):
+    """NULL, and for a list or a number of rows, which cannot be, a sample."""
+    return sample(bind) if bind.expanding or (bind.type.python_type is int and bind.unique) else None
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine, name):
+    for each in EVERY[name]:
+        statement = for_azure(each)
+        with azure_engine.connect() as connection:
+            azure.asked.clear()
+            connection.execute(statement, parameters(statement, of=nothing))
+
+        assert [text for text in azure.texts if text.startswith("<sp_")] == []
+        tree_of(next(text for text in azure.texts if not text.startswith("<")))
+
+
 def test_a_conversion_that_would_cost_an_index_is_found_out():
     wide = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("nvarchar(64)",))
     narrow = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("varchar(64)",))
@@ -205,20 +217,3 @@ def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_e
 
 def test_what_is_no_t_sql_is_found_out():
     assert unreadable("SELECT id FROM tenants WHERE plan = 1") != []
-
-
-def test_the_migrations_are_t_sql():
-    printed = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": "mssql+pyodbc://server/timetracker"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    batches = [batch.strip() for batch in re.split(r"^GO$", printed, flags=re.MULTILINE) if batch.strip()]
-    made = [tree for batch in batches for tree in sqlglot.parse(batch, dialect="tsql")]
-
-    assert len(batches) > 60
-    assert not any(isinstance(tree, exp.Command) for tree in made)
-    assert [found for batch in batches for found in unreadable(batch)] == []

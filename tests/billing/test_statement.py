@@ -10,19 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing import tables_statement
 from billing.rules_records import period_days
+from billing.rules_seats import ListedPrice, SeatSpan
 from billing.store_records import Bill, Line, Record
-from billing.tables_statement import statement
+from billing.tables_statement import Vendor
 from tests.support.records import pays
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
+VENDOR = Vendor("Example Software GmbH", "1 Example Street, 12345 Example City", "billing@example.com")
 NAMES = ("Ada Lovelace", "Łukasz Żółć", "Ольга Петрова", "Ελένη Παπαδοπούλου", "José Ñandú", "Đặng Thị Thu Hà")
 
 
 def record(**values):
     made = {
         "row": 1,
+        "subscription_row": 1,
         "id": uuid.UUID(int=77),
         "month_key": 202611,
         "kind": "month",
@@ -53,6 +57,15 @@ def line(name="Ada Lovelace", email="ada@contoso.example", month=202611):
     return Line(uuid.UUID(int=1), email, name, "time", first, last, month)
 
 
+def statement(tenant, month, bills):
+    return tables_statement.statement(VENDOR, tenant, month, bills)
+
+
+def seats(number, starts_at, ends_at, price="6.00", term="P1M"):
+    listed = None if price is None else ListedPrice(starts_at, "team", Decimal(price), "USD", term)
+    return SeatSpan(starts_at, ends_at, "team", number, listed)
+
+
 def pages_of(document):
     return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(document)).pages]
 
@@ -78,14 +91,19 @@ def test_a_statement_says_who_counts_why_at_which_rate_and_what_it_comes_to(worl
     assert answer.headers["Content-Disposition"].endswith('-2026-10-statement.pdf"')
     for part in (
         *NAMES,
-        "Statement of use October 2026",
+        "Usage statement October 2026",
+        "Issued by TimeTracker (development)",
         "Customer Contoso Zürich",
         "Period 1 October 2026 to 31 October 2026",
         "Time zone UTC",
-        "Subscription 00000000-0000-0000-0000-000000001267",
+        "Plan Per active user Subscription Azure Marketplace, 00000000-0000-0000-0000-000000001267",
         f"Statement id {made}",
+        "Issued 1 November 2026, 00:20",
+        "No. Name E-mail Active through First activity Last activity",
+        "tracked time 2 October 2026 21 October 2026",
         "Active users 6 Rate per user and month 4.50 EUR Total 27.00 EUR",
-        "How active users are counted",
+        "Everyone who signed in during the period, or recorded time in it, counts as one active user.",
+        "People who were only invited do not.",
         "Microsoft is the merchant of record",
         "This is a statement, not an invoice.",
         "Page 1 of 1",
@@ -108,8 +126,8 @@ def test_days_are_those_of_the_records_zone():
     text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),))]))
 
     assert "Period 1 November 2026 to 30 November 2026" in text
-    assert "Closed 1 December 2026, 00:20" in text
-    assert "2026-11-02 2026-11-29" in text  # 23:30 in UTC is the next day in Berlin
+    assert "Issued 1 December 2026, 00:20" in text
+    assert "2 November 2026 29 November 2026" in text  # 23:30 in UTC is the next day in Berlin
 
 
 def test_two_hundred_people_take_several_pages_each_with_the_header():
@@ -119,7 +137,7 @@ def test_two_hundred_people_take_several_pages_each_with_the_header():
 
     assert len(pages) > 4
     assert all(f"Page {number} of {len(pages)}" in page for number, page in enumerate(pages, start=1))
-    assert all("No. Name E-mail Counts for First activity Last activity" in page for page in pages[:-1])
+    assert all("No. Name E-mail Active through First activity Last activity" in page for page in pages[:-1])
     assert all(text.count(f"Somebody {number} p{number}@contoso.example") == 1 for number in range(200))
 
 
@@ -127,8 +145,87 @@ def test_time_of_an_earlier_month_is_marked_as_an_adjustment():
     lines = (line(), line("Ben", month=202610))
     text = text_of(statement("Contoso", 202611, [Bill(record(), lines)]))
 
-    assert text.count("(adjustment)") == 1
-    assert "time in October 2026 (adjustment)" in text.replace(" 2026-11-02 2026-11-29", "")
+    assert text.count("tracked time in October 2026 (adjustment)") == 1
+
+
+def test_a_statement_names_who_issues_it_and_for_whom():
+    text = text_of(statement("Contoso", 202611, [Bill(record(), ())]))
+
+    assert "Issued by Example Software GmbH 1 Example Street, 12345 Example City billing@example.com" in text
+    assert "Customer Contoso" in text
+
+
+def test_without_an_address_only_the_name_of_the_vendor_stands_there():
+    document = tables_statement.statement(Vendor("Example", "", ""), "Contoso", 202611, [Bill(record(), ())])
+
+    assert "Issued by Example Customer Contoso" in text_of(document)
+
+
+def test_an_agreement_is_told_in_words_and_has_nothing_of_microsoft(world, engine):
+    ada = world.tenant()
+    books = pays(engine, ada, plan_id="agreed")
+    books.close(202610, 0, plan_id="agreed")
+    text = text_of(ada.get("billing/records/2026-10/statement").raw)
+
+    assert "Plan Per active user, as agreed with TimeTracker (development) Statement id" in text
+    assert "is invoiced by TimeTracker (development). This is a statement, not an invoice." in text
+    assert "Microsoft" not in text
+    assert "Plan agreed" not in text
+
+
+def test_seats_that_were_agreed_are_a_limit_and_people_are_counted():
+    text = text_of(statement("Contoso", 202611, [Bill(record(marketplace_id=None, quantity=20), (line(),))]))
+
+    assert "Plan Per active user, for up to 20 seats, as agreed with Example Software GmbH" in text
+    assert "Total 9.00 EUR" in text
+
+
+def test_a_plan_by_seats_shows_them_at_the_listed_price_and_leaves_the_total_to_microsoft():
+    bill, at = record(quantity=25), dt.datetime(2026, 11, 14, 9, 30, tzinfo=dt.UTC)
+    spans = (seats(20, bill.period_from, at), seats(25, at, bill.period_to))
+    text = text_of(statement("Contoso", 202611, [Bill(bill, (line(), line("Ben")), spans)]))
+
+    for part in (
+        "Plan Per seat Subscription Azure Marketplace",
+        "Active users 2 Listed price per seat and month 6.00 USD Seats at the end of the period 25",
+        "Seats From To Seats Listed price per seat For a whole term 1 November 2026",
+        "1 November 2026 14 November 2026, 10:30 20 6.00 USD per month 120.00 USD per month",
+        "14 November 2026, 10:30 30 November 2026 25 6.00 USD per month 150.00 USD per month",
+        "Microsoft charges for the seats, not for active users.",
+        "Microsoft's invoice decides.",
+    ):
+        assert part in text
+    assert "Total" not in text
+    assert "9.00 EUR" not in text
+
+
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [("P1M", "6.00 USD per month"), ("P1Y", "6.00 USD per year"), ("P3Y", "6.00 USD per 3 years"), ("", "per term")],
+)
+def test_the_listed_price_is_for_the_term(term, shown):
+    bill = record(quantity=1)
+    span = seats(1, bill.period_from, bill.period_to, term=term)
+
+    assert shown in text_of(statement("Contoso", 202611, [Bill(bill, (), (span,))]))
+
+
+def test_a_price_that_is_not_known_is_told_as_such():
+    bill = record(quantity=5)
+    span = seats(5, bill.period_from, bill.period_to, price=None)
+    text = text_of(statement("Contoso", 202611, [Bill(bill, (), (span,))]))
+
+    assert "Listed price per seat and term not known" in text
+    assert "30 November 2026 5 not known not known" in text
+
+
+def test_seats_before_a_change_to_another_kind_of_plan_are_shown_beside_its_total():
+    span = seats(5, record().period_from, dt.datetime(2026, 11, 10, tzinfo=dt.UTC))
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),), (span,))]))
+
+    assert "Total 9.00 EUR" in text
+    assert "10 November 2026, 01:00 5 6.00 USD per month 30.00 USD per month" in text
+    assert "Microsoft's invoice decides." in text
 
 
 def test_a_month_with_several_records_adds_up_without_the_void_one():
@@ -153,11 +250,20 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
     text = text_of(statement("Contoso", 202611, bills))
 
     assert "Void: not to be paid" in text
-    assert "voided on 2 December 2026, 10:00: the rate was wrong." in text
+    assert "This statement was voided on 2 December 2026, 10:00: the rate was wrong." in text
     assert "Nobody" not in text
     assert "1 November 2026 to 14 November 2026, 10:30" in text
-    assert "Subscription agreed with the vendor" in text
+    assert "as the subscription ended" in text
+    assert "What was agreed with Example Software GmbH is invoiced by Example Software GmbH." in text
+    assert "Microsoft is the merchant of record for subscriptions bought in the Azure Marketplace" in text
     assert "Active users of the month 3 Total of the month 13.50 EUR" in text
+
+
+def test_a_months_total_leaves_out_what_microsoft_charges_for_seats():
+    by_seats = record(id=uuid.UUID(int=6), quantity=5, total=Decimal("31.50"))
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),)), Bill(by_seats, (line("Cleo"),))]))
+
+    assert "Active users of the month 4 Total without seats 9.00 EUR" in text
 
 
 def test_a_month_that_is_void_altogether_comes_to_nothing():

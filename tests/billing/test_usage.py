@@ -12,8 +12,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from billing import service_usage, store_usage
 from billing.jobs_usage import send_all
-from shared.db.schema import billing_records, metadata, usage_events
+from shared.clock import new_id
+from shared.db.schema import billing_records, metadata, subscriptions, usage_events
+from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from shared.usage import store
 from shared.usage.flow import CLAIM, send_at_once, send_due
@@ -340,6 +343,27 @@ def test_usage_of_the_suspended_is_held_until_they_are_reinstated_or_a_day_is_ov
 
     assert (held["state"], held["last_result"]) == ("held", "ResourceNotActive")
     assert (tenant.event()["state"], metering.on_meter(tenant)) == (state, arrived)
+
+
+def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_the_end(metering, clock, logged):
+    """What is held for a reinstatement that cannot come would be told of when nothing can be done any more."""
+    tenant = metering.tenant()
+    clock.tick(minutes=30)
+    ended = clock()
+    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    tenant.change(subscriptions, status="unsubscribed", ended_at=ended)
+    clock.tick(hours=2)
+    row = tenant.owe(3, slot=clock().replace(minute=0))
+    send_all(metering.app)
+    refused = tenant.event()
+    with metering.app.transaction(tenant=EVERY_TENANT) as tx:
+        entry = store_usage.find(tx, row)
+        service_usage.reslot(tx, entry, service_usage.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id())
+    send_all(metering.app)
+
+    assert (refused["state"], refused["last_result"]) == ("alarm", "ResourceNotActive")
+    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotActive"]
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 
 def test_usage_before_a_cancellation_is_taken_after_it(metering, clock):

@@ -71,6 +71,14 @@ def test_what_the_bicep_writes_out_is_what_the_settings_default_to():
     assert written == {name: defaults[name] for name in written}
 
 
+def test_the_app_knows_the_address_that_it_is_deployed_to():
+    given = variable("resources", "appSettings")["PUBLIC_URL"]["operator"]["operands"]
+
+    assert given["condition"]["function"] == {"type": "empty", "parameters": {"item_to_test": "publicUrl"}}
+    assert (given["true_value"], given["false_value"]) == ("https://${appName}.azurewebsites.net", "publicUrl")
+    assert parsed("resources")["resources"]["app"]["config"]["name"] == "appName"
+
+
 def test_no_setting_holds_a_secret():
     settings = text("resources")[: text("resources").index("resource identity")]
     for name in SECRETS:
@@ -95,7 +103,7 @@ def test_the_runtime_is_one_that_the_tests_run_on():
     runtime = resource("resources", "app")["functionAppConfig"]["runtime"]
 
     assert runtime == {"name": "python", "version": "3.13"}
-    assert f"for version in 3.11 {runtime['version']}" in (ROOT / "scripts/test").read_text()
+    assert f"newest=$(venv_of {runtime['version']})" in (ROOT / "scripts/test").read_text()
 
 
 def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections():

@@ -38,6 +38,13 @@ def test_the_sample_holds_no_secret():
         ("ENTRA_API_CLIENT_ID", "api://x", "GUID"),
         ("ENTRA_CLIENT_IDS", "not-a-guid", "GUID"),
         ("ENTRA_AUTHORITY", "login.example", "https://"),
+        ("PUBLIC_URL", "http://timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "https://timetracker.example.com/app", "without a path"),
+        ("PUBLIC_URL", "https://timetracker.example.com?x=1", "without a path"),
+        ("PUBLIC_URL", "https://ada@timetracker.example.com", "https://"),
+        ("PUBLIC_URL", "http://127.0.0.1@evil.example", "https://"),
+        ("PUBLIC_URL", "https://timetracker.example.com\n", "https://"),
         ("CORS_ALLOWED_ORIGINS", "*", "exact origins"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path", "exact origins"),
         ("AZURE_DEVOPS_URL", "http://dev.azure.com", "https://dev.azure.com"),
@@ -61,6 +68,9 @@ def test_the_sample_holds_no_secret():
         ("MARKETPLACE_API_URL", "https://marketplaceapi.microsoft.com/api?x=1", "https://"),
         ("MARKETPLACE_TENANT_ID", "contoso", "GUID"),
         ("MARKETPLACE_CLIENT_ID", "x", "GUID"),
+        ("VENDOR_NAME", "Two\nlines", "one line"),
+        ("VENDOR_ADDRESS", "x" * 201, "at most 200"),
+        ("VENDOR_CONTACT", "a\u202eb", "one line"),
         ("ACTION_LOG_TABLE_ENDPOINT", "http://account.table.core.windows.net", "https://"),
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
@@ -90,6 +100,19 @@ def test_the_keys_follow_the_authority_unless_they_are_named():
     assert followed.entra_keys_url == "http://127.0.0.1:9/common/discovery/v2.0/keys"
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://TimeTracker.example.com/", "https://timetracker.example.com"),
+        ("https://timetracker.example.com:8443", "https://timetracker.example.com:8443"),
+        ("http://localhost:7071", "http://localhost:7071"),
+        ("http://[::1]:7071", "http://[::1]:7071"),
+    ],
+)
+def test_the_public_address_is_kept_without_a_slash_at_its_end(given, kept):
+    assert Settings.from_env({**SAMPLE, "PUBLIC_URL": given}).public_url == kept
+
+
 @pytest.mark.parametrize("name", ["MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID"])
 def test_half_a_marketplace_is_refused(name):
     with pytest.raises(SettingsError, match="MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both"):
@@ -109,6 +132,22 @@ def test_the_landing_page_needs_the_marketplace_and_a_client_and_never_shows_its
 
     assert (off.landing_page_is_on, on.landing_page_is_on) == (False, True)
     assert SAMPLE["LANDING_CLIENT_SECRET"] not in repr(on)
+
+
+@pytest.mark.parametrize("name", ["VENDOR_NAME", "VENDOR_ADDRESS", "VENDOR_CONTACT"])
+def test_who_sells_in_the_marketplace_says_who_they_are(name):
+    selling = {**SAMPLE, "MARKETPLACE_API_URL": "https://marketplaceapi.microsoft.com/api"}
+
+    assert Settings.from_env(selling).vendor_name == SAMPLE["VENDOR_NAME"]
+    with pytest.raises(SettingsError, match="VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three"):
+        Settings.from_env({**selling, name: " "})
+
+
+def test_a_development_run_needs_no_vendor():
+    names = [name for name in SAMPLE if name.startswith("VENDOR_")]
+    settings = Settings.from_env({name: value for name, value in SAMPLE.items() if name not in names})
+
+    assert (settings.vendor_name, settings.vendor_address) == ("TimeTracker (development)", "")
 
 
 def test_without_its_names_the_marketplace_is_off_and_its_secret_is_never_shown():

@@ -216,7 +216,7 @@ def test_an_unknown_address_is_404(ada):
 
 def test_a_wrong_method_is_405_and_says_which_are_right(ada):
     right = {
-        path: {"POST"} | ({"GET"} if path in {"users", "actions", "entries", "privacy/erasure"} else set())
+        path: {"POST"} | ({"GET", "HEAD"} if path in {"users", "actions", "entries", "privacy/erasure"} else set())
         for path in FULL
     }
     for path, method in itertools.product(FULL, ("PUT", "PATCH", "DELETE", "GET")):
@@ -228,18 +228,47 @@ def test_a_wrong_method_is_405_and_says_which_are_right(ada):
         assert answer.headers["Allow"] == ", ".join(sorted(right[path]))
 
 
-def test_a_chunked_body_is_an_empty_one(ada, host):
-    """The platform passes on none of it."""
-    address = urlsplit(host)
-    head = f"POST /api/{START} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.token}\r\nConnection: close\r\n"
-    body = json.dumps(FULL[START]).encode()
-    chunked = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
-        len(body),
-        body,
-    )
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        connection.sendall(head.encode() + chunked)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+@pytest.mark.parametrize("path", [START, STOP, "sign-in", "entries"])
+def test_a_body_in_chunks_is_told_to_come_with_its_length(ada, host, path):
+    """The platform passes on none of it; a stop whose said end was lost must not end the timer now."""
+    answer = by_hand(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
 
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert b"invalid_json" in answer
+    assert answer.startswith(b"HTTP/1.1 411")
+    assert b"length_required" in answer
+    assert b"Content-Length" in answer.partition(b"\r\n\r\n")[2]
+
+
+def test_a_type_without_a_length_is_a_body_that_was_lost(ada, host):
+    """As a proxy leaves it that takes the chunks apart."""
+    assert by_hand(host, STOP, ada.token, b"Content-Type: application/json\r\n\r\n").startswith(b"HTTP/1.1 411")
+
+
+def test_a_request_that_names_neither_type_nor_length_has_no_body(ada, host):
+    """As curl sends it."""
+    answer = by_hand(host, STOP, ada.token, b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 409")
+    assert b"no_running_timer" in answer
+
+
+def test_a_query_that_is_not_utf_8_is_refused(ada):
+    """With replaced characters it would be another filter than the one that was asked for."""
+    for query in ("project=%ff", "project=caf%E9", "%fe=1", "project=%ed%a0%80"):
+        answer = ada.get(f"entries?{query}")
+
+        assert (answer.status, answer.code) == (400, "invalid_query"), query
+        assert "UTF-8" in answer.body["errors"][0]["detail"]
+
+
+def chunked(body: bytes) -> bytes:
+    head = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+def by_hand(host: str, path: str, token: str, rest: bytes) -> bytes:
+    """The whole answer to a POST whose head is written out here but for its end."""
+    address = urlsplit(host)
+    head = f"POST /api/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + rest)
+        return b"".join(iter(lambda: connection.recv(65536), b""))

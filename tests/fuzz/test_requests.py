@@ -100,11 +100,12 @@ def test_a_comma_in_a_filter_is_a_comma(send, ada):
 @MANY
 @given(version=header)
 @example('W/"1"')
-@example('"1", "2"')
+@example('"2", "3"')
+@example('"2", *')
 @example('"' + "9" * 5000 + '"')
 def test_any_if_match_is_answered_and_changes_nothing_by_chance(send, ada, version):
     (entry,) = ada.entries()
-    assume(version.strip() not in {"*", f'"{entry["version"]}"', f'W/"{entry["version"]}"'})
+    assume(version.strip() != "*" and f'"{entry["version"]}"' not in version.replace(f'W/"{entry["version"]}"', ""))
 
     answer = send(
         "PATCH",
@@ -168,5 +169,5 @@ def test_any_id_in_a_path_is_nobodys(send, segment):
 @example("[::1")
 @example("a?b=c")
 def test_any_host_is_answered(send, host):
-    """The landing page makes addresses of the name that it is called by."""
-    assert send("GET", "/api/marketplace/landing?token=x", Host=host).status in {302, 400}
+    """None but this machine's own is believed, where no setting says the address."""
+    assert send("GET", "/api/marketplace/landing?token=x", Host=host).status in {302, 404, 421}

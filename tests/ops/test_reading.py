@@ -26,6 +26,13 @@ def test_the_table_says_the_same_as_the_json(ops, slug):
     assert " 30 " in line
 
 
+def test_a_tenant_is_shown_with_its_azure_devops_organizations(ops, reads, slug):
+    shown = reads("tenants", "show", slug, "--json").json["organizations"]
+
+    assert [each["isActive"] for each in shown] == [True]
+    assert shown[0]["name"] in ops("tenants", "show", slug).out
+
+
 def test_the_cap_of_a_trial_follows_the_setting(reads, slug):
     assert reads("tenants", "show", slug, "--json", TRIAL_USER_LIMIT="7").json["seatCap"] == 7
 

@@ -25,7 +25,9 @@ def ada(world, clock):
     clock.tick(hours=1)
     ben.stop()
     ben.start(8)
-    ada.enter(note="by hand")
+    ada.enter(note="by hand", project="Old name")
+    one, other = (each["id"] for each in ada.get("projects").body["items"])
+    ada.post(f"projects/{one}/join", {"projectId": other})
     ada.post("actions", {"type": "page.open", "page": "/reports"})
     return ada
 

@@ -121,11 +121,30 @@ def test_csv_has_a_line_for_every_row(world, clock):
     ]
 
 
-def test_accept_asks_for_csv_too(world):
-    ada = world.tenant()
-    answer = ada.http.send("GET", "reports/month?month=2026-11", token=ada.token, headers={"Accept": "text/csv"})
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-    assert answer.headers["Content-Type"].startswith("text/csv")
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV; charset=UTF-8", "text/csv"),
+        ("text/*", "text/csv"),
+        ("application/json;q=0.5, text/csv", "text/csv"),
+        (f"application/json;q=0.1, text/csv;q=0.2, {XLSX};q=0.3", XLSX),
+        ("application/json;q=0, */*", "text/csv"),
+        ("text/csv;q=0", "application/json"),
+        ("text/csv;q=0, application/json", "application/json"),
+        ("application/json-patch+json, text/csvx", "application/json"),
+        ("text/html, */*;q=0.8", "application/json"),
+        ("image/png", "application/json"),
+    ],
+)
+def test_accept_says_what_the_caller_likes_best(world, accept, answered):
+    ada = world.tenant()
+    answer = ada.http.send("GET", "reports/month?month=2026-11", token=ada.token, headers={"Accept": accept})
+
+    assert answer.headers["Content-Type"].partition(";")[0] == answered
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\N{FULLWIDTH EQUALS SIGN}1"])

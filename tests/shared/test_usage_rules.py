@@ -110,6 +110,13 @@ def test_each_word_of_the_meter_has_its_verdict(word, while_taken, after):
     assert (verdict(owed(), result(word), STILL), verdict(owed(), result(word), LATE)) == (while_taken, after)
 
 
+def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_given():
+    ended, word = replace(owed(), has_ended=True), result("ResourceNotActive")
+
+    assert verdict(ended, word, STILL) == Verdict(ALARM, "ResourceNotActive", Alarm.REFUSED)
+    assert verdict(ended, word, LATE) == Verdict(ALARM, "ResourceNotActive", Alarm.EXPIRED)
+
+
 @pytest.mark.parametrize(
     ("attempts", "found", "maybe"),
     [

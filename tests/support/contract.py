@@ -19,13 +19,13 @@ def undocumented(method: str, path: str, status: int, content_type: str, body: b
     codes = problem_codes(operation)
     if status not in codes and status not in operation.answers:
         return f"{operation.id} answers {status}"
-    if content_type == PROBLEM_JSON and (code := json.loads(body)["code"]) not in codes.get(status, ()):
+    if body and content_type == PROBLEM_JSON and (code := json.loads(body)["code"]) not in codes.get(status, ()):
         return f"{operation.id} answers {status} {code}"
     return None
 
 
 def _operation(method: str, path: str) -> Operation | None:
-    return next((each for each, pattern in _patterns() if each.method == method and pattern.fullmatch(path)), None)
+    return next((each for each, pattern in _patterns() if method in each.methods and pattern.fullmatch(path)), None)
 
 
 @cache

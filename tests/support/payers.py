@@ -83,10 +83,14 @@ class Payer:
                 organizations.insert().returning(organizations.c.id), organization
             ).scalar_one()
             project = {"organization": "contoso", "name": "Website", "name_key": "contoso/website"}
-            project |= {"public_id": uuid.UUID(new_id())}
             project_id = tx.execute(
                 projects.insert().returning(projects.c.id),
-                {"tenant_id": tenant, "organization_id": organization_id, **project},
+                {
+                    "tenant_id": tenant,
+                    "public_id": organization["public_id"],
+                    "organization_id": organization_id,
+                    **project,
+                },
             ).scalar_one()
             payer = cls(engine, tenant, organization_id, project_id, [])
             payer.people = [_person(tx, tenant, number, of, made) for number in range(people)]

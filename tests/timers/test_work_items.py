@@ -36,6 +36,7 @@ def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, a
     assert (unknown.status, unknown.code) == (404, "not_found")
     assert HEADER in unknown.body["detail"]
     assert found.body == {
+        "organization": "contoso",
         "id": BUG,
         "type": "Bug",
         "title": "Checkout fails for guests",

@@ -1,6 +1,8 @@
+import json
 from dataclasses import replace
 
 import pytest
+import requests
 
 from shared.app import use
 from tests.support import purchases
@@ -289,6 +291,40 @@ def test_an_action_that_nobody_knows_is_kept_and_changes_nothing(bought, logged)
     assert (bought.row, bought.told) == (before, [("Transfer", "ignored")])
     [first] = {(line["event"], line["tenant"]) for line in logged() if line["event"] == "marketplace_event_unknown"}
     assert first[1] == str(bought.tenant.public_id)
+
+
+def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
+    before, stranger = bought.row, bought.marketplace.buy(plan="paid", active=True)
+    for subscription in (bought.id, stranger):
+        body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
+        assert bought.marketplace.order("event", body=body)["status"] == 200
+
+    assert (bought.row, bought.told) == (before, [("Subscribe", "ignored")])
+    assert [line["event"] for line in logged() if line["level"] == "error"] == []
+
+
+def in_chunks(bought, http, operation):
+    """An event as Microsoft tells it, sent without its length."""
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    body = json.dumps({"id": operation, "subscriptionId": bought.id, "action": "Suspend"}).encode()
+    headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
+    url = f"{http.base}/api/marketplace/webhook"
+    return requests.post(url, data=iter([body]), headers=headers, timeout=30).status_code
+
+
+def test_an_event_whose_body_is_lost_on_the_way_is_made_good_by_asking_microsoft(bought, http, logged):
+    """The platform passes on no body that comes in chunks, however often it is sent again."""
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
+    away = in_chunks(bought, http, operation)
+    bought.marketplace.stand_in.faults.clear()
+    until(lambda: bought.at_microsoft[0] == "suspended")
+    taken = in_chunks(bought, http, operation)
+
+    assert (away, taken) == (503, 200)
+    assert bought.terms == bought.at_microsoft == ("suspended", "seats", 5)
+    assert [line["event"] for line in logged()].count("marketplace_event_without_body") == 2
 
 
 @pytest.mark.parametrize("action", ["Suspend", "ChangeQuantity", "Unsubscribe", "Transfer"])

@@ -86,12 +86,64 @@ def test_what_is_too_long_to_be_one_of_ours_is_told_in_the_words_of_the_page(bro
     assert page.heading == heading
 
 
-def test_a_name_that_makes_no_address_is_no_failure_of_ours(browser):
-    for name in ("[", "[::1", "a]b"):
-        answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers={"Host": name}, timeout=30)
+@pytest.mark.parametrize(
+    "name",
+    ["evil.example", "timetracker.example.com:443", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[", "a]b"],
+)
+def test_without_the_setting_no_address_is_made_of_a_name_that_somebody_else_says(app, browser, name, logged):
+    before = len(rows(app, landing_visits))
+    headers = {"Host": name, "X-Forwarded-Host": "127.0.0.1", "Forwarded": "host=127.0.0.1"}
+    answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers=headers, timeout=30, allow_redirects=False)
 
-        assert answer.status_code == 400
-        assert "This link does not work any more" in answer.text
+    assert answer.status_code == 421
+    assert "TimeTracker does not know its address" in answer.text
+    assert {"Location", "Set-Cookie"}.isdisjoint(answer.headers)
+    assert len(rows(app, landing_visits)) == before
+    assert any("public_url_missing" in line for line in logged())
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1:7071", "localhost", "[::1]:7071"])
+def test_without_the_setting_this_machine_is_known_by_its_own_names(browser, name):
+    answer = browser.session.get(
+        f"{browser.base}{LANDING}?token=x", headers={"Host": name}, timeout=30, allow_redirects=False
+    )
+
+    assert redirect_uri(answer) == f"http://{name}{LANDING}/signed-in"
+
+
+def redirect_uri(answer):
+    """What Entra is asked to send the browser back to."""
+    return parse_qs(urlsplit(answer.headers["Location"]).query)["redirect_uri"][0]
+
+
+def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app, marketplace, browser, firm):
+    """As behind a proxy that takes TLS off and calls us by another name."""
+    public = "https://timetracker.example.com"
+    _, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
+    headers = {
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "http",
+        "Cookie": cookie,
+    }
+    with use(landing_support.with_settings(app, app.settings.model_copy(update={"public_url": public}))):
+        sent = browser.session.post(
+            f"{browser.base}{shown.action}",
+            data={**shown.fields, **landing_support.CHOICES},
+            headers=headers,
+            timeout=60,
+            allow_redirects=False,
+        )
+        arrived = browser.session.get(
+            f"{browser.base}{LANDING}?token={token}", headers=headers, timeout=30, allow_redirects=False
+        )
+
+    assert redirect_uri(arrived) == f"{public}{LANDING}/signed-in"
+    assert "secure" in arrived.headers["Set-Cookie"]
+    assert sent.headers["Location"].startswith(f"{public}{LANDING}/purchase?visit=")
+    assert "evil.example" not in str(arrived.headers) + str(sent.headers)
 
 
 def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm):

@@ -1,0 +1,51 @@
+"""A look at the work item that time is for, with the caller's own token, and whether it is in the project they say."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops_model import WorkItem
+from shared.errors import FieldError, InvalidRequest
+from shared.http.call import Call
+from shared.tenancy import store_organizations
+from shared.tracking.looking_up import look_at
+from shared.tracking.store_projects import count_as_one
+
+
+_SECONDS: Final = 3.0  # a click should not feel slower because somebody else is
+
+
+def look(call: Call, organization: str, number: int) -> WorkItem | None:
+    """The work item as it is now; None where the caller does not let us ask, or Azure DevOps does not tell."""
+    if not call.has_azure_devops_token:
+        return None
+    with call.transaction() as tx:
+        found = store_organizations.find(tx, call.caller.tenant.id, organization)
+    if found is None or not found.is_active:
+        return None  # where time may go is for others to say
+    try:
+        visit = call.visit_azure_devops(_SECONDS, found.name)
+    except AzureDevOpsError:
+        return None
+    return look_at(call.app, call.caller.tenant, found, number, visit)
+
+
+def require_own_project(
+    tx: sa.Connection, call: Call, item: WorkItem | None, *, organization: str, project: str
+) -> None:
+    """Lets through a project that is the work item's, by its name or as what counts as that; and what nobody looked at.
+
+    Raises:
+        InvalidRequest: `wrong_project`, with the item's own.
+    """
+    if item is None or not item.project:
+        return
+    if count_as_one(tx, call.caller.tenant.id, organization, project, item.project):
+        return
+    raise InvalidRequest(
+        f"In Azure DevOps work item {item.id} belongs to the project {item.project}, not to {project}. Choose "
+        f"{item.project}, or the work item that you meant.",
+        code="wrong_project",
+        errors=[FieldError("/project", f"must be {item.project}, the project of work item {item.id}")],
+    )
