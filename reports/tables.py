@@ -1,23 +1,21 @@
 """A report as CSV: a line for every row, and the timesheet's grid; hours add up, milliseconds are exact."""
 
-import datetime as dt
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from reports.rules import Group
 from reports.rules_hours import Shares, decimal_hours, shares
 from reports.service import PersonWeek, Week
 from reports.store import Row
 from reports.tables_columns import ALL_NAMES, Column, Names, columns
-from shared.spreadsheet import EXCEL_EN, Cell, Dialect, to_csv
+from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, to_csv
 
 
 _IN_MEMORY: Final = 2**20
 _AT_ONCE: Final = 500
-_Line = list[str | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def report_csv(groups: tuple[Group, ...], rows: Iterable[Row], form: Form) -> by
     header = [*(column.title for column in chosen), "Hours", "Milliseconds", "Entries"]
     hours = Shares()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="ascii") as waiting:
-        _put(waiting, ([*_values(chosen, row), row.elapsed_ms, row.entries] for row in rows), hours)
+        _put(waiting, chosen, rows, hours)
         waiting.seek(0)
         return to_csv(header, _with_hours(waiting, chosen, hours), form.dialect)
 
@@ -76,17 +74,15 @@ def _type_columns(groups: tuple[Group, ...], listed_type: str | None) -> Iterato
         yield Column("Type known", 0, lambda row: "yes" if row.type_known else "no")
 
 
-def _values(chosen: list[Column], row: Row) -> Iterator[str | int | None]:
-    for column in chosen:
-        value = column.value(row)
-        yield value.isoformat() if isinstance(value, dt.date) else value
-
-
-def _put(waiting: IO[str], lines: Iterable[_Line], hours: Shares) -> None:
-    batch: list[_Line] = []
-    for line in lines:
-        hours.add(line[-2])  # type: ignore[arg-type]  # the milliseconds
-        batch.append(line)
+def _put(waiting: IO[str], chosen: list[Column], rows: Iterable[Row], hours: Shares) -> None:
+    values, dates = [column.value for column in chosen], _dates(chosen)
+    batch: list[list[Any]] = []
+    for row in rows:
+        line: list[Any] = [value(row) for value in values]
+        for number in dates:
+            line[number] = line[number].isoformat()
+        hours.add(row.elapsed_ms)
+        batch.append([*line, row.elapsed_ms, row.entries])
         if len(batch) == _AT_ONCE:
             waiting.write(json.dumps(batch) + "\n")
             batch = []
@@ -94,10 +90,14 @@ def _put(waiting: IO[str], lines: Iterable[_Line], hours: Shares) -> None:
 
 
 def _with_hours(waiting: IO[str], chosen: list[Column], hours: Shares) -> Iterator[list[Cell]]:
-    dates = [number for number, column in enumerate(chosen) if column.title == "Date"]
+    dates = _dates(chosen)
     for batch in waiting:
         for line in json.loads(batch):
             for number in dates:
-                line[number] = dt.date.fromisoformat(line[number])
+                line[number] = Unquoted(line[number])
             line.insert(-2, decimal_hours(hours.share(line[-2])))
             yield line
+
+
+def _dates(chosen: list[Column]) -> list[int]:
+    return [number for number, column in enumerate(chosen) if column.title == "Date"]

@@ -5,9 +5,10 @@ import datetime as dt
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 from shared.spreadsheet_guesses import FORMULA_TRIGGERS, is_guessed
@@ -17,9 +18,11 @@ CSV: Final = "text/csv"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Cell = str | int | Decimal | dt.date | None
 _IN_MEMORY: Final = 2**20
+_REPEATED: Final = 2000
 # A cell may begin at any of these when the file is read with another separator than it was written with; its quotes
 # are then text. An apostrophe that is already there belongs to the text.
 _FORMULA: Final = rf"[\"']*[{re.escape(FORMULA_TRIGGERS)}]"
+_TRIGGER: Final = re.compile(rf"[{re.escape(FORMULA_TRIGGERS)}]")
 _FIRST: Final = re.compile(_FORMULA)
 _LATER: Final = re.compile(rf"([,;|\t\r\n])(?={_FORMULA})")
 
@@ -51,8 +54,11 @@ def safe(text: str) -> str:
     Whoever takes one apostrophe off at each of these places gets back what it was: a text that looks marked already
     is marked once more.
     """
-    marked = _LATER.sub(r"\1'", text)
-    return f"'{marked}" if _FIRST.match(text) or is_guessed(text.lstrip("'")) else marked
+    marked = text
+    begins = False
+    if _TRIGGER.search(text):
+        marked, begins = _LATER.sub(r"\1'", text), _FIRST.match(text) is not None
+    return f"'{marked}" if begins or is_guessed(text.lstrip("'")) else marked
 
 
 def write(out: BinaryIO, header: Sequence[str], rows: Iterable[Iterable[Cell]], dialect: Dialect = EXCEL_EN) -> None:
@@ -63,7 +69,9 @@ def write(out: BinaryIO, header: Sequence[str], rows: Iterable[Iterable[Cell]], 
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, delimiter=dialect.separator, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(header)
-    writer.writerows(_cells(row, dialect.decimal) for row in rows)
+    marked = lru_cache(_REPEATED)(safe)  # names come again and again; kept for this one file
+    decimal = dialect.decimal
+    writer.writerows([marked(cell) if type(cell) is str else _value(cell, decimal) for cell in row] for row in rows)
     text.flush()
     text.detach()
 
@@ -76,15 +84,9 @@ def to_csv(header: Sequence[str], rows: Iterable[Iterable[Cell]], dialect: Diale
         return spool.read()
 
 
-def _cells(row: Iterable[Cell], decimal: str) -> Iterator[Any]:
-    for cell in row:
-        if isinstance(cell, Unquoted):
-            yield cell
-        elif isinstance(cell, str):
-            yield safe(cell)
-        elif isinstance(cell, Decimal):
-            yield Unquoted(f"{cell:f}".replace(".", decimal))
-        elif isinstance(cell, dt.date):
-            yield Unquoted(cell.isoformat())
-        else:
-            yield cell
+def _value(cell: Cell, decimal: str) -> Any:  # noqa: ANN401 - what the writer takes
+    if isinstance(cell, Decimal):
+        return Unquoted(f"{cell:f}".replace(".", decimal))
+    if isinstance(cell, dt.date):
+        return Unquoted(cell.isoformat())
+    return cell

@@ -12,9 +12,11 @@ FORMULA_TRIGGERS: Final = (
     "=+-@\t\r\n\0\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 )
 _LONGEST: Final = 64  # what is longer is no number that a spreadsheet knows, nor a date
-_MONTHS: Final = re.findall(
-    r"\S+",
-    """
+_OF_VALUES: Final = "0123456789 \t\n\r\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}.,:/()%'$€£¥₹+-"
+_MONTHS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
     jan feb mar apr may jun jul aug sep sept oct nov dec
     january february march april june july august september october november december
     jän mär mrz mai okt dez januar jänner februar märz juni juli oktober dezember
@@ -25,20 +27,26 @@ _MONTHS: Final = re.findall(
     mrt mei januari februari maart augustus
     maj des marts desember augusti
 """,
+    )
 )
-_MONTH: Final = "|".join(sorted({re.escape(name) for name in _MONTHS}, key=len, reverse=True))
-_GUESSED: Final = re.compile(
-    rf"""
-    [\s\d.,:/()%'$€£¥₹+\-]*\d[\s\d.,:/()%'$€£¥₹+\-]*(e[+\-]?\d+)?[\s%)]*   # 007, 1e5, 3/4, 10:30, (5), 5 %, € 5
-    | [\s\d.,:]*\d\s*[ap]\.?m?\.?                                          # 10 am
-    | (?=.*\d)(\d{{1,4}}[\s.\-/]*)?({_MONTH})\.?([\s.,\-/]*\d{{1,4}}){{0,2}}  # Mar 4, 4-Mar-26
-    | true|false|wahr|falsch|vrai|faux|verdadero|falso|vero|verdadeiro|waar|onwaar|sand|falsk|sant
-    | \#(n/a|nv|ref!|bezug!|name\?|div/0!|num!|zahl!|value!|wert!|null!)
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_TRUTHS: Final = frozenset(
+    ["true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero", "verdadeiro", "waar", "onwaar"]
 )
+_ERRORS: Final = re.compile(r"#(N/A|NV|REF!|BEZUG!|NAME\?|DIV/0!|NUM!|ZAHL!|VALUE!|WERT!|NULL!)", re.IGNORECASE)
+_WITH_A_LETTER: Final = {"e", "a", "p", "am", "pm", "a.m", "p.m"}
+_EXPONENT_OR_TIME: Final = re.compile(r"[\s\d.,+-]*\d(e[+-]?\d+|[\d\s.,:]*[ap]\.?(m\.?)?)\s*", re.IGNORECASE)
 
 
 def is_guessed(text: str) -> bool:
     """A spreadsheet would show something else than this text, or compute with it."""
-    return len(text) <= _LONGEST and _GUESSED.fullmatch(text) is not None
+    if len(text) > _LONGEST:
+        return False
+    letters = text.strip(_OF_VALUES)
+    if not letters:  # 007, 3/4, 10:30, (5), 5 %, € 5
+        return any(letter.isdigit() for letter in text)
+    word = letters.casefold().rstrip(".")
+    if word in _MONTHS:  # Mar 4, 4-Mar-26; a month alone is a word
+        return any(letter.isdigit() for letter in text)
+    if word in _WITH_A_LETTER:  # 1e5, 10 am
+        return _EXPONENT_OR_TIME.fullmatch(text) is not None
+    return letters.isdecimal() or word in _TRUTHS or (letters[0] == "#" and _ERRORS.fullmatch(text) is not None)

@@ -53,7 +53,7 @@ def lines(rows: Rows) -> bytes:
         out = io.TextIOWrapper(spool, encoding="utf-8-sig", newline="")
         out.write(_HEAD)
         for (*texts, item, kind, title, assignee, state, day, ms, entries), hundredths in zip(held, hours, strict=True):
-            about = '","'.join(texts), '","'.join((kind, title, assignee, state))
+            about = '","'.join(texts), f'{kind}","{title}","{assignee}","{state}'
             share = f"{hundredths // 100}.{hundredths % 100:02}"
             out.write(f'"{about[0]}",{item},"{about[1]}",{day},{share},{ms},{entries}\r\n')
         out.flush()
