@@ -16,6 +16,7 @@ from reports.schemas_answers import Report, WeekReport
 from reports.store import Asked, Unknown
 from reports.tables import Form
 from reports.tables_columns import Names
+from reports.tables_customer import FORMER
 from reports.tables_heading import Heading
 from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError
@@ -180,10 +181,11 @@ def _wanted(tx: sa.Connection, call: Call, query: Query, kind: str, media: str) 
         alike = service.alike(tx, asked, by_name_alone=for_customer)
     names = Names(alike, with_addresses=not for_customer)
     listed_type = asked.type if asked.unknown is Unknown.LISTED else None
+    filters = _filters(asked, for_customer=for_customer)
     return _Wanted(
         asked,
         media,
-        Heading(kind, tenant.name, query.span, tenant.time_zone, call.now, _filters(asked), names, for_customer),
+        Heading(kind, tenant.name, query.span, tenant.time_zone, call.now, filters, names, for_customer),
         Form(query.dialect, names, listed_type),
     )
 
@@ -194,15 +196,15 @@ def _asked(tx: sa.Connection, call: Call, query: Query) -> Asked:
         tenant.id, own.id, query.span, organization=query.organization, project=query.project, type=query.type
     )
     if query.user is not None:
-        user_id, name = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
-        return replace(asked, user_id=user_id, user_name=name)
+        found = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
+        return replace(asked, user_id=found.id, user_name=found.display_name, user_is_erased=found.is_erased)
     return asked if call.sees_everyone else replace(asked, user_id=own.id, user_name=own.display_name)
 
 
-def _filters(asked: Asked) -> str:
+def _filters(asked: Asked, *, for_customer: bool) -> str:
     """Which part of the tenant's time it is, for whoever finds the file later."""
     given = {
-        "person": asked.user_name,
+        "person": FORMER.display_name if for_customer and asked.user_is_erased else asked.user_name,
         "organization": asked.organization,
         "project": asked.project,
         "type of work item": asked.type,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from reports import store, store_pieces, store_sums
 from reports.rules import Group, Span
-from reports.store import Asked, Person, Row, Unknown
+from reports.store import Asked, Person, Row, Somebody, Unknown
 from reports.store_pieces import Piece
 from shared import audit
 from shared.audit import Action, Actor
@@ -63,22 +63,21 @@ class Week:
         return tuple(sum(row.days[number] for row in self.rows) for number, _ in enumerate(self.span))
 
 
-def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyone: bool) -> tuple[int, str]:
-    """The row and the name of the person with this id.
+def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyone: bool) -> Somebody:
+    """The person with this id.
 
     Raises:
         NotFound: nobody in the tenant has it, or the caller may see no one but themselves.
         Forbidden: the person has had the processing of their data stopped.
     """
     if wanted == caller.user.public_id:
-        return caller.user.id, caller.user.display_name
+        return Somebody(caller.user.id, caller.user.display_name)
     found = store.find_user(tx, caller.tenant.id, wanted) if everyone and wanted is not None else None
     if found is None:
         raise NotFound("There is no such person in your organisation.")
-    user_id, name, restricted_since = found
-    if restricted_since is not None:
+    if found.restricted_since is not None:
         raise restricted()
-    return user_id, name
+    return found
 
 
 def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...]) -> Report:

@@ -322,6 +322,15 @@ def test_a_customers_workbook_has_no_addresses_seconds_or_pseudonyms(shop, asked
     assert not [cell for cell in times if isinstance(cell, dt.timedelta) and cell < dt.timedelta(0)]
 
 
+def test_a_customers_workbook_of_an_erased_person_does_not_name_the_pseudonym(shop):
+    rows = shop.report(groupBy="user").body["rows"]
+    [erased] = [row["user"]["id"] for row in rows if "erased" in row["user"]["email"]]
+    book = opened(shop.report(format="xlsx", variant="customer", user=erased))
+
+    assert facts(book["Summary"])["Filters"] == "person Former member"
+    assert not [cell for cell in everything(book) if "erased" in str(cell)]
+
+
 def test_a_customers_timesheet_is_so_too(shop):
     answer = shop.get("reports/week", week="2026-W48", format="xlsx", variant="customer")
     lines = table(opened(answer)["Timesheet"], "Person")

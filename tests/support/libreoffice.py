@@ -23,7 +23,9 @@ def required() -> str:
     found = shutil.which("soffice")
     if found is None:
         told = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
-        pytest.fail(told) if os.environ.get("CI") == "true" else pytest.skip(told)
+        if os.environ.get("CI") == "true":
+            pytest.fail(told)
+        pytest.skip(told)
     return found
 
 
