@@ -7,16 +7,19 @@ from privacy.service_export import Subject
 from privacy.store_export import ACTIONS, SECTIONS
 from privacy.tables_export import writing
 from shared.app import App
+from shared.spreadsheet import EXCEL_EN, Dialect
 
 
-def write(app: App, subject: Subject, out: BinaryIO, *, as_zip: bool, compressed: bool = False) -> None:
+def write(
+    app: App, subject: Subject, out: BinaryIO, *, as_zip: bool, dialect: Dialect = EXCEL_EN, compressed: bool = False
+) -> None:
     """Writes all that is held to a file, as it comes: however much it is, a part of it is in memory.
 
     The action log may be a service of its own, so it is asked outside the transaction.
     """
     about = service_export.about(subject, now=app.now())
     of_person = subject.user_id is not None
-    with writing(out, about, as_zip=as_zip, compressed=compressed) as export:
+    with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
             people = store_export.people(tx, subject.tenant_id, subject.user_id)
             for name in store_export.names(of_person=of_person):

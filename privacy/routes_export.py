@@ -48,9 +48,17 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
     with call.transaction() as tx:
         subject = _subject(call, tx, query)
     as_zip = query.format is Format.ZIP
+    query.require_csv(is_csv=as_zip)
     compressed = not as_zip and takes_gzip(call.request)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
-        flow_export.write(call.app, subject, spool, as_zip=as_zip, compressed=compressed)  # type: ignore[arg-type]
+        flow_export.write(
+            call.app,
+            subject,
+            spool,  # type: ignore[arg-type]
+            as_zip=as_zip,
+            dialect=query.dialect,
+            compressed=compressed,
+        )
         spool.seek(0)
         body = spool.read()
     if not call.is_head:

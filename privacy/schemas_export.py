@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from privacy.rules import Scope
 from privacy.tables_export import SCHEMA, VERSION
+from shared.http.csv_options import CsvOptions
 from shared.http.wire import Instant, WireModel
 
 
@@ -15,7 +16,7 @@ class Format(StrEnum):
     ZIP = "zip"
 
 
-class ExportQuery(WireModel):
+class ExportQuery(CsvOptions):
     format: Annotated[Format, Field(strict=False)] = Format.JSON
     scope: Annotated[Scope, Field(strict=False)] = Scope.PERSON
     user: str | None = Field(None, max_length=64, description="a member's id, by a super admin; else it is yourself")

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from privacy import store_export
 from privacy.rules import Scope
 from privacy.rules_retention import RETENTION
 from shared import audit
@@ -89,5 +88,4 @@ def record(
 
 
 def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:
-    shown = {"actionType": action.action_type, "happenedAt": action.happened_at, "page": action.page, "userId": user}
-    return {name: store_export.plain(value) for name, value in shown.items()}
+    return {"actionType": action.action_type, "happenedAt": action.happened_at, "page": action.page, "userId": user}

@@ -3,11 +3,9 @@
 The statements follow from the catalogue: what a column holds says whether it is in an export.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,7 +14,6 @@ from sqlalchemy import bindparam
 
 from privacy.rules_catalogue import CATALOGUE
 from shared.db.schema import metadata, organizations, projects, time_entries, timer_log, users, write_back_items
-from shared.instants import rfc3339
 from shared.tenancy.store import not_stopped
 
 
@@ -137,28 +134,15 @@ def fields(name: str, *, of_person: bool) -> tuple[str, ...]:
 
 
 def rows(tx: sa.Connection, name: str, tenant_id: int, user_id: int | None) -> Iterator[dict[str, Any]]:
-    """The rows of a section as plain JSON values, as the database hands them out."""
+    """The rows of a section, with the values of their columns, as the database hands them out."""
     section = SECTIONS[name]
     statement = section.of_tenant if user_id is None else section.of_person
     assert statement is not None, "the organisation's own is asked for by nobody alone"  # noqa: S101 - ours
     parameters = {"tenant": tenant_id, **({} if user_id is None else {"user": user_id})}
     for row in tx.execute(statement, parameters).mappings():
-        yield {field: plain(value) for field, value in row.items()}
+        yield dict(row)
 
 
 def people(tx: sa.Connection, tenant_id: int, user_id: int | None) -> dict[int, uuid.UUID]:
     """The ids of those whose data is in an export: one person, or everybody who has not had it stopped."""
     return {row.id: row.public_id for row in tx.execute(_PEOPLE, {"tenant": tenant_id, "user": user_id})}
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401 - of any column
-    """As JSON has it: instants as RFC 3339, money and hours as decimal text."""
-    match value:
-        case dt.datetime():
-            return rfc3339(value)
-        case dt.date():
-            return value.isoformat()
-        case uuid.UUID() | Decimal():
-            return str(value)
-        case _:
-            return value

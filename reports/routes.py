@@ -1,8 +1,9 @@
 """The HTTP functions of the reports: month, week and any range of days, as JSON, CSV or a workbook."""
 
 import contextlib
+import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -10,14 +11,17 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from reports import service, tables, tables_summary, tables_week
-from reports.rules import Span
-from reports.schemas import Filters, MonthReportQuery, SummaryReportQuery, WeekReportQuery
+from reports.schemas import MonthReportQuery, Query, SummaryReportQuery, WeekReportQuery
 from reports.schemas_answers import Report, WeekReport
-from reports.store import Asked
-from reports.tables_summary import Heading
+from reports.store import Asked, Unknown
+from reports.tables import Form
+from reports.tables_columns import Names
+from reports.tables_customer import FORMER
+from reports.tables_heading import Heading
 from shared.azure_devops import PATIENCE_SECONDS
 from shared.azure_devops_errors import AzureDevOpsError
 from shared.http.call import Call
+from shared.http.csv_options import require_form
 from shared.http.endpoint import route
 from shared.http.headers import preferred
 from shared.http.operation import JSON, Answer, Operation
@@ -36,9 +40,26 @@ _PROBLEMS: Final = {400: ("report_too_large",), 403: ("processing_restricted",),
 _ABOUT: Final = (
     "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
     "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "
-    "every piece of time behind its sums."
+    "every piece of time behind its sums, and opens alike in every spreadsheet; of CSV, what opens without being asked "
+    "depends on the region of the computer, see docs/files.md."
 )
-Make = Callable[[sa.Connection, Asked, Heading, str], Reply | bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for, and in which form: JSON, CSV or XLSX."""
+
+    asked: Asked
+    media: str
+    heading: Heading
+    form: Form
+
+    @property
+    def only_known(self) -> bool:
+        return self.asked.unknown is not Unknown.LEFT_OUT
+
+
+_Make = Callable[[sa.Connection, _Wanted], Reply | bytes]
 
 
 @route(
@@ -95,82 +116,108 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
     ),
 )
 def get_week_report(call: Call, query: WeekReportQuery) -> Reply:
-    def make(tx: sa.Connection, asked: Asked, heading: Heading, wanted: str) -> Reply | bytes:
-        if wanted == XLSX:
-            return tables_week.week_book(heading, service.pieces(tx, asked))
-        week = service.week(tx, call.caller, asked)
-        return Reply.of(HTTPStatus.OK, WeekReport.of(week)) if wanted == JSON else tables.week_csv(week)
+    def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
+        if wanted.media == XLSX:
+            pieces = service.pieces(tx, wanted.asked)
+            return tables_week.week_book(wanted.heading, pieces, only_known=wanted.only_known)
+        week = service.week(tx, call.caller, wanted.asked)
+        if wanted.media == CSV:
+            return tables.week_csv(week, wanted.form)
+        return Reply.of(HTTPStatus.OK, WeekReport.of(week))
 
-    return _made(call, query, query.span, "Timesheet", make)
+    return _made(call, query, "Timesheet", make)
 
 
 def _grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
     groups = query.group_by
 
-    def make(tx: sa.Connection, asked: Asked, heading: Heading, wanted: str) -> Reply | bytes:
-        if wanted == XLSX:
-            return tables_summary.report_book(heading, groups, service.pieces(tx, asked))
-        if wanted == CSV:
-            return tables.report_csv(groups, service.lines(tx, asked, groups))
-        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, asked, groups)))
+    def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
+        if wanted.media == XLSX:
+            pieces = service.pieces(tx, wanted.asked)
+            return tables_summary.report_book(wanted.heading, groups, pieces, only_known=wanted.only_known)
+        if wanted.media == CSV:
+            return tables.report_csv(groups, service.lines(tx, wanted.asked, groups), wanted.form)
+        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, wanted.asked, groups)))
 
-    return _made(call, query, query.span, "Time report", make)
+    return _made(call, query, "Time report", make)
 
 
-def _made(call: Call, query: Filters, span: Span, title: str, make: Make) -> Reply:
+def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     """One report in the form that is wanted; what leaves as a file goes on record."""
-    wanted = _wanted(call, query)
+    media, span = _media(call, query), query.span
+    query.require_csv(is_csv=media == CSV)
+    require_form({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
     if call.has_azure_devops_token:
-        _refresh(call, query, span)
+        _refresh(call, query)
     with call.transaction() as tx:
-        asked = _asked(tx, call, query, span)
-        tenant = call.caller.tenant
-        heading = Heading(title, tenant.name, span, tenant.time_zone, call.now, _only(asked))
-        made = make(tx, asked, heading, wanted)
+        made = make(tx, _wanted(tx, call, query, kind, media))
     if isinstance(made, Reply):
         return made
-    extension = "csv" if wanted == CSV else "xlsx"
+    extension = "csv" if media == CSV else "xlsx"
+    tenant = call.caller.tenant
     if not call.is_head:
         with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
             service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
-    disposition = f'attachment; filename="{_name(tenant, span, extension)}"'
-    return Reply(HTTPStatus.OK, made, {"Content-Type": wanted, "Content-Disposition": disposition})
+    disposition = f'attachment; filename="{_name(tenant, query, extension)}"'
+    return Reply(HTTPStatus.OK, made, {"Content-Type": media, "Content-Disposition": disposition})
 
 
-def _refresh(call: Call, query: Filters, span: Span) -> None:
+def _refresh(call: Call, query: Query) -> None:
     """Has the work items seen anew that the report shows; where that is not possible it shows them as they were."""
     with call.transaction() as tx:
-        user_id = _asked(tx, call, query, span).user_id
+        user_id = _asked(tx, call, query).user_id
     with contextlib.suppress(AzureDevOpsError):
         visit = call.visit_azure_devops(PATIENCE_SECONDS)
-        refresh_stale(call.app, call.caller.tenant, span.first, span.last, user_id=user_id, visit=visit)
+        refresh_stale(call.app, call.caller.tenant, query.span.first, query.span.last, user_id=user_id, visit=visit)
 
 
-def _asked(tx: sa.Connection, call: Call, query: Filters, span: Span) -> Asked:
+def _wanted(tx: sa.Connection, call: Call, query: Query, kind: str, media: str) -> _Wanted:
+    asked, tenant = _asked(tx, call, query), call.caller.tenant
+    if query.type is not None and query.include_unknown:
+        asked = replace(asked, unknown=Unknown.LISTED if media == CSV else Unknown.SUMMED)
+    for_customer = query.variant is not None
+    alike = frozenset[uuid.UUID]()
+    if media == XLSX or (media == CSV and query.has_people):
+        alike = service.alike(tx, asked, by_name_alone=for_customer)
+    names = Names(alike, with_addresses=not for_customer)
+    listed_type = asked.type if asked.unknown is Unknown.LISTED else None
+    filters = _filters(asked, for_customer=for_customer)
+    return _Wanted(
+        asked,
+        media,
+        Heading(kind, tenant.name, query.span, tenant.time_zone, call.now, filters, names, for_customer),
+        Form(query.dialect, names, listed_type),
+    )
+
+
+def _asked(tx: sa.Connection, call: Call, query: Query) -> Asked:
     own, tenant = call.caller.user, call.caller.tenant
-    asked = Asked(tenant.id, own.id, span, organization=query.organization, project=query.project, type=query.type)
+    asked = Asked(
+        tenant.id, own.id, query.span, organization=query.organization, project=query.project, type=query.type
+    )
     if query.user is not None:
-        user_id, name = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
-        return replace(asked, user_id=user_id, user_name=name)
+        found = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
+        return replace(asked, user_id=found.id, user_name=found.display_name, user_is_erased=found.is_erased)
     return asked if call.sees_everyone else replace(asked, user_id=own.id, user_name=own.display_name)
 
 
-def _only(asked: Asked) -> str:
+def _filters(asked: Asked, *, for_customer: bool) -> str:
     """Which part of the tenant's time it is, for whoever finds the file later."""
-    parts = [
-        asked.user_name or "everyone",
-        *([] if asked.organization is None else [f"organization {asked.organization}"]),
-        "every project" if asked.project is None else f"project {asked.project}",
-        "every type of work item" if asked.type is None else f"work items of type {asked.type}",
-    ]
-    return ", ".join(parts)
+    given = {
+        "person": FORMER.display_name if for_customer and asked.user_is_erased else asked.user_name,
+        "organization": asked.organization,
+        "project": asked.project,
+        "type of work item": asked.type,
+    }
+    return "; ".join(f"{name} {value}" for name, value in given.items() if value is not None) or "none"
 
 
-def _name(tenant: Tenant, span: Span, extension: str) -> str:
-    return f"timetracker-{tenant.slug}-{span.name}.{extension}"
+def _name(tenant: Tenant, query: Query, extension: str) -> str:
+    variant = "" if query.variant is None else f"-{query.variant}"
+    return f"timetracker-{tenant.slug}-{query.span.name}{variant}.{extension}"
 
 
-def _wanted(call: Call, query: Filters) -> str:
+def _media(call: Call, query: Query) -> str:
     if query.format is not None:
         return _MEDIA[query.format]
     return preferred(call.request, _EVERY)

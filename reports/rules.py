@@ -10,6 +10,10 @@ from typing import Final, Self
 
 MOST_DAYS: Final = 366
 DAYS_OF_A_WEEK: Final = 7
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _DAY: Final = dt.timedelta(days=1)
 _DATE: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _MONTH: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}\Z")
@@ -66,6 +70,16 @@ class Span:
     @classmethod
     def days(cls, first: dt.date, last: dt.date) -> Self:
         return cls(first, last, f"{first}-to-{last}")
+
+    @property
+    def title(self) -> str:
+        """Its days in words: a month, a week of ISO 8601, or the first and the last one."""
+        if self.first.day == 1 and self.last == (self.first + 31 * _DAY).replace(day=1) - _DAY:
+            return f"{_MONTHS[self.first.month - 1]} {self.first.year}"
+        if self.is_iso_week:
+            year, week, _ = self.first.isocalendar()
+            return f"week {week} of {year}"
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
 
     @property
     def is_in_one_month(self) -> bool:

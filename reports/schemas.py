@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from reports.rules import MOST_DAYS, Group, Span, date
-from shared.http.wire import WireModel, text
+from shared.http.csv_options import CsvOptions
+from shared.http.wire import text
 from shared.tracking.schemas import Organization
 
 
@@ -61,20 +62,35 @@ Groups = Annotated[
 ]
 
 
-class Filters(WireModel):
+class Filters(CsvOptions):
     organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
     project: text(64) | None = Field(  # type: ignore[valid-type]
         None, description="only the project of this name, and those that count as it"
     )
     user: str | None = Field(None, description="only the person with this id")
     type: text(128) | None = Field(None, description="only work items of this type, like Bug")  # type: ignore[valid-type]
+    include_unknown: bool = Field(
+        default=True,
+        description="with `type`: whether the time on work items whose type nobody has read yet is told: in JSON as "
+        "`unknownMs`, in a workbook as a line of its head, in CSV as rows that say no under Type known",
+    )
     format: Literal["json", "csv", "xlsx"] | None = Field(
         None, description="json, csv or xlsx; an Accept header says the same"
+    )
+    variant: Literal["customer"] | None = Field(
+        None,
+        description="of a workbook, to be given to a customer: without addresses, seconds and pseudonyms of erased "
+        "people, and without the columns Source and Needs review",
     )
 
 
 class _Grouped(Filters):
     group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
+
+    @property
+    def has_people(self) -> bool:
+        """Its rows are about people."""
+        return Group.USER in self.group_by
 
 
 class MonthReportQuery(_Grouped):
@@ -105,6 +121,8 @@ class SummaryReportQuery(_Grouped):
 
 
 class WeekReportQuery(Filters):
+    has_people: ClassVar = True
+
     from_: DateText | None = Field(
         None,
         validation_alias="from",
@@ -126,3 +144,6 @@ class WeekReportQuery(Filters):
             return self.week
         assert self.from_ is not None  # noqa: S101 - one of the two is given
         return Span.seven_days(self.from_)
+
+
+Query = MonthReportQuery | SummaryReportQuery | WeekReportQuery

@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from reports import store, store_pieces, store_sums
 from reports.rules import Group, Span
-from reports.store import Asked, Person, Row
+from reports.store import Asked, Person, Row, Somebody, Unknown
 from reports.store_pieces import Piece
 from shared import audit
 from shared.audit import Action, Actor
@@ -26,11 +26,14 @@ MOST_PIECES: Final = 250_000  # more would take a workbook longer than the platf
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """`unknown_ms` is the time on work items of unknown type, not in the total; None where no type is asked for."""
+
     span: Span
     time_zone: str
     groups: tuple[Group, ...]
     rows: list[Row]
     days: list[tuple[dt.date, int]]
+    unknown_ms: int | None = None
 
     @property
     def total_ms(self) -> int:
@@ -47,31 +50,34 @@ class PersonWeek:
 
 @dataclass(frozen=True, slots=True)
 class Week:
+    """`unknown_ms` as in a report; where unknown types are listed, `unknown_rows` are theirs."""
+
     span: Span
     time_zone: str
     rows: list[PersonWeek]
+    unknown_rows: list[PersonWeek]
+    unknown_ms: int | None = None
 
     @property
     def days(self) -> tuple[int, ...]:
         return tuple(sum(row.days[number] for row in self.rows) for number, _ in enumerate(self.span))
 
 
-def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyone: bool) -> tuple[int, str]:
-    """The row and the name of the person with this id.
+def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyone: bool) -> Somebody:
+    """The person with this id.
 
     Raises:
         NotFound: nobody in the tenant has it, or the caller may see no one but themselves.
         Forbidden: the person has had the processing of their data stopped.
     """
     if wanted == caller.user.public_id:
-        return caller.user.id, caller.user.display_name
+        return Somebody(caller.user.id, caller.user.display_name)
     found = store.find_user(tx, caller.tenant.id, wanted) if everyone and wanted is not None else None
     if found is None:
         raise NotFound("There is no such person in your organisation.")
-    user_id, name, restricted_since = found
-    if restricted_since is not None:
+    if found.restricted_since is not None:
         raise restricted()
-    return user_id, name
+    return found
 
 
 def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...]) -> Report:
@@ -86,7 +92,7 @@ def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group,
         raise _too_large(
             f"This report has more than {MOST_ROWS:,} rows. Ask for fewer days, group by less, or take csv."
         )
-    return Report(asked.span, caller.tenant.time_zone, groups, rows, sums.days)
+    return Report(asked.span, caller.tenant.time_zone, groups, rows, sums.days, _unknown_ms(asked, sums.unknown_ms))
 
 
 def lines(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...]) -> Iterator[Row]:
@@ -96,11 +102,21 @@ def lines(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...]) -> Iterato
 
 def week(tx: sa.Connection, caller: Caller, asked: Asked) -> Week:
     """A timesheet: everybody who worked in these seven days, by day."""
-    rows = store_sums.read(tx, asked, (Group.USER, Group.DAY)).rows
-    return Week(asked.span, caller.tenant.time_zone, grid(asked.span, rows))
+    sums = store_sums.read(tx, asked, (Group.USER, Group.DAY))
+    of_type: list[Row] = []
+    unknown: list[Row] = []
+    for row in sums.rows:
+        (of_type if row.type_known else unknown).append(row)
+    return Week(
+        asked.span,
+        caller.tenant.time_zone,
+        grid(asked.span, of_type),
+        grid(asked.span, unknown),
+        _unknown_ms(asked, sums.unknown_ms),
+    )
 
 
-def grid(span: Span, rows: Iterator[Row]) -> list[PersonWeek]:
+def grid(span: Span, rows: Iterable[Row]) -> list[PersonWeek]:
     """Rows by person and day, those of a person together, as lines that have every day."""
     found = []
     for person, of_person in itertools.groupby(rows, lambda row: row.user):
@@ -108,6 +124,11 @@ def grid(span: Span, rows: Iterator[Row]) -> list[PersonWeek]:
         if person is not None:
             found.append(PersonWeek(person, tuple(by_date.get(day, 0) for day in span)))
     return found
+
+
+def alike(tx: sa.Connection, asked: Asked, *, by_name_alone: bool) -> frozenset[uuid.UUID]:
+    """The ids of people who would look like somebody else in a file."""
+    return store.alike(tx, asked.tenant_id, by_name_alone=by_name_alone)
 
 
 def pieces(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
@@ -138,6 +159,10 @@ def record_export(
         row_id=row_id,
         after={"from": span.first, "to": span.last, "format": file_format},
     )
+
+
+def _unknown_ms(asked: Asked, found: int) -> int | None:
+    return None if asked.type is None or asked.unknown is Unknown.LEFT_OUT else found
 
 
 def _too_large(detail: str) -> InvalidRequest:

@@ -10,10 +10,14 @@ from reports.store_pieces import Piece
 
 
 class Tally:
-    """Holds the sums by group and by day, and once each what the groups name; never the pieces."""
+    """Holds the sums by group and by day, and once each what the groups name; never the pieces.
 
-    def __init__(self, span: Span, groups: tuple[Group, ...]) -> None:
-        self._first, self._groups = span.first, groups
+    With `only_known` pieces of work items of unknown type are added up by themselves and go no further.
+    """
+
+    def __init__(self, span: Span, groups: tuple[Group, ...], *, only_known: bool = False) -> None:
+        self._first, self._groups, self._only_known = span.first, groups, only_known
+        self.unknown_ms = 0
         self._sums: dict[tuple[Any, ...], list[int]] = {}
         self._days: dict[dt.date, int] = {}
         self._people: dict[int, Person] = {}
@@ -23,12 +27,20 @@ class Tally:
     def passing(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """The pieces as they come, each added up on its way."""
         for piece in pieces:
-            self._add(piece)
-            yield piece
+            if self._only_known and piece.work_item.type is None:
+                self.unknown_ms += piece.elapsed_ms
+            else:
+                self._add(piece)
+                yield piece
 
     @property
     def days(self) -> list[tuple[dt.date, int]]:
         return sorted(self._days.items())
+
+    @property
+    def organizations(self) -> int:
+        """How many organizations the projects and work items of the rows are of."""
+        return len({name for _, name in self._projects.values()} | {name for _, name in self._items})
 
     @property
     def total_ms(self) -> int:
@@ -55,8 +67,7 @@ class Tally:
                 key.append(piece.date)
         sums = self._sums.setdefault(tuple(key), [0, 0])
         sums[0] += piece.elapsed_ms
-        # An entry counts on each day it is listed by, else once: where it began, or on the first day.
-        sums[1] += Group.DAY in self._groups or piece.starts_entry or piece.date == self._first
+        sums[1] += piece.starts_entry or piece.date == self._first
         self._days[piece.date] = self._days.get(piece.date, 0) + piece.elapsed_ms
 
     def _order(self, key: tuple[Any, ...]) -> tuple[Any, ...]:

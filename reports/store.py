@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,6 +15,14 @@ from shared.tenancy.store import shown_to, stopped_since
 from shared.tracking.store_projects import counted_as, project_name_key
 
 
+class Unknown(Enum):
+    """What a report filtered by type does with the time on work items whose type nobody has read yet."""
+
+    LEFT_OUT = auto()
+    SUMMED = auto()  # one sum, beside the total
+    LISTED = auto()  # rows of their own, after the others
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Whose time is added up, and which of it; a filter that is None lets everything through."""
@@ -24,9 +32,11 @@ class Asked:
     span: Span
     user_id: int | None = None
     user_name: str | None = None
+    user_is_erased: bool = False
     organization: str | None = None
     project: str | None = None
     type: str | None = None
+    unknown: Unknown = Unknown.LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,17 @@ class Person:
     id: uuid.UUID
     display_name: str
     email: str
+    is_erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """Whose time is asked for: the row number, the name, and since when the processing of their data is stopped."""
+
+    id: int
+    display_name: str
+    restricted_since: dt.datetime | None = None
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +71,10 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a report is not grouped by is None. `organization` is the project's."""
+    """What a report is not grouped by is None. `organization` is the project's.
+
+    An entry counts in `entries` once, on the day it began or the first one of the report.
+    """
 
     organization: str | None
     project: str | None
@@ -59,6 +83,7 @@ class Row:
     date: dt.date | None
     elapsed_ms: int
     entries: int
+    type_known: bool = True
 
 
 class Filter(StrEnum):
@@ -66,6 +91,8 @@ class Filter(StrEnum):
     ORGANIZATION = "organization"
     PROJECT = "project"
     TYPE = "type"
+    UNKNOWN_TYPE = "unknownType"
+    TYPE_OR_UNKNOWN = "typeOrUnknown"
 
 
 _days = time_entry_days.c
@@ -91,33 +118,48 @@ _NAMED: Final = sa.select(projects.c.id).where(
         )
     ),
 )
-_IS_OF_TYPE: Final = sa.and_(
-    work_items.c.tenant_id == TENANT,
-    sa.or_(
-        work_items.c.type == bindparam("type", type_=sa.Unicode),
-        sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
-    ),
+_IS_OF_TYPE: Final = sa.or_(
+    work_items.c.type == bindparam("type", type_=sa.Unicode),
+    sa.func.lower(work_items.c.type) == bindparam("type_lower", type_=sa.Unicode),
 )
-# First by the number, of whichever organization, since that is one look into a set for each piece; then exactly.
-_OF_TYPE: Final = sa.and_(
-    _days.work_item_id.in_(sa.select(work_items.c.work_item_id).where(_IS_OF_TYPE)),
-    sa.select(sa.literal_column("1"))
-    .select_from(projects)
-    .join(work_items, work_items.c.organization_id == projects.c.organization_id)
-    .where(
-        _OF_TENANT,
-        projects.c.id == _days.project_id,
-        work_items.c.work_item_id == _days.work_item_id,
-        _IS_OF_TYPE,
+
+
+def _read(what: sa.ColumnElement[bool], item: sa.FromClause) -> sa.ColumnElement[bool]:
+    """This was read of a work item, of which `item` has the project and the number.
+
+    First by the number, of whichever organization, since that is one look into a set for each; then exactly.
+    """
+    of_tenant = sa.and_(work_items.c.tenant_id == TENANT, what)
+    return sa.and_(
+        item.c.work_item_id.in_(sa.select(work_items.c.work_item_id).where(of_tenant)),
+        sa.select(sa.literal_column("1"))
+        .select_from(projects)
+        .join(work_items, work_items.c.organization_id == projects.c.organization_id)
+        .where(
+            _OF_TENANT,
+            projects.c.id == item.c.project_id,
+            work_items.c.work_item_id == item.c.work_item_id,
+            of_tenant,
+        )
+        .correlate(item)
+        .exists(),
     )
-    .correlate(time_entry_days)
-    .exists(),
-)
+
+
+def is_of_unknown_type(item: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Nobody has read the type of a work item, of which `item` has the project and the number."""
+    return ~_read(work_items.c.type.is_not(None), item)
+
+
+_is_of_type: Final = _read(_IS_OF_TYPE, time_entry_days)
+_is_of_unknown_type: Final = is_of_unknown_type(time_entry_days)
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
     Filter.ORGANIZATION: _days.project_id.in_(_OF_ORGANIZATION),
     Filter.PROJECT: _days.project_id.in_(_NAMED),
-    Filter.TYPE: _OF_TYPE,
+    Filter.TYPE: _is_of_type,
+    Filter.UNKNOWN_TYPE: _is_of_unknown_type,
+    Filter.TYPE_OR_UNKNOWN: sa.or_(_is_of_type, _is_of_unknown_type),
 }
 # Whoever has had the processing of their data stopped is shown to nobody but themselves.
 _NOT_SHOWN: Final = sa.select(users.c.id).where(
@@ -125,15 +167,35 @@ _NOT_SHOWN: Final = sa.select(users.c.id).where(
 )
 # Looked up for each piece only where there is somebody: a look into an empty set costs a tenth of a report.
 _SHOWN: Final = sa.or_(~_NOT_SHOWN.exists(), _days.user_id.not_in(_NOT_SHOWN))
-_USER: Final = sa.select(users.c.id, users.c.display_name, stopped_since(users).label("restricted_since")).where(
-    users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public")
-)
+_USER: Final = sa.select(
+    users.c.id, users.c.display_name, stopped_since(users).label("restricted_since"), users.c.erased_at
+).where(users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public"))
 
 
-def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> tuple[int, str, dt.datetime | None] | None:
-    """The row number and the name of somebody, and since when they have had the processing of their data stopped."""
+def _alike(*shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    people = (
+        sa.select(users.c.public_id, sa.func.count().over(partition_by=shown).label("number"))
+        .where(users.c.tenant_id == bindparam("tenant"))
+        .subquery("people")
+    )
+    return sa.select(people.c.public_id).where(people.c.number > 1)
+
+
+_ALIKE_BY_NAME: Final = _alike(sa.func.lower(users.c.display_name))
+_ALIKE: Final = _alike(sa.func.lower(users.c.display_name), users.c.email)
+
+
+def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Somebody | None:
     row = tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).first()
-    return None if row is None else (row.id, row.display_name, row.restricted_since)
+    if row is None:
+        return None
+    return Somebody(row.id, row.display_name, row.restricted_since, is_erased=row.erased_at is not None)
+
+
+def alike(tx: sa.Connection, tenant_id: int, *, by_name_alone: bool) -> frozenset[uuid.UUID]:
+    """The ids of people whom their name, and unless `by_name_alone` their address, do not tell apart."""
+    statement = _ALIKE_BY_NAME if by_name_alone else _ALIKE
+    return frozenset(tx.execute(statement, {"tenant": tenant_id}).scalars())
 
 
 def filters_of(asked: Asked) -> frozenset[Filter]:
@@ -170,6 +232,10 @@ def parameters(asked: Asked) -> dict[str, Any]:
         "type": asked.type,
         "type_lower": (asked.type or "").lower(),
     }
+
+
+def person_of(row: sa.Row[Any]) -> Person:
+    return Person(row.public_id, row.display_name, row.email, is_erased=row.erased_at is not None)
 
 
 def of_cache(

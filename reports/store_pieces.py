@@ -13,11 +13,13 @@ from reports.store import (
     Asked,
     Filter,
     Person,
+    Unknown,
     WorkItem,
     filters_of,
     of_cache,
     of_organization,
     parameters,
+    person_of,
     where,
 )
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users, work_items
@@ -63,7 +65,8 @@ def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
     columns = (
         *(_days.work_date, _days.elapsed_ms, _days.starts_entry, _days.user_id, _days.work_item_id),
         *(_counted.c.id.label("project_id"), _counted.c.name.label("project")),
-        *(organizations.c.name.label("organization"), users.c.public_id, users.c.display_name, users.c.email),
+        *(organizations.c.name.label("organization"), users.c.public_id),
+        *(users.c.display_name, users.c.email, users.c.erased_at),
         *(_items.type, _items.title, _items.assignee_name, _items.state, _entries.started_at, _entries.stopped_at),
         *(_entries.time_zone, _entries.note, _entries.source, _entries.needs_review),
     )
@@ -88,21 +91,29 @@ def count_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select
     return sa.select(sa.func.count()).select_from(time_entry_days).where(*where(filters, one_month=one_month))
 
 
+def _filters(asked: Asked) -> frozenset[Filter]:
+    """Pieces of unknown types come with those of the type, unless they are left out; they are told by their None."""
+    filters = filters_of(asked)
+    if Filter.TYPE not in filters or asked.unknown is Unknown.LEFT_OUT:
+        return filters
+    return filters - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN}
+
+
 def count(tx: sa.Connection, asked: Asked) -> int:
-    chosen = count_statement(filters_of(asked), one_month=asked.span.is_in_one_month)
+    chosen = count_statement(_filters(asked), one_month=asked.span.is_in_one_month)
     return int(tx.execute(chosen, parameters(asked)).scalar_one())
 
 
 def read(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
     """By day, person and start; not all of them are held at once, neither here nor in the driver."""
-    chosen = statement(filters_of(asked), one_month=asked.span.is_in_one_month)
+    chosen = statement(_filters(asked), one_month=asked.span.is_in_one_month)
     for row in tx.execute(chosen, parameters(asked), execution_options={"yield_per": _BATCH}):
         yield Piece(
             date=row.work_date,
             elapsed_ms=row.elapsed_ms,
             starts_entry=row.starts_entry == 1,
             user_id=row.user_id,
-            user=Person(row.public_id, row.display_name, row.email),
+            user=person_of(row),
             project_id=row.project_id,
             organization=row.organization,
             project=row.project,

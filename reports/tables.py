@@ -1,70 +1,103 @@
-"""A report as a table of text: its columns by group, and the timesheet's."""
+"""A report as CSV: a line for every row, and the timesheet's grid; hours add up, milliseconds are exact."""
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
-from typing import Final
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Final
 
 from reports.rules import Group
-from reports.service import Week
+from reports.rules_hours import Shares, decimal_hours, shares
+from reports.service import PersonWeek, Week
 from reports.store import Row
-from shared.spreadsheet import to_csv
+from reports.tables_columns import ALL_NAMES, Column, Names, columns
+from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, to_csv
 
 
-Cells = Callable[[Row], Iterable[str | int]]
-_MS_PER_HOUR: Final = 3_600_000
+_IN_MEMORY: Final = 2**20
+_AT_ONCE: Final = 500
 
 
-def _project(row: Row) -> Iterable[str | int]:
-    return [row.project or ""]
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a CSV is written. With `listed_type` its rows are those of this type and, told apart, of unknown ones."""
+
+    dialect: Dialect = EXCEL_EN
+    names: Names = ALL_NAMES
+    listed_type: str | None = None
 
 
-def _user(row: Row) -> Iterable[str | int]:
-    return [row.user.display_name, row.user.email] if row.user else ["", ""]
+def report_csv(groups: tuple[Group, ...], rows: Iterable[Row], form: Form) -> bytes:
+    """A line for every row, without totals, so that adding a column up counts nothing twice.
+
+    Rows wait in a file until the hours of all are known: what is held does not grow with their number.
+    """
+    chosen = [*columns(groups, form.names), *_type_columns(groups, form.listed_type)]
+    header = [*(column.title for column in chosen), "Hours", "Milliseconds", "Entries"]
+    hours = Shares()
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="ascii") as waiting:
+        _put(waiting, chosen, rows, hours)
+        waiting.seek(0)
+        return to_csv(header, _with_hours(waiting, chosen, hours), form.dialect)
 
 
-def _work_item(row: Row) -> Iterable[str | int]:
-    item = row.work_item
-    if item is None:
-        return [""] * 5
-    return [item.id, item.type or "", item.title or "", item.assignee_name or "", item.state or ""]
-
-
-def _day(row: Row) -> Iterable[str | int]:
-    return [row.date.isoformat() if row.date else ""]
-
-
-_COLUMNS: Final[dict[Group, tuple[tuple[str, ...], Cells]]] = {
-    Group.PROJECT: (("Project",), _project),
-    Group.USER: (("Person", "E-mail"), _user),
-    Group.WORK_ITEM: (("Work item", "Type", "Title", "Assignee", "State"), _work_item),
-    Group.DAY: (("Date",), _day),
-}
-
-
-def titles(groups: Iterable[Group]) -> list[str]:
-    return [title for group in groups for title in _COLUMNS[group][0]]
-
-
-def hours(elapsed_ms: int) -> str:
-    """Decimal hours to four places; the milliseconds beside them are exact."""
-    return f"{Decimal(elapsed_ms) / _MS_PER_HOUR:.4f}"
-
-
-def report_csv(groups: tuple[Group, ...], rows: Iterable[Row]) -> bytes:
-    """A line for every row, without totals, so that whoever adds a column up counts nothing twice."""
-    chosen = [_COLUMNS[group][1] for group in groups]
-    lines = (
-        [cell for cells in chosen for cell in cells(row)] + [hours(row.elapsed_ms), row.elapsed_ms, row.entries]
-        for row in rows
+def week_csv(week: Week, form: Form) -> bytes:
+    """A line for every person, with the hours of each day; a person's days add up to their hours."""
+    header = ["Person", *(["E-mail"] if form.names.with_addresses else [])]
+    header += [*([] if form.listed_type is None else ["Type", "Type known"]), *(day.isoformat() for day in week.span)]
+    lines = _week_lines(week.rows, form, type_known=True)
+    if form.listed_type is not None:
+        lines += _week_lines(week.unknown_rows, form, type_known=False)
+    whole = shares([sum(row.days) for row, _ in lines])
+    return to_csv(
+        [*header, "Hours", "Milliseconds"],
+        (_week_line(row, cells, hundredths) for (row, cells), hundredths in zip(lines, whole, strict=True)),
+        form.dialect,
     )
-    return to_csv([*titles(groups), "Hours", "Milliseconds", "Entries"], lines)
 
 
-def week_csv(week: Week) -> bytes:
-    """A line for every person, with the hours of each day."""
-    dates = [day.isoformat() for day in week.span]
-    lines: Iterable[list[str | int]] = (
-        [row.user.display_name, row.user.email, *map(hours, row.days), hours(sum(row.days)), sum(row.days)]
-        for row in week.rows
-    )
-    return to_csv(["Person", "E-mail", *dates, "Hours", "Milliseconds"], lines)
+def _week_lines(rows: Iterable[PersonWeek], form: Form, *, type_known: bool) -> list[tuple[PersonWeek, list[Cell]]]:
+    names, listed = form.names, form.listed_type
+    about = [] if listed is None else [listed if type_known else "", "yes" if type_known else "no"]
+    return [(row, [names.of(row.user), *([row.user.email] if names.with_addresses else []), *about]) for row in rows]
+
+
+def _week_line(row: PersonWeek, cells: list[Cell], hundredths: int) -> list[Cell]:
+    days = map(decimal_hours, shares(row.days, hundredths))
+    return [*cells, *days, decimal_hours(hundredths), sum(row.days)]
+
+
+def _type_columns(groups: tuple[Group, ...], listed_type: str | None) -> Iterator[Column]:
+    if listed_type is not None:
+        if Group.WORK_ITEM not in groups:
+            yield Column("Type", 0, lambda row: listed_type if row.type_known else None)
+        yield Column("Type known", 0, lambda row: "yes" if row.type_known else "no")
+
+
+def _put(waiting: IO[str], chosen: list[Column], rows: Iterable[Row], hours: Shares) -> None:
+    values, dates = [column.value for column in chosen], _dates(chosen)
+    batch: list[list[Any]] = []
+    for row in rows:
+        line: list[Any] = [value(row) for value in values]
+        for number in dates:
+            line[number] = line[number].isoformat()
+        hours.add(row.elapsed_ms)
+        batch.append([*line, row.elapsed_ms, row.entries])
+        if len(batch) == _AT_ONCE:
+            waiting.write(json.dumps(batch) + "\n")
+            batch = []
+    waiting.write(json.dumps(batch) + "\n")
+
+
+def _with_hours(waiting: IO[str], chosen: list[Column], hours: Shares) -> Iterator[list[Cell]]:
+    dates = _dates(chosen)
+    for batch in waiting:
+        for line in json.loads(batch):
+            for number in dates:
+                line[number] = Unquoted(line[number])
+            line.insert(-2, decimal_hours(hours.share(line[-2])))
+            yield line
+
+
+def _dates(chosen: list[Column]) -> list[int]:
+    return [number for number, column in enumerate(chosen) if column.title == "Date"]

@@ -1,14 +1,16 @@
-"""A workbook in progress: its formats, and cells that stay the text, the date or the duration they are."""
+"""A workbook in progress: its formats, its pages, and cells that stay the text, the date or the duration they are."""
 
 import contextlib
 import datetime as dt
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 
 _MS_PER_DAY: Final = 86_400_000
-_MS_PER_HOUR: Final = 3_600_000
+_LINE_HEIGHT: Final = 15  # points
+_MOST_LINES: Final = 20
+_LETTERS_TO_A_DIGIT: Final = 1.1  # widths are in digits, and most letters are narrower
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's clock knows no zones
 _LONG: Final = {
     "strings_to_numbers": False,
@@ -18,38 +20,51 @@ _LONG: Final = {
 }
 _HEAD: Final = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F4E79", "border": 1, "border_color": "#1F4E79"}
 _SUM: Final = {"bold": True, "top": 2, "bg_color": "#DDEBF7"}
+_SUBTOTAL: Final = {"bold": True, "top": 1, "bg_color": "#F2F7FC"}
+_DURATION: Final = "[h]:mm:ss"
+_TO_THE_MINUTE: Final = "[h]:mm"
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "text": {"valign": "top"},
     "wrapped": {"valign": "top", "text_wrap": True},
+    "note": {"valign": "top", "text_wrap": True, "align": "left", "indent": 1},
     "number": {"valign": "top", "num_format": "0"},
+    "id": {"valign": "top", "num_format": "0", "align": "left", "indent": 1},
     "date": {"valign": "top", "num_format": "yyyy-mm-dd", "align": "left"},
-    "instant": {"valign": "top", "num_format": "yyyy-mm-dd hh:mm:ss", "align": "left"},
-    "duration": {"valign": "top", "num_format": "[h]:mm:ss"},
+    "time": {"valign": "top", "num_format": "hh:mm:ss", "align": "right"},
+    "duration": {"valign": "top", "num_format": _DURATION},
     "hours": {"valign": "top", "num_format": "#,##0.00"},
     "title": {"bold": True, "font_size": 16, "font_color": "#1F4E79"},
     "label": {"font_color": "#595959"},
-    "total": {"bold": True, "num_format": "[h]:mm:ss", "align": "left"},
+    "total": {"bold": True, "num_format": _DURATION, "align": "left"},
+    "total_hours": {"bold": True, "num_format": "#,##0.00", "align": "left"},
     "head": _HEAD,
+    "head_indented": {**_HEAD, "indent": 1},
     "head_right": {**_HEAD, "align": "right"},
-    "head_date": {**_HEAD, "align": "right", "num_format": "ddd yyyy-mm-dd"},
-    "sum": _SUM,
-    "sum_duration": {**_SUM, "num_format": "[h]:mm:ss"},
-    "sum_hours": {**_SUM, "num_format": "#,##0.00"},
-    "sum_number": {**_SUM, "num_format": "0"},
+    "head_date": {**_HEAD, "align": "right", "num_format": "ddd d mmm"},
 }
+_SUMS: Final[dict[str, dict[str, Any]]] = {
+    "": {},
+    "_duration": {"num_format": _DURATION},
+    "_hours": {"num_format": "#,##0.00"},
+    "_number": {"num_format": "0"},
+}
+_LOOKS.update({f"sum{kind}": {**_SUM, **look} for kind, look in _SUMS.items()})
+_LOOKS.update({f"subtotal{kind}": {**_SUBTOTAL, **look} for kind, look in _SUMS.items()})
+_CUT: Final = {_DURATION: _TO_THE_MINUTE, "hh:mm:ss": "hh:mm"}
 
 
 class Book:
-    def __init__(self, made: dt.datetime, title: str) -> None:
+    def __init__(self, made: dt.datetime, title: str, *, with_seconds: bool) -> None:
         import xlsxwriter  # noqa: PLC0415 - most processes never make a workbook
 
         self._out = io.BytesIO()
         self.file: Any = xlsxwriter.Workbook(self._out, _LONG)
         self.file.set_properties({"title": title, "created": made})
-        self.looks = {name: self.file.add_format(look) for name, look in _LOOKS.items()}
+        shown = {name: _shown(look, with_seconds=with_seconds) for name, look in _LOOKS.items()}
+        self.looks = {name: self.file.add_format(look) for name, look in shown.items()}
 
     def sheet(self, name: str) -> "Sheet":
-        """A new sheet, to be printed on landscape pages as wide as it is."""
+        """A new sheet, to be printed on landscape pages as wide as its print area."""
         sheet: Any = self.file.add_worksheet(name)
         sheet.set_landscape()
         sheet.set_paper(9)  # A4
@@ -64,10 +79,15 @@ class Book:
         return self._out.getvalue()
 
 
+def _shown(look: dict[str, Any], *, with_seconds: bool) -> dict[str, Any]:
+    shown = str(look.get("num_format", ""))
+    return look if with_seconds or shown not in _CUT else {**look, "num_format": _CUT[shown]}
+
+
 @contextlib.contextmanager
-def book(made: dt.datetime, title: str) -> Iterator[Book]:
+def book(made: dt.datetime, title: str, *, with_seconds: bool = True) -> Iterator[Book]:
     """A workbook whose `body` is there when the context is left; what it wrote meanwhile is removed, come what may."""
-    made_so_far = Book(made.replace(tzinfo=None), title)
+    made_so_far = Book(made.replace(tzinfo=None), title, with_seconds=with_seconds)
     try:
         yield made_so_far
     finally:
@@ -84,6 +104,15 @@ class Sheet:
         for column, width in enumerate(widths):
             self.file.set_column(column, column, width)
 
+    def line(self, row: int, wrapped: Iterable[tuple[str, float]], *, level: int = 0) -> None:
+        """The height of a row, before its cells, that shows each of the wrapped texts in its width of characters.
+
+        A spreadsheet measures letters and would know better, but not each one looks when it opens a file.
+        """
+        lines = max((_lines(text, width) for text, width in wrapped), default=1)
+        if lines > 1 or level:
+            self.file.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES), None, {"level": level} if level else {})
+
     def text(self, row: int, column: int, text: str | None, look: str = "text") -> None:
         """Text and nothing else, whatever it looks like."""
         if not text:
@@ -99,30 +128,36 @@ class Sheet:
     def date(self, row: int, column: int, date: dt.date, look: str = "date") -> None:
         self.number(row, column, (date - _EPOCH.date()).days, look)
 
-    def instant(self, row: int, column: int, local: dt.datetime) -> None:
+    def instant(self, row: int, column: int, local: dt.datetime, look: str) -> None:
         """What a clock on the wall showed."""
-        self.number(row, column, (local - _EPOCH) / dt.timedelta(days=1), "instant")
+        self.number(row, column, (local - _EPOCH) / dt.timedelta(days=1), look)
 
-    def duration(self, row: int, column: int, ms: int) -> None:
-        """A length of time that a spreadsheet adds up, and in the next column decimal hours."""
-        self.number(row, column, ms / _MS_PER_DAY, "duration")
-        self.number(row, column + 1, ms / _MS_PER_HOUR, "hours")
+    def duration(self, row: int, column: int, ms: int, look: str = "duration") -> None:
+        """A length of time that a spreadsheet adds up."""
+        self.number(row, column, ms / _MS_PER_DAY, look)
 
-    def total(self, row: int, column: int, formula: str | None, value: float, look: str) -> None:
-        """A sum that follows its cells, with the value it has now for whoever does not recalculate."""
+    def hours(self, row: int, column: int, hundredths: int, look: str = "hours") -> None:
+        self.number(row, column, hundredths / 100, look)
+
+    def sum_of(self, at: tuple[int, int], first_row: int, value: float, look: str) -> None:
+        """The sum of the cells from `first_row` to the one above that are shown, without subtotals among them.
+
+        It follows its cells, and has the value it has now for whoever does not recalculate.
+        """
+        row, column = at
+        cells = f"SUBTOTAL(109,{area(first_row, column, row - 1, column)})" if row > first_row else None
+        self.sum(row, column, cells, value, look)
+
+    def sum(self, row: int, column: int, formula: str | None, value: float, look: str) -> None:
         if formula is None:
             self.number(row, column, value, look)
         else:
             self.file.write_formula(row, column, f"={formula}", self.book.looks[look], value)
 
-    def total_of(self, row: int, column: int, first_row: int, ms: int, verb: str = "SUM(") -> None:
-        """The duration and the hours of the rows from `first_row` to the one above."""
-        for at, value, look in (
-            (column, ms / _MS_PER_DAY, "sum_duration"),
-            (column + 1, ms / _MS_PER_HOUR, "sum_hours"),
-        ):
-            cells = f"{verb}{area(first_row, at, row - 1, at)})" if row > first_row else None
-            self.total(row, at, cells, value, look)
+
+def _lines(text: str, width: float) -> int:
+    a_line = int(width * _LETTERS_TO_A_DIGIT)
+    return sum(max(1, -(-len(line) // a_line)) for line in text.split("\n"))
 
 
 def area(first_row: int, first_column: int, last_row: int, last_column: int) -> str:

@@ -1,4 +1,4 @@
-"""The charts of a workbook: hours by name as bars, hours by day as columns, drawn from the cells beside them."""
+"""The charts of a workbook: hours by name as bars, hours by day as columns, drawn from cells that hold hours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import Any, Final
 from reports.tables_book import Sheet
 
 
-_MS_PER_HOUR: Final = 3_600_000
+MOST_BARS: Final = 30
 _BLUE: Final = "#2E75B6"
 _GREY: Final = "#D9D9D9"
+_WIDTH: Final = 500  # in pixels, as all here
+_HEIGHT: Final = 300
+_ROW: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,48 +21,71 @@ class Series:
 
     names_at: tuple[int, int, int, int]
     names: Sequence[str]
-    times_at: tuple[int, int, int, int]
-    times: Sequence[int]
+    hours_at: tuple[int, int, int, int]
+    hundredths: Sequence[int]
+    sheet: str
 
 
-def bars(sheet: Sheet, title: str, series: Series, *, at: tuple[int, int]) -> int:
-    """One bar below the other; the number of rows that it covers."""
-    height = 110 + 24 * len(series.names)
-    chart = _chart(sheet, "bar", title, series)
-    chart.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}})  # as in the table
-    chart.set_x_axis({"num_format": "#,##0", "major_gridlines": _lines()})
-    _insert(sheet, chart, at, height)
-    return height // 20 + 2
+@dataclass(frozen=True, slots=True)
+class Chart:
+    kind: str  # bar or column
+    title: str
+    series: Series
 
 
-def columns(sheet: Sheet, title: str, series: Series, *, at: tuple[int, int]) -> None:
-    chart = _chart(sheet, "column", title, series)
-    chart.set_x_axis({"text_axis": True, "num_format": "yyyy-mm-dd", "num_font": {"size": 8}})
-    chart.set_y_axis({"num_format": "#,##0", "major_gridlines": _lines()})
-    _insert(sheet, chart, at, 300)
+def height(charts: Sequence[Chart]) -> int:
+    """The number of rows that the charts side by side cover, and a blank one."""
+    return 1 + -(-max((_height(chart) for chart in charts), default=-_ROW) // _ROW)
 
 
-def _chart(sheet: Sheet, kind: str, title: str, series: Series) -> Any:  # noqa: ANN401 - the library has no types
-    chart: Any = sheet.book.file.add_chart({"type": kind})
-    chart.add_series(
+def insert(sheet: Sheet, charts: Sequence[Chart], row: int) -> None:
+    """Side by side, from the first column on: where the sheet opens, and on the page it is printed on."""
+    for number, chart in enumerate(charts):
+        made = _bars(sheet, chart) if chart.kind == "bar" else _columns(sheet, chart)
+        made.set_size({"width": _WIDTH, "height": _height(chart)})
+        sheet.file.insert_chart(row, 0, made, {"x_offset": number * (_WIDTH + 20) + 2, "object_position": 3})
+
+
+def _height(chart: Chart) -> int:
+    return max(_HEIGHT, 100 + 16 * len(chart.series.names)) if chart.kind == "bar" else _HEIGHT
+
+
+def _bars(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - the library has no types
+    made = _chart(sheet, chart)
+    made.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}, **_small("General")})
+    made.set_x_axis(_hours_axis())
+    return made
+
+
+def _columns(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
+    made = _chart(sheet, chart)
+    made.set_x_axis({"text_axis": True, **_small("d mmm")})
+    made.set_y_axis(_hours_axis())
+    return made
+
+
+def _chart(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
+    series = chart.series
+    made: Any = sheet.book.file.add_chart({"type": chart.kind})
+    made.add_series(
         {
-            "categories": [sheet.name, *series.names_at],
-            "values": [sheet.name, *series.times_at],
+            "categories": [series.sheet, *series.names_at],
+            "values": [series.sheet, *series.hours_at],
             "categories_data": list(series.names),
-            "values_data": [ms / _MS_PER_HOUR for ms in series.times],
+            "values_data": [hundredths / 100 for hundredths in series.hundredths],
             "fill": {"color": _BLUE},
             "gap": 40,
         }
     )
-    chart.set_title({"name": title, "name_font": {"size": 12}})
-    chart.set_legend({"none": True})
-    return chart
+    made.set_title({"name": chart.title, "name_font": {"size": 12}, "overlay": False})
+    made.set_legend({"none": True})
+    return made
 
 
-def _lines() -> dict[str, Any]:
-    return {"visible": True, "line": {"color": _GREY}}
+def _small(number_format: str) -> dict[str, Any]:
+    return {"num_format": number_format, "num_font": {"size": 8}}
 
 
-def _insert(sheet: Sheet, chart: Any, at: tuple[int, int], height: int) -> None:  # noqa: ANN401 - as above
-    chart.set_size({"width": 640, "height": height})
-    sheet.file.insert_chart(*at, chart)
+def _hours_axis() -> dict[str, Any]:
+    lines = {"visible": True, "line": {"color": _GREY}}
+    return {"min": 0, "major_gridlines": lines, **_small("General"), "name": "Hours", "name_font": {"size": 8}}

@@ -1,73 +1,107 @@
 """The sheet that lists every piece of time, with real dates and durations, to be filtered and added up."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from reports.store_pieces import Piece
 from reports.tables_book import Book, Sheet
+from reports.tables_columns import Names
+from reports.tables_heading import Heading
 
 
 _DAY: Final = dt.timedelta(days=1)
-_COLUMNS: Final = (
-    ("Date", 12.0),
-    ("Person", 24.0),
-    ("E-mail", 30.0),
-    ("Project", 22.0),
-    ("Work item", 10.0),
-    ("Type", 14.0),
-    ("Title", 44.0),
-    ("State", 12.0),
-    ("Start", 19.0),
-    ("Stop", 19.0),
-    ("Duration", 11.0),
-    ("Hours", 9.0),
-    ("Note", 40.0),
-    ("Source", 21.0),
-    ("Needs review", 13.0),
-)
-_DURATION: Final = 10
+_MS_PER_HOUR: Final = 3_600_000
+_MS_PER_DAY: Final = 86_400_000
 _SOURCES: Final = {"timer": "timer", "manual": "entered by hand", "autoStopped": "stopped automatically"}
-_AMONG_THOSE_SHOWN: Final = "SUBTOTAL(109,"  # a sum over the rows that a filter leaves
+_WRAPPED: Final = {"wrapped", "note"}
+_SUMMED: Final = {"Duration": "sum_duration", "Hours": "sum_hours"}
+_HEADS: Final = {
+    **dict.fromkeys(("time", "duration", "hours"), "head_right"),
+    **dict.fromkeys(("id", "note"), "head_indented"),
+}
+Value = str | float | dt.date | dt.datetime | None
 
 
-def add(book: Book, pieces: Iterable[Piece]) -> None:
-    """Writes the list while the pieces come, and their total below it."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Those that are not printed stand behind those that are: a page is as wide as a person can read."""
+
+    title: str
+    width: float
+    look: str
+    value: Callable[[Piece, Names], Value]
+    is_printed: bool = True
+    for_customer: bool = True
+
+
+_COLUMNS: Final = (
+    _Column("Date", 11.0, "date", lambda piece, _: piece.date),
+    _Column("Person", 20.0, "text", lambda piece, names: names.of(piece.user)),
+    _Column("Project", 18.0, "wrapped", lambda piece, _: piece.project),
+    _Column("Work item", 12.0, "id", lambda piece, _: piece.work_item.id),
+    _Column("Title", 34.0, "wrapped", lambda piece, _: piece.work_item.title),
+    _Column("Start", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[0]),
+    _Column("Stop", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[1]),
+    _Column("Duration", 11.0, "duration", lambda piece, _: piece.elapsed_ms / _MS_PER_DAY),
+    _Column("Hours", 9.0, "hours", lambda piece, _: piece.elapsed_ms / _MS_PER_HOUR),
+    _Column("Note", 30.0, "note", lambda piece, _: piece.note),
+    _Column("E-mail", 28.0, "text", lambda piece, _: piece.user.email, is_printed=False, for_customer=False),
+    _Column("Organization", 18.0, "text", lambda piece, _: piece.organization, is_printed=False),
+    _Column("Type", 14.0, "text", lambda piece, _: piece.work_item.type, is_printed=False),
+    _Column("State", 12.0, "text", lambda piece, _: piece.work_item.state, is_printed=False),
+    _Column("Time zone", 20.0, "text", lambda piece, _: piece.time_zone, is_printed=False),
+    _Column("Source", 21.0, "text", lambda piece, _: _SOURCES[piece.source], is_printed=False, for_customer=False),
+    _Column(
+        "Needs review",
+        13.0,
+        "text",
+        lambda piece, _: "yes" if piece.needs_review else None,
+        is_printed=False,
+        for_customer=False,
+    ),
+)
+
+
+def add(book: Book, heading: Heading, pieces: Iterable[Piece]) -> None:
+    """Writes the list while the pieces come, and their total below it; its hours are exact, not rounded."""
+    chosen = [column for column in _COLUMNS if column.for_customer or not heading.for_customer]
     sheet = book.sheet("Details")
-    sheet.widths([width for _, width in _COLUMNS])
-    for column, (title, _) in enumerate(_COLUMNS):
-        sheet.text(0, column, title, "head")
+    sheet.widths([column.width for column in chosen])
+    for number, column in enumerate(chosen):
+        sheet.text(0, number, column.title, _HEADS.get(column.look, "head"))
+    wrapped = [number for number, column in enumerate(chosen) if column.look in _WRAPPED]
     row, total_ms = 1, 0
     for piece in pieces:
-        _line(sheet, row, piece)
+        values = [column.value(piece, heading.names) for column in chosen]
+        sheet.line(row, ((str(values[number] or ""), chosen[number].width) for number in wrapped))
+        for number, (column, value) in enumerate(zip(chosen, values, strict=True)):
+            _cell(sheet, row, number, value, column.look)
         total_ms += piece.elapsed_ms
         row += 1
-    for column in range(len(_COLUMNS)):
-        sheet.text(row, column, "" if column else "Total", "sum")
-    sheet.total_of(row, _DURATION, 1, total_ms, _AMONG_THOSE_SHOWN)
+    totals = {"Duration": total_ms / _MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
+    for number, column in enumerate(chosen):
+        if column.title in totals:
+            sheet.sum_of((row, number), 1, totals[column.title], _SUMMED[column.title])
+        else:
+            sheet.text(row, number, "" if number else "Total", "sum")
     sheet.file.freeze_panes(1, 0)
     sheet.file.repeat_rows(0)
-    sheet.file.autofilter(0, 0, max(1, row - 1), len(_COLUMNS) - 1)
+    sheet.file.autofilter(0, 0, max(1, row - 1), len(chosen) - 1)
+    sheet.file.print_area(0, 0, row, sum(column.is_printed for column in chosen) - 1)
 
 
-def _line(sheet: Sheet, row: int, piece: Piece) -> None:
-    item = piece.work_item
-    start, stop = hours_of_the_day(piece)
-    sheet.date(row, 0, piece.date)
-    sheet.text(row, 1, piece.user.display_name)
-    sheet.text(row, 2, piece.user.email)
-    sheet.text(row, 3, piece.project)
-    sheet.number(row, 4, item.id)
-    for column, text in ((5, item.type), (6, item.title), (7, item.state), (12, piece.note)):
-        if text:
-            sheet.text(row, column, text)
-    sheet.instant(row, 8, start)
-    sheet.instant(row, 9, stop)
-    sheet.duration(row, _DURATION, piece.elapsed_ms)
-    sheet.text(row, 13, _SOURCES[piece.source])
-    if piece.needs_review:
-        sheet.text(row, 14, "yes")
+def _cell(sheet: Sheet, row: int, number: int, value: Value, look: str) -> None:
+    if isinstance(value, dt.datetime):
+        sheet.instant(row, number, value, look)
+    elif isinstance(value, dt.date):
+        sheet.date(row, number, value)
+    elif isinstance(value, int | float):
+        sheet.number(row, number, value, look)
+    elif value:
+        sheet.text(row, number, value, look)
 
 
 def hours_of_the_day(piece: Piece) -> tuple[dt.datetime, dt.datetime]:

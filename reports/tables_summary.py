@@ -1,153 +1,158 @@
-"""The first sheet of a report's workbook: what it is about, its rows and its days with their totals, and charts."""
+"""The workbook of a report: its sums with charts and subtotals, its days, and the list of what they are made of."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from reports import tables_charts, tables_details
-from reports.rules import Group, Span
+from reports import tables_charts, tables_details, tables_heading
+from reports.rules import Group
+from reports.rules_hours import shares
 from reports.service_tally import Tally
 from reports.store import Row
 from reports.store_pieces import Piece
-from reports.tables import titles
 from reports.tables_book import Sheet, book
-from reports.tables_charts import Series
+from reports.tables_charts import MOST_BARS, Chart, Series
+from reports.tables_columns import Column, Value, columns
+from reports.tables_customer import for_customer
+from reports.tables_heading import Heading
 
 
-MOST_BARS: Final = 30
-_MS_PER_DAY: Final = 86_400_000
-_Days = Sequence[tuple[dt.date, int]]
-HEAD_ROW: Final = 8
-_WIDTHS: Final = {Group.PROJECT: (28.0,), Group.USER: (26.0, 30.0), Group.DAY: (14.0,)}
-_ITEM_WIDTHS: Final = (12.0, 16.0, 46.0, 24.0, 14.0)
-_SUMS: Final = ("Duration", "Hours", "Entries")
-_SUM_WIDTHS: Final = (20.0, 12.0, 9.0)
+_SUMS: Final = (("Duration", 13.0), ("Hours", 10.0), ("Entries", 9.0))
+_NAMED: Final = {Group.PROJECT: "Project", Group.USER: "Person", Group.WORK_ITEM: "Work item", Group.DAY: "Date"}
+_FACTS_WIDTH: Final = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What stands above a table: whose time, of which days, and which part of it."""
-
-    title: str
-    organisation: str
-    span: Span
-    time_zone: str
-    made: dt.datetime
-    only: str
-
-
-def report_book(heading: Heading, groups: tuple[Group, ...], pieces: Iterator[Piece]) -> bytes:
+def report_book(
+    heading: Heading, groups: tuple[Group, ...], pieces: Iterator[Piece], *, only_known: bool = False
+) -> bytes:
     """The whole workbook; its sums and its list come from one reading of the pieces."""
-    tally = Tally(heading.span, groups)
-    with book(heading.made, heading.title) as made:
+    tally = Tally(heading.span, groups, only_known=only_known)
+    if heading.for_customer:
+        pieces = for_customer(pieces, only_known=only_known)
+    with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Summary")
-        tables_details.add(made, tally.passing(pieces))
-        head(sheet, heading, tally.total_ms)
-        rows, days = tally.rows(), tally.days
-        _tables(sheet, groups, rows, days)
-        _charts(sheet, groups, rows, days)
+        days = made.sheet("Days")
+        tables_details.add(made, heading, tally.passing(pieces))
+        chosen = columns(groups, heading.names, with_organization=tally.organizations > 1)
+        table = _Table(chosen, groups, tally.rows())
+        by_day = _days(days, tally.days)
+        row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None)
+        at = row + tables_charts.height(table.charts(0) + by_day)
+        _widths(sheet, chosen)
+        table.write(sheet, at)
+        tables_charts.insert(sheet, table.charts(at) + by_day, row)
     return made.body
 
 
-def head(sheet: Sheet, heading: Heading, total_ms: int) -> None:
-    sheet.text(0, 0, heading.title, "title")
-    for row, label in enumerate(("Organisation", "Period", "Time zone", "Made", "Shows", "Total"), start=1):
-        sheet.text(row, 0, label, "label")
-        if label == "Organisation":
-            sheet.text(row, 1, heading.organisation)
-        elif label == "Period":
-            sheet.date(row, 1, heading.span.first)
-            sheet.date(row, 2, heading.span.last)
-        elif label == "Time zone":
-            sheet.text(row, 1, heading.time_zone)
-        elif label == "Made":
-            sheet.instant(row, 1, heading.made.astimezone(ZoneInfo(heading.time_zone)).replace(tzinfo=None))
-        elif label == "Shows":
-            sheet.text(row, 1, heading.only)
-        else:
-            sheet.number(row, 1, total_ms / _MS_PER_DAY, "total")
+@dataclass(frozen=True)
+class _Table:
+    """The rows, with a subtotal after each of the first group where there are more groups, and their total."""
+
+    columns: Sequence[Column]
+    groups: tuple[Group, ...]
+    rows: Sequence[Row]
+
+    def charts(self, at: int) -> list[Chart]:
+        """Bars by the group, where there is one and few bars, of a table whose head is in row `at`."""
+        if len(self.groups) > 1 or self.groups == (Group.DAY,) or not 0 < len(self.rows) <= MOST_BARS:
+            return []
+        title = _NAMED[self.groups[0]]
+        name = next(number for number, column in enumerate(self.columns) if column.title == title)
+        first, last, hours = at + 1, at + len(self.rows), len(self.columns) + 1
+        names = [str(self.columns[name].value(row)) for row in self.rows]
+        series = Series((first, name, last, name), names, (first, hours, last, hours), self._hundredths, "Summary")
+        return [Chart("bar", f"Hours by {title.lower()}", series)]
+
+    @property
+    def _hundredths(self) -> list[int]:
+        return shares([row.elapsed_ms for row in self.rows])
+
+    def write(self, sheet: Sheet, at: int) -> None:
+        for number, column in enumerate(self.columns):
+            sheet.text(at, number, column.title, "head_indented" if column.title == "Work item" else "head")
+        for number, (title, _) in enumerate(_SUMS, start=len(self.columns)):
+            sheet.text(at, number, title, "head_right")
+        first = row = at + 1
+        lines = zip(self.rows, self._hundredths, strict=True)
+        together = [0, 0, 0]
+        for key, group in itertools.groupby(lines, lambda line: _first(self.groups[0], line[0])):
+            begin, part = row, [0, 0, 0]
+            for each, hundredths in group:
+                self._row(sheet, row, each, hundredths)
+                part = [part[0] + each.elapsed_ms, part[1] + hundredths, part[2] + each.entries]
+                row += 1
+            if len(self.groups) > 1:
+                self._sums(sheet, row, (f"Subtotal {key}", "subtotal"), begin, part)
+                row += 1
+            together = [one + other for one, other in zip(together, part, strict=True)]
+        self._sums(sheet, row, ("Total", "sum"), first, together)
+        sheet.file.repeat_rows(at)
+
+    def _row(self, sheet: Sheet, at: int, row: Row, hundredths: int) -> None:
+        wrapped = ((str(column.value(row) or ""), column.width) for column in self.columns if column.wraps)
+        sheet.line(at, wrapped, level=1 if len(self.groups) > 1 else 0)
+        for number, column in enumerate(self.columns):
+            _cell(sheet, at, number, column.value(row), wraps=column.wraps)
+        sums = len(self.columns)
+        sheet.duration(at, sums, row.elapsed_ms)
+        sheet.hours(at, sums + 1, hundredths)
+        sheet.number(at, sums + 2, row.entries)
+
+    def _sums(self, sheet: Sheet, at: int, called: tuple[str, str], first: int, values: Sequence[int]) -> None:
+        label, look = called
+        sums = len(self.columns)
+        for number in range(sums):
+            sheet.text(at, number, "" if number else label, look)
+        ms, hundredths, entries = values
+        sheet.sum_of((at, sums), first, ms / 86_400_000, f"{look}_duration")
+        sheet.sum_of((at, sums + 1), first, hundredths / 100, f"{look}_hours")
+        sheet.sum_of((at, sums + 2), first, entries, f"{look}_number")
 
 
-def _tables(sheet: Sheet, groups: tuple[Group, ...], rows: Sequence[Row], days: _Days) -> None:
-    """The rows, and beside them the days; both are written line by line, since a line is put away after the next."""
-    names = titles(groups)
-    sums, beside = len(names), len(names) + len(_SUMS) + 1
-    own = [width for group in groups for width in _WIDTHS.get(group, _ITEM_WIDTHS)]
-    sheet.widths([*(max(width, 20.0) for width in own), *_SUM_WIDTHS, 3.0, 14.0, 12.0, 10.0])
-    for column, title in enumerate([*names, *_SUMS]):
-        sheet.text(HEAD_ROW, column, title, "head" if column < sums else "head_right")
-    for column, title in enumerate(("Date", *_SUMS[:2])):
-        sheet.text(HEAD_ROW, beside + column, title, "head_right" if column else "head")
-    first = HEAD_ROW + 1
-    for number in range(max(len(rows), len(days)) + 1):
-        if number < len(rows):
-            _row(sheet, first + number, groups, rows[number])
-        elif number == len(rows):
-            _row_total(sheet, first + number, sums, rows)
-        if number <= len(days):
-            _day(sheet, first + number, beside, days, number)
-    sheet.file.freeze_panes(first, 0)
-    sheet.file.repeat_rows(HEAD_ROW)
+def _first(group: Group, row: Row) -> str:
+    """The name of a row's first group, as its subtotal is called; people and items of one name are apart by more."""
+    if group is Group.PROJECT:
+        return f"{row.project}"
+    if group is Group.USER:
+        return f"{row.user.display_name}" if row.user else ""
+    if group is Group.WORK_ITEM:
+        return f"{row.work_item.id}" if row.work_item else ""
+    return f"{row.date}"
 
 
-def _row(sheet: Sheet, at: int, groups: tuple[Group, ...], row: Row) -> None:
-    for column, value in enumerate(_cells(groups, row)):
-        if isinstance(value, int):
-            sheet.number(at, column, value)
-        elif isinstance(value, dt.date):
-            sheet.date(at, column, value)
-        else:
-            sheet.text(at, column, value)
-    sums = len(titles(groups))
-    sheet.duration(at, sums, row.elapsed_ms)
-    sheet.number(at, sums + 2, row.entries)
-
-
-def _cells(groups: tuple[Group, ...], row: Row) -> Iterator[str | int | dt.date | None]:
-    for group in groups:
-        if group is Group.PROJECT:
-            yield row.project
-        elif group is Group.DAY:
-            yield row.date
-        elif group is Group.USER and row.user is not None:
-            yield from (row.user.display_name, row.user.email)
-        elif row.work_item is not None:
-            item = row.work_item
-            yield from (item.id, item.type, item.title, item.assignee_name, item.state)
-
-
-def _row_total(sheet: Sheet, at: int, sums: int, rows: Sequence[Row]) -> None:
-    for column in range(sums):
-        sheet.text(at, column, "" if column else "Total", "sum")
-    sheet.total_of(at, sums, HEAD_ROW + 1, sum(row.elapsed_ms for row in rows))
-    sheet.text(at, sums + 2, "", "sum")  # an entry may count in several rows
-
-
-def _day(sheet: Sheet, at: int, column: int, days: _Days, number: int) -> None:
-    """One of the days, or, after the last, their total."""
-    if number < len(days):
-        sheet.date(at, column, days[number][0])
-        sheet.duration(at, column + 1, days[number][1])
+def _cell(sheet: Sheet, row: int, column: int, value: Value, *, wraps: bool) -> None:
+    if isinstance(value, int):
+        sheet.number(row, column, value, "id")
+    elif isinstance(value, dt.date):
+        sheet.date(row, column, value)
     else:
-        sheet.text(at, column, "Total", "sum")
-        sheet.total_of(at, column + 1, HEAD_ROW + 1, sum(ms for _, ms in days))
+        sheet.text(row, column, value, "wrapped" if wraps else "text")
 
 
-def _charts(sheet: Sheet, groups: tuple[Group, ...], rows: Sequence[Row], days: _Days) -> None:
-    """Bars by the group, where there is one and few bars; and columns by day."""
-    first, hours = HEAD_ROW + 1, len(titles(groups)) + 1
-    beside = hours + len(_SUMS)
-    row, column = first, beside + 4
-    if len(groups) == 1 and groups[0] is not Group.DAY and 0 < len(rows) <= MOST_BARS:
-        last = first + len(rows) - 1
-        names = [str(next(_cells(groups, each))) for each in rows]
-        series = Series((first, 0, last, 0), names, (first, hours, last, hours), [each.elapsed_ms for each in rows])
-        title = f"Hours by {titles(groups)[0].lower()}"
-        row += tables_charts.bars(sheet, title, series, at=(row, column))
-    if days:
-        last = first + len(days) - 1
-        cells = (first, beside + 2, last, beside + 2)
-        series = Series((first, beside, last, beside), [f"{day}" for day, _ in days], cells, [ms for _, ms in days])
-        tables_charts.columns(sheet, "Hours by day", series, at=(row, column))
+def _widths(sheet: Sheet, chosen: Sequence[Column]) -> None:
+    widths = [*(column.width for column in chosen), *(width for _, width in _SUMS)]
+    sheet.widths([max(widths[0], _FACTS_WIDTH), *widths[1:]])
+
+
+def _days(sheet: Sheet, days: Sequence[tuple[dt.date, int]]) -> list[Chart]:
+    """The days with their total; and columns over them, where there are days."""
+    sheet.widths([14.0, 13.0, 10.0])
+    for number, title in enumerate(("Date", "Duration", "Hours")):
+        sheet.text(0, number, title, "head_right" if number else "head")
+    hundredths = shares([ms for _, ms in days])
+    for row, ((day, ms), hours) in enumerate(zip(days, hundredths, strict=True), start=1):
+        sheet.date(row, 0, day)
+        sheet.duration(row, 1, ms)
+        sheet.hours(row, 2, hours)
+    last = len(days)
+    sheet.text(last + 1, 0, "Total", "sum")
+    sheet.sum_of((last + 1, 1), 1, sum(ms for _, ms in days) / 86_400_000, "sum_duration")
+    sheet.sum_of((last + 1, 2), 1, sum(hundredths) / 100, "sum_hours")
+    sheet.file.freeze_panes(1, 0)
+    sheet.file.repeat_rows(0)
+    if not days:
+        return []
+    series = Series((1, 0, last, 0), [f"{day}" for day, _ in days], (1, 2, last, 2), hundredths, sheet.name)
+    return [Chart("column", "Hours by day", series)]

@@ -22,9 +22,8 @@ from timers.store import add_project
 
 
 _DAY: Final = dt.timedelta(days=1)
-_NO_ID: Final = 2**63 - 1
 _entries, _days = time_entries.c, time_entry_days.c
-_end, _earlier, _first_days = time_entries.alias("page_end"), time_entries.alias("earlier"), time_entry_days.alias()
+_earlier, _first_days = time_entries.alias("earlier"), time_entry_days.alias()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +71,8 @@ _in_range = sa.exists().where(
     _days.entry_id == _entries.id,
     _days.work_date.between(bindparam("first"), bindparam("last")),
 )
-_end_id = (
-    sa.select(_end.c.id)
-    .where(_end.c.tenant_id == bindparam("tenant"), _end.c.public_id == bindparam("end_public"))
-    .scalar_subquery()
-)
 _end_at = bindparam("end_at", type_=_entries.started_at.type)
+_end_id = bindparam("end_public", type_=_entries.public_id.type)
 _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
     "user": (_entries.user_id == bindparam("user"),),
     "organization": (
@@ -101,14 +96,14 @@ _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
     "reviewed": (_entries.needs_review == sa.false(),),
     "end": (
         _entries.started_at <= _end_at,
-        sa.or_(_entries.started_at < _end_at, _entries.id < sa.func.coalesce(_end_id, _NO_ID)),
+        sa.or_(_entries.started_at < _end_at, _entries.public_id < _end_id),
     ),
 }
 _PAGE: Final = (
     ENTRIES.add_columns(users.c.public_id.label("owner"))
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
     .where(shown_to(users, bindparam("viewer")))
-    .order_by(_entries.started_at.desc(), _entries.id.desc())
+    .order_by(_entries.started_at.desc(), _entries.public_id.desc())
     .limit(bindparam("most"))
 )
 _STATEMENTS: Final = {
@@ -137,7 +132,7 @@ _SPANS: Final = sa.select(_entries.public_id, _entries.user_id, _entries.started
 def page(
     tx: sa.Connection, tenant_id: int, filters: Filters, *, viewer: int, end: PageEnd | None, most: int
 ) -> list[sa.Row[Any]]:
-    """At most `most` rows, for `whole`, after the one that `end` names."""
+    """At most `most` rows, for `whole`, after the place that `end` names, whether its entry still exists or not."""
     asked: dict[str, dict[str, Any]] = {}
     if filters.user_id is not None:
         asked["user"] = {"user": filters.user_id}

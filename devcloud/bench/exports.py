@@ -87,7 +87,7 @@ def workbook_rows(body: bytes) -> tuple[int, None]:
     with zipfile.ZipFile(io.BytesIO(body)) as book:
         sheets = [name for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
         longest = book.read(max(sheets, key=lambda name: book.getinfo(name).file_size))
-    return len(re.findall(rb'<c r="E\d+"(?: s="\d+")?><v>', longest)), None
+    return len(re.findall(rb'<c r="D\d+"(?: s="\d+")?><v>', longest)), None
 
 
 KINDS: Final = (

@@ -16,7 +16,7 @@ from devcloud.bench.setting import Bench
 WARM_UP: Final = 0.3
 MOST_SECONDS: Final = 2.0  # of a round: a report is slow and steady, so a short one says as much
 BY_PROJECT: Final = "by project"
-_CSV_OF: Final = "Project,Person,E-mail"
+_CSV_OF: Final = '"Project","Person","E-mail"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, FieldError, InvalidRequest, LengthRequired, UnsupportedMediaType
 from shared.http.headers import media_type
+from shared.http.messages import message
 from shared.http.operation import Operation
 from shared.http.wire import WireModel
 
@@ -90,7 +91,7 @@ def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | 
     try:
         return operation.query.model_validate_strings(given, by_alias=True, by_name=False)
     except ValidationError as error:
-        found = (FieldError(".".join(str(part) for part in item["loc"]), _say(item)) for item in error.errors())
+        found = (FieldError(".".join(str(part) for part in item["loc"]), message(item)) for item in error.errors())
         raise _query_error(found) from error
 
 
@@ -162,12 +163,12 @@ def _body_error(error: ValidationError) -> InvalidRequest:
         return InvalidRequest(
             "The body is not JSON that can be read. Check quotes, commas and brackets, and send it as UTF-8.",
             code="invalid_json",
-            errors=[FieldError("", _say(items[0]))],
+            errors=[FieldError("", message(items[0]))],
         )
     return InvalidRequest(
         "Some fields of the body are wrong; each is listed under errors.",
         code="invalid_body",
-        errors=[FieldError(_pointer(item), _say(item)) for item in items[:_MOST_ERRORS]],
+        errors=[FieldError(_pointer(item), message(item)) for item in items[:_MOST_ERRORS]],
     )
 
 
@@ -204,11 +205,3 @@ def _query_error(errors: object) -> InvalidRequest:
 def _pointer(item: ErrorDetails) -> str:
     """RFC 6901, with what a member name may contain escaped."""
     return "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in item["loc"])
-
-
-def _say(item: ErrorDetails) -> str:
-    if item["type"] == "extra_forbidden":
-        return "is not a field of this request"
-    if item["type"] == "missing":
-        return "is required"
-    return item["msg"].removeprefix("Value error, ")

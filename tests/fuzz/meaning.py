@@ -11,6 +11,10 @@ MEANING: Final = (
     "must change something",
     "must be given together with",
     "must be given where from is not",
+    "must be given for CSV only",
+    "must be given for workbooks only",
+    "must be given without separator and decimal",
+    "must not be the separator as well",
     "must name a user or the scope tenant",
     "must be either one action",
     "must not be before from",
@@ -23,7 +27,7 @@ MEANING: Final = (
     "must be the slug",
     "must not be blank",
     "must be one line",
-    "Input should be a valid integer",  # 2.0 is an integer to JSON Schema
+    "must be a whole number",  # 2.0 is an integer to JSON Schema
     "must not lie in the future",
     "must not be in the future",
     "must make the entry",

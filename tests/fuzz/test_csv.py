@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support import rfc4180
 from tests.support.budget import LONG
+from tests.support.spreadsheets import unmarked
 
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
@@ -30,11 +31,6 @@ def both(raw: bytes) -> list[list[str]]:
     table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert rfc4180.read(text) == table
     return table
-
-
-def unmarked(cell: str) -> str:
-    """The text without the apostrophe that keeps it from being a formula."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
 
 
 def column(table: list[list[str]], title: str) -> list[str]:

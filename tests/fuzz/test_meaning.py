@@ -41,4 +41,4 @@ def test_a_refusal_of_what_was_not_sent_is_not_argued():
 
 def test_a_refusal_in_other_words_is_not_argued():
     assert is_argued("/note", "must not be blank", body={}, parameters={})
-    assert not is_argued("/note", "String should have at most 100 characters", body={"note": "a" * 101}, parameters={})
+    assert not is_argued("/note", "must have at least 100 characters", body={"note": "a" * 101}, parameters={})

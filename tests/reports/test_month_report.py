@@ -70,7 +70,7 @@ def test_an_entry_over_midnight_is_one_entry_on_two_days(world, clock):
         {"date": "2026-11-24", "elapsedMs": 10_800_000},
     ]
     assert [row["entries"] for row in by_project["rows"]] == [1]
-    assert [(row["date"], row["entries"]) for row in by_day["rows"]] == [("2026-11-23", 1), ("2026-11-24", 1)]
+    assert [(row["date"], row["entries"]) for row in by_day["rows"]] == [("2026-11-23", 1), ("2026-11-24", 0)]
 
 
 def test_an_entry_over_the_months_end_is_counted_in_both_and_its_time_once(world, clock):
@@ -116,8 +116,8 @@ def test_csv_has_a_line_for_every_row(world, clock):
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="timetracker-{slug}-2026-11.csv"'
     assert rows == [
-        ["Date", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
-        ["2026-11-23", "7", "", "", "", "", "0.5000", "1800000", "1"],
+        ["Date", "Organization", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
+        ["2026-11-23", "contoso", "7", "", "", "", "", "0.50", "1800000", "1"],
     ]
 
 
@@ -153,7 +153,7 @@ def test_no_cell_of_a_csv_begins_a_formula(world, clock, name):
     work(ada, clock, 1, project=name, minutes=1)
     rows = list(csv.reader(io.StringIO(ada.report(format="csv").raw.decode("utf-8-sig"))))
 
-    assert rows[1][0] == f"'{name}"
+    assert rows[1][:2] == ["contoso", f"'{name}"]
     assert ada.report().body["rows"][0]["project"] == name
 
 

@@ -127,12 +127,94 @@ def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine
         {"id": 3},
     ]
     assert lines_of(summary(ada, groupBy="workItem", format="csv")) == [
-        ["Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
-        ["1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.0167", "60000", "1"],
-        ["2", "Task", "Item 2", "", "Active", "0.0333", "120000", "1"],
-        ["3", "", "", "", "", "0.0667", "240000", "1"],
+        ["Organization", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
+        ["contoso", "1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.02", "60000", "1"],
+        ["contoso", "2", "Task", "Item 2", "", "Active", "0.03", "120000", "1"],
+        ["contoso", "3", "", "", "", "", "0.07", "240000", "1"],
     ]
     assert [summary(ada, type=name).body["totalMs"] for name in ("bug", "TASK", "Epic")] == [60_000, 120_000, 0]
+
+
+@pytest.fixture
+def half_known(world, clock, engine):
+    """An hour on a bug, two on an item that nobody has looked up, and four on a task."""
+    ada = world.tenant()
+    for number, hours in ((1, 1), (2, 2), (3, 4)):
+        work(ada, clock, number, project=f"P{number}", hours=hours)
+    know(engine, ada, 1)
+    know(engine, ada, 3, type="Task")
+    return ada
+
+
+def test_a_filter_by_type_says_what_it_does_not_know(half_known):
+    week = {"from": "2026-11-23"}
+    asked = (
+        summary(half_known, type="bug"),
+        half_known.report(type="bug", groupBy="workItem,day"),
+        half_known.get("reports/week", type="bug", **week),
+    )
+
+    assert [(each.body["totalMs"], each.body["unknownMs"]) for each in asked] == [(3_600_000, 7_200_000)] * 3
+    assert summary(half_known, type="Epic").body["unknownMs"] == 7_200_000
+    assert "unknownMs" not in summary(half_known).body
+    assert "unknownMs" not in summary(half_known, type="bug", includeUnknown="false").body
+    assert "unknownMs" not in half_known.get("reports/week", type="bug", includeUnknown="false", **week).body
+    assert summary(half_known, type="bug", project="P1").body["unknownMs"] == 0
+
+
+def test_in_csv_unknown_types_are_rows_that_say_so(half_known):
+    by_project = lines_of(summary(half_known, type="bug", format="csv"))
+    by_item = lines_of(summary(half_known, type="bug", groupBy="workItem", format="csv"))
+    without = lines_of(summary(half_known, type="bug", format="csv", includeUnknown="false"))
+    week = lines_of(half_known.get("reports/week", type="bug", format="csv", **{"from": "2026-11-23"}))
+
+    assert by_project == [
+        ["Organization", "Project", "Type", "Type known", "Hours", "Milliseconds", "Entries"],
+        ["contoso", "P1", "bug", "yes", "1.00", "3600000", "1"],
+        ["contoso", "P2", "", "no", "2.00", "7200000", "1"],
+    ]
+    assert [(row[1], row[2], row[6], row[8]) for row in by_item[1:]] == [
+        ("1", "Bug", "yes", "3600000"),
+        ("2", "", "no", "7200000"),
+    ]
+    assert without == [
+        ["Organization", "Project", "Hours", "Milliseconds", "Entries"],
+        ["contoso", "P1", "1.00", "3600000", "1"],
+    ]
+    assert [row[2:4] + row[-2:] for row in week] == [
+        ["Type", "Type known", "Hours", "Milliseconds"],
+        ["bug", "yes", "1.00", "3600000"],
+        ["", "no", "2.00", "7200000"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"profile": "excel-eu"}, b'"contoso";"a, b";1,50;5400000;1'),
+        ({"separator": ";"}, b'"contoso";"a, b";1.50;5400000;1'),
+        ({"separator": "tab"}, b'"contoso"\t"a, b"\t1.50\t5400000\t1'),
+        ({"separator": "|", "decimal": ","}, b'"contoso"|"a, b"|1,50|5400000|1'),
+        ({"profile": "excel-en"}, b'"contoso","a, b",1.50,5400000,1'),
+        ({}, b'"contoso","a, b",1.50,5400000,1'),
+    ],
+)
+def test_a_csv_is_written_for_who_opens_it(world, clock, asked, line):
+    ada = world.tenant()
+    work(ada, clock, 1, project="a, b", minutes=90)
+    raw = summary(ada, format="csv", **asked).raw
+
+    assert raw.startswith(b'\xef\xbb\xbf"Organization"')
+    assert raw.split(b"\r\n")[1:] == [line, b""]
+
+
+def test_hours_of_a_csv_add_up_to_the_total(world, clock):
+    ada = world.tenant()
+    for number in range(3):
+        work(ada, clock, 1, project=f"P{number}", minutes=20)
+    rows = lines_of(summary(ada, format="csv"))
+
+    assert [row[2] for row in rows[1:]] == ["0.34", "0.33", "0.33"]
 
 
 def test_admins_ask_for_one_person_and_everybody_for_themselves(world, clock):

@@ -6,6 +6,8 @@ import datetime as dt
 import io
 import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
 from typing import NamedTuple
 
 import pytest
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 
 from reports import service, store_sums, tables, tables_summary
 from reports.rules import Group, Span
+from reports.rules_hours import decimal_hours, rounded
 from reports.service_tally import Tally
-from reports.store import Asked
-from reports.tables_summary import Heading
+from reports.store import Asked, Unknown
+from reports.tables import Form
+from reports.tables_heading import Heading
 from shared.db.schema import metadata
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 
@@ -88,7 +92,7 @@ def expected(parts, span, groups):
             part.date if Group.DAY in groups else None,
         )
         found[key][0] += part.ms
-        found[key][1] += Group.DAY in groups or part.starts or part.date == span.first
+        found[key][1] += part.starts or part.date == span.first
     return {key: tuple(sums) for key, sums in found.items()}
 
 
@@ -102,13 +106,14 @@ class Choice(NamedTuple):
     project: str | None
     type: str | None
 
-    def takes(self, part: Part) -> bool:
+    def takes(self, part: Part, *, unknown: bool = False) -> bool:
+        """Whether it is of what is asked for; with `unknown` whether only its type is not known."""
         return (
             self.span.first <= part.date <= self.span.last
             and self.person in {None, part.person}
             and (self.organization is None or self.organization.lower() == SHOWN[part.project][0].lower())
             and (self.project is None or SHOWN[part.project][1] in NAMED[self.project])
-            and (self.type is None or (SHOWN[part.project][0], self.type.lower()) == ("Contoso", known_type(part)))
+            and (known_type(part) == "" if unknown else self.type is None or self.type.lower() == known_type(part))
         )
 
 
@@ -117,7 +122,8 @@ NAMED = {"pROJECT 0": {"Project 0"}, "Project 1": {"Project 1"}, "old  NAME": {"
 
 
 def known_type(part):
-    return (type_of(part.item) or "").lower()
+    """Nothing was read of the items of other organizations."""
+    return (type_of(part.item) or "").lower() if SHOWN[part.project][0] == "Contoso" else ""
 
 
 choices = st.builds(
@@ -148,7 +154,7 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
         listed = list(tally.passing(service.pieces(ground.tx, asked)))
-        text = tables.report_csv(groups, service.lines(ground.tx, asked, groups))
+        text = tables.report_csv(groups, service.lines(ground.tx, asked, groups), Form())
     wanted = [part for part in parts if choice.takes(part)]
     by_day = collections.Counter[dt.date]()
     for part in wanted:
@@ -162,6 +168,36 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
     assert (
         sum(piece.elapsed_ms for piece in listed) == tally.total_ms == sum(int(line["Milliseconds"]) for line in lines)
     )
+    assert sum(Decimal(line["Hours"]) for line in lines) == decimal_hours(rounded(tally.total_ms))
+    began = [part for part in wanted if part.starts or part.date == choice.span.first]
+    assert sum(int(line["Entries"]) for line in lines) == len(began)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices, item_type=st.sampled_from(["Bug", "Epic"]))
+def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zone, choice, item_type):
+    groups, choice = choice.groups, choice._replace(type=item_type)
+    with tracked(engine, zone, work) as (ground, parts):
+        only = {"organization": choice.organization, "project": choice.project, "item_type": item_type}
+        asked = asked_of(ground, choice.span, choice.person, **only)
+        summed, listed = (replace(asked, unknown=each) for each in (Unknown.SUMMED, Unknown.LISTED))
+        sums, rows = store_sums.read(ground.tx, summed, groups), list(service.lines(ground.tx, listed, groups))
+        of_type = list(sums.rows)
+        text = tables.report_csv(groups, iter(rows), Form(listed_type=item_type))
+        tally = Tally(choice.span, groups, only_known=True)
+        pieces = list(tally.passing(service.pieces(ground.tx, summed)))
+    wanted, unknown = ([part for part in parts if choice.takes(part, unknown=is_it)] for is_it in (False, True))
+    lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+
+    assert sums.unknown_ms == tally.unknown_ms == sum(part.ms for part in unknown)
+    assert sum(ms for _, ms in sums.days) == tally.total_ms == sum(piece.elapsed_ms for piece in pieces)
+    for found, parts_of in ((of_type, wanted), ([row for row in rows if not row.type_known], unknown)):
+        got = {name_of(row): (row.elapsed_ms, row.entries) for row in found}
+        assert got == expected(parts_of, choice.span, groups)
+    assert [row for row in rows if row.type_known] == of_type == tally.rows()
+    assert [(line["Type known"], line["Type"] == "") for line in lines] == [
+        ("yes", False) if row.type_known else ("no", True) for row in rows
+    ]
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -258,7 +294,7 @@ def peak_beyond_body(make):
 def test_a_long_csv_is_never_held_as_rows(large):
     asked = asked_of(large, Span.month("2026-11"))
     groups = tuple(Group)
-    body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups)))
+    body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups), Form()))
 
     assert body.count(b"\r\n") == MANY + 1
     assert peak < ENOUGH_MB
@@ -266,7 +302,7 @@ def test_a_long_csv_is_never_held_as_rows(large):
 
 def test_a_long_workbook_is_never_held_as_rows(large):
     asked = asked_of(large, Span.month("2026-11"), 0)  # a third of it, since this takes a while
-    heading = Heading("Time report", "Contoso", asked.span, "UTC", BEGAN, "Person 0")
+    heading = Heading("Time report", "Contoso", asked.span, "UTC", BEGAN, "person Person 0")
     tables_summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
         lambda: tables_summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked))

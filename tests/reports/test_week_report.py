@@ -85,7 +85,7 @@ def test_a_timesheet_is_a_grid_in_csv_too(world, clock):
     assert answer.headers["Content-Disposition"] == f'attachment; filename="timetracker-{slug}-2026-W48.csv"'
     assert rows == [
         ["Person", "E-mail", *(f"2026-11-{day}" for day in range(23, 30)), "Hours", "Milliseconds"],
-        [ada.name, ada.email, "0.0000", "1.5000", *["0.0000"] * 5, "1.5000", "5400000"],
+        [ada.name, ada.email, "0.00", "1.50", *["0.00"] * 5, "1.50", "5400000"],
     ]
 
 

@@ -1,45 +1,112 @@
 import csv
+import datetime as dt
 import io
+import itertools
+import re
+from decimal import Decimal
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.spreadsheet import to_csv
+from shared.spreadsheet import EXCEL_EN, EXCEL_EU, Cell, Dialect, safe, to_csv
+from shared.spreadsheet_guesses import is_guessed
+from tests.support import rfc4180
+from tests.support.spreadsheets import unmarked
 
 
-TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n")
-FULL_WIDTH = tuple(
-    "\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
-)
-cells = st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.integers() | st.sampled_from("=+-@\t\r\n"))
+SEPARATORS = (",", ";", "\t", "|")
+DIALECTS = [Dialect(separator, decimal) for separator in SEPARATORS for decimal in ".," if separator != decimal]
+hostile = st.text(st.sampled_from("=+-@\t\r\n;,|'\" 1e/:.x＝＠"), max_size=12)  # noqa: RUF001 - the letters meant
+texts = st.text(st.characters(exclude_categories=["Cs"])) | hostile
 
 
-def read(raw: bytes) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+def read(raw: bytes, dialect: Dialect = EXCEL_EN) -> list[list[str]]:
+    text = raw.decode("utf-8-sig")
+    table = list(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.separator, strict=True))
+    assert rfc4180.read(text, separator=dialect.separator) == table
+    return table
 
 
-def unmarked(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith((*TRIGGERS, *FULL_WIDTH, "\0")) else cell
+@given(texts)
+@example("'=1")
+@example("''=1")
+@example("it's")
+@example('a;"=1"')
+@example("'007")
+@example("1\t-5")
+def test_marks_taken_off_leave_the_text_as_it_was(text):
+    assert unmarked(safe(text)) == text
 
 
-@given(cells)
-@example(["'=1", "=1", "''=1", "'", "it's"])
-def test_a_mark_taken_off_leaves_the_text_as_it_was(row):
-    got = read(to_csv(["header"], [[*row, "end"]]))[1]
+@given(st.lists(texts, min_size=1), st.sampled_from(DIALECTS))
+def test_a_text_is_one_cell_and_nothing_but_marks_is_added(row, dialect):
+    got = read(to_csv(["head"], [[*row, "end"]], dialect), dialect)[1]
 
-    assert [unmarked(cell) for cell in got] == [str(given) for given in [*row, "end"]]
-
-
-@given(cells)
-def test_no_text_begins_a_formula_and_nothing_else_is_changed(row):
-    got = (read(to_csv(["header"], [[*row, "end"]]))[1:] or [[]])[0]
-    pairs = list(zip(got, [*row, "end"], strict=True))
-
-    assert all(cell in {str(given), f"'{given}"} for cell, given in pairs)
-    assert not [cell for cell, given in pairs if isinstance(given, str) and cell.startswith(TRIGGERS)]
-    plain = [pair for pair in pairs if not str(pair[1]).lstrip("'").startswith((*TRIGGERS, *FULL_WIDTH, "\0"))]
-    assert all(cell == str(given) for cell, given in plain)
+    assert [unmarked(cell) for cell in got] == [*row, "end"]
 
 
-def test_lines_end_as_rfc_4180_says_and_quotes_are_doubled():
-    assert to_csv(["a", "b"], [['say "hi"', "x,y"]]) == b'\xef\xbb\xbfa,b\r\n"say ""hi""","x,y"\r\n'
+@given(texts, st.sampled_from(DIALECTS), st.sampled_from([*SEPARATORS, ",;", ",;\t", ",;\t|"]), st.booleans())
+@example("a;=1+1;b", EXCEL_EN, ";", True)  # noqa: FBT003 - an example has values alone
+@example('a;"=1+1&""', EXCEL_EN, ";", True)  # noqa: FBT003 - as above
+@example('a,"=1"', EXCEL_EU, ",", True)  # noqa: FBT003 - as above
+def test_no_formula_begins_whatever_separator_the_reader_takes(text, dialect, separators, quotes):
+    line = to_csv(["head"], [["x", text, "y"]], dialect).decode("utf-8-sig").split("\r\n", 1)[1]
+    cells = excel_cells(line, separators) if quotes else re.split(f"[{re.escape(separators)}\r\n]", line)
+
+    assert not [cell for cell in cells if cell.lstrip('"\t\r\n').startswith(tuple("=+-@＝＋－＠"))]  # noqa: RUF001 - as above
+
+
+def excel_cells(line: str, separators: str) -> list[str]:
+    """As Excel reads: a quote counts where a cell begins, and behind the closing one the rest is taken as it is."""
+    cells, cell, quoted, letters = [], "", False, iter(line)
+    for letter in letters:
+        if quoted:
+            if letter != '"':
+                cell += letter
+                continue
+            following = next(letters, "")
+            if following == '"':
+                cell += '"'
+                continue
+            quoted, letter = False, following  # noqa: PLW2901 - the one behind the quote
+        elif letter == '"' and not cell:
+            quoted = True
+            continue
+        if letter in separators or letter in "\r\n":
+            cells.append(cell)
+            cell = ""
+        else:
+            cell += letter
+    return [*cells, cell]
+
+
+GUESSED = ["007", "1e5", "1E+5", "3/4", "3-4", "1.5", "1,5", "(5)", "5 %", "10:30", "10 am", "4. März 2026", "TRUE"]
+PLAIN = ["Team 1", "Website", "Mai", "August", "C++", "1/2 day", "v1.5", "#12", "Ünï", "a, b; c | d", "it's"]
+
+
+@pytest.mark.parametrize("text", GUESSED)
+def test_text_that_a_spreadsheet_would_take_for_a_value_is_marked(text):
+    assert (is_guessed(text), safe(text), safe(f"'{text}")) == (True, f"'{text}", f"''{text}")
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_other_text_is_left_as_it_is(text):
+    assert safe(text) == text
+
+
+def test_texts_are_quoted_and_numbers_and_dates_are_not():
+    row: list[Cell] = ['say "hi"', "a,b;c", 7, Decimal("1.50"), dt.date(2026, 11, 23), "", None]
+    en, eu = (to_csv(["Title", "n"], [row], dialect) for dialect in (EXCEL_EN, EXCEL_EU))
+
+    assert en == b'\xef\xbb\xbf"Title","n"\r\n"say ""hi""","a,b;c",7,1.50,2026-11-23,"",""\r\n'
+    assert eu == b'\xef\xbb\xbf"Title";"n"\r\n"say ""hi""";"a,b;c";7;1,50;2026-11-23;"";""\r\n'
+
+
+def test_no_line_says_which_separator_it_is():
+    assert not [dialect for dialect in DIALECTS if b"sep=" in to_csv(["a"], [["b"]], dialect)]
+
+
+def test_separator_and_decimal_mark_are_never_one():
+    assert len(DIALECTS) == 7
+    assert all(a.separator != a.decimal for a in itertools.chain(DIALECTS, [EXCEL_EN, EXCEL_EU]))

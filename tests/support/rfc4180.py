@@ -10,8 +10,8 @@ class _At(Enum):
     QUOTE = auto()  # inside a quoted field: its end, or the first of two
 
 
-def read(text: str) -> list[list[str]]:
-    """The records.
+def read(text: str, *, separator: str = ",") -> list[list[str]]:
+    """The records; the separator is the grammar's COMMA.
 
     Raises:
         ValueError: a quote where none may be, or a line that does not end with CRLF.
@@ -25,7 +25,7 @@ def read(text: str) -> list[list[str]]:
         elif letter == '"' and at is not _At.PLAIN:
             field += ['"'] if at is _At.QUOTE else []
             at = _At.QUOTED
-        elif letter in ",\r":
+        elif letter in (separator, "\r"):
             record.append("".join(field))
             field, at = [], _At.START
             if letter == "\r":

@@ -1,20 +1,19 @@
 """The exports of the floor: the bytes of the product's CSV, and a workbook that only lists what the product's lists."""
 
-import csv
 import io
 import tempfile
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 import xlsxwriter
 
 
 LINES = """
-SELECT u.display_name, u.email, p.name, d.work_item_id, i.type, i.title, i.assignee_name, i.state,
+SELECT u.display_name, u.email, p.organization, p.name, d.work_item_id, i.type, i.title, i.assignee_name, i.state,
     CAST(d.work_date AS TEXT), d.ms, d.n
 FROM (
-    SELECT user_id, project_id, work_item_id, work_date, sum(elapsed_ms) AS ms, count(*) AS n FROM time_entry_days
+    SELECT user_id, project_id, work_item_id, work_date, sum(elapsed_ms) AS ms, sum(starts_entry) AS n
+    FROM time_entry_days
     WHERE tenant_id = 1 AND month_key BETWEEN ? AND ? AND work_date BETWEEN ? AND ?
     GROUP BY user_id, project_id, work_item_id, work_date
 ) AS d
@@ -34,18 +33,29 @@ JOIN work_items i ON i.tenant_id = 1 AND i.organization_key = 'contoso' AND i.wo
 WHERE d.tenant_id = 1 AND d.month_key BETWEEN ? AND ? AND d.work_date BETWEEN ? AND ?
 ORDER BY d.work_date, lower(u.display_name), d.user_id, e.started_at, d.entry_id
 """
-_HEAD = "Person,E-mail,Project,Work item,Type,Title,Assignee,State,Date,Hours,Milliseconds,Entries\r\n"
+_HEAD = (
+    '"Person","E-mail","Organization","Project","Work item","Type","Title","Assignee","State","Date",'
+    '"Hours","Milliseconds","Entries"\r\n'
+)
+_HUNDREDTH = 36_000
 Rows = Iterable[tuple[Any, ...]]
 
 
 def lines(rows: Rows) -> bytes:
-    """The CSV by person, project, work item and day."""
+    """The CSV by person, project, work item and day; hours are rounded by largest remainder."""
+    held = list(rows)
+    each = [int(row[-2]) for row in held]
+    hours = [ms // _HUNDREDTH for ms in each]
+    missing = (sum(each) + _HUNDREDTH // 2) // _HUNDREDTH - sum(hours)
+    for number in sorted(range(len(each)), key=lambda number: -(each[number] % _HUNDREDTH))[:missing]:
+        hours[number] += 1
     with tempfile.SpooledTemporaryFile(2**20) as spool:
         out = io.TextIOWrapper(spool, encoding="utf-8-sig", newline="")
         out.write(_HEAD)
-        csv.writer(out, lineterminator="\r\n").writerows(
-            (*cells, f"{Decimal(int(ms)) / 3_600_000:.4f}", ms, entries) for *cells, ms, entries in rows
-        )
+        for (*texts, item, kind, title, assignee, state, day, ms, entries), hundredths in zip(held, hours, strict=True):
+            about = '","'.join(texts), f'{kind}","{title}","{assignee}","{state}'
+            share = f"{hundredths // 100}.{hundredths % 100:02}"
+            out.write(f'"{about[0]}",{item},"{about[1]}",{day},{share},{ms},{entries}\r\n')
         out.flush()
         spool.seek(0)
         body = spool.read()

@@ -1,0 +1,52 @@
+"""Texts that a spreadsheet changes when it opens a CSV: formulas, and what it takes for a number, a date or a truth.
+
+Guesses depend on the language of the program; covered are numbers, dates, times and truth values in those of Western
+Europe. A workbook has real text cells and needs none of this.
+"""
+
+import re
+from typing import Final
+
+
+FORMULA_TRIGGERS: Final = (
+    "=+-@\t\r\n\0\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+_LONGEST: Final = 64  # what is longer is no number that a spreadsheet knows, nor a date
+_OF_VALUES: Final = "0123456789 \t\n\r\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}.,:/()%'$€£¥₹+-"
+_MONTHS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    jan feb mar apr may jun jul aug sep sept oct nov dec
+    january february march april june july august september october november december
+    jän mär mrz mai okt dez januar jänner februar märz juni juli oktober dezember
+    janv févr avr juin juil aoû août déc janvier février mars avril juillet septembre octobre novembre décembre
+    ene abr ago dic enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre
+    gen mag giu lug set ott gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre
+    fev out janeiro fevereiro março maio junho julho setembro outubro novembro dezembro
+    mrt mei januari februari maart augustus
+    maj des marts desember augusti
+""",
+    )
+)
+_TRUTHS: Final = frozenset(
+    ["true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero", "verdadeiro", "waar", "onwaar"]
+)
+_ERRORS: Final = re.compile(r"#(N/A|NV|REF!|BEZUG!|NAME\?|DIV/0!|NUM!|ZAHL!|VALUE!|WERT!|NULL!)", re.IGNORECASE)
+_WITH_A_LETTER: Final = {"e", "a", "p", "am", "pm", "a.m", "p.m"}
+_EXPONENT_OR_TIME: Final = re.compile(r"[\s\d.,+-]*\d(e[+-]?\d+|[\d\s.,:]*[ap]\.?(m\.?)?)\s*", re.IGNORECASE)
+
+
+def is_guessed(text: str) -> bool:
+    """A spreadsheet would show something else than this text, or compute with it."""
+    if len(text) > _LONGEST:
+        return False
+    letters = text.strip(_OF_VALUES)
+    if not letters:  # 007, 3/4, 10:30, (5), 5 %, € 5
+        return any(letter.isdigit() for letter in text)
+    word = letters.casefold().rstrip(".")
+    if word in _MONTHS:  # Mar 4, 4-Mar-26; a month alone is a word
+        return any(letter.isdigit() for letter in text)
+    if word in _WITH_A_LETTER:  # 1e5, 10 am
+        return _EXPONENT_OR_TIME.fullmatch(text) is not None
+    return letters.isdecimal() or word in _TRUTHS or (letters[0] == "#" and _ERRORS.fullmatch(text) is not None)

@@ -1,0 +1,71 @@
+"""Opens files in LibreOffice Calc, which computes and draws them anew, and reads back what it then has."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+
+_SECONDS = 300  # the first start on a busy machine makes a profile
+_ANY_SEPARATOR = "44/59/9"  # comma, semicolon and tab, as its dialog has them ticked
+
+
+def required() -> str:
+    """The program; without it tests are skipped, but never in CI."""
+    found = shutil.which("soffice")
+    if found is None:
+        told = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
+        if os.environ.get("CI") == "true":
+            pytest.fail(told)
+        pytest.skip(told)
+    return found
+
+
+def opened(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Workbooks by their name, each opened, computed and saved again as a workbook."""
+    return _converted(directory, files, [])
+
+
+def imported(
+    directory: Path, files: Mapping[str, bytes], *, separators: str = _ANY_SEPARATOR, language: int = 1033
+) -> dict[str, Any]:
+    """The sheets that CSV files become, by name; formulas are evaluated, and whatever can be guessed is.
+
+    The language is Microsoft's number for it: 1033 for English, 1031 for German.
+    """
+    options = f"{separators},34,76,1,,{language},false,true,false,false,false,0,true"
+    made = _converted(directory, files, [f"--infilter=Text - txt - csv (StarCalc):{options}"])
+    return {name: openpyxl.load_workbook(io.BytesIO(body)).active for name, body in made.items()}
+
+
+def chart_values(workbook: bytes) -> list[list[float]]:
+    """What each chart of a workbook that LibreOffice saved is drawn from: the values it has read from the cells."""
+    with zipfile.ZipFile(io.BytesIO(workbook)) as package:
+        charts = [
+            package.read(name).decode() for name in sorted(package.namelist()) if re.match(r"xl/charts/chart\d", name)
+        ]
+    values = (re.search(r"<c:val>.*?</c:val>", chart, re.DOTALL) for chart in charts)
+    return [[float(value) for value in re.findall(r"<c:v>([^<]+)</c:v>", found[0])] for found in values if found]
+
+
+def _converted(directory: Path, files: Mapping[str, bytes], options: Sequence[str]) -> dict[str, bytes]:
+    given, made = directory / "given", directory / "made"
+    given.mkdir(parents=True)
+    for name, body in files.items():
+        (given / name).write_bytes(body)
+    command = [
+        required(),
+        f"-env:UserInstallation={(directory / 'profile').as_uri()}",
+        *("--headless", *options, "--convert-to", "xlsx", "--outdir", str(made)),
+        *(str(given / name) for name in files),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
+    return {name: (made / name).with_suffix(".xlsx").read_bytes() for name in files}
