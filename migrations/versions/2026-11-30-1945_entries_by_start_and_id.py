@@ -4,7 +4,7 @@ from alembic import op
 
 
 revision = "8e4b6f2d91c7"
-down_revision = "c81f5e2a9d47"
+down_revision = "c3b0f4d2a917"
 
 _INDEXES = {
     "ix_time_entries_tenant": ["tenant_id", "started_at"],

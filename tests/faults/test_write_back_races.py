@@ -62,8 +62,8 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
         past = via(ada, team_hosts[0]).enter("2026-11-02T09:00:00Z", "2026-11-02T10:00:00Z")
         calls = [partial(stopped, each, team_hosts[n % 2], token) for n, each in enumerate(members)]
         calls += [
-            lambda: via(ada, team_hosts[1]).post(f"users/{ids[0]}/deactivate"),
-            lambda past=past: via(ada, team_hosts[0]).correct(past, stoppedAt="2026-11-02T11:00:00Z"),
+            partial(via(ada, team_hosts[1]).post, f"users/{ids[0]}/deactivate"),
+            partial(via(ada, team_hosts[0]).correct, past, stoppedAt="2026-11-02T11:00:00Z"),
         ]
         answers = crowd.at_once(calls)
         ended += [each.body["id"] for each in answers[:TEAM] if each.status == 200]

@@ -86,7 +86,7 @@ def test_remaining_work_is_lowered_to_zero_at_most_and_given_back_what_was_taken
 def test_less_than_nothing_that_somebody_typed_is_not_raised():
     attempt = attempt_at(1, Decimal(-1), Decimal(-2), number=1, batch=1, short=ZERO)
 
-    assert (attempt.moves, attempt.short_after) == (0, 2)
+    assert (attempt.moves, attempt.short_after) == (ZERO, Decimal(2))
     assert attempt_at(1, Decimal(-1), Decimal(2), number=1, batch=1, short=ZERO).after == 1
 
 
