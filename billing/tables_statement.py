@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from billing.rules_records import instant_text, money_text, month_name, period_days
+from billing.rules_records import instant_text, month_name, period_days
 from billing.store_records import Bill, Line, Record
+from shared.billing.rules import amount_text
 
 
 if TYPE_CHECKING:
@@ -71,12 +72,11 @@ def _bill(paper: "Paper", head: _Head, bill: Bill) -> None:
     if record.is_void:
         paper.note("Void: not to be paid", _void(record))
         return
-    unit = record.minor_unit
     paper.figures(
         [
             ("Active users", str(record.active_users)),
-            ("Rate per user and month", f"{money_text(record.rate_per_user, unit)} {record.currency}"),
-            ("Total", f"{money_text(record.total, unit)} {record.currency}"),
+            ("Rate per user and month", _money(record.rate_per_user, record)),
+            ("Total", _money(record.total, record)),
         ]
     )
     zone = ZoneInfo(record.time_zone)
@@ -86,6 +86,11 @@ def _bill(paper: "Paper", head: _Head, bill: Bill) -> None:
         )
     else:
         paper.note("", "Nobody was active in this period.")
+
+
+def _money(amount: Decimal | None, record: Record) -> str:
+    spelled = amount_text(amount, record.currency)
+    return "not known yet" if spelled is None else f"{spelled} {record.currency}"
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
@@ -133,8 +138,8 @@ def _sum(paper: "Paper", records: Sequence[Record]) -> None:
     counted = [record for record in records if not record.is_void]
     paper.rule()
     figures = [("Active users of the month", str(sum(record.active_users for record in counted)))]
-    for currency in sorted({record.currency for record in counted}):
+    for currency in sorted({record.currency for record in counted if record.currency is not None}):
         of_currency = [record for record in counted if record.currency == currency]
-        total = sum((record.total for record in of_currency), Decimal())
-        figures.append(("Total of the month", f"{money_text(total, of_currency[0].minor_unit)} {currency}"))
+        total = sum((record.total for record in of_currency if record.total is not None), Decimal())
+        figures.append(("Total of the month", f"{amount_text(total, currency)} {currency}"))
     paper.figures(figures)

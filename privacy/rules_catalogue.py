@@ -19,8 +19,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id version legal_hold_reason legal_hold_at",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
-                "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back erased_at created_at "
-                "updated_at",
+                "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back erased_at "
+                "created_at updated_at",
                 identity="admin_email",
             ),
             section="organisation",
@@ -189,8 +189,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             columns(
                 internal="id tenant_id subscription_id replaces_id",
                 fact="public_id month_key kind state period_from period_to time_zone marketplace_id plan_id quantity "
-                "active_users included_users rate_per_user rate_unit currency minor_unit total last_event_type last_operation_id closed_at "
-                "voided_at",
+                "active_users included_users rate_per_user rate_unit currency minor_unit total last_event_type "
+                "last_operation_id closed_at voided_at",
                 mentions="void_reason",
             ),
             section="billingRecords",

@@ -70,6 +70,12 @@ def _dimension(value: str) -> str:
     return value
 
 
+def _offer(value: str) -> str:
+    if not re.match(r"\A[A-Za-z0-9_-]{1,100}(?:/[A-Za-z0-9_-]{1,100})?\Z", value):
+        raise ValueError("expected offers like timetracker, or plans of them like timetracker/paid, comma separated")
+    return value.lower()
+
+
 def _database_url(value: str) -> str:
     """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
     if value.startswith("mssql"):
@@ -88,6 +94,7 @@ TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Dimension = Annotated[str, BeforeValidator(_dimension)]
+Offers = Annotated[frozenset[Annotated[str, BeforeValidator(_offer)]], BeforeValidator(_commas)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
 
@@ -151,6 +158,12 @@ class Settings(BaseModel):
         alias="MARKETPLACE_METERING_DIMENSION",
         description="the metered dimension of a flat-rate plan; without it no usage is told",
     )
+    marketplace_offers: Offers = Field(
+        frozenset(),
+        alias="MARKETPLACE_OFFERS",
+        description="our offers, comma separated, each with all its plans or, as offer/plan, one of them; all that the "
+        "publisher sells when unset",
+    )
     landing_client_id: Guid = Field(
         "",
         alias="LANDING_CLIENT_ID",
@@ -210,6 +223,13 @@ class Settings(BaseModel):
         if bool(self.landing_client_id) != bool(self.landing_client_secret):
             raise ValueError("LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both, or neither")
         return self
+
+    def is_sold_here(self, offer_id: str, plan_id: str) -> bool:
+        """Whether a plan of the publisher's is this product's. What does not name its offer is not refused for that."""
+        if not self.marketplace_offers or not offer_id:
+            return True
+        offer = offer_id.lower()
+        return not {offer, f"{offer}/{plan_id.lower()}"}.isdisjoint(self.marketplace_offers)
 
     @property
     def landing_page_is_on(self) -> bool:

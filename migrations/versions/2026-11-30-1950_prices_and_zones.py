@@ -23,9 +23,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "until_at", name=op.f("pk_tenant_zones")),
     )
     op.add_column("tenants", sa.Column("rate_unit", sa.String(length=16), nullable=True))
-    op.add_column(
-        "subscriptions", sa.Column("is_free_trial", sa.Boolean(), server_default=sa.false(), nullable=False)
-    )
+    op.add_column("subscriptions", sa.Column("is_free_trial", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("subscriptions", sa.Column("free_trial_ends_at", types.UtcDateTime(), nullable=True))
     with op.batch_alter_table("subscription_rates", schema=None) as batch_op:
         batch_op.add_column(sa.Column("rate_unit", sa.String(length=16), server_default="P1M", nullable=False))

@@ -29,7 +29,7 @@ billing_records = sa.Table(
     Column("plan_id", Unicode(100), nullable=False),
     Column("quantity", Integer),
     Column("active_users", Integer, nullable=False),
-    Column("included_users", Integer, nullable=False, server_default="0"),  # of the active, those that cost nothing more
+    Column("included_users", Integer, nullable=False, server_default="0"),  # of them, those that cost nothing
     Column("rate_per_user", Money),  # NULL, with the currency: the price could not be read
     Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # how long a user is paid for by it
     Column("currency", String(3)),
