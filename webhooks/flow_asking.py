@@ -82,10 +82,10 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
         raise NotTold("status_unknown")
     terms = rules.expected(present, [*accepted, *([] if operation is None else [operation])])
     _require_shown(action, operation, terms, seen)
-    price, is_wanted = None, question.action == REPLAY or rules.needs_price(seen.subscription, terms)
+    quote, is_wanted = None, question.action == REPLAY or rules.needs_price(seen, terms)
     if is_wanted and terms.status.is_live:
-        price = moving.price_of(client.plans(subscription_id, flow), terms.plan_id)
-    return Told(present, terms, operation, price, lacks_price=is_wanted and terms.status.is_live and price is None)
+        quote = moving.quote_of(client.plans(subscription_id, flow), terms)
+    return Told(present, terms, operation, quote)
 
 
 def _operation(client: "Marketplace", question: Question, flow: Flow) -> Operation | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.marketplace import model as told
-from shared.subscriptions.model import Outcome, Price, Subscription, SubscriptionStatus, Terms
+from shared.subscriptions.model import Outcome, Quote, Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant
 
 
@@ -39,6 +39,7 @@ class Seen:
     outcome: Outcome | None
     accepted: tuple[uuid.UUID, ...]
     was_reinstated: bool
+    lacks_price: bool = False  # what a user costs could not be read yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Told:
     present: Terms
     terms: Terms
     operation: told.Operation | None
-    price: Price | None
-    lacks_price: bool  # the terms need one that Microsoft does not tell
+    quote: Quote | None = None  # None where the price was not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,15 @@ def is_decidable(operation: told.Operation) -> bool:
     return True
 
 
-def needs_price(before: Subscription, terms: Terms) -> bool:
-    """Whether what a user costs is to be asked for: it begins to be paid for, or is another plan from now on."""
-    begins = before.paid_from is None or before.terms.plan_id != terms.plan_id
-    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and begins
+def needs_price(seen: Seen, terms: Terms) -> bool:
+    """Whether what a user costs is to be asked for.
+
+    It begins to be paid for, is another plan or another term from now on, or the price could not be read before.
+    """
+    before = seen.subscription
+    other_term = bool(terms.term_unit) and before.terms.term_unit != terms.term_unit
+    is_wanted = before.paid_from is None or before.terms.plan_id != terms.plan_id or other_term or seen.lacks_price
+    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and is_wanted
 
 
 def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:

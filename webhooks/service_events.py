@@ -151,15 +151,16 @@ class _Taking:
         """
         event, terms = self._event(operation_id), self.told.terms
         after = moving.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
-        if operation_id is None and after.terms == self.subscription.terms and self.told.price is None:
-            return self._answer()
+        quote = self.told.quote
+        if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
+            return self._answer(alarms=() if quote is None else tuple(moving.alarms_of(quote)))
         moved = subscriptions.move(
             self.tx,
             self.tenant,
             self.subscription,
             terms,
             event,
-            price=self.told.price,
+            quote=quote,
             actor=self.event.actor,
             now=self.now,
             new_id=self.closing.new_id,
@@ -172,8 +173,8 @@ class _Taking:
     def _alarms(self, moved: Moved) -> Iterator[str]:
         if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
-        if self.told.lacks_price:
-            yield "marketplace_price_unknown"
+        if self.told.quote is not None:
+            yield from moving.alarms_of(self.told.quote)
 
     def _answer(
         self,
