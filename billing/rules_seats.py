@@ -67,7 +67,7 @@ def seat_spans(
         if change is None or change.seats is None or start >= end:
             continue
         span = SeatSpan(start, end, change.plan_id, change.seats, _price(prices, change.plan_id, start))
-        if spans and replace(spans[-1], ends_at=end) == replace(span, starts_at=spans[-1].starts_at):
+        if spans and replace(spans[-1], starts_at=start, ends_at=end) == span and spans[-1].ends_at == start:
             spans[-1] = replace(spans[-1], ends_at=end)
         else:
             spans.append(span)

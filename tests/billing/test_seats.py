@@ -6,7 +6,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.rules_seats import ListedPrice, SeatChange, seat_spans, term_text
@@ -71,6 +71,7 @@ def test_another_price_at_a_renewal_begins_another_stretch():
 
 
 @given(changes, prices)
+@example([(0, "a", 1), (1, "a", None), (2, "a", 1)], [])  # a stretch without seats is no part of those beside it
 def test_each_hour_has_the_seats_and_the_price_that_the_ledger_left_then(told, listed):
     def at(hour):
         return OCTOBER + hour * HOUR
