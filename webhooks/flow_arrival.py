@@ -68,12 +68,15 @@ def come_back(app: App, state: str, browser: str | None, code: str | None, redir
         principal = _who(app, begun, code, redirect_uri)
         with asking() as flow:
             bought = _resolve(app, begun.purchase_token, flow)
+        if not app.settings.is_sold_here(bought.offer_id, bought.plan_id):
+            raise refusals.of_another_product()
         if not is_of(bought, principal):
             raise refusals.of_another_directory()
     except ApiError as error:
         with app.transaction() as tx:
             store_visits.remove(tx, begun.id)
-        is_dead = isinstance(error, InvalidRequest)  # a link that leads nowhere, whoever signs in
+        # A link that leads nowhere, or to another product, whoever signs in.
+        is_dead = isinstance(error, InvalidRequest) or error.code == refusals.ANOTHER_PRODUCT
         raise NotFinished(error, None if is_dead else begun.purchase_token) from error
     with app.transaction() as tx:
         until = app.now() + rules_visits.CONFIRM_WITHIN

@@ -42,11 +42,15 @@ def _costs(bought: Subscription, plan: Plan | None, *, per_seat: bool) -> str:
         return ""
     per_user = f"{_amount(sold.price)} for each {'seat' if per_seat else 'active user'} and {_length(sold.unit)}"
     term = _length(sold.term_unit)
-    fee = f"{_amount(sold.fee)} for each {term}, and " if sold.fee is not None and sold.fee.amount else ""
+    fee = f"{_amount(sold.fee)} {_each(term)}, and " if sold.fee is not None and sold.fee.amount else ""
     if not sold.included:
         return f"{fee}{per_user}"
     users = counted(sold.included, "active user", "active users")
-    return f"{fee}{per_user}, with {users} of each {term} included"
+    return f"{fee}{per_user}, with {users} included {_each(term)}"
+
+
+def _each(term: str) -> str:
+    return f"a {term}" if term in _ONE else f"for {term}"
 
 
 def _free_trial(bought: Subscription) -> str:

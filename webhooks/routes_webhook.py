@@ -37,7 +37,7 @@ _BODY_LIMIT: Final = 256 * 1024
         problems={
             401: ("invalid_token",),
             404: ("no_such_route",),
-            409: ("seats_in_use",),
+            409: ("seats_in_use", "plan_not_sold"),
             503: ("marketplace_unavailable", "marketplace_event_unreadable", "signing_keys_unavailable"),
         },
     ),

@@ -39,7 +39,7 @@ class Seen:
     outcome: Outcome | None
     accepted: tuple[uuid.UUID, ...]
     was_reinstated: bool
-    lacks_price: bool = False  # what a user costs could not be read yet
+    lacks_price: bool = False  # what a user costs could not be read yet; looked at where no operation is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Told:
     terms: Terms
     operation: told.Operation | None
     quote: Quote | None = None  # None where the price was not asked for
+    is_sold: bool = True  # the plan that is asked for is one of this product
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,13 @@ class SeatsTaken:
 
     used: int
     wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotSold:
+    """Why a change of plan is refused: it is none of this product's."""
+
+    plan_id: str
 
 
 def is_under_way(operation: told.Operation) -> bool:
@@ -121,6 +129,14 @@ def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
     if wanted is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
         return None
     return SeatsTaken(tenant.seats_used, wanted) if present is None or wanted < present else None
+
+
+def not_sold(told_: Told) -> NotSold | None:
+    """Why the change may not be accepted: another product's plan. A revert to what is in force is none of it."""
+    operation = told_.operation
+    if told_.is_sold or operation is None or operation.action != Action.CHANGE_PLAN or not is_under_way(operation):
+        return None
+    return NotSold(operation.plan_id) if operation.plan_id != told_.present.plan_id else None
 
 
 def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:

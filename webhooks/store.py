@@ -65,7 +65,7 @@ def look_up(
         Outcome(own[0].outcome) if own else None,
         tuple(row.operation_id for row in others if row.operation_id in newest.values()),
         was_reinstated=any(row.event_type == Action.REINSTATE for row in others),
-        lacks_price=last_price(tx, subscription) is None,
+        lacks_price=operation_id is None and last_price(tx, subscription) is None,
     )
 
 

@@ -21,13 +21,17 @@ class Alarm(StrEnum):
     CONFLICT = "usage_conflict"  # the hour holds another quantity than ours
     EXPIRED = "usage_expired"  # older than the 24 hours in which it is taken
     REFUSED = "usage_refused"  # for the reason that `code` gives
+    UNASKED = "usage_not_asked"  # `count` events of the tenant wait for 12 hours, as the meter's list cannot be had
     LATE = "usage_late"  # `count` events of the tenant were not accepted within 24 hours
     MISMATCH = "usage_mismatch"  # the meter and the outbox do not agree
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on."""
+    """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on.
+
+    `period_ends_at` is its bill's, where it is due to be sent.
+    """
 
     id: int
     tenant_id: int
@@ -36,6 +40,8 @@ class Owed:
     state: UsageState
     attempts: int
     claimed_until: dt.datetime | None
+    last_result: str | None = None
+    period_ends_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
