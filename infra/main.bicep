@@ -45,6 +45,7 @@ param marketplaceClientId string = ''
 @secure()
 param marketplaceClientSecret string = ''
 param marketplaceMeteringDimension string = ''
+param marketplaceOffers string = ''
 param landingClientId string = ''
 @secure()
 param landingClientSecret string = ''
@@ -85,6 +86,7 @@ module resources 'resources.bicep' = {
     marketplaceClientId: marketplaceClientId
     marketplaceClientSecret: marketplaceClientSecret
     marketplaceMeteringDimension: marketplaceMeteringDimension
+    marketplaceOffers: marketplaceOffers
     landingClientId: landingClientId
     landingClientSecret: landingClientSecret
     trialDays: trialDays

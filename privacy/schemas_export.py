@@ -39,7 +39,7 @@ class DataExport(WireModel):
     """Sections and fields are listed in docs/privacy.md; to remove or rename one makes a new version."""
 
     schema_: Literal["urn:timetracker:export"] = Field(SCHEMA, alias="schema")
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     generated_at: Instant
     scope: Scope
     notice: dict[str, Any]

@@ -13,7 +13,7 @@ from shared.spreadsheet import safe
 
 
 SCHEMA: Final = "urn:timetracker:export"
-VERSION: Final = 1
+VERSION: Final = 2
 Rows = Iterable[Mapping[str, Any]]
 
 
