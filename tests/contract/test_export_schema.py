@@ -13,7 +13,10 @@ from privacy.tables_export import VERSION
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # Whoever reads exports relies on a version that is out: a new column is a new version, with a line of its own here.
-PUBLISHED = {1: "2906d3889396798de87cf0384533f127aff680a326b0e7965f382b9b2825cd7b"}
+PUBLISHED = {
+    1: "2906d3889396798de87cf0384533f127aff680a326b0e7965f382b9b2825cd7b",
+    2: "3ad5087b5cdd11504d9695c6ccba9deb544626d5078c143247ffb17e7715b7b1",
+}
 
 
 def test_the_published_schema_is_that_of_the_code():
