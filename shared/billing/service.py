@@ -258,6 +258,7 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
 
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
+    currency = record.price and record.price.currency
     audit.record(
         tx,
         record.tenant_id,
@@ -270,7 +271,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
             "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": record.total,
-            "currency": record.price and record.price.currency,
+            "total": rules.amount_text(record.total, currency),
+            "currency": currency,
         },
     )
