@@ -258,7 +258,7 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
 
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
-    currency = record.price and record.price.currency
+    currency = None if record.price is None else record.price.currency
     audit.record(
         tx,
         record.tenant_id,
