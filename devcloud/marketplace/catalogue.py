@@ -90,7 +90,7 @@ _METERED: Final = (DIMENSION,)
 PLANS: Final = (
     Plan("paid", "Paid", "timetracker", (Term("P1M", "0"), Term("P1Y", "0")), dimensions=_METERED),
     Plan("gold", "Gold", "timetracker", (Term("P1M", "49"), Term("P1Y", "490")), dimensions=_METERED),
-    Plan("team", "Team", "timetracker-team", (Term("P1M", "20", 5), Term("P1Y", "200", 60)), dimensions=_METERED),
+    Plan("team", "Team", "timetracker-fee", (Term("P1M", "20", 5), Term("P1Y", "200", 60)), dimensions=_METERED),
     Plan(
         "seats",
         "By seats",
@@ -100,7 +100,7 @@ PLANS: Final = (
         has_free_trial=True,
     ),
     Plan("seats-plus", "By seats, plus", "timetracker-seats", (Term("P1M", "9"),), seats=(1, 1000)),
-    Plan("seats-yearly", "By seats, by the year", "timetracker-yearly", (Term("P1Y", "60"),), seats=(1, 1000)),
+    Plan("seats-yearly", "By seats, by the year", "timetracker-year", (Term("P1Y", "60"),), seats=(1, 1000)),
     Plan("other", "Another product", "another-product", (Term("P1M", "1"),)),
 )
 _BY_ID: Final = {plan.id: plan for plan in PLANS}

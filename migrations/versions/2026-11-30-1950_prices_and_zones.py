@@ -7,7 +7,7 @@ from shared.db import types
 
 
 revision = "7b1e4c92d0a5"
-down_revision = "5d1c8a70f2be"
+down_revision = "8e4b6f2d91c7"
 
 _TOTAL = "2 * (total - {users} * rate_per_user) > -minor_unit AND 2 * (total - {users} * rate_per_user) <= minor_unit"
 _WHERE = sa.text("rate_per_user IS NULL AND state = 'closed'")

@@ -194,7 +194,7 @@ def total(users: int, price: Price | None) -> Decimal | None:
 def is_free(subscription: Subscription, period: Period) -> bool:
     """Whether the whole period lies in the Marketplace's free trial, whose last day is part of it."""
     ends_at, terms = subscription.terms.free_trial_ends_at, subscription.terms
-    return terms.is_free_trial if ends_at is None else period.ends_at <= ends_at + _DAY
+    return bool(terms.is_free_trial) if ends_at is None else period.ends_at <= ends_at + _DAY
 
 
 def covered(lines: Iterable[Activity], quote: Quote, before: Mapping[int, tuple[int, int]], month: int) -> int:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.billing import rules, store, store_records
-from shared.billing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State
+from shared.billing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from shared.log import get_logger
 from shared.subscriptions.model import Price, Quote, Subscription
 from shared.subscriptions.store import read as read_subscription
@@ -81,17 +81,18 @@ def close_ended(tx: sa.Connection, ended: Iterable[Subscription], closing: Closi
         close_final(tx, subscription.tenant_id, subscription, closing)
 
 
-def close_month(
+def close_month(  # noqa: PLR0917 - likewise
     tx: sa.Connection,
     tenant: Tenant,
     subscription: Subscription,
     period: Period,
     closing: Closing,
+    zones: Zones,
     *,
     replaces: Record | None = None,
 ) -> Record:
     """Closes one period of a tenant that is held; without a rate and a total, where the price could not be read."""
-    bill = _bill(tx, tenant, subscription, period, closing.now)
+    bill = _bill(tx, tenant, subscription, period, zones, closing.now)
     return _keep(tx, tenant, bill, closing, replaces)
 
 
@@ -116,9 +117,10 @@ def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> Bill | No
     if tenant.plan is Plan.INTERNAL:
         return None
     for standing in store.standings(tx, tenant.id):
-        period = rules.running(standing, store.zones(tx, tenant, standing), now)
+        zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
+        period = rules.running(standing, zones, now)
         if period is not None:
-            return _bill(tx, tenant, standing.subscription, period, now)
+            return _bill(tx, tenant, standing.subscription, period, zones, now)
     return None
 
 
@@ -146,7 +148,7 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
     period = rules.billed_again(record.period, subscription)
-    return close_month(tx, tenant, subscription, period, closing, replaces=record)
+    return close_month(tx, tenant, subscription, period, closing, store.zones(tx, tenant), replaces=record)
 
 
 def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
@@ -197,18 +199,21 @@ def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closi
     if tenant.plan is Plan.INTERNAL:
         return []
     standing = rules.as_of(standing, closing.as_of)
-    periods = rules.owed(standing, store.zones(tx, tenant, standing), closing.ended_by)
-    return [close_month(tx, tenant, standing.subscription, period, closing) for period in periods]
+    zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
+    periods = rules.owed(standing, zones, closing.ended_by)
+    return [close_month(tx, tenant, standing.subscription, period, closing, zones) for period in periods]
 
 
-def _bill(tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, now: dt.datetime) -> Bill:
+def _bill(  # noqa: PLR0917 - what a bill is of, and when
+    tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, zones: Zones, now: dt.datetime
+) -> Bill:
     running = store.running(tx, tenant, period, now)
     lines = rules.lines(
         [
             *running,
             *store.signed_in(tx, tenant.id, period),
             *store.worked(tx, subscription, period),
-            *store.worked_late(tx, subscription, period),
+            *store.worked_late(tx, subscription, period, zones),
         ]
     )
     return _priced(tx, subscription, period, lines)
@@ -253,6 +258,7 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
 
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
+    currency = None if record.price is None else record.price.currency
     audit.record(
         tx,
         record.tenant_id,
@@ -265,7 +271,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
             "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": record.total,
-            "currency": record.price and record.price.currency,
+            "total": rules.amount_text(record.total, currency),
+            "currency": currency,
         },
     )

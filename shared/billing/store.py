@@ -209,6 +209,37 @@ _LATE: Final[sa.Select[Any]] = (
     )
     .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
 )
+# Where the zone was changed, days may be dated in the month beside the one whose period they lie in.
+_DATED = _d.month_key
+_BESIDE_DATED = (
+    _DATED,
+    sa.case((_DATED % 100 == 1, _DATED - 89), else_=_DATED - 1),
+    sa.case((_DATED % 100 == 12, _DATED + 89), else_=_DATED + 1),  # noqa: PLR2004 - December
+)
+_LATE_BESIDE: Final[sa.Select[Any]] = (
+    sa.select(_r.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    .select_from(
+        _OF_DAY.join(
+            billing_records,
+            sa.and_(
+                _r.tenant_id == _d.tenant_id,
+                _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+                _r.state == State.CLOSED.value,
+                _r.month_key < _MONTH,
+                _r.month_key.in_(_BESIDE_DATED),
+            ),
+        )
+    )
+    .where(
+        *_TIME,
+        _d.month_key >= bindparam("first", type_=sa.Integer),
+        _d.month_key <= bindparam("after", type_=sa.Integer),
+        _e.stopped_at > _r.period_from,
+        _e.started_at < _r.period_to,
+        ~_on_a_bill(_r.month_key, _d.user_id),
+    )
+    .group_by(_r.month_key, *_WHO, _r.period_from, _r.period_to)
+)
 
 
 def candidates(tx: sa.Connection) -> list[Candidate]:
@@ -227,9 +258,9 @@ def candidates(tx: sa.Connection) -> list[Candidate]:
     ]
 
 
-def zones(tx: sa.Connection, tenant: Tenant, standing: Standing) -> Zones:
-    """The tenant's zones; every name there is one that was set, and so one that is known."""
-    rows = tx.execute(_ZONES_OF, {"tenant": tenant.id}) if standing.has_earlier_zones else ()
+def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zones:
+    """The tenant's zones, read where there may be earlier ones; each of their names was set once, and so is known."""
+    rows = tx.execute(_ZONES_OF, {"tenant": tenant.id}) if has_earlier else ()
     return Zones(tenant.zone, tuple((row.until_at, ZoneInfo(row.time_zone)) for row in rows))
 
 
@@ -294,7 +325,7 @@ def billed_before(
     return found
 
 
-def worked_late(tx: sa.Connection, subscription: Subscription, period: Period) -> Sequence[Activity]:
+def worked_late(tx: sa.Connection, subscription: Subscription, period: Period, zones: Zones) -> Sequence[Activity]:
     """Who has time in an earlier month of this subscription that is closed, and is on no bill of that month.
 
     Found in the days themselves, so nothing that came late by whatever way is missed.
@@ -303,12 +334,13 @@ def worked_late(tx: sa.Connection, subscription: Subscription, period: Period) -
     first = rules.month_before(rules.month_of(subscription.paid_from, dt.UTC))  # whatever the zone was
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id}
     values = {**key, "month": period.month, "first": first}
-    if tx.execute(_ANY_LATE, values).first() is None:
+    if zones.earlier:
+        rows = tx.execute(_LATE_BESIDE, {**values, "after": rules.next_month(period.month)}).all()
+    elif tx.execute(_ANY_LATE, values).first() is not None:
+        rows = tx.execute(_LATE, values).all()
+    else:
         return ()
-    return [
-        rules.worked(_activity(row, row.month_key, Reason.TIME), row.period_from, row.period_to)
-        for row in tx.execute(_LATE, values)
-    ]
+    return [rules.worked(_activity(row, row.month_key, Reason.TIME), row.period_from, row.period_to) for row in rows]
 
 
 def _within(tenant_id: int, period: Period) -> dict[str, Any]:

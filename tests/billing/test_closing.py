@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from shared.billing import service
+from shared.billing import service, store_records
 from shared.billing.model import NotVoidable
 from shared.db.schema import usage_events, users
 from shared.subscriptions import store as subscription_store
@@ -662,3 +662,16 @@ def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine)
     assert (priced.price, priced.total, priced.period.month) == (FOUR_FIFTY, Decimal("4.50"), 202601)
     assert [(event.quantity, event.state) for event in payer.usage()] == [(1, "accepted")]
     assert payer.close(FEB + 3 * HOUR) == []
+
+
+def test_the_audit_log_spells_money_as_the_bills_do(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], JAN)
+    [record] = payer.close(FEB)
+    with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
+        read = store_records.find(tx, payer.tenant_id, record.public_id)
+    assert read is not None
+    payer.void(read, FEB + HOUR)
+
+    told = [payer.audit(action)[0].after_change["total"] for action in ("bill.closed", "bill.voided")]
+    assert told == ["4.50", "4.50"]

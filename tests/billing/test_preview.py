@@ -120,3 +120,22 @@ def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
 
     assert (before["periodFrom"], before["activeUsers"]) == ("2026-11-23T11:00:00.000Z", 0)
     assert (after["activeUsers"], after["total"]) == (1, "4.50")
+
+
+def test_a_new_time_zone_acts_at_once_on_reports_and_on_bills_from_the_next_period(ada, books, app, clock):
+    settings = ada.get("tenant")
+    changed = ada.patch("tenant", {"timeZone": "Pacific/Honolulu"}, version=settings.body["version"])
+    before = ada.get("billing/preview").body
+    clock.set("2026-12-02T12:00:00+00:00")
+    close(app, books)
+    [record] = ada.get("billing/records/2026-11").body["records"]
+    after = ada.get("billing/preview").body
+
+    assert (changed.status, ada.get("tenant").body["timeZone"]) == (200, "Pacific/Honolulu")
+    assert (before["timeZone"], before["periodTo"]) == ("Europe/Berlin", "2026-11-30T23:00:00.000Z")
+    assert (record["timeZone"], record["periodTo"]) == ("Europe/Berlin", "2026-11-30T23:00:00.000Z")
+    assert (after["timeZone"], after["periodFrom"], after["periodTo"]) == (
+        "Pacific/Honolulu",
+        "2026-11-30T23:00:00.000Z",
+        "2027-01-01T10:00:00.000Z",
+    )

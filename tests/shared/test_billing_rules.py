@@ -185,6 +185,7 @@ def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rat
     unit = Fraction(1, 10 ** MINOR[currency])
     units, rest = divmod(exact, unit)
 
+    assert total is not None
     assert Fraction(total) == (units + (rest * 2 >= unit)) * unit
     assert total.as_tuple().exponent == -MINOR[currency]
 
