@@ -29,7 +29,8 @@ _DAYS: Final = 40  # back: this month's hours and the last one's
 def reconcile(app: App) -> list[Mismatch]:
     """Compares the last 40 days that are over for good with what the meter lists, and changes nothing.
 
-    A day is over when its last hour is too old to be told any more, so nothing can be on its way.
+    What is listed of another product is left out. A day is over when its last hour is too old to be
+    told any more, so nothing can be on its way.
 
     Raises:
         MarketplaceError: the meter's list could not be had.
@@ -41,14 +42,16 @@ def reconcile(app: App) -> list[Mismatch]:
     since = until - dt.timedelta(days=_DAYS)
     listing = meter.usage(since, until, within(_SECONDS))
 
+    ours = [each for each in listing.days if app.settings.is_sold_here(each.offer_id, each.plan_id)]
+
     def look(tx: sa.Connection) -> tuple[list[Accepted], dict[uuid.UUID, uuid.UUID]]:
         accepted = store_usage.accepted(tx, _midnight(since), _midnight(until + dt.timedelta(days=1)))
         known = {each.usage.subscription_id for each in accepted}
-        foreign = {uuid.UUID(day.subscription_id) for day in listing.days} - known
+        foreign = {uuid.UUID(day.subscription_id) for day in ours} - known
         return accepted, store_usage.owners(tx, foreign)
 
     accepted, owners = transact(app, EVERY_TENANT, look, reads_only=True)
-    found = mismatches(accepted, listing.days, owners)
+    found = mismatches(accepted, ours, owners)
     for each in found:
         tenant = {} if each.tenant is None else {"tenant": str(each.tenant)}
         get_logger().error(Alarm.MISMATCH.value, reason=each.difference.value, **tenant)

@@ -108,7 +108,7 @@ def get_billing_statement(call: Call) -> Reply:
         summary="What the running month comes to so far",
         description="By the same computation that will close the month. It changes until then.",
         answers={200: Answer("The bill as it would be now", BillingPreview)},
-        problems={**_NO_RECORD, 409: ("rate_unknown",)},
+        problems=_NO_RECORD,
     ),
 )
 def get_billing_preview(call: Call) -> Reply:

@@ -2,11 +2,13 @@
 
 import datetime as dt
 import re
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from shared.billing import rules
 
+
+money_text: Final = rules.money_text
 _MONTH: Final = re.compile(r"\A(20[0-9]{2})-(0[1-9]|1[0-2])\Z", re.ASCII)
 
 
@@ -25,17 +27,6 @@ def month_key(text: str) -> int:
 def month_text(key: int) -> str:
     """A month (yyyymm) as YYYY-MM."""
     return f"{key // 100:04}-{key % 100:02}"
-
-
-def money_text(amount: Decimal, unit: Decimal) -> str:
-    """An amount with the decimal places of its currency's minor unit, and more where it has more."""
-    places = max(_places(unit), _places(amount))
-    return f"{amount:.{places}f}"
-
-
-def _places(amount: Decimal) -> int:
-    exponent = amount.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def period_days(starts_at: dt.datetime, ends_at: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:

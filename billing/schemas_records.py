@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from billing.rules_records import money_text, month_key, month_text
+from billing.rules_records import month_key, month_text
 from billing.rules_seats import SeatSpan, charges_for_seats
 from billing.store_records import Bill, Line, Record
 from shared.billing import model
-from shared.billing.rules import minor_unit
+from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel
 
 
@@ -26,13 +26,20 @@ InvoicedBy = Annotated[
 Total = Annotated[
     str | None,
     Field(
-        description="a decimal number in the record's currency; absent where Microsoft charges for seats, since its "
-        "invoice decides",
+        description="a decimal number in the record's currency; absent while the price is not known, and where "
+        "Microsoft charges for seats, since its invoice decides",
         examples=["13.50"],
     ),
 ]
 Money = Annotated[str, Field(description="a decimal number in the record's currency", examples=["13.50"])]
 Month = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
+Included = Annotated[
+    int | None,
+    Field(description="of the active users, those that the plan's monthly fee covers, or a free trial; absent is none"),
+]
+RateUnit = Annotated[
+    str | None, Field(description="how long one user or seat is paid for by the rate", examples=["P1M", "P1Y"])
+]
 
 
 def _month(value: Any) -> int:  # noqa: ANN401 - whatever pydantic is handed before it validates
@@ -68,9 +75,11 @@ class RecordsQuery(WireModel):
 
 
 class BillingRecord(WireModel):
-    """A closed month: `total` is `activeUsers` times `ratePerUser`, but for seats, which Microsoft charges for.
+    """A closed month: `total` is `activeUsers` without `includedUsers`, times `ratePerUser`.
 
-    A mistake is voided and replaced, never changed.
+    A mistake is voided and replaced, never changed. Where Microsoft charges for seats there is no total: its invoice
+    decides. Where the price could not be read there is no rate, no currency and no total; the record is replaced when
+    the price is known.
     """
 
     id: str
@@ -79,14 +88,16 @@ class BillingRecord(WireModel):
     state: State
     period_from: Instant
     period_to: Instant = Field(description="not in it any more")
-    time_zone: str = Field(description="the organisation's when the month was closed; the month is one of this zone")
+    time_zone: str = Field(description="the organisation's when the period began; the month is one of this zone")
     subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")
     active_users: int
-    rate_per_user: Money
-    currency: str
+    included_users: Included = None
+    rate_per_user: Money | None = Field(None, description="absent while the price is not known")
+    rate_unit: RateUnit = None
+    currency: str | None = None
     total: Total = None
     last_event_type: str | None = Field(None, description="the last event of the subscription before the close")
     closed_at: Instant
@@ -145,7 +156,7 @@ class BillingSeats(WireModel):
             period_to=span.ends_at,
             plan=span.plan_id,
             quantity=span.seats,
-            listed_price=None if price is None else money_text(price.amount, minor_unit(price.currency)),
+            listed_price=None if price is None else amount_text(price.amount, price.currency),
             currency=None if price is None else price.currency,
             term_unit=None if price is None else price.term_unit or None,
         )
@@ -194,30 +205,35 @@ class BillingPreview(WireModel):
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")
     active_users: int
-    rate_per_user: Money
-    currency: str
+    included_users: Included = None
+    rate_per_user: Money | None = Field(None, description="absent while the price is not known")
+    rate_unit: RateUnit = None
+    currency: str | None = None
     total: Total = None
     seats: Seats = None
     lines: list[BillingLine]
 
     @classmethod
     def of(cls, bill: model.Bill, lines: Iterable[Line], seats: Iterable[SeatSpan], *, now: dt.datetime) -> Self:
-        period, terms, marketplace_id = bill.period, bill.subscription.terms, bill.subscription.marketplace_id
-        is_by_seats = charges_for_seats(marketplace_id, terms.quantity)
+        period, price = bill.period, bill.price
+        marketplace_id, quantity = bill.subscription.marketplace_id, bill.subscription.terms.quantity
+        total = None if charges_for_seats(marketplace_id, quantity) else bill.total
         return cls(
             as_of=now,
             month=month_text(period.month),
             period_from=period.starts_at,
             period_to=period.ends_at,
-            time_zone=bill.time_zone,
+            time_zone=period.time_zone,
             subscription_id=_text(marketplace_id),
             invoiced_by=_invoiced_by(marketplace_id),
-            subscription_plan=terms.plan_id,
-            quantity=terms.quantity,
+            subscription_plan=bill.plan_id,
+            quantity=quantity,
             active_users=bill.active_users,
-            rate_per_user=money_text(bill.price.rate_per_user, bill.minor_unit),
-            currency=bill.price.currency,
-            total=None if is_by_seats else money_text(bill.total, bill.minor_unit),
+            included_users=bill.included_users or None,
+            rate_per_user=None if price is None else amount_text(price.rate_per_user, price.currency),
+            rate_unit=None if price is None else price.unit,
+            currency=None if price is None else price.currency,
+            total=None if price is None else amount_text(total, price.currency),
             seats=_seats(seats),
             lines=[BillingLine.of(line, period.month) for line in lines],
         )
@@ -242,9 +258,11 @@ def _fields(record: Record) -> dict[str, Any]:
         "subscription_plan": record.plan_id,
         "quantity": record.quantity,
         "active_users": record.active_users,
-        "rate_per_user": money_text(record.rate_per_user, record.minor_unit),
+        "included_users": record.included_users or None,
+        "rate_per_user": amount_text(record.rate_per_user, record.currency),
+        "rate_unit": None if record.rate_per_user is None else record.rate_unit,
         "currency": record.currency,
-        "total": None if record.is_by_seats else money_text(record.total, record.minor_unit),
+        "total": None if record.is_by_seats else amount_text(record.total, record.currency),
         "last_event_type": record.last_event_type,
         "closed_at": record.closed_at,
         "voided_at": record.voided_at,

@@ -1,15 +1,14 @@
 """What an organisation pays for, on the wire: plan, seats, price, and the history of its subscriptions."""
 
 import datetime as dt
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
 from pydantic import Field
 
-from billing.rules_records import money_text
 from billing.schemas_records import Money
-from billing.store_subscription import LedgerRow, RateInForce
-from shared.billing.rules import minor_unit
+from billing.store_subscription import LedgerRow
+from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel
 from shared.subscriptions import model
 from shared.tenancy.model import Plan, Tenant, TenantStatus
@@ -17,6 +16,7 @@ from shared.tenancy.rules import status_at
 
 
 _NEWEST = 2**31 - 1  # beyond any event's number
+_NO_QUOTE = model.Quote(None)
 
 
 class SubscriptionQuery(WireModel):
@@ -45,15 +45,25 @@ class Subscription(WireModel):
     term_starts_at: Instant | None = None
     term_ends_at: Instant | None = None
     auto_renew: bool
+    is_free_trial: Literal[True] | None = Field(
+        None, description="the Marketplace's free trial runs, and Microsoft charges nothing for it"
+    )
+    free_trial_ends_at: Instant | None = Field(None, description="the last day of the Marketplace's free trial")
     paid_from: Instant | None = Field(None, description="the activation; absent while it is pending")
     ended_at: Instant | None = None
-    rate_per_user: Money | None = Field(None, description="of an active user and month, in force now")
+    rate_per_user: Money | None = Field(None, description="of an active user or a seat, in force now")
+    rate_unit: str | None = Field(None, description="how long it is paid for by the rate", examples=["P1M", "P1Y"])
     currency: str | None = None
-    rate_from: Instant | None = Field(None, description="since when; bills have the rate of their month's beginning")
+    rate_from: Instant | None = Field(None, description="since when; bills have the rate of their period's beginning")
+    included_users: int | None = Field(None, description="active users that the fee of a term covers")
+    included_unit: str | None = Field(
+        None, description="that term; those of a month come off each bill", examples=["P1M", "P1Y"]
+    )
 
     @classmethod
-    def of(cls, subscription: model.Subscription, rate: RateInForce | None) -> Self:
-        terms = subscription.terms
+    def of(cls, subscription: model.Subscription, rate: model.Rate | None) -> Self:
+        terms, quote = subscription.terms, _NO_QUOTE if rate is None else rate.quote
+        price = quote.price
         return cls(
             id=None if subscription.marketplace_id is None else str(subscription.marketplace_id),
             status=terms.status,
@@ -66,9 +76,14 @@ class Subscription(WireModel):
             auto_renew=bool(terms.auto_renew),
             paid_from=subscription.paid_from,
             ended_at=subscription.ended_at,
-            rate_per_user=None if rate is None else money_text(rate.rate_per_user, minor_unit(rate.currency)),
-            currency=None if rate is None else rate.currency,
-            rate_from=None if rate is None else rate.from_at,
+            is_free_trial=terms.is_free_trial or None,
+            free_trial_ends_at=terms.free_trial_ends_at,
+            rate_per_user=None if price is None else amount_text(price.rate_per_user, price.currency),
+            rate_unit=None if price is None else price.unit,
+            currency=None if price is None else price.currency,
+            rate_from=None if rate is None or price is None else rate.from_at,
+            included_users=quote.included_users or None,
+            included_unit=quote.included_unit if quote.included_users else None,
         )
 
 

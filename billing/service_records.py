@@ -13,7 +13,7 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.billing import model
 from shared.billing import service as closing
-from shared.errors import Conflict, NotFound
+from shared.errors import NotFound
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 
@@ -41,15 +41,8 @@ def preview(
 
     Raises:
         NotFound: nothing is paid for, so nothing will be billed.
-        Conflict: nobody has said what a user costs.
     """
-    try:
-        bill = closing.preview(tx, tenant, now=now)
-    except model.RateUnknown as error:
-        raise Conflict(
-            "What a user costs is not known here yet, so there is nothing to add up. Your vendor has been told.",
-            code="rate_unknown",
-        ) from error
+    bill = closing.preview(tx, tenant, now=now)
     if bill is None:
         raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
     return bill, store_records.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam
 from billing.rules_seats import SeatSpan, charges_for_seats
 from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
+from shared.subscriptions.model import MONTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,18 @@ class Record:
     plan_id: str
     quantity: int | None
     active_users: int
-    rate_per_user: Decimal
-    currency: str
-    minor_unit: Decimal
-    total: Decimal
+    rate_per_user: Decimal | None
+    currency: str | None
+    minor_unit: Decimal | None
+    total: Decimal | None
     last_event_type: str | None
     closed_at: dt.datetime
     voided_at: dt.datetime | None
     void_reason: str | None
     replaces: uuid.UUID | None
     replaced_by: uuid.UUID | None
+    included_users: int = 0
+    rate_unit: str = MONTH
 
     @property
     def is_void(self) -> bool:
@@ -103,6 +106,8 @@ _RECORDS: Final[sa.Select[Any]] = (
         _r.void_reason,
         _before.c.public_id.label("replaces"),
         _after.c.public_id.label("replaced_by"),
+        _r.included_users,
+        _r.rate_unit,
     )
     .select_from(billing_records)
     .outerjoin(_before, sa.and_(_before.c.tenant_id == _r.tenant_id, _before.c.id == _r.replaces_id))

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.rules_seats import ListedPrice, SeatChange
-from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from shared.db.schema import subscription_events, subscription_rates
 from shared.subscriptions.model import Outcome
 
 
-_e, _r, _s = subscription_events.c, subscription_rates.c, subscriptions.c
+_e, _r = subscription_events.c, subscription_rates.c
 _CHANGES: Final[sa.Select[Any]] = (
     sa.select(_e.effective_at, _e.plan_id, _e.quantity)
     .where(
@@ -23,12 +23,12 @@ _CHANGES: Final[sa.Select[Any]] = (
     .order_by(_e.id)
 )
 _PRICES: Final[sa.Select[Any]] = (
-    sa.select(_r.from_at, _r.plan_id, _r.rate_per_user, _r.currency, _s.term_unit)
-    .join(subscriptions, sa.and_(_s.tenant_id == _r.tenant_id, _s.id == _r.subscription_id))
+    sa.select(_r.from_at, _r.plan_id, _r.rate_per_user, _r.currency, _r.rate_unit)
     .where(
         _r.tenant_id == bindparam("tenant"),
         _r.subscription_id == bindparam("subscription"),
         _r.from_at <= bindparam("known_at"),
+        _r.rate_per_user.is_not(None),  # of some plan it could not be read
     )
     .order_by(_r.from_at)
 )

@@ -3,22 +3,15 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import subscription_events, subscription_rates, subscriptions
-from shared.subscriptions.model import Subscription
+from shared.subscriptions.model import Rate, Subscription
 from shared.subscriptions.store import subscription_of
-
-
-@dataclass(frozen=True, slots=True)
-class RateInForce:
-    rate_per_user: Decimal
-    currency: str
-    from_at: dt.datetime
+from shared.subscriptions.store_ledger import rate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ _CURRENT: Final[sa.Select[Any]] = (
     .limit(1)
 )
 _RATE: Final[sa.Select[Any]] = (
-    sa.select(_r.rate_per_user, _r.currency, _r.from_at)
+    sa.select(subscription_rates)
     .where(
         _r.tenant_id == bindparam("tenant"),
         _r.subscription_id == bindparam("subscription"),
@@ -89,11 +82,11 @@ def current(tx: sa.Connection, tenant_id: int) -> Subscription | None:
     return None if row is None else subscription_of(row)
 
 
-def rate_in_force(tx: sa.Connection, subscription: Subscription, now: dt.datetime) -> RateInForce | None:
-    """What an active user costs now; a bill has the rate of the first instant of its month."""
+def rate_in_force(tx: sa.Connection, subscription: Subscription, now: dt.datetime) -> Rate | None:
+    """What a user costs now; a bill has what was in force at the first instant of its period."""
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "now": now}
     row = tx.execute(_RATE, key).first()
-    return None if row is None else RateInForce(*row)
+    return None if row is None else rate_of(row)
 
 
 def ledger(tx: sa.Connection, tenant_id: int, *, end: int, most: int) -> list[LedgerRow]:

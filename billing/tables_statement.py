@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from billing.rules_records import day_text, instant_text, money_text, month_name, period_days
+from billing.rules_records import day_text, instant_text, month_name, period_days
 from billing.rules_seats import ListedPrice, SeatSpan, term_text
 from billing.store_records import Bill, Line, Record
-from shared.billing.rules import minor_unit
+from shared.billing.rules import amount_text
 
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
         yield f"Listed price per seat and {_term(price)}", _listed(price)
         yield "Seats at the end of the period", str(record.quantity)
     else:
+        if record.included_users:
+            yield "Of them without charge", str(record.included_users)
         yield "Rate per user and month", _money(record.rate_per_user, record.currency)
         yield "Total", _money(record.total, record.currency)
 
@@ -194,8 +196,9 @@ def _term(price: ListedPrice | None) -> str:
     return term_text("" if price is None else price.term_unit)
 
 
-def _money(amount: Decimal, currency: str) -> str:
-    return f"{money_text(amount, minor_unit(currency))} {currency}"
+def _money(amount: Decimal | None, currency: str | None) -> str:
+    spelled = amount_text(amount, currency)
+    return _UNKNOWN if spelled is None else f"{spelled} {currency}"
 
 
 def _invoicing(vendor: Vendor, bills: Iterable[Bill]) -> Iterator[str]:
@@ -217,8 +220,9 @@ def _sum(paper: "Paper", records: Sequence[Record]) -> None:
     paper.rule(above=_FIGURES)
     figures = [("Active users of the month", str(sum(record.active_users for record in counted)))]
     name = "Total of the month" if len(priced) == len(counted) else "Total without seats"
-    for currency in sorted({record.currency for record in priced}):
-        of_currency = [record for record in priced if record.currency == currency]
-        total = sum((record.total for record in of_currency), Decimal())
-        figures.append((name, _money(total, currency)))
+    for currency in sorted({record.currency for record in priced if record.currency is not None}):
+        totals = [record.total for record in priced if record.currency == currency and record.total is not None]
+        figures.append((name, _money(sum(totals, Decimal()), currency)))
+    if any(record.total is None for record in priced):
+        figures.append(("Further amounts", _UNKNOWN))
     paper.figures(figures)

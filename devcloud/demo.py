@@ -20,7 +20,7 @@ from shared.db.engine import make_engine
 from shared.identity import Principal
 from shared.settings import Settings
 from shared.subscriptions import service as subscriptions
-from shared.subscriptions.model import Price, TenantChange
+from shared.subscriptions.model import Price, Quote, TenantChange
 from shared.subscriptions.store import change_tenant
 from shared.tenancy import service as tenants
 from shared.tenancy import service_organizations
@@ -145,7 +145,7 @@ def _pay(tx: sa.Connection, of: _History) -> None:
     tenant, since = find_tenant(tx, tid=of.directory.tid), of.began
     assert tenant is not None, "it was started above"  # noqa: S101 - an invariant of ours
     subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
-    paid = TenantChange(TenantStatus.ACTIVE, True, None, None, PRICE, None)  # noqa: FBT003 - of the dataclass
+    paid = TenantChange(TenantStatus.ACTIVE, True, None, None, Quote(PRICE), None)  # noqa: FBT003 - of the dataclass
     change_tenant(tx, tenant.id, paid, now=since)
     audit.record(
         tx,

@@ -45,6 +45,7 @@ param marketplaceClientId string = ''
 @secure()
 param marketplaceClientSecret string = ''
 param marketplaceMeteringDimension string = ''
+param marketplaceOffers string = ''
 @description('Address by which browsers reach the app, like https://timetracker.example.com; the app\'s own when empty')
 param publicUrl string = ''
 param landingClientId string = ''
@@ -94,6 +95,7 @@ module resources 'resources.bicep' = {
     marketplaceClientId: marketplaceClientId
     marketplaceClientSecret: marketplaceClientSecret
     marketplaceMeteringDimension: marketplaceMeteringDimension
+    marketplaceOffers: marketplaceOffers
     publicUrl: publicUrl
     landingClientId: landingClientId
     landingClientSecret: landingClientSecret

@@ -22,6 +22,7 @@ param marketplaceClientId string
 @secure()
 param marketplaceClientSecret string
 param marketplaceMeteringDimension string
+param marketplaceOffers string
 param publicUrl string
 param landingClientId string
 @secure()
@@ -63,6 +64,7 @@ var appSettings = {
   MARKETPLACE_CLIENT_ID: marketplaceClientId
   MARKETPLACE_CLIENT_SECRET: empty(marketplaceClientSecret) ? '' : '@Microsoft.KeyVault(VaultName=${vault.name};SecretName=marketplace-client-secret)'
   MARKETPLACE_METERING_DIMENSION: marketplaceMeteringDimension
+  MARKETPLACE_OFFERS: marketplaceOffers
   LANDING_CLIENT_ID: landingClientId
   LANDING_CLIENT_SECRET: empty(landingClientSecret) ? '' : '@Microsoft.KeyVault(VaultName=${vault.name};SecretName=landing-client-secret)'
   VENDOR_NAME: vendorName

@@ -7,10 +7,9 @@ import sqlalchemy as sa
 from ops.ending import Refused
 from ops.rules import Terms
 from shared.billing import service as billing
-from shared.billing.model import RateUnknown
 from shared.billing.service import Closing
 from shared.subscriptions import service, store, store_ledger
-from shared.subscriptions.model import Event, EventSource, Outcome, Price, Subscription
+from shared.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant
 
@@ -43,7 +42,7 @@ def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) ->
     """Begins, changes or ends what the tenant pays for; an agreement that ends is billed up to this instant.
 
     Raises:
-        Refused: a subscription in the Marketplace is in the way, or nobody knows what an owed month costs.
+        Refused: a subscription in the Marketplace is in the way.
     """
     tenant = hold_tenant(tx, tenant_id)
     require_free(tx, tenant, after)
@@ -52,10 +51,7 @@ def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) ->
         _pay(tx, tenant, live, after, closing)
     elif live is not None:
         ended = service.end_agreement(tx, live, _event("Unsubscribe", closing), now=closing.now)
-        try:
-            billing.close_final(tx, tenant.id, ended, closing)
-        except RateUnknown as error:
-            raise Refused(f"{error}; nothing was changed") from error
+        billing.close_final(tx, tenant.id, ended, closing)
 
 
 def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Terms, closing: Closing) -> None:
@@ -66,8 +62,10 @@ def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Te
     if live is None:
         service.agree(tx, tenant, PLAN_ID, after.seat_limit, price, now=closing.now)
         return
-    if store_ledger.last_price(tx, live) != price:
-        store_ledger.add_rate(tx, live, price, from_at=closing.now)
+    last = store_ledger.last_rate(tx, live)
+    if last is None or last.quote.price != price:
+        included = Quote(None) if last is None else last.quote
+        store_ledger.add_rate(tx, live, dataclasses.replace(included, price=price), from_at=closing.now)
         store_ledger.add_event(tx, live, _event("ChangeRate", closing), Outcome.APPLIED, now=closing.now)
     if live.marketplace_id is None and live.terms.quantity != after.seat_limit:
         seats = dataclasses.replace(live.terms, quantity=after.seat_limit)

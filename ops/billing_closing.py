@@ -18,7 +18,7 @@ from ops.tenants import find
 from ops.views_billing import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
 from shared import audit, clock
 from shared.billing import service
-from shared.billing.model import RateUnknown, Record
+from shared.billing.model import Record
 from shared.billing.service import Closing
 from shared.db.retry import Patience, of_a_job
 from shared.instants import parse_rfc3339
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 DIMENSION: Final = "MARKETPLACE_METERING_DIMENSION"
-_NO_RATE: Final = "nobody has said what a user costs; see: python -m ops tenants set-plan … paid --rate"
 
 
 def register(app: typer.Typer) -> None:
@@ -83,10 +82,7 @@ def preview(
     with opened() as database:
         account = find(database, tenant)
         with database.transaction(reads_only=True) as tx:
-            try:
-                bill = service.preview(tx, account.tenant, now=clock.now())
-            except RateUnknown as error:
-                raise Refused(f"{account.tenant.slug}: {_NO_RATE}") from error
+            bill = service.preview(tx, account.tenant, now=clock.now())
     if bill is None:
         raise Refused(f"{account.tenant.slug} pays for nothing now, so no month is running")
     document = preview_document(bill, account.tenant.slug)
@@ -141,8 +137,6 @@ class _Run:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, RateUnknown):
-        return _NO_RATE
     return first_line(error) if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
 
 

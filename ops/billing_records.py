@@ -15,12 +15,15 @@ from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
 from ops.ending import Refused, Unusable
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
-from ops.tenants import find
+from ops.tenants import amount_of, find
 from ops.views_billing import BILL_COLUMNS, bill_document, bill_row, month_text
 from shared.billing import service
-from shared.billing.model import NotVoidable, RateUnknown, Record, State
+from shared.billing.model import NotVoidable, Record, State
 from shared.billing.service import Closing
 from shared.billing.store_records import record_of
+from shared.subscriptions.model import Price
+from shared.subscriptions.store import read as read_subscription
+from shared.tenancy.store import hold_tenant
 
 
 _PAGE: Final = 500
@@ -32,6 +35,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands to their group."""
     app.command("records")(records)
     app.command("void")(void)
+    app.command("price")(price)
 
 
 def records(
@@ -83,6 +87,48 @@ def void(
             change.report(asked, changed=True)
 
 
+def price(
+    record: Annotated[uuid.UUID, typer.Argument(metavar="RECORD", help="the bill's id, as `records` shows it")],
+    rate: Annotated[str, typer.Option(metavar="4.50", help="price of a user and month")],
+    currency: Annotated[str, typer.Option(metavar="EUR", help="three letters of ISO 4217")],
+    *,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a bill the price that could not be read; it is replaced, and so are others of the same plan."""
+    asked = Asked(yes, dry_run, as_json)
+    known = amount_of(rate, currency)
+    with opened(os.environ, DIMENSION) as database:
+        with database.transaction(reads_only=True) as tx:
+            row = store.find_bill(tx, record)
+        if row is None:
+            raise Unusable(f"no bill has the id {record}; see: python -m ops billing records")
+        bill = record_of(row)
+        if bill.state is State.VOID or bill.price is not None:
+            raise Refused("it is void, or has a price; nothing was changed")
+        closing = closing_of(database)
+        tried = _priced(database, bill, known, closing, keep=False)
+        change = Change(row.slug, _fields(bill, None), _fields(bill, tried, state=State.VOID))
+        if change.agreed(asked):
+            _priced(database, bill, known, closing, keep=True)
+            change.report(asked, changed=True)
+
+
+def _priced(database: Database, bill: Record, known: Price, closing: Closing, *, keep: bool) -> Record:
+    """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
+    with database.transaction() as tx:
+        tenant = hold_tenant(tx, bill.tenant_id)
+        subscription = read_subscription(tx, tenant.id, bill.subscription_id)
+        service.set_price(tx, subscription, bill, known)
+        replacements = {each.replaces_id: each for each in service.price_bills(tx, tenant, closing)}
+        if bill.id not in replacements:
+            raise Refused("it was replaced meanwhile, or its plan has another price; nothing was changed")
+        if not keep:
+            tx.rollback()
+    return replacements[bill.id]
+
+
 def _voided(
     database: Database, bill: Record, reason: str, closing: Closing, *, replace: bool, keep: bool
 ) -> Record | None:
@@ -97,8 +143,6 @@ def _voided(
             return replacement
     except NotVoidable as error:
         raise Refused(f"{error}; nothing was changed") from error
-    except RateUnknown as error:
-        raise Refused(f"{error}, so its month cannot be closed anew; nothing was changed") from error
 
 
 def _fields(bill: Record, replacement: Record | None, *, state: State | None = None) -> Fields:
@@ -107,13 +151,18 @@ def _fields(bill: Record, replacement: Record | None, *, state: State | None = N
         "month": month_text(bill.period.month),
         "state": state or bill.state,
         "activeUsers": bill.active_users,
-        "total": f"{plain(bill.total)} {bill.price.currency}",
+        "total": _total(bill),
         "replacement": None,
     }
     if replacement is not None:
-        money = f"{plain(replacement.total)} {replacement.price.currency}"
-        fields["replacement"] = f"{replacement.active_users} users, {money}"
+        fields["replacement"] = f"{replacement.active_users} users, {_total(replacement)}"
     return {name: plain(value) for name, value in fields.items()}
+
+
+def _total(bill: Record) -> str:
+    if bill.price is None:
+        return "no price is known"
+    return f"{plain(bill.total)} {bill.price.currency}" if bill.total is not None else "the price is not by the month"
 
 
 def _all(database: Database, tenant_id: int | None, month: int | None) -> Iterator[dict[str, Any]]:

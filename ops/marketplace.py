@@ -30,6 +30,7 @@ _NEEDED: Final = (
     "MARKETPLACE_CLIENT_ID",
     "MARKETPLACE_CLIENT_SECRET",
     "MARKETPLACE_METERING_DIMENSION",
+    "MARKETPLACE_OFFERS",
 )
 logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
 

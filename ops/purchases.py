@@ -154,7 +154,7 @@ def _expected(product: App, client: "Marketplace", question: Question) -> Fields
     if seen is None:
         return None
     told = ask(client, seen, question, within(_SECONDS))
-    return _terms(told.terms, told.price or price)
+    return _terms(told.terms, (told.quote and told.quote.price) or price)
 
 
 def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
@@ -185,7 +185,7 @@ def _theirs(client: "Marketplace", subscription_id: str, flow: Flow) -> tuple[Te
     terms = rules.terms_of(copy)
     if terms is None:
         raise Unusable(f"Microsoft has it in a state that this version does not know: {copy.status}")
-    return terms, rules.price_of(client.plans(subscription_id, flow), terms.plan_id)
+    return terms, rules.quote_of(client.plans(subscription_id, flow), terms).price
 
 
 def _guid(name: str) -> uuid.UUID:
@@ -200,10 +200,13 @@ def _terms(terms: Terms, price: Price | None) -> Fields:
         "status": terms.status,
         "plan": terms.plan_id,
         "seats": terms.quantity,
+        "termUnit": terms.term_unit,
+        "isFreeTrial": terms.is_free_trial,
         "termStartsAt": terms.term_starts_at,
         "termEndsAt": terms.term_ends_at,
         "autoRenew": terms.auto_renew,
         "ratePerUser": None if price is None else price.rate_per_user,
+        "rateUnit": None if price is None else price.unit,
         "currency": None if price is None else price.currency,
     }
     return {name: plain(value) for name, value in told.items()}

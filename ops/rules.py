@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.ending import Refused
 from ops.model import Account
+from shared.billing.rules import amount_text
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import seat_cap, status_at
 
@@ -30,7 +31,7 @@ class Terms:
         return {
             "plan": self.plan,
             "status": self.status,
-            "ratePerUser": self.rate_per_user,
+            "ratePerUser": amount_text(self.rate_per_user, self.currency),
             "currency": self.currency,
             "seatLimit": self.seat_limit,
             "trialEndsAt": self.trial_ends_at,

@@ -86,6 +86,7 @@ _CHANGE: Final = (
         status=_STATUS,
         rate_per_user=bindparam("rate", type_=_t.rate_per_user.type),
         currency=bindparam("money", type_=_t.currency.type),
+        rate_unit=sa.null(),  # an operator says what a month costs
         seat_limit=bindparam("seats", type_=sa.Integer),
         trial_started_at=bindparam("trial_from", type_=_t.trial_started_at.type),
         trial_ends_at=_UNTIL,

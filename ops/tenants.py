@@ -18,6 +18,7 @@ from ops.output import AsJson, aside, print_fields, print_json, print_json_rows,
 from ops.views import TENANT_COLUMNS, organizations_of, summary, tenant_document, tenant_fields, tenant_row
 from shared import audit, clock
 from shared.billing.service import Closing
+from shared.subscriptions.model import Price
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.store_organizations import find_all as find_organizations
 
@@ -145,6 +146,19 @@ def set_plan(
         _change(database, account, after, Asked(yes, dry_run, as_json), action=audit.Action.PLAN_CHANGED, cap=cap)
 
 
+def amount_of(rate: str, currency: str) -> Price:
+    """What a user and month costs, as the operator writes it.
+
+    Raises:
+        Unusable: it is no price.
+    """
+    if not _RATE.match(rate):
+        raise Unusable(f"--rate {rate!a} is no price: expected digits and at most four decimal places, like 4.50")
+    if not _CURRENCY.match(currency.upper()):
+        raise Unusable(f"--currency {currency!a} is no currency: expected three letters, like EUR")
+    return Price(Decimal(rate), currency.upper())
+
+
 def _price(plan: Plan, rate: str | None, currency: str | None, seats: str | None) -> rules.Price | None:
     if plan is not Plan.PAID:
         if (rate, currency, seats) != (None, None, None):
@@ -152,14 +166,11 @@ def _price(plan: Plan, rate: str | None, currency: str | None, seats: str | None
         return None
     if rate is None or currency is None:
         raise Unusable("the paid plan needs --rate and --currency")
-    if not _RATE.match(rate):
-        raise Unusable(f"--rate {rate!a} is no price: expected digits and at most four decimal places, like 4.50")
-    if not _CURRENCY.match(currency.upper()):
-        raise Unusable(f"--currency {currency!a} is no currency: expected three letters, like EUR")
+    amount = amount_of(rate, currency)
     if seats not in {None, "none"} and not _SEATS.match(str(seats)):
         raise Unusable(f"--seats {seats!a} is no limit: expected a number, or none")
     limit = None if seats in {None, "none"} else int(str(seats))
-    return rules.Price(Decimal(rate), currency.upper(), limit, keeps_seats=seats is None)
+    return rules.Price(amount.rate_per_user, amount.currency, limit, keeps_seats=seats is None)
 
 
 def _change(

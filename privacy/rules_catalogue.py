@@ -19,11 +19,17 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id version legal_hold_reason legal_hold_at",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
-                "currency subscription_id users_at_purchase forgotten_timer_limit_ms write_back lower_remaining_work "
-                "erased_at created_at updated_at",
+                "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back "
+                "lower_remaining_work erased_at created_at updated_at",
                 identity="admin_email",
             ),
             section="organisation",
+            tenant_erased=_BILLS,
+        ),
+        "tenant_zones": Facts(
+            "the organisation's earlier time zones, for bills",
+            columns(internal="tenant_id", fact="until_at time_zone"),
+            section="timeZones",
             tenant_erased=_BILLS,
         ),
         "users": Facts(
@@ -178,7 +184,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             columns(
                 internal="id tenant_id version",
                 fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
-                "paid_from ended_at last_event_at created_at updated_at",
+                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at created_at updated_at",
             ),
             section="subscriptions",
             tenant_erased=_BILLS,
@@ -193,8 +199,11 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             tenant_erased=_BILLS,
         ),
         "subscription_rates": Facts(
-            "what a user and month costs",
-            columns(internal="tenant_id subscription_id", fact="from_at plan_id rate_per_user currency"),
+            "what a user costs",
+            columns(
+                internal="tenant_id subscription_id",
+                fact="from_at plan_id rate_per_user currency rate_unit included_users included_unit",
+            ),
             section="rates",
             tenant_erased=_BILLS,
         ),
@@ -203,8 +212,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             columns(
                 internal="id tenant_id subscription_id replaces_id",
                 fact="public_id month_key kind state period_from period_to time_zone marketplace_id plan_id quantity "
-                "active_users rate_per_user currency minor_unit total last_event_type last_operation_id closed_at "
-                "voided_at",
+                "active_users included_users rate_per_user rate_unit currency minor_unit total last_event_type "
+                "last_operation_id closed_at voided_at",
                 mentions="void_reason",
             ),
             section="billingRecords",

@@ -10,7 +10,7 @@ from shared.db.schema import billing_lines, billing_records, subscriptions, tena
 _r, _l, _e, _s = billing_records.c, billing_lines.c, usage_events.c, subscriptions.c
 _other = billing_records.alias("other_record").c
 _second_line = billing_lines.alias("second_line").c
-_OFF_BY: Final = sa.type_coerce(_r.total - _r.active_users * _r.rate_per_user, sa.Numeric)
+_OFF_BY: Final = sa.type_coerce(_r.total - (_r.active_users - _r.included_users) * _r.rate_per_user, sa.Numeric)
 _UNIT: Final = sa.type_coerce(_r.minor_unit, sa.Numeric)
 _TWICE: Final = sa.literal_column("2", sa.Integer)
 _NOTHING: Final = sa.literal_column("0", sa.Integer)
@@ -49,7 +49,7 @@ BILLING: Final[dict[str, sa.Select[Any]]] = {
     ),
     "usage_is_within_its_bill": sa.select(_e.id)
     .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
-    .where(_e.quantity > _r.active_users),
+    .where(_e.quantity > _r.active_users - _r.included_users),
     "every_paid_plan_has_a_subscription": sa.select(tenants.c.id).where(
         tenants.c.plan_kind == "paid",
         tenants.c.erased_at.is_(None),

@@ -85,6 +85,12 @@ def _printable(value: str) -> str:
     return value.strip()
 
 
+def _offer(value: str) -> str:
+    if not re.match(r"\A[A-Za-z0-9_-]{1,100}(?:/[A-Za-z0-9_-]{1,100})?\Z", value):
+        raise ValueError("expected offers like timetracker, or plans of them like timetracker/paid, comma separated")
+    return value.lower()
+
+
 def _database_url(value: str) -> str:
     """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
     if value.startswith("mssql"):
@@ -105,6 +111,7 @@ PublicUrl = Annotated[str, BeforeValidator(_public_url)]
 Origins = Annotated[frozenset[Annotated[str, BeforeValidator(_origin)]], BeforeValidator(_commas)]
 Dimension = Annotated[str, BeforeValidator(_dimension)]
 Line = Annotated[str, BeforeValidator(_printable)]
+Offers = Annotated[frozenset[Annotated[str, BeforeValidator(_offer)]], BeforeValidator(_commas)]
 Guids = Annotated[frozenset[Guid], BeforeValidator(_commas)]
 
 
@@ -172,6 +179,12 @@ class Settings(BaseModel):
         "",
         alias="MARKETPLACE_METERING_DIMENSION",
         description="the metered dimension of a flat-rate plan; without it no usage is told",
+    )
+    marketplace_offers: Offers = Field(
+        frozenset(),
+        alias="MARKETPLACE_OFFERS",
+        description="our offers, comma separated, each with all its plans or, as offer/plan, one of them; all that the "
+        "publisher sells when unset",
     )
     landing_client_id: Guid = Field(
         "",
@@ -249,6 +262,13 @@ class Settings(BaseModel):
         if is_selling and not {"vendor_name", "vendor_address", "vendor_contact"} <= self.model_fields_set:
             raise ValueError("VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three to sell in the Marketplace")
         return self
+
+    def is_sold_here(self, offer_id: str, plan_id: str) -> bool:
+        """Whether a plan of the publisher's is this product's. What does not name its offer is not refused for that."""
+        if not self.marketplace_offers or not offer_id:
+            return True
+        offer = offer_id.lower()
+        return not {offer, f"{offer}/{plan_id.lower()}"}.isdisjoint(self.marketplace_offers)
 
     @property
     def landing_page_is_on(self) -> bool:

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel, in_json_schema, text
+from shared.subscriptions.model import MONTH
 from shared.tenancy.model import Organization
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings
@@ -37,7 +39,8 @@ Slug = Annotated[
 class PlanDetail(WireModel):
     """What was bought; for super admins."""
 
-    rate_per_user: str | None = None
+    rate_per_user: str | None = Field(None, description="a decimal number in `currency`", examples=["13.50"])
+    rate_unit: str | None = Field(None, description="how long one user or seat is paid for by it", examples=["P1M"])
     currency: str | None = None
     subscription_id: str | None = None
     users_at_purchase: int | None = None
@@ -81,7 +84,8 @@ class TenantDetail(Tenant):
 
 def _plan(settings: TenantSettings) -> PlanDetail:
     return PlanDetail(
-        rate_per_user=None if settings.rate_per_user is None else str(settings.rate_per_user),
+        rate_per_user=amount_text(settings.rate_per_user, settings.currency),
+        rate_unit=None if settings.rate_per_user is None else settings.rate_unit or MONTH,
         currency=settings.currency,
         subscription_id=None if settings.subscription_id is None else str(settings.subscription_id),
         users_at_purchase=settings.users_at_purchase,

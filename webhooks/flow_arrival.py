@@ -104,6 +104,8 @@ def come_back(app: App, state: str, browser: str | None, returned: Returned, red
     try:
         principal = _who(app, begun, returned, redirect_uri, aim.directory)
         bought = _bought(app, begun, aim, browser)
+        if not app.settings.is_sold_here(bought.offer_id, bought.plan_id):
+            raise refusals.of_another_product()
         if not is_of(bought, principal):
             # Offered once: who has signed in there has shown which accounts they have
             retry = Retry(begun.purchase_token, aim.visit, None if aim.directory else bought.beneficiary.tid)
@@ -111,7 +113,8 @@ def come_back(app: App, state: str, browser: str | None, returned: Returned, red
     except ApiError as error:
         with app.transaction() as tx:
             store_visits.remove(tx, begun.id)
-        is_dead = isinstance(error, InvalidRequest | NotFound)  # a link that leads nowhere, whoever signs in
+        # A link that leads nowhere, or to another product, whoever signs in.
+        is_dead = isinstance(error, InvalidRequest | NotFound) or error.code == refusals.ANOTHER_PRODUCT
         raise NotFinished(error, None if is_dead else retry) from error
     with app.transaction() as tx:
         until = app.now() + rules_visits.CONFIRM_WITHIN

@@ -83,13 +83,13 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
     present = moving.completed(copy, seen.subscription.terms)
     terms = rules.expected(present, [*accepted, *([] if operation is None else [operation])])
     _require_shown(action, operation, terms, seen)
-    price, is_wanted = None, question.action == REPLAY or rules.needs_price(seen.subscription, terms)
+    quote, is_wanted = None, question.action == REPLAY or rules.needs_price(seen, terms)
     if is_wanted and terms.status.is_live:
         plans = client.plans(subscription_id, flow)
         if moving.lacks_seats(terms, plans):
             raise NotTold("quantity_unknown")
-        price = moving.price_of(plans, terms.plan_id)
-    return Told(present, terms, operation, price, lacks_price=is_wanted and terms.status.is_live and price is None)
+        quote = moving.quote_of(plans, terms)
+    return Told(present, terms, operation, quote)
 
 
 def _operation(client: "Marketplace", question: Question, flow: Flow) -> Operation | None:

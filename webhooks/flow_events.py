@@ -24,7 +24,7 @@ from shared.usage.flow import send_at_once
 from webhooks import rules_events as rules
 from webhooks import service_events as service
 from webhooks.flow_asking import NotTold, Question, UnknownAction, ask, find_unnamed
-from webhooks.rules_events import Action, SeatsTaken, Seen, Told
+from webhooks.rules_events import Action, NotSold, SeatsTaken, Seen, Told
 from webhooks.service_events import Incoming, Taken
 
 
@@ -82,7 +82,7 @@ def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> T
             question = replace(question, operation_id=unnamed)
             continue
         try:
-            told = ask(client, seen, question, flow)
+            told = _checked(app, ask(client, seen, question, flow))
         except UnknownAction:
             return _told_of(_ignore(app, seen, question))
         if (taken := _take(app, seen, told, question)) is not None:
@@ -104,6 +104,14 @@ def _take(app: App, seen: Seen, told: Told, question: Question) -> Taken | None:
     with app.transaction() as tx:
         closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, question.actor)
         return service.take(tx, seen, told, event, closing)
+
+
+def _checked(app: App, told: Told) -> Told:
+    """With whether the plan is ours: by Microsoft's copies alone, since a customer's paid change may hang on it."""
+    operation = told.operation
+    if operation is None or operation.action != Action.CHANGE_PLAN:
+        return told
+    return replace(told, is_sold=app.settings.is_sold_here(told.present.offer_id, operation.plan_id))
 
 
 def _ignore(app: App, seen: Seen, question: Question) -> Taken:
@@ -129,7 +137,16 @@ def _told_of(taken: Taken) -> Taken:
     return taken
 
 
-def _refusal(seats: SeatsTaken) -> Conflict:
+def _refusal(refused: SeatsTaken | NotSold) -> Conflict:
+    if isinstance(refused, NotSold):
+        return Conflict(
+            "This plan is not one of TimeTracker's. Choose another plan, or ask the publisher for support.",
+            code=service.PLAN_NOT_SOLD,
+        )
+    return _too_few(refused)
+
+
+def _too_few(seats: SeatsTaken) -> Conflict:
     """Of a repeat the seats may suffice by now; then the change is to be asked for anew."""
     why = f"{seats.used} accounts are enabled, more than the {seats.wanted} seats asked for."
     what = "Deactivate accounts first, or keep more seats."

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from shared.app import App
 from shared.db.wall import EVERY_TENANT
 from shared.errors import Conflict
+from shared.log import get_logger
 from shared.marketplace import model as told
 from shared.marketplace.errors import MarketplaceError, Unreadable
 from shared.marketplace.flow import Flow
-from shared.subscriptions.model import EventSource, Price, Subscription
-from shared.subscriptions.rules import lacks_seats, price_of, terms_of
+from shared.subscriptions.model import EventSource, Subscription
+from shared.subscriptions.rules import alarms_of, lacks_seats, quote_of, terms_of
 from webhooks import service_landing, store_visits
 from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_calls import asking, client_of
@@ -53,7 +54,7 @@ def look(app: App, visit: Visit) -> View:
             found = _look_up(app, visit, bought)
         plans = client_of(app).plans(bought.id, flow)
     if found.waits_to_begin:
-        _put_in_force(app, visit, bought, price_of(plans, bought.plan_id))
+        _put_in_force(app, visit, bought, plans)
         found = _look_up(app, visit, bought)
     plan = next((each for each in plans if each.id == bought.plan_id), None)
     return View(scene_of(found, visit.principal, is_activated=visit.is_activated), found, plan)
@@ -76,14 +77,13 @@ def confirm(app: App, visit: Visit, choices: Choices) -> None:
         plans, terms = client.plans(marketplace_id, flow), terms_of(bought)
         if terms is not None and lacks_seats(terms, plans):
             raise Unreadable("quantity_unknown")
-        price = price_of(plans, bought.plan_id)
         _prepare(app, visit, bought, choices)
         if bought.status == told.PENDING:
             client.activate(bought.id, bought.plan_id, bought.quantity, flow)
             with app.transaction() as tx:
                 store_visits.note_activation(tx, visit.public_id, now=app.now())
             bought = _shown(client, marketplace_id, flow)
-    _put_in_force(app, visit, bought, price)
+    _put_in_force(app, visit, bought, plans)
 
 
 def _look_up(app: App, visit: Visit, bought: told.Subscription) -> Found:
@@ -134,18 +134,22 @@ def _shown(client: "Marketplace", marketplace_id: str, flow: Flow) -> told.Subsc
         time.sleep(_LOOK_AGAIN)
 
 
-def _put_in_force(app: App, visit: Visit, bought: told.Subscription, price: Price | None) -> None:
+def _put_in_force(app: App, visit: Visit, bought: told.Subscription, plans: list[told.Plan]) -> None:
     terms = terms_of(bought)
     if terms is None or not terms.status.is_live:
         return
+    quote = quote_of(plans, terms)
     with app.transaction(tenant=EVERY_TENANT) as tx:
-        service_landing.put_in_force(
+        begun = service_landing.put_in_force(
             tx,
             visit.principal,
             visit.marketplace_id,
             terms,
-            price,
+            quote,
             settings=app.settings,
             now=app.now(),
             new_id=app.new_id,
         )
+    if begun is not None:
+        for alarm in alarms_of(quote):
+            get_logger().error(alarm, tenant=str(begun.public_id))

@@ -62,6 +62,15 @@ class How:
     progress: Callable[[int], None] = lambda _compared: None
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A row of Microsoft's list, and what is here of it."""
+
+    row: Copy
+    ours: Subscription | None
+    lacks_price: bool
+
+
 _BY_THE_CLOCK: Final = How()
 
 
@@ -71,15 +80,19 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
-    bought = transact(app, EVERY_TENANT, lambda tx: list(store.all_bought(tx)), reads_only=True)
+    bought, unpriced = transact(
+        app, EVERY_TENANT, lambda tx: (list(store.all_bought(tx)), store.without_price(tx)), reads_only=True
+    )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed, patience = Report(), set[str](), of_a_job()
     for row in client.subscriptions(within(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
-        else:
-            _compare(app, client, how, (row, ours.get(row.id)), report, patience)
+        elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
+            known = ours.get(row.id)
+            pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
+            _compare(app, client, how, pair, report, patience)
         listed.add(row.id or "")
         how.progress(report.compared)
     report.missing += _missing(ours, listed)
@@ -121,15 +134,15 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
     app: App,
     client: "Marketplace",
     how: How,
-    pair: tuple[Copy, Subscription | None],
+    pair: _Pair,
     report: Report,
     patience: Patience,
 ) -> None:
-    row, ours = pair
+    row, ours = pair.row, pair.ours
     try:
         if ours is None and row.status == UNSUBSCRIBED:
             return  # left before anybody set it up
-        if ours is not None and not _differs(ours, row, app):
+        if ours is not None and not pair.lacks_price and not _differs(ours, row, app):
             return
         if ours is not None and how.dry_run:
             report.changed.append(row.id)

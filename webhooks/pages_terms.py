@@ -1,6 +1,7 @@
 """What was bought, in words: plan, price, seats, term, and who bought it for whom."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from shared.http.html import Html, element
@@ -9,6 +10,7 @@ from shared.marketplace.model import Plan, Price, Subscription
 
 NO_MORE: Final[Mapping[str, str]] = {}
 _UNITS: Final = {"M": ("month", "months"), "Y": ("year", "years"), "D": ("day", "days")}
+_ONE: Final = {one for one, _ in _UNITS.values()}
 
 
 def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_MORE) -> Html:
@@ -17,10 +19,11 @@ def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_
     told = {
         "Subscription": bought.name,
         "Plan": (plan.name if plan is not None else "") or bought.plan_id,
-        "Price": _costs(plan, per_seat=per_seat),
+        "Price": _costs(bought, plan, per_seat=per_seat),
         "Seats": str(bought.quantity) if per_seat else "Unlimited (billed per active user)",
-        "Total": _total(plan, bought.quantity),
+        "Total": _total(bought, plan),
         "Term": _term(bought),
+        "Free trial": _free_trial(bought),
         "Bought by": bought.purchaser.email,
         "For": bought.beneficiary.email,
         **more,
@@ -34,21 +37,43 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _costs(plan: Plan | None, *, per_seat: bool) -> str:
-    """By the month. Empty where the Marketplace does not tell all of it: half a price would mislead."""
-    if plan is None or plan.price is None:
+def _costs(bought: Subscription, plan: Plan | None, *, per_seat: bool) -> str:
+    """On the term that was bought. Empty where the Marketplace does not tell all of it: half a price would mislead."""
+    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    if sold is None or sold.price is None:
         return ""
-    per_user = f"{_amount(plan.price)} per {'seat' if per_seat else 'active user'} and month"
-    return f"{_amount(plan.fee)} a month, and {per_user}" if plan.fee is not None and plan.fee.amount else per_user
+    per_user = f"{_amount(sold.price)} per {'seat' if per_seat else 'active user'} and {_length(sold.unit)}"
+    term = _length(sold.term_unit)
+    fee = f"{_amount(sold.fee)} {_each(term)}, and " if sold.fee is not None and sold.fee.amount else ""
+    if not sold.included:
+        return f"{fee}{per_user}"
+    users = counted(sold.included, "active user", "active users")
+    return f"{fee}{per_user}, with {users} included {_each(term)}"
 
 
-def _total(plan: Plan | None, seats: int | None) -> str:
-    """Of all seats, since few people multiply; empty where it depends on who comes."""
-    if plan is None or plan.price is None or not seats:
+def _each(term: str) -> str:
+    return f"a {term}" if term in _ONE else f"for {term}"
+
+
+def _free_trial(bought: Subscription) -> str:
+    if not bought.is_free_trial:
         return ""
-    fee = plan.fee.amount if plan.fee is not None else 0
-    whole = plan.price.model_copy(update={"amount": plan.price.amount * seats + fee})
-    return f"{_amount(whole)} a month for {counted(seats, 'seat', 'seats')}, plus taxes where they apply"
+    ends = bought.term.ends_at
+    until = "" if ends is None else f"Until {ends.day} {ends:%B %Y}. "
+    return f"{until}Microsoft charges nothing for it."
+
+
+def _total(bought: Subscription, plan: Plan | None) -> str:
+    """Of all seats for one term, since few people multiply; empty where it depends on who comes."""
+    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    if sold is None or sold.price is None or not bought.quantity:
+        return ""
+    fee = Decimal() if sold.fee is None else sold.fee.amount
+    if fee and sold.term_unit != sold.unit:
+        return ""  # a fee for another length is not added to it
+    whole = sold.price.model_copy(update={"amount": sold.price.amount * bought.quantity + fee})
+    seats = counted(bought.quantity, "seat", "seats")
+    return f"{_amount(whole)} {_each(_length(sold.unit))} for {seats}, plus taxes where they apply"
 
 
 def _amount(price: Price) -> str:
@@ -58,10 +83,16 @@ def _amount(price: Price) -> str:
 
 def _term(bought: Subscription) -> str:
     unit, ends = bought.term.unit, bought.term.ends_at
-    length = unit
-    if len(unit) > 2 and unit[0] == "P" and unit[1:-1].isdecimal() and unit[-1] in _UNITS:  # noqa: PLR2004 - P1M
-        length = counted(int(unit[1:-1]), *_UNITS[unit[-1]])
+    length = f"1 {_length(unit)}" if _length(unit) in _ONE else _length(unit)
     if ends is None:
         return length
     then = ", then renewed" if bought.auto_renew else ""
     return f"{length}, until {ends.day} {ends:%B %Y}{then}"
+
+
+def _length(unit: str) -> str:
+    """P1M is month, P3Y is 3 years; what is not known stays as it is."""
+    if len(unit) < 3 or unit[0] != "P" or not unit[1:-1].isdecimal() or unit[-1] not in _UNITS:  # noqa: PLR2004 - P1M
+        return unit
+    number, (one, many) = int(unit[1:-1]), _UNITS[unit[-1]]
+    return one if number == 1 else f"{number} {many}"

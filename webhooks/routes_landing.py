@@ -65,7 +65,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
         answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
         problems={
             400: ("unknown_purchase",),
-            403: ("not_signed_in", "personal_account", "purchase_of_another"),
+            403: ("not_signed_in", "personal_account", "purchase_of_another", "purchase_of_another_product"),
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
             503: ("sign_in_unchecked", "marketplace_unavailable"),

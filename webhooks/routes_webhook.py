@@ -16,7 +16,7 @@ from shared.log import get_logger
 from shared.marketplace.errors import Unreadable
 from shared.marketplace.model import WebhookEvent
 from webhooks import flow_events, flow_reconcile
-from webhooks.service_events import SEATS_IN_USE
+from webhooks.service_events import PLAN_NOT_SOLD, SEATS_IN_USE
 from webhooks.service_token import require_marketplace
 
 
@@ -36,11 +36,11 @@ _BODY_LIMIT: Final = 256 * 1024
         "ask Microsoft about. 200 accepts a change, 409 refuses it, and whatever is answered 5xx is to be sent again: "
         "all that cannot be told yet, since a 4xx would reject a change that a customer paid for.",
         body_limit=None,
-        final_refusals=("invalid_token", SEATS_IN_USE),
+        final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("It was taken")},
         problems={
             401: ("invalid_token",),
-            409: (SEATS_IN_USE,),
+            409: (SEATS_IN_USE, PLAN_NOT_SOLD),
             503: (
                 "marketplace_unavailable",
                 "marketplace_event_unreadable",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.marketplace import model as told
-from shared.subscriptions.model import Outcome, Price, Subscription, SubscriptionStatus, Terms
+from shared.subscriptions.model import Outcome, Quote, Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant
 
 
@@ -42,6 +42,7 @@ class Seen:
     outcome: Outcome | None
     accepted: tuple[uuid.UUID, ...]
     was_reinstated: bool
+    lacks_price: bool = False  # what a user costs could not be read yet; looked at where no operation is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Told:
     present: Terms
     terms: Terms
     operation: told.Operation | None
-    price: Price | None
-    lacks_price: bool  # the terms need one that Microsoft does not tell
+    quote: Quote | None = None  # None where the price was not asked for
+    is_sold: bool = True  # the plan that is asked for is one of this product
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,13 @@ class SeatsTaken:
 
     used: int
     wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotSold:
+    """Why a change of plan is refused: it is none of this product's."""
+
+    plan_id: str
 
 
 def is_under_way(operation: told.Operation) -> bool:
@@ -108,10 +116,15 @@ def is_decidable(operation: told.Operation) -> bool:
     return True
 
 
-def needs_price(before: Subscription, terms: Terms) -> bool:
-    """Whether what a user costs is to be asked for: it begins to be paid for, or is another plan from now on."""
-    begins = before.paid_from is None or before.terms.plan_id != terms.plan_id
-    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and begins
+def needs_price(seen: Seen, terms: Terms) -> bool:
+    """Whether what a user costs is to be asked for.
+
+    It begins to be paid for, is another plan or another term from now on, or the price could not be read before.
+    """
+    before = seen.subscription
+    other_term = bool(terms.term_unit) and before.terms.term_unit != terms.term_unit
+    is_wanted = before.paid_from is None or before.terms.plan_id != terms.plan_id or other_term or seen.lacks_price
+    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and is_wanted
 
 
 def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
@@ -127,6 +140,14 @@ def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
     if wanted is None or present is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
         return None
     return SeatsTaken(tenant.seats_used, wanted) if wanted < present else None
+
+
+def not_sold(told_: Told) -> NotSold | None:
+    """Why the change may not be accepted: another product's plan. A revert to what is in force is none of it."""
+    operation = told_.operation
+    if told_.is_sold or operation is None or operation.action != Action.CHANGE_PLAN or not is_under_way(operation):
+        return None
+    return NotSold(operation.plan_id) if operation.plan_id != told_.present.plan_id else None
 
 
 def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:

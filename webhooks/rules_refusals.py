@@ -5,6 +5,7 @@ from typing import Final
 from shared.errors import Forbidden, Inconclusive, InvalidRequest, NotFound
 
 
+ANOTHER_PRODUCT: Final = "purchase_of_another_product"
 OPEN_AGAIN: Final = (
     "Open your subscription again: in the Azure portal under SaaS, or in the Microsoft 365 admin center under Billing, "
     "choose Configure account or Manage account. That gives you a fresh link."
@@ -54,6 +55,15 @@ def of_another_directory() -> Forbidden:
         "in with an account of the organization that it is for; or, if you are a guest there, sign in at that one.",
         code="purchase_of_another",
         title="This is the purchase of another organization",
+    )
+
+
+def of_another_product() -> Forbidden:
+    return Forbidden(
+        "What you bought is another product of the same publisher, or a plan that is not sold for TimeTracker. Nothing "
+        "was changed. Open it from its own page, or ask the publisher for support.",
+        code=ANOTHER_PRODUCT,
+        title="This is not a purchase of TimeTracker",
     )
 
 

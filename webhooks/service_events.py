@@ -22,10 +22,11 @@ from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
 from webhooks import rules_events as rules
 from webhooks import store
-from webhooks.rules_events import SeatsTaken, Seen, Told
+from webhooks.rules_events import NotSold, SeatsTaken, Seen, Told
 
 
 SEATS_IN_USE: Final = "seats_in_use"
+PLAN_NOT_SOLD: Final = "plan_not_sold"
 LATELY: Final = dt.timedelta(minutes=30)  # longer than Microsoft takes to put in force what was accepted
 
 
@@ -46,7 +47,7 @@ class Taken:
     tenant: uuid.UUID | None = None
     billed: int | None = None  # the tenant whose last month was closed: its usage is to go out at once
     changed: bool = False
-    refused: SeatsTaken | None = None
+    refused: SeatsTaken | NotSold | None = None
     alarms: tuple[str, ...] = ()
 
 
@@ -71,8 +72,8 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
     taking = _Taking(tx, tenant, subscription, told, event, closing)
     if seen.outcome is Outcome.REFUSED:
         return taking.repeat_refusal()
-    if (seats := rules.seats_taken(tenant, told)) is not None:
-        return taking.refuse(seats)
+    if (refusal := rules.not_sold(told) or rules.seats_taken(tenant, told)) is not None:
+        return taking.refuse(refusal)
     if taking.is_second():
         return taking.pass_over()
     if told.operation is not None and rules.has_failed(told.operation):
@@ -115,14 +116,22 @@ class _Taking:
         """A repeat is told the same, unless the change is in force although it was refused."""
         operation = self.told.operation
         if operation is None or operation.status != SUCCEEDED:
+            if operation is not None and operation.action == rules.Action.CHANGE_PLAN:
+                return self._answer(refused=NotSold(operation.plan_id))
             wanted = operation.quantity if operation is not None else self.told.present.quantity
             return self._answer(refused=SeatsTaken(self.tenant.seats_used, wanted or 0))
         followed = self.follow(None)
         return followed and replace(followed, alarms=("marketplace_refusal_overruled", *followed.alarms))
 
-    def refuse(self, seats: SeatsTaken) -> Taken | None:
+    def refuse(self, refusal: SeatsTaken | NotSold) -> Taken | None:
         if not self._keep(Outcome.REFUSED):
             return None
+        if isinstance(refusal, NotSold):
+            before: dict[str, object] = {"subscriptionPlan": self.subscription.terms.plan_id}
+            after: dict[str, object] = {"code": PLAN_NOT_SOLD, "subscriptionPlan": refusal.plan_id[:100]}
+        else:
+            before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
+            after = {"code": SEATS_IN_USE, "seatLimit": refusal.wanted}
         audit.record(
             self.tx,
             self.tenant.id,
@@ -130,10 +139,10 @@ class _Taking:
             actor=self.event.actor,
             at=self.now,
             row_id=self.closing.new_id(),
-            before={"seatLimit": self.tenant.seat_limit, "seatsUsed": seats.used},
-            after={"code": SEATS_IN_USE, "seatLimit": seats.wanted},
+            before=before,
+            after=after,
         )
-        return self._answer(refused=seats)
+        return self._answer(refused=refusal)
 
     def pass_over(self) -> Taken | None:
         """Once the other one has ended, the daily comparison takes this one up."""
@@ -152,15 +161,16 @@ class _Taking:
         """
         event, terms = self._event(operation_id), self.told.terms
         after = moving.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
-        if operation_id is None and after.terms == self.subscription.terms and self.told.price is None:
-            return self._answer()
+        quote = self.told.quote
+        if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
+            return self._answer(alarms=() if quote is None else tuple(moving.alarms_of(quote)))
         moved = subscriptions.move(
             self.tx,
             self.tenant,
             self.subscription,
             terms,
             event,
-            price=self.told.price,
+            quote=quote,
             actor=self.event.actor,
             now=self.now,
             new_id=self.closing.new_id,
@@ -173,15 +183,15 @@ class _Taking:
     def _alarms(self, moved: Moved) -> Iterator[str]:
         if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
-        if self.told.lacks_price:
-            yield "marketplace_price_unknown"
+        if self.told.quote is not None:
+            yield from moving.alarms_of(self.told.quote)
 
     def _answer(
         self,
         *,
         changed: bool = False,
         ended: bool = False,
-        refused: SeatsTaken | None = None,
+        refused: SeatsTaken | NotSold | None = None,
         alarms: tuple[str, ...] = (),
     ) -> Taken:
         return Taken(self.tenant.public_id, self.tenant.id if ended else None, changed, refused, alarms)

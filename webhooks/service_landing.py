@@ -15,7 +15,7 @@ from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.settings import Settings
 from shared.subscriptions import store
-from shared.subscriptions.model import Event, EventSource, Price, SubscriptionStatus, Terms
+from shared.subscriptions.model import Event, EventSource, Quote, SubscriptionStatus, Terms
 from shared.subscriptions.service import begin, move
 from shared.tenancy import service, service_settings
 from shared.tenancy.model import Caller, Tenant
@@ -75,31 +75,33 @@ def put_in_force(
     principal: Principal,
     marketplace_id: uuid.UUID,
     terms: Terms,
-    price: Price | None,
+    quote: Quote,
     *,
     settings: Settings,
     now: dt.datetime,
     new_id: NewId,
-) -> None:
-    """The paid plan, from now on. Nothing is done when it is in force already, or nothing here waits for it.
+) -> Tenant | None:
+    """The paid plan, from now on; None, and nothing is done, when it is in force already, or nothing here waits for it.
 
     Raises:
         Conflict: the tenant pays for another one since.
     """
     known = store.find_bought(tx, marketplace_id)
     if known is None:
-        return
+        return None
     tenant = hold_tenant(tx, known.tenant_id)
     known = store.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
-        return
+        return None
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = move(tx, tenant, known, terms, event, price=price, actor=actor, now=now, new_id=new_id)
+    moved = move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
     closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
-    if moved is not None:
-        billing.close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
+    if moved is None:
+        return None
+    billing.close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
+    return tenant
 
 
 def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription) -> Found:

@@ -8,13 +8,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import subscription_events, subscriptions
-from shared.subscriptions.model import Outcome, Subscription
+from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from shared.subscriptions.model import Outcome, Subscription, SubscriptionStatus
 from shared.subscriptions.store import subscription_of
+from shared.subscriptions.store_ledger import last_price
 from webhooks.rules_events import ACCEPTED, Action, Seen
 
 
-_e, _s = subscription_events.c, subscriptions.c
+_e, _r, _s = subscription_events.c, subscription_rates.c, subscriptions.c
 _PAGE: Final = 500
 _LATELY: Final = (
     sa.select(_e.operation_id, _e.event_type, _e.outcome)
@@ -38,6 +39,16 @@ _BOUGHT: Final = (
     .order_by(_s.id)
     .limit(_PAGE)
 )
+_WITHOUT_PRICE: Final = sa.select(_s.id).where(
+    _s.marketplace_id.is_not(None),
+    _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value)),
+    sa.select(_r.rate_per_user)
+    .where(_r.tenant_id == _s.tenant_id, _r.subscription_id == _s.id)
+    .order_by(_r.from_at.desc())
+    .limit(1)
+    .scalar_subquery()
+    .is_(None),
+)
 
 
 def look_up(
@@ -54,7 +65,13 @@ def look_up(
         Outcome(own[0].outcome) if own else None,
         tuple(row.operation_id for row in others if row.operation_id in newest.values()),
         was_reinstated=any(row.event_type == Action.REINSTATE for row in others),
+        lacks_price=operation_id is None and last_price(tx, subscription) is None,
     )
+
+
+def without_price(tx: sa.Connection) -> set[int]:
+    """Subscriptions of the Marketplace that are paid for and whose price could not be read yet."""
+    return set(tx.scalars(_WITHOUT_PRICE))
 
 
 def all_bought(tx: sa.Connection) -> Iterator[Subscription]:

@@ -87,15 +87,16 @@ def _activated(market: Marketplace, app: App, number: int) -> str:
     client, flow, tid = app.marketplace, within(10), uuid.UUID(int=2000 + number)
     assert client is not None  # noqa: S101 - the settings name it
     told = client.get(subscription, flow)
-    terms, price = rules.terms_of(told), rules.price_of(client.plans(subscription, flow), told.plan_id)
+    terms = rules.terms_of(told)
     assert terms is not None  # noqa: S101 - it is active
+    quote = rules.quote_of(client.plans(subscription, flow), terms)
     with app.transaction() as tx:
         tx.execute(tenants.insert(), _tenant(number, tid))
         tenant = find_tenant(tx, tid=str(tid), lock=True)
         assert tenant is not None  # noqa: S101 - just made
         row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, price=price, now=app.now(), new_id=app.new_id)
+        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
     return subscription
 
 

@@ -112,7 +112,11 @@ class Api:
                 return Response(status=200)
             raise
         wanted = request.args.get("planId")
-        return as_json({"plans": [plan.document() for plan in plans_of(offer) if wanted in (None, plan.id)]})
+        unpriced = self._operations.shapes.unpriced
+        told = [
+            each.document(is_priced=each.id not in unpriced) for each in plans_of(offer) if wanted in (None, each.id)
+        ]
+        return as_json({"plans": told})
 
     def _list_operations(self, _request: Request, subscription: str) -> Response:
         offer, shapes = self._operations.subscription(subscription).offer_id, self._operations.shapes

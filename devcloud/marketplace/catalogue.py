@@ -1,4 +1,4 @@
-"""What is for sale: one offer at a flat rate with a metered dimension, one per seat, and their plans."""
+"""What is for sale: offers at a flat rate with a metered dimension, by seats, and of another product."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,20 +14,39 @@ _PER_UNIT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A term that a plan is sold for: what it costs, and how many units of each dimension that covers."""
+
+    unit: str
+    price: str
+    included: int = 0
+
+    def document(self, dimensions: tuple[str, ...]) -> dict[str, Any]:
+        return {
+            "currency": CURRENCY,
+            "price": float(self.price),
+            "termUnit": self.unit,
+            "termDescription": "1 month" if self.unit == "P1M" else "1 year",
+            "meteredQuantityIncluded": [{"dimensionId": each, "units": str(self.included)} for each in dimensions],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A plan; one with seats has bounds for their number, one without has dimensions that usage is told in."""
 
     id: str
     name: str
     offer: str
-    price: str
+    terms: tuple[Term, ...]
     seats: tuple[int, int] | None = None
     dimensions: tuple[str, ...] = ()
+    has_free_trial: bool = False  # which Microsoft allows on no metered plan
 
     @property
     def per_user(self) -> Decimal:
         """What a user and month costs: a seat, or a unit of the dimension."""
-        return Decimal(_PER_UNIT if self.seats is None else self.price)
+        return Decimal(_PER_UNIT if self.seats is None else self.terms[0].price)
 
     def takes(self, quantity: int | None) -> bool:
         """Whether it can be bought in that number; None is for plans without seats."""
@@ -35,23 +54,22 @@ class Plan:
             return self.seats is None and quantity is None
         return self.seats[0] <= quantity <= self.seats[1]
 
-    def document(self) -> dict[str, Any]:
+    def document(self, *, is_priced: bool = True) -> dict[str, Any]:
+        """`is_priced` is false where the real service would tell a price that nobody can read."""
         low, high = self.seats or (None, None)
-        included = [{"dimensionId": each, "units": "0"} for each in self.dimensions]
-        terms = {"currency": CURRENCY, "price": float(self.price), "termUnit": "P1M", "termDescription": "1 month"}
         return {
             "planId": self.id,
             "displayName": self.name,
             "isPrivate": False,
-            "description": f"{self.name}, by the month",
+            "description": self.name,
             "minQuantity": low,
             "maxQuantity": high,
-            "hasFreeTrials": False,
+            "hasFreeTrials": self.has_free_trial,
             "isPricePerSeat": self.seats is not None,
             "isStopSell": False,
             "market": "US",
             "planComponents": {
-                "recurrentBillingTerms": [{**terms, "meteredQuantityIncluded": included}],
+                "recurrentBillingTerms": [each.document(self.dimensions) for each in self.terms if is_priced],
                 "meteringDimensions": [
                     {
                         "id": each,
@@ -61,17 +79,29 @@ class Plan:
                         "displayName": "Active users",
                     }
                     for each in self.dimensions
+                    if is_priced
                 ],
             },
             "sourceOffers": [],
         }
 
 
+_METERED: Final = (DIMENSION,)
 PLANS: Final = (
-    Plan("paid", "Paid", "timetracker", "0", dimensions=(DIMENSION,)),
-    Plan("gold", "Gold", "timetracker", "49", dimensions=(DIMENSION,)),
-    Plan("seats", "By seats", "timetracker-seats", "6", seats=(1, 1000)),
-    Plan("seats-plus", "By seats, plus", "timetracker-seats", "9", seats=(1, 1000)),
+    Plan("paid", "Paid", "timetracker", (Term("P1M", "0"), Term("P1Y", "0")), dimensions=_METERED),
+    Plan("gold", "Gold", "timetracker", (Term("P1M", "49"), Term("P1Y", "490")), dimensions=_METERED),
+    Plan("team", "Team", "timetracker-fee", (Term("P1M", "20", 5), Term("P1Y", "200", 60)), dimensions=_METERED),
+    Plan(
+        "seats",
+        "By seats",
+        "timetracker-seats",
+        (Term("P1M", "6"), Term("P1Y", "60")),
+        seats=(1, 1000),
+        has_free_trial=True,
+    ),
+    Plan("seats-plus", "By seats, plus", "timetracker-seats", (Term("P1M", "9"),), seats=(1, 1000)),
+    Plan("seats-yearly", "By seats, by the year", "timetracker-year", (Term("P1Y", "60"),), seats=(1, 1000)),
+    Plan("other", "Another product", "another-product", (Term("P1M", "1"),)),
 )
 _BY_ID: Final = {plan.id: plan for plan in PLANS}
 

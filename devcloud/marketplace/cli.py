@@ -56,13 +56,17 @@ def serve(
 @app.command()
 def buy(
     person: Annotated[str, typer.Argument(help="short name, e-mail or object id of the buyer")],
-    plan: Annotated[str, typer.Option(help="paid, gold, seats or seats-plus")] = "paid",
+    plan: Annotated[str, typer.Option(help="paid, gold, team, seats, seats-plus or seats-yearly")] = "paid",
     quantity: Annotated[int | None, typer.Option(help="how many seats, for a plan by seats")] = None,
     purchaser: Annotated[str | None, typer.Option(help="who pays, when a reseller does")] = None,
+    term: Annotated[str, typer.Option(help="P1M by the month, P1Y by the year")] = "P1M",
+    *,
+    free_trial: Annotated[bool, typer.Option("--free-trial", help="begin with the Marketplace's free trial")] = False,
     at: At = HERE,
 ) -> None:
     """Buys TimeTracker; prints the subscription's id and the landing page's address."""
     order = {"person": person, "plan": plan, "quantity": quantity, "purchaser": purchaser}
+    order |= {"term": term, "free_trial": free_trial}
     bought = _order(at, "buy", order)
     typer.echo(f"{bought['subscription']}\n{bought['landingUrl']}")
 

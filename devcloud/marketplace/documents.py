@@ -28,7 +28,7 @@ def subscription_document(subscription: Subscription, shapes: Shapes, status: st
         "term": _term(subscription, shapes),
         "autoRenew": True,
         "isTest": False,
-        "isFreeTrial": False,
+        "isFreeTrial": subscription.is_free_trial,
         "allowedCustomerOperations": ["Read"] if subscription.resold else ["Delete", "Update", "Read"],
         "sandboxType": "Sandbox9" if shapes.unknown_enums else "None",
         "sessionMode": "Rehearsal" if shapes.unknown_enums else "None",

@@ -47,6 +47,7 @@ class Subscription(BaseModel):
     created_at: dt.datetime
     cancelled_at: dt.datetime | None = None
     resold: bool = False
+    is_free_trial: bool = False
     visible_at: float = Field(PAST, exclude=True)
 
 

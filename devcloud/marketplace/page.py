@@ -113,7 +113,8 @@ def _buying() -> str:
         if person.directory != VENDOR
     ]
     plans = [(plan.id, plan.name) for plan in PLANS]
-    fields = _select("person", "Who buys", people) + _select("plan", "Plan", plans) + _number()
+    terms = _select("term", "Term", [("P1M", "1 month"), ("P1Y", "1 year")])
+    fields = _select("person", "Who buys", people) + _select("plan", "Plan", plans) + terms + _number()
     return f"<section><h2>Buy TimeTracker</h2>{_form('buy', 'Buy and set up', fields)}</section>"
 
 

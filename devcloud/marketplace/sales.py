@@ -1,6 +1,7 @@
 """What customers and the publisher do with subscriptions: buy, activate, change, suspend, renew, end."""
 
 import base64
+import calendar
 import datetime as dt
 import secrets
 from typing import Annotated, Final
@@ -29,6 +30,7 @@ class Purchase(BaseModel):
     quantity: Annotated[int, Field(ge=0)] | None = None
     name: str | None = None
     term: str = "P1M"
+    free_trial: bool = False  # for its first term
     active: bool = False
 
 
@@ -45,6 +47,8 @@ class Sales:
         plan = find_plan(purchase.plan)
         if not plan.takes(purchase.quantity):
             raise Refused(400, "BadArgument", f"The plan {plan.id} is not sold in that quantity.")
+        if purchase.free_trial and not plan.has_free_trial:
+            raise Refused(400, "BadArgument", f"The plan {plan.id} has no free trial.")
         bought = Subscription(
             id=str(clock.new_id()),
             name=purchase.name or f"{beneficiary.directory.name} TimeTracker",
@@ -54,6 +58,7 @@ class Sales:
             beneficiary=_party(beneficiary),
             purchaser=_party(purchaser),
             term_unit=purchase.term,
+            is_free_trial=purchase.free_trial,
             created_at=self._operations.now(),
             resold=purchase.purchaser is not None,
         )
@@ -150,6 +155,7 @@ class Sales:
             subscription = self._operations.subscription(subscription_id)
             _need(subscription, "Subscribed")
             ended = subscription.ends_on or self._operations.now().date()
+            subscription.is_free_trial = False
             _start_term(subscription, ended + dt.timedelta(days=1))
             return self._operations.notice(subscription, "Renew")
 
@@ -198,7 +204,8 @@ def _check_activation(subscription: Subscription, plan_id: object, quantity: obj
 
 
 def _start_term(subscription: Subscription, begins: dt.date) -> None:
-    """The last day of a term is still part of it."""
+    """The last day of a term is still part of it. A month that lacks the day has the next term begin on its last."""
     months = begins.month - 1 + _MONTHS.get(subscription.term_unit, 1)
-    following = begins.replace(year=begins.year + months // 12, month=months % 12 + 1, day=min(begins.day, 28))
+    year, month = begins.year + months // 12, months % 12 + 1
+    following = dt.date(year, month, min(begins.day, calendar.monthrange(year, month)[1]))
     subscription.starts_on, subscription.ends_on = begins, following - dt.timedelta(days=1)

@@ -29,6 +29,7 @@ class Shapes(BaseModel):
     unknown_operation: Literal[400, 404] = 404
     hidden_notices: bool = False  # Get Operation knows changes and Unsubscribe only
     checks_activation: bool = True  # whether Activate compares the plan, and is refused a second time
+    unpriced: tuple[str, ...] = ()  # plans whose price cannot be read
     empty_bodies: bool = True  # empty lists have no body at all
     page_size: Annotated[int, Field(ge=1, le=100)] = 100
     next_link: str | None = None  # given instead of the true one

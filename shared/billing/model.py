@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from shared.subscriptions.model import Price, Subscription
 
@@ -24,10 +25,6 @@ class State(StrEnum):
     VOID = "void"
 
 
-class RateUnknown(Exception):
-    """Nobody has said what a user of this subscription costs, so its months stay open until somebody does."""
-
-
 class NotVoidable(Exception):
     """The record is void already, or was replaced."""
 
@@ -39,6 +36,20 @@ class Standing:
     subscription: Subscription
     last_month: int | None  # yyyymm
     billed_to: dt.datetime | None
+    has_earlier_zones: bool = False  # its tenant's zone was changed once
+    lacks_price: bool = False  # of a bill that was made
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """A tenant's time zone now, and those before it, each up to the instant of its change, in their order."""
+
+    now: ZoneInfo
+    earlier: tuple[tuple[dt.datetime, ZoneInfo], ...] = ()
+
+    def at(self, instant: dt.datetime) -> ZoneInfo:
+        """The one that was set then."""
+        return next((zone for until, zone in self.earlier if instant < until), self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class Candidate:
     """A standing with what tells whether anything is owed; `marked` is the tenant's newest closed month."""
 
     standing: Standing
-    time_zone: str
+    zones: Zones | None  # None where a name is none that is known
     is_billed: bool  # not on the internal plan
     marked: int | None
 
@@ -57,20 +68,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A month (yyyymm) and the stretch of it that is billed, half-open: what happens at `ends_at` is not in it."""
+    """A month (yyyymm) and the stretch of it that is billed, half-open: what happens at `ends_at` is not in it.
+
+    `time_zone` is the tenant's when the period began.
+    """
 
     month: int
     kind: Kind
     starts_at: dt.datetime
     ends_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What a user and month costs from an instant on."""
-
-    from_at: dt.datetime
-    price: Price
+    time_zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,18 @@ class LastEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a period comes to; a line for each active user, as `month` says also of an earlier month."""
+    """What a period comes to; a line for each active user, as `month` says also of an earlier month.
+
+    `included_users` of them cost nothing beside the fee, or nothing yet in a free trial. `price` is None where it could
+    not be read; `total` also where the price is not by the month.
+    """
 
     subscription: Subscription
     period: Period
-    time_zone: str
-    price: Price
-    minor_unit: Decimal
-    total: Decimal
+    plan_id: str
+    price: Price | None
+    included_users: int
+    total: Decimal | None
     lines: tuple[Activity, ...]
     last_event: LastEvent | None
 
@@ -121,10 +132,10 @@ class Record:
     tenant_id: int
     subscription_id: int
     period: Period
-    time_zone: str
     state: State
     active_users: int
-    price: Price
-    total: Decimal
+    included_users: int
+    price: Price | None
+    total: Decimal | None
     replaces_id: int | None
     closed_at: dt.datetime

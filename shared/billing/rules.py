@@ -1,19 +1,22 @@
 """Decides which months are owed, who is on their bills, and what they come to; pure."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.billing.model import Activity, Candidate, Kind, Period, Rate, Reason, Standing
-from shared.subscriptions.model import Price, Subscription
+from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from shared.subscriptions.model import MONTH, Price, Quote, Rate, Subscription
 from shared.tracking.rules import first_instant
 
 
 _MS: Final = dt.timedelta(milliseconds=1)
 _HOUR: Final = dt.timedelta(hours=1)
+_DAY: Final = dt.timedelta(days=1)
 # The Marketplace refuses usage older than 24 hours; one of them is left to send it in.
 _STILL_TOLD: Final = dt.timedelta(hours=23)
 # ISO 4217: currencies whose minor unit is not a hundredth.
@@ -31,6 +34,13 @@ def zone_of(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return None
+
+
+def zones_of(now: str, earlier: Iterable[tuple[dt.datetime, str]]) -> Zones | None:
+    """None where one of the names is none that is known."""
+    present, found = zone_of(now), [(until, zone_of(name)) for until, name in earlier]
+    known = tuple((until, zone) for until, zone in found if zone is not None)
+    return None if present is None or len(known) < len(found) else Zones(present, known)
 
 
 def month_of(instant: dt.datetime, zone: dt.tzinfo) -> int:
@@ -62,26 +72,28 @@ def last_ended(zone: ZoneInfo, now: dt.datetime) -> int:
     return present if has_ended(present, zone, now) else month_before(present)
 
 
-def owed(standing: Standing, zone: ZoneInfo, now: dt.datetime) -> Iterator[Period]:
+def owed(standing: Standing, zones: Zones, now: dt.datetime) -> Iterator[Period]:
     """The periods that have ended and have no record, oldest first.
 
     They tile: each begins where the record before it ended, the first at the start of the paid plan, so a change of
-    the tenant's zone neither skips an instant nor bills one twice. The last is cut where the subscription ended.
+    the tenant's zone, which counts from the next period on, neither skips an instant nor bills one twice. The last is
+    cut where the subscription ended.
     """
-    begun = _next(standing, zone)
+    begun = _next(standing, zones)
     if begun is None:
         return
     (month, starts_at), ended_at = begun, standing.subscription.ended_at
     if ended_at is not None and standing.last_month is not None and ended_at <= starts_at:
         return  # it ended within what is billed
     while True:
+        zone = zones.at(starts_at)
         ends_at = max(starts_at, begins_at(next_month(month), zone))
         if ended_at is not None and ended_at <= ends_at:
-            yield Period(month, Kind.FINAL, starts_at, max(starts_at, ended_at))
+            yield Period(month, Kind.FINAL, starts_at, max(starts_at, ended_at), zone.key)
             return
         if ends_at > now:
             return
-        yield Period(month, Kind.MONTH, starts_at, ends_at)
+        yield Period(month, Kind.MONTH, starts_at, ends_at, zone.key)
         month, starts_at = next_month(month), ends_at
 
 
@@ -95,32 +107,34 @@ def as_of(standing: Standing, instant: dt.datetime | None) -> Standing:
 
 def is_due(candidate: Candidate, now: dt.datetime) -> bool:
     """Whether there is a month to close, or one to mark as closed."""
-    zone, last_month = zone_of(candidate.time_zone), candidate.standing.last_month
-    if zone is None:
+    zones, last_month = candidate.zones, candidate.standing.last_month
+    if zones is None:
         return True  # its turn fails, and tells
-    if candidate.is_billed and next(owed(candidate.standing, zone, now), None) is not None:
+    if candidate.is_billed and next(owed(candidate.standing, zones, now), None) is not None:
         return True
-    return last_month is not None and last_month > (candidate.marked or 0) and has_ended(last_month, zone, now)
+    return last_month is not None and last_month > (candidate.marked or 0) and has_ended(last_month, zones.now, now)
 
 
-def running(standing: Standing, zone: ZoneInfo, now: dt.datetime) -> Period | None:
+def running(standing: Standing, zones: Zones, now: dt.datetime) -> Period | None:
     """The period that is open now; None for who does not pay, or not any more."""
-    begun = _next(standing, zone)
+    begun = _next(standing, zones)
     if begun is None or standing.subscription.ended_at is not None:
         return None
     month, starts_at = begun
-    while has_ended(month, zone, now):
-        month = next_month(month)
-        starts_at = max(starts_at, begins_at(month, zone))
-    return Period(month, Kind.MONTH, starts_at, max(starts_at, begins_at(next_month(month), zone)))
+    while True:
+        zone = zones.at(starts_at)
+        ends_at = max(starts_at, begins_at(next_month(month), zone))
+        if ends_at > now:
+            return Period(month, Kind.MONTH, starts_at, ends_at, zone.key)
+        month, starts_at = next_month(month), ends_at
 
 
-def _next(standing: Standing, zone: ZoneInfo) -> tuple[int, dt.datetime] | None:
+def _next(standing: Standing, zones: Zones) -> tuple[int, dt.datetime] | None:
     """The first month without a record, and from when on it is billed."""
     if standing.last_month is not None and standing.billed_to is not None:
         return next_month(standing.last_month), standing.billed_to
     paid_from = standing.subscription.paid_from
-    return None if paid_from is None else (month_of(paid_from, zone), paid_from)
+    return None if paid_from is None else (month_of(paid_from, zones.at(paid_from)), paid_from)
 
 
 def billed_again(period: Period, subscription: Subscription) -> Period:
@@ -131,15 +145,17 @@ def billed_again(period: Period, subscription: Subscription) -> Period:
     return replace(period, kind=Kind.FINAL, ends_at=ended_at)
 
 
-def price_of(rates: Iterable[Rate], starts_at: dt.datetime) -> Price | None:
-    """The price in force when a period begins: a later change counts from the next month on.
+def rate_of(rates: Iterable[Rate], starts_at: dt.datetime) -> Rate | None:
+    """What is in force when a period begins: a later change counts from the next one on.
 
-    Where none was in force yet, the first that was set; None where nobody ever set one.
+    Where the plan's price could not be read then, it is the first that was read of that plan; where nothing was in
+    force yet, the first that was set. None where there is nothing at all.
     """
     in_order = sorted(rates, key=lambda rate: rate.from_at)
     before = [rate for rate in in_order if rate.from_at <= starts_at]
-    found = before[-1:] or in_order[:1]
-    return found[0].price if found else None
+    since = [*before[-1:], *in_order[len(before) :]]
+    of_plan = list(takewhile(lambda rate: rate.plan_id == since[0].plan_id, since))
+    return next((rate for rate in of_plan if rate.quote.price is not None), since[0] if since else None)
 
 
 def minor_unit(currency: str) -> Decimal:
@@ -149,9 +165,49 @@ def minor_unit(currency: str) -> Decimal:
     return Decimal("0.001") if currency in _THOUSANDTHS else Decimal("0.01")
 
 
-def total(active_users: int, price: Price) -> Decimal:
-    """Users times rate, rounded once, half up, to the currency's minor unit."""
-    return (active_users * price.rate_per_user).quantize(minor_unit(price.currency), ROUND_HALF_UP)
+def money_text(amount: Decimal, unit: Decimal) -> str:
+    """An amount with the decimal places of its currency's minor unit, and more where it has more."""
+    places = max(_places(unit), _places(amount))
+    return f"{amount:.{places}f}"
+
+
+def amount_text(amount: Decimal | None, currency: str | None) -> str | None:
+    """An amount of a currency on the wire; None where there is none."""
+    return None if amount is None or currency is None else money_text(amount, minor_unit(currency))
+
+
+def _places(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def total(users: int, price: Price | None) -> Decimal | None:
+    """Users that are paid for times the rate, rounded once, half up, to the currency's minor unit.
+
+    None where the price is not known, or is not by the month: a part of a year has no price.
+    """
+    if price is None or price.unit != MONTH:
+        return None
+    return (users * price.rate_per_user).quantize(minor_unit(price.currency), ROUND_HALF_UP)
+
+
+def is_free(subscription: Subscription, period: Period) -> bool:
+    """Whether the whole period lies in the Marketplace's free trial, whose last day is part of it."""
+    ends_at, terms = subscription.terms.free_trial_ends_at, subscription.terms
+    return bool(terms.is_free_trial) if ends_at is None else period.ends_at <= ends_at + _DAY
+
+
+def covered(lines: Iterable[Activity], quote: Quote, before: Mapping[int, tuple[int, int]], month: int) -> int:
+    """How many of a bill's lines the fee of their month covers.
+
+    `before` has of each earlier month how many users were billed for it, and how many its fee covers.
+    """
+    counted = Counter(line.month for line in lines)
+    found = 0
+    for each, users in counted.items():
+        billed, included = before.get(each, (0, 0)) if each != month else (0, quote.included_a_month)
+        found += min(users, max(0, included - billed))
+    return found
 
 
 def signed_in(person: Activity, period: Period, paid: Iterable[dt.datetime | None] = ()) -> Activity:
@@ -200,9 +256,16 @@ def free_slot(wanted: dt.datetime, taken: Collection[dt.datetime]) -> dt.datetim
     return wanted
 
 
-def untold(active_users: int, told: int) -> int:
+def untold(users: int, told: int) -> int:
     """What a record's usage comes to after what its predecessors told; the meter takes nothing back."""
-    return max(0, active_users - told)
+    return max(0, users - told)
+
+
+def ran(person: Activity, period: Period, *, limit: dt.timedelta, now: dt.datetime) -> Activity | None:
+    """A running timer as time of a period, as far as it runs until now and no longer than its limit; None for none."""
+    first_at = max(person.first_at, period.starts_at)
+    last_at = min(person.first_at + limit, period.ends_at, now)
+    return replace(person, first_at=first_at, last_at=last_at) if first_at < last_at else None
 
 
 def _hour(instant: dt.datetime) -> dt.datetime:

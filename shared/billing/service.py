@@ -1,9 +1,9 @@
 """Closes months, each once: what is owed becomes a record with its lines and its usage event, in one transaction."""
 
+import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,16 +12,20 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.billing import rules, store, store_records
-from shared.billing.model import Bill, NotVoidable, Period, RateUnknown, Record, Standing, State
+from shared.billing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from shared.log import get_logger
-from shared.subscriptions.model import Price, Subscription
+from shared.subscriptions.model import Price, Quote, Subscription
 from shared.subscriptions.store import read as read_subscription
+from shared.subscriptions.store_ledger import add_rate
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant
 
 
 NewId = Callable[[], uuid.UUID]
 _NO_DIMENSION: Final = ""
+_UNKNOWN: Final = Quote(None)
+_MS: Final = dt.timedelta(milliseconds=1)
+_PRICED: Final = "The price was not known when the bill was made."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,16 @@ class Closing:
 def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Record]:
     """Closes whatever months of a tenant have ended and have no record, oldest first, and marks them closed.
 
+    Bills that had no price are replaced first, where it is known by now.
+
     The tenant is held: a correction of a past month comes before the bill or is an adjustment, and of two who close at
     once the second finds nothing owed.
-
-    Raises:
-        RateUnknown: nobody has said what a user costs.
     """
     tenant = hold_tenant(tx, tenant_id)
-    closed = [record for standing in store.standings(tx, tenant.id) for record in _close(tx, tenant, standing, closing)]
+    standings = store.standings(tx, tenant.id)
+    closed = price_bills(tx, tenant, closing) if any(each.lacks_price for each in standings) else []
+    for standing in standings:
+        closed += _close(tx, tenant, standing, closing)
     last = rules.last_ended(tenant.zone, closing.ended_by)
     store_records.mark_closed(tx, tenant.id, last=last, now=closing.now)
     return closed
@@ -63,9 +69,6 @@ def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, c
 
     For the transaction that ends it, after the end was written. The month itself stays open for corrections until it
     is over.
-
-    Raises:
-        RateUnknown: nobody has said what a user costs.
     """
     tenant = hold_tenant(tx, tenant_id)
     standings = [each for each in store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
@@ -73,30 +76,27 @@ def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, c
 
 
 def close_ended(tx: sa.Connection, ended: Iterable[Subscription], closing: Closing) -> None:
-    """Closes the last months of what an event has just ended.
-
-    Where nobody has said what a user costs the end stands all the same: the hourly run fails for the tenant, and tells.
-    """
+    """Closes the last months of what an event has just ended."""
     for subscription in ended:
-        with suppress(RateUnknown):
-            close_final(tx, subscription.tenant_id, subscription, closing)
+        close_final(tx, subscription.tenant_id, subscription, closing)
 
 
-def close_month(
+def close_month(  # noqa: PLR0917 - likewise
     tx: sa.Connection,
     tenant: Tenant,
     subscription: Subscription,
     period: Period,
     closing: Closing,
+    zones: Zones,
     *,
     replaces: Record | None = None,
 ) -> Record:
-    """Closes one period of a tenant that is held.
+    """Closes one period of a tenant that is held; without a rate and a total, where the price could not be read."""
+    bill = _bill(tx, tenant, subscription, period, zones, closing.now)
+    return _keep(tx, tenant, bill, closing, replaces)
 
-    Raises:
-        RateUnknown: nobody has said what a user costs.
-    """
-    bill = _bill(tx, tenant, subscription, period)
+
+def _keep(tx: sa.Connection, tenant: Tenant, bill: Bill, closing: Closing, replaces: Record | None) -> Record:
     record = store_records.add(
         tx,
         tenant.id,
@@ -105,23 +105,22 @@ def close_month(
         replaces_id=None if replaces is None else replaces.id,
         now=closing.now,
     )
-    _owe_usage(tx, record, subscription, closing)
+    if record.price is None:
+        get_logger().error("bill_without_price", tenant=str(tenant.public_id))
+    _owe_usage(tx, record, bill.subscription, closing)
     _put_on_record(tx, Action.BILL_CLOSED, record, closing)
     return record
 
 
 def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> Bill | None:
-    """What the month that is running would come to if it ended now; None for who does not pay.
-
-    Raises:
-        RateUnknown: nobody has said what a user costs.
-    """
+    """What the month that is running would come to if it ended now; None for who does not pay."""
     if tenant.plan is Plan.INTERNAL:
         return None
     for standing in store.standings(tx, tenant.id):
-        period = rules.running(standing, tenant.zone, now)
+        zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
+        period = rules.running(standing, zones, now)
         if period is not None:
-            return _bill(tx, tenant, standing.subscription, period)
+            return _bill(tx, tenant, standing.subscription, period, zones, now)
     return None
 
 
@@ -142,7 +141,6 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
 
     Raises:
         NotVoidable: the record is not void, or another one replaces it.
-        RateUnknown: nobody has said what a user costs.
     """
     tenant = hold_tenant(tx, record.tenant_id)
     current = store_records.find(tx, tenant.id, record.public_id)
@@ -150,12 +148,50 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
     period = rules.billed_again(record.period, subscription)
-    return close_month(tx, tenant, subscription, period, closing, replaces=record)
+    return close_month(tx, tenant, subscription, period, closing, store.zones(tx, tenant), replaces=record)
 
 
 def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
-    """The tenants that have a month to close, or to mark as closed, each once; found without holding any."""
-    return list(dict.fromkeys(each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)))
+    """The tenants that have a month to close or to mark as closed, or a bill without a price; each once.
+
+    Found without holding any.
+    """
+    due = [each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)]
+    return list(dict.fromkeys([*due, *store_records.tenants_without_price(tx)]))
+
+
+def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:
+    """What a user costs of the plan of a bill whose price could not be read, as an operator knows it.
+
+    From just after the row that says so: what came later of other plans stays in force.
+    """
+    rate = rules.rate_of(store.rates(tx, subscription), record.period.starts_at)
+    plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
+    of_plan = dataclasses.replace(subscription, terms=dataclasses.replace(subscription.terms, plan_id=plan_id))
+    add_rate(
+        tx,
+        of_plan,
+        dataclasses.replace(quote, price=price),
+        from_at=record.period.starts_at if rate is None else rate.from_at + _MS,
+    )
+
+
+def price_bills(tx: sa.Connection, tenant: Tenant, closing: Closing) -> list[Record]:
+    """Replaces the bills of a tenant that is held which had no price, by the same with the price, where it is known.
+
+    Who is on them stays; the meter is told what it was not told before.
+    """
+    priced: list[Record] = []
+    for record in (waiting := store_records.without_price(tx, tenant.id)):
+        subscription = read_subscription(tx, tenant.id, record.subscription_id)
+        lines = store_records.lines(tx, record)
+        bill = _priced(tx, subscription, record.period, lines)
+        if bill.price is not None:
+            void(tx, record, reason=_PRICED, closing=closing)
+            priced.append(_keep(tx, tenant, bill, closing, record))
+    if len(waiting) > len(priced):
+        get_logger().error("bill_without_price", tenant=str(tenant.public_id), count=len(waiting) - len(priced))
+    return priced
 
 
 def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closing) -> list[Record]:
@@ -163,37 +199,45 @@ def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closi
     if tenant.plan is Plan.INTERNAL:
         return []
     standing = rules.as_of(standing, closing.as_of)
-    periods = rules.owed(standing, tenant.zone, closing.ended_by)
-    return [close_month(tx, tenant, standing.subscription, period, closing) for period in periods]
+    zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
+    periods = rules.owed(standing, zones, closing.ended_by)
+    return [close_month(tx, tenant, standing.subscription, period, closing, zones) for period in periods]
 
 
-def _bill(tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period) -> Bill:
-    price = _price(tx, tenant, subscription, period)
+def _bill(  # noqa: PLR0917 - what a bill is of, and when
+    tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, zones: Zones, now: dt.datetime
+) -> Bill:
+    running = store.running(tx, tenant, period, now)
     lines = rules.lines(
         [
+            *running,
             *store.signed_in(tx, tenant.id, period),
             *store.worked(tx, subscription, period),
-            *store.worked_late(tx, subscription, period),
+            *store.worked_late(tx, subscription, period, zones),
         ]
     )
+    return _priced(tx, subscription, period, lines)
+
+
+def _priced(tx: sa.Connection, subscription: Subscription, period: Period, lines: tuple[Activity, ...]) -> Bill:
+    rates = store.rates(tx, subscription)
+    rate = rules.rate_of(rates, period.starts_at)
+    plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
+    earlier = {line.month for line in lines} - {period.month}
+    before = store.billed_before(tx, subscription, earlier, rates) if earlier else {}
+    included = rules.covered(lines, quote, before, period.month)
+    if rules.is_free(subscription, period):
+        included = len(lines)
     return Bill(
         subscription=subscription,
         period=period,
-        time_zone=tenant.time_zone,
-        price=price,
-        minor_unit=rules.minor_unit(price.currency),
-        total=rules.total(len(lines), price),
+        plan_id=plan_id,
+        price=quote.price,
+        included_users=included,
+        total=rules.total(len(lines) - included, quote.price),
         lines=lines,
         last_event=store.last_event(tx, subscription),
     )
-
-
-def _price(tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period) -> Price:
-    price = rules.price_of(store.rates(tx, subscription), period.starts_at)
-    if price is None:
-        get_logger().error("rate_unknown", tenant=str(tenant.public_id))
-        raise RateUnknown(f"no rate is known for the subscription of {tenant.slug}")
-    return price
 
 
 def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, closing: Closing) -> None:
@@ -202,7 +246,7 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
     if closing.dimension == _NO_DIMENSION or marketplace_id is None or subscription.terms.quantity is not None:
         return
     told = 0 if record.replaces_id is None else store_records.told(tx, subscription, record.period.month)
-    quantity = rules.untold(record.active_users, told)
+    quantity = rules.untold(record.active_users - record.included_users, told)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)
@@ -214,6 +258,7 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
 
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
+    currency = None if record.price is None else record.price.currency
     audit.record(
         tx,
         record.tenant_id,
@@ -226,7 +271,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
             "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": record.total,
-            "currency": record.price.currency,
+            "total": rules.amount_text(record.total, currency),
+            "currency": currency,
         },
     )

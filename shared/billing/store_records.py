@@ -7,9 +7,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.billing.model import Activity, Bill, Kind, Period, Record, State
+from shared.billing.model import Activity, Bill, Kind, Period, Reason, Record, State
+from shared.billing.rules import minor_unit
 from shared.db.schema import billing_lines, billing_records, closed_months, usage_events
-from shared.subscriptions.model import Price, Subscription
+from shared.subscriptions.model import MONTH, Price, Subscription
 
 
 _r, _l, _e = billing_records.c, billing_lines.c, usage_events.c
@@ -27,6 +28,16 @@ _VOID_LINES: Final = (
 )
 _BY_PUBLIC_ID: Final[sa.Select[Any]] = sa.select(billing_records).where(
     _r.tenant_id == _TENANT, _r.public_id == bindparam("public")
+)
+_WITHOUT_PRICE: Final = (_r.rate_per_user.is_(None), _r.state == sa.literal_column("'closed'"))
+_ALL_WITHOUT_PRICE: Final[sa.Select[Any]] = sa.select(_r.tenant_id).where(*_WITHOUT_PRICE).distinct()
+_UNPRICED: Final[sa.Select[Any]] = (
+    sa.select(billing_records).where(_r.tenant_id == _TENANT, *_WITHOUT_PRICE).order_by(_r.id)
+)
+_LINES: Final[sa.Select[Any]] = (
+    sa.select(billing_lines)
+    .where(_l.tenant_id == _TENANT, _l.record_id == _RECORD)
+    .order_by(_l.activity_month, _l.user_id)
 )
 _REPLACED: Final[sa.Select[Any]] = sa.select(_r.id).where(_r.tenant_id == _TENANT, _r.replaces_id == _RECORD)
 _OWE: Final = usage_events.insert().inline()
@@ -89,9 +100,9 @@ def add(
         tenant_id=tenant_id,
         subscription_id=bill.subscription.id,
         period=bill.period,
-        time_zone=bill.time_zone,
         state=State.CLOSED,
         active_users=bill.active_users,
+        included_users=bill.included_users,
         price=bill.price,
         total=bill.total,
         replaces_id=replaces_id,
@@ -102,6 +113,32 @@ def add(
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Record | None:
     row = tx.execute(_BY_PUBLIC_ID, {"tenant": tenant_id, "public": public_id}).first()
     return None if row is None else record_of(row)
+
+
+def tenants_without_price(tx: sa.Connection) -> list[int]:
+    """The tenants that have a bill whose price is not known."""
+    return sorted(tx.scalars(_ALL_WITHOUT_PRICE))
+
+
+def without_price(tx: sa.Connection, tenant_id: int) -> list[Record]:
+    """A tenant's bills whose price is not known, in the order in which they were closed."""
+    return [record_of(row) for row in tx.execute(_UNPRICED, {"tenant": tenant_id})]
+
+
+def lines(tx: sa.Connection, record: Record) -> tuple[Activity, ...]:
+    rows = tx.execute(_LINES, {"tenant": record.tenant_id, "record": record.id})
+    return tuple(
+        Activity(
+            row.user_id,
+            row.activity_month,
+            row.email,
+            row.display_name,
+            Reason(row.reason),
+            row.first_activity_at,
+            row.last_activity_at,
+        )
+        for row in rows
+    )
 
 
 def is_replaced(tx: sa.Connection, record: Record) -> bool:
@@ -169,11 +206,11 @@ def record_of(row: sa.Row[Any]) -> Record:
         public_id=row.public_id,
         tenant_id=row.tenant_id,
         subscription_id=row.subscription_id,
-        period=Period(row.month_key, Kind(row.kind), row.period_from, row.period_to),
-        time_zone=row.time_zone,
+        period=Period(row.month_key, Kind(row.kind), row.period_from, row.period_to, row.time_zone),
         state=State(row.state),
         active_users=row.active_users,
-        price=Price(row.rate_per_user, row.currency),
+        included_users=row.included_users,
+        price=None if row.rate_per_user is None else Price(row.rate_per_user, row.currency, row.rate_unit),
         total=row.total,
         replaces_id=row.replaces_id,
         closed_at=row.closed_at,
@@ -181,7 +218,7 @@ def record_of(row: sa.Row[Any]) -> Record:
 
 
 def _values(tenant_id: int, bill: Bill) -> dict[str, Any]:
-    event = bill.last_event
+    event, price = bill.last_event, bill.price
     return {
         "tenant_id": tenant_id,
         "subscription_id": bill.subscription.id,
@@ -190,14 +227,16 @@ def _values(tenant_id: int, bill: Bill) -> dict[str, Any]:
         "state": State.CLOSED.value,
         "period_from": bill.period.starts_at,
         "period_to": bill.period.ends_at,
-        "time_zone": bill.time_zone,
+        "time_zone": bill.period.time_zone,
         "marketplace_id": bill.subscription.marketplace_id,
-        "plan_id": bill.subscription.terms.plan_id,
+        "plan_id": bill.plan_id,
         "quantity": bill.subscription.terms.quantity,
         "active_users": bill.active_users,
-        "rate_per_user": bill.price.rate_per_user,
-        "currency": bill.price.currency,
-        "minor_unit": bill.minor_unit,
+        "included_users": bill.included_users,
+        "rate_per_user": price and price.rate_per_user,
+        "rate_unit": MONTH if price is None else price.unit,
+        "currency": price and price.currency,
+        "minor_unit": price and minor_unit(price.currency),
         "total": bill.total,
         "last_event_type": event and event.event_type,
         "last_operation_id": event and event.operation_id,

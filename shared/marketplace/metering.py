@@ -24,11 +24,11 @@ class UsageList:
     days: tuple[UsageDay, ...]
     unreadable: int
 
-    def of(self, usage: Usage) -> Decimal:
-        """What it lists for the day, subscription and dimension of a piece of usage."""
-        wanted = (str(usage.subscription_id), usage.dimension, usage.slot.date())
-        found = (each.quantity for each in self.days if (each.subscription_id, each.dimension, each.day) == wanted)
-        return sum(found, Decimal(0))
+    def of(self, usage: Usage, since: dt.date | None = None) -> Decimal:
+        """What it lists for the subscription and dimension of a piece of usage, from a day to its own; only on that."""
+        wanted, until = (str(usage.subscription_id), usage.dimension), usage.slot.date()
+        mine = (each for each in self.days if (each.subscription_id, each.dimension) == wanted)
+        return sum((each.quantity for each in mine if (since or until) <= each.day <= until), Decimal(0))
 
 
 class Meter:

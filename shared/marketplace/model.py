@@ -26,7 +26,7 @@ IN_PROGRESS: Final = "InProgress"
 SUCCEEDED: Final = "Succeeded"
 _MOST_SEATS: Final = 2**31 - 1
 _CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
-_MONTH: Final = "P1M"
+MONTH: Final = "P1M"
 _FOUR_PLACES: Final = Decimal("0.0001")
 _TOO_DEAR: Final = Decimal(10**9)
 _DIGITS: Final = re.compile(r"\A[0-9]{1,10}(?:\.0{1,9})?\Z", re.ASCII)
@@ -182,18 +182,37 @@ class WebhookEvent(Told):
 
 
 class Price(Told):
-    """What one user or one seat costs for a month; at most four decimal places."""
+    """An amount of money; at most four decimal places."""
 
     amount: Decimal
     currency: str
 
 
-class Plan(Told):
-    """What can be bought; `dimensions` are those that usage is told in.
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a plan costs on one of its terms (`P1M`, `P1Y`).
 
-    `price` is that of a seat, or of the one dimension; None where there are several, or none can be read. `fee` is what
-    a plan at a flat rate costs beside it, each month.
+    `price` is that of a user or seat for `unit`; None where it, or how many users are included, cannot be read. `fee`
+    is what a plan at a flat rate costs beside it for each term, with `included` users in it.
     """
+
+    price: Price | None
+    unit: str
+    fee: Price | None
+    included: int
+    term_unit: str
+
+
+class _Term(Told):
+    """A term that a plan is sold for; `included` is None where it cannot be read."""
+
+    unit: str
+    price: Price | None
+    included: dict[str, int | None] = {}
+
+
+class Plan(Told):
+    """What can be bought; `dimensions` are those that usage is told in."""
 
     id: Needed = Field(alias="planId")
     name: Text = Field("", alias="displayName")
@@ -202,13 +221,28 @@ class Plan(Told):
     min_quantity: Quantity = Field(None, alias="minQuantity")
     max_quantity: Quantity = Field(None, alias="maxQuantity")
     dimensions: Texts = ()
-    price: Price | None = None
-    fee: Price | None = None
+    dimension: str = ""
     dimension_prices: dict[str, Price | None] = {}
+    terms: tuple[_Term, ...] = ()
 
     def told_in(self, dimension: str) -> Self:
-        """The plan with the price of the dimension that usage is told in, where it has several."""
-        return self.model_copy(update={"price": self.dimension_prices.get(dimension, self.price)})
+        """The plan with the dimension that usage is told in, where it has several."""
+        return self.model_copy(update={"dimension": dimension})
+
+    def sold_for(self, term_unit: str) -> Sold:
+        """What it costs on the term that was bought; on its only one, where it is not known which that was."""
+        terms = [each for each in self.terms if each.unit == term_unit or not term_unit]
+        of_term = _only([each.price for each in terms])
+        unit = terms[0].unit if len(terms) == 1 else term_unit
+        if self.is_per_seat:
+            return Sold(of_term, unit, None, 0, unit)
+        dimension = self.dimension if self.dimension in self.dimension_prices else None
+        if dimension is None and len(self.dimension_prices) == 1:
+            dimension = next(iter(self.dimension_prices))
+        included = [each.included.get(dimension or "", 0) for each in terms]
+        known = included[0] if len(included) == 1 else None if any(included) else 0
+        price = None if known is None else self.dimension_prices.get(dimension or "")
+        return Sold(price, MONTH, of_term, known or 0, unit)
 
     @model_validator(mode="before")
     @classmethod
@@ -217,16 +251,30 @@ class Plan(Told):
             return told
         components = _object(told["planComponents"])
         metered, terms = _objects(components, "meteringDimensions"), _objects(components, "recurrentBillingTerms")
-        monthly = [_price(each, "price") for each in terms if _text(each.get("termUnit")) == _MONTH]
-        per_unit = {each["id"]: _price(each, "pricePerUnit") for each in metered if _text(each.get("id"))}
         is_per_seat = told.get("isPricePerSeat") is True
+        per_unit = {each["id"]: _price(each, "pricePerUnit") for each in metered if _text(each.get("id"))}
         return {
             **told,
             "dimensions": [each.get("id") for each in metered],
-            "price": _only(monthly if is_per_seat else list(per_unit.values())),
-            "fee": None if is_per_seat else _only(monthly),
             "dimension_prices": {} if is_per_seat else per_unit,
+            "terms": [_term(each) for each in terms],
         }
+
+
+def _term(told: Mapping[str, Any]) -> dict[str, Any]:
+    included = _objects(told, "meteredQuantityIncluded")
+    return {
+        "unit": _text(told.get("termUnit")),
+        "price": _price(told, "price"),
+        "included": {_text(each.get("dimensionId")): _units(each.get("units")) for each in included},
+    }
+
+
+def _units(value: Any) -> int | None:  # noqa: ANN401 - likewise
+    """Whole units; None for what is no number of them."""
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    units = int(float(text)) if _DIGITS.match(text) else None
+    return units if units is not None and units <= _MOST_SEATS else None
 
 
 def _objects(components: Any, name: str) -> list[Any]:  # noqa: ANN401 - likewise

@@ -123,3 +123,5 @@ class UsageDay(Told):
     day: Annotated[dt.date, BeforeValidator(_day)] = Field(alias="usageDate")
     quantity: Annotated[Decimal, BeforeValidator(_known_amount)] = Field(alias="submittedQuantity")
     recon_status: Text = Field("", alias="reconStatus")
+    offer_id: Text = Field("", alias="offerId")  # empty while it is not processed
+    plan_id: Text = Field("", alias="planId")

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from shared.tenancy.model import TenantStatus
 
@@ -49,6 +50,8 @@ class Terms:
     term_starts_at: dt.datetime | None
     term_ends_at: dt.datetime | None
     auto_renew: bool | None
+    is_free_trial: bool | None = False  # the Marketplace's; ours is a plan of its own
+    free_trial_ends_at: dt.datetime | None = None  # its last day, kept after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,42 @@ class Subscription:
     version: int
 
 
+MONTH: Final = "P1M"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one active user costs for a month; at most four decimal places."""
+    """What one user costs for `unit`, an ISO 8601 duration; at most four decimal places."""
 
     rate_per_user: Decimal
     currency: str
+    unit: str = MONTH
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a plan costs on its term, once it was asked for; `price` is None where it could not be read.
+
+    The fee of each term (`included_unit`) covers `included_users`.
+    """
+
+    price: Price | None
+    included_users: int = 0
+    included_unit: str = MONTH
+
+    @property
+    def included_a_month(self) -> int:
+        """Users that come off the bill of a month; those of a longer term cannot be told by the month."""
+        return self.included_users if self.included_unit == MONTH else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a plan costs from an instant on."""
+
+    from_at: dt.datetime
+    plan_id: str
+    quote: Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +118,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TenantChange:
-    """What a purchase makes of its tenant; `price` and `users_at_purchase` are None where they stay as they are."""
+    """What a purchase makes of its tenant; `quote` and `users_at_purchase` are None where they stay as they are."""
 
     status: TenantStatus
     is_paid: bool  # on the paid plan from now on; else the plan, the seats and the price stay
     seat_limit: int | None
     marketplace_id: uuid.UUID | None
-    price: Price | None
+    quote: Quote | None
     users_at_purchase: int | None
 
 

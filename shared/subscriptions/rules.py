@@ -1,12 +1,12 @@
 """Decides where an event takes a subscription, and what its tenant then has."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from shared.marketplace import model as told
-from shared.subscriptions.model import Price, Subscription, SubscriptionStatus, TenantChange, Terms
+from shared.subscriptions.model import MONTH, Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 
 
@@ -37,6 +37,8 @@ def terms_of(subscription: told.Subscription) -> Terms | None:
         term_starts_at=subscription.term.starts_at,
         term_ends_at=subscription.term.ends_at,
         auto_renew=subscription.auto_renew,
+        is_free_trial=subscription.is_free_trial,
+        free_trial_ends_at=subscription.term.ends_at if subscription.is_free_trial else None,
     )
 
 
@@ -58,6 +60,8 @@ def completed(copy: Terms, known: Terms) -> Terms:
         term_starts_at=starts_at,
         term_ends_at=ends_at,
         auto_renew=known.auto_renew if copy.auto_renew is None else copy.auto_renew,
+        is_free_trial=known.is_free_trial if copy.is_free_trial is None else copy.is_free_trial,
+        free_trial_ends_at=copy.free_trial_ends_at or known.free_trial_ends_at,
     )
 
 
@@ -66,10 +70,22 @@ def lacks_seats(terms: Terms, plans: Iterable[told.Plan]) -> bool:
     return terms.quantity is None and any(plan.is_per_seat for plan in plans if plan.id == terms.plan_id)
 
 
-def price_of(plans: Iterable[told.Plan], plan_id: str) -> Price | None:
-    """What a user of the plan costs for a month, as the Marketplace sells it; None where it does not tell."""
-    price = next((plan.price for plan in plans if plan.id == plan_id), None)
-    return None if price is None else Price(price.amount, price.currency)
+def quote_of(plans: Iterable[told.Plan], terms: Terms) -> Quote:
+    """What the plan costs on the term that was bought, as the Marketplace sells it."""
+    plan = next((plan for plan in plans if plan.id == terms.plan_id), None)
+    if plan is None:
+        return Quote(None)
+    sold = plan.sold_for(terms.term_unit)
+    price = None if sold.price is None else Price(sold.price.amount, sold.price.currency, sold.unit[:16])
+    return Quote(price, sold.included, sold.term_unit[:16] if sold.included else MONTH)
+
+
+def alarms_of(quote: Quote) -> Iterator[str]:
+    """The names of the log lines for what of a price the vendor must look at."""
+    if quote.price is None:
+        yield "marketplace_price_unknown"
+    if quote.included_users and quote.included_unit != MONTH:
+        yield "marketplace_included_by_the_year"
 
 
 def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:
@@ -95,7 +111,7 @@ def never_paid(subscription: Subscription) -> Subscription:
 
 
 def tenant_change(
-    tenant: Tenant, before: Subscription, after: Subscription, price: Price | None
+    tenant: Tenant, before: Subscription, after: Subscription, quote: Quote | None
 ) -> TenantChange | None:
     """What changes of the tenant; nothing for the vendor's own, and nothing by a purchase that never began."""
     if tenant.plan is Plan.INTERNAL or not (before.terms.status.is_live or after.terms.status.is_live):
@@ -105,6 +121,6 @@ def tenant_change(
         is_paid=after.terms.status.is_live,
         seat_limit=after.terms.quantity if after.terms.status.is_live else tenant.seat_limit,
         marketplace_id=after.marketplace_id,
-        price=price,
+        quote=quote,
         users_at_purchase=tenant.seats_used if before.paid_from is None else None,
     )

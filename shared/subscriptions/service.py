@@ -18,6 +18,7 @@ from shared.subscriptions.model import (
     Moved,
     Outcome,
     Price,
+    Quote,
     Subscription,
     SubscriptionStatus,
     Terms,
@@ -56,14 +57,14 @@ def move(
     terms: Terms,
     event: Event,
     *,
-    price: Price | None,
+    quote: Quote | None,
     actor: Actor = audit.SERVICE,
     now: dt.datetime,
     new_id: NewId,
 ) -> Moved | None:
     """Puts a subscription on the terms that Microsoft has for it; None when the event's operation is known.
 
-    `tenant` and `subscription` are as they are in this transaction, which holds the tenant. `price` is None where it
+    `tenant` and `subscription` are as they are in this transaction, which holds the tenant. `quote` is None where it
     was not asked for; the one there was stays.
 
     Raises:
@@ -84,8 +85,8 @@ def move(
     if not store.change(tx, after, now=now):
         raise AssertionError("the tenant is held, so nobody else moved its subscription")
     after = replace(after, version=after.version + 1)
-    _set_price(tx, subscription, after, price, now=now)
-    _change_tenant(tx, tenant, subscription, after, price, actor=actor, now=now, new_id=new_id)
+    in_force = _set_price(tx, subscription, after, quote, now=now)
+    _change_tenant(tx, tenant, subscription, after, in_force, actor=actor, now=now, new_id=new_id)
     return Moved(after, tuple(ended))
 
 
@@ -102,7 +103,7 @@ def agree(
     terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
     agreed = store.add_agreed(tx, tenant.id, terms, now=now)
     store_ledger.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
-    store_ledger.add_rate(tx, agreed, price, from_at=now)
+    store_ledger.add_rate(tx, agreed, Quote(price), from_at=now)
     return agreed
 
 
@@ -139,13 +140,24 @@ def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) ->
 
 
 def _set_price(
-    tx: sa.Connection, before: Subscription, after: Subscription, price: Price | None, *, now: dt.datetime
-) -> None:
-    """A change of the rate counts from now on, for bills of the months that begin later."""
-    if price is None or not after.terms.status.is_live or store_ledger.last_price(tx, after) == price:
-        return
+    tx: sa.Connection, before: Subscription, after: Subscription, quote: Quote | None, *, now: dt.datetime
+) -> Quote | None:
+    """The quote, where it brings something new.
+
+    A change of the price counts from now on, for bills of the months that begin later.
+
+    Another plan's price that cannot be read is written down, too: the former plan's must not stand for it. That of the
+    plan there was stays in force, as it was read before.
+    """
+    if quote is None or not after.terms.status.is_live:
+        return None
+    last = store_ledger.last_rate(tx, after)
+    of_this_plan = last is not None and last.plan_id == after.terms.plan_id
+    if last is not None and of_this_plan and (quote.price is None or last.quote == quote):
+        return None
     begins = after.paid_from if before.paid_from is None else now
-    store_ledger.add_rate(tx, after, price, from_at=begins or now)
+    store_ledger.add_rate(tx, after, quote, from_at=begins or now)
+    return quote
 
 
 def _change_tenant(
@@ -153,13 +165,13 @@ def _change_tenant(
     tenant: Tenant,
     before: Subscription,
     after: Subscription,
-    price: Price | None,
+    quote: Quote | None,
     *,
     actor: Actor,
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    change = rules.tenant_change(tenant, before, after, price)
+    change = rules.tenant_change(tenant, before, after, quote)
     if change is not None:
         store.change_tenant(tx, tenant.id, change, now=now)
     audit.record(

@@ -33,6 +33,8 @@ _COLUMNS: Final = (
     "term_starts_at",
     "term_ends_at",
     "auto_renew",
+    "is_free_trial",
+    "free_trial_ends_at",
     "paid_from",
     "ended_at",
     "last_event_at",
@@ -64,9 +66,12 @@ _TENANT_PAYS: Final = _TENANT_STOPS.values(
     plan_kind=Plan.PAID.value,
     seat_limit=bindparam("seats"),
     subscription_id=bindparam("marketplace"),
-    rate_per_user=sa.func.coalesce(bindparam("rate", type_=_t.rate_per_user.type), _t.rate_per_user),
-    currency=sa.func.coalesce(bindparam("money", type_=_t.currency.type), _t.currency),
     users_at_purchase=sa.func.coalesce(bindparam("people", type_=sa.Integer), _t.users_at_purchase),
+)
+_TENANT_PAYS_A_PRICE: Final = _TENANT_PAYS.values(
+    rate_per_user=bindparam("rate", type_=_t.rate_per_user.type),
+    currency=bindparam("money", type_=_t.currency.type),
+    rate_unit=bindparam("unit", type_=_t.rate_unit.type),
 )
 
 
@@ -123,9 +128,13 @@ def change_tenant(tx: sa.Connection, tenant_id: int, change: TenantChange, *, no
     if not change.is_paid:
         tx.execute(_TENANT_STOPS, values)
         return
-    rate, currency = (change.price.rate_per_user, change.price.currency) if change.price else (None, None)
-    paid = {"seats": change.seat_limit, "marketplace": change.marketplace_id, "rate": rate, "money": currency}
-    tx.execute(_TENANT_PAYS, {**values, **paid, "people": change.users_at_purchase})
+    paid = {"seats": change.seat_limit, "marketplace": change.marketplace_id, "people": change.users_at_purchase}
+    if change.quote is None:
+        tx.execute(_TENANT_PAYS, {**values, **paid})
+        return
+    price = change.quote.price
+    costs = {"rate": price and price.rate_per_user, "money": price and price.currency, "unit": price and price.unit}
+    tx.execute(_TENANT_PAYS_A_PRICE, {**values, **paid, **costs})
 
 
 def subscription_of(row: sa.Row[Any]) -> Subscription:
@@ -138,6 +147,8 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
         term_starts_at=row.term_starts_at,
         term_ends_at=row.term_ends_at,
         auto_renew=row.auto_renew,
+        is_free_trial=row.is_free_trial,
+        free_trial_ends_at=row.free_trial_ends_at,
     )
     return Subscription(
         id=row.id,
@@ -182,4 +193,6 @@ def _terms(terms: Terms) -> dict[str, Any]:
         "term_starts_at": terms.term_starts_at,
         "term_ends_at": terms.term_ends_at,
         "auto_renew": bool(terms.auto_renew),  # a first copy may not say
+        "is_free_trial": bool(terms.is_free_trial),  # likewise
+        "free_trial_ends_at": terms.free_trial_ends_at,
     }

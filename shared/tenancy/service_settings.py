@@ -47,7 +47,7 @@ def change(
     now: dt.datetime,
     new_id: Callable[[], uuid.UUID],
 ) -> Changed:
-    """Changes the named columns of the caller's tenant; history keeps the zone that was in force.
+    """Changes the named columns of the caller's tenant; the zone there was is kept for bills.
 
     Another default organization is one that the tenant has, or a new one; time that there is stays where it is.
 
@@ -72,6 +72,8 @@ def change(
         raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
     if not done:
         raise _changed()
+    if wanted["time_zone"] != columns["time_zone"]:
+        store_settings.keep_zone(tx, caller.tenant.id, columns["time_zone"], until=now)
     changed = [name for name in subject if wanted[name] != columns[name]]
     audit.record(
         tx,

@@ -9,7 +9,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import tenants
+from shared.db.schema import tenant_zones, tenants
+from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import TENANT_COLUMNS, tenant_of
 
@@ -24,6 +25,7 @@ class TenantSettings:
     write_back: bool
     rate_per_user: Decimal | None
     currency: str | None
+    rate_unit: str | None
     subscription_id: uuid.UUID | None
     users_at_purchase: int | None
     trial_started_at: dt.datetime | None
@@ -46,6 +48,7 @@ _MORE: Final = (
     tenants.c.write_back,
     tenants.c.rate_per_user,
     tenants.c.currency,
+    tenants.c.rate_unit,
     tenants.c.subscription_id,
     tenants.c.users_at_purchase,
     tenants.c.trial_started_at,
@@ -62,6 +65,10 @@ _CHANGE: Final = (
         updated_at=bindparam("now"),
     )
 )
+# The first that is told of an instant stands: what came after it was in force for no time.
+_KEEP_ZONE: Final = InsertIfAbsent(
+    tenant_zones, key=("tenant_id", "until_at"), columns=("tenant_id", "until_at", "time_zone")
+)
 
 
 def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
@@ -73,6 +80,7 @@ def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
         write_back=row.write_back,
         rate_per_user=row.rate_per_user,
         currency=row.currency,
+        rate_unit=row.rate_unit,
         subscription_id=row.subscription_id,
         users_at_purchase=row.users_at_purchase,
         trial_started_at=row.trial_started_at,
@@ -85,3 +93,8 @@ def change(tx: sa.Connection, tenant_id: int, *, version: int, values: dict[str,
     parameters = {f"to_{name}": values[name] for name in CHANGEABLE}
     done = tx.execute(_CHANGE, {"tenant": tenant_id, "known_version": version, "now": now, **parameters})
     return done.rowcount == 1
+
+
+def keep_zone(tx: sa.Connection, tenant_id: int, time_zone: str, *, until: dt.datetime) -> None:
+    """Keeps the zone that a tenant had up to an instant: the bill of the period that runs is made by it."""
+    _KEEP_ZONE.run(tx, {"tenant_id": tenant_id, "until_at": until, "time_zone": time_zone})

@@ -26,7 +26,7 @@ from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.metering import Meter
+    from shared.marketplace.metering import Meter, UsageList
 
 T = TypeVar("T")
 CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take
@@ -79,7 +79,13 @@ def send_at_once(app: App, tenant_id: int) -> None:
 
 
 def tell_late(app: App) -> int:
-    """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all."""
+    """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all.
+
+    Those that wait for the meter's list are told of after 12.
+    """
+    before = app.now() - rules.ASKED_FOR
+    for tenant, count in transact(app, EVERY_TENANT, lambda tx: store.unasked(tx, before), reads_only=True):
+        get_logger().error(Alarm.UNASKED.value, tenant=str(tenant), count=count)
     late = transact(app, EVERY_TENANT, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
     for tenant, count in late:
         get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
@@ -116,6 +122,9 @@ class _Run:
         return found, [each for each in claims if each is not None]
 
     def send(self, batch: list[Owed]) -> None:
+        batch = self._never_taken(batch)
+        if not batch:
+            return
         try:
             results = self.meter.send_usage([each.usage for each in batch], self._flow())
         except MarketplaceError as error:
@@ -124,6 +133,40 @@ class _Run:
         self._unanswered = 0
         for of_tenant in _by_tenant(batch):
             self._guarded(of_tenant, lambda owed: self._settle(owed, results))
+
+    def _never_taken(self, batch: list[Owed]) -> list[Owed]:
+        """Those to be sent: usage that is told late is looked for at the meter first, since it may have it already.
+
+        What cannot be looked for waits.
+        """
+        late = [each for each in batch if rules.must_be_asked_for(each)]
+        if not late:
+            return batch
+        since, until = min(map(rules.first_day, late)), max(each.usage.slot.date() for each in late)
+        try:
+            listing = self.meter.usage(since, until, self._flow())
+        except MarketplaceError as error:
+            self.sent.failed += 1
+            get_logger().error("usage_not_listed", reason=error.reason)
+            for of_tenant in _by_tenant(late):
+                self._guarded(of_tenant, lambda owed: self._release(owed, rules.UNASKED))
+            return [each for each in batch if each not in late]
+        taken: list[Owed] = []
+        for of_tenant in _by_tenant(late):
+            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing)))
+        return [each for each in batch if each not in taken]
+
+    def _taken_before(self, owed: list[Owed], listing: "UsageList") -> list[Owed]:
+        """Of one tenant's events those that are not to be sent now, settled by what the meter lists."""
+        settled = []
+        for each in owed:
+            since, now = rules.first_day(each), self.app.now()
+            beside = self._transact(each.tenant_id, partial(store.beside, owed=each, since=since), reads_only=True)
+            seen = rules.before_sending(each, listed=listing.of(each.usage, since), beside=beside, now=now)
+            if seen is not None:
+                self._keep([(each, seen)], now)
+                settled.append(each)
+        return settled
 
     def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
         """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""

@@ -21,6 +21,7 @@ class Alarm(StrEnum):
     CONFLICT = "usage_conflict"  # the hour holds another quantity than ours
     EXPIRED = "usage_expired"  # older than the 24 hours in which it is taken
     REFUSED = "usage_refused"  # for the reason that `code` gives
+    UNASKED = "usage_not_asked"  # `count` events of the tenant wait for 12 hours, as the meter's list cannot be had
     LATE = "usage_late"  # `count` events of the tenant were not accepted within 24 hours
     MISMATCH = "usage_mismatch"  # the meter and the outbox do not agree
 
@@ -29,7 +30,8 @@ class Alarm(StrEnum):
 class Owed:
     """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on.
 
-    `has_ended`: the subscription is over here, so that waiting for its reinstatement is in vain.
+    `period_ends_at` is its bill's, where it is due to be sent. `has_ended`: the subscription is over here, and is not
+    reinstated.
     """
 
     id: int
@@ -39,6 +41,8 @@ class Owed:
     state: UsageState
     attempts: int
     claimed_until: dt.datetime | None
+    last_result: str | None = None
+    period_ends_at: dt.datetime | None = None
     has_ended: bool = False
 
 

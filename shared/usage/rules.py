@@ -6,15 +6,44 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from shared.marketplace.model_usage import UsageResult
+from shared.marketplace.model_usage import UsageResult, hour_of
 from shared.usage.model import Alarm, Owed, UsageState, Verdict
 
 
 TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused
 UNTOLD: Final = "NotTold"
 LISTED: Final = "Listed"
+UNASKED: Final = "NotAsked"
+ASKED_FOR: Final = dt.timedelta(hours=12)  # a list that cannot be had is an alarm from then on
+_MS: Final = dt.timedelta(milliseconds=1)
 _OPEN: Final = {UsageState.PENDING, UsageState.HELD}
 _REFUSED: Final = {"ResourceNotFound", "ResourceNotAuthorized", "InvalidDimension", "InvalidQuantity", "BadArgument"}
+
+
+def must_be_asked_for(owed: Owed) -> bool:
+    """Whether nobody was told of an event yet, and its hour is not the last of its bill's period.
+
+    What was told before the database was restored is a duplicate in that hour, and in another would be told twice.
+    """
+    ends_at = owed.period_ends_at
+    is_first = owed.last_result in {None, UNASKED}
+    return is_first and ends_at is not None and owed.usage.slot not in {hour_of(ends_at), hour_of(ends_at - _MS)}
+
+
+def first_day(owed: Owed) -> dt.date:
+    """The first on which the usage of its bill can have been told."""
+    ends_at = owed.period_ends_at
+    return owed.usage.slot.date() if ends_at is None else min((ends_at - _MS).date(), owed.usage.slot.date())
+
+
+def before_sending(owed: Owed, *, listed: Decimal, beside: Sequence[Owed], now: dt.datetime) -> Verdict | None:
+    """What an event of another hour than the last becomes by what the meter has since its period's end.
+
+    None: nothing of it is there, so it is to be sent.
+    """
+    unlisted = Verdict(UsageState.ALARM, LISTED, Alarm.CONFLICT)
+    seen = after_look(owed, unlisted, listed=listed, beside=beside, now=now)
+    return None if seen is unlisted else seen
 
 
 def is_late(slot: dt.datetime, now: dt.datetime) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import billing_records, subscriptions, tenants, usage_events
 from shared.marketplace.model_usage import Usage
 from shared.usage.model import Owed, UsageState, Verdict
+from shared.usage.rules import UNASKED
 
 
 _e, _r, _s = usage_events.c, billing_records.c, subscriptions.c
@@ -27,9 +28,16 @@ _AFTER = bindparam("after", type_=sa.BigInteger)
 
 def _due(*of: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
-        sa.select(usage_events, tenants.c.public_id.label("tenant"), _s.ended_at)
+        sa.select(
+            usage_events,
+            tenants.c.public_id.label("tenant"),
+            _r.period_to,
+            _s.plan_id.label("present_plan"),
+            _s.ended_at,
+        )
         .join(tenants, tenants.c.id == _e.tenant_id)
-        .outerjoin(subscriptions, sa.and_(_s.tenant_id == _e.tenant_id, _s.marketplace_id == _e.marketplace_id))
+        .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
+        .join(subscriptions, sa.and_(_s.tenant_id == _r.tenant_id, _s.id == _r.subscription_id))
         .where(_OPEN, _e.slot <= _now, _FREE, *of)
         .order_by(_e.tenant_id, _e.id)
         .limit(bindparam("most", type_=sa.Integer))
@@ -43,7 +51,7 @@ _until = bindparam("until", type_=_e.claimed_until.type)
 _CLAIM: Final = (
     usage_events.update()
     .where(*_THIS, _OPEN, _FREE)
-    .values(claimed_until=_until, attempts=_e.attempts + 1, tried_at=_now)
+    .values(claimed_until=_until, attempts=_e.attempts + 1, tried_at=_now, plan_id=bindparam("plan"))
 )
 # Whoever's claim has run out and been taken over changes nothing any more.
 _MINE = (*_THIS, _e.claimed_until == _until)
@@ -82,23 +90,30 @@ _LATE: Final[sa.Select[Any]] = (
     )
     .group_by(tenants.c.public_id)
 )
+_UNASKED: Final[sa.Select[Any]] = (
+    sa.select(tenants.c.public_id, sa.func.count().label("events"))
+    .join(tenants, tenants.c.id == _e.tenant_id)
+    .where(_OPEN, _e.last_result == bindparam("word"), _e.created_at <= bindparam("before", type_=_e.created_at.type))
+    .group_by(tenants.c.public_id)
+)
 
 
 def due(
     tx: sa.Connection, *, now: dt.datetime, after: tuple[int, int], most: int, tenant_id: int | None = None
 ) -> list[Owed]:
-    """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named."""
+    """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named.
+
+    Each with the plan that its subscription has now, since the meter takes no other.
+    """
     values: dict[str, Any] = {"now": now, "after": after[1], "most": most}
     if tenant_id is None:
-        rows = tx.execute(_DUE, {**values, "after_tenant": after[0]})
-    else:
-        rows = tx.execute(_DUE_OF, {**values, "tenant": tenant_id})
-    return [replace(owed_of(row), has_ended=row.ended_at is not None) for row in rows]
+        return [_due_of(row) for row in tx.execute(_DUE, {**values, "after_tenant": after[0]})]
+    return [_due_of(row) for row in tx.execute(_DUE_OF, {**values, "tenant": tenant_id})]
 
 
 def claim(tx: sa.Connection, owed: Owed, *, now: dt.datetime, until: dt.datetime) -> Owed | None:
     """Takes an event to send it, until an instant; None when somebody else has it, or has settled it."""
-    values = {"tenant": owed.tenant_id, "event": owed.id, "now": now, "until": until}
+    values = {"tenant": owed.tenant_id, "event": owed.id, "now": now, "until": until, "plan": owed.usage.plan_id}
     if tx.execute(_CLAIM, values).rowcount == 0:
         return None
     return replace(owed, attempts=owed.attempts + 1, claimed_until=until)
@@ -116,17 +131,29 @@ def release(tx: sa.Connection, owed: Owed, word: str) -> None:
     tx.execute(_RELEASE, {**_mine(owed), "word": word})
 
 
-def beside(tx: sa.Connection, owed: Owed) -> list[Owed]:
-    """The other events of the subscription and dimension on the day of this one, whatever became of them."""
-    since = owed.usage.slot.replace(hour=0, minute=0, second=0, microsecond=0)
-    values = {"tenant": owed.tenant_id, "event": owed.id, "since": since, "before": since + dt.timedelta(days=1)}
+def beside(tx: sa.Connection, owed: Owed, since: dt.date | None = None) -> list[Owed]:
+    """The other events of the subscription and dimension from a day to that of this one; only on that by itself."""
+    day = owed.usage.slot.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = day if since is None else dt.datetime.combine(since, dt.time(), dt.UTC)
+    values = {"tenant": owed.tenant_id, "event": owed.id, "since": first, "before": day + dt.timedelta(days=1)}
     of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
     return [owed_of(row) for row in tx.execute(_BESIDE, {**values, **of})]
+
+
+def unasked(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
+    """The tenants with events made up to an instant that wait for the meter's list, and how many."""
+    return [(row.public_id, row.events) for row in tx.execute(_UNASKED, {"before": before, "word": UNASKED})]
 
 
 def late(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
     """The tenants with events of an hour up to an instant that were never accepted, and how many."""
     return [(row.public_id, row.events) for row in tx.execute(_LATE, {"before": before})]
+
+
+def _due_of(row: sa.Row[Any]) -> Owed:
+    owed = owed_of(row)
+    usage = replace(owed.usage, plan_id=row.present_plan)
+    return replace(owed, usage=usage, period_ends_at=row.period_to, has_ended=row.ended_at is not None)
 
 
 def _mine(owed: Owed) -> dict[str, Any]:
@@ -143,4 +170,5 @@ def owed_of(row: sa.Row[Any]) -> Owed:
         state=UsageState(row.state),
         attempts=row.attempts,
         claimed_until=row.claimed_until,
+        last_result=row.last_result,
     )

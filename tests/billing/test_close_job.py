@@ -96,23 +96,31 @@ def test_tenants_at_both_ends_of_the_world_close_at_their_own_midnights(job, eng
     assert found.index((1, 1)) == 24 + 11
 
 
-def test_who_has_no_rate_fails_alone_and_is_closed_once_there_is_one(job, engine, payer, monkeypatch):
+def test_a_bill_without_a_price_is_told_in_each_run_and_replaced_once_when_there_is_one(
+    job, engine, payer, monkeypatch
+):
     told = []
     monkeypatch.setattr(get_logger(), "error", lambda event, **fields: told.append((event, fields)))
     unknown = Payer.make(engine)
     subscription = unknown.pays(JAN, None)
     unknown.signs_in(unknown.people[0], at("2026-01-05"))
-    with pytest.raises(JobFailed, match="1 of"):
-        job(FEB)
-    unclosed, others = unknown.records(), months(payer)
+    job(FEB)
+    job(FEB + HOUR)
+    without, others = months(unknown), months(payer)
+    unknown.signs_in(unknown.people[1], at("2026-01-06"))  # who is on it stays
     unknown.costs(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
     job(FEB + 2 * HOUR)
+    job(FEB + 3 * HOUR)
 
-    assert (unclosed, others) == ([], [(202601, 1, Decimal("4.50"))])
-    assert [event for event, _ in told] == ["rate_unknown", "job_failed_for_tenant"]
+    assert (without, others) == ([(202601, 1, None)], [(202601, 1, Decimal("4.50"))])
+    assert [event for event, _ in told] == ["bill_without_price"] * 2
     with engine.connect() as tx:
-        assert told[0][1]["tenant"] == str(unknown.tenant(tx).public_id)
-    assert months(unknown) == [(202601, 1, Decimal(7))]
+        assert {fields["tenant"] for _, fields in told} == {str(unknown.tenant(tx).public_id)}
+    [void, bill] = unknown.records()
+    assert (void.state, void.rate_per_user, void.currency, void.minor_unit) == ("void", None, None, None)
+    assert (bill.state, bill.replaces_id, bill.active_users, bill.total) == ("closed", void.id, 1, Decimal(7))
+    assert unknown.billed() == [(0, 202601)]
+    assert sum(event.quantity for event in unknown.usage()) == 1
 
 
 def test_a_tenant_whose_zone_nobody_knows_fails_alone(job, engine, payer):
@@ -157,16 +165,16 @@ def test_a_close_sends_as_many_statements_however_many_people_there_are(app, eng
         [february] = payer.close(MAR)
 
     assert february.active_users == people + 1
-    # tenant, standings, rates, sign-ins, time, late?, event, record, lines, slots, usage, audit, marked
-    assert len(first) == 13, first
-    assert len(second) == 14, second  # and the late time
+    # tenant, standings, timers, sign-ins, time, late?, rates, event, record, lines, slots, usage, audit, marked
+    assert len(first) == 14, first
+    assert len(second) == 17, second  # and the late time, with who was billed for its month, and by which fee
 
 
-def test_a_preview_sends_seven(app, engine, counted):  # noqa: ARG001
+def test_a_preview_sends_eight(app, engine, counted):  # noqa: ARG001
     payer = Payer.make(engine, people=1)
     payer.pays(JAN)
     payer.signs_in(payer.people[0], JAN)
     with counted() as sent:
         payer.preview(FEB - HOUR)
 
-    assert len(sent) == 7, sent  # tenant, standings, rates, sign-ins, time, late?, event
+    assert len(sent) == 8, sent  # tenant, standings, timers, sign-ins, time, late?, rates, event

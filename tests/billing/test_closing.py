@@ -7,15 +7,15 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from shared.billing import service
+from shared.billing import service, store_records
 from shared.billing.model import NotVoidable
-from shared.db.schema import users
+from shared.db.schema import usage_events, users
 from shared.subscriptions import store as subscription_store
 from shared.subscriptions.model import Price, SubscriptionStatus
-from tests.support.payers import Payer, at, closing
+from tests.support.payers import FOUR_FIFTY, Payer, at, closing
 
 
-JAN, FEB, MAR, APR = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4))
+JAN, FEB, MAR, APR, MAY = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4, 5))
 HOUR = dt.timedelta(hours=1)
 
 
@@ -363,29 +363,60 @@ def test_a_month_without_anybody_has_a_bill_of_nothing_and_no_usage(payer):
     assert (payer.lines(), payer.usage()) == ([], [])
 
 
-def test_months_tile_though_the_time_zone_changes(payer):
+def test_a_period_keeps_the_zone_that_was_set_when_it_began_and_months_tile(payer):
     payer.change(time_zone="Pacific/Kiritimati")
     payer.pays(JAN)
     payer.close(at("2026-01-31T10:00"))
-    payer.signs_in(payer.people[0], at("2026-02-28T10:30"))
-    payer.change(time_zone="Pacific/Pago_Pago")
-    payer.close(at("2026-03-01T11:00"))
-    payer.change(time_zone="UTC")
-    payer.close(APR)
+    payer.moves("Pacific/Pago_Pago", at("2026-02-10"))
+    payer.signs_in(payer.people[0], at("2026-02-28T10:30"))  # Kiritimati's March
+    payer.close(at("2026-02-28T10:00"))
+    payer.moves("UTC", at("2026-03-20"))
+    payer.close(at("2026-04-01T11:00"))
+    payer.close(MAY)
     records = payer.records()
 
     assert [record.period_from for record in records[1:]] == [record.period_to for record in records[:-1]]
-    assert [record.period_to for record in records] == [at("2026-01-31T10:00"), at("2026-03-01T11:00"), APR]
-    assert payer.billed() == [(0, 202602)]
-    assert [record.time_zone for record in records] == ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]
+    assert [record.period_to for record in records] == [
+        at("2026-01-31T10:00"),
+        at("2026-02-28T10:00"),
+        at("2026-04-01T11:00"),
+        MAY,
+    ]
+    assert payer.billed() == [(0, 202603)]
+    zones = ["Pacific/Kiritimati", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]
+    assert [record.time_zone for record in records] == zones
+
+
+def test_a_period_that_is_billed_again_keeps_its_zone(payer):
+    payer.change(time_zone="Asia/Tokyo")
+    payer.pays(JAN)
+    payer.moves("UTC", at("2026-01-10"))
+    [wrong] = payer.close(FEB)
+    anew = payer.void(wrong, FEB + HOUR, anew=True)
+
+    assert anew is not None
+    assert anew.period == wrong.period
+    assert (anew.period.ends_at, anew.period.time_zone) == (at("2026-01-31T15:00"), "Asia/Tokyo")
+
+
+def test_the_running_month_has_the_zone_that_it_began_with(payer):
+    payer.change(time_zone="Asia/Tokyo")
+    payer.pays(JAN)
+    payer.moves("UTC", at("2026-01-10"))
+    bills = [payer.preview(at(text)) for text in ("2026-01-31T14:59", "2026-01-31T15:00")]
+
+    assert [bill and (bill.period.month, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
+        (202601, "Asia/Tokyo", at("2026-01-31T15:00")),
+        (202602, "UTC", MAR),
+    ]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "closed", "month"),
     [
         ("Pacific/Kiritimati", "Pacific/Midway", True, 202602),  # dated in January, which is closed
-        ("Pacific/Midway", "Pacific/Kiritimati", False, 202602),  # dated in January, which has ended by now
-        ("Pacific/Kiritimati", "Pacific/Midway", False, 202601),  # dated in February, which has not begun by now
+        ("Pacific/Midway", "Pacific/Kiritimati", False, 202601),  # in the January that began in Midway
+        ("Pacific/Kiritimati", "Pacific/Midway", False, 202602),  # after the January that began in Kiritimati
     ],
 )
 def test_one_hour_is_billed_once_though_the_zone_changes_around_it(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
@@ -393,10 +424,10 @@ def test_one_hour_is_billed_once_though_the_zone_changes_around_it(app, engine, 
     payer.pays(at("2026-01-05"))
     if closed:
         payer.close(at("2026-01-31T10:30"))
-        payer.change(time_zone=after)
+        payer.moves(after, at("2026-01-31T11:00"))
     payer.signs_in(payer.people[0], at("2026-01-31T12:00"))
     payer.works(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
-    payer.change(time_zone=after)
+    payer.moves(after, at("2026-01-31T14:00"))
     payer.close(at("2026-02-02"))
     payer.close(at("2026-03-02"))
 
@@ -491,3 +522,156 @@ def test_there_is_no_preview_for_who_does_not_pay(payer):
     payer.ends(subscription, at("2026-01-15"))
 
     assert nothing is payer.preview(FEB) is None
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed", "previewed"])
+def test_a_timer_that_runs_counts_as_time_up_to_the_end_of_the_bill(payer, how):
+    bought, person = payer.pays(JAN), payer.people[0]
+    payer.starts(person, FEB - HOUR)
+    match how:
+        case "cancelled":
+            [record] = payer.ends(bought, FEB - HOUR / 2)
+            assert record.active_users == 1
+            end = FEB - HOUR / 2
+        case "closed":
+            [record] = payer.close(FEB)
+            assert record.active_users == 1
+            end = FEB
+        case _:
+            [line] = payer.preview(FEB - HOUR / 4).lines
+            assert (line.user_id, line.reason, line.first_at, line.last_at) == (
+                *(person, "time"),
+                *(FEB - HOUR, FEB - HOUR / 4),
+            )
+            return
+    [line] = payer.lines(record)
+
+    assert (line.user_id, line.reason) == (person, "time")
+    assert (line.first_activity_at, line.last_activity_at) == (FEB - HOUR, end)
+
+
+def test_a_timer_that_was_started_after_the_end_or_with_it_does_not_count(payer):
+    bought = payer.pays(JAN)
+    payer.starts(payer.people[1], FEB - HOUR)
+    payer.starts(payer.people[0], FEB)
+    payer.ends(bought, FEB, now=FEB + 2 * HOUR)
+
+    assert payer.billed() == [(1, 202601)]
+
+
+def test_a_forgotten_timer_counts_up_to_its_limit_only(payer):
+    payer.pays(JAN)
+    payer.starts(payer.people[0], FEB - 13 * HOUR)  # 12 hours are the limit
+    payer.starts(payer.people[1], FEB - 11 * HOUR)
+    payer.close(FEB)
+    payer.close(MAR)
+
+    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+    assert {line.last_activity_at for line in payer.lines()} == {FEB - HOUR, FEB, FEB + HOUR}
+
+
+def test_a_timer_that_is_discarded_after_the_close_leaves_the_bill_and_one_that_is_stopped_counts_once(payer):
+    payer.pays(JAN)
+    for user in payer.people[:2]:
+        payer.starts(user, FEB - HOUR)
+    payer.close(FEB)
+    payer.discards(payer.people[0], FEB + HOUR)
+    payer.stops(payer.people[1], FEB + HOUR)
+    payer.close(MAR)
+
+    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+
+
+def test_the_users_that_a_monthly_fee_includes_come_off_the_bill_and_the_meter(payer):
+    subscription = payer.pays(JAN, included=2)
+    for user in payer.people:
+        payer.signs_in(user, at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.included_users, record.total) == (3, 2, Decimal("4.50"))
+    assert [event.quantity for event in payer.usage()] == [1]
+    assert payer.ends(subscription, FEB + HOUR)[0].total == Decimal(0)
+    assert [event.quantity for event in payer.usage()] == [1]
+
+
+def test_the_users_that_a_yearly_fee_includes_come_off_nothing(payer):
+    payer.pays(JAN, included=2, included_unit="P1Y")
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.included_users, record.total) == (0, Decimal("4.50"))
+    assert [event.quantity for event in payer.usage()] == [1]
+
+
+def test_who_comes_late_is_covered_by_what_the_fee_of_their_month_has_left(payer):
+    payer.pays(JAN, included=2)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.close(FEB)
+    for user in payer.people[1:]:
+        payer.works(user, at("2026-01-05"), at("2026-01-06"), now=FEB + HOUR)
+    [february] = payer.close(MAR)
+
+    assert payer.billed(february) == [(1, 202601), (2, 202601)]
+    assert (february.included_users, february.total) == (1, Decimal("4.50"))
+
+
+def test_a_price_by_the_year_is_on_the_record_without_a_total(payer):
+    payer.pays(JAN, Price(Decimal(60), "EUR", "P1Y"), quantity=30)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.price, record.total) == (1, Price(Decimal(60), "EUR", "P1Y"), None)
+
+
+@pytest.mark.parametrize(("trial_ends", "included"), [("2026-01-31", 1), ("2026-01-30", 0)])
+def test_the_marketplaces_free_trial_costs_nothing_and_nothing_is_told_for_it(payer, trial_ends, included):
+    payer.pays(JAN, free_trial_ends_at=at(trial_ends))
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.included_users) == (1, included)
+    assert record.total == (1 - included) * Decimal("4.50")
+    assert [event.quantity for event in payer.usage()] == [1] * (1 - included)
+
+
+def test_a_plan_whose_price_cannot_be_read_is_billed_by_no_other_price_and_told_all_the_same(payer):
+    subscription = payer.pays(JAN)
+    payer.costs(subscription, None, at("2026-01-20"), plan="gold")
+    for month in (JAN, FEB):
+        payer.signs_in(payer.people[0], month)
+    [january, february] = payer.close(MAR)
+
+    assert (january.price, january.total) == (Price(Decimal("4.50"), "EUR"), Decimal("4.50"))
+    assert (february.price, february.total, february.active_users) == (None, None, 1)
+    assert [event.quantity for event in payer.usage()] == [1, 1]
+    assert [row.plan_id for row in payer.records()] == ["paid", "gold"]
+    payer.costs(subscription, FOUR_FIFTY, MAR, plan="gold")
+    payer.close(MAR)
+
+
+def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine):
+    subscription = payer.pays(JAN, None)
+    payer.signs_in(payer.people[0], JAN)
+    payer.close(FEB)
+    with engine.begin() as tx:
+        mine = usage_events.c.tenant_id == payer.tenant_id
+        tx.execute(usage_events.update().where(mine).values(state="accepted", attempts=1, settled_at=FEB))
+    payer.costs(subscription, FOUR_FIFTY, FEB + HOUR)
+    [priced] = payer.close(FEB + 2 * HOUR)
+
+    assert (priced.price, priced.total, priced.period.month) == (FOUR_FIFTY, Decimal("4.50"), 202601)
+    assert [(event.quantity, event.state) for event in payer.usage()] == [(1, "accepted")]
+    assert payer.close(FEB + 3 * HOUR) == []
+
+
+def test_the_audit_log_spells_money_as_the_bills_do(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], JAN)
+    [record] = payer.close(FEB)
+    with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
+        read = store_records.find(tx, payer.tenant_id, record.public_id)
+    assert read is not None
+    payer.void(read, FEB + HOUR)
+
+    told = [payer.audit(action)[0].after_change["total"] for action in ("bill.closed", "bill.voided")]
+    assert told == ["4.50", "4.50"]

@@ -46,6 +46,7 @@ def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, boo
         "subscriptionPlan": "paid",
         "activeUsers": 2,
         "ratePerUser": "4.50",
+        "rateUnit": "P1M",
         "currency": "EUR",
         "total": "9.00",
     }
@@ -90,12 +91,13 @@ def test_who_pays_nothing_has_no_preview(world, books, ada, clock):
     assert "pays for no subscription now" in trial.body["detail"]
 
 
-def test_a_price_that_is_not_known_is_told(world, engine):
+def test_a_price_that_is_not_known_leaves_the_running_month_without_rate_and_total(world, engine):
     ada = world.tenant()
     pays(engine, ada)
-    refused = ada.get("billing/preview")
+    shown = ada.get("billing/preview").body
 
-    assert (refused.status, refused.code) == (409, "rate_unknown")
+    assert shown["activeUsers"] == 1
+    assert shown.keys().isdisjoint({"ratePerUser", "rateUnit", "currency", "total"})
 
 
 def test_a_suspended_tenant_sees_what_it_owes(ada, books, engine):
@@ -118,3 +120,22 @@ def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
 
     assert (before["periodFrom"], before["activeUsers"]) == ("2026-11-23T11:00:00.000Z", 0)
     assert (after["activeUsers"], after["total"]) == (1, "4.50")
+
+
+def test_a_new_time_zone_acts_at_once_on_reports_and_on_bills_from_the_next_period(ada, books, app, clock):
+    settings = ada.get("tenant")
+    changed = ada.patch("tenant", {"timeZone": "Pacific/Honolulu"}, version=settings.body["version"])
+    before = ada.get("billing/preview").body
+    clock.set("2026-12-02T12:00:00+00:00")
+    close(app, books)
+    [record] = ada.get("billing/records/2026-11").body["records"]
+    after = ada.get("billing/preview").body
+
+    assert (changed.status, ada.get("tenant").body["timeZone"]) == (200, "Pacific/Honolulu")
+    assert (before["timeZone"], before["periodTo"]) == ("Europe/Berlin", "2026-11-30T23:00:00.000Z")
+    assert (record["timeZone"], record["periodTo"]) == ("Europe/Berlin", "2026-11-30T23:00:00.000Z")
+    assert (after["timeZone"], after["periodFrom"], after["periodTo"]) == (
+        "Pacific/Honolulu",
+        "2026-11-30T23:00:00.000Z",
+        "2027-01-01T10:00:00.000Z",
+    )

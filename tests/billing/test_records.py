@@ -49,6 +49,7 @@ def test_a_record_says_what_was_counted_and_what_it_comes_to(ada, books):
         "quantity": 7,
         "activeUsers": 3,
         "ratePerUser": "4.50",
+        "rateUnit": "P1M",
         "currency": "EUR",
         "total": "13.50",
         "lastEventType": "Activate",

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.rules_seats import ListedPrice, SeatChange, seat_spans, term_text
+from shared.db.schema import subscription_rates
 from tests.billing.test_statement import text_of
 from tests.support.records import pays
 
@@ -188,6 +189,19 @@ def test_without_a_ledger_the_seats_of_the_record_stand_for_the_whole_period(ada
 
     assert [(span["quantity"], span["periodTo"]) for span in record["seats"]] == [(7, "2026-11-01T00:00:00.000Z")]
     assert "listedPrice" not in record["seats"][0]
+
+
+def test_a_years_price_is_told_for_the_year_and_one_that_could_not_be_read_is_not_told(ada, books, engine):
+    unread = {"rate_per_user": None, "currency": None, "rate_unit": "P1M", "plan_id": "paid", "from_at": october(20)}
+    with engine.begin() as tx:
+        this = subscription_rates.c.subscription_id == books.subscription_id
+        tx.execute(subscription_rates.update().where(this).values(rate_unit="P1Y"))
+        key = {"tenant_id": books.tenant_id, "subscription_id": books.subscription_id}
+        tx.execute(subscription_rates.insert().inline(), {**key, **unread})
+    books.close(202610, 0, quantity=12)
+    (record,) = ada.get("billing/records/2026-10").body["records"]
+
+    assert [(span["listedPrice"], span["termUnit"]) for span in record["seats"]] == [("6.00", "P1Y")] * 2
 
 
 @pytest.mark.usefixtures("books")

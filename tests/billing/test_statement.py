@@ -219,6 +219,22 @@ def test_a_price_that_is_not_known_is_told_as_such():
     assert "30 November 2026 5 not known not known" in text
 
 
+def test_users_without_charge_stand_beside_the_rate():
+    bill = Bill(record(included_users=1, total=Decimal("4.50")), (line(), line("Ben")))
+    text = text_of(statement("Contoso", 202611, [bill]))
+
+    assert "Active users 2 Of them without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
+
+
+def test_a_price_that_could_not_be_read_leaves_rate_and_total_open():
+    unread = record(id=uuid.UUID(int=6), rate_per_user=None, currency=None, minor_unit=None, total=None)
+    alone = text_of(statement("Contoso", 202611, [Bill(unread, (line(),))]))
+    beside = text_of(statement("Contoso", 202611, [Bill(record(), (line(),)), Bill(unread, (line("Ben"),))]))
+
+    assert "Active users 2 Rate per user and month not known Total not known" in alone
+    assert "Active users of the month 4 Total of the month 9.00 EUR Further amounts not known" in beside
+
+
 def test_seats_before_a_change_to_another_kind_of_plan_are_shown_beside_its_total():
     span = seats(5, record().period_from, dt.datetime(2026, 11, 10, tzinfo=dt.UTC))
     text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),), (span,))]))

@@ -48,6 +48,7 @@ def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine)
         "termEndsAt": "2026-11-23T09:00:00.000Z",
         "paidFrom": "2026-01-01T00:00:00.000Z",
         "ratePerUser": "4.50",
+        "rateUnit": "P1M",
         "currency": "EUR",
         "rateFrom": "2026-01-01T00:00:00.000Z",
     }

@@ -26,7 +26,7 @@ from tests.support.world import START
 
 
 DAY = dt.timedelta(days=1)
-CLAIMING, SETTLEMENT = "UPDATE usage_events SET attempts", "UPDATE usage_events SET state"
+CLAIMING, SETTLEMENT = "UPDATE usage_events SET plan_id", "UPDATE usage_events SET state"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
@@ -291,18 +291,20 @@ def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock
 
 
 @pytest.mark.parametrize(
-    ("changed", "word"),
+    ("table", "changed", "word"),
     [
-        ({"marketplace_id": uuid.UUID(UNKNOWN)}, "ResourceNotFound"),
-        ({"dimension": "coffee"}, "InvalidDimension"),
-        ({"plan_id": "gold"}, "BadArgument"),
+        (usage_events, {"marketplace_id": uuid.UUID(UNKNOWN)}, "ResourceNotFound"),
+        (usage_events, {"dimension": "coffee"}, "InvalidDimension"),
+        (subscriptions, {"plan_id": "gold"}, "BadArgument"),  # not the one that Microsoft has
     ],
 )
-def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(metering, clock, logged, changed, word):
+def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(  # noqa: PLR0917 - fixtures
+    metering, clock, logged, table, changed, word
+):
     tenant, other = metering.tenant(), metering.tenant()
     tenant.owe(3)
     other.owe(2)
-    tenant.change(usage_events, **changed)
+    tenant.change(table, **changed)
     accepted = send_all(metering.app)
     clock.tick(hours=1)
     send_all(metering.app)
@@ -578,3 +580,87 @@ def test_a_line_that_is_cut_in_a_run_charges_once_and_settles_in_the_same_run(me
 
     assert (accepted, len(met), metering.hits()) == (1, 1, 1)
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
+
+
+def tell(metering, tenant, quantity, hour=START - DAY):
+    """What the meter was told of before this database was restored."""
+    event = {"resourceId": str(tenant.marketplace_id), "quantity": quantity, "dimension": "active_user"}
+    event |= {"planId": "paid", "effectiveStartTime": hour.isoformat()}
+    assert metering.marketplace.send("POST", "usageEvent", event).status_code == 200
+
+
+@pytest.fixture
+def late(metering, clock):
+    """A tenant whose month, which ended yesterday, is told today."""
+    clock.set("2026-11-01T22:30:00+00:00")
+    tenant = metering.tenant()
+    clock.set("2026-12-01T22:30:00+00:00")
+    tenant.owe(3, slot=clock().replace(minute=0), month=202611, late=True)
+    return tenant
+
+
+def test_usage_of_another_hour_than_the_last_is_asked_for_once_and_sent(metering, late, clock):
+    early = metering.tenant()
+    early.owe(2, slot=clock().replace(minute=0))
+    send_all(metering.app)
+
+    assert metering.hits("usage_list") == 1
+    assert [metering.on_meter(each) for each in (late, early)] == [[3], [2]]
+    assert late.event()["last_result"] == "Accepted"
+
+
+def test_usage_of_the_last_hour_is_not_asked_for(metering):
+    metering.tenant().owe(3)
+    send_all(metering.app)
+
+    assert metering.hits("usage_list") == 0
+
+
+def test_usage_that_the_meter_has_for_the_last_hour_is_not_told_again_for_another(metering, late, logged):
+    tell(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    send_all(metering.app)
+
+    assert (late.event()["state"], late.event()["last_result"]) == ("accepted", "Listed")
+    assert metering.on_meter(late) == [3]
+    assert logged("usage_conflict") == []
+
+
+def test_usage_beside_another_quantity_of_its_period_is_an_alarm_and_not_sent(metering, late, logged):
+    tell(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    send_all(metering.app)
+    [line] = logged("usage_conflict")
+
+    assert (late.event()["state"], line["tenant"]) == ("alarm", str(late.tenant))
+    assert metering.on_meter(late) == [2]
+
+
+def test_usage_waits_while_the_meter_cannot_be_asked_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
+    early = metering.tenant()
+    early.owe(2, slot=clock().replace(minute=0))
+    metering.trouble("usage_list", status=503, times=100)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    at_once = logged("usage_not_asked")
+    clock.tick(hours=12)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    [line] = logged("usage_not_asked")
+    waiting = late.event()
+    metering.no_trouble()
+    send_all(metering.app)
+
+    assert (at_once, early.event()["state"]) == ([], "accepted")
+    assert (line["tenant"], line["count"]) == (str(late.tenant), 1)
+    assert (waiting["state"], waiting["last_result"]) == ("pending", "NotAsked")
+    assert metering.on_meter(late) == [3]
+
+
+def test_usage_is_told_with_the_plan_that_the_subscription_has_by_then(metering):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("pace", ack_seconds=0)
+    metering.marketplace.order("change", subscription=str(tenant.marketplace_id), plan="gold")
+    tenant.change(subscriptions, plan_id="gold")
+    send_all(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["plan_id"]) == ("accepted", "gold")

@@ -1,6 +1,7 @@
 """What the meter lists is compared with what has arrived by our records, and nothing is changed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -120,3 +121,18 @@ def test_nothing_is_compared_where_nothing_is_metered(metering, app, engine):
     assert metering.hits("usage_list") == asked
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(usage_events)) == 1
+
+
+def test_what_is_listed_of_another_product_is_left_out(metering, told, caplog):
+    settings = metering.app.settings.model_copy(update={"marketplace_offers": frozenset({"timetracker"})})
+    other = metering.marketplace.buy(active=True, plan="team")
+    event = {"resourceId": other, "quantity": 2, "dimension": "active_user", "planId": "team"}
+    with_offers = replace(metering, app=replace(metering.app, settings=settings))
+    metering.marketplace.send("POST", "usageEvent", {**event, "effectiveStartTime": metering.app.now().isoformat()})
+    metering.app.now.tick(days=3)
+
+    assert [difference for difference, *_ in differences(metering)] == [Difference.FOREIGN]
+    caplog.clear()
+    assert differences(with_offers) == []
+    assert lines(caplog) == []
+    assert told.event()["state"] == "accepted"

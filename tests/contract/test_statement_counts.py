@@ -183,7 +183,7 @@ def test_a_page_of_entries_sends_five_however_many_there_are(ada, counted):
         ("billing/records", 2),  # caller, records
         ("billing/records/2026-10", 3),  # caller, records, lines
         ("billing/records/2026-10/statement", 4),  # the same; the record of it
-        ("billing/preview", 8),  # caller, standings, rates, sign-ins, time, late time, last event, people
+        ("billing/preview", 9),  # caller, standings, timers, sign-ins, time, late time, rates, last event, people
         ("billing/subscription", 4),  # caller, subscription, rate, ledger
     ],
 )

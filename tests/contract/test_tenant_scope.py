@@ -36,6 +36,8 @@ ACROSS_TENANTS = {
     ("ops.store_billing", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
     ("shared.billing.store", "_STANDINGS"),
+    ("shared.billing.store", "_ZONES"),
+    ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),
     ("privacy.store_requests", "_DUE"),
     ("privacy.store_requests", "_EVERYWHERE"),
     ("privacy.store_requests", "_LIST"),
@@ -46,8 +48,10 @@ ACROSS_TENANTS = {
     ("shared.tenancy.store", "_CALLER_LOCKED"),
     ("shared.usage.store", "_DUE"),
     ("shared.usage.store", "_LATE"),
+    ("shared.usage.store", "_UNASKED"),
     ("timers.store_forgotten", "_TENANTS"),
     ("webhooks.store", "_BOUGHT"),
+    ("webhooks.store", "_WITHOUT_PRICE"),
 }
 # A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant.
 WITHOUT_TENANT = {"landing_visits"}

@@ -1,4 +1,3 @@
-import datetime as dt
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -591,10 +590,38 @@ def test_the_page_sells_and_changes(marketplace):
     assert "default-src 'none'" in changed.headers["Content-Security-Policy"]
 
 
-def test_the_clock_of_a_term_keeps_to_real_days(marketplace, clock):
-    clock.set("2027-01-31T12:00:00+00:00")
+@pytest.mark.parametrize(
+    ("begins", "unit", "ends"),
+    [
+        ("2027-01-31", "P1M", "2027-02-27"),
+        ("2026-11-30", "P1M", "2026-12-29"),
+        ("2027-01-15", "P1M", "2027-02-14"),
+        ("2026-12-31", "P1M", "2027-01-30"),
+        ("2028-02-29", "P1Y", "2029-02-27"),
+    ],
+)
+def test_the_clock_of_a_term_keeps_to_real_days(marketplace, clock, begins, unit, ends):
+    clock.set(f"{begins}T12:00:00+00:00")
 
-    subscription = marketplace.buy(active=True)
+    subscription = marketplace.buy(active=True, term=unit)
 
-    term = get(marketplace, subscription)["term"]
-    assert dt.datetime.fromisoformat(term["endDate"]) == dt.datetime(2027, 2, 27, tzinfo=dt.UTC)
+    assert get(marketplace, subscription)["term"]["endDate"] == f"{ends}T00:00:00Z"
+
+
+def test_a_free_trial_is_over_with_its_first_term(marketplace):
+    subscription = marketplace.buy(plan="seats", quantity=2, active=True, free_trial=True)
+    before = get(marketplace, subscription)["isFreeTrial"]
+    marketplace.order("renew", subscription=subscription)
+
+    assert (before, get(marketplace, subscription)["isFreeTrial"]) == (True, False)
+
+
+def test_a_plan_is_sold_by_the_month_and_by_the_year_with_what_its_fee_includes(marketplace):
+    subscription = marketplace.buy(plan="team")
+    [plan] = marketplace.send("GET", f"saas/subscriptions/{subscription}/listAvailablePlans").json()["plans"]
+    terms = plan["planComponents"]["recurrentBillingTerms"]
+
+    assert [(each["termUnit"], each["price"], each["meteredQuantityIncluded"][0]["units"]) for each in terms] == [
+        ("P1M", 20.0, "5"),
+        ("P1Y", 200.0, "60"),
+    ]

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, tenants
-from shared.subscriptions.model import Price
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.payers import Payer, at
 from tests.support.world import new_id
@@ -81,16 +80,19 @@ def test_an_instant_that_is_none_or_still_to_come_is_refused(refused_usage, inst
     assert "--as-of" in refused_usage("billing", "close", "--as-of", instant, "--yes")
 
 
-def test_a_tenant_without_a_rate_fails_and_the_others_are_closed(does, engine, payer):
+def test_a_bill_without_a_price_is_given_one_once(does, engine):
     unknown = Payer.make(engine)
-    subscription = unknown.pays(LAST_MONTH, None)
-    done = does("billing", "close", "--yes", "--json")
-    unknown.costs(subscription, Price(Decimal(1), "EUR"), NOW)
+    unknown.pays(LAST_MONTH, None)
+    unknown.signs_in(unknown.people[0], LAST_MONTH)
+    closed = does("billing", "close", "--tenant", name(unknown), "--yes", "--json").json["closed"]
+    price = ("billing", "price", closed[0]["id"], "--rate", "7", "--currency", "eur", "--json")
+    tried, done, again = (does(*price, *more) for more in (("--dry-run",), ("--yes",), ("--yes",)))
 
-    assert done.code == 1
-    assert name(unknown) in [each["tenant"] for each in done.json["failed"]]
-    assert "nobody has said what a user costs" in done.err
-    assert (len(payer.records()), len(unknown.records())) == (1, 0)
+    assert (closed[0]["ratePerUser"], closed[0]["total"], closed[0]["activeUsers"]) == (None, None, 1)
+    assert [each.code for each in (tried, done, again)] == [0, 0, 1], again.err
+    assert tried.json["after"] == done.json["after"]
+    assert done.json["after"]["replacement"] == "1 users, 7.00 EUR"
+    assert [(row.state, row.total) for row in unknown.records()] == [("void", None), ("closed", Decimal(7))]
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing import rules
-from shared.billing.model import Activity, Candidate, Kind, Period, Rate, Reason, Standing
-from shared.subscriptions.model import Price, Subscription, SubscriptionStatus, Terms
+from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from shared.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 
 
 MS, HOUR = dt.timedelta(milliseconds=1), dt.timedelta(hours=1)
 ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))
-UTC = ZoneInfo("UTC")
+UTC = Zones(ZoneInfo("UTC"))
 instants = st.datetimes(
     dt.datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
     dt.datetime(2035, 12, 1),  # noqa: DTZ001
@@ -58,7 +58,7 @@ def local(instant: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:
 def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights(name):
     zone = ZoneInfo(name)
     begun = rules.begins_at(202001, zone)
-    periods = list(rules.owed(standing(begun), zone, at("2036-01-02")))
+    periods = list(rules.owed(standing(begun), Zones(zone), at("2036-01-02")))
 
     assert [each.month for each in periods] == [
         year * 100 + month for year in range(2020, 2036) for month in range(1, 13)
@@ -88,7 +88,9 @@ def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begin
 
 
 def test_months_have_the_hours_that_their_zone_gives_them():
-    lord_howe = list(rules.owed(standing(at("2026-03-31T13:00")), ZoneInfo("Australia/Lord_Howe"), at("2026-11-02")))
+    lord_howe = list(
+        rules.owed(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
+    )
     hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
     february = next(rules.owed(standing(at("2028-02-01")), UTC, at("2028-03-01")))
 
@@ -99,7 +101,7 @@ def test_months_have_the_hours_that_their_zone_gives_them():
 @given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
 def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
     ended_at = paid_from + lasted * MS
-    periods = list(rules.owed(standing(paid_from, ended_at), zone, ended_at + late * HOUR))
+    periods = list(rules.owed(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
 
     assert periods[0].starts_at == paid_from
     assert periods[-1].ends_at == ended_at
@@ -115,40 +117,56 @@ def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, step
     for step in steps:
         now += step * HOUR  # the clock may be set back
         latest = max(latest, now)
-        for period in list(rules.owed(one, zone, now)):
+        for period in list(rules.owed(one, Zones(zone), now)):
             found.append(period)
             one = after(one, period)
-    at_once = list(rules.owed(standing(paid_from), zone, latest))
+    at_once = list(rules.owed(standing(paid_from), Zones(zone), latest))
 
     assert found == at_once
-    assert list(rules.owed(one, zone, latest)) == []
+    assert list(rules.owed(one, Zones(zone), latest)) == []
 
 
-@given(paid_from=instants, places=st.lists(zones, min_size=2, max_size=6))
-def test_periods_tile_though_the_zone_changes_each_month(paid_from, places):
-    one, periods = standing(paid_from), []
-    for zone in places:
-        period = next(rules.owed(one, zone, at("2037-01-01")))
-        periods.append(period)
-        one = after(one, period)
+@given(paid_from=instants, places=st.lists(st.tuples(st.integers(1, 40 * 24), zones), max_size=8), last=zones)
+def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, places, last):
+    changes, moment = [], paid_from
+    for hours, zone in places:
+        moment += hours * HOUR
+        changes.append((moment, zone))
+    history = Zones(last, tuple(changes))
+    periods = list(rules.owed(standing(paid_from), history, at("2037-01-01")))
 
     assert periods[0].starts_at == paid_from
     assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
     assert all(each.starts_at < each.ends_at for each in periods[1:])
+    for each in periods:
+        [*_, zone] = [zone for until, zone in reversed([*changes, (at("2099-01-01"), last)]) if each.starts_at < until]
+        assert each.time_zone == zone.key
+        assert each.ends_at == max(each.starts_at, rules.begins_at(rules.next_month(each.month), zone))
+
+
+def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
+    berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
+    zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
+    periods = list(rules.owed(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
+
+    assert [(each.time_zone, each.ends_at) for each in periods] == [
+        ("Europe/Berlin", at("2026-11-30T23:00")),
+        ("Pacific/Honolulu", at("2027-01-01T10:00")),
+    ]
 
 
 @given(zone=zones, paid_from=instants, ahead=st.integers(0, 400 * 24))
 def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
     now = paid_from + ahead * HOUR
     one = standing(paid_from)
-    for period in list(rules.owed(one, zone, now)):
+    for period in list(rules.owed(one, Zones(zone), now)):
         one = after(one, period)
-    open_now = rules.running(one, zone, now)
+    open_now = rules.running(one, Zones(zone), now)
 
     assert open_now is not None
     assert open_now.starts_at <= now < open_now.ends_at
-    assert open_now == next(rules.owed(one, zone, open_now.ends_at))
-    assert open_now == rules.running(standing(paid_from), zone, now)
+    assert open_now == next(rules.owed(one, Zones(zone), open_now.ends_at))
+    assert open_now == rules.running(standing(paid_from), Zones(zone), now)
 
 
 def test_who_does_not_pay_owes_nothing():
@@ -167,6 +185,7 @@ def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rat
     unit = Fraction(1, 10 ** MINOR[currency])
     units, rest = divmod(exact, unit)
 
+    assert total is not None
     assert Fraction(total) == (units + (rest * 2 >= unit)) * unit
     assert total.as_tuple().exponent == -MINOR[currency]
 
@@ -195,13 +214,97 @@ def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
     }
 
 
-def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
-    cheap, dear, dearer = (Price(Decimal(rate), "EUR") for rate in (1, 2, 3))
-    set_prices = [Rate(at("2026-03-01"), dear), Rate(at("2026-01-15"), cheap), Rate(at("2026-04-01"), dearer)]
-    found = [rules.price_of(set_prices, at(text)) for text in ("2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01")]
+def rate(since: str, euros: int | None, plan: str = "paid", included: int = 0) -> Rate:
+    price = None if euros is None else Price(Decimal(euros), "EUR")
+    return Rate(at(since), plan, Quote(price, included))
 
-    assert found == [cheap, cheap, dear, dearer]
-    assert rules.price_of([], at("2026-01-01")) is None
+
+def price_at(text: str, *rates: Rate) -> Decimal | None:
+    found = rules.rate_of(rates, at(text))
+    return None if found is None or found.quote.price is None else found.quote.price.rate_per_user
+
+
+def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
+    rates = [rate("2026-03-01", 2), rate("2026-01-15", 1), rate("2026-04-01", 3)]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, 1, 2, 3]
+    assert rules.rate_of([], at("2026-01-01")) is None
+
+
+def test_a_price_that_could_not_be_read_is_that_of_no_other_plan():
+    rates = [rate("2026-01-01", 1), rate("2026-01-10", None, "gold"), rate("2026-03-10", 9, "silver")]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, None, None, 9]
+
+
+def test_a_price_that_is_read_later_is_that_of_its_plan_from_the_beginning():
+    rates = [rate("2026-01-10", None, "gold"), rate("2026-02-20", 7, "gold"), rate("2026-02-25", 8, "gold")]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3)] == [7, 7, 8]
+
+
+def test_a_price_by_the_year_makes_no_total_of_a_month():
+    yearly = Price(Decimal(60), "EUR", "P1Y")
+
+    assert rules.total(30, yearly) is rules.total(30, None) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "is_trial", "is_free"),
+    [("2026-01-31", True, True), ("2026-01-30", True, False), ("2026-01-31", False, True), (None, True, True)],
+)
+def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_part_of_it(ends, is_trial, is_free):
+    one = subscription(at("2026-01-01"))
+    terms = replace(one.terms, is_free_trial=is_trial, free_trial_ends_at=ends and at(ends))
+
+    assert rules.is_free(replace(one, terms=terms), JANUARY) is is_free
+
+
+@given(
+    on_time=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    late=st.lists(st.integers(0, 4), min_size=6, max_size=6),
+    included=st.integers(0, 8),
+)
+def test_whoever_is_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
+    """Paid for in the end are, of each month, those beyond its included users, whenever they came in."""
+    quote, billed, paid = Quote(None, included), dict.fromkeys(range(202601, 202608), 0), 0
+    months = [*range(202601, 202601 + len(on_time)), 202601 + len(on_time)]
+    for month, users in zip(months, [*on_time, 0], strict=True):
+        came_late = late[month - 202602] if month > 202601 else 0
+        lines = [activity(Reason.TIME, "2026-01-01", "2026-01-02", user=user, month=month) for user in range(users)]
+        lines += [
+            activity(Reason.TIME, "2026-01-01", "2026-01-02", user=100 + user, month=month - 1)
+            for user in range(came_late)
+        ]
+        before = {month - 1: (billed[month - 1], included)} if month > 202601 else {}
+        paid += len(lines) - rules.covered(lines, quote, before, month)
+        billed[month] += users
+        billed[month - 1 if month > 202601 else month] += came_late
+
+    assert paid == sum(max(0, users - included) for users in billed.values())
+
+
+RAN = activity(Reason.TIME, "2026-01-31T20:00", "2026-01-31T20:00")
+
+
+@pytest.mark.parametrize(
+    ("started", "now", "limit", "last"),
+    [
+        ("2026-01-31T20:00", "2026-02-01T00:05", 12, "2026-02-01T00:00"),
+        ("2026-01-31T20:00", "2026-01-31T20:30", 12, "2026-01-31T20:30"),
+        ("2026-01-31T20:00", "2026-02-01T00:05", 2, "2026-01-31T22:00"),
+        ("2026-02-01T00:00", "2026-02-01T00:05", 12, None),
+        ("2026-01-31T20:00", "2026-01-31T20:00", 12, None),
+        ("2025-12-31T10:00", "2026-01-01T09:00", 12, None),
+        ("2025-12-31T20:00", "2026-01-01T09:00", 12, "2026-01-01T08:00"),
+    ],
+)
+def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, last):
+    timer = replace(RAN, first_at=at(started), last_at=at(started))
+    ran = rules.ran(timer, JANUARY, limit=limit * HOUR, now=at(now))
+
+    assert (None if ran is None else ran.last_at) == (None if last is None else at(last))
+    assert ran is None or ran.first_at == max(at(started), JANUARY.starts_at)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +319,7 @@ def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was
     ],
 )
 def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
-    period = Period(202601, kind, at("2026-01-01"), at(ends_at))
+    period = Period(202601, kind, at("2026-01-01"), at(ends_at), "UTC")
 
     assert rules.wanted_slot(period, at(now)) == at(slot)
 
@@ -253,7 +356,7 @@ def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
     assert rules.lines(found) == (found[1], found[2], found[0])
 
 
-JANUARY = Period(202601, Kind.MONTH, at("2026-01-01"), at("2026-02-01"))
+JANUARY = Period(202601, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
 
 
 @pytest.mark.parametrize(
@@ -338,12 +441,12 @@ def test_what_ended_later_had_not_ended(ended_at, instant, seen):
     ],
 )
 def test_a_tenant_is_due_when_a_month_is_to_be_closed_or_marked(standing, is_billed, marked, now, is_due):
-    assert rules.is_due(Candidate(standing, "UTC", is_billed, marked), at(now)) is is_due
+    assert rules.is_due(Candidate(standing, UTC, is_billed, marked), at(now)) is is_due
 
 
 def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknown():
     due = {
-        zone: Candidate(ENDED, zone, is_billed=True, marked=202512)
+        zone: Candidate(ENDED, rules.zones_of(zone, ()), is_billed=True, marked=202512)
         for zone in ("Asia/Tokyo", "America/New_York", "Nowhere", "../etc")
     }
 

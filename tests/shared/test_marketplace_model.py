@@ -178,21 +178,61 @@ def cost(price):
 def test_a_price_is_that_of_the_one_dimension_or_of_the_one_that_is_named():
     one, two = plan(metered=[dimension("a", 5)]), plan(metered=[dimension("a", 5), dimension("b", 0.1)])
 
-    assert cost(one.price) == cost(one.told_in("other").price) == (Decimal(5), "USD")
-    assert two.price is None
-    assert cost(two.told_in("b").price) == (Decimal("0.1"), "USD")
-    assert two.told_in("c").price is None
+    assert cost(one.sold_for("P1M").price) == cost(one.told_in("other").sold_for("P1M").price) == (Decimal(5), "USD")
+    assert two.sold_for("P1M").price is None
+    assert cost(two.told_in("b").sold_for("P1M").price) == (Decimal("0.1"), "USD")
+    assert two.told_in("c").sold_for("P1M").price is None
 
 
-def test_seats_cost_what_the_month_costs_and_a_flat_rate_has_its_fee_beside():
-    seats = plan(per_seat=True, metered=[dimension("a", 5)], terms=[term("P1M", "6.25"), term("P1Y", 60)])
-    flat = plan(metered=[dimension("a", 5)], terms=[term("P1M", 49)])
+def test_seats_cost_what_the_term_costs_that_was_bought_and_a_flat_rate_has_its_fee_beside():
+    terms = [term("P1M", "6.25"), term("P1Y", 60)]
+    seats = plan(per_seat=True, metered=[dimension("a", 5)], terms=terms)
+    flat = plan(metered=[dimension("a", 5)], terms=[term("P1M", 49), term("P1Y", 490)])
+    monthly, yearly = seats.told_in("a").sold_for("P1M"), seats.sold_for("P1Y")
 
-    assert (cost(seats.told_in("a").price), seats.fee) == ((Decimal("6.25"), "EUR"), None)
-    assert (cost(flat.price), cost(flat.fee)) == ((Decimal(5), "USD"), (Decimal(49), "EUR"))
+    assert (cost(monthly.price), monthly.unit, monthly.fee) == ((Decimal("6.25"), "EUR"), "P1M", None)
+    assert (cost(yearly.price), yearly.unit) == ((Decimal(60), "EUR"), "P1Y")
+    assert [(cost(flat.sold_for(each).price), cost(flat.sold_for(each).fee)) for each in ("P1M", "P1Y")] == [
+        ((Decimal(5), "USD"), (Decimal(49), "EUR")),
+        ((Decimal(5), "USD"), (Decimal(490), "EUR")),
+    ]
+    assert {flat.sold_for(each).unit for each in ("P1M", "P1Y")} == {"P1M"}
+
+
+@pytest.mark.parametrize("unit", ["P2Y", "P7D"])
+def test_a_term_that_the_plan_is_not_sold_for_has_no_price_of_a_seat(unit):
+    assert plan(per_seat=True, terms=[term("P1M", 6), term("P1Y", 60)]).sold_for(unit).price is None
+
+
+def test_a_term_that_is_not_told_is_the_only_one_there_is():
+    one, two = [term("P1Y", 60)], [term("P1M", 6), term("P1Y", 60)]
+    sold = plan(per_seat=True, terms=one).sold_for("")
+
+    assert (cost(sold.price), sold.unit) == ((Decimal(60), "EUR"), "P1Y")
+    assert plan(per_seat=True, terms=two).sold_for("").price is None
+
+
+@pytest.mark.parametrize(("units", "included"), [("0", 0), ("5", 5), (5, 5), (5.0, 5), (" 7 ", 7)])
+def test_the_users_that_a_fee_includes_are_those_of_its_term(units, included):
+    monthly = {**term("P1M", 20), "meteredQuantityIncluded": [{"dimensionId": "a", "units": units}]}
+    yearly = {**term("P1Y", 200), "meteredQuantityIncluded": [{"dimensionId": "a", "units": "60"}]}
+    flat = plan(metered=[dimension("a", 5)], terms=[monthly, yearly])
+
+    assert [(flat.sold_for(unit).included, flat.sold_for(unit).term_unit) for unit in ("P1M", "P1Y")] == [
+        (included, "P1M"),
+        (60, "P1Y"),
+    ]
+
+
+@pytest.mark.parametrize("units", ["infinite", None, -1, "2.5", True, [], {}])
+def test_a_price_whose_included_users_cannot_be_read_is_none(units):
+    monthly = {**term("P1M", 20), "meteredQuantityIncluded": [{"dimensionId": "a", "units": units}]}
+
+    assert plan(metered=[dimension("a", 5)], terms=[monthly]).sold_for("P1M").price is None
 
 
 @pytest.mark.parametrize("price", [None, "", "five", True, -1, 0.00001, float("nan"), float("inf"), 1e30, [], {}])
 def test_what_is_no_price_is_none(price):
-    assert plan(metered=[dimension("a", price)]).price is None
-    assert plan(metered=[dimension("a", 5, currency="dollars")]).price is None
+    assert plan(metered=[dimension("a", price)]).sold_for("P1M").price is None
+    assert plan(metered=[dimension("a", 5, currency="dollars")]).sold_for("P1M").price is None
+    assert plan(per_seat=True, terms=[term("P1M", price)]).sold_for("P1M").price is None

@@ -30,10 +30,21 @@ class Billed:
     subscription_id: int
     people: tuple[int, ...]
 
-    def owe(self, quantity: int = 3, *, slot: dt.datetime = START, month: int = 202610, **event: Any) -> int:  # noqa: ANN401
-        """A closed record of a month with so many active users, and its usage event; the event's row."""
+    def owe(
+        self,
+        quantity: int = 3,
+        *,
+        slot: dt.datetime = START,
+        month: int = 202610,
+        late: bool = False,
+        **event: Any,  # noqa: ANN401 - whatever a column holds
+    ) -> int:
+        """A closed record of a month with so many active users, and its usage event; the event's row.
+
+        The event is for the last hour of its record's period, or, if it is `late`, the period ended with its month.
+        """
         with self.engine.begin() as tx:
-            record = self._record(tx, quantity, month, slot)
+            record = self._record(tx, quantity, month, slot, late=late)
             values = {
                 "tenant_id": self.tenant_id,
                 "record_id": record,
@@ -65,9 +76,11 @@ class Billed:
         with self.engine.begin() as tx:
             tx.execute(table.update().where(table.c.tenant_id == self.tenant_id).values(**values))
 
-    def _record(self, tx: sa.Connection, quantity: int, month: int, closed_at: dt.datetime) -> int:
+    def _record(self, tx: sa.Connection, quantity: int, month: int, closed_at: dt.datetime, *, late: bool) -> int:
         starts_at = dt.datetime(month // 100, month % 100, 1, tzinfo=dt.UTC)
         ends_at = (starts_at + dt.timedelta(days=32)).replace(day=1)
+        if not late and starts_at < closed_at:
+            ends_at = closed_at + dt.timedelta(hours=1)
         values = {
             "tenant_id": self.tenant_id,
             "public_id": new_id(),

@@ -28,19 +28,24 @@ from shared.db.schema import (
 from shared.subscriptions import store as subscription_store
 from shared.subscriptions import store_ledger
 from shared.subscriptions.model import (
+    MONTH,
     Event,
     EventSource,
     Outcome,
     Price,
+    Quote,
     Subscription,
     SubscriptionStatus,
 )
-from shared.tenancy.model import Tenant
+from shared.tenancy import store_settings
+from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
-from shared.tenancy.store import read_tenant, record_sign_in
+from shared.tenancy.store import find_caller, read_tenant, record_sign_in
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from tests.support.world import new_id
+from timers import service as timing
+from timers.service import Start
 
 
 DIMENSION = "active_user"
@@ -103,6 +108,12 @@ class Payer:
         with self.engine.begin() as tx:
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(**values))
 
+    def moves(self, zone: str, when: dt.datetime) -> None:
+        """Sets another time zone, as its super admin does."""
+        with self.engine.begin() as tx:
+            store_settings.keep_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
+            tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
+
     def joins(self, when: dt.datetime) -> int:
         """Another person, added by hand and never signed in."""
         of = {"version": 1, "created_at": when, "updated_at": when}
@@ -119,6 +130,9 @@ class Payer:
         *,
         marketplace: bool = True,
         quantity: int | None = None,
+        included: int = 0,
+        included_unit: str = MONTH,
+        free_trial_ends_at: dt.datetime | None = None,
     ) -> Subscription:
         with self.engine.begin() as tx:
             values: dict[str, Any] = {
@@ -127,6 +141,7 @@ class Payer:
             }
             values |= {"status": "subscribed", "offer_id": "timetracker", "plan_id": "paid", "quantity": quantity}
             values |= {"term_unit": "P1M", "auto_renew": True, "paid_from": since, "version": 1}
+            values |= {"free_trial_ends_at": free_trial_ends_at}
             values |= {"created_at": since, "updated_at": since}
             row = tx.execute(subscriptions.insert().returning(subscriptions.c.id), values).scalar_one()
             on_trial = (tenants.c.id == self.tenant_id, tenants.c.plan_kind == "trial")
@@ -135,7 +150,7 @@ class Payer:
             event = Event("Activate", EventSource.LANDING, since)
             store_ledger.add_event(tx, subscription, event, Outcome.APPLIED, now=since)
             if price is not None:
-                store_ledger.add_rate(tx, subscription, price, from_at=since)
+                store_ledger.add_rate(tx, subscription, Quote(price, included, included_unit), from_at=since)
         return subscription
 
     def pays_now(self) -> Subscription:
@@ -145,9 +160,20 @@ class Payer:
         assert live is not None
         return live
 
-    def costs(self, subscription: Subscription, price: Price, since: dt.datetime) -> None:
+    def costs(
+        self,
+        subscription: Subscription,
+        price: Price | None,
+        since: dt.datetime,
+        *,
+        plan: str = "paid",
+        included: int = 0,
+        included_unit: str = MONTH,
+    ) -> None:
+        """What the plan costs from then on; None could not be read."""
+        of_plan = replace(subscription, terms=replace(subscription.terms, plan_id=plan))
         with self.engine.begin() as tx:
-            store_ledger.add_rate(tx, subscription, price, from_at=since)
+            store_ledger.add_rate(tx, of_plan, Quote(price, included, included_unit), from_at=since)
 
     def ends(self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None) -> list[Record]:
         """The subscription ends as by the webhook: in one transaction with its last bill."""
@@ -172,6 +198,28 @@ class Payer:
             entry = self._entry(tenant, user, start, stop)
             changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=user, now=now or stop)
         return entry
+
+    def starts(self, user: int, when: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            caller, item = self._caller(tx, user), Start("contoso", "Website", 7)
+            timing.start(tx, caller, item, now=when, new_id=lambda: uuid.UUID(new_id()))
+
+    def stops(self, user: int, when: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            timing.stop(tx, self._caller(tx, user), now=when)
+
+    def discards(self, user: int, when: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            timing.discard(tx, self._caller(tx, user), now=when)
+
+    def _caller(self, tx: sa.Connection, user: int) -> Caller:
+        of_user = sa.select(tenants.c.entra_tenant_id, users.c.entra_object_id).where(
+            tenants.c.id == users.c.tenant_id, users.c.tenant_id == self.tenant_id, users.c.id == user
+        )
+        tid, oid = tx.execute(of_user).one()
+        caller = find_caller(tx, tid=str(tid), oid=str(oid), lock=False)
+        assert caller is not None
+        return caller
 
     def corrects(self, entry: TimeEntry, start: dt.datetime, stop: dt.datetime, now: dt.datetime) -> TimeEntry:
         with self.engine.begin() as tx:

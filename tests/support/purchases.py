@@ -121,14 +121,15 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
     assert client is not None
     flow = within(10)
     told = client.get(bought.id, flow)
-    terms, price = rules.terms_of(told), rules.price_of(client.plans(bought.id, flow), told.plan_id)
+    terms = rules.terms_of(told)
     assert terms is not None
+    quote = rules.quote_of(client.plans(bought.id, flow), terms)
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)
         assert tenant is not None
         row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, price=price, now=app.now(), new_id=app.new_id)
+        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
     return bought
 
 

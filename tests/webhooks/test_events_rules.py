@@ -85,6 +85,6 @@ def test_a_change_that_does_not_say_how_far_it_is_was_not_given_up(action, statu
 @pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
 def test_only_what_is_surely_a_cut_is_refused(present, *, is_refused):
     terms = bought(present).terms
-    told = rules.Told(terms, terms, asked("ChangeQuantity", "p", 4), None, lacks_price=False)
+    told = rules.Told(terms, terms, asked("ChangeQuantity", "p", 4), None)
 
     assert (rules.seats_taken(TENANT, told) is not None) is is_refused

@@ -67,7 +67,7 @@ def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, mar
     assert [event.state for event in rows(metered, usage_events)] == ["pending"]
 
 
-def test_the_end_stands_when_nobody_has_said_what_a_user_costs(metered, owner, world):
+def test_the_end_is_billed_without_a_price_when_nobody_has_said_what_a_user_costs(metered, owner, world):
     world.member(owner)
     with metered.app.transaction(tenant=EVERY_TENANT) as tx:
         tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
@@ -75,7 +75,9 @@ def test_the_end_stands_when_nobody_has_said_what_a_user_costs(metered, owner, w
 
     assert answers == [200]
     assert metered.row.status == "unsubscribed"
-    assert rows(metered, billing_records) == []
+    [record] = rows(metered, billing_records)
+    assert (record.kind, record.active_users, record.rate_per_user, record.total) == ("final", 1, None, None)
+    assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
 
 
 def test_an_end_that_is_heard_twice_bills_once(metered, owner, world, marketplace):

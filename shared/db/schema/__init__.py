@@ -5,7 +5,7 @@ from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
-from shared.db.schema.people import tenants, user_months, users
+from shared.db.schema.people import tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
@@ -33,6 +33,7 @@ __all__ = [
     "subscription_events",
     "subscription_rates",
     "subscriptions",
+    "tenant_zones",
     "tenants",
     "time_entries",
     "time_entry_days",

@@ -24,15 +24,17 @@ billing_records = sa.Table(
     *choice("state", "closed", "void"),
     Column("period_from", UtcDateTime, nullable=False),  # half-open: activity since this instant
     Column("period_to", UtcDateTime, nullable=False),  # and before this one
-    Column("time_zone", String(64), nullable=False),  # the tenant's when the month was closed
+    Column("time_zone", String(64), nullable=False),  # the tenant's when the period began
     Column("marketplace_id", Uuid),
     Column("plan_id", Unicode(100), nullable=False),
     Column("quantity", Integer),
     Column("active_users", Integer, nullable=False),
-    Column("rate_per_user", Money, nullable=False),
-    Column("currency", String(3), nullable=False),
-    Column("minor_unit", Money, nullable=False),  # the currency's: what the total is rounded to
-    Column("total", Money, nullable=False),
+    Column("included_users", Integer, nullable=False, server_default="0"),  # of them, those that cost nothing
+    Column("rate_per_user", Money),  # NULL, with the currency: the price could not be read
+    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # how long a user is paid for by it
+    Column("currency", String(3)),
+    Column("minor_unit", Money),  # the currency's: what the total is rounded to
+    Column("total", Money),  # NULL where the rate is unknown, or is not by the month
     Column("last_event_type", Unicode(64)),
     Column("last_operation_id", Uuid),
     Column("replaces_id", BigInteger),
@@ -46,12 +48,19 @@ billing_records = sa.Table(
     Unique("tenant_id", "public_id"),
     CheckConstraint("period_from <= period_to", name="period"),
     CheckConstraint("active_users >= 0", name="active_users"),
+    CheckConstraint("included_users >= 0 AND included_users <= active_users", name="included_users"),
     CheckConstraint("minor_unit > 0", name="minor_unit"),
     # half up to the minor unit, to the cent: total - users x rate lies in (-unit/2, unit/2]
     CheckConstraint(
-        "2 * (total - active_users * rate_per_user) > -minor_unit"
-        " AND 2 * (total - active_users * rate_per_user) <= minor_unit",
+        "2 * (total - (active_users - included_users) * rate_per_user) > -minor_unit"
+        " AND 2 * (total - (active_users - included_users) * rate_per_user) <= minor_unit",
         name="total",
+    ),
+    CheckConstraint(
+        "(rate_per_user IS NULL AND currency IS NULL AND minor_unit IS NULL AND total IS NULL)"
+        " OR (rate_per_user IS NOT NULL AND currency IS NOT NULL AND minor_unit IS NOT NULL"
+        " AND (total IS NOT NULL OR rate_unit <> 'P1M'))",
+        name="rate_per_user",
     ),
     CheckConstraint(
         "(state = 'void' AND voided_at IS NOT NULL) OR (state <> 'void' AND voided_at IS NULL)", name="voided_at"
@@ -64,6 +73,13 @@ Index(
     billing_records.c.month_key,
     unique=True,
     **only_where(billing_records.c.state == "closed"),
+)
+# The bills that wait for a price; nearly always none.
+Index(
+    "ix_billing_records_unpriced",
+    billing_records.c.tenant_id,
+    billing_records.c.id,
+    **only_where(sa.and_(billing_records.c.rate_per_user.is_(None), billing_records.c.state == "closed")),
 )
 # Up to where each subscription is billed, also by a record that is void: the months owed follow from its end.
 Index(

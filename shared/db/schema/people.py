@@ -29,6 +29,7 @@ tenants = sa.Table(
     Column("seat_limit", Integer),  # NULL is no cap, 0 is none at all
     Column("rate_per_user", Money),
     Column("currency", String(3)),
+    Column("rate_unit", String(16)),  # how long a user is paid for by the rate; NULL is a month
     Column("subscription_id", Uuid),  # the Marketplace's
     Column("users_at_purchase", Integer),
     Column("forgotten_timer_limit_ms", BigInteger, nullable=False, server_default=sa.text("43200000")),  # 12 hours
@@ -52,6 +53,18 @@ tenants = sa.Table(
         " OR (legal_hold_reason IS NOT NULL AND legal_hold_at IS NOT NULL)",
         name="legal_hold",
     ),
+)
+
+# The zones that a tenant had before the present one, each up to the instant of its change: bills keep the zone that
+# was set when their period began.
+tenant_zones = sa.Table(
+    "tenant_zones",
+    metadata,
+    tenant_id(),
+    Column("until_at", UtcDateTime, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    PrimaryKey("tenant_id", "until_at"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
 )
 
 users = sa.Table(

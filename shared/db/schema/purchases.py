@@ -29,6 +29,8 @@ subscriptions = sa.Table(
     Column("term_unit", String(16), nullable=False),
     Column("term_starts_at", UtcDateTime),
     Column("term_ends_at", UtcDateTime),
+    Column("is_free_trial", Boolean, nullable=False, server_default=sa.false()),  # the Marketplace's, not ours
+    Column("free_trial_ends_at", UtcDateTime),  # its last day, kept after it
     Column("auto_renew", Boolean, nullable=False),
     Column("paid_from", UtcDateTime),  # the activation; NULL while it is pending
     Column("ended_at", UtcDateTime),
@@ -93,7 +95,8 @@ Index(
     subscription_events.c.id,
 )
 
-# What a user and month costs, from an instant on; the bill of a month finds the one in force. Only ever added to.
+# What a user costs from an instant on; the bill of a month finds the one in force. Only ever added to. A row without
+# a rate says that the price of the plan could not be read.
 subscription_rates = sa.Table(
     "subscription_rates",
     metadata,
@@ -101,9 +104,17 @@ subscription_rates = sa.Table(
     Column("subscription_id", BigInteger, nullable=False, autoincrement=False),
     Column("from_at", UtcDateTime, nullable=False),
     Column("plan_id", Unicode(100), nullable=False),
-    Column("rate_per_user", Money, nullable=False),
-    Column("currency", String(3), nullable=False),
+    Column("rate_per_user", Money),
+    Column("currency", String(3)),
+    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # how long a user is paid for by it
+    Column("included_users", Integer, nullable=False, server_default="0"),  # those that the fee of a term covers
+    Column("included_unit", String(16), nullable=False, server_default="P1M"),  # that term
     PrimaryKey("subscription_id", "from_at"),
     of_subscription(),
     CheckConstraint("rate_per_user >= 0", name="rate_per_user"),
+    CheckConstraint("included_users >= 0", name="included_users"),
+    CheckConstraint(
+        "(rate_per_user IS NULL AND currency IS NULL) OR (rate_per_user IS NOT NULL AND currency IS NOT NULL)",
+        name="currency",
+    ),
 )
