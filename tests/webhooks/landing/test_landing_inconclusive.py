@@ -9,8 +9,8 @@ from devcloud.entra.admin import TokenOrder
 from devcloud.entra.faults import Fault
 from shared.signing_keys import SigningKeys
 from tests.support import landing as landing_support
-from tests.support.landing import buy
-from tests.webhooks.landing.test_landing_refusals import LANDING, claims
+from tests.support.landing import LANDING, buy
+from tests.webhooks.landing.test_landing_refusals import claims
 
 
 @pytest.fixture
