@@ -281,7 +281,7 @@ def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_ther
 
     with ThreadPoolExecutor(1) as other:
         with engine.begin() as tx:
-            old = store_organizations.find(tx, tenant_id, "contoso")
+            [old] = store_organizations.find_all(tx, tenant_id)
             store_organizations.rename(tx, tenant_id, old, name="fabrikam")
             store_organizations.set_default(tx, tenant_id, name="fabrikam", now=START)
             added = other.submit(add)
