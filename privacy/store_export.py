@@ -104,10 +104,6 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
         same = sa.and_(write_back_items.c.tenant_id == table.c.tenant_id, write_back_items.c.id == table.c.item_id)
         source = source.outerjoin(write_back_items, same)
         shown.append(write_back_items.c.public_id.label("itemId"))
-    if table.name in {"write_back_changes", "write_back_items"}:
-        same = sa.and_(organizations.c.tenant_id == table.c.tenant_id, organizations.c.id == table.c.organization_id)
-        source = source.outerjoin(organizations, same)
-        shown.append(organizations.c.name.label("organization"))
     return source, shown
 
 
