@@ -24,6 +24,8 @@ def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work o
 def close_all_owed(app: App) -> int:
     """Closes every month that has ended and has no record, each tenant in its own transaction; how many records.
 
+    Bills that have no price are told of in each run.
+
     Raises:
         JobFailed: some tenants failed; the others had their turn.
     """
@@ -34,4 +36,7 @@ def close_all_owed(app: App) -> int:
         return len(service.close_tenant(tx, tenant_id, closing))
 
     tenant_ids = transact(app, EVERY_TENANT, lambda tx: service.tenants_owing(tx, now), reads_only=True)
-    return each_tenant(app, _NAME, tenant_ids, work, lanes=_LANES).changed
+    try:
+        return each_tenant(app, _NAME, tenant_ids, work, lanes=_LANES).changed
+    finally:
+        transact(app, EVERY_TENANT, service.tell_without_price, reads_only=True)

@@ -180,9 +180,11 @@ class Unavailable(ApiError):
 class Inconclusive(Unavailable):
     """Whether it is so cannot be told yet: neither a yes nor a no, and the same request may be sent again.
 
-    `reason` is a short stable code for the log, where such answers are told apart from failures.
+    `reason` is a short stable code for the log, where such answers are told apart from failures; by default `code`.
     """
 
-    def __init__(self, detail: str, *, reason: str, code: str | None = None, retry_after_seconds: int = 5) -> None:
+    def __init__(
+        self, detail: str, *, reason: str | None = None, code: str | None = None, retry_after_seconds: int = 5
+    ) -> None:
         super().__init__(detail, code=code, retry_after_seconds=retry_after_seconds)
-        self.reason = reason
+        self.reason = self.code if reason is None else reason

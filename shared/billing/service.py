@@ -105,8 +105,6 @@ def _keep(tx: sa.Connection, tenant: Tenant, bill: Bill, closing: Closing, repla
         replaces_id=None if replaces is None else replaces.id,
         now=closing.now,
     )
-    if record.price is None:
-        get_logger().error("bill_without_price", tenant=str(tenant.public_id))
     _owe_usage(tx, record, bill.subscription, closing)
     _put_on_record(tx, Action.BILL_CLOSED, record, closing)
     return record
@@ -152,12 +150,12 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
 
 
 def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
-    """The tenants that have a month to close or to mark as closed, or a bill without a price; each once.
+    """The tenants that have a month to close or to mark as closed, or a bill that may get its price; each once.
 
     Found without holding any.
     """
     due = [each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)]
-    return list(dict.fromkeys([*due, *store_records.tenants_without_price(tx)]))
+    return list(dict.fromkeys([*due, *store_records.tenants_with_price(tx)]))
 
 
 def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:
@@ -182,16 +180,20 @@ def price_bills(tx: sa.Connection, tenant: Tenant, closing: Closing) -> list[Rec
     Who is on them stays; the meter is told what it was not told before.
     """
     priced: list[Record] = []
-    for record in (waiting := store_records.without_price(tx, tenant.id)):
+    for record in store_records.without_price(tx, tenant.id):
         subscription = read_subscription(tx, tenant.id, record.subscription_id)
         lines = store_records.lines(tx, record)
         bill = _priced(tx, subscription, record.period, lines)
         if bill.price is not None:
             void(tx, record, reason=_PRICED, closing=closing)
             priced.append(_keep(tx, tenant, bill, closing, record))
-    if len(waiting) > len(priced):
-        get_logger().error("bill_without_price", tenant=str(tenant.public_id), count=len(waiting) - len(priced))
     return priced
+
+
+def tell_without_price(tx: sa.Connection) -> None:
+    """Logs, tenant by tenant, how many bills have no price."""
+    for tenant, count in store_records.tenants_without_price(tx):
+        get_logger().error("bill_without_price", tenant=str(tenant), count=count)
 
 
 def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closing) -> list[Record]:

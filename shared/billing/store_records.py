@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.billing.model import Activity, Bill, Kind, Period, Reason, Record, State
 from shared.billing.rules import minor_unit
-from shared.db.schema import billing_lines, billing_records, closed_months, usage_events
+from shared.db.schema import billing_lines, billing_records, closed_months, subscription_rates, tenants, usage_events
 from shared.subscriptions.model import MONTH, Price, Subscription
 
 
@@ -30,7 +30,26 @@ _BY_PUBLIC_ID: Final[sa.Select[Any]] = sa.select(billing_records).where(
     _r.tenant_id == _TENANT, _r.public_id == bindparam("public")
 )
 _WITHOUT_PRICE: Final = (_r.rate_per_user.is_(None), _r.state == sa.literal_column("'closed'"))
-_ALL_WITHOUT_PRICE: Final[sa.Select[Any]] = sa.select(_r.tenant_id).where(*_WITHOUT_PRICE).distinct()
+_p: Final = subscription_rates.c
+_PRICED: Final[sa.Select[Any]] = (
+    sa.select(_r.tenant_id)
+    .where(
+        *_WITHOUT_PRICE,
+        sa.exists().where(
+            _p.tenant_id == _r.tenant_id,
+            _p.subscription_id == _r.subscription_id,
+            _p.plan_id == _r.plan_id,
+            _p.rate_per_user.is_not(None),
+        ),
+    )
+    .distinct()
+)
+_ALL_WITHOUT_PRICE: Final[sa.Select[Any]] = (
+    sa.select(tenants.c.public_id, sa.func.count().label("bills"))
+    .join(tenants, tenants.c.id == _r.tenant_id)
+    .where(*_WITHOUT_PRICE)
+    .group_by(tenants.c.public_id)
+)
 _UNPRICED: Final[sa.Select[Any]] = (
     sa.select(billing_records).where(_r.tenant_id == _TENANT, *_WITHOUT_PRICE).order_by(_r.id)
 )
@@ -115,9 +134,14 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Record | No
     return None if row is None else record_of(row)
 
 
-def tenants_without_price(tx: sa.Connection) -> list[int]:
-    """The tenants that have a bill whose price is not known."""
-    return sorted(tx.scalars(_ALL_WITHOUT_PRICE))
+def tenants_with_price(tx: sa.Connection) -> list[int]:
+    """The tenants that have a bill without a price, of a plan whose price was read some time."""
+    return sorted(tx.scalars(_PRICED))
+
+
+def tenants_without_price(tx: sa.Connection) -> list[tuple[uuid.UUID, int]]:
+    """The public ids of the tenants that have bills without a price, and how many."""
+    return [(row.public_id, row.bills) for row in tx.execute(_ALL_WITHOUT_PRICE)]
 
 
 def without_price(tx: sa.Connection, tenant_id: int) -> list[Record]:

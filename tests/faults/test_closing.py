@@ -28,7 +28,8 @@ CLOSED = (1, 2, 1, 1, 1)  # record, lines, usage, audit, closed month
 @pytest.fixture(scope="module")
 def books(another_database) -> str:
     """A database of this module's own: what other tests owe is not closed here."""
-    return str(another_database("closing"))
+    url: str = another_database("closing")
+    return url
 
 
 @pytest.fixture(scope="module")
