@@ -36,7 +36,7 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Nothing here, or not yours",
     409: "The state of things does not allow this",
-    411: "The body was sent without its length",
+    411: "The body was sent in chunks",
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not of the type that this takes",

@@ -448,7 +448,7 @@ def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(
     assert (second.row.status, bought.tenant.seat_limit, bought.tenant.status) == ("subscribed", 8, "active")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
 def test_what_cannot_be_read_is_never_taken_for_a_refusal(http, bought, body):
     bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
     answer = http.send("POST", "marketplace/webhook", body, token=bearer)
