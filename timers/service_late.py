@@ -31,7 +31,8 @@ def start(
     """Starts a timer at the said instant; it has ended already when a later start is known.
 
     Raises:
-        InvalidRequest: the instant is too long ago or in the future, or the organization is no active one.
+        InvalidRequest: the instant is too long ago or in the future, or the organization is none of the tenant's;
+            at `now` it must be an active one.
         PaymentRequired: the plan did not allow new time at that instant.
         Forbidden: the caller has had the processing of their data stopped.
         Conflict: another timer runs, or ran then; or the id is taken.
@@ -42,12 +43,12 @@ def start(
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
     require_processing(caller.user)
-    require_active(tx, caller.tenant, subject.organization)
+    said = subject.started_at is not None
+    require_active(tx, caller.tenant, subject.organization, or_former=said)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     known = _known(tx, caller, subject, running, at=at)
     if known is not None:
         return Started(known, is_new=False)
-    said = subject.started_at is not None
     earlier = not said or (running is not None and running.started_at <= at)
     if running is not None and earlier and not subject.switch:
         raise rules.AnotherRuns(running, is_final=not said)

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants
+from shared.instants import rfc3339
 from shared.tenancy import store_organizations
 from tests.support.world import START, Http, new_id
+from tests.timers.late import HOUR
 from timers import store
 
 
@@ -207,6 +209,19 @@ def test_the_item_s_own_project_is_taken_and_without_a_token_any(world, azure_de
     assert send(ada, "POST", "entries", entry_of(57, "Website"), token).status == 201
     assert ada.enter(project="NoSuchProject", workItemId=57).status == 201
     assert send(ada, "POST", "entries", entry_of(4711, "NoSuchProject"), token).status == 201  # nobody can tell
+
+
+def test_a_start_from_before_a_rename_is_taken_as_it_was_said(world, clock, azure_devops):
+    ada, token, timer = world.tenant(), azure_devops.token(), new_id()
+    clock.tick(hours=2)
+    body = start_of(57, "OldSite", startedAt=rfc3339(START), timerId=timer)
+    started = send(ada, "POST", "timers/start", body, token)
+    stopped = send(ada, "POST", "timers/stop", {"timerId": timer, "stoppedAt": rfc3339(START + HOUR)}, token)
+    unsaid = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
+
+    assert (started.status, stopped.status, stopped.body["elapsedMs"]) == (201, 200, 3_600_000)
+    assert stopped.body["project"] == "OldSite"
+    assert unsaid.code == "wrong_project"  # it is for now, and somebody can choose again
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
