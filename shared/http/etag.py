@@ -32,7 +32,8 @@ def versions_wanted(request: func.HttpRequest, *, required: bool = False) -> fro
     if given is None or given.strip() == "*":
         return None
     tags = parse_etags(given)
-    strong, every = tags.as_set(), tags.as_set(include_weak=True)
+    # It gives None for the empty tag, which is one
+    strong, every = ({tag or "" for tag in found} for found in (tags.as_set(), tags.as_set(include_weak=True)))
     # It takes words without quotes for tags, too, and a star beside tags
     if tags.star_tag or not every or not all('"' not in tag and f'"{tag}"' in given for tag in every):
         wrong = FieldError("If-Match", 'must be an ETag as it was answered, like "3"')
