@@ -111,8 +111,9 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[412] = ("precondition_failed",)
     if operation.if_match is IfMatch.REQUIRED:
         codes[428] = ("if_match_required",)
-    keys = ("signing_keys_unavailable", "signing_key_unknown") if operation.permission.access > Access.ANYONE else ()
-    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
+    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable",)}
+    if operation.permission.access > Access.ANYONE:
+        codes[503] += ("signing_keys_unavailable", "signing_key_unknown", "token_not_yet_valid")
     for status, own in operation.problems.items():
         codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
     said = {
