@@ -109,6 +109,22 @@ def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world
     ]
 
 
+def test_a_timer_runs_on_a_work_item_by_whichever_name_of_its_project(world, azure_devops):
+    ada, token = world.tenant(), azure_devops.token()
+    ada.enter(project="Website")
+    timer = ada.start(57, project="NoSuchProject").body["id"]
+    unjoined = ada.start(57, project="Website")
+    join(ada, "NoSuchProject", "Website")
+    again = send(ada, "POST", "timers/start", start_of(57, "Website"), token)
+    switched = ada.start(57, project="Website", switch=True)
+    late = ada.start(57, organization="Contoso", project="Portal", startedAt=rfc3339(START))
+    another = ada.start(58, project="NoSuchProject")
+
+    assert [(each.status, each.body["id"]) for each in (unjoined, again, switched, late)] == [(200, timer)] * 4
+    assert (another.status, another.code) == (409, "timer_already_running")
+    assert ada.running().body["project"] == "NoSuchProject"
+
+
 def test_a_join_can_be_undone_with_all_that_came_along(world):
     ada = world.tenant()
     for name in ("Site", "Website", "Portal"):
