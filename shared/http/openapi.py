@@ -88,6 +88,9 @@ def document() -> dict[str, Any]:
     }
 
 
+_TOKEN_NOT_CHECKED: Final = ("signing_keys_unavailable", "signing_key_unknown", "token_not_yet_valid")
+
+
 def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     """Every refusal of an operation by status: its own, and those its kind always has."""
     codes: dict[int, tuple[str, ...]] = {400: ("invalid_query",), 413: ("body_too_large",)}
@@ -111,9 +114,8 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[412] = ("precondition_failed",)
     if operation.if_match is IfMatch.REQUIRED:
         codes[428] = ("if_match_required",)
-    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable",)}
-    if operation.permission.access > Access.ANYONE:
-        codes[503] += ("signing_keys_unavailable", "signing_key_unknown", "token_not_yet_valid")
+    of_tokens = _TOKEN_NOT_CHECKED if operation.permission.access > Access.ANYONE else ()
+    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *of_tokens)}
     for status, own in operation.problems.items():
         codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
     said = {

@@ -25,8 +25,8 @@ _MOST_ERRORS: Final = 20
 _MOST_FIELDS: Final = 50
 _BODY_LOST: Final = "No body arrived, since it was sent in chunks. Send it in one piece, with its length."
 _FORM_LOST: Final = (
-    "The form arrived empty: something between your browser and TimeTracker changed it on the way. Go back and try again "
-    "from another network, or ask your network's administrator."
+    "The form arrived empty: something between your browser and TimeTracker changed it on the way. Go back and try "
+    "again from another network, or ask your network's administrator."
 )
 
 

@@ -77,6 +77,16 @@ def test_a_name_of_which_nothing_is_seen_is_refused(world):
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/project")
 
 
+@pytest.mark.parametrize("name", ["Website\x7f", "Website\x80", "Web\x9fsite", "Web\x85site", "\x1bWebsite"])
+def test_a_name_with_control_characters_is_refused(world, name):
+    ada = world.tenant()
+    entered = ada.enter()
+    answers = [ada.start(project=name), ada.enter(project=name), ada.correct(entered, project=name)]
+
+    assert [(each.status, each.body["errors"][0]["pointer"]) for each in answers] == [(400, "/project")] * 3
+    assert ada.start(note="it\x92s a note").status == 201  # text, that nothing is told apart by
+
+
 def test_the_name_of_a_person_is_never_refused_for_what_it_looks_like(world):
     ada = world.tenant()
     for name in ("Ada Lovelace", "Ada\N{NO-BREAK SPACE}Lovelace", "Ada\u202e Lovelace"):
