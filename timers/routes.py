@@ -44,8 +44,8 @@ _TAG: Final = "timers"
         "was offline says `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a "
         "start that comes after a later one has `ended` at that one. A 409 to a report that says when it was is not "
         "kept for its Idempotency-Key: send it again after the reports before it. With X-AzureDevOps-Token the work "
-        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused, unless "
-        "`startedAt` is said.",
+        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused, "
+        "unless `startedAt` is said. An item that Azure DevOps does not show is taken.",
         body=StartTimer,
         asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
