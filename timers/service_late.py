@@ -39,7 +39,7 @@ def start(
     """
     at = now
     if subject.started_at is not None:
-        by_hand = "Enter the time by hand: POST /api/entries."
+        by_hand = "Enter the time by hand."
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
     require_processing(caller.user)
@@ -72,7 +72,7 @@ def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) 
     """
     at = now
     if subject.stopped_at is not None:
-        without = "Stop the timer without stoppedAt, then correct its entry."
+        without = "Stop the timer now, then correct its entry."
         at = rules.said_at(subject.stopped_at, now, field="/stoppedAt", instead=without)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     named = subject.timer_id is not None
@@ -169,7 +169,7 @@ def _ended_one(
         return entry
     if store_late.user_of(tx, tenant_id, subject.timer_id) == user_id:
         raise rules.nothing_ran()
-    raise NotYet("No timer with this timerId was started yet. Send its start first.", code="timer_not_started")
+    raise NotYet("This timer was not started yet. Send its start first.", code="timer_not_started")
 
 
 def _say_end(
@@ -221,4 +221,4 @@ def _end(
 
 
 def _id_taken() -> Conflict:
-    return Conflict("This timerId is taken. Choose a fresh random UUID for each timer.", code="timer_id_taken")
+    return Conflict("This id of a timer is taken. Choose a fresh random UUID for each timer.", code="timer_id_taken")

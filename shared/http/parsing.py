@@ -49,7 +49,7 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
     elif media_type(request) != operation.body_type:
-        raise UnsupportedMediaType(f"Send the body with the header Content-Type: {operation.body_type}.")
+        raise UnsupportedMediaType(f"Send the body as {operation.body_type}, and say so.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
     try:
@@ -130,7 +130,7 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
     if key is not None and not _KEY.match(key):
         wrong = FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters without blanks")
         raise InvalidRequest(
-            "Send a fresh random value, such as a UUID, as Idempotency-Key.",
+            "Send a fresh random value, such as a UUID, as idempotency key.",
             code="invalid_idempotency_key",
             errors=[wrong],
         )
@@ -195,7 +195,9 @@ def require_page(rows: Sequence[object], after: str | None) -> None:
 
 def not_a_page_end() -> InvalidRequest:
     wrong = FieldError("after", "is not where a page ended")
-    return InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+    return InvalidRequest(
+        "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
+    )
 
 
 def _query_error(errors: object) -> InvalidRequest:
