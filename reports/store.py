@@ -32,11 +32,11 @@ class Asked:
     span: Span
     user_id: int | None = None
     user_name: str | None = None
-    user_is_erased: bool = False
     organization: str | None = None
     project: str | None = None
     type: str | None = None
     unknown: Unknown = Unknown.LEFT_OUT
+    user_is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ _in_organization = sa.and_(
 )
 _MINE: Final = _changes.tenant_id == bindparam("tenant")
 _wanted = bindparam("unwritten", type_=sa.String)
+# In the text and no parameter: a filtered index serves a statement that names its predicate
+_NOT_DONE: Final = _items.state != sa.literal_column("'done'", sa.String)
 
 
 def _text(value: str) -> sa.ColumnElement[str]:
@@ -42,7 +44,7 @@ _CANDIDATES: Final = sa.union_all(
     .where(
         _items.tenant_id == bindparam("tenant"),
         _open.c.tenant_id == bindparam("tenant"),
-        _items.state != "done",
+        _NOT_DONE,
         _open.c.batch > _items.settled_batch,
     ),
 )
@@ -81,7 +83,7 @@ _short: sa.Select[Any] = (
     .where(
         _MINE,
         _wanted == "short",
-        _items.state != "done",
+        _NOT_DONE,
         _items.short > _ZERO,
         _changes.delta_ms < 0,
         _changes.batch >= _items.short_batch,

@@ -24,6 +24,7 @@ from shared.marketplace.tokens import SCOPE
 from shared.settings import Settings
 from shared.subscriptions import rules, service
 from shared.subscriptions.model import Event, EventSource
+from shared.tenancy import store_organizations
 from shared.tenancy.store import find_tenant
 
 
@@ -94,6 +95,7 @@ def _activated(market: Marketplace, app: App, number: int) -> str:
         tx.execute(tenants.insert(), _tenant(number, tid))
         tenant = find_tenant(tx, tid=str(tid), lock=True)
         assert tenant is not None  # noqa: S101 - just made
+        store_organizations.add(tx, tenant.id, name=tenant.organization, public_id=app.new_id(), now=app.now())
         row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
         service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)

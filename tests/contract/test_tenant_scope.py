@@ -13,7 +13,7 @@ from privacy import store as retention
 from privacy import store_export, store_words
 from reports import store_pieces, store_sums
 from reports.rules import Group
-from reports.store import Filter
+from reports.store import Filter, Unknown
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 
@@ -84,14 +84,20 @@ def reports():
 
     Groups and filters alone and in pairs, and every order of groups: a part of a statement knows no third part.
     """
-    few_filters = [frozenset(some) for size in range(3) for some in itertools.combinations(Filter, size)]
+    given = (Filter.USER, Filter.ORGANIZATION, Filter.PROJECT, Filter.TYPE)
+    few_filters = [frozenset(some) for size in range(3) for some in itertools.combinations(given, size)]
     every_group = [some for size in range(1, 5) for some in itertools.permutations(Group, size)]
     few_groups = [groups for groups in every_group if len(groups) < 3]
     for filters, one_month in itertools.product(few_filters, (True, False)):
-        yield store_pieces.statement(filters, one_month=one_month)
-        yield store_pieces.count_statement(filters, one_month=one_month)
+        with_unknown = filters - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN}
+        for each in (filters, with_unknown) if Filter.TYPE in filters else (filters,):
+            yield store_pieces.statement(each, one_month=one_month)
+            yield store_pieces.count_statement(each, one_month=one_month)
         chosen = few_groups if filters else every_group
         yield from (store_sums.statement(groups, filters, one_month=one_month) for groups in chosen)
+    of_type = frozenset({Filter.TYPE})
+    for groups, unknown in itertools.product(every_group, (Unknown.SUMMED, Unknown.LISTED)):
+        yield store_sums.statement(groups, of_type, one_month=True, unknown=unknown)
 
 
 def table_of(column: Any) -> str:  # noqa: ANN401 - a column that is_tenant
@@ -132,7 +138,7 @@ def test_a_statement_names_the_tenant_of_every_table_it_touches(where, statement
 def test_every_statement_of_a_report_names_its_tenant():
     made = list(reports())
 
-    assert len(made) == (21 * (16 + 2) + 64 + 2) * 2
+    assert len(made) == (64 + 10 * 16 + 2 * (7 + 2 * 4)) * 2 + 64 * 2
     assert all(names_its_tenant(statement) for statement in made)
 
 

@@ -32,6 +32,7 @@ FULL: dict[str, dict[str, Any]] = {
         "userId": NOBODY,
     },
     f"entries/{NOBODY}/write-back": {},
+    f"work-items/{{organization}}/{NOBODY}/write-back": {"takeMissing": True},
     "work-items/refresh": {"organization": "contoso", "ids": [42]},
     STOP: {"stoppedAt": RECENT, "timerId": NOBODY},
     "sign-in": {},

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
+from shared.tenancy import store_organizations
 from tests.support.world import START
 
 
@@ -131,6 +132,7 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
     bought |= {"term_unit": "P1M", "auto_renew": True, "paid_from": began, **stamps}
     with engine.begin() as tx:
         tenant_id = tx.execute(tenants.insert().returning(tenants.c.id), tenant).scalar_one()
+        store_organizations.add(tx, tenant_id, name="contoso", public_id=new_id(), now=began)
         added = subscriptions.insert().returning(subscriptions.c.id)
         subscription = tx.execute(added, {"tenant_id": tenant_id, **bought}).scalar_one()
         members = tuple(_person(tx, tenant_id, number, stamps) for number in range(people))

@@ -23,8 +23,8 @@ JOIN work_items i ON i.tenant_id = 1 AND i.organization_key = 'contoso' AND i.wo
 ORDER BY lower(u.display_name), u.email, d.user_id, lower(p.name), d.project_id, d.work_item_id, d.work_date
 """
 PIECES = """
-SELECT CAST(d.work_date AS TEXT), u.display_name, u.email, p.name, d.work_item_id, i.type, i.title, i.state,
-    CAST(e.started_at AS TEXT), CAST(e.stopped_at AS TEXT), d.elapsed_ms, e.source
+SELECT CAST(d.work_date AS TEXT), u.display_name, p.name, d.work_item_id, i.title, CAST(e.started_at AS TEXT),
+    CAST(e.stopped_at AS TEXT), d.elapsed_ms, u.email, i.type, i.state, e.source
 FROM time_entry_days d
 JOIN time_entries e ON e.id = d.entry_id
 JOIN users u ON u.id = d.user_id
