@@ -35,8 +35,8 @@ def is_default(tenant: Tenant, organization: Organization) -> bool:
     return store.key(tenant.organization) == store.key(organization.name)
 
 
-def require_active(tx: sa.Connection, tenant: Tenant, name: str) -> None:
-    """Lets through the name of an organization that new time may go to.
+def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: bool = False) -> None:
+    """Lets through the name of an organization that new time may go to; `or_former` one that was active before, too.
 
     Raises:
         InvalidRequest: `wrong_organization`.
@@ -44,7 +44,7 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str) -> None:
     if store.key(name) == store.key(tenant.organization):
         return  # the default is active
     found = store.find_all(tx, tenant.id)
-    if any(each.is_active and store.key(each.name) == store.key(name) for each in found):
+    if any((each.is_active or or_former) and store.key(each.name) == store.key(name) for each in found):
         return
     active = " or ".join(each.name for each in found if each.is_active)
     raise InvalidRequest(

@@ -19,7 +19,7 @@ def test_an_unknown_directory_is_told_how_to_begin(world):
     refused = world.person().post("sign-in")
 
     assert (refused.status, refused.code) == (403, "tenant_not_registered")
-    assert "POST /api/tenants" in refused.body["detail"]
+    assert "free trial" in refused.body["detail"]
 
 
 def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
