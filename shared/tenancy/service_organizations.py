@@ -51,7 +51,7 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: b
         f"{tenant.name} tracks time in the Azure DevOps organization {active}. A super admin can add {name}, or "
         "activate it again.",
         code="wrong_organization",
-        errors=[FieldError("/organization", f"must be {active}")],
+        errors=[FieldError("/organization", f"must be an active Azure DevOps organization of {tenant.name}: {active}")],
     )
 
 
