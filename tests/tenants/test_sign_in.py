@@ -35,9 +35,10 @@ def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
         "authProvider": "microsoft",
         "isActive": True,
     }
-    [organization] = made.body["tenant"].pop("organizations")
+    tenant = made.body["tenant"]
+    [organization] = tenant.pop("organizations")
     assert organization | {"id": ""} == {"id": "", "name": "contoso", "isActive": True, "isDefault": True}
-    assert made.body["tenant"] | {"id": "", "slug": ""} == {
+    assert tenant | {"id": "", "slug": ""} == {
         "id": "",
         "slug": "",
         "name": "Contoso",
