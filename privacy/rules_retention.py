@@ -72,7 +72,7 @@ RETENTION: Final = (
     ),
     Retention(
         "the organisation",
-        ("tenants",),
+        ("tenants", "tenant_zones"),
         "stays; one trial is given to a directory, ever",
         "bills need their customer",
         "the admin's address goes with the organisation's erasure",
