@@ -302,13 +302,17 @@ class Turn:
         seen = attempt.before + moved
         of_attempt = {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number, "seen": seen}
         if tx.execute(_LAND, of_attempt).rowcount:
-            item, whole = _item(row), moved == attempt.moves and attempt.legacy_mark is None
+            item, is_legacy = _item(row), attempt.legacy_mark is not None
+            as_sent = moved == attempt.moves
+            whole = as_sent and not is_legacy
             short = attempt.short_after if whole else item.balance.short
+            if as_sent and is_legacy:  # it knew of no other write, so what its cut at 0 left comes on top
+                short += attempt.short_after
             taken = attempt.remaining.before - attempt.remaining.after if attempt.remaining else Decimal(0)
             values = {
                 "new_written": item.balance.written + moved,
                 "new_short": short,
-                "new_short_batch": (item.short_batch or attempt.batch) if short else None,
+                "new_short_batch": (item.short_batch or attempt.batch or item.last_batch) if short else None,
                 "new_settled": max(item.settled_batch, attempt.batch) if whole else item.settled_batch,
                 "new_taken": max(Decimal(0), item.remaining_taken + taken),
                 "revision": attempt.revision + 1,

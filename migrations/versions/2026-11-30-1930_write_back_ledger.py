@@ -268,12 +268,19 @@ def _attempts_of(
                 "revision": row.pinned_revision,
                 "hours_before": row.hours_before,
                 "hours_after": row.hours_after,
-                "short_after": Decimal(0),
+                "short_after": _cut_off(row),
                 "batch": 0,
                 "legacy_mark": row.public_id,
                 "state": "open",
                 "created_at": now,
             }
+
+
+def _cut_off(row: Any) -> Decimal:  # noqa: ANN401 - a row
+    """Hours that a write does not take because it ends at 0."""
+    whole = row.hours_before + (Decimal(row.delta_ms) / _MS_PER_HOUR).quantize(_PLACES)
+    left = row.hours_after - whole
+    return left if left >= _SHORT else Decimal(0)
 
 
 def _insert(table: sa.TableClause, rows: list[dict[str, Any]]) -> None:

@@ -387,3 +387,41 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
     assert asked["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
     assert states == ["landed", "lost"]
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_write_from_before_the_ledger_that_was_cut_at_zero_leaves_later_hours_alone(
+    ada, azure_devops, engine, token, landed
+):
+    """Two deleted hours met half an hour, and the answer was lost; a colleague's three hours came after."""
+    azure_devops.edit(BUG, hours=0.0)
+    entry = entered(ada, token, "08:00", "10:00").body
+    azure_devops.edit(BUG, hours=0.5)
+    ada.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
+    mark, before = real.new_id(), azure_devops.revision(BUG)
+    if landed:
+        azure_devops.set(BUG, {COMPLETED: 0, "System.History": f"TimeTracker: -2 h ({mark.hex})"})
+        azure_devops.edit(BUG, hours=3.0)
+    with engine.begin() as tx:
+        of_entry = sa.select(write_back_changes).where(write_back_changes.c.entry_id == uuid.UUID(entry["id"]))
+        [first, *_] = tx.execute(of_entry)
+        place = [
+            getattr(write_back_items.c, name) == getattr(first, name)
+            for name in ("tenant_id", "organization_id", "work_item_id")
+        ]
+        tx.execute(write_back_items.update().where(*place).values(migrated=Decimal(2), last_attempt=2))
+        item_id = tx.execute(sa.select(write_back_items.c.id).where(*place)).scalar_one()
+        tx.execute(write_back_attempts.delete().where(write_back_attempts.c.item_id == item_id))
+        attempt = {"tenant_id": first.tenant_id, "item_id": item_id, "number": 2, "revision": before}
+        hours = {"hours_before": Decimal("0.5"), "hours_after": Decimal(0), "short_after": Decimal("1.5")}
+        rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
+        tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
+    asked = again(ada, entry["id"], token)
+    if not landed:
+        azure_devops.edit(BUG, hours=3.0)
+        asked = again(ada, entry["id"], token)
+    page = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
+
+    assert asked.status == 204
+    assert azure_devops.completed(BUG) == 3.0
+    assert (page["state"], page["missingHours"], page["targetHours"], page["writtenHours"]) == ("short", 1.5, 0.0, 1.5)

@@ -117,6 +117,9 @@ class Filled:
         self.debt(opened, 30, 1, pin=(2, "3.5", "4.5"))
         self.open = self.debt(opened, 30, 1, "pending", pin=(3, "4.5", "5.5"))
         self.debt(opened, 30, 1, "failed")
+        gone = self.entry(50, 2, kept=False)
+        self.debt(gone, 50, 2, pin=(2, "0", "2"))
+        self.cut_open = self.debt(gone, 50, -2, "pending", pin=(4, "0.5", "0"))
         cut, thirds = self.entry(40, 0.5), self.entry(41, 1)
         self.debt(cut, 40, 2, pin=(2, "0.75", "2.75"))
         self.debt(cut, 40, -1.5, pin=(4, "0.5", "0"))
@@ -217,9 +220,10 @@ def test_what_changed_while_the_switch_was_off_is_owed(made):
 
 
 def test_an_attempt_whose_outcome_is_open_keeps_its_mark(made):
-    [attempt], item = made.attempts, made.items[1, 30]
+    item = made.items[1, 30]
+    [attempt] = [each for each in made.attempts if each.item_id == item.id]
 
-    assert (attempt.item_id, attempt.number, attempt.batch) == (item.id, 1, 0)
+    assert (attempt.number, attempt.batch, attempt.short_after) == (1, 0, 0)
     assert (attempt.legacy_mark, attempt.state, attempt.revision) == (made.rows.open, "open", 3)
     assert (attempt.hours_before, attempt.hours_after) == (Decimal("4.5"), Decimal("5.5"))
     assert (item.target_ms, item.written, item.last_attempt, item.state) == (HOUR, 1, 1, "pending")
@@ -232,6 +236,13 @@ def test_what_was_cut_off_at_zero_is_short_and_thirds_are_not(made):
 
     assert (cut.short, cut.state, cut.short_batch) == (1, "short", 1)
     assert (thirds.written, thirds.short, thirds.state) == (Decimal("0.9999"), 0, "done")
+
+
+def test_what_an_open_write_leaves_at_zero_goes_with_it(made):
+    """Two hours less of half an hour: an hour and a half could not be taken, and must not be taken from later hours."""
+    [attempt] = [each for each in made.attempts if each.legacy_mark == made.rows.cut_open]
+
+    assert (attempt.hours_before, attempt.hours_after, attempt.short_after) == (Decimal("0.5"), 0, Decimal("1.5"))
 
 
 def test_equal_numbers_of_two_organizations_are_two_items(made):
