@@ -1,6 +1,7 @@
 """The pieces of time as a customer is shown them: whole minutes, no addresses, and no pseudonyms of erased people."""
 
 import datetime as dt
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,11 @@ from reports.store_pieces import Piece
 
 FORMER: Final = Person(uuid.UUID(int=0), "Former member", "", is_erased=True)
 _NOBODY: Final = 0  # the number of no row
+_PSEUDONYM: Final = re.compile(r"\berased-[0-9a-f]{12}(@erased\.invalid)?\b")  # as an erasure leaves it in texts
+
+
+def _anonymous(text: str) -> str:
+    return _PSEUDONYM.sub(FORMER.display_name, text)
 
 
 def for_customer(pieces: Iterator[Piece], *, only_known: bool) -> Iterator[Piece]:
@@ -30,11 +36,18 @@ def for_customer(pieces: Iterator[Piece], *, only_known: bool) -> Iterator[Piece
         exact[key] += piece.elapsed_ms
         minutes_ms = to_the_minute(exact[key]) - given[key]
         given[key] += minutes_ms
-        is_erased = piece.user.is_erased
+        is_erased, item = piece.user.is_erased, piece.work_item
         yield replace(
             piece,
             user_id=_NOBODY if is_erased else piece.user_id,
             user=FORMER if is_erased else piece.user,
+            project=_anonymous(piece.project),
+            work_item=replace(
+                item,
+                title=item.title and _anonymous(item.title),
+                assignee_name=item.assignee_name and _anonymous(item.assignee_name),
+            ),
+            note=piece.note and _anonymous(piece.note),
             elapsed_ms=minutes_ms,
             started_at=_to_the_minute(piece.started_at),
             stopped_at=_to_the_minute(piece.stopped_at),

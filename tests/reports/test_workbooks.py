@@ -322,6 +322,25 @@ def test_a_customers_workbook_has_no_addresses_seconds_or_pseudonyms(shop, asked
     assert not [cell for cell in times if isinstance(cell, dt.timedelta) and cell < dt.timedelta(0)]
 
 
+@pytest.mark.parametrize("variant", [{}, {"groupBy": "project,workItem"}, {"groupBy": "workItem"}])
+def test_a_customers_workbook_has_no_pseudonyms_in_texts_of_work_items_and_notes(app, world, clock, engine, variant):
+    ada = world.tenant()
+    gus = world.member(ada, name="Gus Grissom")
+    ada.enter(workItemId=7, note="with Gus Grissom")
+    know(engine, ada, 7, title="Call Gus Grissom", assignee_name="Gus Grissom")
+    assert ask(gus).status == 201
+    assert carry_out(app, clock).changed == 1
+    ada = world.again(ada)
+    inside, outside = (
+        everything(opened(ada.report(format="xlsx", **variant, **more))) for more in ({}, {"variant": "customer"})
+    )
+
+    assert [cell for cell in inside if "erased" in str(cell)]
+    assert not [cell for cell in outside if "erased" in str(cell)]
+    assert {"with Former member", "Call Former member"} <= set(outside)
+    assert ("Former member" in outside) == ("groupBy" in variant)
+
+
 def test_a_customers_workbook_of_an_erased_person_does_not_name_the_pseudonym(shop):
     rows = shop.report(groupBy="user").body["rows"]
     [erased] = [row["user"]["id"] for row in rows if "erased" in row["user"]["email"]]
