@@ -35,6 +35,15 @@ class ListedPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadPrice:
+    """From an instant on the price of a plan on a term could not be read."""
+
+    from_at: dt.datetime
+    plan_id: str
+    term_unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeatSpan:
     """Seats of a plan from an instant up to another, which is not in it; `price` is None where it is not known."""
 
@@ -51,7 +60,11 @@ def charges_for_seats(marketplace_id: uuid.UUID | None, seats: int | None) -> bo
 
 
 def seat_spans(
-    changes: Sequence[SeatChange], prices: Sequence[ListedPrice], *, starts_at: dt.datetime, ends_at: dt.datetime
+    changes: Sequence[SeatChange],
+    prices: Sequence[ListedPrice | UnreadPrice],
+    *,
+    starts_at: dt.datetime,
+    ends_at: dt.datetime,
 ) -> tuple[SeatSpan, ...]:
     """The seats of a half-open period, in the order of time; stretches on a plan without seats are left out.
 
@@ -93,8 +106,14 @@ def _in_force(changes: Sequence[SeatChange], at: dt.datetime) -> SeatChange | No
     return next(iter(before[-1:] or changes[:1]), None)
 
 
-def _price(prices: Sequence[ListedPrice], plan_id: str, at: dt.datetime) -> ListedPrice | None:
-    """The plan's own, never that of another; it is asked for just after the plan begins, and counts from there."""
+def _price(prices: Sequence[ListedPrice | UnreadPrice], plan_id: str, at: dt.datetime) -> ListedPrice | None:
+    """The plan's own, never that of another; it is asked for just after the plan begins, and counts from there.
+
+    Where it could not be read, it is the next that was read of the same term.
+    """
     of_plan = sorted((each for each in prices if each.plan_id == plan_id), key=lambda each: each.from_at)
-    before = [each for each in of_plan if each.from_at <= at]
-    return next(iter(before[-1:] or of_plan[:1]), None)
+    if not of_plan:
+        return None
+    since = of_plan[max(0, sum(each.from_at <= at for each in of_plan) - 1) :]
+    of_term = itertools.takewhile(lambda each: each.term_unit == since[0].term_unit, since)
+    return next((each for each in of_term if isinstance(each, ListedPrice)), None)

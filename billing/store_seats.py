@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.rules_seats import ListedPrice, SeatChange
+from billing.rules_seats import ListedPrice, SeatChange, UnreadPrice
 from shared.db.schema import subscription_events, subscription_rates
 from shared.subscriptions.model import Outcome
 
@@ -28,7 +28,6 @@ _PRICES: Final[sa.Select[Any]] = (
         _r.tenant_id == bindparam("tenant"),
         _r.subscription_id == bindparam("subscription"),
         _r.from_at <= bindparam("known_at"),
-        _r.rate_per_user.is_not(None),  # of some plan it could not be read
     )
     .order_by(_r.from_at)
 )
@@ -40,7 +39,12 @@ def changes(tx: sa.Connection, tenant_id: int, subscription: int, *, known_at: d
     return [SeatChange(*row) for row in tx.execute(_CHANGES, values)]
 
 
-def prices(tx: sa.Connection, tenant_id: int, subscription: int, *, known_at: dt.datetime) -> list[ListedPrice]:
+def prices(
+    tx: sa.Connection, tenant_id: int, subscription: int, *, known_at: dt.datetime
+) -> list[ListedPrice | UnreadPrice]:
     """Every price that the subscription had by an instant, oldest first."""
     values = {"tenant": tenant_id, "subscription": subscription, "known_at": known_at}
-    return [ListedPrice(*row) for row in tx.execute(_PRICES, values)]
+    return [
+        UnreadPrice(row.from_at, row.plan_id, row.rate_unit) if row.rate_per_user is None else ListedPrice(*row)
+        for row in tx.execute(_PRICES, values)
+    ]

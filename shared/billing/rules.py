@@ -148,13 +148,13 @@ def billed_again(period: Period, subscription: Subscription) -> Period:
 def rate_of(rates: Iterable[Rate], starts_at: dt.datetime) -> Rate | None:
     """What is in force when a period begins: a later change counts from the next one on.
 
-    Where the plan's price could not be read then, it is the first that was read of that plan; where nothing was in
-    force yet, the first that was set. None where there is nothing at all.
+    Where the plan's price could not be read then, it is the first that was read of that plan and term; where nothing
+    was in force yet, the first that was set. None where there is nothing at all.
     """
     in_order = sorted(rates, key=lambda rate: rate.from_at)
     before = [rate for rate in in_order if rate.from_at <= starts_at]
     since = [*before[-1:], *in_order[len(before) :]]
-    of_plan = list(takewhile(lambda rate: rate.plan_id == since[0].plan_id, since))
+    of_plan = list(takewhile(lambda rate: (rate.plan_id, rate.unit) == (since[0].plan_id, since[0].unit), since))
     return next((rate for rate in of_plan if rate.quote.price is not None), since[0] if since else None)
 
 

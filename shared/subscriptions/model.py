@@ -10,6 +10,9 @@ from typing import Final
 from shared.tenancy.model import TenantStatus
 
 
+MONTH: Final = "P1M"
+
+
 class SubscriptionStatus(StrEnum):
     PENDING = "pending"  # bought, not activated
     SUBSCRIBED = "subscribed"
@@ -53,6 +56,11 @@ class Terms:
     is_free_trial: bool | None = False  # the Marketplace's; ours is a plan of its own
     free_trial_ends_at: dt.datetime | None = None  # its last day, kept after it
 
+    @property
+    def price_unit(self) -> str:
+        """How long a price is for: a seat's for the term that was bought ("" where not known), a user's for a month."""
+        return MONTH if self.quantity is None else self.term_unit
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -66,9 +74,6 @@ class Subscription:
     ended_at: dt.datetime | None
     last_event_at: dt.datetime | None
     version: int
-
-
-MONTH: Final = "P1M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +104,12 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a plan costs from an instant on."""
+    """What a plan costs from an instant on; `unit` is that of the price, also where it could not be read."""
 
     from_at: dt.datetime
     plan_id: str
     quote: Quote
+    unit: str = MONTH
 
 
 @dataclass(frozen=True, slots=True)

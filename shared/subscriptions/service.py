@@ -146,15 +146,16 @@ def _set_price(
 
     A change of the price counts from now on, for bills of the months that begin later.
 
-    Another plan's price that cannot be read is written down, too: the former plan's must not stand for it. That of the
-    plan there was stays in force, as it was read before.
+    The price of another plan or term that cannot be read is written down, too: the former one must not stand for it.
+    That of the same plan and term stays in force, as it was read before.
     """
     if quote is None or not after.terms.status.is_live:
         return None
     last = store_ledger.last_rate(tx, after)
-    of_this_plan = last is not None and last.plan_id == after.terms.plan_id
-    if last is not None and of_this_plan and (quote.price is None or last.quote == quote):
-        return None
+    if last is not None and last.plan_id == after.terms.plan_id:
+        is_same_term = after.terms.price_unit in {"", last.unit}
+        if last.quote == quote if quote.price is not None else is_same_term:
+            return None
     begins = after.paid_from if before.paid_from is None else now
     store_ledger.add_rate(tx, after, quote, from_at=begins or now)
     return quote

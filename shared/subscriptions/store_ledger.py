@@ -83,7 +83,7 @@ def last_price(tx: sa.Connection, subscription: Subscription) -> Price | None:
 
 def rate_of(row: sa.Row[Any]) -> Rate:
     price = None if row.rate_per_user is None else Price(row.rate_per_user, row.currency, row.rate_unit)
-    return Rate(row.from_at, row.plan_id, Quote(price, row.included_users, row.included_unit))
+    return Rate(row.from_at, row.plan_id, Quote(price, row.included_users, row.included_unit), row.rate_unit)
 
 
 def add_rate(tx: sa.Connection, subscription: Subscription, quote: Quote, *, from_at: dt.datetime) -> None:
@@ -95,7 +95,7 @@ def add_rate(tx: sa.Connection, subscription: Subscription, quote: Quote, *, fro
         "plan_id": subscription.terms.plan_id,
         "rate_per_user": quote.price and quote.price.rate_per_user,
         "currency": quote.price and quote.price.currency,
-        "rate_unit": MONTH if quote.price is None else quote.price.unit,
+        "rate_unit": (subscription.terms.price_unit or MONTH) if quote.price is None else quote.price.unit,
         "included_users": quote.included_users,
         "included_unit": quote.included_unit,
     }

@@ -231,6 +231,15 @@ def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was
     assert rules.rate_of([], at("2026-01-01")) is None
 
 
+def test_a_price_that_could_not_be_read_is_that_of_no_other_term():
+    unread, yearly = rate("2026-01-01", None), Price(Decimal(60), "EUR", "P1Y")
+    later = Rate(at("2026-03-01"), "paid", Quote(yearly), "P1Y")
+    unread_year = Rate(at("2026-02-01"), "paid", Quote(None), "P1Y")
+
+    assert price_at("2026-01-01", unread, later) is None
+    assert price_at("2026-02-01", unread, unread_year, later) == 60
+
+
 def test_a_price_that_could_not_be_read_is_that_of_no_other_plan():
     rates = [rate("2026-01-01", 1), rate("2026-01-10", None, "gold"), rate("2026-03-10", 9, "silver")]
 

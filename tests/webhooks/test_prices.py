@@ -116,6 +116,31 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
     assert sum(event.quantity for event in rows(bought, usage_events)) == len(lines)
 
 
+def test_another_term_without_a_price_is_not_at_the_former_one(buys, owner, marketplace, clock):
+    bought = buys(plan="seats", quantity=5, term="P1M")
+    clock.tick(minutes=1)
+    marketplace.stand_in.operations.subscription(bought.id).term_unit = "P1Y"
+    marketplace.order("shapes", unpriced=["seats"])
+    heard(bought, bought.order("renew"))
+    clock.tick(minutes=1)
+    spans = owner.get("billing/preview").body["seats"]
+
+    assert [(each.rate_per_user, each.rate_unit) for each in rows(bought, subscription_rates)] == [
+        (6, "P1M"),
+        (None, "P1Y"),
+    ]
+    assert shown(owner) == [(None, None, None, bought.id)] * 2
+    assert [each.get("listedPrice") for each in spans] == ["6.00", None]
+
+    marketplace.order("shapes", unpriced=[])
+    first, second = reconcile_all(bought.app), reconcile_all(bought.app)
+    spans = owner.get("billing/preview").body["seats"]
+
+    assert (first.changed, second.changed) == ([bought.id], [])
+    assert shown(owner) == [("60.00", "P1Y", "USD", bought.id)] * 2
+    assert [(each["listedPrice"], each["termUnit"]) for each in spans] == [("6.00", "P1M"), ("60.00", "P1Y")]
+
+
 def test_a_plan_without_a_price_is_asked_about_each_day_and_changes_nothing(buys, marketplace):
     marketplace.order("shapes", unpriced=["paid"])
     bought = buys(plan="paid")
