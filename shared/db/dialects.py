@@ -110,6 +110,11 @@ class AzureSqlDialect(MSDialect_pyodbc):
             super().do_set_input_sizes(cursor, sized, context)
         super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:  # noqa: ANN401 - as above
+        """Row by row, as pyodbc does it too, so that each row has its own NULLs and lengths."""
+        for row in parameters:
+            self.do_execute(cursor, statement, row, context)
+
     def _null(self, type_: TypeEngine[Any]) -> str:
         # CASE, COALESCE and NULLIF refuse the bare word where nothing else tells the type
         return "NULL" if isinstance(type_, NullType) else f"CAST(NULL AS {type_.compile(dialect=self)})"

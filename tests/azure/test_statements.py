@@ -268,6 +268,45 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine, name)
         tree_of(next(text for text in azure.texts if not text.startswith("<")))
 
 
+def for_many(statement):
+    """What is sent for several rows at once; None for what answers with rows, or takes a list or a number of rows."""
+    made = statement._silent("mssql") if isinstance(statement, InsertIfAbsent) else statement
+    if not isinstance(made, sa.sql.dml.UpdateBase) or made._returning:
+        return None
+    compiled = made.compile(dialect=dialect(), column_keys=columns(made))
+    return None if compiled.post_compile_params or compiled.literal_execute_params else made
+
+
+MANY = [name for name in EVERY if for_many(EVERY[name][0]) is not None]
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_each_of_several_rows_is_declared_like_one(azure, azure_engine, name):
+    statement = for_many(EVERY[name][0])
+    rows = [parameters(statement, of=of) for of in (sample, nothing, sample)]
+    with azure_engine.connect() as connection:
+        azure.asked.clear()
+        connection.execute(statement, rows[0])
+        alone = {type_ for each in azure.asked for type_ in each.declared}
+        azure.asked.clear()
+        connection.execute(statement, rows)
+
+    assert [text for text in azure.texts if text.startswith("<sp_")] == []
+    assert {type_ for each in azure.asked for type_ in each.declared} == alone
+
+
+def test_several_work_items_without_an_assignee_are_sent_without_a_question(azure, azure_engine):
+    statement = for_many(EVERY["shared.tracking.store_work_items._ADD"][0])
+    rows = [{**parameters(statement), "assignee_name": None, "title": "a" * length} for length in (3, 6, 9)]
+    with azure_engine.connect() as connection:
+        azure.asked.clear()
+        connection.execute(statement, rows)
+
+    assert len([text for text in azure.texts if text.startswith("INSERT")]) == len(rows)
+    assert [text for text in azure.texts if text.startswith("<sp_")] == []
+    assert len({each.declared for each in azure.asked if each.sql.startswith("INSERT")}) == 1
+
+
 def test_a_conversion_that_would_cost_an_index_is_found_out():
     wide = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("nvarchar(64)",))
     narrow = Statement("SELECT id FROM tenants AS t WHERE t.slug = @P1", ("varchar(64)",))
