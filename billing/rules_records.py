@@ -5,10 +5,7 @@ import re
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.billing import rules
 
-
-money_text: Final = rules.money_text
 _MONTH: Final = re.compile(r"\A(20[0-9]{2})-(0[1-9]|1[0-2])\Z", re.ASCII)
 
 

@@ -2,16 +2,10 @@
 
 import datetime as dt
 import itertools
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
-
-
-_TERM: Final = re.compile(r"\AP([1-9][0-9]?)([MY])\Z", re.ASCII)
-_UNITS: Final = {"M": "month", "Y": "year"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +79,6 @@ def seat_spans(
         else:
             spans.append(span)
     return tuple(spans)
-
-
-def term_text(unit: str) -> str:
-    """How long a term is, in words: P1M is month, P3Y is 3 years; what is not known is term."""
-    found = _TERM.match(unit)
-    if found is None:
-        return "term"
-    number, word = int(found[1]), _UNITS[found[2]]
-    return word if number == 1 else f"{number} {word}s"
 
 
 def _in_order(changes: Sequence[SeatChange]) -> list[SeatChange]:

@@ -88,7 +88,7 @@ class BillingRecord(WireModel):
     state: State
     period_from: Instant
     period_to: Instant = Field(description="not in it any more")
-    time_zone: str = Field(description="the organisation's when the period began; the month is one of this zone")
+    time_zone: str = Field(description="the organization's when the period began; the month is one of this zone")
     subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from billing.rules_records import day_text, instant_text, month_name, period_days
-from billing.rules_seats import ListedPrice, SeatSpan, term_text
+from billing.rules_seats import ListedPrice, SeatSpan
 from billing.store_records import Bill, Line, Record
 from shared.billing.rules import amount_text
+from shared.subscriptions.rules import term_text
 
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             tenant_erased=_BILLS,
         ),
         "tenant_zones": Facts(
-            "the organisation's earlier time zones, for bills",
+            "the organization's earlier time zones, for bills",
             columns(internal="tenant_id", fact="until_at time_zone"),
             section="timeZones",
             tenant_erased=_BILLS,

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.store import shown_to, stopped_since
+from shared.tenancy.store_organizations import organization_key
 from shared.tracking.store_projects import counted_as, project_name_key
 
 
@@ -222,7 +223,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
     return {
         "tenant": asked.tenant_id,
         "viewer": asked.viewer_id,
-        "organization": (asked.organization or "").lower(),
+        "organization": organization_key(asked.organization or ""),
         "first": asked.span.first,
         "last": asked.span.last,
         "first_month": first_month,

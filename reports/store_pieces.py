@@ -57,7 +57,7 @@ class Piece:
 
 @cache
 def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
-    """Built when first asked for; there are 16 sets of filters and 2 kinds of span."""
+    """Built when first asked for; one for each set of filters and kind of span."""
     entry = sa.and_(_entries.tenant_id == TENANT, _entries.id == _days.entry_id)
     project = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == _days.project_id)
     counted = sa.and_(_counted.c.tenant_id == TENANT, _counted.c.id == counted_as())

@@ -56,7 +56,7 @@ class Sums:
 def statement(
     groups: tuple[Group, ...], filters: frozenset[Filter], *, one_month: bool, unknown: Unknown = Unknown.LEFT_OUT
 ) -> sa.Select[Any]:
-    """Built when first asked for; there are 64 orders of groups, 16 sets of filters and 2 kinds of span."""
+    """Built when first asked for; one for each order of groups, set of filters and kind of span."""
     pieces = where(filters, one_month=one_month)
     cells: sa.FromClause
     if set(groups) <= _IN_ORDER:

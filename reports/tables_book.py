@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 
-_MS_PER_DAY: Final = 86_400_000
+MS_PER_DAY: Final = 86_400_000
 _LINE_HEIGHT: Final = 15  # points
 _MOST_LINES: Final = 20
 _LETTERS_TO_A_DIGIT: Final = 1.1  # widths are in digits, and most letters are narrower
@@ -134,7 +134,7 @@ class Sheet:
 
     def duration(self, row: int, column: int, ms: int, look: str = "duration") -> None:
         """A length of time that a spreadsheet adds up."""
-        self.number(row, column, ms / _MS_PER_DAY, look)
+        self.number(row, column, ms / MS_PER_DAY, look)
 
     def hours(self, row: int, column: int, hundredths: int, look: str = "hours") -> None:
         self.number(row, column, hundredths / 100, look)

@@ -49,10 +49,10 @@ def for_customer(pieces: Iterator[Piece], *, only_known: bool) -> Iterator[Piece
             ),
             note=piece.note and _anonymous(piece.note),
             elapsed_ms=minutes_ms,
-            started_at=_to_the_minute(piece.started_at),
-            stopped_at=_to_the_minute(piece.stopped_at),
+            started_at=_cut_to_minute(piece.started_at),
+            stopped_at=_cut_to_minute(piece.stopped_at),
         )
 
 
-def _to_the_minute(instant: dt.datetime) -> dt.datetime:
+def _cut_to_minute(instant: dt.datetime) -> dt.datetime:
     return instant.replace(second=0, microsecond=0)

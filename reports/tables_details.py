@@ -7,14 +7,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from reports.store_pieces import Piece
-from reports.tables_book import Book, Sheet
+from reports.tables_book import MS_PER_DAY, Book, Sheet
 from reports.tables_columns import Names
 from reports.tables_heading import Heading
 
 
 _DAY: Final = dt.timedelta(days=1)
 _MS_PER_HOUR: Final = 3_600_000
-_MS_PER_DAY: Final = 86_400_000
 _SOURCES: Final = {"timer": "timer", "manual": "entered by hand", "autoStopped": "stopped automatically"}
 _WRAPPED: Final = {"wrapped", "note"}
 _SUMMED: Final = {"Duration": "sum_duration", "Hours": "sum_hours"}
@@ -45,7 +44,7 @@ _COLUMNS: Final = (
     _Column("Title", 34.0, "wrapped", lambda piece, _: piece.work_item.title),
     _Column("Start", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[0]),
     _Column("Stop", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[1]),
-    _Column("Duration", 11.0, "duration", lambda piece, _: piece.elapsed_ms / _MS_PER_DAY),
+    _Column("Duration", 11.0, "duration", lambda piece, _: piece.elapsed_ms / MS_PER_DAY),
     _Column("Hours", 9.0, "hours", lambda piece, _: piece.elapsed_ms / _MS_PER_HOUR),
     _Column("Note", 30.0, "note", lambda piece, _: piece.note),
     _Column("E-mail", 28.0, "text", lambda piece, _: piece.user.email, is_printed=False, for_customer=False),
@@ -81,7 +80,7 @@ def add(book: Book, heading: Heading, pieces: Iterable[Piece]) -> None:
             _cell(sheet, row, number, value, column.look)
         total_ms += piece.elapsed_ms
         row += 1
-    totals = {"Duration": total_ms / _MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
+    totals = {"Duration": total_ms / MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
     for number, column in enumerate(chosen):
         if column.title in totals:
             sheet.sum_of((row, number), 1, totals[column.title], _SUMMED[column.title])

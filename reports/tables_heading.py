@@ -37,7 +37,7 @@ def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None)
     generated = heading.generated.astimezone(ZoneInfo(heading.time_zone)).isoformat(" ", "minutes")
     sheet.text(0, 0, heading.title, "title")
     texts = [
-        ("Organization", heading.organization),
+        ("Company", heading.organization),
         ("Period", f"{heading.span.first} to {heading.span.last}"),
         ("Time zone", heading.time_zone),
         ("Filters", heading.filters),

@@ -12,7 +12,7 @@ from reports.rules_hours import shares
 from reports.service_tally import Tally
 from reports.store import Row
 from reports.store_pieces import Piece
-from reports.tables_book import Sheet, book
+from reports.tables_book import MS_PER_DAY, Sheet, book
 from reports.tables_charts import MOST_BARS, Chart, Series
 from reports.tables_columns import Column, Value, columns
 from reports.tables_customer import for_customer
@@ -106,7 +106,7 @@ class _Table:
         for number in range(sums):
             sheet.text(at, number, "" if number else label, look)
         ms, hundredths, entries = values
-        sheet.sum_of((at, sums), first, ms / 86_400_000, f"{look}_duration")
+        sheet.sum_of((at, sums), first, ms / MS_PER_DAY, f"{look}_duration")
         sheet.sum_of((at, sums + 1), first, hundredths / 100, f"{look}_hours")
         sheet.sum_of((at, sums + 2), first, entries, f"{look}_number")
 
@@ -148,7 +148,7 @@ def _days(sheet: Sheet, days: Sequence[tuple[dt.date, int]]) -> list[Chart]:
         sheet.hours(row, 2, hours)
     last = len(days)
     sheet.text(last + 1, 0, "Total", "sum")
-    sheet.sum_of((last + 1, 1), 1, sum(ms for _, ms in days) / 86_400_000, "sum_duration")
+    sheet.sum_of((last + 1, 1), 1, sum(ms for _, ms in days) / MS_PER_DAY, "sum_duration")
     sheet.sum_of((last + 1, 2), 1, sum(hundredths) / 100, "sum_hours")
     sheet.file.freeze_panes(1, 0)
     sheet.file.repeat_rows(0)

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from reports import service, tables_charts, tables_details, tables_heading
 from reports.rules import Group
@@ -11,13 +10,10 @@ from reports.rules_hours import shares
 from reports.service import PersonWeek
 from reports.service_tally import Tally
 from reports.store_pieces import Piece
-from reports.tables_book import Sheet, area, book
+from reports.tables_book import MS_PER_DAY, Sheet, area, book
 from reports.tables_charts import Chart, Series
 from reports.tables_customer import for_customer
 from reports.tables_heading import Heading
-
-
-_MS_PER_DAY: Final = 86_400_000
 
 
 def week_book(heading: Heading, pieces: Iterator[Piece], *, only_known: bool = False) -> bytes:
@@ -88,7 +84,7 @@ class _Grid:
         for column, ms in enumerate(person.days, start=first_day):
             sheet.duration(row, column, ms)
         formula = f"SUM({area(row, first_day, row, total - 1)})"
-        sheet.sum(row, total, formula, sum(person.days) / _MS_PER_DAY, "duration")
+        sheet.sum(row, total, formula, sum(person.days) / MS_PER_DAY, "duration")
         sheet.hours(row, total + 1, hundredths)
 
     def _sums(self, sheet: Sheet, first: int) -> None:
@@ -96,7 +92,7 @@ class _Grid:
         for column in range(first_day):
             sheet.text(row, column, "" if column else "Total", "sum")
         for column, ms in enumerate([*self.by_day, sum(self.by_day)], start=first_day):
-            sheet.sum_of((row, column), first, ms / _MS_PER_DAY, "sum_duration")
+            sheet.sum_of((row, column), first, ms / MS_PER_DAY, "sum_duration")
         sheet.sum_of((row, first_day + len(self.dates) + 1), first, sum(self.hundredths) / 100, "sum_hours")
         for column in range(first_day):
             sheet.text(row + 1, column, "" if column else "Hours", "subtotal")

@@ -79,7 +79,7 @@ class AzureDevOps:
 
         Raises:
             SignInRequired: there is no token, or nothing that could be one.
-            Rejected: no organisation can be called that.
+            Rejected: no organization can be called that.
         """
         base = _base(organization)
         if token is None or not _TOKEN.match(token):
@@ -122,6 +122,10 @@ class Visit:
         """
         return replace(self, _organization=organization, _base=_base(organization))
 
+    def within(self, seconds: float) -> "Visit":
+        """The same visit, for at most so many seconds of its time from now."""
+        return replace(self, _deadline=self._deadline.within(seconds))
+
     def work_items(self, ids: Iterable[int]) -> dict[int, WorkItem]:
         """Those of the ids that are there for the caller."""
         wanted = list(dict.fromkeys(ids))
@@ -133,7 +137,7 @@ class Visit:
             except Rejected as error:
                 if COMPLETED not in error.message:
                     raise
-                found |= self._batch(batch, SHOWN_FIELDS)  # no process of that organisation has the field
+                found |= self._batch(batch, SHOWN_FIELDS)  # no process of that organization has the field
         return found
 
     def work_item(self, number: int) -> WorkItem:

@@ -41,6 +41,10 @@ class Deadline:
         """In seconds; never negative."""
         return max(0.0, self._ends - self._monotonic())
 
+    def within(self, seconds: float) -> "Deadline":
+        """Whichever is earlier: this one, or so many seconds from now."""
+        return Deadline(min(seconds, self.left), self._monotonic)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

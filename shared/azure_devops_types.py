@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 
 T = TypeVar("T")
-Type = tuple[str, str, str]  # organization, project and type, as Azure DevOps spells them
+Type = tuple[str, str, str]  # organization in lower case, project and type
 _DAY_SECONDS: Final = 24 * 3600
 _MOST: Final = 10_000
 

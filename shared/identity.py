@@ -10,12 +10,14 @@ from typing import Any, Final, TypeAlias
 
 from shared.errors import Inconclusive, InsufficientScope, InvalidToken
 from shared.settings import GUID, Settings
-from shared.signing_keys import SigningKey, SigningKeys
+from shared.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
 
 
 SCOPE: Final = "access_as_user"
 NOT_YET_VALID: Final = "not_yet_valid"
 EXPIRED: Final = "expired"
+# A key may be newer than every answer of Entra, and either clock wrong: these reasons do not say that a token is bad.
+INCONCLUSIVE: Final = frozenset({UNKNOWN_KID, NOT_YET_VALID, EXPIRED})
 LEEWAY_SECONDS: Final = 60
 MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_KID_CHARS: Final = 128

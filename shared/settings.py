@@ -202,7 +202,7 @@ class Settings(BaseModel):
     )
     vendor_address: Line = Field("", alias="VENDOR_ADDRESS", description="its postal address, in one line")
     vendor_contact: Line = Field(
-        "", alias="VENDOR_CONTACT", description="where customers ask about a statement: an address or a number"
+        "", alias="VENDOR_CONTACT", description="where customers ask for help, on statements and the landing page"
     )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"

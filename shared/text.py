@@ -47,7 +47,7 @@ def key_of(text: str, limit: int) -> str:
 
 
 def name_key(name: str, limit: int) -> str:
-    """The name of a project or an organization for comparing: names that look the same have one key.
+    """The name of a project for comparing: names that look the same have one key.
 
     Composed and decomposed letters are one, and so are upper and lower case, blanks of any kind and number, and a name
     with and without characters that nobody sees. Letters of different scripts stay apart. The key of a key is itself.

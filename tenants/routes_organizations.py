@@ -16,7 +16,7 @@ from tenants.schemas_organizations import AddOrganization, ChangeOrganization, O
 
 
 blueprint = func.Blueprint()
-_TAG: Final = "organisation"
+_TAG: Final = "organization"
 
 
 @route(

@@ -32,7 +32,7 @@ from shared.azure_devops_model import WorkItem
 from shared.db.retry import of_a_request
 from shared.jobs import transact
 from shared.tenancy.model import Tenant
-from shared.tracking.write_backs import Attempt, Remaining, WriteBack, attempt_at, remaining_after, rounded, spelled
+from shared.tracking.write_backs import Attempt, Remaining, WriteBack, attempt_at, remaining_after, spelled, to_places
 from timers import store_write_back as store
 from timers.store_write_back import Item, Outcome, Place, Turn
 
@@ -65,7 +65,7 @@ _NO_FIELD: Final = Outcome(WriteBack.NO_FIELD, "no_field")
 def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, visit: Callable[[str], Visit]) -> None:
     """Brings the work items of an entry's changes up to date, as far as that goes now; the rows tell how far.
 
-    `visit` gives the caller's own way into an organization of that name.
+    `visit` gives the caller's own way into an organization of that name, all within one time budget.
     """
     places = _transact(app, tenant, lambda tx: store.open_places(tx, tenant.id, entry_id), reads_only=True)
     for place in places:
@@ -186,10 +186,10 @@ class _Writing:
         remaining = shown.remaining_hours
         if not self.tenant.lower_remaining_work or remaining is None or remaining < 0 or not attempt.moves:
             return attempt
-        lowered = remaining_after(rounded(remaining), attempt.moves, taken=item.remaining_taken)
-        if lowered == rounded(remaining) or self._is_closed(shown):
+        lowered = remaining_after(to_places(remaining), attempt.moves, taken=item.remaining_taken)
+        if lowered == to_places(remaining) or self._is_closed(shown):
             return attempt
-        return replace(attempt, remaining=Remaining(rounded(remaining), lowered))
+        return replace(attempt, remaining=Remaining(to_places(remaining), lowered))
 
     def _is_closed(self, shown: WorkItem) -> bool:
         """Whether nothing remains to be done; where Azure DevOps does not tell, Remaining Work is left alone."""
@@ -302,4 +302,4 @@ def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, r
 
 def _moved(before: Decimal | None, after: Decimal | None) -> Decimal:
     """How far Completed Work went, as Azure DevOps shows it."""
-    return rounded((after or _ZERO) - (before or _ZERO))
+    return to_places((after or _ZERO) - (before or _ZERO))

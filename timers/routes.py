@@ -16,7 +16,7 @@ from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from shared.tracking import model
-from shared.tracking.looking_up import hours_of
+from shared.tracking.looking_up import plausible_hours
 from shared.tracking.schemas import RunningTimer, TimeEntry
 from shared.tracking.store import find_running
 from shared.tracking.store_changes import overlapping
@@ -61,7 +61,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
     subject = body.to_start()
     item = look(call, subject.organization, subject.work_item_id)
     if subject.existing_hours is None:
-        subject = replace(subject, existing_hours=hours_of(item))
+        subject = replace(subject, existing_hours=plausible_hours(item))
     with call.transaction() as tx:
         if subject.started_at is None:  # else it has happened, and the project may have had this name then
             require_own_project(tx, call, item, organization=subject.organization, project=subject.project)

@@ -25,7 +25,7 @@ def look(call: Call, organization: str, number: int) -> WorkItem | None:
     if found is None or not found.is_active:
         return None  # where time may go is for others to say
     try:
-        visit = call.visit_azure_devops(_SECONDS, found.name)
+        visit = call.visit_beside_change(found.name).within(_SECONDS)
     except AzureDevOpsError:
         return None
     return look_at(call.app, call.caller.tenant, found, number, visit)

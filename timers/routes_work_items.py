@@ -118,7 +118,7 @@ def _number(call: Call) -> int:
 
 
 def _no_such_item() -> NotFound:
-    return NotFound("Your organization has no such work item.")
+    return NotFound("Your company's Azure DevOps organizations have no such work item.")
 
 
 def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:

@@ -33,7 +33,6 @@ from timers.store_write_back import Place
 
 
 blueprint = func.Blueprint()
-SECONDS: Final = 4.0  # of the five that a stop may take, the answer's own work comes off
 _ASKED_SECONDS: Final = 8.0
 _NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
 _OF_ITEM: Final = {
@@ -75,8 +74,8 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
         service_write_back.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
-    call.visit_azure_devops(_ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
-    write_back(call.app, call.caller.tenant, entry_id, partial(call.visit_azure_devops, _ASKED_SECONDS))
+    visit = call.visit_azure_devops(_ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
+    write_back(call.app, call.caller.tenant, entry_id, visit.at)
     with call.transaction() as tx:
         entry = _find(call, tx, entry_id)
         if entry is None:
@@ -173,7 +172,7 @@ def _written(
 ) -> Reply:
     tenant, refusal = call.caller.tenant, None
     try:
-        write_back(call.app, tenant, entry.id, partial(call.visit_azure_devops, SECONDS))
+        write_back(call.app, tenant, entry.id, call.visit_beside_change)
     except AzureDevOpsError as error:  # the token is none
         refusal = because(error.code)
     if told is None:
@@ -197,7 +196,7 @@ def _place(call: Call, tx: sa.Connection) -> Place:
     if number is not None:
         place = store_write_back_page.find_place(tx, call.caller.tenant.id, organization, number)
     if place is None:
-        raise NotFound("Your organization has no such work item.")
+        raise NotFound("Your company's Azure DevOps organizations have no such work item.")
     return place
 
 

@@ -46,7 +46,7 @@ def count(tx: sa.Connection, caller: Caller, entry: TimeEntry | None, *, now: dt
     """
     require_write_back(caller.tenant)
     if entry is not None and not store_write_backs.sums(tx, caller.tenant.id, entry.id):
-        store_write_backs.add_all(tx, caller.tenant.id, entry, now=now)
+        store_write_backs.add_entry(tx, caller.tenant.id, entry, now=now)
 
 
 def require_done(tx: sa.Connection, caller: Caller, entry_id: uuid.UUID) -> None:

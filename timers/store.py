@@ -8,6 +8,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects, running_timers
 from shared.db.statements import InsertIfAbsent, locked
+from shared.tenancy.store_organizations import organization_key
 from shared.tracking.model import RunningTimer
 from shared.tracking.store import RUNNING_COLUMNS, running_of
 from shared.tracking.store_projects import project_key
@@ -87,7 +88,7 @@ def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project
     values = {
         "tenant_id": tenant_id,
         "public_id": public_id,
-        "organization_key": organization.lower(),
+        "organization_key": organization_key(organization),
         "name": project,
         "name_key": project_key(organization, project),
     }

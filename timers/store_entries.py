@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
 from shared.tenancy.store import shown_to
+from shared.tenancy.store_organizations import organization_key
 from shared.tracking.model import TimeEntry, WorkItem
 from shared.tracking.store_entries import ENTRIES, with_days
 from shared.tracking.store_projects import counted_as, project_key, project_name_key
@@ -137,7 +138,7 @@ def page(
     if filters.user_id is not None:
         asked["user"] = {"user": filters.user_id}
     if filters.organization is not None:
-        asked["organization"] = {"organization": filters.organization.lower()}
+        asked["organization"] = {"organization": organization_key(filters.organization)}
     if filters.projects is not None:
         asked["projects"] = {"projects": list(filters.projects)}
     if filters.work_item_id is not None:

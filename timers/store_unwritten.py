@@ -7,16 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_changes, write_back_items
-from shared.tracking.store_write_backs import MAY_LAND
+from shared.tracking.store_write_backs import IS_OPEN, MAY_LAND, OF_ITEM
 
 
 _ZERO: Final = Decimal(0)
 _changes, _items = write_back_changes.c, write_back_items.c
-_of_item = sa.and_(
-    _items.tenant_id == _changes.tenant_id,
-    _items.organization_id == _changes.organization_id,
-    _items.work_item_id == _changes.work_item_id,
-)
 _in_organization = sa.and_(
     organizations.c.tenant_id == _changes.tenant_id, organizations.c.id == _changes.organization_id
 )
@@ -60,11 +55,11 @@ _state = sa.case(
 _waiting: sa.Select[Any] = (
     sa.select(_changes.entry_id)
     .join(organizations, _in_organization)
-    .outerjoin(write_back_items, _of_item)
+    .outerjoin(write_back_items, OF_ITEM)
     .where(
         _MINE,
         _changes.entry_id.in_(_CANDIDATES),
-        sa.or_(_changes.batch.is_(None), _changes.batch > sa.func.coalesce(_items.settled_batch, 0)),
+        IS_OPEN,
     )
     .group_by(
         _changes.entry_id,
@@ -79,7 +74,7 @@ _waiting: sa.Select[Any] = (
 )
 _short: sa.Select[Any] = (
     sa.select(_changes.entry_id)
-    .join(write_back_items, _of_item)
+    .join(write_back_items, OF_ITEM)
     .where(
         _MINE,
         _wanted == "short",

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from shared.db.statements import InsertIfAbsent, locked
+from shared.tracking.store_write_backs import IS_OPEN, OF_ITEM
 from shared.tracking.write_backs import Attempt, Balance, Remaining, WriteBack
 
 
@@ -40,8 +41,6 @@ class Item:
     settled_batch: int
     short_batch: int | None
     last_attempt: int
-    last_revision: int | None
-    last_seen: Decimal | None
     remaining_taken: Decimal
 
 
@@ -54,12 +53,6 @@ class Outcome:
     settles: bool = False
 
 
-_of_item = sa.and_(
-    _items.tenant_id == _changes.tenant_id,
-    _items.organization_id == _changes.organization_id,
-    _items.work_item_id == _changes.work_item_id,
-)
-_IS_OPEN: Final = sa.or_(_changes.batch.is_(None), _changes.batch > sa.func.coalesce(_items.settled_batch, 0))
 _OPEN_PLACES: Final[sa.Select[Any]] = (
     sa.select(organizations.c.id, organizations.c.name, organizations.c.is_active, _changes.work_item_id)
     .distinct()
@@ -68,8 +61,8 @@ _OPEN_PLACES: Final[sa.Select[Any]] = (
         organizations,
         sa.and_(organizations.c.tenant_id == _changes.tenant_id, organizations.c.id == _changes.organization_id),
     )
-    .outerjoin(write_back_items, _of_item)
-    .where(_changes.tenant_id == bindparam("tenant"), _changes.entry_id == bindparam("entry"), _IS_OPEN)
+    .outerjoin(write_back_items, OF_ITEM)
+    .where(_changes.tenant_id == bindparam("tenant"), _changes.entry_id == bindparam("entry"), IS_OPEN)
     .order_by(organizations.c.id, _changes.work_item_id)
 )
 _PLACE: Final = (
@@ -356,8 +349,6 @@ def _item(row: Any, *, target_ms: int | None = None, last_batch: int | None = No
         settled_batch=row.settled_batch,
         short_batch=row.short_batch,
         last_attempt=row.last_attempt,
-        last_revision=row.last_revision,
-        last_seen=row.last_seen,
         remaining_taken=row.remaining_taken,
     )
 

@@ -86,7 +86,7 @@ def _newest(place: Place, row: Any, balance: Balance, *, waits: bool) -> Change 
         item=item,
         delta_ms=-1,  # what is missing is told of the item, whichever change met it
         batch=None if waits else row.last_batch,
-        in_use=place.is_active,
+        is_active=place.is_active,
         state=WriteBack(row.state),
         reason=row.reason,
         settled_batch=row.settled_batch,

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.errors import ApiError, Inconclusive, InvalidRequest, InvalidToken, NotFound
-from shared.identity import CONSUMER_ACCOUNT, EXPIRED, NOT_YET_VALID, Principal
+from shared.identity import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.log import get_logger
 from shared.marketplace import model as told
 from shared.marketplace.errors import Unreadable
 from shared.sign_in.model import Aim, Attempt, CodeRefused
-from shared.signing_keys import UNKNOWN_KID
 from webhooks import rules_refusals as refusals
 from webhooks import rules_visits, store_visits
 from webhooks.flow_calls import asking, client_of
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from shared.sign_in.client import SignIns
 
 
-# Entra has just given the token: a key that is not known is a new one, and times that do not fit are a clock's fault.
-_UNCHECKED: Final = frozenset({UNKNOWN_KID, EXPIRED, NOT_YET_VALID})
 _ENTRA_IS_AWAY: Final = frozenset({"server_error", "temporarily_unavailable"})  # RFC 6749, 4.1.2.1
 
 
@@ -156,7 +153,7 @@ def _who(app: App, begun: Begun, returned: Returned, redirect_uri: str, director
     except Inconclusive as error:
         raise refusals.sign_in_unchecked(error.reason) from None
     except InvalidToken as error:
-        if error.reason in _UNCHECKED:
+        if error.reason in INCONCLUSIVE:  # Entra has just given the token
             raise refusals.sign_in_unchecked(error.reason) from None
         get_logger().warning("id_token_refused", reason=error.reason)
         if error.reason == CONSUMER_ACCOUNT:

@@ -6,11 +6,11 @@ from typing import Final
 
 from shared.http.html import Html, element
 from shared.marketplace.model import Plan, Price, Subscription
+from shared.subscriptions.rules import term_text
 
 
 NO_MORE: Final[Mapping[str, str]] = {}
-_UNITS: Final = {"M": ("month", "months"), "Y": ("year", "years"), "D": ("day", "days")}
-_ONE: Final = {one for one, _ in _UNITS.values()}
+_ONE: Final = frozenset({"day", "month", "year"})
 
 
 def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_MORE) -> Html:
@@ -91,8 +91,4 @@ def _term(bought: Subscription) -> str:
 
 
 def _length(unit: str) -> str:
-    """P1M is month, P3Y is 3 years; what is not known stays as it is."""
-    if len(unit) < 3 or unit[0] != "P" or not unit[1:-1].isdecimal() or unit[-1] not in _UNITS:  # noqa: PLR2004 - P1M
-        return unit
-    number, (one, many) = int(unit[1:-1]), _UNITS[unit[-1]]
-    return one if number == 1 else f"{number} {many}"
+    return term_text(unit, unknown=unit)

@@ -32,8 +32,8 @@ _BODY_LIMIT: Final = 256 * 1024
         tag="marketplace",
         summary="What happened to a subscription",
         description="For the Azure Marketplace alone, whose token is checked on every call. The body only says what to "
-        "ask Microsoft about. 200 accepts a change, 409 refuses it, and whatever is answered 5xx is to be sent again: "
-        "all that cannot be told yet, since a 4xx would reject a change that a customer paid for.",
+        "ask Microsoft about. 200 accepts a change; 401 and 409 are final; everything else is 5xx and is sent again, "
+        "since a 4xx would reject a change that a customer paid for.",
         body_limit=None,
         final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("It was taken")},

@@ -4,19 +4,16 @@ import datetime as dt
 from typing import Final
 
 from shared.errors import Inconclusive, InvalidToken
-from shared.identity import EXPIRED, NOT_YET_VALID, Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.identity import INCONCLUSIVE, Claims, bearer_token, check_times, claimed_version, signed_claims
 from shared.marketplace.model import RESOURCE
 from shared.settings import Settings
-from shared.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
+from shared.signing_keys import SigningKey, SigningKeys
 
 
 V1: Final = "1.0"
 _CALLER: Final = {V1: "appid", "2.0": "azp"}
 # The documents promise `exp` and `nbf`; a token that was seen had `iat` instead of `nbf`.
 _NEEDED_TIMES: Final = ("exp",)
-# A key may be newer than every answer of Entra, and either clock wrong: a 4xx would reject a change that is paid for.
-# By then the caller, the audience and the issuer are checked, but for a key that is unknown.
-UNCERTAIN: Final = frozenset({UNKNOWN_KID, NOT_YET_VALID, EXPIRED})
 
 
 def require_marketplace(
@@ -35,11 +32,12 @@ def require_marketplace(
         _check(claims, key, settings)
         check_times(claims, now, needed=_NEEDED_TIMES)
     except InvalidToken as refused:
-        if refused.reason not in UNCERTAIN:
+        # A 4xx would reject a change that is paid for. By then the caller, the audience and the issuer are checked, but
+        # for a key that is unknown.
+        if refused.reason not in INCONCLUSIVE:
             raise
-        raise Inconclusive(
-            "This token cannot be checked right now. Send the event again.", reason=refused.reason
-        ) from (refused)
+        sentence = "This token cannot be checked right now. Send the event again."
+        raise Inconclusive(sentence, reason=refused.reason) from refused
 
 
 def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:

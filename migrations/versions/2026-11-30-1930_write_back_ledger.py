@@ -108,8 +108,8 @@ _attempts = _table(
 def upgrade() -> None:
     _make()
     op.add_column("tenants", sa.Column("lower_remaining_work", sa.Boolean(), server_default=sa.false(), nullable=False))
-    # This holds the table on PostgreSQL and Azure SQL until the migration is committed: the code before writes no more
-    # debts and sends none, which would be in neither ledger.
+    # This holds the table on PostgreSQL and Azure SQL until the migration is committed: rows that the code
+    # before wrote to the old table after the copy would be lost to the new ledger.
     op.drop_index("ix_write_backs_entry", "write_backs")
     _copy_changes()
     if not op.get_context().as_sql:  # these need rows to be read: printed for review they are left out

@@ -155,7 +155,7 @@ def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
     Found without holding any.
     """
     due = [each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)]
-    return list(dict.fromkeys([*due, *store_records.tenants_with_price(tx)]))
+    return list(dict.fromkeys([*due, *store_records.tenants_with_priceable_bills(tx)]))
 
 
 def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:

@@ -161,8 +161,8 @@ _RUNNING: Final[sa.Select[Any]] = (
     .join(users, sa.and_(_u.tenant_id == _t.tenant_id, _u.id == _t.user_id))
     .where(_t.tenant_id == _TENANT, _t.started_at < _TO, ~_on_a_bill(_MONTH, _t.user_id))
 )
-# How many a subscription's bills have for a month, and the fee that its own bill was made with.
-_COVERED: Final[sa.Select[Any]] = (
+# How many users a subscription's bills have for a month.
+_BILLED_USERS: Final[sa.Select[Any]] = (
     sa.select(_l.activity_month, sa.func.count().label("users"))
     .join(billing_records, sa.and_(_r.tenant_id == _l.tenant_id, _r.id == _l.record_id))
     .where(
@@ -173,7 +173,8 @@ _COVERED: Final[sa.Select[Any]] = (
     )
     .group_by(_l.activity_month)
 )
-_STARTS: Final[sa.Select[Any]] = sa.select(_r.month_key, _r.period_from).where(
+# When the period of a subscription's own bill for a month began.
+_PERIOD_STARTS: Final[sa.Select[Any]] = sa.select(_r.month_key, _r.period_from).where(
     _r.tenant_id == _TENANT,
     _r.month_key.in_(bindparam("months", expanding=True)),
     _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
@@ -317,9 +318,9 @@ def billed_before(
 ) -> dict[int, tuple[int, int]]:
     """Of closed months of a subscription: how many users were billed for each, and how many its fee covers."""
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "months": list(months)}
-    billed = {row.activity_month: row.users for row in tx.execute(_COVERED, key)}
+    billed = {row.activity_month: row.users for row in tx.execute(_BILLED_USERS, key)}
     found: dict[int, tuple[int, int]] = {}
-    for month, starts_at in tx.execute(_STARTS, key):
+    for month, starts_at in tx.execute(_PERIOD_STARTS, key):
         rate = rules.rate_of(rates, starts_at)
         found[month] = billed.get(month, 0), 0 if rate is None else rate.quote.included_a_month
     return found

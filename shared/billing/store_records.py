@@ -31,7 +31,7 @@ _BY_PUBLIC_ID: Final[sa.Select[Any]] = sa.select(billing_records).where(
 )
 _WITHOUT_PRICE: Final = (_r.rate_per_user.is_(None), _r.state == sa.literal_column("'closed'"))
 _p: Final = subscription_rates.c
-_PRICED: Final[sa.Select[Any]] = (
+_PRICEABLE: Final[sa.Select[Any]] = (
     sa.select(_r.tenant_id)
     .where(
         *_WITHOUT_PRICE,
@@ -134,9 +134,9 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Record | No
     return None if row is None else record_of(row)
 
 
-def tenants_with_price(tx: sa.Connection) -> list[int]:
+def tenants_with_priceable_bills(tx: sa.Connection) -> list[int]:
     """The tenants that have a bill without a price, of a plan whose price was read some time."""
-    return sorted(tx.scalars(_PRICED))
+    return sorted(tx.scalars(_PRICEABLE))
 
 
 def tenants_without_price(tx: sa.Connection) -> list[tuple[uuid.UUID, int]]:

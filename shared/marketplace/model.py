@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.marketplace.errors import Unreadable
 from shared.settings import GUID
+from shared.subscriptions.model import MONTH
 
 
 RESOURCE: Final = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"  # the Marketplace in Entra, the same for every publisher
@@ -26,7 +27,6 @@ IN_PROGRESS: Final = "InProgress"
 SUCCEEDED: Final = "Succeeded"
 _MOST_SEATS: Final = 2**31 - 1
 _CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
-MONTH: Final = "P1M"
 _FOUR_PLACES: Final = Decimal("0.0001")
 _TOO_DEAR: Final = Decimal(10**9)
 _DIGITS: Final = re.compile(r"\A[0-9]{1,10}(?:\.0{1,9})?\Z", re.ASCII)
@@ -145,7 +145,6 @@ class Subscription(Told):
     purchaser: Annotated[Party, BeforeValidator(_object)] = Party()
     term: Annotated[Term, BeforeValidator(_object)] = Term()
     auto_renew: MaybeFlag = Field(None, alias="autoRenew")
-    is_test: MaybeFlag = Field(None, alias="isTest")
     is_free_trial: MaybeFlag = Field(None, alias="isFreeTrial")
     allowed_operations: Texts = Field((), alias="allowedCustomerOperations")
     created_at: Instant = Field(None, alias="created")

@@ -1,6 +1,7 @@
 """Decides where an event takes a subscription, and what its tenant then has."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -10,6 +11,8 @@ from shared.subscriptions.model import MONTH, Price, Quote, Subscription, Subscr
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 
 
+_TERM: Final = re.compile(r"\AP([1-9][0-9]?)([DMY])\Z", re.ASCII)
+_UNITS: Final = {"D": "day", "M": "month", "Y": "year"}
 _STATUS: Final = {
     told.PENDING: SubscriptionStatus.PENDING,
     told.SUBSCRIBED: SubscriptionStatus.SUBSCRIBED,
@@ -21,6 +24,15 @@ _TENANT_STATUS: Final = {
     SubscriptionStatus.SUSPENDED: TenantStatus.SUSPENDED,
     SubscriptionStatus.UNSUBSCRIBED: TenantStatus.CANCELLED,
 }
+
+
+def term_text(unit: str, *, unknown: str = "term") -> str:
+    """How long a term is, in words: P1M is month, P3Y is 3 years; `unknown` where it cannot be read."""
+    found = _TERM.match(unit)
+    if found is None:
+        return unknown
+    number, word = int(found[1]), _UNITS[found[2]]
+    return word if number == 1 else f"{number} {word}s"
 
 
 def terms_of(subscription: told.Subscription) -> Terms | None:

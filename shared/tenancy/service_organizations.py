@@ -32,7 +32,7 @@ class OrganizationChange:
 
 
 def is_default(tenant: Tenant, organization: Organization) -> bool:
-    return store.key(tenant.organization) == store.key(organization.name)
+    return store.organization_key(tenant.organization) == store.organization_key(organization.name)
 
 
 def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: bool = False) -> None:
@@ -41,10 +41,11 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: b
     Raises:
         InvalidRequest: `wrong_organization`.
     """
-    if store.key(name) == store.key(tenant.organization):
+    if store.organization_key(name) == store.organization_key(tenant.organization):
         return  # the default is active
     found = store.find_all(tx, tenant.id)
-    if any((each.is_active or or_former) and store.key(each.name) == store.key(name) for each in found):
+    key = store.organization_key
+    if any((each.is_active or or_former) and key(each.name) == key(name) for each in found):
         return
     active = " or ".join(each.name for each in found if each.is_active)
     raise InvalidRequest(

@@ -98,7 +98,7 @@ def _with_organization(
     name = subject.get("organization")
     if name is None:
         return subject, None
-    if store_organizations.key(name) == store_organizations.key(caller.tenant.organization):
+    if store_organizations.organization_key(name) == store_organizations.organization_key(caller.tenant.organization):
         return {**subject, "organization": caller.tenant.organization}, None
     organization, notice = service_organizations.provide(tx, caller, name, now=now, new_id=new_id)
     return {**subject, "organization": organization.name}, notice

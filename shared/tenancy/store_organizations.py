@@ -54,7 +54,7 @@ _SET_DEFAULT: Final = (
 )
 
 
-def key(name: str) -> str:
+def organization_key(name: str) -> str:
     """Azure DevOps gives organizations plain letters, digits and hyphens, and does not mind their case."""
     return name.lower()
 
@@ -65,13 +65,13 @@ def find_all(tx: sa.Connection, tenant_id: int) -> list[Organization]:
 
 
 def find(tx: sa.Connection, tenant_id: int, name: str) -> Organization | None:
-    row = tx.execute(_BY_NAME, {"tenant": tenant_id, "name_key": key(name)}).first()
+    row = tx.execute(_BY_NAME, {"tenant": tenant_id, "name_key": organization_key(name)}).first()
     return None if row is None else _of(row)
 
 
 def add(tx: sa.Connection, tenant_id: int, *, name: str, public_id: uuid.UUID, now: dt.datetime) -> Organization | None:
     """A new one, which is active; None when the tenant has one of this name."""
-    values = {"tenant_id": tenant_id, "public_id": public_id, "name": name, "name_key": key(name)}
+    values = {"tenant_id": tenant_id, "public_id": public_id, "name": name, "name_key": organization_key(name)}
     row = _ADD.run(tx, {**values, "is_active": True, "created_at": now})
     return None if row is None else _of(row)
 
@@ -83,11 +83,11 @@ def set_active(tx: sa.Connection, tenant_id: int, organization_id: int, *, is_ac
 def rename(tx: sa.Connection, tenant_id: int, old: Organization, *, name: str) -> None:
     """Gives it another name, which no other one of the tenant has; the unique key refuses it otherwise."""
     this = {"tenant": tenant_id, "organization": old.id}
-    tx.execute(_RENAME, {**this, "to_name": name, "to_key": key(name)})
-    prefix = {"prefix": f"{key(name)}/", "after_prefix": len(old.name) + 2}  # SQL counts from one
+    tx.execute(_RENAME, {**this, "to_name": name, "to_key": organization_key(name)})
+    prefix = {"prefix": f"{organization_key(name)}/", "after_prefix": len(old.name) + 2}  # SQL counts from one
     tx.execute(_RENAME_PROJECTS, {**this, "to_name": name, **prefix})
     tx.execute(_RENAME_RUNNING, {**this, "to_name": name})
-    tx.execute(_RENAME_ITEMS, {**this, "to_key": key(name)})
+    tx.execute(_RENAME_ITEMS, {**this, "to_key": organization_key(name)})
 
 
 def set_default(tx: sa.Connection, tenant_id: int, *, name: str, now: dt.datetime) -> None:

@@ -29,7 +29,7 @@ def add(
     """
     store.add_entry(tx, tenant.id, entry, now=now)
     if tenant.write_back:
-        store_write_backs.add_all(tx, tenant.id, entry, now=now)
+        store_write_backs.add_entry(tx, tenant.id, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(

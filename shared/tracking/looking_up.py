@@ -42,7 +42,7 @@ def look_at(app: App, tenant: Tenant, organization: Organization, number: int, v
     return item
 
 
-def hours_of(item: WorkItem | None) -> Decimal | None:
+def plausible_hours(item: WorkItem | None) -> Decimal | None:
     """The Completed Work that a timer begins with; None where there is none, or none that could be true."""
     hours = None if item is None else item.completed_hours
     return hours if hours is not None and 0 <= hours <= MOST_HOURS else None

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects
+from shared.tenancy.store_organizations import organization_key
 from shared.text import name_key
 
 
@@ -22,7 +23,7 @@ def counted_as(rows: sa.FromClause = projects) -> sa.ColumnElement[int]:
 
 def project_key(organization: str, project: str) -> str:
     """The key of a project's row. Organizations have plain letters, so that only their case can differ."""
-    return f"{organization.lower()}/{project_name_key(project)}"
+    return f"{organization_key(organization)}/{project_name_key(project)}"
 
 
 def project_name_key(project: str) -> str:

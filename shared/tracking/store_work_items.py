@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import organizations, projects, running_timers, time_entries, time_entry_days, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Organization
-from shared.tenancy.store_organizations import key
+from shared.tenancy.store_organizations import organization_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,11 @@ def save(tx: sa.Connection, tenant_id: int, organization: Organization, items: I
     """Keeps what Azure DevOps showed, all at once; where a later look is kept already, that stays."""
     items = sorted(items, key=lambda each: each.id)  # in one order, so that two at once do not block each other
     known = find(tx, tenant_id, organization.id, (item.id for item in items))
-    of = {"tenant_id": tenant_id, "organization_id": organization.id, "organization_key": key(organization.name)}
+    of = {
+        "tenant_id": tenant_id,
+        "organization_id": organization.id,
+        "organization_key": organization_key(organization.name),
+    }
     _ADD.run_all(tx, [{**of, **_values(item, "work_item_id", "")} for item in items if item.id not in known])
     again = [item for item in items if item.id in known]
     if again:

@@ -34,11 +34,12 @@ _OWNER: Final = (
     )
     .limit(1)
 )
-_of_item = sa.and_(
+OF_ITEM: Final = sa.and_(
     _items.tenant_id == _rows.tenant_id,
     _items.organization_id == _rows.organization_id,
     _items.work_item_id == _rows.work_item_id,
 )
+IS_OPEN: Final = sa.or_(_rows.batch.is_(None), _rows.batch > sa.func.coalesce(_items.settled_batch, 0))
 MAY_LAND: Final = sa.exists().where(
     write_back_attempts.c.tenant_id == _items.tenant_id,
     write_back_attempts.c.item_id == _items.id,
@@ -65,7 +66,7 @@ _STANDINGS: Final[sa.Select[Any]] = (
         organizations,
         sa.and_(organizations.c.tenant_id == _rows.tenant_id, organizations.c.id == _rows.organization_id),
     )
-    .outerjoin(write_back_items, _of_item)
+    .outerjoin(write_back_items, OF_ITEM)
     .where(_rows.tenant_id == bindparam("tenant"), _rows.entry_id.in_(bindparam("entries", expanding=True)))
 )
 
@@ -94,7 +95,7 @@ def add(
     tx.execute(_ADD, values if delta_ms else {**values, "batch": _COUNTED_AS_NOTHING})
 
 
-def add_all(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.datetime) -> None:
+def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.datetime) -> None:
     """Has an entry count from now on, with its whole time."""
     add(tx, tenant_id, entry, version=entry.version, on=item_of(entry), delta_ms=entry.elapsed_ms, now=now)
 
@@ -132,7 +133,7 @@ def _change(row: Any) -> Change:  # noqa: ANN401 - a row
         may_land=bool(row.may_land),
         delta_ms=row.delta_ms,
         batch=row.batch,
-        in_use=row.is_active,
+        is_active=row.is_active,
         state=WriteBack(row.state) if known else None,
         reason=row.reason,
         settled_batch=row.settled_batch,

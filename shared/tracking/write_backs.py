@@ -94,8 +94,8 @@ _REASONS: Final[dict[str, tuple[WriteBack, Help, str]]] = {
         WriteBack.FAILED,
         Help.SUPER_ADMIN,
         (
-            "This work item is in an Azure DevOps organization that is not in use here any more. A super admin can "
-            "put it in use again."
+            "This work item is in an Azure DevOps organization that is not active here any more; a super admin "
+            "can activate it again."
         ),
     ),
     "azure_devops_sign_in_required": (
@@ -170,7 +170,7 @@ def hours_of(milliseconds: int) -> Decimal:
     return (Decimal(milliseconds) / _MS_PER_HOUR).quantize(_PLACES)
 
 
-def rounded(hours: Decimal) -> Decimal:
+def to_places(hours: Decimal) -> Decimal:
     return hours.quantize(_PLACES)
 
 
@@ -255,9 +255,9 @@ def attempt_at(
         short = _ZERO
     else:
         lowest = min(before, _ZERO)  # somebody may have typed less than 0, which is not ours to raise
-        moves = rounded(max(lowest, before + send) - before)
+        moves = to_places(max(lowest, before + send) - before)
         short += moves - send
-    kept = rounded(before)
+    kept = to_places(before)
     return Attempt(number, revision, kept, kept + moves, short, batch)
 
 
@@ -273,7 +273,7 @@ class Change:
     item: tuple[int, int]  # organization and work item
     delta_ms: int
     batch: int | None
-    in_use: bool  # whether hours are sent to the item's organization
+    is_active: bool  # whether hours are sent to the item's organization
     state: WriteBack | None
     reason: str | None
     settled_batch: int | None
@@ -289,7 +289,7 @@ class Change:
         """How far this change is, where the tenant has the write-back on or off."""
         if self.is_settled:
             return self._short or DONE
-        if not self.in_use:
+        if not self.is_active:
             return because("organization_inactive")
         if not is_on:
             return because("write_back_off")

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.rules_records import money_text, month_key, month_name, month_text, period_days
+from billing.rules_records import month_key, month_name, month_text, period_days
+from shared.billing.rules import money_text
 from tests.support.payers import at
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from billing.rules_seats import ListedPrice, SeatChange, seat_spans, term_text
+from billing.rules_seats import ListedPrice, SeatChange, seat_spans
 from shared.db.schema import subscription_rates
+from shared.subscriptions.rules import term_text
 from tests.billing.test_statement import text_of
 from tests.support.records import pays
 
@@ -109,7 +110,15 @@ def test_each_hour_has_the_seats_and_the_price_that_the_ledger_left_then(told, l
 
 @pytest.mark.parametrize(
     ("unit", "text"),
-    [("P1M", "month"), ("P3M", "3 months"), ("P1Y", "year"), ("P5Y", "5 years"), ("", "term"), ("P1D", "term")],
+    [
+        ("P1M", "month"),
+        ("P3M", "3 months"),
+        ("P1Y", "year"),
+        ("P5Y", "5 years"),
+        ("", "term"),
+        ("P1D", "day"),
+        ("P0M", "term"),
+    ],
 )
 def test_a_term_is_told_in_words(unit, text):
     assert term_text(unit) == text

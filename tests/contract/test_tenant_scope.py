@@ -38,7 +38,7 @@ ACROSS_TENANTS = {
     ("shared.billing.store", "_STANDINGS"),
     ("shared.billing.store", "_ZONES"),
     ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),
-    ("shared.billing.store_records", "_PRICED"),
+    ("shared.billing.store_records", "_PRICEABLE"),
     ("privacy.store_requests", "_DUE"),
     ("privacy.store_requests", "_EVERYWHERE"),
     ("privacy.store_requests", "_LIST"),

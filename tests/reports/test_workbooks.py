@@ -72,7 +72,7 @@ def test_the_summary_says_what_it_is_about(ada):
 
     assert book["Summary"]["A1"].value == book.properties.title == "Time report, November 2026"
     assert facts(book["Summary"]) == {
-        "Organization": "Contoso",
+        "Company": "Contoso",
         "Period": "2026-11-01 to 2026-11-30",
         "Time zone": "Europe/Berlin",
         "Filters": "none",

@@ -53,7 +53,7 @@ def test_the_documents_own_example_is_read_whole():
     assert SUBSCRIPTION.modified_at is None
     assert SUBSCRIPTION.beneficiary == Party(email="a@contoso.com", oid=ID, tid=ID)
     assert SUBSCRIPTION.purchaser.email == "csp@partner.com"
-    assert (SUBSCRIPTION.quantity, SUBSCRIPTION.auto_renew, SUBSCRIPTION.is_test) == (10, True, False)
+    assert (SUBSCRIPTION.quantity, SUBSCRIPTION.auto_renew) == (10, True)
     assert SUBSCRIPTION.term.unit == "P1M"
     assert SUBSCRIPTION.term.ends_at == dt.datetime(2022, 4, 3, tzinfo=dt.UTC)
 

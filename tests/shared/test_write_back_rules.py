@@ -15,9 +15,9 @@ from shared.tracking.write_backs import (
     because,
     hours_of,
     remaining_after,
-    rounded,
     spelled,
     standing_of,
+    to_places,
 )
 
 
@@ -51,7 +51,7 @@ def test_a_write_moves_by_what_is_sent_or_to_zero_and_the_rest_is_missing(target
     landed = Balance(target_ms, written + attempt.moves, attempt.short_after)
 
     assert after >= 0
-    assert rounded(after - (shown or 0)) == attempt.moves == attempt.after - attempt.before
+    assert to_places(after - (shown or 0)) == attempt.moves == attempt.after - attempt.before
     assert attempt.moves == send or after == 0
     assert landed.to_send() == 0
     assert abs(landed.owed) == landed.missing
@@ -95,11 +95,11 @@ def test_hours_are_spelled_without_idle_places(hours, text):
     assert spelled(Decimal(hours), signed=True) == text
 
 
-def change(delta_ms=1, batch=None, state=None, reason=None, *, settled=0, in_use=True, **more):
+def change(delta_ms=1, batch=None, state=None, reason=None, *, settled=0, is_active=True, **more):
     balance = Balance(0, Decimal(1), Decimal(1)) if more.pop("short", False) else Balance(0, ZERO, ZERO)
     known = {"item": (1, 1), "short_batch": 1, "balance": balance, **more}
     return Change(
-        delta_ms=delta_ms, batch=batch, in_use=in_use, state=state, reason=reason, settled_batch=settled, **known
+        delta_ms=delta_ms, batch=batch, is_active=is_active, state=state, reason=reason, settled_batch=settled, **known
     )
 
 
@@ -117,7 +117,7 @@ FAILED = {"state": WriteBack.FAILED, "reason": "azure_devops_forbidden"}
         ([change(batch=2, settled=1, state=WriteBack.DONE)], True, "not_sent"),
         ([change()], False, "write_back_off"),
         ([change(batch=1, settled=1)], False, None),
-        ([change(in_use=False)], True, "organization_inactive"),
+        ([change(is_active=False)], True, "organization_inactive"),
         ([change(-1, 1, settled=1, short=True)], True, "short"),
         ([change(1, 1, settled=1, short=True)], True, None),
         ([change(1, 1, **FAILED), change(-1, **FAILED)], True, None),

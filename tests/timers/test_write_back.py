@@ -107,6 +107,21 @@ def test_a_switch_writes_what_it_stopped(ada, clock, azure_devops):
     assert azure_devops.completed(BUG) == 4.0
 
 
+def test_all_items_of_a_request_share_one_time_budget(ada, clock, azure_devops, app, monkeypatch):
+    visits, visit = [], app.azure_devops.visit
+    monkeypatch.setattr(app.azure_devops, "visit", lambda *at, **of: visits.append(of["seconds"]) or visit(*at, **of))
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    stopped = send(ada, "POST", "timers/start", azure_devops.token(), {**WORK_ITEM, "workItemId": TASK, "switch": True})
+    path, other = f"entries/{stopped.body['stopped']['id']}", {"workItemId": TASK, "reason": "it was the other one"}
+    assert visits == [4.0]
+    moved = send(ada, "PATCH", path, azure_devops.token(), other, **{"If-Match": "*"})
+
+    assert moved.body["writeBack"] == "done"
+    assert (azure_devops.completed(BUG), azure_devops.completed(TASK)) == (3.5, 6.75)
+    assert visits == [4.0, 4.0]
+
+
 def test_entries_by_hand_corrections_and_removals_reach_the_items_they_are_about(ada, azure_devops):
     token = azure_devops.token()
     times = {"startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"}

@@ -26,7 +26,7 @@ def token(azure_devops):
 
 
 def test_what_changes_while_the_switch_is_off_is_put_right_when_it_is_on_again(ada, azure_devops, token):
-    """T01: it was told as done, and two deleted hours and a shortened entry stayed in Completed Work for ever."""
+    """It was told as done, and two deleted hours and a shortened entry stayed in Completed Work for ever."""
     azure_devops.edit(BUG, hours=0.0)
     gone, kept = entered(ada, token, "08:00", "10:00"), entered(ada, token, "12:00", "14:00")
     written = azure_devops.completed(BUG)
@@ -47,7 +47,7 @@ def test_what_changes_while_the_switch_is_off_is_put_right_when_it_is_on_again(a
 
 
 def test_a_late_stop_while_the_switch_is_off_is_put_right_too(ada, clock, azure_devops, token):
-    """T01 again: a forgotten timer was ended by the service and written; its person said the earlier end later."""
+    """A forgotten timer was ended by the service and written; its person said the earlier end later."""
     timer = ada.start(BUG).body
     clock.tick(hours=3)
     switched = send(ada, "POST", "timers/start", token, {**WORK_ITEM, "workItemId": TASK, "switch": True}).body
@@ -63,7 +63,7 @@ def test_a_late_stop_while_the_switch_is_off_is_put_right_too(ada, clock, azure_
 
 
 def test_time_moved_away_from_what_refused_it_is_done_where_it_is(ada, azure_devops, token):
-    """T05: the entry said `failed` for ever, because of an item with which it had nothing to do any more."""
+    """The entry said `failed` for ever, because of an item with which it had nothing to do any more."""
     refused = entered(ada, token, "13:00", "14:00", item=STORY)
     moved = corrected(ada, refused.body, token, workItemId=TASK)
 
@@ -74,7 +74,7 @@ def test_time_moved_away_from_what_refused_it_is_done_where_it_is(ada, azure_dev
 
 
 def test_time_on_an_item_that_is_not_there_leaves_nothing_to_take_back(ada, token):
-    """T05: 409 `write_back_not_done`, though nothing was ever there."""
+    """409 `write_back_not_done`, though nothing was ever there."""
     lost = entered(ada, token, "13:00", "14:00", item=4711)
     removed(ada, lost.body, token)
     asked = again(ada, lost.body["id"], token)
@@ -85,7 +85,7 @@ def test_time_on_an_item_that_is_not_there_leaves_nothing_to_take_back(ada, toke
 
 
 def test_what_never_was_there_is_done_though_others_time_on_it_is_not(ada, token):
-    """T05, beside somebody else's time on the same item that is not there."""
+    """Beside somebody else's time on the same item that is not there."""
     stuck, lost, moved = (entered(ada, token, "13:00", f"13:{n}0", item=4711).body for n in (1, 2, 3))
     removed(ada, lost, token)
     elsewhere = corrected(ada, moved, token, workItemId=TASK).body
@@ -97,7 +97,7 @@ def test_what_never_was_there_is_done_though_others_time_on_it_is_not(ada, token
 
 
 def test_what_cancels_out_is_never_sent(ada, azure_devops, token):
-    """T05: `+1 h` and `-1 h` of an hour that never was stood in the history."""
+    """`+1 h` and `-1 h` of an hour that never was stood in the history."""
     before = azure_devops.revision(BUG), azure_devops.hits("update")
     entry = ada.enter()
     ada.remove(entry)
@@ -108,7 +108,7 @@ def test_what_cancels_out_is_never_sent(ada, azure_devops, token):
 
 
 def test_what_could_not_be_taken_is_told_and_set_against_what_comes(ada, azure_devops, token):
-    """T06: a write that was cut at 0 counted as a whole one, so the same entry was there with an hour too many."""
+    """A write that was cut at 0 counted as a whole one, so the same entry was there with an hour too many."""
     azure_devops.edit(BUG, hours=0.75)
     entry = entered(ada, token, "15:00", "17:00")
     azure_devops.edit(BUG, hours=0.5)

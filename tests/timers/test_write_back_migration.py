@@ -206,7 +206,7 @@ def test_what_was_written_is_settled(made):
 
 
 def test_what_changed_while_the_switch_was_off_is_owed(made):
-    """T01: the entry is shorter than what its debts come to, or is not there any more, or is elsewhere."""
+    """The entry is shorter than what its debts come to, or is not there any more, or is elsewhere."""
     rows = made.rows
 
     assert made.owed(20, 21) == {
@@ -231,7 +231,7 @@ def test_an_attempt_whose_outcome_is_open_keeps_its_mark(made):
 
 
 def test_what_was_cut_off_at_zero_is_short_and_thirds_are_not(made):
-    """T06: a write that was cut at 0 counted as a whole one."""
+    """A write that was cut at 0 counted as a whole one."""
     cut, thirds = made.items[1, 40], made.items[1, 41]
 
     assert (cut.short, cut.state, cut.short_batch) == (1, "short", 1)

@@ -18,7 +18,7 @@ organizations = sa.Table(
     tenant_id(),
     Column("public_id", Uuid, nullable=False),
     Column("name", String(50), nullable=False),
-    Column("name_key", String(50), nullable=False),  # case-folded
+    Column("name_key", String(50), nullable=False),  # in lower case
     Column("is_active", Boolean, nullable=False),  # starts and write-backs go to active ones
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
@@ -37,7 +37,7 @@ projects = sa.Table(
     Column("organization_id", BigInteger, nullable=False),
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
-    Column("name_key", Unicode(256), nullable=False),  # the keys of organization and name, shared.text.name_key
+    Column("name_key", Unicode(256), nullable=False),  # shared.tracking.store_projects.project_key
     Column("alias_of", BigInteger),  # the project as which it counts, which is never an alias itself
     Column("joined_to", BigInteger),  # the project that somebody joined it with; `alias_of` is where that leads
     PrimaryKey("id"),

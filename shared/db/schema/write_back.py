@@ -22,7 +22,7 @@ write_back_changes = sa.Table(
     Column("organization_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
     Column("delta_ms", BigInteger, nullable=False),
-    Column("held", Boolean, nullable=False, server_default=sa.false()),  # not to be written yet
+    Column("held", Boolean, nullable=False, server_default=sa.false()),  # never set yet: such rows wait
     Column("batch", Integer),  # with which of the item's batches it went into the target; NULL not yet
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
@@ -51,7 +51,7 @@ write_back_items = sa.Table(
     Column("last_batch", Integer, nullable=False),
     Column("settled_batch", Integer, nullable=False),  # up to it everything is in the field
     Column("last_attempt", Integer, nullable=False),
-    Column("last_revision", Integer),  # of the newest write that landed
+    Column("last_revision", Integer),  # after the newest write that landed; written, not read yet
     Column("last_seen", Hours),  # Completed Work after it
     Column("remaining_taken", Hours, nullable=False),  # what the writes have lowered Remaining Work by
     *choice("state", "pending", "done", "failed", "short", "noField"),
