@@ -202,5 +202,5 @@ def changed_meanwhile() -> Conflict:
 def is_same(running: RunningTimer, subject: Start) -> bool:
     """Whether a timer runs on the work item that is to be started, whatever its project is called now."""
     item = running.work_item
-    one, other = (store_organizations.key(name) for name in (item.organization, subject.organization))
+    one, other = (store_organizations.organization_key(name) for name in (item.organization, subject.organization))
     return (one, item.work_item_id) == (other, subject.work_item_id)

@@ -50,7 +50,8 @@ def test_time_goes_to_every_active_organization_and_to_no_other(world, clock):
     closed = ada.enter(organization="contoso-labs")
 
     assert (refused.status, refused.code) == (400, "wrong_organization")
-    assert refused.body["errors"] == [{"pointer": "/organization", "detail": "must be an active Azure DevOps organization of Contoso: contoso"}]
+    words = "must be an active Azure DevOps organization of Contoso: contoso"
+    assert refused.body["errors"] == [{"pointer": "/organization", "detail": words}]
     assert (added.status, added.body["name"], added.body["isDefault"]) == (201, "Contoso-Labs", False)
     assert (there.status, there.body["organization"]) == (201, "Contoso-Labs")
     assert (here.status, here.body["stopped"]["organization"]) == (201, "Contoso-Labs")
