@@ -72,10 +72,10 @@ _MONTHS: Final = (
 def no_record(key: int, current: int) -> str:
     """Why a month (yyyymm) has no record, seen from the current month of its tenant."""
     if key == current:
-        return "This month is still open. What it comes to so far: GET /api/billing/preview."
+        return "This month is still open. The preview shows what it comes to so far."
     if key > current:
         return "This month has not begun."
     return (
         "This month has no record: nothing was paid for in it, or it has just ended and is closed within the hour. "
-        "All records: GET /api/billing/records."
+        "The list of records shows all there are."
     )

@@ -38,8 +38,8 @@ class SignInRequired(AzureDevOpsError):
 
     status, code, title = HTTPStatus.FORBIDDEN, "azure_devops_sign_in_required", "Azure DevOps asks to sign in"
     sentence = (
-        "Azure DevOps does not accept the token of X-AzureDevOps-Token, or there is none. Reload the page in Azure "
-        "DevOps, so that the extension sends a new one, and try again."
+        "Azure DevOps does not accept your sign-in there, or none was sent. Reload the page in Azure DevOps and try "
+        "again."
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from shared.errors import InsufficientScope, InvalidToken
+from shared.errors import Inconclusive, InsufficientScope, InvalidToken
 from shared.settings import GUID, Settings
 from shared.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
 
@@ -61,11 +61,11 @@ class Validator:
         Raises:
             InvalidToken: not a sound, current token for our API; the reason is for the log only.
             InsufficientScope: a sound one, but of another client, for no person, or without our scope.
-            Inconclusive: whether Entra has the key of its signature cannot be asked now.
-        Unavailable: there are no keys to check a signature with.
+            Inconclusive: whether Entra has the key of its signature cannot be asked now, or all is right but that it
+                is not valid yet by our clock.
+            Unavailable: there are no keys to check a signature with.
         """
         claims, key = signed_claims(bearer_token(authorization), self.keys)
-        check_times(claims, self._now())
         if claims.get("aud") != self._audience:  # a list that contains it is not it
             raise InvalidToken("wrong_audience")
         if claims.get("ver") != "2.0":
@@ -74,7 +74,21 @@ class Validator:
         if not isinstance(sub := claims.get("sub"), str) or not sub:
             raise InvalidToken("no_subject")
         self._check_permission(claims)
+        self._check_times(claims)
         return principal_of(claims)
+
+    def _check_times(self, claims: Claims) -> None:
+        """Last, so that no other token is told to come again; one that is early is, since either clock may be wrong."""
+        try:
+            check_times(claims, self._now())
+        except InvalidToken as refused:
+            if refused.reason != NOT_YET_VALID:
+                raise
+            raise Inconclusive(
+                "Your sign-in is newer than our clock shows. Nothing was changed; try again in a moment.",
+                reason=NOT_YET_VALID,
+                code="token_not_yet_valid",
+            ) from refused
 
     def _check_permission(self, claims: Claims) -> None:
         client, scopes = claims.get("azp"), claims.get("scp")

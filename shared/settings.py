@@ -15,6 +15,9 @@ PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 PUBLIC_MARKETPLACE = "https://marketplaceapi.microsoft.com/api"
 AZURE_DEVOPS = "https://dev.azure.com"
 _LONGEST_LINE = 200
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"  # its labels, as RFC 1123 has them
+_PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"  # 1 to 65535
 
 
 class SettingsError(Exception):
@@ -39,21 +42,21 @@ def _url(value: str) -> str:
 
 def _private_url(value: str) -> str:
     """A secret goes there, so plain http is for this machine only."""
-    if not re.match(r"\A(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost)(?::\d+)?)(?:/[^\s?#]*)?\Z", value):
+    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost)){_PORT}(?:/[^\s?#]*)?\Z", value):
         raise ValueError("expected a URL that starts with https:// (or http://127.0.0.1 for a local stand-in)")
     return value.rstrip("/")
 
 
 def _azure_devops(value: str) -> str:
     """People's tokens go there, so nothing but this machine is reached without TLS, and no host hides in the URL."""
-    if not re.match(r"\A(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost))(?::\d+)?/?\Z", value):
+    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost)){_PORT}/?\Z", value):
         raise ValueError("expected https://dev.azure.com (or http://127.0.0.1:<port> for a local stand-in)")
     return value.rstrip("/")
 
 
 def _public_url(value: str) -> str:
     """Links are made of it and sign-ins come back to it, so nothing but this machine is reached without TLS."""
-    if not re.match(r"\A(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?/?\Z", value):
+    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost|\[::1\])){_PORT}/?\Z", value):
         raise ValueError("expected https:// and a host, without a path, like https://timetracker.example.com")
     return value.rstrip("/").lower()
 

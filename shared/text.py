@@ -4,10 +4,15 @@ import unicodedata
 from typing import Final
 
 
-# What Unicode calls default ignorable: nothing is shown for it, so two names that differ by it look the same.
+# Control characters, but for those that are blanks, and what Unicode calls default ignorable: nothing is shown for
+# them, so two names that differ by them look the same.
 _INVISIBLE: Final[dict[int, str | None]] = dict.fromkeys(
     number
     for first, last in (
+        (0x0000, 0x0008),
+        (0x000E, 0x001B),
+        (0x007F, 0x0084),
+        (0x0086, 0x009F),
         (0x00AD, 0x00AD),  # soft hyphen
         (0x034F, 0x034F),
         (0x061C, 0x061C),
@@ -47,7 +52,7 @@ def name_key(name: str, limit: int) -> str:
     Composed and decomposed letters are one, and so are upper and lower case, blanks of any kind and number, and a name
     with and without characters that nobody sees. Letters of different scripts stay apart. The key of a key is itself.
     """
-    if not name.isascii():
+    if not (name.isascii() and name.isprintable()):
         name = unicodedata.normalize("NFD", name.translate(_INVISIBLE)).casefold()
         name = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
     return shortened(" ".join(name.casefold().split()), limit).rstrip()

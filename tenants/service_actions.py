@@ -113,4 +113,6 @@ def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None
         if found is not None:
             return cursor.row_key(found.id)
     wrong = FieldError("after", "is not where a page ended")
-    raise InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+    raise InvalidRequest(
+        "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
+    )

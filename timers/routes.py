@@ -44,7 +44,8 @@ _TAG: Final = "timers"
         "was offline says `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a "
         "start that comes after a later one has `ended` at that one. A 409 to a report that says when it was is not "
         "kept for its Idempotency-Key: send it again after the reports before it. With X-AzureDevOps-Token the work "
-        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused.",
+        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused, "
+        "unless `startedAt` is said. An item that Azure DevOps does not show is taken.",
         body=StartTimer,
         asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
@@ -62,7 +63,8 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
     if subject.existing_hours is None:
         subject = replace(subject, existing_hours=plausible_hours(item))
     with call.transaction() as tx:
-        require_own_project(tx, call, item, organization=subject.organization, project=subject.project)
+        if subject.started_at is None:  # else it has happened, and the project may have had this name then
+            require_own_project(tx, call, item, organization=subject.organization, project=subject.project)
         start = service_late.start if subject.is_report else service.start
         with _carrying(call):
             started = start(tx, call.caller, subject, now=call.now, new_id=call.app.new_id)

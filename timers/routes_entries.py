@@ -75,7 +75,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         summary="Enter work that no timer ran for",
         description="At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in "
         "`overlapsWith`. In a month that is closed it is an adjustment. With X-AzureDevOps-Token another project than "
-        "the work item's own is refused.",
+        "the work item's own is refused; an item that Azure DevOps does not show is taken.",
         body=AddEntry,
         asks_azure_devops=True,
         answers={201: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},

@@ -60,7 +60,7 @@ def get_work_item(call: Call) -> Reply:
     if call.has_azure_devops_token and organization.is_active and is_old:
         shown = _fresh(call, organization, number, shown)
     if shown is None:
-        raise NotFound("This work item is not known yet. Send X-AzureDevOps-Token to have it looked up.")
+        raise NotFound("This work item is not known yet. Open it in Azure DevOps to have it looked up.")
     return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
 
 

@@ -30,8 +30,8 @@ class AnotherRuns(TimeInTheWay):
 
     def __init__(self, timer: RunningTimer, *, is_final: bool) -> None:
         super().__init__(
-            f"A timer runs on work item {timer.work_item.work_item_id}. Stop it first, or start with switch: true to "
-            "stop it and start this one in one step.",
+            f"A timer runs on work item {timer.work_item.work_item_id}. Stop it first, or switch, which "
+            "stops it and starts this one in one step.",
             timer=timer,
         )
         self.is_final = is_final
@@ -58,7 +58,7 @@ class AlreadyEnded(TimeInTheWay):
     code = "timer_already_ended"
 
     def __init__(self, entry: TimeEntry | None) -> None:
-        super().__init__("The timer with this timerId has ended. Start another one with a fresh timerId.", entry=entry)
+        super().__init__("This timer has ended. Start another one with a fresh random id.", entry=entry)
 
 
 def said_at(said: dt.datetime, now: dt.datetime, *, field: str, instead: str) -> dt.datetime:
@@ -164,4 +164,4 @@ def nothing_ran() -> NotYet:
 
 
 def stop_before_start() -> NotYet:
-    return NotYet("The timer started after that instant. Name the timer with timerId.", code="stop_before_start")
+    return NotYet("The timer started after that instant. Say which timer ended then.", code="stop_before_start")

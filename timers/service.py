@@ -9,6 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from shared.errors import Conflict
+from shared.tenancy import store_organizations
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.tenancy.service_organizations import require_active
@@ -199,7 +200,7 @@ def changed_meanwhile() -> Conflict:
 
 
 def is_same(running: RunningTimer, subject: Start) -> bool:
-    """Whether a timer runs on what is to be started."""
+    """Whether a timer runs on the work item that is to be started, whatever its project is called now."""
     item = running.work_item
-    key = project_key(item.organization, item.project)
-    return item.work_item_id == subject.work_item_id and key == project_key(subject.organization, subject.project)
+    one, other = (store_organizations.organization_key(name) for name in (item.organization, subject.organization))
+    return (one, item.work_item_id) == (other, subject.work_item_id)

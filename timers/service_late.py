@@ -31,23 +31,24 @@ def start(
     """Starts a timer at the said instant; it has ended already when a later start is known.
 
     Raises:
-        InvalidRequest: the instant is too long ago or in the future, or the organization is no active one.
+        InvalidRequest: the instant is too long ago or in the future, or the organization is none of the tenant's;
+            at `now` it must be an active one.
         PaymentRequired: the plan did not allow new time at that instant.
         Forbidden: the caller has had the processing of their data stopped.
         Conflict: another timer runs, or ran then; or the id is taken.
     """
     at = now
     if subject.started_at is not None:
-        by_hand = "Enter the time by hand: POST /api/entries."
+        by_hand = "Enter the time by hand."
         at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
     require_tracking(caller.tenant, at)
     require_processing(caller.user)
-    require_active(tx, caller.tenant, subject.organization)
+    said = subject.started_at is not None
+    require_active(tx, caller.tenant, subject.organization, or_former=said)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     known = _known(tx, caller, subject, running, at=at)
     if known is not None:
         return Started(known, is_new=False)
-    said = subject.started_at is not None
     earlier = not said or (running is not None and running.started_at <= at)
     if running is not None and earlier and not subject.switch:
         raise rules.AnotherRuns(running, is_final=not said)
@@ -71,7 +72,7 @@ def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) 
     """
     at = now
     if subject.stopped_at is not None:
-        without = "Stop the timer without stoppedAt, then correct its entry."
+        without = "Stop the timer now, then correct its entry."
         at = rules.said_at(subject.stopped_at, now, field="/stoppedAt", instead=without)
     running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
     named = subject.timer_id is not None
@@ -168,7 +169,7 @@ def _ended_one(
         return entry
     if store_late.user_of(tx, tenant_id, subject.timer_id) == user_id:
         raise rules.nothing_ran()
-    raise NotYet("No timer with this timerId was started yet. Send its start first.", code="timer_not_started")
+    raise NotYet("This timer was not started yet. Send its start first.", code="timer_not_started")
 
 
 def _say_end(
@@ -220,4 +221,4 @@ def _end(
 
 
 def _id_taken() -> Conflict:
-    return Conflict("This timerId is taken. Choose a fresh random UUID for each timer.", code="timer_id_taken")
+    return Conflict("This id of a timer is taken. Choose a fresh random UUID for each timer.", code="timer_id_taken")

@@ -12,20 +12,20 @@ from uuid import UUID
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
-from shared.db.retry import Patience, of_a_job
+from shared.db.retry import Patience, of_a_job, of_a_request
 from shared.db.wall import EVERY_TENANT
-from shared.errors import Unavailable
+from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError
-from shared.marketplace.flow import within
+from shared.marketplace.flow import Flow, within
 from shared.marketplace.model import UNSUBSCRIBED, UnreadableRow
 from shared.marketplace.model import Subscription as Copy
 from shared.subscriptions import rules as moving
 from shared.subscriptions.model import EventSource, Subscription, SubscriptionStatus
 from webhooks import store
 from webhooks.flow_asking import RECONCILE, NotTold, Question
-from webhooks.flow_events import settle
+from webhooks.flow_events import SECONDS, settle
 
 
 if TYPE_CHECKING:
@@ -54,12 +54,24 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Who compares, whether anything may be changed, and who hears of each row."""
+    """Who compares, within which time, whether anything may be changed, and who hears of each row.
+
+    Without a `limit` the list has three minutes, and each row that differs 20 seconds.
+    """
 
     source: EventSource = EventSource.RECONCILE
     actor: Actor = audit.SERVICE
+    limit: Flow | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
+
+    def patience(self) -> Patience:
+        """For the database."""
+        return of_a_job() if self.limit is None else of_a_request()
+
+    def of_a_row(self) -> Flow:
+        """The time for asking about one row."""
+        return within(_ROW_SECONDS if self.limit is None else min(_ROW_SECONDS, self.limit.left()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +92,17 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
+    patience = how.patience()
     bought, unpriced = transact(
-        app, EVERY_TENANT, lambda tx: (list(store.all_bought(tx)), store.without_price(tx)), reads_only=True
+        app,
+        EVERY_TENANT,
+        lambda tx: (list(store.all_bought(tx)), store.without_price(tx)),
+        reads_only=True,
+        patience=patience,
     )
     ours = {str(each.marketplace_id): each for each in bought}
-    report, listed, patience = Report(), set[str](), of_a_job()
-    for row in client.subscriptions(within(_LIST_SECONDS)):
+    report, listed = Report(), set[str]()
+    for row in client.subscriptions(how.limit or within(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
@@ -99,23 +116,31 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     return report
 
 
-def catch_up(app: App, client: "Marketplace") -> None:
+def catch_up(app: App, client: "Marketplace", *, seconds: float = SECONDS) -> None:
     """Takes an event whose body did not arrive, as when it was sent in chunks: everything is compared at once.
 
-    It would lack its body each time it is sent again, so a failure would last until Microsoft gives it up, and a 4xx
-    would reject a change that somebody paid for. To return accepts a change, as Microsoft does where nobody answers;
-    what it brings is in Microsoft's list, now or at the next daily comparison.
+    To return accepts a change, as Microsoft does where nobody answers; a 4xx would reject one that somebody paid for.
+    What was compared stays, so that an event that is sent again goes on from there.
 
     Raises:
-        Unavailable: the list cannot be had now.
+        Inconclusive: not every purchase could be compared while Microsoft waits for the answer.
     """
     get_logger().error("marketplace_event_without_body")
     try:
-        tell(reconcile(app, client))
+        report = reconcile(app, client, How(limit=within(seconds)))
     except MarketplaceError as error:
-        raise Unavailable(
-            "The Marketplace cannot be asked now. Send it again.", code="marketplace_unavailable"
-        ) from error
+        raise _not_through(error.reason) from error
+    tell(report)
+    if not report.is_whole:
+        raise _not_through("not_every_purchase")
+
+
+def _not_through(reason: str) -> Inconclusive:
+    return Inconclusive(
+        "The Marketplace cannot tell now what this event is about. Send it again.",
+        reason=reason,
+        code="marketplace_unavailable",
+    )
 
 
 def tell(report: Report) -> None:
@@ -148,7 +173,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
             report.changed.append(row.id)
             return
         question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
-        taken = patience.run(lambda: settle(app, client, question, within(_ROW_SECONDS)))
+        taken = patience.run(lambda: settle(app, client, question, how.of_a_row()))
         if taken is None:
             report.waiting.append(row.id)
         elif taken.changed:

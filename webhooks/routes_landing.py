@@ -167,8 +167,9 @@ def activate_purchase(call: Call, body: Confirmation) -> Reply:
     if isinstance(choices, dict):
         view = flow_purchase.look(call.app, visit)
         return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=choices)
+    to_page = _to_page(call, body.visit)  # first, since where no address can be made nothing may be done
     flow_purchase.confirm(call.app, visit, choices)
-    return _to_page(call, body.visit)
+    return to_page
 
 
 def _to_sign_in(call: Call, browser: str, address: str) -> Reply:

@@ -1,6 +1,7 @@
 """The stand-in for the Marketplace, what hosts are told of it, and customers who have bought by seats."""
 
 import contextlib
+import datetime as dt
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,13 +19,13 @@ from devcloud.marketplace import server
 from devcloud.marketplace.publisher import Publisher
 from devcloud.marketplace.server import Marketplace
 from shared.app import App, build
-from shared.db.schema import tenants
+from shared.db.schema import organizations, tenants
 from shared.marketplace.flow import within
 from shared.marketplace.tokens import SCOPE
 from shared.settings import Settings
 from shared.subscriptions import rules, service
 from shared.subscriptions.model import Event, EventSource
-from shared.tenancy import store_organizations
+from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
 
 
@@ -95,11 +96,17 @@ def _activated(market: Marketplace, app: App, number: int) -> str:
         tx.execute(tenants.insert(), _tenant(number, tid))
         tenant = find_tenant(tx, tid=str(tid), lock=True)
         assert tenant is not None  # noqa: S101 - just made
-        store_organizations.add(tx, tenant.id, name=tenant.organization, public_id=app.new_id(), now=app.now())
+        tx.execute(organizations.insert(), _organization(tenant, number, app.now()))
         row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
         service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
     return subscription
+
+
+def _organization(tenant: Tenant, number: int, now: dt.datetime) -> dict[str, Any]:
+    names = {"name": tenant.organization, "name_key": tenant.organization}
+    ids = {"id": 2000 + number, "tenant_id": tenant.id, "public_id": uuid.UUID(int=2000 + number)}
+    return {**ids, **names, "is_active": True, "created_at": now}
 
 
 def _tenant(number: int, tid: uuid.UUID) -> dict[str, Any]:

@@ -215,19 +215,19 @@ class Call:
         if not permission.when_cancelled:
             require_not_cancelled(caller.tenant, caller.user.role, writes=self.operation.writes)
         if not permission.access.admits(caller.user.role):
-            needed = permission.access.name.lower()
-            raise Forbidden(f"This takes the role {needed}. Ask an admin of your organisation.", code="role_required")
+            needed = permission.access.name.lower().replace("_", " ")
+            raise Forbidden(f"Only {needed}s may do this. Ask one in your organization.", code="role_required")
         return caller
 
     def _unknown(self, tx: sa.Connection) -> Forbidden:
         if store.find_tenant(tx, tid=self.principal.tid) is None:
             return tenant_not_registered()
-        return Forbidden("You have no account here yet. Sign in first: POST /api/sign-in.", code="not_signed_in")
+        return Forbidden("You have no account here yet. Sign in to TimeTracker first.", code="not_signed_in")
 
 
 def tenant_not_registered() -> Forbidden:
     return Forbidden(
-        "Your organisation does not use TimeTracker yet. Start a free trial with POST /api/tenants, or buy it in the "
-        "Azure Marketplace.",
+        "Your organization does not use TimeTracker yet. Start a free trial in the extension, or buy TimeTracker in "
+        "the Azure Marketplace.",
         code="tenant_not_registered",
     )

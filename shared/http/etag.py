@@ -27,18 +27,21 @@ def versions_wanted(request: func.HttpRequest, *, required: bool = False) -> fro
     given = request.headers.get("if-match")
     if given is None and required:
         raise PreconditionRequired(
-            "Send If-Match with the ETag of what you read, so that nobody's change is overwritten."
+            "Say which version you change, as you read it, so that nobody's change is overwritten."
         )
     if given is None or given.strip() == "*":
         return None
     tags = parse_etags(given)
-    strong, every = tags.as_set(), tags.as_set(include_weak=True)
+    # It gives None for the empty tag, which is one
+    strong, every = ({tag or "" for tag in found} for found in (tags.as_set(), tags.as_set(include_weak=True)))
     # It takes words without quotes for tags, too, and a star beside tags
     if tags.star_tag or not every or not all('"' not in tag and f'"{tag}"' in given for tag in every):
         wrong = FieldError("If-Match", 'must be an ETag as it was answered, like "3"')
-        raise InvalidRequest("Send If-Match as the ETag was answered.", code="invalid_if_match", errors=[wrong])
+        raise InvalidRequest("Say the version as it was answered.", code="invalid_if_match", errors=[wrong])
     if not strong:
-        raise PreconditionFailed("A weak ETag (W/) says too little for a change. Read again and send the strong one.")
+        raise PreconditionFailed(
+            "A weak tag of a version says too little for a change. Read again and send the strong one."
+        )
     return frozenset(int(tag) for tag in strong if _is_version(tag))
 
 

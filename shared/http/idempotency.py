@@ -114,6 +114,6 @@ def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | N
         return None
     if row.fingerprint != key.fingerprint:
         raise IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request. Use a fresh key for each thing that is to be done."
+            "This idempotency key was used for another request. Use a fresh key for each thing that is to be done."
         )
     return Reply(row.status, row.body.encode(), {**row.headers, "Idempotent-Replayed": "true"})

@@ -36,7 +36,7 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Nothing here, or not yours",
     409: "The state of things does not allow this",
-    411: "The body was sent without its length",
+    411: "The body was sent in chunks",
     412: "It was changed in the meantime",
     413: "The body is too large",
     415: "The body is not of the type that this takes",
@@ -88,6 +88,9 @@ def document() -> dict[str, Any]:
     }
 
 
+_TOKEN_NOT_CHECKED: Final = ("signing_keys_unavailable", "signing_key_unknown", "token_not_yet_valid")
+
+
 def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     """Every refusal of an operation by status: its own, and those its kind always has."""
     codes: dict[int, tuple[str, ...]] = {400: ("invalid_query",), 413: ("body_too_large",)}
@@ -111,8 +114,8 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[412] = ("precondition_failed",)
     if operation.if_match is IfMatch.REQUIRED:
         codes[428] = ("if_match_required",)
-    keys = ("signing_keys_unavailable", "signing_key_unknown") if operation.permission.access > Access.ANYONE else ()
-    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *keys)}
+    of_tokens = _TOKEN_NOT_CHECKED if operation.permission.access > Access.ANYONE else ()
+    codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *of_tokens)}
     for status, own in operation.problems.items():
         codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
     said = {

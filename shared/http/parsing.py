@@ -23,6 +23,11 @@ _KEY: Final = re.compile(r"\A[\x21-\x7e]{1,255}\Z")
 _NOT_JSON: Final = {"json_invalid", "recursion_loop"}
 _MOST_ERRORS: Final = 20
 _MOST_FIELDS: Final = 50
+_BODY_LOST: Final = "No body arrived, since it was sent in chunks. Send it in one piece, with its length."
+_FORM_LOST: Final = (
+    "The form arrived empty: something between your browser and TimeTracker changed it on the way. Go back and try "
+    "again from another network, or ask your network's administrator."
+)
 
 
 def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | None:
@@ -40,11 +45,11 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if operation.body is None:
         return None
     if body_was_lost(request):
-        raise LengthRequired("No body arrived. Send it with its length in Content-Length, and not in chunks.")
+        raise LengthRequired(_FORM_LOST if operation.for_browser else _BODY_LOST)
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
     elif media_type(request) != operation.body_type:
-        raise UnsupportedMediaType(f"Send the body with the header Content-Type: {operation.body_type}.")
+        raise UnsupportedMediaType(f"Send the body as {operation.body_type}, and say so.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
     try:
@@ -56,13 +61,11 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
 
 
 def body_was_lost(request: func.HttpRequest) -> bool:
-    """Tells a body that did not arrive from an empty one: the platform passes on none without a Content-Length.
+    """Whether a body was sent in chunks, since the platform passes on none of those.
 
-    A proxy that takes the chunks apart leaves of them only that the request names a type and no length.
+    A request that names neither chunks nor a length has no body (RFC 9112, 6.3), whatever type it names.
     """
-    headers = request.headers
-    is_sent = "transfer-encoding" in headers or ("content-type" in headers and "content-length" not in headers)
-    return is_sent and not request.get_body()
+    return "transfer-encoding" in request.headers and not request.get_body()
 
 
 def _parse_form(model: type[WireModel], raw: bytes) -> WireModel:
@@ -127,7 +130,7 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
     if key is not None and not _KEY.match(key):
         wrong = FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters without blanks")
         raise InvalidRequest(
-            "Send a fresh random value, such as a UUID, as Idempotency-Key.",
+            "Send a fresh random value, such as a UUID, as idempotency key.",
             code="invalid_idempotency_key",
             errors=[wrong],
         )
@@ -192,7 +195,9 @@ def require_page(rows: Sequence[object], after: str | None) -> None:
 
 def not_a_page_end() -> InvalidRequest:
     wrong = FieldError("after", "is not where a page ended")
-    return InvalidRequest("Follow nextLink as it is, or start without after.", code="invalid_query", errors=[wrong])
+    return InvalidRequest(
+        "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
+    )
 
 
 def _query_error(errors: object) -> InvalidRequest:

@@ -23,9 +23,9 @@ def as_api_error(error: Exception) -> ApiError:
         # The connection may have been lost at the COMMIT, so nobody knows whether it was done.
         return Unavailable(
             "The database cannot be reached right now. Send the same request again in a moment; with the same "
-            "Idempotency-Key it is done only once."
+            "idempotency key it is done only once."
         )
-    return InternalError("This is our fault, not yours, and has been logged. Try again, and quote the requestId.")
+    return InternalError("This is our fault, not yours, and has been logged. Try again, and quote the request's id.")
 
 
 def problem(error: Exception, *, operation: str, request_id: str) -> Reply:

@@ -109,7 +109,7 @@ def _nothing_here(found: list[Operation], *, is_page: bool) -> ApiError:
     """In words for a person where a browser asks."""
     methods = sorted(method for operation in found for method in operation.methods)
     if not methods:
-        more = "" if is_page else " GET /api/openapi.json lists all there are."
+        more = "" if is_page else " The description of the API lists all there are."
         return NotFound(f"There is no such address.{more}", code="no_such_route")
     headers = {"Allow": ", ".join(methods)}
     if is_page:

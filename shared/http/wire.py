@@ -41,7 +41,7 @@ class NoFields(WireModel):
 
 
 # What JSON Schema can say of the checks below; of blanks and lines, which are Unicode's, engines differ.
-_LINE: Final = r"^[^\x00-\x08\x0b-\x1f]*$"
+_LINE: Final = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _LINES: Final = r"^(\r\n|[^\x00-\x08\x0b-\x1f])*$"
 
 
@@ -65,6 +65,8 @@ def _unix_lines(value: str) -> str:
 def _one_line(value: str) -> str:
     if any(character in "\t\n\x85\u2028\u2029" for character in value):
         raise ValueError("must be one line")
+    if any("\x7f" <= character <= "\x9f" for character in value):
+        raise ValueError("must not contain control characters")
     return value
 
 

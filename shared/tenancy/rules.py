@@ -114,8 +114,8 @@ def restricted(*, own: bool = False) -> Forbidden:
     """Of a person who has had the processing of their data stopped: it stays, and nothing more is done with it."""
     if own:
         detail = (
-            "You have had the processing of your data stopped, so no new time is tracked. Lift that with PATCH "
-            "/api/privacy to go on. Stopping a running timer, reading and correcting your own time still work."
+            "You have had the processing of your data stopped, so no new time is tracked. Lift that in "
+            "your privacy settings to go on. Stopping a running timer, reading and correcting your own time still work."
         )
     else:
         detail = "This person has had the processing of their data stopped. It is kept, and shown to nobody else."

@@ -38,7 +38,7 @@ def start_tenant(
     tenant_id = store.add_tenant(tx, values)
     if tenant_id is None:
         raise Conflict(
-            "Your organisation is registered already. Sign in with POST /api/sign-in.", code="tenant_already_registered"
+            "Your organization is registered already. Sign in to TimeTracker.", code="tenant_already_registered"
         )
     store_organizations.add(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
     user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)

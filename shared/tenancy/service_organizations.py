@@ -35,8 +35,8 @@ def is_default(tenant: Tenant, organization: Organization) -> bool:
     return store.organization_key(tenant.organization) == store.organization_key(organization.name)
 
 
-def require_active(tx: sa.Connection, tenant: Tenant, name: str) -> None:
-    """Lets through the name of an organization that new time may go to.
+def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: bool = False) -> None:
+    """Lets through the name of an organization that new time may go to; `or_former` one that was active before, too.
 
     Raises:
         InvalidRequest: `wrong_organization`.
@@ -44,14 +44,15 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str) -> None:
     if store.organization_key(name) == store.organization_key(tenant.organization):
         return  # the default is active
     found = store.find_all(tx, tenant.id)
-    if any(each.is_active and store.organization_key(each.name) == store.organization_key(name) for each in found):
+    key = store.organization_key(name)
+    if any((each.is_active or or_former) and store.organization_key(each.name) == key for each in found):
         return
     active = " or ".join(each.name for each in found if each.is_active)
     raise InvalidRequest(
         f"{tenant.name} tracks time in the Azure DevOps organization {active}. A super admin can add {name}, or "
         "activate it again.",
         code="wrong_organization",
-        errors=[FieldError("/organization", f"must be {active}")],
+        errors=[FieldError("/organization", f"must be an active Azure DevOps organization of {tenant.name}: {active}")],
     )
 
 

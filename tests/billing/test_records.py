@@ -161,7 +161,7 @@ def test_a_month_with_several_subscriptions_has_all_their_records_each_with_its_
 @pytest.mark.parametrize(
     ("month", "told"),
     [
-        ("2026-11", "This month is still open. What it comes to so far: GET /api/billing/preview."),
+        ("2026-11", "This month is still open. The preview shows what it comes to so far."),
         ("2026-12", "This month has not begun."),
         ("2026-09", "This month has no record"),
         ("2026-13", "There is no such month. Write it like 2026-11."),

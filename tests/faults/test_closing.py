@@ -86,19 +86,19 @@ def test_four_processes_that_close_the_same_30_tenants_at_once_close_each_once(e
 
 
 def test_killed_before_any_statement_of_a_close_nothing_is_half_done_and_the_next_run_closes_once(engine, closers):
+    found: list[tuple[int, ...]] = []
     for point in count(1):
         made = payer(engine)
         [code] = closers.run(point)
-        left = whole(made)
+        found.append(whole(made))
         if code == 0:
             break
         resumed = closers.run(NEVER)
 
-        assert (code, left, resumed) == (-signal.SIGKILL, NOTHING, [0]), point
-        assert whole(made) == CLOSED, point
+        assert (code, resumed, whole(made)) == (-signal.SIGKILL, [0], CLOSED), point
 
-    assert point > 13
-    assert left == CLOSED
+    assert found.count(NOTHING) > 13
+    assert found == [NOTHING] * found.count(NOTHING) + [CLOSED] * found.count(CLOSED)  # what follows a close looks only
     assert broken(engine) == []
 
 

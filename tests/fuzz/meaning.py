@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ MEANING: Final = (
     "must be a week of a year that has it",  # not every year has a 53rd
     "must be one or more of project, user, workItem, day, each once",
     "must be an IANA time zone",
-    "must be contoso, the Azure DevOps organisation",
+    "must be an active Azure DevOps organization of",
+    "must have something to see",
     "must be the e-mail address",
     "must be the slug",
     "must not be blank",
@@ -38,6 +40,10 @@ MEANING: Final = (
 )
 
 
+_DIRECTIONS: Final = frozenset({"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"})
+_MARKS: Final = frozenset("\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\N{ARABIC LETTER MARK}")
+
+
 def _is_longer_in_units(value: str, said: re.Match[str]) -> bool:
     """As Azure SQL counts them, in UTF-16, where schemas count code points."""
     units = len(value.encode("utf-16-le", "surrogatepass")) // 2
@@ -47,6 +53,10 @@ def _is_longer_in_units(value: str, said: re.Match[str]) -> bool:
 def _is_of_no_year(value: str, _said: re.Match[str]) -> bool:
     """Of a year that no work is of; at the ends of them the offset decides."""
     return not "2000-01-02" <= value[:10] <= "2999-12-30"
+
+
+def _changes_direction(value: str, _said: re.Match[str]) -> bool:
+    return any(unicodedata.bidirectional(each) in _DIRECTIONS or each in _MARKS for each in value)
 
 
 def _is_no_day(value: str, said: re.Match[str]) -> bool:
@@ -64,6 +74,7 @@ def _is_no_instant(value: str, said: re.Match[str]) -> bool:
 
 # Argued by the value as well, which must be one of those that the schema cannot tell.
 OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]] = {
+    re.compile(r"must not have characters that change the direction of its letters\Z"): _changes_direction,
     re.compile(r"must have at most (?P<limit>\d+) characters\Z"): _is_longer_in_units,
     re.compile(r"must be a time from the year 2000 on, with its offset from UTC, "): _is_no_instant,
     re.compile(r"must be a date from the year 2000 on, "): _is_no_day,

@@ -5,9 +5,10 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from shared.text import has_bidi_controls, name_key
 from tests.support import rfc4180
 from tests.support.budget import LONG
 from tests.support.spreadsheets import unmarked
@@ -49,15 +50,15 @@ def ada(world, clock):
 @example('"')
 @example("'=1")
 @example("a,b;c")
-@example("\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe")
 def test_the_name_of_a_project_comes_back_and_runs_nothing(ada, project):
+    assume(name_key(project, 256) and not has_bidi_controls(project))  # else it is refused
     entered = ada.enter(project=project)
     assert entered.status == 201, entered.raw
 
     got = ada.get("reports/summary", format="csv", groupBy="project", **DAY)
     cells = column(both(got.raw), "Project")
 
-    assert project.casefold() in [unmarked(cell).casefold() for cell in cells]
+    assert name_key(project, 256) in [name_key(unmarked(cell), 256) for cell in cells]  # the first of its spellings
     assert not [cell for cell in cells if cell.startswith(FORMULAS)]
 
 

@@ -101,6 +101,8 @@ def test_a_comma_in_a_filter_is_a_comma(send, ada):
 @given(version=header)
 @example('W/"1"')
 @example('"2", "3"')
+@example('""')
+@example('W/"", ""')
 @example('"2", *')
 @example('"' + "9" * 5000 + '"')
 def test_any_if_match_is_answered_and_changes_nothing_by_chance(send, ada, version):

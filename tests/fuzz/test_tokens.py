@@ -44,8 +44,9 @@ def refused(http, logged):
         told = [json.loads(line)["event"] for line in lines]
         event, *others = [event for event in told if event != "signing_keys_fetched"]
         assert others == []
-        if event == "request_inconclusive":  # the key that it names may be a new one, and there is no asking now
-            assert (answer.status, answer.code) == (503, "signing_key_unknown")
+        if event == "request_inconclusive":  # the key that it names may be a new one, or our clock slow
+            assert answer.status == 503
+            assert answer.code in {"signing_key_unknown", "token_not_yet_valid"}
             assert int(answer.headers["Retry-After"]) >= 1
         else:
             assert (event, answer.status, answer.code) == ("token_refused", status, code)

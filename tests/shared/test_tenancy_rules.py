@@ -130,7 +130,7 @@ def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_t
     of_another = rules.restricted()
 
     assert refused.value.code == of_another.code == "processing_restricted"
-    assert "PATCH /api/privacy" in refused.value.detail
+    assert "your privacy settings" in refused.value.detail
     assert refused.value.detail.startswith("You ")
     assert of_another.detail.startswith("This person ")
 

@@ -1,7 +1,11 @@
 """The Azure DevOps organizations of a tenant: several at once, one the default, each with its own time and name."""
 
+import datetime as dt
+
 import pytest
 
+from shared.instants import rfc3339
+from tests.support.world import START, new_id
 from tests.timers.test_work_items import look, refresh
 
 
@@ -46,12 +50,28 @@ def test_time_goes_to_every_active_organization_and_to_no_other(world, clock):
     closed = ada.enter(organization="contoso-labs")
 
     assert (refused.status, refused.code) == (400, "wrong_organization")
-    assert refused.body["errors"] == [{"pointer": "/organization", "detail": "must be contoso"}]
+    assert refused.body["errors"] == [
+        {"pointer": "/organization", "detail": "must be an active Azure DevOps organization of Contoso: contoso"}
+    ]
     assert (added.status, added.body["name"], added.body["isDefault"]) == (201, "Contoso-Labs", False)
     assert (there.status, there.body["organization"]) == (201, "Contoso-Labs")
     assert (here.status, here.body["stopped"]["organization"]) == (201, "Contoso-Labs")
     assert closed.code == "wrong_organization"
     assert "contoso" in closed.body["detail"]
+
+
+def test_a_start_from_before_an_organization_was_deactivated_is_taken_as_it_was_said(world, clock):
+    ada, timer = world.tenant(), new_id()
+    add(ada, "labs")
+    clock.tick(hours=2)
+    change(ada, "labs", isActive=False)
+    started = ada.start(1, organization="labs", startedAt=rfc3339(START), timerId=timer)
+    stopped = ada.post("timers/stop", {"timerId": timer, "stoppedAt": rfc3339(START + dt.timedelta(hours=1))})
+
+    assert (started.status, stopped.status, stopped.body["elapsedMs"]) == (201, 200, 3_600_000)
+    assert stopped.body["organization"] == "labs"
+    assert ada.start(1, organization="labs").code == "wrong_organization"
+    assert ada.start(1, organization="nobodys", startedAt=rfc3339(START)).code == "wrong_organization"
 
 
 def test_a_timer_in_an_organization_that_is_no_longer_active_is_stopped_as_ever(world, clock):

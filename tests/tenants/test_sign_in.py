@@ -19,7 +19,7 @@ def test_an_unknown_directory_is_told_how_to_begin(world):
     refused = world.person().post("sign-in")
 
     assert (refused.status, refused.code) == (403, "tenant_not_registered")
-    assert "POST /api/tenants" in refused.body["detail"]
+    assert "free trial" in refused.body["detail"]
 
 
 def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
@@ -35,9 +35,10 @@ def test_the_first_person_starts_a_trial_and_is_its_super_admin(world):
         "authProvider": "microsoft",
         "isActive": True,
     }
-    [organization] = made.body["tenant"].pop("organizations")
+    tenant = made.body["tenant"]
+    [organization] = tenant.pop("organizations")
     assert organization | {"id": ""} == {"id": "", "name": "contoso", "isActive": True, "isDefault": True}
-    assert made.body["tenant"] | {"id": "", "slug": ""} == {
+    assert tenant | {"id": "", "slug": ""} == {
         "id": "",
         "slug": "",
         "name": "Contoso",

@@ -317,7 +317,7 @@ def test_a_report_may_be_a_day_old_and_no_older(ada):
 
     assert {(answer.status, answer.code) for answer in refused} == {(400, "too_long_ago")}
     assert [answer.body["errors"][0]["pointer"] for answer in refused] == ["/startedAt", "/stoppedAt"]
-    assert "POST /api/entries" in refused[0].body["detail"]
+    assert "by hand" in refused[0].body["detail"]
     assert (taken.status, taken.body["elapsedMs"]) == (201, 24 * 3_600_000)
 
 

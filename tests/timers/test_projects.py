@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants
+from shared.instants import rfc3339
 from shared.tenancy import store_organizations
 from tests.support.world import START, Http, new_id
+from tests.timers.late import HOUR
 from timers import store
 
 
@@ -75,6 +77,16 @@ def test_a_name_of_which_nothing_is_seen_is_refused(world):
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/project")
 
 
+@pytest.mark.parametrize("name", ["Website\x7f", "Website\x80", "Web\x9fsite", "Web\x85site", "\x1bWebsite"])
+def test_a_name_with_control_characters_is_refused(world, name):
+    ada = world.tenant()
+    entered = ada.enter()
+    answers = [ada.start(project=name), ada.enter(project=name), ada.correct(entered, project=name)]
+
+    assert [(each.status, each.body["errors"][0]["pointer"]) for each in answers] == [(400, "/project")] * 3
+    assert ada.start(note="it\x92s a note").status == 201  # text, that nothing is told apart by
+
+
 def test_the_name_of_a_person_is_never_refused_for_what_it_looks_like(world):
     ada = world.tenant()
     for name in ("Ada Lovelace", "Ada\N{NO-BREAK SPACE}Lovelace", "Ada\u202e Lovelace"):
@@ -105,6 +117,22 @@ def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world
         "Portal",
         "Website",
     ]
+
+
+def test_a_timer_runs_on_a_work_item_by_whichever_name_of_its_project(world, azure_devops):
+    ada, token = world.tenant(), azure_devops.token()
+    ada.enter(project="Website")
+    timer = ada.start(57, project="NoSuchProject").body["id"]
+    unjoined = ada.start(57, project="Website")
+    join(ada, "NoSuchProject", "Website")
+    again = send(ada, "POST", "timers/start", start_of(57, "Website"), token)
+    switched = ada.start(57, project="Website", switch=True)
+    late = ada.start(57, organization="Contoso", project="Portal", startedAt=rfc3339(START))
+    another = ada.start(58, project="NoSuchProject")
+
+    assert [(each.status, each.body["id"]) for each in (unjoined, again, switched, late)] == [(200, timer)] * 4
+    assert (another.status, another.code) == (409, "timer_already_running")
+    assert ada.running().body["project"] == "NoSuchProject"
 
 
 def test_a_join_can_be_undone_with_all_that_came_along(world):
@@ -207,6 +235,19 @@ def test_the_item_s_own_project_is_taken_and_without_a_token_any(world, azure_de
     assert send(ada, "POST", "entries", entry_of(57, "Website"), token).status == 201
     assert ada.enter(project="NoSuchProject", workItemId=57).status == 201
     assert send(ada, "POST", "entries", entry_of(4711, "NoSuchProject"), token).status == 201  # nobody can tell
+
+
+def test_a_start_from_before_a_rename_is_taken_as_it_was_said(world, clock, azure_devops):
+    ada, token, timer = world.tenant(), azure_devops.token(), new_id()
+    clock.tick(hours=2)
+    body = start_of(57, "OldSite", startedAt=rfc3339(START), timerId=timer)
+    started = send(ada, "POST", "timers/start", body, token)
+    stopped = send(ada, "POST", "timers/stop", {"timerId": timer, "stoppedAt": rfc3339(START + HOUR)}, token)
+    unsaid = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
+
+    assert (started.status, stopped.status, stopped.body["elapsedMs"]) == (201, 200, 3_600_000)
+    assert stopped.body["project"] == "OldSite"
+    assert unsaid.code == "wrong_project"  # it is for now, and somebody can choose again
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])

@@ -102,5 +102,5 @@ def test_the_contract_names_every_4xx_of_the_webhook_and_each_is_certain():
 
     assert {status: each for status, each in codes.items() if status < 500} == {
         401: ("invalid_token",),
-        409: ("seats_in_use",),
+        409: ("seats_in_use", "plan_not_sold"),
     }

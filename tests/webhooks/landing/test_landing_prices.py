@@ -13,16 +13,16 @@ from tests.support.landing import buy, rows
 @pytest.mark.parametrize(
     ("purchase", "price"),
     [
-        ({"plan": "seats", "quantity": 5}, "USD 6.00 for each seat and month"),
-        ({"plan": "seats", "quantity": 5, "term": "P1Y"}, "USD 60.00 for each seat and year"),
-        ({"plan": "gold", "term": "P1Y"}, "USD 490.00 a year, and USD 5.00 for each active user and month"),
+        ({"plan": "seats", "quantity": 5}, "USD 6.00 per seat and month"),
+        ({"plan": "seats", "quantity": 5, "term": "P1Y"}, "USD 60.00 per seat and year"),
+        ({"plan": "gold", "term": "P1Y"}, "USD 490.00 a year, and USD 5.00 per active user and month"),
         (
             {"plan": "team"},
-            "USD 20.00 a month, and USD 5.00 for each active user and month, with 5 active users included a month",
+            "USD 20.00 a month, and USD 5.00 per active user and month, with 5 active users included a month",
         ),
         (
             {"plan": "team", "term": "P1Y"},
-            "USD 200.00 a year, and USD 5.00 for each active user and month, with 60 active users included a year",
+            "USD 200.00 a year, and USD 5.00 per active user and month, with 60 active users included a year",
         ),
     ],
 )

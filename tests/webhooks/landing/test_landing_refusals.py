@@ -216,6 +216,23 @@ def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app,
     assert "evil.example" not in str(arrived.headers) + str(sent.headers)
 
 
+def test_nothing_is_activated_where_no_address_of_the_page_can_be_made(app, marketplace, browser, firm):
+    subscription, token = buy(marketplace, firm)
+    shown = browser.open(token, firm.buyer)
+    cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
+    sent = browser.session.post(
+        f"{browser.base}{shown.action}",
+        data={**shown.fields, **landing_support.CHOICES},
+        headers={"Host": "evil.example", "Cookie": cookie},
+        timeout=60,
+        allow_redirects=False,
+    )
+
+    assert sent.status_code == 421
+    assert "nothing was changed" in sent.text
+    assert nothing_is_bound(app, marketplace, subscription, firm)
+
+
 def test_a_guest_does_not_register_a_directory(app, marketplace, browser, firm, stranger):
     subscription, token = buy(marketplace, firm, person=firm.buyer.oid)
     link = browser.open(token, stranger.buyer).links[OTHER]
