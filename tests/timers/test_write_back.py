@@ -109,7 +109,12 @@ def test_a_switch_writes_what_it_stopped(ada, clock, azure_devops):
 
 def test_all_items_of_a_request_share_one_time_budget(ada, clock, azure_devops, app, monkeypatch):
     visits, visit = [], app.azure_devops.visit
-    monkeypatch.setattr(app.azure_devops, "visit", lambda *at, **of: visits.append(of["seconds"]) or visit(*at, **of))
+
+    def counted(*at, **of):
+        visits.append(of["seconds"])
+        return visit(*at, **of)
+
+    monkeypatch.setattr(app.azure_devops, "visit", counted)
     ada.start(BUG)
     clock.tick(minutes=30)
     stopped = send(ada, "POST", "timers/start", azure_devops.token(), {**WORK_ITEM, "workItemId": TASK, "switch": True})
