@@ -44,8 +44,8 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: b
     if store.organization_key(name) == store.organization_key(tenant.organization):
         return  # the default is active
     found = store.find_all(tx, tenant.id)
-    key = store.organization_key
-    if any((each.is_active or or_former) and key(each.name) == key(name) for each in found):
+    key = store.organization_key(name)
+    if any((each.is_active or or_former) and store.organization_key(each.name) == key for each in found):
         return
     active = " or ".join(each.name for each in found if each.is_active)
     raise InvalidRequest(
