@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -310,16 +310,22 @@ class Change:
 def standing_of(changes: Iterable[Change], *, is_on: bool) -> Standing:
     """Of all changes of an entry, the one to look at: first what needs a person, then what is not done yet.
 
-    Changes of one item that were never written and cancel out have nothing to wait for.
+    Changes of one item that were never written and cancel out have nothing to wait for. Where the changes are on more
+    than one item, as of an entry that moved, the detail names the item.
     """
     waiting: dict[tuple[int, int], list[Change]] = defaultdict(list)
-    standings = []
+    standings: list[tuple[Standing, tuple[int, int] | None]] = []
+    items: set[tuple[int, int]] = set()
     for each in changes:
+        items.add(each.item)
         if each.is_settled:
-            standings.append(each.standing(is_on=is_on))
+            standings.append((each.standing(is_on=is_on), each.item))
         else:
             waiting[each.item].append(each)
     for of_item in waiting.values():
         if sum(each.delta_ms for each in of_item) or any(each.may_land for each in of_item):
-            standings += [each.standing(is_on=is_on) for each in of_item]
-    return min(standings, key=lambda each: _URGENCY.index(each.state), default=DONE)
+            standings += [(each.standing(is_on=is_on), each.item) for each in of_item]
+    first, item = min(standings, key=lambda each: _URGENCY.index(each[0].state), default=(DONE, None))
+    if item is None or first.detail is None or len(items) == 1:
+        return first
+    return replace(first, detail=f"Work item {item[1]}: {first.detail}")

@@ -425,3 +425,18 @@ def test_a_write_from_before_the_ledger_that_was_cut_at_zero_leaves_later_hours_
     assert asked.status == 204
     assert azure_devops.completed(BUG) == 3.0
     assert (page["state"], page["missingHours"], page["targetHours"], page["writtenHours"]) == ("short", 1.5, 0.0, 1.5)
+
+
+def test_an_entry_that_moved_names_the_work_item_in_the_way(ada, azure_devops, token):
+    """Who may not take its hours off the one item was told so of the other, which was done."""
+    entry = entered(ada, token, "08:00", "09:00").body
+    change(ada, writeBack=False)
+    moved = corrected(ada, entry, token, workItemId=TASK).body
+    change(ada, writeBack=True)
+    azure_devops.trouble("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
+    refused = again(ada, moved["id"], token).body
+    azure_devops.settle()
+
+    assert (refused["workItemId"], refused["writeBack"]) == (TASK, "failed")
+    assert refused["writeBackDetail"].startswith(f"Work item {BUG}: ")
+    assert azure_devops.completed(TASK) == 7.25
