@@ -17,13 +17,17 @@ _ROW: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Where the cells of the names and of the hours are (row, column, row, column), and what they hold now."""
+    """Where the cells of the names and of the hours are (row, column, row, column), and what they hold now.
+
+    `outer` has the column before the names', where those alone would not tell the bars apart.
+    """
 
     names_at: tuple[int, int, int, int]
     names: Sequence[str]
     hours_at: tuple[int, int, int, int]
     hundredths: Sequence[int]
     sheet: str
+    outer: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def _chart(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
         {
             "categories": [series.sheet, *series.names_at],
             "values": [series.sheet, *series.hours_at],
-            "categories_data": list(series.names),
+            "categories_data": [*map(list, series.outer), list(series.names)] if series.outer else list(series.names),
             "values_data": [hundredths / 100 for hundredths in series.hundredths],
             "fill": {"color": _BLUE},
             "gap": 40,

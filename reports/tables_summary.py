@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,13 +15,14 @@ from reports.store import Row
 from reports.store_pieces import Piece
 from reports.tables_book import MS_PER_DAY, Sheet, book
 from reports.tables_charts import MOST_BARS, Chart, Series
-from reports.tables_columns import Column, Value, columns
+from reports.tables_columns import Column, Names, Value, columns, organization
 from reports.tables_customer import for_customer
 from reports.tables_heading import Heading
 
 
 _SUMS: Final = (("Duration", 13.0), ("Hours", 10.0), ("Entries", 9.0))
 _NAMED: Final = {Group.PROJECT: "Project", Group.USER: "Person", Group.WORK_ITEM: "Work item", Group.DAY: "Date"}
+_QUALIFIERS: Final = frozenset({"Organization", "E-mail"})
 _FACTS_WIDTH: Final = 16.0
 
 
@@ -36,7 +38,7 @@ def report_book(
         days = made.sheet("Days")
         tables_details.add(made, heading, tally.passing(pieces))
         chosen = columns(groups, heading.names, with_organization=tally.organizations > 1)
-        table = _Table(chosen, groups, tally.rows())
+        table = _Table(chosen, groups, tally.rows(), heading.names)
         by_day = _days(days, tally.days)
         row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None)
         at = row + tables_charts.height(table.charts(0) + by_day)
@@ -53,16 +55,23 @@ class _Table:
     columns: Sequence[Column]
     groups: tuple[Group, ...]
     rows: Sequence[Row]
+    names: Names
 
     def charts(self, at: int) -> list[Chart]:
         """Bars by the group, where there is one and few bars, of a table whose head is in row `at`."""
         if len(self.groups) > 1 or self.groups == (Group.DAY,) or not 0 < len(self.rows) <= MOST_BARS:
             return []
         title = _NAMED[self.groups[0]]
-        name = next(number for number, column in enumerate(self.columns) if column.title == title)
         first, last, hours = at + 1, at + len(self.rows), len(self.columns) + 1
-        names = [str(self.columns[name].value(row)) for row in self.rows]
-        series = Series((first, name, last, name), names, (first, hours, last, hours), self._hundredths, "Summary")
+        titles = {title}
+        if len({self._label(row) for row in self.rows}) < len(self.rows):
+            titles |= _QUALIFIERS  # the column beside the names
+        places = [number for number, column in enumerate(self.columns) if column.title in titles]
+        begin, end = places[0], places[-1]
+        names = [[str(column.value(row)) for row in self.rows] for column in self.columns[begin : end + 1]]
+        series = Series(
+            (first, begin, last, end), names[-1], (first, hours, last, hours), self._hundredths, "Summary", names[:-1]
+        )
         return [Chart("bar", f"Hours by {title.lower()}", series)]
 
     @property
@@ -77,7 +86,12 @@ class _Table:
         first = row = at + 1
         lines = zip(self.rows, self._hundredths, strict=True)
         together = [0, 0, 0]
-        for key, group in itertools.groupby(lines, lambda line: _first(self.groups[0], line[0])):
+        labels = Counter(self._label(next(same)) for _, same in itertools.groupby(self.rows, self._identity))
+        for _, same in itertools.groupby(lines, lambda line: self._identity(line[0])):
+            group = list(same)
+            label = self._label(group[0][0])
+            qualifier = self._qualifier(group[0][0]) if labels[label] > 1 else None
+            key = f"{label} ({qualifier})" if qualifier else label
             begin, part = row, [0, 0, 0]
             for each, hundredths in group:
                 self._row(sheet, row, each, hundredths)
@@ -89,6 +103,32 @@ class _Table:
             together = [one + other for one, other in zip(together, part, strict=True)]
         self._sums(sheet, row, ("Total", "sum"), first, together)
         sheet.file.repeat_rows(at)
+
+    def _identity(self, row: Row) -> object:
+        """Of a row's first group: rows with the same one share a subtotal."""
+        first = self.groups[0]
+        if first is Group.PROJECT:
+            return row.organization, row.project
+        if first is Group.USER:
+            return row.user and row.user.id
+        if first is Group.WORK_ITEM:
+            return row.work_item and (row.work_item.organization, row.work_item.id)
+        return row.date
+
+    def _label(self, row: Row) -> str:
+        """The name of a row's first group; others may have the same."""
+        first = self.groups[0]
+        if first is Group.USER:
+            return self.names.of(row.user) if row.user else ""
+        if first is Group.WORK_ITEM:
+            return f"{row.work_item.id}" if row.work_item else ""
+        return f"{row.project if first is Group.PROJECT else row.date}"
+
+    def _qualifier(self, row: Row) -> str | None:
+        """Tells first groups of one name apart: the organization, or the person's address."""
+        if self.groups[0] is Group.USER:
+            return row.user.email if row.user and self.names.with_addresses else None
+        return organization(row) if self.groups[0] is Group.WORK_ITEM else row.organization
 
     def _row(self, sheet: Sheet, at: int, row: Row, hundredths: int) -> None:
         wrapped = ((str(column.value(row) or ""), column.width) for column in self.columns if column.wraps)
@@ -109,17 +149,6 @@ class _Table:
         sheet.sum_of((at, sums), first, ms / MS_PER_DAY, f"{look}_duration")
         sheet.sum_of((at, sums + 1), first, hundredths / 100, f"{look}_hours")
         sheet.sum_of((at, sums + 2), first, entries, f"{look}_number")
-
-
-def _first(group: Group, row: Row) -> str:
-    """The name of a row's first group, as its subtotal is called; people and items of one name are apart by more."""
-    if group is Group.PROJECT:
-        return f"{row.project}"
-    if group is Group.USER:
-        return f"{row.user.display_name}" if row.user else ""
-    if group is Group.WORK_ITEM:
-        return f"{row.work_item.id}" if row.work_item else ""
-    return f"{row.date}"
 
 
 def _cell(sheet: Sheet, row: int, column: int, value: Value, *, wraps: bool) -> None:

@@ -29,12 +29,28 @@ _MONTHS: Final = frozenset(
 """,
     )
 )
+_WEEKDAYS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    mon tue tues wed thu thur thurs fri sat sun monday tuesday wednesday thursday friday saturday sunday
+    mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
+    lun mar mer jeu ven sam dim lundi mardi mercredi jeudi vendredi samedi dimanche
+    mié jue vie sáb dom lunes martes miércoles jueves viernes sábado domingo
+    gio lunedì martedì mercoledì giovedì venerdì sabato domenica
+    seg ter qua qui sex segunda-feira terça-feira quarta-feira quinta-feira sexta-feira
+    ma wo vr za zo maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+""",
+    )
+)
 _TRUTHS: Final = frozenset(
     ["true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero", "verdadeiro", "waar", "onwaar"]
 )
 _ERRORS: Final = re.compile(r"#(N/A|NV|REF!|BEZUG!|NAME\?|DIV/0!|NUM!|ZAHL!|VALUE!|WERT!|NULL!)", re.IGNORECASE)
 _WITH_A_LETTER: Final = {"e", "a", "p", "am", "pm", "a.m", "p.m"}
-_EXPONENT_OR_TIME: Final = re.compile(r"[\s\d.,+-]*\d(e[+-]?\d+|[\d\s.,:]*[ap]\.?(m\.?)?)\s*", re.IGNORECASE)
+_EXPONENT_OR_TIME: Final = re.compile(r"[\s\d.,:/+-]*\d(e[+-]?\d+|\s*[ap]\.?(m\.?)?)\s*", re.IGNORECASE)
+_WORDS: Final = re.compile(r"[^\s\d.,:/]+")
+_INSTANT: Final = re.compile(r"\s*\d{4}-\d\d?-\d\d?T\d\d?(:\d\d?)*([.,]\d+)?(Z|[+-][\d:]+)?\s*", re.IGNORECASE)
 
 
 def is_guessed(text: str) -> bool:
@@ -45,8 +61,10 @@ def is_guessed(text: str) -> bool:
     if not letters:  # 007, 3/4, 10:30, (5), 5 %, € 5
         return any(letter.isdigit() for letter in text)
     word = letters.casefold().rstrip(".")
-    if word in _MONTHS:  # Mar 4, 4-Mar-26; a month alone is a word
-        return any(letter.isdigit() for letter in text)
+    if all(part in _MONTHS or part in _WEEKDAYS for part in _WORDS.findall(word)):
+        return any(letter.isdigit() for letter in text)  # Mar 4, Monday, March 4, 2026; a month alone is a word
+    if letters[0] in "Tt" and _INSTANT.fullmatch(text) is not None:
+        return True
     if word in _WITH_A_LETTER:  # 1e5, 10 am
         return _EXPONENT_OR_TIME.fullmatch(text) is not None
     return letters.isdecimal() or word in _TRUTHS or (letters[0] == "#" and _ERRORS.fullmatch(text) is not None)

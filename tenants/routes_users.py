@@ -16,6 +16,7 @@ from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
+from shared.instants import parse_rfc3339, rfc3339
 from tenants import service_adding, service_users, store_users
 from tenants.schemas_users import (
     AddedUser,
@@ -26,7 +27,7 @@ from tenants.schemas_users import (
     UsersPage,
     UsersQuery,
 )
-from tenants.store_users import Account
+from tenants.store_users import Account, AccountsEnd
 
 
 blueprint = func.Blueprint()
@@ -47,16 +48,15 @@ _NOBODY: Final = "There is no such person in your organisation."
     ),
 )
 def list_users(call: Call, query: UsersQuery) -> Reply:
-    end = None if query.after is None else public_id(query.after)
-    if query.after is not None and end is None:
-        raise not_a_page_end()
+    end = None if query.after is None else _page_end(query.after)
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size + 1
         accounts = store_users.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
         require_page(accounts, query.after)
         items = [UserDetail.of_account(account) for account in accounts[: query.page_size]]
         more = len(accounts) > query.page_size
-        return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=_next(query, items) if more else None))
+        link = _next(query, accounts[query.page_size - 1]) if more else None
+        return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=link))
 
 
 @route(
@@ -202,12 +202,23 @@ def _person(call: Call, tx: sa.Connection, account: Account) -> Reply:
     return call.answer(tx, HTTPStatus.OK, UserDetail.of_account(account), {"ETag": etag(account.version)})
 
 
-def _next(query: UsersQuery, items: list[UserDetail]) -> str:
+def _page_end(after: str) -> AccountsEnd:
+    last_id, _, created_at = after.partition(".")
+    found = public_id(last_id)
+    if found is None:
+        raise not_a_page_end()
+    try:
+        return AccountsEnd(found, parse_rfc3339(created_at))
+    except ValueError as error:
+        raise not_a_page_end() from error
+
+
+def _next(query: UsersQuery, last: Account) -> str:
     parameters = {
         "role": query.role,
         "isActive": None if query.is_active is None else str(query.is_active).lower(),
         "authProvider": query.auth_provider,
         "pageSize": query.page_size,
-        "after": items[-1].id,
+        "after": f"{last.user.public_id}.{rfc3339(last.created_at)}",
     }
     return "/api/users?" + urlencode({name: value for name, value in parameters.items() if value is not None})

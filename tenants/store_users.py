@@ -15,6 +15,14 @@ from shared.tenancy.store import USER_COLUMNS, user_of
 
 
 @dataclass(frozen=True, slots=True)
+class AccountsEnd:
+    """Where a page ended: the last account's id and creation."""
+
+    id: uuid.UUID
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A user with what an admin sees beside it."""
 
@@ -34,7 +42,6 @@ _ACCOUNT: Final[sa.Select[Any]] = (
 )
 _ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
 _ONE_HELD: Final = locked(_ONE, users)
-_page_end = users.alias("page_end")
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
@@ -48,14 +55,14 @@ _PAGE: Final = (
         _if_given("active", _users.is_active),
         _if_given("provider", _users.auth_provider),
     )
-    .order_by(_users.id)
+    .order_by(_users.created_at, _users.public_id)
     .limit(bindparam("most"))
 )
+# The place itself and not its row: an erasure takes the row's public id.
+_end_at = bindparam("end_at", type_=_users.created_at.type)
 _NEXT_PAGE: Final = _PAGE.where(
-    _users.id
-    > sa.select(_page_end.c.id)
-    .where(_page_end.c.tenant_id == bindparam("tenant"), _page_end.c.public_id == bindparam("end"))
-    .scalar_subquery()
+    _users.created_at >= _end_at,
+    sa.or_(_users.created_at > _end_at, _users.public_id > bindparam("end_public", type_=_users.public_id.type)),
 )
 _ADD_BY_HAND = InsertIfAbsent(
     users,
@@ -80,13 +87,15 @@ _ADD_BY_HAND = InsertIfAbsent(
 
 
 def page(
-    tx: sa.Connection, tenant_id: int, *, filters: dict[str, Any], end: uuid.UUID | None, most: int
+    tx: sa.Connection, tenant_id: int, *, filters: dict[str, Any], end: AccountsEnd | None, most: int
 ) -> list[Account]:
-    """At most `most` people, oldest account first, after the one that `end` names."""
+    """At most `most` people, oldest account first, after the place that `end` names; its person may be gone."""
     parameters = {"tenant": tenant_id, "most": most, **filters}
     if end is None:
         return [_account(row) for row in tx.execute(_PAGE, parameters)]
-    return [_account(row) for row in tx.execute(_NEXT_PAGE, {**parameters, "end": end})]
+    return [
+        _account(row) for row in tx.execute(_NEXT_PAGE, {**parameters, "end_at": end.created_at, "end_public": end.id})
+    ]
 
 
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Account | None:

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from tests.reports.test_summary_report import know
+from tests.reports.test_workbooks import charts, opened, table
 
 
 SPAN = {"from": "2026-11-01", "to": "2026-11-30"}
@@ -83,3 +84,38 @@ def test_the_list_of_entries_filters_by_organization(ada, only, hours):
     found = ada.entries(workItemId="58", **only)
 
     assert [entry["elapsedMs"] // 3_600_000 for entry in found] == hours
+
+
+@pytest.mark.parametrize(("group_by", "name"), [("project,user", "Website"), ("workItem,user", "58")])
+def test_what_has_one_name_in_two_organizations_has_a_subtotal_each(ada, group_by, name):
+    lines = table(opened(summary(ada, groupBy=group_by, format="xlsx"))["Summary"], "Entries")
+
+    assert [(line[""], line["Hours"]) for line in lines if str(line[""]).startswith("Subtotal")] == [
+        (f"Subtotal {name} (contoso)", 1),
+        (f"Subtotal {name} (othercorp)", 2),
+    ]
+
+
+@pytest.mark.parametrize("group_by", ["project", "workItem"])
+def test_bars_of_one_name_are_told_apart_by_the_organization(ada, group_by):
+    bars, _ = charts(summary(ada, groupBy=group_by, format="xlsx"))
+
+    assert ("<c:v>contoso</c:v>" in bars, "<c:v>othercorp</c:v>" in bars, "multiLvlStrRef" in bars) == (True,) * 3
+
+
+def test_people_of_one_name_have_a_subtotal_each(world):
+    ada = world.tenant()
+    twins = sorted((world.member(ada, name="Ben Okafor") for _ in range(2)), key=lambda twin: twin.email)
+    for hour, twin in enumerate(twins, start=10):
+        twin.enter("2026-11-20T08:00:00Z", f"2026-11-20T{hour}:00:00Z")
+    inside, outside = (
+        [line[""] for line in table(opened(answer)["Summary"], "Entries") if str(line[""]).startswith("Subtotal")]
+        for answer in (
+            summary(ada, groupBy="user,project", format="xlsx", **more) for more in ({}, {"variant": "customer"})
+        )
+    )
+    bars, _ = charts(summary(ada, groupBy="user", format="xlsx"))
+
+    assert inside == [f"Subtotal Ben Okafor ({twin.email})" for twin in twins]
+    assert set(outside) == {f"Subtotal Ben Okafor ({twin.get('me').body['id'][:8]})" for twin in twins}
+    assert all(f"<c:v>{twin.email}</c:v>" in bars for twin in twins)

@@ -81,8 +81,43 @@ def excel_cells(line: str, separators: str) -> list[str]:
     return [*cells, cell]
 
 
-GUESSED = ["007", "1e5", "1E+5", "3/4", "3-4", "1.5", "1,5", "(5)", "5 %", "10:30", "10 am", "4. März 2026", "TRUE"]
-PLAIN = ["Team 1", "Website", "Mai", "August", "C++", "1/2 day", "v1.5", "#12", "Ünï", "a, b; c | d", "it's"]
+DATES = [
+    *("Monday, March 4, 2026", "Mon, 4 Mar 2026", "Mittwoch, 4. März 2026", "March 4, 2026 10:00"),
+    *("1/2/26 10:00 PM", "2026-03-04 10:00 am", "2026-03-04T10:00:00", "2026-03-04T10:00:00.5Z"),
+]
+GUESSED = [
+    *DATES,
+    "007",
+    "1e5",
+    "1E+5",
+    "3/4",
+    "3-4",
+    "1.5",
+    "1,5",
+    "(5)",
+    "5 %",
+    "10:30",
+    "10 am",
+    "4. März 2026",
+    "TRUE",
+]
+PLAIN = [
+    "Monday",
+    "Sprint 4 of March",
+    "Team T1",
+    "2026-03-04Today",
+    "Team 1",
+    "Website",
+    "Mai",
+    "August",
+    "C++",
+    "1/2 day",
+    "v1.5",
+    "#12",
+    "Ünï",
+    "a, b; c | d",
+    "it's",
+]
 
 
 @pytest.mark.parametrize("text", GUESSED)

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import metadata, tenants, users
+from tests.privacy.test_erasure import ask, carry_out
 from tests.support.world import new_id
 
 
@@ -172,6 +173,21 @@ def test_people_are_listed_by_filter_and_page_by_page(world, engine):
     assert len(manual) == 7
     assert ada.get("users", isActive="false").body["items"] == []
     assert ada.get("users", role="boss").status == 400
+
+
+def test_a_page_of_people_follows_though_its_last_was_erased_since(app, world, clock):
+    ada = world.tenant()
+    people = []
+    for number in range(4):
+        clock.tick(minutes=1)
+        people.append(world.member(ada, name=f"Person {number}"))
+    first = ada.get("users", pageSize="3").body
+    assert first["items"][-1]["email"] == people[1].email
+    assert ask(people[1]).status == 201
+    assert carry_out(app, clock).changed == 1
+    second = world.again(ada).get(first["nextLink"].removeprefix("/api/"))
+
+    assert [user["email"] for user in second.body["items"]] == [people[2].email, people[3].email]
 
 
 def test_a_role_is_changed_and_goes_on_record_with_both_roles(world):
