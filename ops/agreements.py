@@ -1,6 +1,7 @@
 """Keeps the subscription of a tenant in step with the plan that an operator sets, in the transaction of the change."""
 
 import dataclasses
+import uuid
 
 import sqlalchemy as sa
 
@@ -9,7 +10,7 @@ from ops.rules import Terms
 from shared.billing import service as billing
 from shared.billing.service import Closing
 from shared.subscriptions import service, store, store_ledger
-from shared.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
+from shared.subscriptions.model import MONTH, Event, EventSource, Outcome, Price, Quote, Subscription
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant
 
@@ -38,8 +39,10 @@ def require_free(tx: sa.Connection, tenant: Tenant, after: Terms) -> None:
         )
 
 
-def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) -> None:
+def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) -> tuple[uuid.UUID | None, str | None]:
     """Begins, changes or ends what the tenant pays for; an agreement that ends is billed up to this instant.
+
+    Returns the Marketplace's id of what it pays for from now on, and how long it is paid for by the rate.
 
     Raises:
         Refused: a subscription in the Marketplace is in the way.
@@ -48,21 +51,24 @@ def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) ->
     require_free(tx, tenant, after)
     live = store.find_live(tx, tenant.id)
     if after.plan is Plan.PAID:
-        _pay(tx, tenant, live, after, closing)
-    elif live is not None:
+        price = _pay(tx, tenant, live, after, closing)
+        return (None if live is None else live.marketplace_id), price.unit
+    if live is not None:
         ended = service.end_agreement(tx, live, _event("Unsubscribe", closing), now=closing.now)
         billing.close_final(tx, tenant.id, ended, closing)
+    return None, None
 
 
-def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Terms, closing: Closing) -> None:
+def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Terms, closing: Closing) -> Price:
     """Another rate counts for the months that begin from now on."""
     assert after.rate_per_user is not None, "a paid plan has a rate"  # noqa: S101 - an invariant of ours
     assert after.currency is not None, "and a currency"  # noqa: S101 - likewise
     price = Price(after.rate_per_user, after.currency)
     if live is None:
         service.agree(tx, tenant, PLAN_ID, after.seat_limit, price, now=closing.now)
-        return
+        return price
     last = store_ledger.last_rate(tx, live)
+    price = dataclasses.replace(price, unit=live.terms.price_unit or (MONTH if last is None else last.unit))
     if last is None or last.quote.price != price:
         included = Quote(None) if last is None else last.quote
         store_ledger.add_rate(tx, live, dataclasses.replace(included, price=price), from_at=closing.now)
@@ -72,6 +78,7 @@ def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Te
         changed = dataclasses.replace(live, terms=seats)
         store_ledger.add_event(tx, changed, _event("ChangeQuantity", closing), Outcome.APPLIED, now=closing.now)
         store.change(tx, changed, now=closing.now)
+    return price
 
 
 def _event(event_type: str, closing: Closing) -> Event:

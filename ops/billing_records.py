@@ -89,7 +89,7 @@ def void(
 
 def price(
     record: Annotated[uuid.UUID, typer.Argument(metavar="RECORD", help="the bill's id, as `records` shows it")],
-    rate: Annotated[str, typer.Option(metavar="4.50", help="price of a user and month")],
+    rate: Annotated[str, typer.Option(metavar="4.50", help="price of a user and month, or of a seat and term")],
     currency: Annotated[str, typer.Option(metavar="EUR", help="three letters of ISO 4217")],
     *,
     yes: Yes = False,
@@ -160,9 +160,11 @@ def _fields(bill: Record, replacement: Record | None, *, state: State | None = N
 
 
 def _total(bill: Record) -> str:
+    if bill.is_by_seats:
+        return "Microsoft charges for the seats"
     if bill.price is None:
         return "no price is known"
-    return f"{plain(bill.total)} {bill.price.currency}" if bill.total is not None else "the price is not by the month"
+    return f"{plain(bill.amount)} {bill.price.currency}" if bill.amount is not None else "the price is not by the month"
 
 
 def _all(database: Database, tenant_id: int | None, month: int | None) -> Iterator[dict[str, Any]]:

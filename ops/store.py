@@ -86,7 +86,8 @@ _CHANGE: Final = (
         status=_STATUS,
         rate_per_user=bindparam("rate", type_=_t.rate_per_user.type),
         currency=bindparam("money", type_=_t.currency.type),
-        rate_unit=sa.null(),  # an operator says what a month costs
+        rate_unit=bindparam("unit", type_=_t.rate_unit.type),
+        subscription_id=bindparam("bought", type_=_t.subscription_id.type),
         seat_limit=bindparam("seats", type_=sa.Integer),
         trial_started_at=bindparam("trial_from", type_=_t.trial_started_at.type),
         trial_ends_at=_UNTIL,

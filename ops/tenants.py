@@ -123,7 +123,9 @@ def set_plan(
     name: Name,
     plan: Annotated[Plan, typer.Argument(help="paid needs --rate and --currency")],
     *,
-    rate: Annotated[str | None, typer.Option(metavar="4.50", help="price of a user and month")] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="4.50", help="price of a user and month, or of a seat and term")
+    ] = None,
     currency: Annotated[str | None, typer.Option(metavar="EUR", help="three letters of ISO 4217")] = None,
     seats: Annotated[
         str | None, typer.Option(metavar="N|none", help="enabled accounts admitted; when left out, as it is")
@@ -147,7 +149,7 @@ def set_plan(
 
 
 def amount_of(rate: str, currency: str) -> Price:
-    """What a user and month costs, as the operator writes it.
+    """What a user and month, or a seat and term, costs, as the operator writes it.
 
     Raises:
         Unusable: it is no price.
@@ -181,9 +183,11 @@ def _change(
         return
     now = clock.now()
     with database.transaction() as tx:
+        values = _values(account, after, cap, now)
         if action is audit.Action.PLAN_CHANGED:
-            agreements.follow(tx, account.tenant.id, after, Closing("", now, clock.new_id, actor=audit.OPERATOR))
-        if not store.change_terms(tx, account.tenant.id, _values(account, after, cap, now)):
+            closing = Closing("", now, clock.new_id, actor=audit.OPERATOR)
+            values["bought"], values["unit"] = agreements.follow(tx, account.tenant.id, after, closing)
+        if not store.change_terms(tx, account.tenant.id, values):
             raise _overtaken(store.find_tenant(tx, slug="", guid=account.tenant.public_id), account, cap)
         audit.record(
             tx,
@@ -206,6 +210,8 @@ def _values(account: Account, after: rules.Terms, cap: int | None, now: dt.datet
         "state": after.status.value,
         "rate": after.rate_per_user,
         "money": after.currency,
+        "unit": None,
+        "bought": account.subscription_id,
         "seats": after.seat_limit,
         "trial_from": after.trial_started_at,
         "until": after.trial_ends_at,

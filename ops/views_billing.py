@@ -33,7 +33,7 @@ def bill_document(record: Record, slug: str, row: sa.Row[Any] | None = None) -> 
         "includedUsers": record.included_users,
         "ratePerUser": record.price and record.price.rate_per_user,
         "rateUnit": record.price and record.price.unit,
-        "total": record.total,
+        "total": record.amount,
         "currency": record.price and record.price.currency,
         "closedAt": record.closed_at,
         "usage": None if row is None else row.usage,
@@ -58,7 +58,7 @@ def preview_document(bill: Bill, slug: str) -> dict[str, Any]:
         "includedUsers": bill.included_users,
         "ratePerUser": bill.price and bill.price.rate_per_user,
         "rateUnit": bill.price and bill.price.unit,
-        "total": bill.total,
+        "total": bill.amount,
         "currency": bill.price and bill.price.currency,
         "lines": [_line(line) for line in bill.lines],
     }

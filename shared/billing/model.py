@@ -122,6 +122,11 @@ class Bill:
     def active_users(self) -> int:
         return len(self.lines)
 
+    @property
+    def amount(self) -> Decimal | None:
+        """The total for people to see; None for seats, whose amount only Microsoft knows."""
+        return None if self.subscription.is_by_seats else self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -139,3 +144,9 @@ class Record:
     total: Decimal | None
     replaces_id: int | None
     closed_at: dt.datetime
+    is_by_seats: bool
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The total for people to see; None for seats, whose amount only Microsoft knows."""
+        return None if self.is_by_seats else self.total

@@ -161,15 +161,17 @@ def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
 def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:
     """What a user costs of the plan of a bill whose price could not be read, as an operator knows it.
 
-    From just after the row that says so: what came later of other plans stays in force.
+    For the term that was bought, and from just after the row that says so: what came later of other plans stays in
+    force. The unit of `price` is of no account.
     """
     rate = rules.rate_of(store.rates(tx, subscription), record.period.starts_at)
     plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
+    unit = subscription.terms.price_unit if rate is None else rate.unit
     of_plan = dataclasses.replace(subscription, terms=dataclasses.replace(subscription.terms, plan_id=plan_id))
     add_rate(
         tx,
         of_plan,
-        dataclasses.replace(quote, price=price),
+        dataclasses.replace(quote, price=dataclasses.replace(price, unit=unit or price.unit)),
         from_at=record.period.starts_at if rate is None else rate.from_at + _MS,
     )
 
@@ -273,7 +275,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
             "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": rules.amount_text(record.total, currency),
+            "total": rules.amount_text(record.amount, currency),
             "currency": currency,
         },
     )

@@ -126,6 +126,7 @@ def add(
         total=bill.total,
         replaces_id=replaces_id,
         closed_at=now,
+        is_by_seats=bill.subscription.is_by_seats,
     )
 
 
@@ -238,6 +239,7 @@ def record_of(row: sa.Row[Any]) -> Record:
         total=row.total,
         replaces_id=row.replaces_id,
         closed_at=row.closed_at,
+        is_by_seats=row.marketplace_id is not None and row.quantity is not None,
     )
 
 

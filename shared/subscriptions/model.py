@@ -75,6 +75,11 @@ class Subscription:
     last_event_at: dt.datetime | None
     version: int
 
+    @property
+    def is_by_seats(self) -> bool:
+        """Microsoft charges for the seats, whoever is active; seats agreed with the vendor are only a limit."""
+        return self.marketplace_id is not None and self.terms.quantity is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

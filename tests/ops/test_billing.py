@@ -95,6 +95,67 @@ def test_a_bill_without_a_price_is_given_one_once(does, engine):
     assert [(row.state, row.total) for row in unknown.records()] == [("void", None), ("closed", Decimal(7))]
 
 
+@pytest.fixture
+def seated(engine):
+    """Pays for seats by the year in the Marketplace; their price could not be read."""
+    payer = Payer.make(engine)
+    payer.pays(LAST_MONTH, None, quantity=20)
+    payer.signs_in(payer.people[0], LAST_MONTH)
+    with engine.begin() as tx:
+        mine = subscriptions.c.tenant_id == payer.tenant_id
+        tx.execute(subscriptions.update().where(mine).values(term_unit="P1Y"))
+    return payer
+
+
+def test_a_bill_by_seats_has_no_total_anywhere(does, engine):
+    payer = Payer.make(engine)
+    payer.pays(LAST_MONTH, quantity=20)
+    payer.signs_in(payer.people[0], LAST_MONTH)
+    [closed] = does("billing", "close", "--tenant", name(payer), "--yes", "--json").json["closed"]
+    [record] = does("billing", "records", "--tenant", name(payer), "--json").json
+    preview = does("billing", "preview", "--tenant", name(payer), "--json").json
+    void = does("billing", "void", closed["id"], "--reason", "wrong", "--dry-run", "--json").json
+    [audited] = payer.audit("bill.closed")
+
+    assert (closed["ratePerUser"], closed["total"]) == ("4.50", None)
+    assert (record["total"], preview["total"], audited.after_change["total"]) == (None, None, None)
+    assert void["before"]["total"] == "Microsoft charges for the seats"
+
+
+def test_a_price_given_to_a_bill_is_that_of_the_term_that_was_bought(does, seated):
+    [closed] = does("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
+    done = does("billing", "price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
+
+    assert done.code == 0, done.err
+    assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in seated.records()] == [
+        ("void", None, "P1M", None),
+        ("closed", 60, "P1Y", None),
+    ]
+
+
+def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(does, seated, engine):
+    seated.change(plan_kind="paid", status="active", seat_limit=20)
+    done = does("tenants", "set-plan", name(seated), "paid", "--rate", "59", "--currency", "USD", "--yes")
+    with engine.connect() as tx:
+        mine = subscription_rates.c.tenant_id == seated.tenant_id
+        rates = tx.execute(sa.select(subscription_rates).where(mine).order_by(subscription_rates.c.from_at)).all()
+        tenant = tx.execute(sa.select(tenants).where(tenants.c.id == seated.tenant_id)).one()
+
+    assert done.code == 0, done.err
+    assert [(rate.rate_per_user, rate.rate_unit) for rate in rates] == [(59, "P1Y")]
+    assert (tenant.rate_per_user, tenant.rate_unit) == (59, "P1Y")
+
+
+def test_an_agreement_after_a_purchase_does_not_have_its_id(does, books, engine, slug):
+    tenant, bought = books.tenant(slug)["id"], uuid.UUID(new_id())
+    with engine.begin() as tx:
+        tx.execute(tenants.update().where(tenants.c.id == tenant).values(subscription_id=bought, rate_unit="P1Y"))
+    done = does("tenants", "set-plan", slug, *PAID, "--yes")
+
+    assert done.code == 0, done.err
+    assert [books.tenant(slug)[column] for column in ("subscription_id", "rate_unit")] == [None, "P1M"]
+
+
 def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):
     refused = ops("billing", "close", "--tenant", name(payer))
 
