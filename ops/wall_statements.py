@@ -1,6 +1,6 @@
 """What row-level security is made of, for each engine: every table of a tenant's, closed but for the tenant at hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from shared.db.schema import metadata
@@ -8,6 +8,7 @@ from shared.db.wall import CONTEXT, EVERY_TENANT, KEY, POLICY, PREDICATE
 
 
 DIRECTORY: Final = ("tenants", "users")  # where the owner of a token is looked up before a tenant is known
+DROP_POLICY: Final = f"DROP SECURITY POLICY IF EXISTS dbo.{POLICY}"
 _NOBODY: Final = -1
 _DIRECTORY_PREDICATE: Final = f"{PREDICATE}_or_none"
 
@@ -27,7 +28,7 @@ def remove(engine: str) -> list[str]:
     """Takes the wall away, up or down, however much of it is there."""
     if engine == "mssql":
         predicates = (f"DROP FUNCTION IF EXISTS dbo.{name}" for name in (PREDICATE, _DIRECTORY_PREDICATE))
-        return [f"DROP SECURITY POLICY IF EXISTS dbo.{POLICY}", *predicates]
+        return [DROP_POLICY, *predicates]
     return [*put(engine, up=False), *(f"DROP POLICY IF EXISTS {POLICY} ON {table}" for table in walled())]
 
 
@@ -69,8 +70,14 @@ def _azure_sql() -> Iterator[str]:
     yield _function(_DIRECTORY_PREDICATE, EVERY_TENANT)
     # So that a connection can see that the wall is built; it shows nothing
     yield f"GRANT SELECT ON dbo.{PREDICATE} TO public"
-    parts = [part for table, column in walled().items() for part in _predicates(table, column)]
-    yield f"CREATE SECURITY POLICY dbo.{POLICY} {', '.join(parts)} WITH (STATE = OFF)"
+    yield policy(walled(), up=False)
+
+
+def policy(tables: Iterable[str], *, up: bool) -> str:
+    """Makes Azure SQL's policy over some of the walled tables; its functions must be there."""
+    columns = walled()
+    parts = [part for table in tables for part in _predicates(table, columns[table])]
+    return f"CREATE SECURITY POLICY dbo.{POLICY} {', '.join(parts)} WITH (STATE = {'ON' if up else 'OFF'})"
 
 
 def _function(name: str, otherwise: int) -> str:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from ops import wall_statements
 from ops.__main__ import main
+from ops.wall_migration import without_policy
 from shared.db.wall import EVERY_TENANT, enter
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
@@ -104,3 +105,34 @@ def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, mo
     assert made == wall_statements.build("mssql")
     assert "would stay outside" in capsys.readouterr().err
     assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts
+
+
+@pytest.mark.parametrize(("is_up", "state"), [("1", "ON"), ("", "OFF")])
+def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, azure_engine, is_up, state):
+    def script(statement) -> Any:  # noqa: ANN401 - what a script may answer
+        if "sys.security_predicates" in statement.sql:
+            return Rows(("name", "is_enabled"), [("write_backs", is_up)])
+        if "sys.tables" in statement.sql:
+            return Rows(("name",), [("users",), ("alembic_version",)])
+        return usual(statement)
+
+    azure.script = script
+    with azure_engine.begin() as connection, without_policy(connection):
+        connection.exec_driver_sql("DROP TABLE write_backs")
+    changes = [text for text in azure.texts if text.startswith(("DROP", "CREATE", "IF @@TRANCOUNT")) or text == COMMIT]
+
+    assert changes[:2] == ["DROP SECURITY POLICY IF EXISTS dbo.tenant_wall", "DROP TABLE write_backs"]
+    assert changes[2] == wall_statements.policy(["users"], up=bool(is_up))
+    assert f"STATE = {state}" in changes[2]
+    assert changes[3:] == [COMMIT]
+    assert unreadable(changes[2]) == []
+
+
+def test_a_migration_leaves_a_database_without_a_policy_alone(azure, azure_engine):
+    azure.script = lambda statement: (
+        Rows(("name", "is_enabled"), []) if "sys.security_predicates" in statement.sql else usual(statement)
+    )
+    with azure_engine.begin() as connection, without_policy(connection):
+        pass
+
+    assert [text for text in azure.texts if "SECURITY POLICY" in text] == []

@@ -38,7 +38,7 @@ def forbidden(importer: str, imported: str) -> bool:
     if target in {"devcloud", "function_app"}:
         return top != "devcloud"
     if target == "ops":
-        return top != "ops"
+        return top not in {"ops", "migrations"}  # operators run both
     if top == "ops":
         layer = imported.partition(".")[2].partition(".")[0].partition("_")[0]
         return target in SLICES and layer in {"routes", "jobs"}
