@@ -143,8 +143,9 @@ def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
 
 def _void(record: Record, zone: ZoneInfo) -> str:
     when = instant_text((record.voided_at or record.closed_at).astimezone(zone))
+    reason = (record.void_reason or "no reason was given").removesuffix(".")
     instead = "" if record.replaced_by is None else f" The statement {record.replaced_by} stands in its place."
-    return f"This statement was voided on {when}: {record.void_reason or 'no reason was given'}.{instead}"
+    return f"This statement was voided on {when}: {reason}.{instead}"
 
 
 def _user_columns() -> Sequence["Column"]:

@@ -249,7 +249,7 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
         id=uuid.UUID(int=5),
         state="void",
         voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC),
-        void_reason="the rate was wrong",
+        void_reason="the rate was wrong.",
         replaced_by=uuid.UUID(int=77),
         active_users=7,
         total=Decimal("31.50"),
@@ -267,6 +267,7 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
 
     assert "Void: not to be paid" in text
     assert "This statement was voided on 2 December 2026, 10:00: the rate was wrong." in text
+    assert "wrong.." not in text
     assert "Nobody" not in text
     assert "1 November 2026 to 14 November 2026, 10:30" in text
     assert "as the subscription ended" in text
