@@ -132,7 +132,8 @@ def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
     yield "Active users", str(record.active_users)
     if record.is_by_seats:
         price = bill.seats[-1].price if bill.seats else None
-        yield f"Listed price per seat and {_term(price)}", _listed(price)
+        term = "" if price is None else f" and {_term(price)}"
+        yield f"Listed price per seat{term}", _listed(price)
         yield "Seats at the end of the period", str(record.quantity)
     else:
         if record.included_users:

@@ -215,7 +215,7 @@ def test_a_price_that_is_not_known_is_told_as_such():
     span = seats(5, bill.period_from, bill.period_to, price=None)
     text = text_of(statement("Contoso", 202611, [Bill(bill, (), (span,))]))
 
-    assert "Listed price per seat and term not known" in text
+    assert "Listed price per seat not known" in text
     assert "30 November 2026 5 not known not known" in text
 
 
