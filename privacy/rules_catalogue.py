@@ -136,8 +136,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "write_back_items": Facts(
             "the hours that were written to work items",
             columns(
-                internal="id tenant_id organization_id migrated short_batch last_batch settled_batch last_attempt "
-                "last_revision claim_id claimed_until",
+                internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
+                "last_attempt last_revision claim_id claimed_until",
                 fact="public_id work_item_id target_ms written short last_seen remaining_taken state reason updated_at",
             ),
             section="writeBackItems",

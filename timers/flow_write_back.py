@@ -163,7 +163,7 @@ class _Writing:
                 return _NO_FIELD
             attempt = self._planned(item, shown, send)
             if attempt.moves == 0:  # nothing is there to be taken
-                item, self.takes_missing = self._fallen_short(item, attempt.short_after), False
+                item, self.takes_missing = self._fallen_short(item), False
                 break
             fate = self._pinned_and_sent(item, attempt, shown)
             if isinstance(fate, Outcome):
@@ -271,9 +271,10 @@ class _Writing:
     def _lost(self, attempt: Attempt) -> None:
         self._transact(lambda tx: self.turn.lose(tx, attempt))
 
-    def _fallen_short(self, item: Item, short: Decimal) -> Item:
-        self._transact(lambda tx: self.turn.fall_short(tx, item, short, now=self.app.now()))
-        return replace(item, balance=replace(item.balance, short=short))
+    def _fallen_short(self, item: Item) -> Item:
+        at_zero = replace(item, balance=replace(item.balance, lowest=item.balance.written))
+        self._transact(lambda tx: self.turn.fall_short(tx, at_zero, now=self.app.now()))
+        return at_zero
 
     def _folded(self, tx: sa.Connection, settled: int = 0) -> tuple[Item, bool]:
         folded = self.turn.fold(tx, settled=settled, now=self.app.now())
@@ -286,8 +287,8 @@ class _Writing:
         current, is_new = self._folded(tx, settled=item.last_batch)
         if is_new:
             return current
-        if current.balance.short != current.balance.missing:
-            self.turn.fall_short(tx, current, current.balance.missing, now=self.app.now())
+        if current.short != current.balance.missing:
+            self.turn.fall_short(tx, current, now=self.app.now())
         self.turn.end(tx, outcome, now=self.app.now())
         return None
 

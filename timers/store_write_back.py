@@ -39,6 +39,7 @@ class Item:
     balance: Balance
     last_batch: int
     settled_batch: int
+    short: Decimal  # as the lists have it
     short_batch: int | None
     last_attempt: int
     remaining_taken: Decimal
@@ -88,6 +89,7 @@ _BEGIN: Final = InsertIfAbsent(
         "public_id",
         "target_ms",
         "written",
+        "lowest",
         "short",
         "last_batch",
         "settled_batch",
@@ -169,6 +171,7 @@ _ADD: Final = (
     .where(*_MINE)
     .values(
         written=bindparam("new_written", type_=_items.written.type),
+        lowest=bindparam("new_lowest", type_=_items.lowest.type),
         short=bindparam("new_short", type_=_items.short.type),
         short_batch=bindparam("new_short_batch"),
         settled_batch=bindparam("new_settled"),
@@ -182,7 +185,10 @@ _SHORTEN: Final = (
     write_back_items.update()
     .where(*_MINE)
     .values(
-        short=bindparam("new_short", type_=_items.short.type), short_batch=bindparam("new_short_batch"), updated_at=_now
+        lowest=bindparam("new_lowest", type_=_items.lowest.type),
+        short=bindparam("new_short", type_=_items.short.type),
+        short_batch=bindparam("new_short_batch"),
+        updated_at=_now,
     )
 )
 _SETTLE: Final = write_back_items.update().where(*_MINE).values(settled_batch=bindparam("new_settled"))
@@ -229,6 +235,7 @@ class Turn:
             "public_id": self.public_id,
             "target_ms": 0,
             "written": Decimal(0),
+            "lowest": Decimal(0),
             "short": Decimal(0),
             "last_batch": 0,
             "settled_batch": 0,
@@ -298,12 +305,12 @@ class Turn:
             item, is_legacy = _item(row), attempt.legacy_mark is not None
             as_sent = moved == attempt.moves
             whole = as_sent and not is_legacy
-            short = attempt.short_after if whole else item.balance.short
-            if as_sent and is_legacy:  # it knew of no other write, so what its cut at 0 left comes on top
-                short += attempt.short_after
+            balance = item.balance.landed(attempt, moved)
+            short = balance.missing
             taken = attempt.remaining.before - attempt.remaining.after if attempt.remaining else Decimal(0)
             values = {
-                "new_written": item.balance.written + moved,
+                "new_written": balance.written,
+                "new_lowest": balance.lowest,
                 "new_short": short,
                 "new_short_batch": (item.short_batch or attempt.batch or item.last_batch) if short else None,
                 "new_settled": max(item.settled_batch, attempt.batch) if whole else item.settled_batch,
@@ -321,10 +328,12 @@ class Turn:
         if row is not None:
             tx.execute(_LOSE, {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number})
 
-    def fall_short(self, tx: sa.Connection, item: Item, short: Decimal, *, now: dt.datetime) -> None:
-        """Writes down how many hours could not be taken in all."""
+    def fall_short(self, tx: sa.Connection, item: Item, *, now: dt.datetime) -> None:
+        """Writes down how many hours could not be taken in all, and below what nothing is taken."""
+        short = item.balance.missing
         first = (item.short_batch or item.last_batch) if short else None
-        tx.execute(_SHORTEN, {**self._mine, "new_short": short, "new_short_batch": first, "now": now})
+        values = {"new_lowest": item.balance.lowest, "new_short": short, "new_short_batch": first, "now": now}
+        tx.execute(_SHORTEN, {**self._mine, **values})
 
     def end(self, tx: sa.Connection, outcome: Outcome, *, now: dt.datetime) -> None:
         """Gives the turn back with what came of it; nothing happens when it was lost."""
@@ -344,9 +353,10 @@ def _item(row: Any, *, target_ms: int | None = None, last_batch: int | None = No
     target = row.target_ms if target_ms is None else target_ms
     return Item(
         id=row.id,
-        balance=Balance(target, row.written, row.short, is_migrated=row.migrated is not None),
+        balance=Balance(target, row.written, row.lowest, is_migrated=row.migrated is not None),
         last_batch=row.last_batch if last_batch is None else last_batch,
         settled_batch=row.settled_batch,
+        short=row.short,
         short_batch=row.short_batch,
         last_attempt=row.last_attempt,
         remaining_taken=row.remaining_taken,

@@ -66,7 +66,7 @@ def read(tx: sa.Connection, tenant_id: int, place: Place) -> Page:
     where = {"tenant": tenant_id, "organization": place.organization_id, "number": place.number}
     row, waiting = tx.execute(_ITEM, where).first(), tx.execute(_WAITING, where).one()
     uncounted = tx.execute(_NOT_COUNTED, where).one()
-    balance = Balance(0, Decimal(0), Decimal(0)) if row is None else Balance(row.target_ms, row.written, row.short)
+    balance = Balance(0, Decimal(0), Decimal(0)) if row is None else Balance(row.target_ms, row.written, row.lowest)
     return Page(
         place=place,
         newest=_newest(place, row, balance, waits=waiting.changes > 0),

@@ -60,7 +60,7 @@ _STANDINGS: Final[sa.Select[Any]] = (
         _items.short_batch,
         _items.target_ms,
         _items.written,
-        _items.short,
+        _items.lowest,
     )
     .join(
         organizations,
@@ -138,5 +138,5 @@ def _change(row: Any) -> Change:  # noqa: ANN401 - a row
         reason=row.reason,
         settled_batch=row.settled_batch,
         short_batch=row.short_batch,
-        balance=Balance(row.target_ms, row.written, row.short) if known else None,
+        balance=Balance(row.target_ms, row.written, row.lowest) if known else None,
     )

@@ -185,7 +185,7 @@ class Balance:
 
     target_ms: int
     written: Decimal
-    short: Decimal  # what could not be taken away
+    lowest: Decimal  # what was written when the field was taken to 0: what came there later is others'
     is_migrated: bool = False
 
     @property
@@ -196,14 +196,23 @@ class Balance:
     @property
     def missing(self) -> Decimal:
         """What could not be taken, after what was added since is set against it."""
-        return min(self.short, max(_ZERO, -self.owed))
+        return max(_ZERO, self.lowest - hours_of(self.target_ms))
 
     def to_send(self, *, takes_missing: bool = False) -> Decimal:
         """What to add to Completed Work. What was missing once is taken only when a person asks for it."""
         owed = self.owed
         if self.is_migrated and abs(owed) < _ROUNDED_ONE_BY_ONE:
             return _ZERO
-        return owed if owed > 0 else min(_ZERO, owed + (_ZERO if takes_missing else self.missing))
+        return owed if owed > 0 or takes_missing else min(_ZERO, max(owed, self.lowest - self.written))
+
+    def landed(self, attempt: "Attempt", moved: Decimal) -> "Balance":
+        """The balance after a write that moved the field by so much."""
+        written, lowest = self.written + moved, self.lowest
+        if moved == attempt.moves and attempt.is_cut:
+            lowest = written
+        elif written < lowest:  # a person asked for what was missing, and all of it was there
+            lowest = _ZERO
+        return replace(self, written=written, lowest=lowest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +244,14 @@ class Attempt:
     def moves(self) -> Decimal:
         return self.after - self.before
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the field is taken to 0, and there is less in it than is to be taken."""
+        return self.after == 0 and self.short_after > 0
+
     def hours_from(self, shown: Decimal | None) -> Decimal:
         """Completed Work to send where it shows this, maybe with more places than are kept."""
-        if self.short_after and self.after == 0:
+        if self.is_cut:
             return _ZERO
         return (shown or _ZERO) + self.moves
 

@@ -1,5 +1,6 @@
 """The arithmetic of the write-back: what is owed, what is sent, what is cut at 0, and what an entry tells."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -31,24 +32,24 @@ def test_three_thirds_of_an_hour_are_one():
     assert hours_of(3 * 1_200_000) == 1
 
 
-@given(target_ms=MS, written=HOURS, short=HOURS)
-def test_what_is_owed_is_sent_but_for_what_could_not_be_taken(target_ms, written, short):
-    balance = Balance(target_ms, written, short)
+@given(target_ms=MS, written=HOURS, above=HOURS)
+def test_what_is_owed_is_sent_but_for_what_could_not_be_taken(target_ms, written, above):
+    balance = Balance(target_ms, written, max(ZERO, written - above))
     send = balance.to_send()
 
     assert balance.written + balance.owed == hours_of(target_ms)
-    assert 0 <= balance.missing <= short
-    assert send == (balance.owed if balance.owed > 0 else balance.owed + balance.missing)
+    assert written + send == max(hours_of(target_ms), balance.lowest)
+    assert balance.owed - send == -balance.missing <= 0
     assert balance.to_send(takes_missing=True) == balance.owed
 
 
-@given(target_ms=MS, written=HOURS, short=HOURS, shown=SHOWN, takes=st.booleans())
-def test_a_write_moves_by_what_is_sent_or_to_zero_and_the_rest_is_missing(target_ms, written, short, shown, takes):
-    balance = Balance(target_ms, written, short)
+@given(target_ms=MS, written=HOURS, above=HOURS, shown=SHOWN, takes=st.booleans())
+def test_a_write_moves_by_what_is_sent_or_to_zero_and_the_rest_is_missing(target_ms, written, above, shown, takes):
+    balance = Balance(target_ms, written, max(ZERO, written - above))
     send = balance.to_send(takes_missing=takes)
     attempt = attempt_at(3, shown, send, number=1, batch=1, short=ZERO if takes else balance.missing)
     after = attempt.hours_from(shown)
-    landed = Balance(target_ms, written + attempt.moves, attempt.short_after)
+    landed = balance.landed(attempt, attempt.moves)
 
     assert after >= 0
     assert to_places(after - (shown or 0)) == attempt.moves == attempt.after - attempt.before
@@ -57,12 +58,27 @@ def test_a_write_moves_by_what_is_sent_or_to_zero_and_the_rest_is_missing(target
     assert abs(landed.owed) == landed.missing
 
 
-@given(target_ms=MS, written=HOURS, short=HOURS, added_ms=MS)
-def test_what_is_missing_is_set_against_what_is_added_and_never_grows_by_itself(target_ms, written, short, added_ms):
-    before, after = Balance(target_ms, written, short), Balance(target_ms + added_ms, written, short)
+@given(target_ms=MS, written=HOURS, above=HOURS, added_ms=MS)
+def test_what_is_missing_is_set_against_what_is_added_and_never_grows_by_itself(target_ms, written, above, added_ms):
+    lowest = max(ZERO, written - above)
+    before, after = Balance(target_ms, written, lowest), Balance(target_ms + added_ms, written, lowest)
 
     assert after.missing <= before.missing
     assert after.to_send() >= before.to_send()
+
+
+@given(target_ms=MS, cut=HOURS, added_ms=MS, shown=HOURS)
+def test_time_that_comes_and_goes_after_a_cut_takes_nothing_from_what_others_entered(target_ms, cut, added_ms, shown):
+    at_rest = Balance(target_ms, hours_of(target_ms) + cut, hours_of(target_ms) + cut)
+    balance, field = replace(at_rest, target_ms=target_ms + added_ms), shown
+    for target in (target_ms + added_ms, target_ms):
+        balance = replace(balance, target_ms=target)
+        send = balance.to_send()
+        attempt = attempt_at(1, field, send, number=1, batch=1, short=balance.missing)
+        balance, field = balance.landed(attempt, attempt.moves), field + attempt.moves
+
+    assert field == shown
+    assert balance.missing == at_rest.missing == cut
 
 
 @pytest.mark.parametrize(

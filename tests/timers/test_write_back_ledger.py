@@ -363,7 +363,7 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
         change = tx.execute(write_back_changes.select().where(where)).one()
         item = {
             **{name: getattr(change, name) for name in ("tenant_id", "organization_id", "work_item_id")},
-            **dict.fromkeys(("written", "migrated", "short", "remaining_taken"), Decimal(0)),
+            **dict.fromkeys(("written", "migrated", "lowest", "short", "remaining_taken"), Decimal(0)),
             "target_ms": 0,
             "last_batch": 1,
             "settled_batch": 1,
@@ -440,3 +440,19 @@ def test_an_entry_that_moved_names_the_work_item_in_the_way(ada, azure_devops, t
     assert (refused["workItemId"], refused["writeBack"]) == (TASK, "failed")
     assert refused["writeBackDetail"].startswith(f"Work item {BUG}: ")
     assert azure_devops.completed(TASK) == 7.25
+
+
+def test_time_that_came_after_a_cut_and_went_again_leaves_later_hours_alone(ada, azure_devops, token):
+    """The hours that were missing were set against it, and taken from a colleague's when it was deleted."""
+    azure_devops.edit(BUG, hours=0.0)
+    entry = entered(ada, token, "08:00", "10:00").body
+    azure_devops.edit(BUG, hours=0.5)
+    removed(ada, entry, token)
+    azure_devops.edit(BUG, hours=3.0)
+    more = entered(ada, token, "10:00", "12:00").body
+    between = azure_devops.completed(BUG)
+    removed(ada, more, token)
+    page = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
+
+    assert (more["writeBack"], between, azure_devops.completed(BUG)) == ("done", 3.5, 3.0)
+    assert (page["state"], page["missingHours"], page["writtenHours"]) == ("short", 1.5, 1.5)

@@ -46,7 +46,9 @@ write_back_items = sa.Table(
     Column("target_ms", BigInteger, nullable=False),  # the sum of all changes that have a batch
     Column("written", Hours, nullable=False),  # what the writes have added to the field, as Azure DevOps showed it
     Column("migrated", Hours),  # the part of it from before there was this table
-    Column("short", Hours, nullable=False),  # what could not be taken away, since the field was at 0
+    # What was written once the field was taken to 0: what is there since is others', so no write goes below it
+    Column("lowest", Hours, nullable=False),
+    Column("short", Hours, nullable=False),  # what could not be taken away because of that, for lists
     Column("short_batch", Integer),  # the batch that first met it
     Column("last_batch", Integer, nullable=False),
     Column("settled_batch", Integer, nullable=False),  # up to it everything is in the field
