@@ -24,7 +24,7 @@ def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work o
 def close_all_owed(app: App) -> int:
     """Closes every month that has ended and has no record, each tenant in its own transaction; how many records.
 
-    Bills that have no price are told of in each run.
+    Each run logs the bills that have no price.
 
     Raises:
         JobFailed: some tenants failed; the others had their turn.

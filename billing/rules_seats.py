@@ -49,7 +49,7 @@ class SeatSpan:
 
 
 def charges_for_seats(marketplace_id: uuid.UUID | None, seats: int | None) -> bool:
-    """Microsoft does, whoever is active; seats that were agreed with the vendor are only a limit."""
+    """Microsoft charges for each seat, used or not; seats that were agreed with the vendor are only a limit."""
     return marketplace_id is not None and seats is not None
 
 

@@ -284,7 +284,7 @@ class Paper(FPDF):
         for word in text.split(" "):
             rest = f"{line} {word}" if line else word
             if line and not self._fits(rest, width):
-                lines.append(f"{line} ")  # for whoever reads on in the next line
+                lines.append(f"{line} ")  # so that a screen reader separates the words
                 rest = word
             while not self._fits(rest, width):
                 cut = next(size for size in range(len(rest) - 1, 0, -1) if size == 1 or self._fits(rest[:size], width))
