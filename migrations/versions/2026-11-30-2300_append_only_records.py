@@ -8,7 +8,7 @@ from shared.db.records_triggers import unprotect
 
 
 revision = "a4d7c0e9b316"
-down_revision = "7b1e4c92d0a5"
+down_revision = "2f6d8c1b7a90"
 
 
 def upgrade() -> None:
