@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import privacy_data
+from ops import personal, privacy_data
 from ops.changes import DryRun, Yes
 from ops.ending import Refused, Unusable
 from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
@@ -54,7 +54,7 @@ def list_requests(
 @app.command()
 def erase(
     name: Name,
-    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     *,
     verified: Annotated[bool, typer.Option("--verified", help="you have checked who asks: go on at once")] = False,
     yes: Yes = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import store
+from ops import personal, store
 from ops.changes import DryRun, Yes
 from ops.database import Database
 from ops.ending import Refused, Unusable
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
-    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
     """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
@@ -74,7 +74,7 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 def nominee(
     name: Name,
-    user: Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")],
+    user: Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)],
     *,
     yes: Yes = False,
     as_json: AsJson = False,

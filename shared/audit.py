@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
+from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
 
@@ -159,6 +160,7 @@ def record(
             "subject_user_id": subject_user_id,
             "before_change": _kept(before),
             "after_change": _kept(after),
+            "operator_id": operator.of(tx),
         },
     )
 
