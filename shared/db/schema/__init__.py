@@ -8,7 +8,7 @@ from sqlalchemy import event
 from shared.db.records_triggers import protect
 from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
-from shared.db.schema.bills import billing_lines, billing_records, usage_events
+from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
@@ -24,6 +24,7 @@ from shared.db.schema.write_back import write_back_attempts, write_back_changes,
 
 __all__ = [
     "action_log",
+    "adopted_usage",
     "audit_log",
     "billing_lines",
     "billing_records",
