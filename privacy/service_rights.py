@@ -15,6 +15,8 @@ from privacy.rules import Right
 from privacy.store_rights import Nominee, Rights
 from shared import audit
 from shared.audit import Action, Actor
+from shared.restore.model import ChangeKind
+from shared.restore.store import add_change
 from shared.tenancy.model import Caller
 from shared.tracking.service import stop_if_running
 
@@ -32,6 +34,8 @@ def change(
         if is_wanted == (before.since(right) is not None):
             continue
         store_rights.put(tx, tenant_id, user_id, right, now if is_wanted else None)
+        kind, subject = ChangeKind(right.value), caller.user.public_id
+        add_change(tx, tenant_id, kind, subject, public_id=new_id(), in_force=is_wanted, at=now)
         status = "inForce" if is_wanted else "lifted"
         _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, right=right.value, status=status)
         if is_wanted:
