@@ -72,12 +72,12 @@ class TablesOutside:
                 )
 
     def changes(self, installation: uuid.UUID) -> list[Change]:
-        """All there are, the oldest first."""
+        """All there are, the oldest first; what is in force comes after what was lifted in the same instant."""
         asked = {"installation": installation.hex, "first": _CHANGE, "last": f"{_CHANGE}~"}
         wanted = "PartitionKey eq @installation and RowKey ge @first and RowKey lt @last"
         with _reaching():
             found = [_change(each) for each in self._table.query_entities(wanted, parameters=asked, **_LIMITS)]
-        return sorted(found, key=lambda each: each.at)
+        return sorted(found, key=lambda each: (each.at, each.in_force))
 
     def _found(self, installation: uuid.UUID) -> TableEntity | None:
         try:
