@@ -16,7 +16,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "tenants": Facts(
             "the organisation",
             columns(
-                internal="id version legal_hold_reason legal_hold_at",
+                internal="id version legal_hold_reason legal_hold_at log_key has_numbered_log",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
                 "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back "
@@ -35,7 +35,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "users": Facts(
             "the account",
             columns(
-                internal="id tenant_id email_key version invited_by",
+                internal="id tenant_id email_key version invited_by log_key",
                 identity="public_id entra_object_id email display_name",
                 fact="role auth_provider is_active first_sign_in_at last_sign_in_at restricted_at objected_at "
                 "consent_withdrawn_at erased_at created_at updated_at",
@@ -255,6 +255,15 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 "created_at tried_at settled_at",
             ),
             section="usageEvents",
+            tenant_erased=_BILLS,
+        ),
+        "adopted_usage": Facts(
+            "what the Marketplace had of a bill when a backup was restored",
+            columns(
+                internal="id tenant_id",
+                fact="marketplace_id dimension day quantity plan_id month_key adopted_at",
+            ),
+            section="adoptedUsage",
             tenant_erased=_BILLS,
         ),
         "landing_visits": Facts(

@@ -86,7 +86,7 @@ RETENTION: Final = (
     ),
     Retention(
         "bills, what the Marketplace was told of them, closed months",
-        ("billing_records", "billing_lines", "usage_events", "closed_months"),
+        ("billing_records", "billing_lines", "usage_events", "adopted_usage", "closed_months"),
         "seven years after the month was closed",
         "the law on keeping books",
         "names and addresses go from the lines, sums stay; before that a pseudonym stands for whoever is erased",

@@ -49,6 +49,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
     USAGE_RESLOTTED = "usage.reslotted"
+    USAGE_ADOPTED = "usage.adopted"  # the meter had it when a backup was restored
     STATEMENT_EXPORTED = "statement.exported"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
@@ -77,6 +78,7 @@ FIELDS: Final = frozenset(
         "channel",
         "code",
         "currency",
+        "day",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",
@@ -90,6 +92,7 @@ FIELDS: Final = frozenset(
         "organization",
         "plan",
         "projectId",
+        "quantity",
         "ratePerUser",
         "recordId",
         "reason",

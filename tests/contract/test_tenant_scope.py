@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # the purchases they go through, and operators list and find tenants. A batch of usage holds events of several tenants,
 # and the meter lists all of them together.
 ACROSS_TENANTS = {
+    ("billing.store_adoption", "_METERED"),
     ("billing.store_usage", "_ACCEPTED"),
+    ("billing.store_usage", "_ADOPTED"),
     ("billing.store_usage", "_FIND"),
     ("billing.store_usage", "_OPEN"),
     ("billing.store_usage", "_OWNERS"),

@@ -2,7 +2,7 @@
 
 from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
-from shared.db.schema.bills import billing_lines, billing_records, usage_events
+from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
@@ -19,6 +19,7 @@ from shared.db.schema.write_back import write_back_attempts, write_back_changes,
 
 __all__ = [
     "action_log",
+    "adopted_usage",
     "audit_log",
     "billing_lines",
     "billing_records",
