@@ -9,7 +9,7 @@ from shared.db.types import UtcDateTime, choice, identity
 
 
 revision = "5c8e1f4a2b93"
-down_revision = "2f6d8c1b7a90"
+down_revision = "c19f3a6e5d42"
 
 _RIGHTS = {
     "restriction": "restricted_at",
