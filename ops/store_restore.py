@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -13,7 +13,7 @@ from shared.db.schema import restore_changes, subscriptions, usage_events, write
 
 
 _e = usage_events.c
-_USAGE: Final[sa.Select[Any]] = sa.select(sa.func.count().label("events"), sa.func.min(_e.slot).label("oldest")).where(
+_USAGE: Final = sa.select(sa.func.count().label("events"), sa.func.min(_e.slot).label("oldest")).where(
     _e.state.in_(["pending", "held"])
 )
 _ITEMS: Final = (
