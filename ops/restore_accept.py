@@ -196,8 +196,8 @@ class Accepting:
         if self.app.now() - outside.seen_at < _ALIVE_FOR and not self.other_is_off:
             raise Refused(
                 f"another database of this installation acted at {shown(outside.seen_at)} UTC: to accept this one "
-                "would stop it. If this is a drill, end here. If the other one is off for good, wait ten minutes, or give "
-                f"--other-is-off; {_STAYS}"
+                "would stop it. If this is a drill, end here. If the other one is off for good, wait ten minutes, or "
+                f"give --other-is-off; {_STAYS}"
             )
         return f"the other one acted until {shown(outside.seen_at)} UTC, and is held from now on"
 
