@@ -9,9 +9,6 @@ from shared.db.types import Day, RandomId, UtcDateTime, identity
 revision = "c19f3a6e5d42"
 down_revision = "2f6d8c1b7a90"
 
-_tenants = sa.table("tenants", sa.column("has_numbered_log", sa.Boolean))
-
-
 def upgrade() -> None:
     op.create_table(
         "adopted_usage",
@@ -29,15 +26,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("marketplace_id", "dimension", "day"),
         sa.CheckConstraint("quantity > 0", name="quantity"),
     )
-    # The default gives each row that is there a key of its own, and later those that the former version inserts.
+    # The defaults hold for rows that are there, each of which gets a key of its own, and for those that the former
+    # version inserts.
     with op.batch_alter_table("tenants") as batch_op:
         batch_op.add_column(sa.Column("log_key", sa.Uuid, server_default=RandomId(), nullable=False))
-        batch_op.add_column(sa.Column("has_numbered_log", sa.Boolean, server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column("has_numbered_log", sa.Boolean, server_default=sa.true(), nullable=False))
         batch_op.create_unique_constraint(op.f("uq_tenants_log_key"), ["log_key"])
     with op.batch_alter_table("users") as batch_op:
         batch_op.add_column(sa.Column("log_key", sa.Uuid, server_default=RandomId(), nullable=False))
         batch_op.create_unique_constraint(op.f("uq_users_tenant_id_log_key"), ["tenant_id", "log_key"])
-    op.execute(sa.update(_tenants).values(has_numbered_log=True))
 
 
 def downgrade() -> None:

@@ -41,7 +41,8 @@ tenants = sa.Table(
     Column(
         "log_key", Uuid, nullable=False, server_default=RandomId()
     ),  # its partition in Table Storage, and nowhere else
-    Column("has_numbered_log", Boolean, nullable=False, server_default=sa.false()),  # rows of it are still under `id`
+    # Rows of its action log in Table Storage may still be under its row number: not of a tenant that was begun since.
+    Column("has_numbered_log", Boolean, nullable=False, server_default=sa.true()),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
