@@ -32,6 +32,7 @@ from webhooks.jobs import reconcile_all
 
 
 HOUR = dt.timedelta(hours=1)
+ACTION = {"type": "page.open", "page": "/board"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def story(request, copies, on, clock) -> Story:
         assert grace.post("privacy/erasure", {"confirm": grace.email}).status in {201, 202}
         assert ben.patch("privacy", {"restricted": True}).status == 200
         lost = world.tenant()
-        assert lost.http.send("POST", "actions", {"type": "page.open", "page": "/board"}, token=lost.token).status < 300
+        assert lost.http.send("POST", "actions", ACTION, token=lost.token).status < 300
     production.jobs()
     with production.engine.begin() as tx:  # the three days are over
         tx.execute(sa.text("UPDATE privacy_requests SET scheduled_for = requested_at"))
@@ -212,6 +213,22 @@ def test_the_database_that_was_left_behind_is_held_once_the_copy_is_accepted(sto
 
     assert (story.production.is_held, story.copy.is_held) == (True, False)
     assert on_meter(marketplace) == [3.0]
+
+
+def test_a_customer_who_comes_after_the_restore_sees_nothing_of_one_who_was_lost(story, restore, world):
+    """Both have the same row number: the one of the time that was lost, and the one who signs up after it."""
+    restore("begin", "--yes")
+    assert restore("accept", "--yes", "--other-is-off").code == 0
+    with use(story.copy.app):
+        admin = world.tenant()
+        seen = admin.get("actions")
+        admin.http.send("POST", "actions", ACTION, token=admin.token)
+        own = admin.get("actions")
+
+    of_lost = story.production.rows(tenants, tenants.c.public_id == story.lost_tenant)
+    of_new = story.copy.rows(tenants, tenants.c.entra_tenant_id == uuid.UUID(admin.tid))
+    assert [row["id"] for row in of_lost] == [row["id"] for row in of_new]
+    assert (seen.status, seen.body["items"], len(own.body["items"])) == (200, [], 1)
 
 
 def test_a_drill_stops_nobody(story, restore):
