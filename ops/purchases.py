@@ -10,6 +10,7 @@ import typer
 from ops import store_purchases as store
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.ending import REFUSED, Unusable
+from ops.held import require_not_held
 from ops.marketplace import opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared import audit
@@ -111,6 +112,8 @@ def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         opened_marketplace() as (product, client),
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
+        if not dry_run:
+            require_not_held(product)
         task = progress.add_task("", total=None)
         how = How(
             EventSource.OPERATOR,
@@ -132,6 +135,8 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
         purchase = _read(product, client, name)
         if purchase.ours is None or purchase.slug is None or purchase.theirs is None:
             raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
+        if not dry_run:
+            require_not_held(product)
         question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
         try:
             there = _expected(product, client, question) or purchase.there

@@ -154,7 +154,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             "the hours that were written to work items",
             columns(
                 internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
-                "last_attempt last_revision claim_id claimed_until",
+                "last_attempt last_revision checked_epoch claim_id claimed_until",
                 fact="public_id work_item_id target_ms written short last_seen remaining_taken state reason updated_at",
             ),
             section="writeBackItems",
@@ -288,6 +288,18 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "erasures": Facts(
             "who is erased, for a database that comes back from a backup",
             columns(internal="id tenant_id subject_id erased_at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "restore_changes": Facts(
+            "erasures and rights that the store outside is told of, for minutes",
+            columns(internal="id tenant_id public_id kind subject_id in_force at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "installation": Facts(
+            "how far this installation has acted, so that a restored backup is noticed",
+            columns(
+                internal="id public_id mark epoch moved_at held_since held_reason restored_to accepted_at",
+            ),
             tenant_erased=Rows.STAY,
         ),
         "nominees": Facts(

@@ -126,6 +126,13 @@ RETENTION: Final = (
         3 * _YEAR,
     ),
     Retention(
+        "how far this installation has acted, and what the store outside is to be told",
+        ("installation", "restore_changes"),
+        "minutes, until it is told; the mark stays",
+        "a backup that is restored must be noticed, and respect what people asked for since",
+        "removed once it is told",
+    ),
+    Retention(
         "the list of who is erased, by random ids",
         ("erasures",),
         "stays",

@@ -20,6 +20,7 @@ from shared.db.wall import enter
 from shared.errors import Unavailable
 from shared.identity import Validator
 from shared.log import get_logger
+from shared.restore.watch import Watch
 from shared.settings import Settings
 from shared.signing_keys import SigningKeys
 
@@ -45,6 +46,11 @@ class App:
     @cached_property
     def action_log(self) -> ActionLog:
         return choose(self.settings.action_log_table_endpoint, self.transaction)
+
+    @cached_property
+    def restore_watch(self) -> Watch:
+        """The way to the store outside the database, which is where the action log is; off where that is in SQL."""
+        return Watch(self.settings.action_log_table_endpoint)
 
     @cached_property
     def v1_keys(self) -> SigningKeys:

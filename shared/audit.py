@@ -69,6 +69,7 @@ class Action(StrEnum):
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
+    DATABASE_RESTORED = "database.restored"  # from a backup: what happened between two instants may be lost
 
 
 FIELDS: Final = frozenset(

@@ -14,6 +14,7 @@ from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
+from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
 from webhooks import rules_refusals as refusals
 from webhooks.flow_arrival import NotFinished, Retry, Returned
@@ -102,13 +103,14 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         problems={
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live",),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
     client_of(call.app)
+    require_not_held(call.app)  # the page puts in force what was confirmed before
     visit = flow_arrival.find_visit(call.app, public_id(query.visit), browser := _browser(call))
     view = flow_purchase.look(call.app, visit)
     return pages_landing.page_of(
@@ -153,13 +155,14 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
             421: ("address_unknown",),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:
     client_of(call.app)
+    require_not_held(call.app)
     visit = flow_arrival.find_visit(call.app, public_id(body.visit), browser := _browser(call))
     if browser is None or not rules_visits.is_form_token(body.form, browser, visit.public_id):
         raise refusals.form_of_another_page()

@@ -4,11 +4,10 @@ import json
 import re
 from functools import cache
 from http import HTTPMethod, HTTPStatus
-from typing import Final, Literal
+from typing import Literal
 
 import azure.functions as func
-import sqlalchemy as sa
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from shared.app import current
 from shared.errors import ApiError, MethodNotAllowed, NotFound
@@ -22,15 +21,19 @@ from shared.http.page import HTML, refusal
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
+from shared.restore.store import read
 
 
 blueprint = func.Blueprint()
-_ALIVE: Final = sa.select(sa.literal(1))
 
 
 class Health(WireModel):
     status: Literal["ok"]
     version: str
+    restore_watch: Literal["off", "on", "held"] = Field(
+        description="whether a database that came back from a backup would be noticed; `held`: one is, and what acts "
+        "outward or removes waits for an operator"
+    )
 
 
 class OpenApiDocument(WireModel):
@@ -52,8 +55,9 @@ class OpenApiDocument(WireModel):
 )
 def get_health(call: Call) -> Reply:
     with call.transaction() as tx:
-        tx.execute(_ALIVE)
-        return call.answer(tx, HTTPStatus.OK, Health(status="ok", version=VERSION))
+        is_held = read(tx).is_held
+        watch: Literal["off", "on", "held"] = "held" if is_held else "on" if call.app.restore_watch.is_on else "off"
+        return call.answer(tx, HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 
 
 @route(

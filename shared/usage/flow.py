@@ -21,6 +21,7 @@ from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
 from shared.marketplace.flow import Flow, within
 from shared.marketplace.model_usage import UsageKey, UsageResult
+from shared.restore.flow import outward_installation
 from shared.usage import rules, store
 from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
 
@@ -73,6 +74,8 @@ def send_at_once(app: App, tenant_id: int) -> None:
     What does not succeed is left to the next run of the job.
     """
     try:
+        if outward_installation(app) is None:
+            return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, patience=of_a_request())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
         get_logger().error("usage_not_sent_at_once", **where(error))

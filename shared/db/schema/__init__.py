@@ -10,6 +10,7 @@ from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
+from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import tenant_zones, tenants, user_months, users
@@ -31,6 +32,7 @@ __all__ = [
     "closed_months",
     "erasures",
     "idempotency_keys",
+    "installation",
     "landing_visits",
     "metadata",
     "nominees",
@@ -39,6 +41,7 @@ __all__ = [
     "organizations",
     "privacy_requests",
     "projects",
+    "restore_changes",
     "running_timers",
     "subscription_events",
     "subscription_rates",
