@@ -9,6 +9,7 @@ import azure.functions as func
 from shared.app import current
 from shared.db.retry import FAULTS, of_a_request
 from shared.errors import ApiError, Inconclusive, Unavailable
+from shared.http.address import strict_transport
 from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
@@ -54,10 +55,11 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
     """Answers one request; no exception gets past here."""
-    extra, contact = {"X-Request-Id": request_id}, ""
+    extra, contact = {"X-Request-Id": request_id, **strict_transport(None, request)}, ""
     try:
         app = current()
         contact = app.settings.vendor_contact
+        extra |= strict_transport(app.settings, request)
         extra |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
         reply = _work(call, handler)

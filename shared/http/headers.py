@@ -27,7 +27,7 @@ def takes_gzip(request: func.HttpRequest) -> bool:
     return parse_accept_header(request.headers.get("accept-encoding"))["gzip"] > 0
 
 
-def cookies(request: func.HttpRequest, name: str) -> Iterable[str]:
-    """The values of the cookies of a name. The platform joins several Cookie headers by commas."""
+def cookies(request: func.HttpRequest) -> Iterable[tuple[str, str]]:
+    """Names and values of the cookies as they come. The platform joins several Cookie headers by commas."""
     given = request.headers.get("cookie") or ""
-    return parse_cookie(given.replace(",", ";")).getlist(name)
+    return parse_cookie(given.replace(",", ";")).items(multi=True)

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from shared.app import current
 from shared.errors import ApiError, MethodNotAllowed, NotFound
+from shared.http.address import strict_transport
 from shared.http.call import Call
 from shared.http.cors import cors_headers, preflight
 from shared.http.endpoint import route
@@ -85,13 +86,14 @@ def _document_json() -> bytes:
 )
 def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     request_id = context.invocation_id
-    extra, contact = {"X-Request-Id": request_id}, ""
+    extra, contact = {"X-Request-Id": request_id, **strict_transport(None, req)}, ""
     path = req.route_params.get("path", "")
     found = [operation for operation, pattern in _patterns() if pattern.fullmatch(path)]
     is_page = any(operation.for_browser for operation in found) or preferred(req, (JSON, HTML)) == HTML
     try:
         settings = current().settings
         contact = settings.vendor_contact
+        extra |= strict_transport(settings, req)
         extra |= cors_headers(settings, req.headers.get("origin"))
         if req.method == "OPTIONS":
             return preflight(settings, req.headers).to_response(extra)
