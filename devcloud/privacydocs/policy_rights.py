@@ -75,9 +75,12 @@ RIGHTS: Final = (
 SECURITY: Final = (
     Sentence(
         "HTTPS only, encrypted database connections.",
-        "What stands in Azure takes nothing else; a database URL that would weaken the line is refused at the start.",
+        "What stands in Azure takes nothing else; a setting that would weaken a line is refused at the start.",
         (),
-        tests("contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords"),
+        tests(
+            "contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords",
+            "contract/test_settings::no_engine_is_made_for_a_line_that_is_not_safe",
+        ),
     ),
     Sentence(
         "Tokens validated on every call.",
