@@ -1,10 +1,17 @@
-"""Every table, with the keys and checks that hold the product's guarantees."""
+"""Every table, with the keys, checks and triggers that hold the product's guarantees."""
 
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from shared.db.records_triggers import protect
 from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
+from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
@@ -26,6 +33,8 @@ __all__ = [
     "landing_visits",
     "metadata",
     "nominees",
+    "notice_views",
+    "notices",
     "organizations",
     "privacy_requests",
     "projects",
@@ -46,3 +55,9 @@ __all__ = [
     "write_back_changes",
     "write_back_items",
 ]
+
+
+@event.listens_for(metadata, "after_create")
+def _protect(_metadata: sa.MetaData, connection: sa.Connection, **_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """A database that is made without migrations has the triggers, too."""
+    protect(connection)
