@@ -14,7 +14,7 @@ from ops.database import Database
 from ops.ending import Refused, Unusable
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
-from ops.tenants import Name, find
+from ops.tenants import Id, find_by_id
 from privacy import flow_erasure, flow_export, service, service_export, service_requests, store_identity, store_requests
 from privacy import store as store_retention
 from privacy.rules import Channel, State
@@ -39,14 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    name: Name,
+    name: Id,
     out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
     user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
     """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
         subject = Subject(tenant.id, user_id)
         try:
@@ -73,7 +73,7 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def nominee(
-    name: Name,
+    name: Id,
     user: Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")],
     *,
     yes: Yes = False,
@@ -81,7 +81,7 @@ def nominee(
 ) -> None:
     """Show whom a person named to act for them. Only when you have checked who asks; on the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         person = find_person(running, tenant.id, user)
         require_yes("Have you checked who asks? Reading goes on the audit log.", yes=yes)
         with running.transaction() as tx:

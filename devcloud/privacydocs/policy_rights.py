@@ -58,10 +58,11 @@ RIGHTS: Final = (
     ),
     Sentence(
         "A nominee.",
-        "Written by the person, read by an operator who has checked who asks, on record, and by nobody else.",
-        ("name_nominee", "remove_nominee"),
+        "Written by the person, who finds it in the export that they ask for themselves; read by an operator who has "
+        "checked who asks, on record; and by nobody else.",
+        ("name_nominee", "remove_nominee", "export_data"),
         tests(
-            "privacy/test_rights::a_nominee_is_written_and_read_by_nobody",
+            "privacy/test_rights::a_nominee_is_in_the_export_of_who_named_them_and_in_nobody_elses",
             "ops/test_privacy::a_nominee_is_read_on_record",
         ),
     ),

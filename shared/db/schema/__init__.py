@@ -12,7 +12,7 @@ from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
-from shared.db.schema.people import tenant_zones, tenants, user_months, users
+from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
@@ -39,6 +39,7 @@ __all__ = [
     "privacy_requests",
     "projects",
     "running_timers",
+    "slugs",
     "subscription_events",
     "subscription_rates",
     "subscriptions",
