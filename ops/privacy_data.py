@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,7 +26,7 @@ from privacy.service_rights import read_nominee
 from shared import audit
 from shared.app import App
 from shared.errors import Conflict
-from shared.jobs import JobFailed
+from shared.jobs import JobFailed, in_batches
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -163,8 +164,7 @@ def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
         with running.transaction(reads_only=True) as tx:
             over.update(service.expired(tx, tenant_id, now=now))
         if not dry_run:
-            with running.transaction() as tx:
-                service.remove_expired(tx, tenant_id, now=now)
+            in_batches(running, tenant_id, partial(service.remove_some, tenant_id=tenant_id, now=now))
     return over
 
 
