@@ -29,16 +29,22 @@ def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
 def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
     """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
     make = [
-        f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} WHEN OLD.{condition} "
-        "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        (
+            f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} WHEN OLD.{condition} "
+            "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
     ]
     drop = ["DROP TRIGGER undeletable"]
     if engine.dialect.name == "postgresql":
         make = [
-            "CREATE FUNCTION undeletable() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'stuck'; END $$",
-            f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
-            "EXECUTE FUNCTION undeletable()",
+            (
+                "CREATE FUNCTION undeletable() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'stuck'; END $$"
+            ),
+            (
+                f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
+                "EXECUTE FUNCTION undeletable()"
+            ),
         ]
         drop = [f"DROP TRIGGER undeletable ON {table.name}", "DROP FUNCTION undeletable()"]
     _run(engine, make)
