@@ -80,6 +80,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "correct_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "delete_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),

@@ -62,6 +62,8 @@ def respond(operation: Operation, handler: Handler, request: func.HttpRequest, r
         extra |= strict_transport(app.settings, request)
         extra |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
+        if operation.deprecated is not None:
+            extra |= operation.deprecated.headers(request.route_params)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
         told = _certain(error, operation)
