@@ -89,7 +89,12 @@ def _work(call: Call, handler: Handler) -> Reply:
         call.authenticate()
     if operation.takes_idempotency_key:
         call.idempotency_key = parse_idempotency_key(request)
-    parsed = [parse_query(operation, request), parse_body(operation, request)]
+    try:
+        parsed = [parse_query(operation, request), parse_body(operation, request)]
+    except ApiError:
+        if operation.permission.access >= Access.USER:
+            call.require_admitted()  # whoever may not do it at all is told so, whatever they sent
+        raise
     arguments = [model for model in reversed(parsed) if model is not None]
     return _attempt(call, handler, arguments)
 

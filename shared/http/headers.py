@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import azure.functions as func
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header, parse_cookie, parse_options_header
+from werkzeug.http import parse_accept_header, parse_cookie, parse_etags, parse_options_header
 
 
 def media_type(request: func.HttpRequest) -> str:
@@ -25,6 +25,12 @@ def preferred(request: func.HttpRequest, offered: Sequence[str]) -> str:
 def takes_gzip(request: func.HttpRequest) -> bool:
     """Whether the body of the answer may be compressed; not where the caller does not say."""
     return parse_accept_header(request.headers.get("accept-encoding"))["gzip"] > 0
+
+
+def has_it(request: func.HttpRequest, tag: str) -> bool:
+    """Whether If-None-Match names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
+    given = parse_etags(request.headers.get("if-none-match"))
+    return bool(given) and given.contains_raw(tag)
 
 
 def cookies(request: func.HttpRequest) -> Iterable[tuple[str, str]]:

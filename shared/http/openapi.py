@@ -229,8 +229,8 @@ def _refusal(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[
 
 def _headers(operation: Operation, *names: str) -> dict[str, Any]:
     """Those of every answer, and these."""
-    always = (_REQUEST_ID, _IDEMPOTENT_REPLAYED) if operation.takes_idempotency_key else (_REQUEST_ID,)
-    always += (DEPRECATION, LINK) if operation.deprecated is not None else ()
+    always = [_REQUEST_ID, *([_IDEMPOTENT_REPLAYED] if operation.takes_idempotency_key else [])]
+    always += [DEPRECATION, LINK] if operation.deprecated is not None else []
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*always, *names)}
 
 

@@ -100,7 +100,9 @@ def test_an_entry_is_there_for_its_person_and_for_admins_and_for_nobody_else(wor
     person = with_role(world, engine, role)
     colleague, stranger = world.member(person), world.tenant()
     own, colleagues, strangers = (each.enter().body["id"] for each in (person, colleague, stranger))
-    done = {"delete_entry": 204, "delete_entry_with_reason": 204, "write_back_entry": 409}.get(name, 200)  # it is off until somebody turns it on
+    done = {"delete_entry": 204, "delete_entry_with_reason": 204, "write_back_entry": 409}.get(
+        name, 200
+    )  # it is off until somebody turns it on
 
     assert call(http, name, person.token, target=strangers).status == 404
     assert call(http, name, person.token, target=colleagues).status == (404 if role is Role.USER else done)
