@@ -60,6 +60,13 @@ def test_thousands_of_unknown_fields_are_refused_in_a_sentence(world, nested):
     assert answer.body["errors"] == [{"pointer": "", "detail": "must be at most 50 fields"}]
 
 
+def test_a_filter_that_is_no_utf8_is_not_another_filter(world):
+    ada = world.tenant()
+    answer = ada.get("entries?project=%ff")
+
+    assert (answer.status, answer.code) == (400, "invalid_query")
+
+
 def test_the_database_is_asked_whether_it_lives_once_in_a_while(http, counted):
     with counted() as sent:
         answers = [http.send("GET", "health") for _ in range(3)]
