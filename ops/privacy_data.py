@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +15,7 @@ from ops.ending import Refused, Unusable
 from ops.held import require_not_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
-from ops.tenants import Name, find
+from ops.tenants import Id, find_by_id
 from privacy import flow_export, flow_restored, service, service_export, store_requests
 from privacy import store as store_retention
 from privacy.flow_restored import Again
@@ -24,6 +25,7 @@ from privacy.service_export import Subject
 from privacy.service_rights import read_nominee
 from shared import audit
 from shared.app import App
+from shared.jobs import in_batches
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -37,14 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    name: Name,
+    name: Id,
     out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
     user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
     """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
         subject = Subject(tenant.id, user_id)
         try:
@@ -73,7 +75,7 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def nominee(
-    name: Name,
+    name: Id,
     user: Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)],
     *,
     yes: Yes = False,
@@ -81,7 +83,7 @@ def nominee(
 ) -> None:
     """Show whom a person named to act for them. Only when you have checked who asks; on the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         person = find_person(running, tenant.id, user)
         require_yes("Have you checked who asks? Reading goes on the audit log.", yes=yes)
         with running.transaction() as tx:
@@ -134,8 +136,7 @@ def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
         with running.transaction(reads_only=True) as tx:
             over.update(service.expired(tx, tenant_id, now=now))
         if not dry_run:
-            with running.transaction() as tx:
-                service.remove_expired(tx, tenant_id, now=now)
+            in_batches(running, tenant_id, partial(service.remove_some, tenant_id=tenant_id, now=now))
     return over
 
 

@@ -32,6 +32,12 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="timeZones",
             tenant_erased=_BILLS,
         ),
+        "slugs": Facts(
+            "the short names that the organization has or had",
+            columns(internal="tenant_id", organisation="slug", fact="created_at"),
+            section="slugs",
+            tenant_erased=_BILLS,  # or somebody else could take its name
+        ),
         "users": Facts(
             "the account",
             columns(
@@ -305,8 +311,10 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "nominees": Facts(
             "whom a person named to act for them",
             columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
+            section="nominee",
             of=("user_id",),
             person_erased=Rows.GO,
+            own_only=True,
         ),
     }
 )

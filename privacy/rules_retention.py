@@ -79,7 +79,7 @@ RETENTION: Final = (
     ),
     Retention(
         "the organisation",
-        ("tenants", "tenant_zones"),
+        ("tenants", "tenant_zones", "slugs"),
         "stays; one trial is given to a directory, ever",
         "bills need their customer",
         "the admin's address goes with the organisation's erasure",

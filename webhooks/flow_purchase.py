@@ -45,19 +45,40 @@ class View:
 
 
 def look(app: App, visit: Visit) -> View:
-    """The purchase as it is now, here too: what Microsoft has moved on or activated is followed on the way."""
+    """The purchase as it is now, by Microsoft and here; nothing is changed."""
+    with asking() as flow:
+        bought = client_of(app).get(str(visit.marketplace_id), flow)
+        found = _look_up(app, visit, bought)
+        plans = client_of(app).plans(bought.id, flow)
+    plan = next((each for each in plans if each.id == bought.plan_id), None)
+    is_activated = visit.is_activated or found.waits_to_begin
+    return View(scene_of(found, visit.principal, is_activated=is_activated), found, plan)
+
+
+def bring_up_to_date(app: App, visit: Visit, bought: told.Subscription | None = None) -> None:
+    """Follows what Microsoft has moved on, and puts in force what was confirmed before and is active there now.
+
+    `bought` is Microsoft's copy where it was just read: if that agrees with what is here, nothing more is asked.
+
+    Raises:
+        Inconclusive: Microsoft cannot tell now.
+        Conflict: the tenant pays for another one since.
+    """
+    if bought is not None and not _is_behind(_look_up(app, visit, bought)):
+        return
     with asking() as flow:
         bought = client_of(app).get(str(visit.marketplace_id), flow)
         found = _look_up(app, visit, bought)
         if found.overtaken:
             _follow(app, found.overtaken, flow)
             found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, flow)
+        plans = client_of(app).plans(bought.id, flow) if found.waits_to_begin else []
     if found.waits_to_begin:
         _put_in_force(app, visit, bought, plans)
-        found = _look_up(app, visit, bought)
-    plan = next((each for each in plans if each.id == bought.plan_id), None)
-    return View(scene_of(found, visit.principal, is_activated=visit.is_activated), found, plan)
+
+
+def _is_behind(found: Found) -> bool:
+    return bool(found.overtaken) or found.waits_to_begin
 
 
 def confirm(app: App, visit: Visit, choices: Choices) -> None:

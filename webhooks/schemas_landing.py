@@ -40,11 +40,16 @@ class PurchasePage(_FromMicrosoft):
     visit: str = ""
 
 
-class Confirmation(WireModel):
-    """The form as it was filled in; what is wrong with the two choices is said on the page itself."""
+class PageForm(WireModel):
+    """A button of the page, which has no fields but these."""
 
     visit: Annotated[str, Field(max_length=_SHORT)] = ""
     form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
+
+
+class Confirmation(PageForm):
+    """The form as it was filled in; what is wrong with the two choices is said on the page itself."""
+
     time_zone: Annotated[str, Field(max_length=_SHORT, description="an IANA time zone")] = ""
     organization: Annotated[str, Field(max_length=_SHORT, description="the Azure DevOps organization")] = ""
 

@@ -43,6 +43,9 @@ button, .button { display: inline-block; margin: 1.5rem 0 .25rem; padding: .65re
   font-weight: 600; color: var(--on-go); background: var(--go); border: 1px solid transparent; border-radius: .3rem;
   cursor: pointer; text-align: center; text-decoration: none }
 button:hover, .button:hover { background: var(--go-over) }
+button.quiet { margin: 0 0 1rem; padding: .3rem .8rem; font-size: .9rem; font-weight: 400; color: var(--text);
+  background: none; border-color: var(--field) }
+button.quiet:hover { background: var(--page) }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px }
 .note { border: 1px solid; border-left-width: .35rem; border-radius: .3rem; padding: .7rem 1rem; margin: 0 0 1.1rem }
 .note > :last-child, .note p:last-child { margin-bottom: 0 }

@@ -13,7 +13,7 @@ from shared.db.schema.closed import closed_months
 from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
-from shared.db.schema.people import tenant_zones, tenants, user_months, users
+from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
@@ -43,6 +43,7 @@ __all__ = [
     "projects",
     "restore_changes",
     "running_timers",
+    "slugs",
     "subscription_events",
     "subscription_rates",
     "subscriptions",

@@ -123,6 +123,18 @@ Index(
     **only_where(users.c.email_key.is_not(None)),
 )
 
+# Every slug that a tenant has or had: none of them is ever another one's, so an old name leads to nobody else.
+slugs = sa.Table(
+    "slugs",
+    metadata,
+    Column("tenant_id", BigInteger, nullable=False, autoincrement=False),
+    Column("slug", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKey("tenant_id", "slug"),
+    Unique("slug"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+)
+
 # Who signed in in which month, as it happens. Who worked in it is in time_entry_days, which follows corrections.
 user_months = sa.Table(
     "user_months",
