@@ -66,7 +66,7 @@ class Page(HTMLParser):
         self._open.append(tag)
         if tag == "form":
             self.action = given.get("action")
-        if tag == "input":
+        if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
             self.fields[given["name"]] = given.get("value", "")
         if tag == "select":
             self._select = given["name"]
