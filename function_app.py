@@ -29,6 +29,7 @@ from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing
+from webhooks.routes_purchases import blueprint as purchases
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -45,6 +46,7 @@ for blueprint in (
     organizations,
     people,
     projects,
+    purchases,
     reconcile,
     reports,
     retention,

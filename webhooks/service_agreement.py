@@ -123,6 +123,19 @@ def agree(
     _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, moment)
 
 
+def decline(tx: sa.Connection, request: PurchaseRequest, moment: Moment) -> None:
+    """Declines a purchase that waits; one that is declined already stays so. The tenant is held.
+
+    Raises:
+        Conflict: it was agreed to, or cancelled.
+    """
+    known = store.find_bought(tx, request.marketplace_id)
+    require_open(request, known)
+    if request.state is RequestState.AGREED or known is not None:
+        raise agreed_already(request)
+    close(tx, request, RequestState.DECLINED, moment)
+
+
 def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, moment: Moment) -> bool:
     """Declines a request, or notes that its purchase was cancelled; False when it is decided already."""
     if not store_requests.decide(tx, request, state, by=moment.actor.user_id, now=moment.now):
@@ -161,6 +174,19 @@ def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
         raise ended(request)
 
 
+def by_microsoft(moment: Moment) -> Moment:
+    """The moment at which it was found out that Microsoft has ended a purchase."""
+    return Moment(audit.SERVICE, moment.now, moment.new_id)
+
+
+def changed(request: PurchaseRequest, terms: Terms) -> Conflict:
+    return Conflict(
+        "This purchase has another plan or other seats by now. Look at it again before you agree.",
+        code="purchase_changed",
+        extra={"state": request.state.value, "purchase": str(request.marketplace_id), **_bought_now(terms)},
+    )
+
+
 def ended(request: PurchaseRequest) -> Conflict:
     return Conflict(
         "This purchase was canceled and cannot be started any more. Nothing of your organization was changed. To go "
@@ -186,6 +212,11 @@ def _buyer(tx: sa.Connection, tenant: Tenant, bought: told.Subscription) -> int 
             if caller is not None and caller.tenant.id == tenant.id:
                 return caller.user.id
     return None
+
+
+def _bought_now(terms: Terms) -> dict[str, str | int]:
+    seats = {} if terms.quantity is None else {"quantity": terms.quantity}
+    return {"plan": terms.plan_id, **seats}
 
 
 def _bought(terms: Terms) -> dict[str, str | int | bool | None]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,27 +12,25 @@ from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
 from shared.subscriptions.model import Terms
 from shared.tenancy.model import Role
+from shared.tenancy.store import stopped_since
 from webhooks.rules_agreement import Manager, PurchaseRequest, RequestState
 
 
 _r, _u = purchase_requests.c, users.c
 _OF_TENANT: Final = _r.tenant_id == bindparam("tenant", type_=sa.BigInteger)
-_REQUEST: Final[sa.Select[Any]] = sa.select(
-    _r.tenant_id,
-    _r.marketplace_id,
-    _r.state,
-    _r.offer_id,
-    _r.plan_id,
-    _r.quantity,
-    _r.term_unit,
-    _r.buyer_id,
-    _r.requested_at,
-    _r.decider_id,
-    _r.decided_at,
+_BY_ID: Final[sa.Select[Any]] = sa.select(purchase_requests).where(_r.marketplace_id == bindparam("marketplace"))
+_FIND: Final = _BY_ID.where(_OF_TENANT)
+_NEWEST: Final[sa.Select[Any]] = (
+    sa.select(purchase_requests).where(_OF_TENANT).order_by(_r.id.desc()).limit(bindparam("most"))
 )
-_FIND: Final = _REQUEST.where(_OF_TENANT, _r.marketplace_id == bindparam("marketplace"))
-_NEWEST: Final = _REQUEST.where(_OF_TENANT).order_by(_r.id.desc()).limit(bindparam("most"))
-_BY_ID: Final = _REQUEST.where(_r.marketplace_id == bindparam("marketplace"))
+_PEOPLE: Final = sa.select(_u.id, _u.public_id, _u.display_name, stopped_since(users).label("stopped_since")).where(
+    _u.tenant_id == bindparam("tenant"), _u.id.in_(bindparam("ids", expanding=True))
+)
+_CHANGE_TERMS: Final = (
+    purchase_requests.update()
+    .where(_OF_TENANT, _r.marketplace_id == bindparam("marketplace"), _r.state != RequestState.AGREED.value)
+    .values(plan_id=bindparam("plan"), quantity=bindparam("seats"), term_unit=bindparam("unit"))
+)
 _OPEN: Final = sa.select(_r.marketplace_id, _r.tenant_id, _r.state).where(
     _r.state.in_((RequestState.WAITING.value, RequestState.DECLINED.value))
 )
@@ -119,6 +118,19 @@ def decide(
     values = {"to_state": state.value, "who": by, "now": now, "from_states": before}
     where = {"tenant": request.tenant_id, "marketplace": request.marketplace_id}
     return tx.execute(_DECIDE, {**where, **values}).rowcount == 1
+
+
+def change_terms(tx: sa.Connection, request: PurchaseRequest, terms: Terms) -> None:
+    """Notes what the purchase has become while it waited."""
+    where = {"tenant": request.tenant_id, "marketplace": request.marketplace_id}
+    tx.execute(_CHANGE_TERMS, {**where, "plan": terms.plan_id, "seats": terms.quantity, "unit": terms.term_unit})
+
+
+def people(tx: sa.Connection, tenant_id: int, row_numbers: Iterable[int | None]) -> dict[int, tuple[uuid.UUID, str]]:
+    """Ids and names by row number; no name of a person who has had the processing of their data stopped."""
+    wanted = sorted({each for each in row_numbers if each is not None})
+    rows = tx.execute(_PEOPLE, {"tenant": tenant_id, "ids": wanted}) if wanted else ()
+    return {row.id: (row.public_id, "" if row.stopped_since else row.display_name) for row in rows}
 
 
 def managers(tx: sa.Connection, tenant_id: int) -> tuple[Manager, ...]:
