@@ -16,6 +16,7 @@ from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
+from tenants.routes_notices import blueprint as notices
 from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
@@ -43,6 +44,7 @@ for blueprint in (
     export,
     forgotten_timers,
     landing,
+    notices,
     organizations,
     people,
     projects,

@@ -66,6 +66,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "change_user": Permission(Access.ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
+        "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
+        "see_notice": Permission(Access.USER, when_cancelled=True),
+        "dismiss_notice": Permission(Access.USER, when_cancelled=True),
         "record_actions": Permission(Access.USER, when_cancelled=True),
         "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),

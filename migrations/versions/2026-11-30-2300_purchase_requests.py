@@ -7,7 +7,7 @@ from shared.db.types import UtcDateTime, choice, identity
 
 
 revision = "5c3a9e17d204"
-down_revision = "2f6d8c1b7a90"
+down_revision = "a4d7c0e9b316"
 
 
 def upgrade() -> None:
