@@ -47,7 +47,7 @@ _subjects, _actors = users.alias("subjects"), users.alias("actors")
 _OWN_VIEW: Final = sa.and_(_v.tenant_id == _n.tenant_id, _v.notice_id == _n.id, _v.user_id == _VIEWER)
 
 
-def _named(person: sa.Alias, label: str) -> tuple[sa.Label[Any], ...]:
+def _named(person: sa.FromClause, label: str) -> tuple[sa.Label[Any], ...]:
     return (
         person.c.public_id.label(f"{label}_id"),
         person.c.display_name.label(f"{label}_name"),

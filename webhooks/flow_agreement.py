@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
@@ -17,10 +17,14 @@ from shared.subscriptions.rules import lacks_seats, terms_of
 from shared.tenancy.store import hold_tenant
 from webhooks import service_agreement as service
 from webhooks import store_requests
-from webhooks.flow_calls import asking, client_of
+from webhooks.flow_calls import asking
 from webhooks.flow_purchase import activated, put_in_force
 from webhooks.rules_agreement import Deciders, RequestState
 from webhooks.service_agreement import Moment
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
 
 
 _SECONDS: Final = 25.0
@@ -39,7 +43,7 @@ class Agreement:
     check: Callable[[sa.Connection, Deciders], None]
 
 
-def agree(app: App, agreement: Agreement) -> None:
+def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
     """Begins the purchase, tells Microsoft, and puts it in force as soon as Microsoft shows it; once, however often.
 
     Raises:
@@ -47,7 +51,6 @@ def agree(app: App, agreement: Agreement) -> None:
         Conflict: it was cancelled, or is another one by now than was seen, or the tenant pays for something else.
         Inconclusive: Microsoft could not be asked; what was agreed to stays so, and is activated by a repeat.
     """
-    client = client_of(app)
     with asking(_SECONDS) as flow:
         bought = client.get(str(agreement.marketplace_id), flow)
         terms = terms_of(bought)

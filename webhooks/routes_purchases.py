@@ -20,6 +20,7 @@ from shared.tenancy.store import find_caller
 from webhooks import flow_agreement, store_requests
 from webhooks import service_agreement as service
 from webhooks.flow_agreement import Agreement
+from webhooks.flow_calls import client_of
 from webhooks.rules_agreement import Deciders, PurchaseRequest
 from webhooks.schemas_purchases import AgreePurchase, Purchase, Purchases
 from webhooks.service_agreement import Moment
@@ -83,7 +84,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         ends_agreement=body.end_agreement,
         check=lambda tx, deciders: _require_admitted(call, tx, deciders),
     )
-    flow_agreement.agree(call.app, agreement)
+    flow_agreement.agree(call.app, client_of(call.app), agreement)
     with call.transaction() as tx:
         return _answer(call, tx, request.marketplace_id)
 

@@ -31,7 +31,7 @@ _CHANGE_TERMS: Final = (
     .where(_OF_TENANT, _r.marketplace_id == bindparam("marketplace"), _r.state != RequestState.AGREED.value)
     .values(plan_id=bindparam("plan"), quantity=bindparam("seats"), term_unit=bindparam("unit"))
 )
-_OPEN: Final = sa.select(_r.marketplace_id, _r.tenant_id, _r.state).where(
+_OPEN: Final[sa.Select[Any]] = sa.select(purchase_requests).where(
     _r.state.in_((RequestState.WAITING.value, RequestState.DECLINED.value))
 )
 _ADD: Final = InsertIfAbsent(
@@ -83,9 +83,9 @@ def find_anywhere(tx: sa.Connection, marketplace_id: uuid.UUID) -> PurchaseReque
     return None if row is None else _request(row)
 
 
-def open_everywhere(tx: sa.Connection) -> dict[uuid.UUID, tuple[int, RequestState]]:
-    """Those that wait or were declined, of every tenant: the tenant's row number and the state."""
-    return {row.marketplace_id: (row.tenant_id, RequestState(row.state)) for row in tx.execute(_OPEN)}
+def open_everywhere(tx: sa.Connection) -> dict[str, PurchaseRequest]:
+    """Those of every tenant that wait or were declined, by Microsoft's id."""
+    return {str(row.marketplace_id): _request(row) for row in tx.execute(_OPEN)}
 
 
 def add(  # noqa: PLR0917 - the row
