@@ -161,7 +161,7 @@ def _wrong_with(found: Found, form: Form) -> dict[str, str]:
     if found.tenant is None and isinstance(form.choices, dict):
         return form.choices
     if found.needs_tick and not form.ends_agreement:
-        return {"end_agreement": "Tick this box, or keep the agreement and decline the purchase."}
+        return {"end_agreement": "Tick the box to end the agreement with the vendor, or decline the purchase."}
     return {}
 
 

@@ -45,8 +45,9 @@ def agreement_form(view: View, visit: Visit, form_token: str, wrong: dict[str, s
         "form",
         *_hidden(visit.public_id, form_token),
         _tick(wrong.get("end_agreement")) if found.needs_tick else None,
-        element("button", label, type="submit", name="decision", value="agree"),
-        decline,
+        element(
+            "div", element("button", label, type="submit", name="decision", value="agree"), decline, class_="buttons"
+        ),
         element("p", "Microsoft charges you by the terms of the Azure Marketplace, and adds taxes.", class_="fine"),
         method="post",
         action=ACTION,

@@ -7,12 +7,12 @@ from shared.http.html import Html, element, joined
 from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
-from shared.tenancy.model import Tenant, TenantStatus
+from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks.flow_purchase import View
 from webhooks.pages_agreement import agreement_form, buyer_page
 from webhooks.pages_form import FIELDS, set_up_form
 from webhooks.pages_still import STILL
-from webhooks.pages_terms import counted, facts
+from webhooks.pages_terms import counted, facts, listed
 from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Scene
 from webhooks.schemas_landing import Confirmation
@@ -91,6 +91,10 @@ def _agree(view: View, tenant: Tenant, form: Html, wrong: dict[str, str], foot: 
     """For whoever may agree to a purchase of an organization with TimeTracker: its settings are shown, not asked."""
     found, began = view.found, _has_begun(view)
     own = {"Organization": tenant.name, "Azure DevOps": tenant.organization, "Time zone": tenant.time_zone}
+    trial = (
+        "Your trial ends by this purchase. If the purchase is canceled before the trial would have been over, the "
+        "trial goes on with the end that it had."
+    )
     declined = "This purchase was declined before. You can still agree to it."
     is_declined = found.request is not None and found.request.state is RequestState.DECLINED
     return page(
@@ -102,10 +106,12 @@ def _agree(view: View, tenant: Tenant, form: Html, wrong: dict[str, str], foot: 
         note("warn", paragraphs(declined)) if is_declined else None,
         _too_few_seats(tenant, found.bought.quantity),
         element("h2", "What was bought"),
-        facts(found.bought, view.plan, own),
+        facts(found.bought, view.plan),
+        element("h2", "Your organization"),
+        listed(own),
         paragraphs(
-            "Whoever bought it becomes the billing contact, and gets no rights in TimeTracker by it. When the purchase "
-            "is canceled while the trial that it replaces would still run, the trial goes on with the end that it had."
+            "The buyer becomes the billing contact, and gets no rights in TimeTracker by it.",
+            trial if tenant.plan is Plan.TRIAL else None,
         ),
         form,
         foot,

@@ -46,7 +46,9 @@ button, .button { display: inline-block; margin: 1.5rem 0 .25rem; padding: .65re
   font-weight: 600; color: var(--on-go); background: var(--go); border: 1px solid transparent; border-radius: .3rem;
   cursor: pointer; text-align: center; text-decoration: none }
 button:hover, .button:hover { background: var(--go-over) }
-.second { margin-left: .75rem; color: var(--go); background: none; border-color: var(--field) }
+.buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 .5rem }
+.buttons button { margin: 0 }
+.second { color: var(--go); background: none; border-color: var(--field) }
 .second:hover { color: var(--on-go) }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px }
 .note { border: 1px solid; border-left-width: .35rem; border-radius: .3rem; padding: .7rem 1rem; margin: 0 0 1.1rem }

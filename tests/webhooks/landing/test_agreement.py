@@ -359,7 +359,7 @@ def test_an_agreement_with_the_vendor_ends_only_by_a_second_tick(  # noqa: PLR09
 
     assert "End the agreement with the vendor" in shown.text
     assert (without.status, without.heading) == (400, f"Error: {AGREE}")
-    assert "Tick this box" in without.text
+    assert "Tick the box" in without.text
     assert before == (["subscribed"], "PendingFulfillmentStart")
     assert active.heading == ACTIVE
     assert after == [("agreed", "unsubscribed"), ("paid", "subscribed")]
