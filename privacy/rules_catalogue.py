@@ -202,12 +202,23 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("user_id",),
             person_erased=Rows.GO,
         ),
+        "purchase_requests": Facts(
+            "purchases that needed the agreement of somebody else than their buyer",
+            columns(
+                internal="id tenant_id buyer_id decider_id",
+                fact="marketplace_id state offer_id plan_id quantity term_unit requested_at decided_at",
+            ),
+            section="purchaseRequests",
+            of=("buyer_id",),
+            by=("decider_id",),
+        ),
         "subscriptions": Facts(
             "what the organisation bought",
             columns(
-                internal="id tenant_id version",
+                internal="id tenant_id version billing_contact_id",
                 fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
-                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at created_at updated_at",
+                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at replaces_agreement replaced_trial "
+                "created_at updated_at",
             ),
             section="subscriptions",
             tenant_erased=_BILLS,

@@ -94,10 +94,17 @@ RETENTION: Final = (
         7 * _YEAR,
     ),
     Retention(
+        "purchases that needed somebody's agreement",
+        ("purchase_requests",),
+        "as long as the organization is a customer",
+        "proof of who agreed to pay",
+        "people in them are row numbers; they go with the organization's erasure",
+    ),
+    Retention(
         "subscriptions and what happened to them",
         ("subscriptions", "subscription_events", "subscription_rates"),
         "with the organisation",
-        "bills need them; they hold no personal data",
+        "bills need them; their billing contact is a row number, which erasure leaves without a person",
         "stay",
     ),
     Retention(

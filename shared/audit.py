@@ -37,6 +37,10 @@ class Action(StrEnum):
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
+    PURCHASE_REQUESTED = "purchase.requested"
+    PURCHASE_AGREED = "purchase.agreed"
+    PURCHASE_DECLINED = "purchase.declined"
+    PURCHASE_CANCELLED = "purchase.cancelled"  # while it waited for an answer
     BILL_CLOSED = "bill.closed"
     BILL_VOIDED = "bill.voided"
     TRIAL_EXPIRED = "trial.expired"
@@ -81,6 +85,7 @@ FIELDS: Final = frozenset(
         "code",
         "currency",
         "day",
+        "endsAgreement",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",

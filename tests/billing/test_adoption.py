@@ -125,7 +125,7 @@ def begin(empty, copy, on, marketplace, clock) -> Callable[[], Timeline]:
 
 
 @pytest.fixture
-def timeline(begin) -> Timeline:
+def timeline(begin):
     return begin()
 
 

@@ -63,6 +63,8 @@ ACROSS_TENANTS = {
     ("timers.store_forgotten", "_TENANTS"),
     ("webhooks.store", "_BOUGHT"),
     ("webhooks.store", "_WITHOUT_PRICE"),
+    ("webhooks.store_requests", "_BY_ID"),
+    ("webhooks.store_requests", "_OPEN"),
 }
 # A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant; the
 # installation's one row is about all of them.

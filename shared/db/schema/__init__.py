@@ -15,7 +15,7 @@ from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
-from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
+from shared.db.schema.purchases import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
@@ -41,6 +41,7 @@ __all__ = [
     "organizations",
     "privacy_requests",
     "projects",
+    "purchase_requests",
     "restore_changes",
     "running_timers",
     "slugs",
