@@ -38,12 +38,12 @@ def server() -> Iterator[str]:
         yield url
 
 
-def make_database(server_url: str, name: str) -> str:
-    """Makes an empty database anew; its URL."""
+def make_database(server_url: str, name: str, *, template: str | None = None) -> str:
+    """Makes a database anew, empty or as a copy of another that nobody is connected to; its URL."""
     engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     engine.dispose()
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
 

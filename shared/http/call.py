@@ -198,18 +198,28 @@ class Call:
                 keep(tx, key, reply, now=self.now)
             return reply
 
-    def _known(self, tx: sa.Connection) -> Caller | None:
-        if self.operation.holds_tenant:
+    def require_admitted(self) -> None:
+        """Reads the caller, and holds nothing, to know whether they may do this at all.
+
+        Raises:
+            Forbidden, PaymentRequired: as `transaction` does.
+        """
+        with self.app.transaction(reads_only=True) as tx:
+            self._admit(tx, holds=False)
+
+    def _known(self, tx: sa.Connection, *, holds: bool = True) -> Caller | None:
+        if holds and self.operation.holds_tenant:
             store.find_tenant(tx, tid=self.principal.tid, lock=True)
-        return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=self.operation.writes)
+        locks = holds and self.operation.writes
+        return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=locks)
 
     def _request_key(self, caller: Caller) -> RequestKey:
         assert self.idempotency_key is not None  # noqa: S101 - both callers have looked
         asked = fingerprint(self.request.url.partition("://")[2].partition("/")[2], self.request.get_body())
         return RequestKey(caller.tenant.id, caller.user.id, self.operation.id, self.idempotency_key, asked)
 
-    def _admit(self, tx: sa.Connection) -> Caller:
-        caller = self._known(tx)
+    def _admit(self, tx: sa.Connection, *, holds: bool = True) -> Caller:
+        caller = self._known(tx, holds=holds)
         if caller is None:
             raise self._unknown(tx)
         self.known_as = _known_as(caller)

@@ -59,7 +59,12 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
     assert len(MODULES) > 400
     assert opening == MAY_OPEN
     # the others that import from its module
-    assert reached - MAY_OPEN == {"shared.db.records_triggers", "shared.db.azure_sql", "migrations.env", "ops.admission"}
+    assert reached - MAY_OPEN == {
+        "shared.db.records_triggers",
+        "shared.db.azure_sql",
+        "migrations.env",
+        "ops.admission",
+    }
 
 
 @pytest.mark.parametrize("table", sorted(RULES))

@@ -44,7 +44,7 @@ def state(engine, statement):
         try:
             tx.execute(statement)
         except sa.exc.DBAPIError as error:
-            return error.orig.sqlstate
+            return getattr(error.orig, "sqlstate", "")
         finally:
             tx.rollback()
     return ""

@@ -259,7 +259,7 @@ def test_the_next_transaction_of_a_connection_finds_the_guard_closed(made):
 
 
 def test_a_refusal_is_a_fault_of_ours_and_no_duplicate_and_does_not_pass(made):
-    with pytest.raises(sa.exc.DBAPIError) as refused, made.engine.begin() as tx:
+    with pytest.raises(sa.exc.IntegrityError) as refused, made.engine.begin() as tx:
         tx.execute(erasures.delete())
 
     assert not is_unique_violation(refused.value)
