@@ -43,6 +43,10 @@ def sign_in(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def cookies(page: Page) -> set[str]:
+    return {each.get("name", "") for each in page.context.cookies()}
+
+
 def tenant(cloud: Cloud, person: str) -> dict[str, object]:
     """What the product has of somebody's organisation."""
     form = {
@@ -135,3 +139,12 @@ def test_a_trial_becomes_paid_and_a_stranger_is_turned_away(page, cloud):
     page.get_by_role("button", name="Confirm and activate").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(ACTIVE)
     becomes(cloud, "ada", plan="paid", status="active")
+
+    cookie = f"timetracker_landing-{page.url.partition('visit=')[2].replace('-', '')}"
+    assert cookie in cookies(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    assert cookie not in cookies(page)
+    shoot(page, "8-signed-out")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page is closed")
