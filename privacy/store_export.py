@@ -86,7 +86,15 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
     """What stands for row numbers: people and items by their ids, projects and organizations by name, days by entry."""
     source: sa.FromClause = table
     shown: list[sa.Label[Any]] = []
-    for name in ("user_id", "actor_id", "subject_user_id", "invited_by"):
+    for name in (
+        "user_id",
+        "actor_id",
+        "subject_user_id",
+        "invited_by",
+        "buyer_id",
+        "decider_id",
+        "billing_contact_id",
+    ):
         if name in table.c:
             person = users.alias(name.removesuffix("_id"))
             same = sa.and_(person.c.tenant_id == table.c.tenant_id, person.c.id == table.c[name])

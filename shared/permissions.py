@@ -68,6 +68,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "change_user": Permission(Access.ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
+        "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
+        "see_notice": Permission(Access.USER, when_cancelled=True),
+        "dismiss_notice": Permission(Access.USER, when_cancelled=True),
         "record_actions": Permission(Access.USER, when_cancelled=True),
         "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
@@ -91,6 +94,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_summary_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_week_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_subscription": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "list_purchases": Permission(Access.ADMIN, when_cancelled=True),
+        "agree_purchase": Permission(Access.ADMIN, when_cancelled=True),  # which admin may depends on who signs in
+        "decline_purchase": Permission(Access.ADMIN, when_cancelled=True),
         "list_billing_records": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_preview": Permission(Access.SUPER_ADMIN, when_cancelled=True),

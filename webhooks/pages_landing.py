@@ -7,23 +7,26 @@ from shared.http.html import Html, element, joined
 from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
-from shared.tenancy.model import Tenant, TenantStatus
+from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks.flow_purchase import View
+from webhooks.pages_agreement import agreement_form, buyer_page
 from webhooks.pages_form import FIELDS, set_up_form
 from webhooks.pages_still import STILL
-from webhooks.pages_terms import counted, facts
+from webhooks.pages_terms import counted, facts, listed
+from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Scene
 from webhooks.schemas_landing import Confirmation
 from webhooks.store_visits import Visit
 
 
+_FINISH: Final = "Finish setting up TimeTracker"
 NOTHING_WRONG: Final[dict[str, str]] = {}
 _PURCHASE: Final = "/api/marketplace/landing/purchase"
 _SIGN_OUT: Final = "/api/marketplace/landing/sign-out"
 _MAY_MOVE_ON: Final = {Scene.UNDER_WAY, Scene.SUSPENDED, Scene.ANOTHER, Scene.UNKNOWN}  # Microsoft may, any moment
 
 
-def page_of(
+def page_of(  # noqa: PLR0911 - one for each scene
     view: View,
     visit: Visit,
     form_token: str,
@@ -51,7 +54,17 @@ def page_of(
             return _suspended(view, foot)
         case Scene.COLLEAGUE:
             return _colleague(view, settings, foot)
-    return _set_up(view, set_up_form(view.found, visit, form_token, filled, wrong), wrong, foot)
+        case Scene.ASK | Scene.WAITING | Scene.DECLINED:
+            return buyer_page(view, visit, form_token, foot)
+    return _to_confirm(view, visit, form_token, filled, wrong, foot)
+
+
+def _to_confirm(  # noqa: PLR0917 - as page_of
+    view: View, visit: Visit, form_token: str, filled: Confirmation | None, wrong: dict[str, str], foot: Html
+) -> Reply:
+    if view.found.tenant is not None:
+        return _agree(view, view.found.tenant, agreement_form(view, visit, form_token, wrong), wrong, foot)
+    return _set_up(view, set_up_form(visit, form_token, filled, wrong), wrong, foot)
 
 
 def other_account(visit: uuid.UUID) -> str:
@@ -94,20 +107,13 @@ def _button(text: str, action: str, visit: Visit, form_token: str, *, class_: st
 
 
 def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
-    found = view.found
-    began = found.known is not None or found.bought.status != "PendingFulfillmentStart"
-    begins = "Nothing has been lost: confirm again, and the set-up goes on where it was." if began else None
-    trial = None
-    if found.tenant is not None:
-        trial = "Your organization uses TimeTracker already. All of its time, people and settings stay."
+    found, began = view.found, _has_begun(view)
     return page(
         400 if wrong else 200,
-        "Finish setting up TimeTracker" if began else "Set up TimeTracker",
+        _FINISH if began else "Set up TimeTracker",
         _summary(wrong) if wrong else None,
         paragraphs("Thank you for buying TimeTracker. Check what you bought, and confirm to start the subscription."),
-        note("good", paragraphs(trial)) if trial else None,
-        note("warn", paragraphs(begins)) if begins else None,
-        _too_few_seats(found.tenant, found.bought.quantity),
+        _goes_on() if began else None,
         element("h2", "What you bought"),
         facts(found.bought, view.plan),
         element("h2", "Your organization"),
@@ -115,6 +121,46 @@ def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
         foot,
         has_errors=bool(wrong),
     )
+
+
+def _agree(view: View, tenant: Tenant, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
+    """For whoever may agree to a purchase of an organization with TimeTracker: its settings are shown, not asked."""
+    found, began = view.found, _has_begun(view)
+    own = {"Organization": tenant.name, "Azure DevOps": tenant.organization, "Time zone": tenant.time_zone}
+    trial = (
+        "Your trial ends by this purchase. If the purchase is canceled before the trial would have been over, the "
+        "trial goes on with the end that it had."
+    )
+    declined = "This purchase was declined before. You can still agree to it."
+    is_declined = found.request is not None and found.request.state is RequestState.DECLINED
+    return page(
+        400 if wrong else 200,
+        _FINISH if began else "Agree to a purchase of TimeTracker",
+        _summary(wrong) if wrong else None,
+        note("good", paragraphs("Your organization uses TimeTracker already. Its time, people and settings stay.")),
+        _goes_on() if began else None,
+        note("warn", paragraphs(declined)) if is_declined else None,
+        _too_few_seats(tenant, found.bought.quantity),
+        element("h2", "What was bought"),
+        facts(found.bought, view.plan),
+        element("h2", "Your organization"),
+        listed(own),
+        paragraphs(
+            "The buyer becomes the billing contact, and gets no rights in TimeTracker by it.",
+            trial if tenant.plan is Plan.TRIAL else None,
+        ),
+        form,
+        foot,
+        has_errors=bool(wrong),
+    )
+
+
+def _has_begun(view: View) -> bool:
+    return view.found.known is not None or view.found.bought.status != "PendingFulfillmentStart"
+
+
+def _goes_on() -> Html:
+    return note("warn", paragraphs("Nothing has been lost: confirm again, and the set-up goes on where it was."))
 
 
 def _summary(wrong: dict[str, str]) -> Html:

@@ -16,10 +16,12 @@ from shared.http.operation import LOCATION, Answer, Operation
 from shared.http.page import HTML, refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
+from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
 from webhooks import rules_refusals as refusals
 from webhooks.flow_arrival import NotFinished, Retry, Returned, Sessions
 from webhooks.flow_calls import client_of
+from webhooks.flow_purchase import Form
 from webhooks.rules_visits import Session
 from webhooks.schemas_landing import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
 from webhooks.store_visits import Visit
@@ -106,7 +108,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         problems={
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
     ),
@@ -141,6 +143,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
     client_of(call.app)
+    require_not_held(call.app)  # it puts in force what was confirmed before
     visit = _visit_of_form(call, body)
     flow_purchase.bring_up_to_date(call.app, visit)
     return _to_page(call, visit.public_id)
@@ -199,29 +202,36 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
         method=HTTPMethod.POST,
         path="marketplace/activate",
         tag=_TAG,
-        summary="Confirm a purchase",
-        description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once.",
+        summary="Confirm a purchase, ask for agreement to it, or decline it",
+        description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once. What "
+        "it does depends on who sends it: whoever may not agree to a purchase of their organization asks for it.",
         body=Confirmation,
         answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems={
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
-            409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
+            409: (
+                "another_subscription_is_live",
+                "agreement_is_live",
+                "purchase_of_another",
+                "tenant_already_registered",
+            ),
             421: ("address_unknown",),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:
     client_of(call.app)
+    require_not_held(call.app)
     visit = _visit_of_form(call, body)
-    choices = choices_of(body)
-    if isinstance(choices, dict):
+    to_page = _to_page(call, visit.public_id)  # first, since where no address can be made nothing may be done
+    form = Form(choices_of(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
+    if wrong := flow_purchase.confirm(call.app, visit, form):
         view = flow_purchase.look(call.app, visit)
-        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=choices)
-    flow_purchase.confirm(call.app, visit, choices)
-    return _to_page(call, visit.public_id)
+        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=wrong)
+    return to_page
 
 
 def _visit_of_form(call: Call, form: PageForm) -> Visit:

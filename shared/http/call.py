@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -45,6 +45,8 @@ class Call:
     _answers: bool = False
     _may_be_done: bool = False
     _visit: Visit | None = None
+    # The random ids of the caller's tenant and account, also of one who is refused
+    known_as: dict[str, str] = field(default_factory=dict)
 
     def authenticate(self) -> None:
         """Checks the token, on every call.
@@ -174,6 +176,7 @@ class Call:
     def became(self, caller: Caller) -> None:
         """Tells who the caller turned out to be, where the operation itself finds or makes their account."""
         self._caller = caller
+        self.known_as = _known_as(caller)
 
     def settle(self, error: ApiError | None) -> Reply | None:
         """The answer that the key had before; else, for a conflict, the refusal itself, kept from now on.
@@ -219,6 +222,7 @@ class Call:
         caller = self._known(tx, holds=holds)
         if caller is None:
             raise self._unknown(tx)
+        self.known_as = _known_as(caller)
         if not caller.user.is_active:
             raise deactivated()
         permission = self.operation.permission
@@ -230,9 +234,15 @@ class Call:
         return caller
 
     def _unknown(self, tx: sa.Connection) -> Forbidden:
-        if store.find_tenant(tx, tid=self.principal.tid) is None:
+        tenant = store.find_tenant(tx, tid=self.principal.tid)
+        if tenant is None:
             return tenant_not_registered()
+        self.known_as = {"tenant": str(tenant.public_id)}
         return Forbidden("You have no account here yet. Sign in to TimeTracker first.", code="not_signed_in")
+
+
+def _known_as(caller: Caller) -> dict[str, str]:
+    return {"tenant": str(caller.tenant.public_id), "user": str(caller.user.public_id)}
 
 
 def tenant_not_registered() -> Forbidden:

@@ -55,7 +55,7 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
     """Answers one request; no exception gets past here."""
-    extra, contact = {"X-Request-Id": request_id, **strict_transport(None, request)}, ""
+    extra, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
     try:
         app = current()
         contact = app.settings.vendor_contact
@@ -66,11 +66,11 @@ def respond(operation: Operation, handler: Handler, request: func.HttpRequest, r
             extra |= operation.deprecated.headers(request.route_params)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        told = _certain(error, operation)
+        told, caller = _certain(error, operation), {} if call is None else call.known_as
         if operation.for_browser:
-            reply = refusal(told, operation=operation.id, request_id=request_id, contact=contact)
+            reply = refusal(told, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
         else:
-            reply = problem(told, operation=operation.id, request_id=request_id)
+            reply = problem(told, operation=operation.id, request_id=request_id, caller=caller)
     return reply.to_response(extra)
 
 

@@ -6,11 +6,10 @@ import json
 import re
 from functools import cache
 from http import HTTPMethod, HTTPStatus
-from typing import Final, Literal
+from typing import Literal
 
 import azure.functions as func
-import sqlalchemy as sa
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from shared.app import current
 from shared.errors import ApiError, MethodNotAllowed, NotFound
@@ -25,15 +24,19 @@ from shared.http.page import HTML, refusal
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
+from shared.restore.store import read
 
 
 blueprint = func.Blueprint()
-_ALIVE: Final = sa.select(sa.literal(1))
 
 
 class Health(WireModel):
     status: Literal["ok"]
     version: str
+    restore_watch: Literal["off", "on", "held"] = Field(
+        description="whether a database that came back from a backup would be noticed; `held`: one is, and what acts "
+        "outward or removes waits for an operator"
+    )
 
 
 class OpenApiDocument(WireModel):
@@ -55,12 +58,13 @@ class OpenApiDocument(WireModel):
     ),
 )
 def get_health(call: Call) -> Reply:
-    def ask() -> None:
+    def ask() -> bool:
         with call.transaction() as tx:
-            tx.execute(_ALIVE)
+            return read(tx).is_held
 
-    call.app.liveness.confirm(ask)
-    return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION))
+    is_held = call.app.liveness.confirm(ask)
+    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if call.app.restore_watch.is_on else "off"
+    return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 
 
 @route(

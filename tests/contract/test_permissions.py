@@ -31,6 +31,7 @@ BODIES = {
     "change_rights": {"restricted": False},
     "name_nominee": {"name": "Charles Babbage", "contact": "charles@example.com"},
     "request_erasure": {"confirm": "nobody@contoso.example"},
+    "agree_purchase": {"plan": "paid"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},
 }
 QUERIES = {

@@ -157,7 +157,8 @@ def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, 
 
 def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
     """Undone at the end, since such a bill is none that could be."""
-    now, done = AT + dt.timedelta(days=32) + period(Kept.BILLS), []
+    now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
+    done: list[int] = []
     with engine.connect() as tx:
         person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
         line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == billed)).one()

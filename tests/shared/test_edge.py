@@ -83,7 +83,7 @@ def test_what_lives_is_asked_again_after_a_time_and_what_failed_at_once():
         if fails[0]:
             raise ConnectionError
 
-    liveness = Liveness(lambda: time[0])
+    liveness: Liveness[None] = Liveness(lambda: time[0])
     for _ in range(2):
         with pytest.raises(ConnectionError):
             liveness.confirm(ask)

@@ -74,7 +74,7 @@ class Page(HTMLParser):
             self._link = given["href"]
 
     def _field(self, tag: str, given: dict[str, str], fields: dict[str, str]) -> None:
-        if tag == "input":
+        if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
             fields[given["name"]] = given.get("value", "")
         if tag == "select":
             self._select = given["name"]

@@ -87,7 +87,7 @@ def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_
 
     assert of_directory(refused.links[OTHER]) == firm.tid
     assert urlsplit(entra_page.url).path.split("/")[1] == firm.tid
-    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert (page.heading, active.heading) == ("Agree to a purchase of TimeTracker", "Your subscription is active")
     assert f"You are signed in as {firm.guest.email}" in page.text
 
 
@@ -483,10 +483,10 @@ def test_a_buyer_without_an_email_address_is_known_by_the_name_that_they_sign_in
     ben = sign_up(member(firm.colleague))
     ben.post("users", {"users": [{"email": (login := f"{firm.buyer.oid}@contoso.example")}]})
     _, token = buy(marketplace, firm)
-    active = browser.submit(come_with(token, preferred_username=login))
+    waits = browser.submit(come_with(token, preferred_username=login))
     accounts = rows(app, users, tenant_id=rows(app, tenants, entra_tenant_id=firm.key)[0].id)
 
-    assert active.heading == "Your subscription is active"
+    assert waits.heading == "Your purchase waits for agreement"
     assert [(each.email, str(each.entra_object_id)) for each in accounts[1:]] == [(login, firm.buyer.oid)]
 
 

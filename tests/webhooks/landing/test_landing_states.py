@@ -130,7 +130,7 @@ def test_what_was_cancelled_unheard_is_not_in_the_way_of_a_purchase(marketplace,
     shown = browser.open(token, firm.buyer)
     active = browser.submit(shown)
 
-    assert shown.heading == "Set up TimeTracker"
+    assert shown.heading == "Agree to a purchase of TimeTracker"
     assert active.heading == "Your subscription is active"
     assert here() == ["unsubscribed", "subscribed"]
 
@@ -392,7 +392,7 @@ def test_every_page_says_who_is_signed_in_and_lets_another_account_in(marketplac
     assert f"You are signed in as {firm.colleague.email}" in stuck.text
     assert f"/{firm.tid}/" in entra_page.url
     assert "prompt=select_account" in entra_page.url
-    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert (page.heading, active.heading) == ("Agree to a purchase of TimeTracker", "Your subscription is active")
     assert f"You are signed in as {firm.buyer.email}" in active.text
     assert old.heading == "Your organization has TimeTracker"  # the first visit is still its own
 

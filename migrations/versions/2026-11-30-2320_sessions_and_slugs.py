@@ -7,7 +7,7 @@ from shared.db import types
 
 
 revision = "c3d90e7a61f4"
-down_revision = "a4d7c0e9b316"
+down_revision = "5c8e1f4a2b93"
 
 
 def upgrade() -> None:
