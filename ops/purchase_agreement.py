@@ -8,6 +8,7 @@ import typer
 
 from ops.changes import Asked, DryRun, Yes
 from ops.ending import Refused, Unusable
+from ops.held import require_not_held
 from ops.marketplace import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
 from shared import audit
@@ -52,6 +53,7 @@ def agree(
         if not as_json:
             print_fields(slug, fields)
         if not dry_run:
+            require_not_held(app)
             asked.require_yes("Have you checked with the customer, not only with the buyer? Agree for them?")
             _agree(app, client, request)
             _, request, _ = _read(app, guid)

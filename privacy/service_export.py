@@ -45,11 +45,11 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's."""
+    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks."""
 
     tenant_id: int
     user_id: int | None = None
-    name: str = ""
+    is_own: bool = False
 
     @property
     def scope(self) -> Scope:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
+from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
 
@@ -53,6 +54,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
     USAGE_RESLOTTED = "usage.reslotted"
+    USAGE_ADOPTED = "usage.adopted"  # the meter had it when a backup was restored
     STATEMENT_EXPORTED = "statement.exported"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
@@ -71,6 +73,7 @@ class Action(StrEnum):
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
+    DATABASE_RESTORED = "database.restored"  # from a backup: what happened between two instants may be lost
 
 
 FIELDS: Final = frozenset(
@@ -81,6 +84,7 @@ FIELDS: Final = frozenset(
         "channel",
         "code",
         "currency",
+        "day",
         "endsAgreement",
         "entryId",
         "forgottenTimerLimitMinutes",
@@ -95,6 +99,7 @@ FIELDS: Final = frozenset(
         "organization",
         "plan",
         "projectId",
+        "quantity",
         "ratePerUser",
         "recordId",
         "reason",
@@ -164,6 +169,7 @@ def record(
             "subject_user_id": subject_user_id,
             "before_change": _kept(before),
             "after_change": _kept(after),
+            "operator_id": operator.of(tx),
         },
     )
 

@@ -61,22 +61,47 @@ class View:
 
 
 def look(app: App, visit: Visit) -> View:
-    """The purchase as it is now, here too: what Microsoft has moved on or activated is followed on the way."""
+    """The purchase as it is now, by Microsoft and here; nothing is changed."""
+    with asking() as flow:
+        bought = client_of(app).get(str(visit.marketplace_id), flow)
+        found = _look_up(app, visit, bought)
+        plans = client_of(app).plans(bought.id, flow)
+    plan = next((each for each in plans if each.id == bought.plan_id), None)
+    is_activated = visit.is_activated or found.waits_to_begin
+    return View(scene_of(found, visit.principal, is_activated=is_activated), found, plan)
+
+
+def bring_up_to_date(app: App, visit: Visit, bought: told.Subscription | None = None) -> None:
+    """Follows what Microsoft has moved on, and puts in force what was confirmed before and is active there now.
+
+    `bought` is Microsoft's copy where it was just read: if that agrees with what is here, nothing more is asked.
+
+    Raises:
+        Inconclusive: Microsoft cannot tell now.
+        Conflict: the tenant pays for another one since.
+    """
+    if bought is not None and not _is_behind(_look_up(app, visit, bought), visit):
+        return
     with asking() as flow:
         bought = client_of(app).get(str(visit.marketplace_id), flow)
         found = _look_up(app, visit, bought)
         if found.overtaken:
             _follow(app, found.overtaken, flow)
             found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, flow)
+        plans = client_of(app).plans(bought.id, flow) if found.waits_to_begin else []
     if found.waits_to_begin:
         put_in_force(app, bought, plans, visit.principal)
-        found = _look_up(app, visit, bought)
-    plan = next((each for each in plans if each.id == bought.plan_id), None)
-    scene = scene_of(found, visit.principal, is_activated=visit.is_activated)
-    if scene is Scene.ENDED and found.request is not None:
+    elif _is_over(found, visit):
         _close(app, visit, bought, RequestState.CANCELLED)
-    return View(scene, found, plan)
+
+
+def _is_behind(found: Found, visit: Visit) -> bool:
+    return bool(found.overtaken) or found.waits_to_begin or _is_over(found, visit)
+
+
+def _is_over(found: Found, visit: Visit) -> bool:
+    """Whether it waits for agreement here, though Microsoft has ended it."""
+    return found.request is not None and scene_of(found, visit.principal, is_activated=False) is Scene.ENDED
 
 
 def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:

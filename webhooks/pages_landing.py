@@ -21,6 +21,9 @@ from webhooks.store_visits import Visit
 
 _FINISH: Final = "Finish setting up TimeTracker"
 NOTHING_WRONG: Final[dict[str, str]] = {}
+_PURCHASE: Final = "/api/marketplace/landing/purchase"
+_SIGN_OUT: Final = "/api/marketplace/landing/sign-out"
+_MAY_MOVE_ON: Final = {Scene.UNDER_WAY, Scene.SUSPENDED, Scene.ANOTHER, Scene.UNKNOWN}  # Microsoft may, any moment
 
 
 def page_of(  # noqa: PLR0911 - one for each scene
@@ -33,13 +36,18 @@ def page_of(  # noqa: PLR0911 - one for each scene
     wrong: dict[str, str] = NOTHING_WRONG,
 ) -> Reply:
     """The page for the purchase as it is now; `filled` and `wrong` are a form that was sent and cannot be taken."""
-    foot = joined(_signed_in_as(visit), help_from(settings.vendor_contact))
+    look_again = _button("Look again", _PURCHASE, visit, form_token)
+    foot = joined(
+        look_again if view.scene in _MAY_MOVE_ON else None,
+        _signed_in_as(visit, form_token),
+        help_from(settings.vendor_contact),
+    )
     if view.scene in STILL:
         still = STILL[view.scene]
         return page(still.status, still.title, still.content, foot)
     match view.scene:
         case Scene.UNDER_WAY:
-            return _under_way(view, visit, foot)
+            return _under_way(view, foot)
         case Scene.ACTIVE:
             return _active(view, settings, foot)
         case Scene.SUSPENDED:
@@ -64,10 +72,38 @@ def other_account(visit: uuid.UUID) -> str:
     return f"/api/marketplace/landing/other-account?visit={visit}"
 
 
-def _signed_in_as(visit: Visit) -> Html:
+def signed_out(settings: Settings) -> Reply:
+    """After the sign-out of our pages; Microsoft's own is another one."""
+    entra = f"{settings.entra_authority}/organizations/oauth2/v2.0/logout"
+    return page(
+        200,
+        "You are signed out",
+        paragraphs(
+            "The pages of your purchases are closed in this browser. Microsoft may still know you here: on a computer "
+            "that others use, sign out there as well."
+        ),
+        element("p", element("a", "Sign out of Microsoft", href=entra, rel="noreferrer")),
+        help_from(settings.vendor_contact),
+    )
+
+
+def _signed_in_as(visit: Visit, form_token: str) -> Html:
     person, other = visit.principal, element("a", "Use another account", href=other_account(visit.public_id))
     known_by = person.username or person.email or person.name
-    return element("p", f"You are signed in as {known_by}. ", other, class_="fine")
+    told = element("p", f"You are signed in as {known_by}. ", other, class_="fine")
+    return joined(told, _button("Sign out", _SIGN_OUT, visit, form_token, class_="quiet"))
+
+
+def _button(text: str, action: str, visit: Visit, form_token: str, *, class_: str | None = None) -> Html:
+    """A form of nothing but a button: what it does changes something, so no link may do it."""
+    return element(
+        "form",
+        element("input", type="hidden", name="visit", value=str(visit.public_id)),
+        element("input", type="hidden", name="form", value=form_token),
+        element("button", text, type="submit", class_=class_),
+        method="post",
+        action=action,
+    )
 
 
 def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
@@ -133,7 +169,7 @@ def _summary(wrong: dict[str, str]) -> Html:
     return note("bad", paragraphs("Nothing was changed yet. Correct this, and confirm again:"), element("ul", *links))
 
 
-def _under_way(view: View, visit: Visit, foot: Html) -> Reply:
+def _under_way(view: View, foot: Html) -> Reply:
     return page(
         200,
         "Your subscription is being activated",
@@ -146,12 +182,6 @@ def _under_way(view: View, visit: Visit, foot: Html) -> Reply:
         ),
         paragraphs("You can close this page. The activation is completed without you; TimeTracker works meanwhile."),
         facts(view.found.bought, view.plan),
-        element(
-            "p",
-            element(
-                "a", "Look again", href=f"/api/marketplace/landing/purchase?visit={visit.public_id}", class_="button"
-            ),
-        ),
         foot,
     )
 

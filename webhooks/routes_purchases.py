@@ -15,6 +15,7 @@ from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
+from shared.restore.flow import HELD, require_not_held
 from shared.subscriptions.store import find_live
 from shared.tenancy.store import find_caller
 from webhooks import flow_agreement, store_requests
@@ -66,11 +67,12 @@ def list_purchases(call: Call) -> Reply:
             403: (service.ROLE_REQUIRED,),
             404: ("not_found", "no_such_route"),
             409: ("purchase_cancelled", "purchase_changed", "agreement_is_live", "another_subscription_is_live"),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
     ),
 )
 def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
+    require_not_held(call.app)
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)

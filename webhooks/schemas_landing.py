@@ -40,14 +40,19 @@ class PurchasePage(_FromMicrosoft):
     visit: str = ""
 
 
-class Confirmation(WireModel):
+class PageForm(WireModel):
+    """A button of the page, which has no fields but these."""
+
+    visit: Annotated[str, Field(max_length=_SHORT)] = ""
+    form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
+
+
+class Confirmation(PageForm):
     """The form as it was filled in; what is wrong with it is said on the page itself.
 
     Time zone and organization are those of a new directory; the settings of one that has TimeTracker stay.
     """
 
-    visit: Annotated[str, Field(max_length=_SHORT)] = ""
-    form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
     time_zone: Annotated[str, Field(max_length=_SHORT, description="an IANA time zone")] = ""
     organization: Annotated[str, Field(max_length=_SHORT, description="the Azure DevOps organization")] = ""
     end_agreement: Annotated[

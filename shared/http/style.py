@@ -46,6 +46,9 @@ button, .button { display: inline-block; margin: 1.5rem 0 .25rem; padding: .65re
   font-weight: 600; color: var(--on-go); background: var(--go); border: 1px solid transparent; border-radius: .3rem;
   cursor: pointer; text-align: center; text-decoration: none }
 button:hover, .button:hover { background: var(--go-over) }
+button.quiet { margin: 0 0 1rem; padding: .3rem .8rem; font-size: .9rem; font-weight: 400; color: var(--text);
+  background: none; border-color: var(--field) }
+button.quiet:hover { background: var(--page) }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 .5rem }
 .buttons button { margin: 0 }
 .second { color: var(--go); background: none; border-color: var(--field) }

@@ -12,7 +12,7 @@ from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
 from shared.settings import Settings
-from shared.tenancy import rows, store_organizations
+from shared.tenancy import rows, store_organizations, store_slugs
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rows import NewId, NewTenant
@@ -40,6 +40,7 @@ def start_tenant(
         raise Conflict(
             "Your organization is registered already. Sign in to TimeTracker.", code="tenant_already_registered"
         )
+    store_slugs.add(tx, tenant_id, values["slug"], now=now)
     store_organizations.add(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
     user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)

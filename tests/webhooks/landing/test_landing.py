@@ -2,9 +2,6 @@
 
 from decimal import Decimal
 
-import pytest
-from azure.functions import HttpRequest
-
 from privacy.jobs import remove_expired
 from shared.db.schema import (
     landing_visits,
@@ -13,9 +10,7 @@ from shared.db.schema import (
     subscriptions,
     tenants,
 )
-from shared.http.headers import cookies
 from tests.support.landing import CHOICES, buy, rows, sign_up
-from webhooks.rules_visits import COOKIE, browser_of, cookie_of
 
 
 def tenant_row(app, firm):
@@ -123,28 +118,3 @@ def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser,
     _, token = buy(marketplace, firm, plan="gold")
 
     assert "USD 49.00 a month, and USD 5.00 per active user and month" in browser.open(token, firm.buyer).text
-
-
-def test_the_cookie_is_secure_where_the_request_was():
-    parts = [part.strip() for part in cookie_of("x" * 43, is_secure=True).split(";")]
-
-    assert "Secure" in parts
-
-
-@pytest.mark.parametrize(
-    ("sent", "known"),
-    [
-        ("other=1; timetracker_landing={}; more=2", True),
-        ("other=1,timetracker_landing={}", True),  # two headers, as the platform joins them
-        ('timetracker_landing="{}"', True),
-        ("timetracker_landing=short; timetracker_landing={}", True),
-        ("nottimetracker_landing={}", False),
-        ("timetracker_landing={}more", False),
-        ("timetracker_landing=", False),
-        ("", False),
-    ],
-)
-def test_the_browser_is_known_by_its_cookie_however_it_is_sent(sent, known):
-    request = HttpRequest(method="GET", url="/", headers={"cookie": sent.format("x" * 43)}, body=b"")
-
-    assert browser_of(cookies(request, COOKIE)) == ("x" * 43 if known else None)

@@ -209,7 +209,7 @@ def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_some
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
     with marketplace.stand_in.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
-    done = browser.get(under_way.links["Look again"])
+    done = browser.press(under_way, "Look again")
 
     assert (under_way.status, under_way.heading) == (200, "Your subscription is being activated")
     assert (waiting.plan_kind, waiting.status) == ("trial", "active")
@@ -248,7 +248,7 @@ def test_an_answer_that_was_lost_after_the_activation_is_made_good_by_looking(ap
     marketplace.order("faults", **{"activate.answer": {"status": 500}})
     failed = browser.submit(shown)
     marketplace.stand_in.faults.clear()
-    done = browser.get(shown.url)
+    done = browser.press(browser.get(shown.url), "Look again")
 
     assert (failed.status, marketplace.status(subscription)) == (503, "Subscribed")
     assert done.heading == "Your subscription is active"

@@ -7,7 +7,7 @@ from shared.db.types import UtcDateTime, choice, identity
 
 
 revision = "5c3a9e17d204"
-down_revision = "a4d7c0e9b316"
+down_revision = "c3d90e7a61f4"
 
 
 def upgrade() -> None:
