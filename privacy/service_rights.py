@@ -15,6 +15,7 @@ from privacy.rules import Right
 from privacy.store_rights import Nominee, Rights
 from shared import audit
 from shared.audit import Action, Actor
+from shared.http.idempotency import redact
 from shared.tenancy.model import Caller
 from shared.tracking.service import stop_if_running
 
@@ -36,6 +37,7 @@ def change(
         _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, right=right.value, status=status)
         if is_wanted:
             stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
+            redact(tx, tenant_id, caller.user.public_id, but_of=user_id)
     return store_rights.read(tx, tenant_id, user_id)
 
 

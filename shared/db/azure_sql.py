@@ -89,6 +89,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
         pool_recycle=_RECYCLE_SECONDS,
         pool_use_lifo=True,  # what is surplus grows old and goes
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
 
     @event.listens_for(engine, "connect")

@@ -34,6 +34,9 @@ class Answer:
     headers: tuple[str, ...] = ()
 
 
+_REDACTED: Final = {204: Answer("A repeat, whose first answer showed somebody whose data is hidden since")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """`id` is the operation id, the function's name and the key of its row in the permission table.
@@ -62,6 +65,8 @@ class Operation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permission", PERMISSIONS[self.id])
+        if self.takes_idempotency_key:
+            object.__setattr__(self, "answers", {**_REDACTED, **self.answers})
 
     @property
     def writes(self) -> bool:

@@ -159,9 +159,13 @@ def test_retention_and_exports_name_the_tenant_of_every_table():
 @pytest.mark.parametrize("name", sorted(store_words.COLUMNS))
 def test_an_erasure_takes_words_out_of_one_tenant_only(name):
     column = store_words.COLUMNS[name]
-    made = [column.remove, column.own, column.naming, column.write]
+    made = [column.remove, column.own, store_words.naming(name, 2), column.write]
 
     assert all(names_its_tenant(statement) for statement in made if statement is not None)
+
+
+def test_an_erasure_reads_the_titles_of_one_tenant_only():
+    assert names_its_tenant(store_words.titles(2))
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])

@@ -7,7 +7,7 @@ from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import tenant_zones, tenants, user_months, users
-from shared.db.schema.privacy import erasures, nominees, privacy_requests
+from shared.db.schema.privacy import damaged_documents, erasures, kept_mentions, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
@@ -22,8 +22,10 @@ __all__ = [
     "billing_lines",
     "billing_records",
     "closed_months",
+    "damaged_documents",
     "erasures",
     "idempotency_keys",
+    "kept_mentions",
     "landing_visits",
     "metadata",
     "nominees",
