@@ -13,11 +13,11 @@ class Kind(StrEnum):
     FACT = "fact"  # instants, numbers, states: exported, stays, for hours and bills must not change
     ORGANISATION = "organisation"  # what the organisation calls its own things: exported, stays
     IDENTITY = "identity"  # who it is: exported, a pseudonym takes its place
-    WORDS = "words"  # text by or about the person: exported; theirs is removed, in others' a pseudonym where they are named
+    WORDS = "words"  # text: exported; the person's own is removed, in others' a pseudonym where it names them
     VERSION = "version"  # an entry as JSON, whose `note` is WORDS: exported, and nothing else of it is touched
     MENTIONS = "mentions"  # text of nobody's that may name people: exported, a pseudonym where the person is named
     COPY = "copy"  # what Azure DevOps showed: exported; what names the person is blanked, and may be read again
-    ANSWER = "answer"  # an answer of ours: not exported; the person's own goes, others' that show the person are emptied
+    ANSWER = "answer"  # an answer of ours: not exported; the person's own goes, others' that show them are emptied
 
     @property
     def is_exported(self) -> bool:

@@ -1,6 +1,7 @@
-"""How the text of others names a person, by what the person cannot choose: ids, addresses, and the directory's name; pure.
+"""How the text of others names a person, by what they cannot choose: ids, addresses, and the directory's name; pure.
 
-What somebody calls themselves is no part of it: any word would do, and an erasure would change what others have on record.
+What somebody calls themselves is no part of it: any word would do, and an erasure would change what others have on
+record.
 """
 
 import json

@@ -100,12 +100,10 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
         after: int | None = 0
         while after is not None:
             after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
-        store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept)
+        store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
     store_words.blank_copies(tx, tenant_id, mentions)
     redact(tx, tenant_id, person.public_id, but_of=person.id)
-    store_identity.erase(
-        tx, person, mentions.pseudonym, addresses=mentions.addresses, public_id=new_id(), now=now
-    )
+    store_identity.erase(tx, person, mentions.pseudonym, addresses=mentions.addresses, public_id=new_id(), now=now)
     store_requests.list_erased(tx, tenant_id, person.public_id, now=now)
     return True
 

@@ -21,7 +21,7 @@ from shared.db.schema import (
 )
 from shared.db.statements import locked
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import shown_to, stopped_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ _NEXT: Final = (
 )
 _COLLEAGUES: Final = sa.select(_users.email, _users.email_key, _users.display_name, _users.directory_name).where(
     _OF_TENANT, _users.id != bindparam("user"), _users.erased_at.is_(None), _users.entra_object_id.is_not(None)
+)
+_SHOWN: Final = sa.select(_users.id, _users.public_id).where(
+    _OF_TENANT, _users.id.in_(bindparam("ids", expanding=True)), shown_to(users, bindparam("viewer"))
 )
 _ERASE_ACCOUNT: Final = (
     users.update()
@@ -147,6 +150,13 @@ def colleagues(tx: sa.Connection, person: Person) -> list[Colleague]:
     """Everybody else in the tenant with an account, erased ones left out."""
     rows = tx.execute(_COLLEAGUES, {"tenant": person.tenant_id, "user": person.id})
     return [Colleague(*row) for row in rows]
+
+
+def shown(tx: sa.Connection, tenant_id: int, viewer: int, row_numbers: Iterable[int | None]) -> dict[int, uuid.UUID]:
+    """The ids of those people whose data a user may be shown, by their row numbers."""
+    ids = sorted({number for number in row_numbers if number is not None})
+    rows = tx.execute(_SHOWN, {"tenant": tenant_id, "ids": ids, "viewer": viewer})
+    return {row.id: row.public_id for row in rows}
 
 
 def erase(

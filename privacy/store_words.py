@@ -183,7 +183,7 @@ def places(tx: sa.Connection, tenant_id: int, user_id: int, mentions: Mentions) 
 
 
 def replace_mentions(
-    tx: sa.Connection, name: str, tenant_id: int, user_id: int, mentions: Mentions, kept: set[tuple[str, int]]
+    tx: sa.Connection, name: str, tenant_id: int, user_id: int, mentions: Mentions, *, kept: set[tuple[str, int]]
 ) -> None:
     """Puts the pseudonym wherever a column's text of others names the person, but in the rows that are kept."""
     column = COLUMNS[name]
@@ -211,9 +211,7 @@ def blank_copies(tx: sa.Connection, tenant_id: int, mentions: Mentions) -> None:
         after = rows[-1].id
 
 
-def _naming(
-    tx: sa.Connection, name: str, tenant_id: int, user_id: int, mentions: Mentions
-) -> Iterator[sa.Row[Any]]:
+def _naming(tx: sa.Connection, name: str, tenant_id: int, user_id: int, mentions: Mentions) -> Iterator[sa.Row[Any]]:
     column, statement, after = COLUMNS[name], naming(name, len(mentions.patterns)), 0
     values = {"tenant": tenant_id, "user": user_id, **_likely(mentions)}
     while rows := tx.execute(statement, {**values, "after": after}).all():

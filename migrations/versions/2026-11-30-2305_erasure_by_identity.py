@@ -1,7 +1,7 @@
 """Names as the directory gave them, mentions that stay at an erasure, and the documents that erasures damaged.
 
-Until now an erasure put its pseudonym wherever a text held the person's chosen name, also into dates, roles and zones of
-the documents of both logs. Which rows that were is listed here once; what is damaged later breaks an invariant.
+Until now an erasure put its pseudonym wherever a text held the person's chosen name, also into dates, roles and zones
+of the documents of both logs. Which rows that were is listed here once; what is damaged later breaks an invariant.
 """
 
 import json

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, wall
+from shared.db import dialects, documents, wall
 from shared.errors import Unavailable
 
 

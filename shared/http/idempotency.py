@@ -3,8 +3,8 @@
 The row is written last, and its unique key decides: whoever comes second undoes its own work and gives the first's
 answer. So a key costs the first request one statement, and a crash anywhere leaves either both or neither.
 
-An answer that shows somebody whose data is hidden since, by a restriction or an erasure, loses its body. Its key stays, so
-that a repeat does nothing again: it is answered 204, or, where the answer was a refusal, by its status and code.
+An answer that shows somebody whose data is hidden since, by a restriction or an erasure, loses its body. Its key stays,
+so that a repeat does nothing again: it is answered 204, or, where the answer was a refusal, by its status and code.
 """
 
 import datetime as dt

@@ -73,7 +73,7 @@ def display_name(principal: Principal) -> str:
 
 
 def directory_name(principal: Principal) -> str | None:
-    """The name that the directory gives, which its people cannot change; a guest's comes from elsewhere, and is none."""
+    """The name that the directory gives, which its people cannot change; a guest's is another directory's, so none."""
     return None if principal.is_guest or principal.name is None else shortened(principal.name, 200)
 
 
