@@ -13,7 +13,7 @@ from privacy.store_identity import Colleague, Person
 from privacy.store_requests import Request
 from shared import audit
 from shared.audit import Action
-from shared.http.idempotency import redact
+from shared.http.idempotency import redact_where
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back, set_active
 from shared.tracking.service import stop_if_running
@@ -102,7 +102,7 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
             after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
         store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
     store_words.blank_copies(tx, tenant_id, mentions)
-    redact(tx, tenant_id, person.public_id, but_of=person.id)
+    redact_where(tx, tenant_id, mentions.patterns, mentions.name_in, but_of=person.id)
     store_identity.erase(tx, person, mentions.pseudonym, addresses=mentions.addresses, public_id=new_id(), now=now)
     store_requests.list_erased(tx, tenant_id, person.public_id, now=now)
     return True

@@ -11,8 +11,9 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -56,10 +57,8 @@ _REPLACE = (
     .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
 )
 _FORGET = idempotency_keys.delete().where(*_THIS)
-_SHOWING: Final = sa.select(_keys.id, _keys.status, _keys.headers, _keys.body).where(
-    _keys.tenant_id == bindparam("tenant"),
-    _keys.user_id != bindparam("user"),
-    _keys.body.like(bindparam("pattern", type_=_keys.body.type)),
+_OF_OTHERS: Final = sa.select(_keys.id, _keys.status, _keys.headers, _keys.body).where(
+    _keys.tenant_id == bindparam("tenant"), _keys.user_id != bindparam("user")
 )
 _REDACT: Final = (
     idempotency_keys.update()
@@ -129,13 +128,31 @@ def replace(tx: sa.Connection, key: RequestKey, reply: Reply) -> None:
     tx.execute(_REPLACE, {**key.parameters, **_as_kept(reply)})
 
 
+@cache
+def showing(patterns: int) -> sa.Select[Any]:
+    """The stored answers of others whose body is like one of so many patterns, which are in lower case."""
+    body = sa.func.lower(_keys.body)
+    return _OF_OTHERS.where(
+        sa.or_(*(body.like(bindparam(f"pattern_{number}", type_=_keys.body.type)) for number in range(patterns)))
+    )
+
+
 def redact(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, but_of: int) -> None:
     """Takes the body of every stored answer that shows a person, but of their own, by their row.
 
     The person is found by their id in the body, which nobody has chosen.
     """
-    shown = tx.execute(_SHOWING, {"tenant": tenant_id, "user": but_of, "pattern": f"%{public_id}%"})
-    values = [{"tenant": tenant_id, "row": row.id, **_as_kept(_redacted(_reply(row)))} for row in shown.all()]
+    redact_where(tx, tenant_id, (f"%{public_id}%",), lambda _body: True, but_of=but_of)
+
+
+def redact_where(
+    tx: sa.Connection, tenant_id: int, patterns: Sequence[str], shows: Callable[[str], bool], *, but_of: int
+) -> None:
+    """Takes the body of every stored answer that is like one of the patterns and shows somebody, but of their own."""
+    likely = {f"pattern_{number}": pattern for number, pattern in enumerate(patterns)}
+    rows = tx.execute(showing(len(patterns)), {"tenant": tenant_id, "user": but_of, **likely}).all()
+    shown = (row for row in rows if shows(row.body))
+    values = [{"tenant": tenant_id, "row": row.id, **_as_kept(_redacted(_reply(row)))} for row in shown]
     if values:
         tx.execute(_REDACT, values)
 

@@ -16,6 +16,7 @@ from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
+from shared.http import idempotency
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,8 +165,9 @@ def test_an_erasure_takes_words_out_of_one_tenant_only(name):
     assert all(names_its_tenant(statement) for statement in made if statement is not None)
 
 
-def test_an_erasure_reads_the_titles_of_one_tenant_only():
+def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
     assert names_its_tenant(store_words.titles(2))
+    assert names_its_tenant(idempotency.showing(2))
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])

@@ -65,6 +65,19 @@ def test_after_an_erasure_a_repeat_shows_nothing(app, world, clock, two):
     assert (repeated.status, repeated.raw) == (204, b"")
 
 
+def test_after_an_erasure_no_stored_answer_names_the_person_in_a_note(app, world, clock, two, engine):
+    ada, ben = two
+    ben.post("privacy/erasure", {"confirm": ben.email})
+    clock.tick(days=3)
+    ada = world.again(ada)
+    ada.enter(note=f"ask {ben.email.upper()}", key="named")
+    flow_erasure.carry_out_due(app)
+    repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
+
+    assert (repeated.status, repeated.raw) == (204, b"")
+    assert places(engine, ben.email) == set()
+
+
 def test_an_answer_that_was_kept_just_after_the_restriction_is_redacted_when_it_is_asked_for(two, engine):
     """Somebody's request may have read the person before, and keep its answer after, the restriction."""
     ada, ben = two

@@ -45,3 +45,5 @@ NAMES: Final = (
     "x" * 200,
     "ab " * 66,
 )
+# Whole words of these stand in no text above: as names of a directory they are found where a mention was written.
+DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026")
