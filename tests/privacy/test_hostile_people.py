@@ -7,8 +7,7 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from tests.support.budget import tries
 from tests.support.exports import export
-from tests.support.hostile import DIRECTORY_NAMES
-from tests.support.hostile_people import DAYS_OF_AN_ERASURE, TEXTS, WHO, HostilePeople
+from tests.support.hostile_people import DAYS_OF_AN_ERASURE, TEXT, WHO, HostilePeople
 from tests.support.world import new_id
 
 
@@ -16,15 +15,22 @@ RIGHTS = st.sampled_from(["restricted", "objected", "consentWithdrawn"])
 
 
 class Renaming(HostilePeople):
-    @rule(who=WHO, name=TEXTS | st.sampled_from(DIRECTORY_NAMES))
-    def somebody_renames_themselves(self, who, name):
-        person = self.again(who)
+    @rule(who=WHO, text=TEXT)
+    def somebody_renames_themselves(self, who, text):
+        person, name = self.again(who), self.texts[text]
         with self.harming_nobody(person):
             assert person.patch("me", {"displayName": name}).status in {200, 400}
 
-    @rule(who=WHO, name=TEXTS)
-    def an_admin_renames_somebody(self, who, name):
+    @rule(who=WHO, colleague=WHO)
+    def somebody_takes_the_name_of_a_colleague(self, who, colleague):
+        person = self.again(who)
+        with self.harming_nobody(person):
+            assert person.patch("me", {"displayName": self.people[colleague].name}).status == 200
+
+    @rule(who=WHO, text=TEXT)
+    def an_admin_renames_somebody(self, who, text):
         self.again(who)
+        name = self.texts[text]
         whom, admin = self.people[who], self.again(1 if who else 0)
         wanted = next(id_ for id_, row in self.ids().items() if row == self.row_of(whom))
         version = admin.get(f"users/{wanted}").headers.get("ETag", '"0"').strip('"')
@@ -41,9 +47,9 @@ class Tracking(HostilePeople):
         self.answered = {}
 
     def text(self, text, about):
-        return text if about is None else f"with {self.people[about].name} or {self.people[about].email} today"
+        return self.texts[text] if about is None else f"with {self.people[about].name} or {self.people[about].email} today"
 
-    @rule(who=WHO, note=TEXTS, about=st.none() | WHO)
+    @rule(who=WHO, note=TEXT, about=st.none() | WHO)
     def somebody_enters_time(self, who, note, about):
         person, key = self.again(who), new_id()
         day = f"{self.clock():%Y-%m}-01T0"
@@ -64,17 +70,17 @@ class Tracking(HostilePeople):
             repeated = person.enter(started_at, stopped_at, note=note, key=key)
             assert repeated.status in ({201, 204, 403} if not is_new else {201, 403}), repeated.raw
 
-    @rule(who=WHO, note=TEXTS, reason=TEXTS, about=st.none() | WHO)
+    @rule(who=WHO, note=TEXT, reason=TEXT, about=st.none() | WHO)
     def somebody_corrects_time(self, who, note, reason, about):
         person = self.again(who)
         for entry in person.entries()[:1]:
-            body = {"note": note, "reason": self.text(reason, about)}
+            body = {"note": self.texts[note], "reason": self.text(reason, about)}
             corrected = person.patch(f"entries/{entry['id']}", body, version=entry["version"])
             assert corrected.status in {200, 400, 404}, corrected.raw
 
-    @rule(who=WHO, note=TEXTS)
+    @rule(who=WHO, note=TEXT)
     def somebody_starts_a_timer(self, who, note):
-        assert self.again(who).start(7, note=note, switch=True).status in {200, 201, 400, 403, 409}
+        assert self.again(who).start(7, note=self.texts[note], switch=True).status in {200, 201, 400, 403, 409}
         self.clock.tick(minutes=7)
 
 
