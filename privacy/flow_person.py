@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from privacy import service_erasure, store_identity, store_words
+from privacy import service_erasure, store_identity
 from privacy.rules_mentions import Mentions
 from privacy.store_identity import Person
 from shared.app import App
@@ -49,8 +49,8 @@ def _remove_text(app: App, person: Person, column: str) -> None:
     """Removes the person's own text from a column, a batch in each transaction, so that none is long."""
     after: int | None = 0
     while after is not None:
-        remove = partial(store_words.remove_own, name=column, tenant_id=person.tenant_id, user_id=person.id)
-        after = transact(app, person.tenant_id, partial(remove, after=after))
+        remove = partial(service_erasure.remove_some_words, person=person, column=column, after=after)
+        after = transact(app, person.tenant_id, remove)
 
 
 def _forget_actions(app: App, person: Person, mentions: Mentions) -> None:

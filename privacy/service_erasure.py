@@ -13,6 +13,7 @@ from privacy.store_identity import Colleague, Person
 from privacy.store_requests import Request
 from shared import audit
 from shared.audit import Action
+from shared.db.records import records_open
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back, set_active
@@ -87,6 +88,12 @@ def columns() -> Iterable[str]:
     return store_words.COLUMNS
 
 
+def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
+    """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
+    with records_open(tx):
+        return store_words.remove_own(tx, column, person.tenant_id, person.id, after=after)
+
+
 def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: dt.datetime, new_id: NewId) -> bool:
     """Puts the pseudonym in the place of the person, in every row and mention in the organization, and lists them.
 
@@ -96,14 +103,16 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
         return False
     tenant_id = person.tenant_id
     kept = store_mentions.kept(tx, tenant_id, person.id)
-    for column in columns():
-        after: int | None = 0
-        while after is not None:
-            after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
-        store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
+    with records_open(tx):
+        for column in columns():
+            after: int | None = 0
+            while after is not None:
+                after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
+            store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
+        addresses, new_public = mentions.addresses, new_id()
+        store_identity.erase(tx, person, mentions.pseudonym, addresses=addresses, public_id=new_public, now=now)
     store_words.blank_copies(tx, tenant_id, mentions)
     redact_where(tx, tenant_id, mentions.patterns, mentions.name_in, but_of=person.id)
-    store_identity.erase(tx, person, mentions.pseudonym, addresses=mentions.addresses, public_id=new_id(), now=now)
     store_requests.list_erased(tx, tenant_id, person.public_id, now=now)
     return True
 

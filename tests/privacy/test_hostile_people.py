@@ -47,7 +47,9 @@ class Tracking(HostilePeople):
         self.answered = {}
 
     def text(self, text, about):
-        return self.texts[text] if about is None else f"with {self.people[about].name} or {self.people[about].email} today"
+        return (
+            self.texts[text] if about is None else f"with {self.people[about].name} or {self.people[about].email} today"
+        )
 
     @rule(who=WHO, note=TEXT, about=st.none() | WHO)
     def somebody_enters_time(self, who, note, about):

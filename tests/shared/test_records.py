@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log
 from shared.invariants import check
+from tests.support.tamper import tampering
 
 
 DAMAGE = {
@@ -34,7 +35,7 @@ def corrected(world, engine):
 
 def write(engine, table, row, **values):
     """Changes what is on record, and back in the end: `undo` has what was there."""
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         tx.execute(table.update().where(table.c.id == row).values(**values))
 
 
@@ -72,13 +73,13 @@ def test_what_is_no_version_at_all_is_said_to_be_unreadable_and_the_rest_is_show
 def test_text_that_is_no_json_fails_no_page_and_no_export(engine, corrected):
     ada, row = corrected
     documents = {"before_change": row.before_change, "after_change": row.after_change}
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         tx.execute(sa.text("UPDATE timer_log SET after_change = '{no json' WHERE id = :id"), {"id": row.id})
         tx.execute(sa.text("UPDATE audit_log SET after_change = '{no json' WHERE tenant_id = :t"), {"t": row.tenant_id})
         found = [check(tx, "a_logged_version_agrees_with_its_row"), check(tx, "an_audited_change_can_be_read")]
     pages = [ada.get(path) for path in ("timer-log", "audit")]
     exports = [ada.get("privacy/export", scope="tenant", format=each) for each in ("json", "zip")]
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**documents))
         tx.execute(audit_log.update().where(audit_log.c.tenant_id == row.tenant_id).values(after_change={}))
 
@@ -103,7 +104,7 @@ def test_what_was_damaged_before_is_listed_and_breaks_nothing(engine, corrected)
 
 def test_a_pseudonym_in_the_place_of_a_role_is_found(engine, corrected):
     ada, row = corrected
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         of_tenant = audit_log.c.tenant_id == row.tenant_id
         tx.execute(audit_log.update().where(of_tenant).values(after_change={"role": "erased-0123456789ab"}))
         found = check(tx, "an_audited_change_can_be_read")

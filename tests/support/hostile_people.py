@@ -85,7 +85,9 @@ class HostilePeople(RuleBasedStateMachine):
     def an_organization(self, names: list[str], texts: list[str]) -> None:
         self.texts = texts
         ada = self.world.tenant()
-        others = [self.world.member(ada, name=name, **more) for name, more in zip(names, ({}, {}, {"acct": 1}), strict=True)]
+        others = [
+            self.world.member(ada, name=name, **more) for name, more in zip(names, ({}, {}, {"acct": 1}), strict=True)
+        ]
         self.people = [ada, *others]
         oids = [uuid.UUID(each.oid) for each in self.people]
         with self.engine.begin() as tx:

@@ -15,7 +15,7 @@ from shared.db.types import UtcDateTime, choice, identity
 
 
 revision = "5d3a9c41e7f2"
-down_revision = "2f6d8c1b7a90"
+down_revision = "a4d7c0e9b316"
 
 _AT_ONCE = 1000
 _users = sa.table(
