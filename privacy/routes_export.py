@@ -63,10 +63,8 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         body = spool.read()
     if not call.is_head:
         with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
-            actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
-            service_export.record(
-                tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
-            )
+            actor, now, new_id = Actor.user(call.caller.user.id), call.app.now(), call.app.new_id
+            service_export.record(tx, subject, file_format=query.format.value, actor=actor, now=now, new_id=new_id)
     name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
     headers = {
         "Content-Type": _ZIP if as_zip else JSON,

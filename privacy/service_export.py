@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from privacy.rules import Scope
 from privacy.rules_retention import RETENTION
-from shared import audit
+from shared import audit, notices
 from shared.action_log.model import Action, ActionLog
 from shared.audit import Actor
 from shared.instants import rfc3339
 
 
+NewId = Callable[[], uuid.UUID]
 _AT_ONCE: Final = 500
 NOTICE: Final = {
     "purposes": [
@@ -72,19 +73,22 @@ def actions(log: ActionLog, subject: Subject, people: dict[int, uuid.UUID]) -> I
 
 
 def record(
-    tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, row_id: uuid.UUID
+    tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, new_id: NewId
 ) -> None:
-    """Puts on record that somebody took the data out."""
+    """Puts on record that somebody took the data out; of the whole organization's its super admins are notified."""
     audit.record(
         tx,
         subject.tenant_id,
         audit.Action.DATA_EXPORTED,
         actor=actor,
         at=now,
-        row_id=row_id,
+        row_id=new_id(),
         subject_user_id=subject.user_id,
         after={"scope": subject.scope.value, "format": file_format},
     )
+    if subject.scope is Scope.TENANT:
+        by, kind = actor.user_id, notices.NoticeKind.TENANT_EXPORTED
+        notices.record(tx, subject.tenant_id, kind, now, row_id=new_id(), by=by)
 
 
 def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:

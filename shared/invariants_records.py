@@ -61,7 +61,9 @@ def _differs(document: sa.Column[Any], name: str, value: sa.ColumnElement[Any]) 
 
 def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """A document that is no whole version of an entry."""
-    wrong = [_text(document, name).is_(None) for name in ("organization", "project", "needsReview", "version")]
+    wrong: list[sa.ColumnElement[bool]] = [
+        _text(document, name).is_(None) for name in ("organization", "project", "needsReview", "version")
+    ]
     for name in ("startedAt", "stoppedAt"):
         instant = _text(document, name)
         wrong.append(sa.or_(instant.is_(None), instant.not_like(_INSTANT)))

@@ -36,6 +36,7 @@ ACROSS_TENANTS = {
     ("ops.store_billing", "_FIND"),
     ("ops.store_billing", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
+    ("privacy.store_damaged", "_LISTED"),
     ("shared.billing.store", "_STANDINGS"),
     ("shared.billing.store", "_ZONES"),
     ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),

@@ -92,7 +92,7 @@ class HostilePeople(RuleBasedStateMachine):
         oids = [uuid.UUID(each.oid) for each in self.people]
         with self.engine.begin() as tx:
             of_directory = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
-            self.tenant_id = tx.scalar(sa.select(tenants.c.id).where(of_directory))
+            self.tenant_id = int(tx.execute(sa.select(tenants.c.id).where(of_directory)).scalar_one())
             years = {"trial_ends_at": self.clock() + dt.timedelta(days=3650)}
             tx.execute(tenants.update().where(of_directory).values(**years))
             tx.execute(users.update().where(users.c.entra_object_id == oids[1]).values(role="admin"))
@@ -120,8 +120,8 @@ class HostilePeople(RuleBasedStateMachine):
     def row_of(self, person: Person) -> int:
         with self.engine.connect() as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
-            number: int = tx.scalar(sa.select(users.c.id).where(own, users.c.tenant_id == self.tenant_id))
-            return number
+            of_tenant = users.c.tenant_id == self.tenant_id
+            return int(tx.execute(sa.select(users.c.id).where(own, of_tenant)).scalar_one())
 
     def rows(self) -> Rows:
         """What is on record of the organization."""
@@ -155,18 +155,19 @@ class HostilePeople(RuleBasedStateMachine):
             each.pseudonym = called[each.row]
             assert each.pseudonym.startswith("erased-")
         for (table, key), row in before.items():
-            expected = row
+            expected: dict[str, Any] | None = row
             for each in erased:
                 expected = _after_erasure(table, expected, each)
-            found = after.get((table, key))
-            if expected is not None and not (table == "running_timers" and found is None):
-                assert {name: found[name] for name in expected} == expected, (table, key)
+            found = after.get((table, key), {})
+            if expected is not None and not (table == "running_timers" and not found):
+                assert {name: found.get(name) for name in expected} == expected, (table, key)
 
     def _due(self) -> list[Erased]:
         """Those who are erased next, in their order, each as the others are called by then."""
         with self.engine.connect() as tx:
             found = [id_ for tenant, id_ in store_requests.due(tx, self.clock()) if tenant == self.tenant_id]
-            subjects = [store_requests.find(tx, self.tenant_id, each).subject_user_id for each in found]
+            requests = [store_requests.find(tx, self.tenant_id, each) for each in found]
+            subjects = [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
             people = {
                 row["id"]: row
                 for row in tx.execute(
@@ -233,7 +234,9 @@ def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erased) -> di
     if table in {"time_entries", "running_timers", "timer_log"}:
         is_kept = (table, row["id"]) in erased.kept
         written = own or row.get("actor_id") == erased.row
-        text = {name: _text(row[name], erased, own=written, kept=is_kept) for name in _TEXT if name in row}
+        text: dict[str, Any] = {
+            name: _text(row[name], erased, own=written, kept=is_kept) for name in _TEXT if name in row
+        }
         for name in _DOCUMENTS if table == "timer_log" else ():
             if row[name] is not None:
                 note = _text(row[name]["note"], erased, own=own, kept=is_kept)
