@@ -6,6 +6,7 @@ record.
 
 import json
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Final
 
 _WORDS: Final = 2  # of a name: one alone may be any word
 _ASCII_LETTERS: Final = 4  # by which a name is looked for with LIKE; with fewer, by its forms in each case
+_LOWER: Final = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # as every database does it
 _ELLIPSIS: Final = "…"  # shorter than any name
 _SPECIAL: Final = re.compile(r"[\s%_\[\\]+")  # blanks, which may be others in the text, and what LIKE takes for more
 _ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
@@ -49,7 +51,7 @@ class Mentions:
             taken |= {address.casefold() for address in each.addresses}
             names += [] if each.name is None else [each.name]
         name = None if person.name is None else " ".join(person.name.split())
-        if name is not None and any(_expression(name).search(each) for each in names):
+        if name is not None and any(_expression(name.casefold()).search(each.casefold()) for each in names):
             name = None
         words = [] if name is None else [word for word in name.split() if any(map(str.isalpha, word))]
         own = {address.strip() for address in person.addresses if _ADDRESS.fullmatch(address.strip())}
@@ -109,5 +111,5 @@ def _name_patterns(name: str) -> list[str]:
     if len(re.sub(r"[^A-Za-z0-9]+", "", name)) >= _ASCII_LETTERS:
         return [_pattern(name)]
     forms = dict.fromkeys((name, name.lower(), name.upper(), name.title()))
-    in_text = [f"%{_SPECIAL.sub('%', form)}%" for form in forms]
+    in_text = [f"%{_SPECIAL.sub('%', form.translate(_LOWER))}%" for form in forms]
     return [*in_text, *(_pattern(json.dumps(form)) for form in forms)]

@@ -12,26 +12,29 @@ from sqlalchemy.sql.functions import GenericFunction
 from shared.db.schema import audit_log, damaged_documents, timer_log
 
 
-class cannot_be_read(GenericFunction[int]):  # noqa: N801 - a function of SQL
-    """1 where a text is no JSON; what PostgreSQL keeps as JSON always is."""
+class json_state(GenericFunction[int]):  # noqa: N801 - a function of SQL
+    """0 for JSON's own null, 1 for text that is no JSON, 2 for a document; what PostgreSQL keeps as JSON always is."""
 
     type = sa.Integer()
     inherit_cache = True
 
 
-@compiles(cannot_be_read, "postgresql")
-def _never(_function: Any, _compiler: Any, **_more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    return "0"
+@compiles(json_state, "postgresql")
+def _of_postgresql(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN CAST({document} AS TEXT) = 'null' THEN 0 ELSE 2 END"
 
 
-@compiles(cannot_be_read, "sqlite")
-def _by_sqlite(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    return f"(1 - json_valid({compiler.process(function.clauses, **more)}))"
+@compiles(json_state, "sqlite")
+def _of_sqlite(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN {document} = 'null' THEN 0 WHEN json_valid({document}) THEN 2 ELSE 1 END"
 
 
-@compiles(cannot_be_read, "mssql")
-def _by_sql_server(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    return f"(1 - ISJSON({compiler.process(function.clauses, **more)}))"
+@compiles(json_state, "mssql")
+def _of_sql_server(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN {document} = N'null' THEN 0 WHEN ISJSON({document}) = 1 THEN 2 ELSE 1 END"
 
 
 _INSTANT: Final = "____-__-__T__:__:__.___Z"
@@ -43,7 +46,7 @@ _log, _audit = timer_log.c, audit_log.c
 
 
 def _text(document: sa.Column[Any], name: str) -> sa.ColumnElement[str]:
-    return sa.cast(document[name].as_string(), sa.UnicodeText)
+    return sa.cast(document[name].as_string(), sa.Unicode(400))
 
 
 def _is_listed(table: sa.Table) -> sa.Exists:
@@ -56,7 +59,7 @@ def _is_listed(table: sa.Table) -> sa.Exists:
 
 def _differs(document: sa.Column[Any], name: str, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     found = _text(document, name)
-    return sa.or_(found.is_(None), found != sa.cast(sa.cast(value, sa.BigInteger), sa.UnicodeText))
+    return sa.or_(found.is_(None), found != sa.cast(sa.cast(value, sa.BigInteger), sa.Unicode(400)))
 
 
 def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
@@ -74,7 +77,8 @@ def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 def _is_wrong(document: sa.Column[Any], *when_read: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """In this order: a condition on a field of what is no JSON would be an error, and not an answer."""
-    found = sa.case((document.is_(None), 0), (cannot_be_read(document) == 1, 1), (sa.or_(*when_read), 1), else_=0)
+    state = json_state(document)
+    found = sa.case((document.is_(None), 0), (state == 0, 0), (state == 1, 1), (sa.or_(*when_read), 1), else_=0)
     return found == 1
 
 

@@ -1,10 +1,13 @@
 """What a super admin sees of the mentions that an erasure would replace, and has stay."""
 
 import json
+import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from privacy import flow_erasure
+from shared.db.schema import notices, tenants, users
 
 
 NAME = "Grace Hopper"
@@ -98,3 +101,23 @@ def test_of_a_whole_organization_there_is_nothing_to_choose(three):
     request = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug}).body["id"]
 
     assert ada.get(f"privacy/erasure/{request}/mentions").body == {"items": [], "isComplete": True}
+
+
+def test_super_admins_are_notified_of_an_erasure_and_of_an_export_of_the_organization(engine, three):
+    ada, _, grace = three
+    ask(grace)
+    ask(grace)
+    ada.get("privacy/export")
+    ada.get("privacy/export", scope="tenant")
+    with engine.connect() as tx:
+        of_tenant = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)).scalar_subquery()
+        columns = (notices.c.kind, notices.c.subject_user_id, notices.c.actor_id, notices.c.details)
+        found = tx.execute(sa.select(*columns).where(notices.c.tenant_id == of_tenant).order_by(notices.c.id)).all()
+        people = {str(row.public_id): row.id for row in tx.execute(sa.select(users.c.public_id, users.c.id))}
+
+    grace_row, ada_row = people[me(grace)], people[me(ada)]
+    assert [(row.kind, row.subject_user_id, row.actor_id) for row in found] == [
+        ("erasure_scheduled", grace_row, grace_row),
+        ("tenant_exported", None, ada_row),
+    ]
+    assert found[0].details == {"scope": "person", "dueAt": "2026-11-26T09:00:00.000Z"}
