@@ -199,7 +199,8 @@ def test_a_note_that_is_changed_meanwhile_is_not_put_back(app, world, clock, ada
     """Between the reading of a note and its rewriting its author may correct it; what they wrote last stays."""
     grace = world.member(ada, name="Grace Hopper")
     entry = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note="with Grace Hopper")
-    begun, done = [], []
+    begun: list[str] = []
+    done: list[int] = []
 
     def correct(_connection, _cursor, statement, *_more):
         if statement.startswith("UPDATE time_entries SET note") and "time_entries.id =" in statement and not begun:

@@ -1,5 +1,7 @@
 """Whatever people call themselves and write, and in whatever order they are renamed, restricted and erased."""
 
+import datetime as dt
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ class Tracking(HostilePeople):
 
     def __init__(self, *given) -> None:
         super().__init__(*given)
-        self.answered = {}
+        self.answered: dict[int, tuple[dict[str, str], dt.datetime]] = {}
 
     def text(self, text, about):
         if about is None:

@@ -43,7 +43,7 @@ def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, thre
     request = ask(grace)
     shown = ada.get(f"privacy/erasure/{request}/mentions")
     items = shown.body["items"]
-    by_section = {}
+    by_section: dict[str, list[dict[str, object]]] = {}
     for each in items:
         by_section.setdefault(each["section"], []).append(each)
     entry, event = by_section["timeEntries"][0], by_section["timerLog"][-1]
