@@ -63,8 +63,10 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         body = spool.read()
     if not call.is_head:
         with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
-            actor, now, new_id = Actor.user(call.caller.user.id), call.app.now(), call.app.new_id
-            service_export.record(tx, subject, file_format=query.format.value, actor=actor, now=now, new_id=new_id)
+            actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
+            service_export.record(
+                tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
+            )
     name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
     headers = {
         "Content-Type": _ZIP if as_zip else JSON,
@@ -88,4 +90,4 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
     person = service_asking.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
         raise restricted()
-    return Subject(caller.tenant.id, person.id)
+    return Subject(caller.tenant.id, person.id, is_own=person.id == caller.user.id)

@@ -41,6 +41,7 @@ class Facts:
     """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
 
     `at` is the column with the instant of a row with text, by which a super admin knows it.
+    What is `own_only` is in the export that a person takes out of their own data, and in nobody else's.
     """
 
     about: str
@@ -51,6 +52,7 @@ class Facts:
     at: str | None = None
     person_erased: Rows = Rows.STAY
     tenant_erased: Rows = Rows.GO
+    own_only: bool = False
 
 
 def columns(**named: str) -> Mapping[str, Kind]:

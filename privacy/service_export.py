@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,9 +14,9 @@ from shared import audit, notices
 from shared.action_log.model import Action, ActionLog
 from shared.audit import Actor
 from shared.instants import rfc3339
+from shared.notices import NoticeKind
 
 
-NewId = Callable[[], uuid.UUID]
 _AT_ONCE: Final = 500
 NOTICE: Final = {
     "purposes": [
@@ -45,11 +45,11 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's."""
+    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks."""
 
     tenant_id: int
     user_id: int | None = None
-    name: str = ""
+    is_own: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -73,22 +73,21 @@ def actions(log: ActionLog, subject: Subject, people: dict[int, uuid.UUID]) -> I
 
 
 def record(
-    tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, new_id: NewId
+    tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, row_id: uuid.UUID
 ) -> None:
-    """Puts on record that somebody took the data out; of the whole organization's its super admins are notified."""
+    """Puts on record that somebody took the data out."""
     audit.record(
         tx,
         subject.tenant_id,
         audit.Action.DATA_EXPORTED,
         actor=actor,
         at=now,
-        row_id=new_id(),
+        row_id=row_id,
         subject_user_id=subject.user_id,
         after={"scope": subject.scope.value, "format": file_format},
     )
     if subject.scope is Scope.TENANT:
-        by, kind = actor.user_id, notices.NoticeKind.TENANT_EXPORTED
-        notices.record(tx, subject.tenant_id, kind, now, row_id=new_id(), by=by)
+        notices.record(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)
 
 
 def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shared.db.schema import audit_log, damaged_documents, organizations, projec
 
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE = "a4d7c0e9b316"
+BEFORE = "5c3a9e17d204"
 GONE = "erased-0123456789ab"
 VERSION = {
     "organization": "contoso",
