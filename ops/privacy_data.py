@@ -44,11 +44,14 @@ def export(
     user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
-    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
+    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log.
+
+    Of a tenant with the titles of all work items that are kept; of a person with those that they may see.
+    """
     with opened_app() as (running, database):
         tenant = find(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
-        subject = Subject(tenant.id, user_id)
+        subject = Subject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
                 flow_export.write(running, subject, file, as_zip=file_format is Format.ZIP)

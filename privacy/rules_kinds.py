@@ -30,13 +30,17 @@ class Rows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it."""
+    """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
+
+    What is `personal` is in the export of a person, and not in their organization's.
+    """
 
     about: str
     columns: Mapping[str, Kind]
     section: str | None = None  # of an export, as it is called there
     of: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
+    personal: bool = False
     person_erased: Rows = Rows.STAY
     tenant_erased: Rows = Rows.GO
 

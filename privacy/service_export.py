@@ -44,11 +44,14 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's."""
+    """Whose data: one person's, or with `user_id` None the whole organisation's.
+
+    Titles of work items are those that the reader may see; with None, of an organization, all that are kept.
+    """
 
     tenant_id: int
-    user_id: int | None = None
-    name: str = ""
+    user_id: int | None
+    reader_id: int | None
 
     @property
     def scope(self) -> Scope:
@@ -83,7 +86,11 @@ def record(
         at=now,
         row_id=row_id,
         subject_user_id=subject.user_id,
-        after={"scope": subject.scope.value, "format": file_format},
+        after={
+            "scope": subject.scope.value,
+            "format": file_format,
+            **({"titles": "all"} if subject.reader_id is None else {}),
+        },
     )
 
 

@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from privacy.rules import address
-from shared.db.schema import billing_lines, idempotency_keys, landing_visits, nominees, tenants, users
+from shared.db.schema import (
+    billing_lines,
+    idempotency_keys,
+    landing_visits,
+    nominees,
+    tenants,
+    users,
+    work_item_readers,
+)
 from shared.db.statements import locked
 from shared.tenancy.model import Role
 from shared.tenancy.store import stopped_since
@@ -100,6 +108,9 @@ _FORGET_VISITS: Final = landing_visits.delete().where(
 _FORGET_NOMINEE: Final = nominees.delete().where(
     nominees.c.tenant_id == bindparam("tenant"), nominees.c.user_id == bindparam("user")
 )
+_FORGET_READINGS: Final = work_item_readers.delete().where(
+    work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
+)
 
 
 def by_row(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Person:
@@ -133,6 +144,7 @@ def erase(tx: sa.Connection, person: Person, pseudonym: str, *, public_id: uuid.
     called = {"new_email": address(pseudonym), "new_name": pseudonym}
     tx.execute(_FORGET_ANSWERS, this)
     tx.execute(_FORGET_NOMINEE, this)
+    tx.execute(_FORGET_READINGS, this)
     if person.object_id is not None:
         tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})

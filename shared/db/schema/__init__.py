@@ -1,6 +1,6 @@
 """Every table, with the keys and checks that hold the product's guarantees."""
 
-from shared.db.schema.azure_devops import work_items
+from shared.db.schema.azure_devops import work_item_readers, work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
@@ -44,6 +44,7 @@ __all__ = [
     "usage_events",
     "user_months",
     "users",
+    "work_item_readers",
     "work_items",
     "write_back_attempts",
     "write_back_changes",
