@@ -5,7 +5,7 @@ from alembic import op
 
 
 revision = "5c0e7a3d91f2"
-down_revision = "2f6d8c1b7a90"
+down_revision = "a4d7c0e9b316"
 
 
 def upgrade() -> None:
