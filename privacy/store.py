@@ -19,6 +19,7 @@ from shared.db.schema import (
     work_item_readers,
     work_items,
 )
+from shared.db.types import Day
 
 
 NOBODY: Final = "removed"  # on the lines of bills whose time is over
@@ -50,7 +51,7 @@ _old_records = sa.select(_records.id).where(_records.tenant_id == _TENANT, _reco
 # A bill whose lines were gone would not add up, and one that was gone would be owed again: names go, sums stay.
 _old_line = (_lines.tenant_id == _TENANT, _lines.email != address(NOBODY), _lines.record_id.in_(_old_records))
 _old_request = (_requests.tenant_id == _TENANT, _requests.ended_at < _BEFORE)
-_old_reading = (_readers.tenant_id == _TENANT, _readers.read_on < bindparam("before_day", type_=sa.Date))
+_old_reading = (_readers.tenant_id == _TENANT, _readers.read_on < bindparam("before_day", type_=Day))
 _IS_BLANK: Final = sa.and_(_items.title == _NOTHING, _items.state == _NOTHING, _items.assignee_name.is_(None))
 _old_title = (_items.tenant_id == _TENANT, _items.fetched_at < _BEFORE, ~_IS_BLANK)
 

@@ -22,6 +22,7 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entry_days, work_item_readers, work_items
+from shared.db.types import Day
 from shared.tracking.store_readers import IS_SHOWN, SHOWN, of_viewer
 
 
@@ -62,7 +63,7 @@ def unread_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Selec
     looked_since = bindparam("looked_since", type_=work_items.c.fetched_at.type)
     is_fresh = sa.and_(
         work_items.c.fetched_at > looked_since,
-        work_item_readers.c.read_on >= bindparam("own_since", type_=sa.Date),
+        work_item_readers.c.read_on >= bindparam("own_since", type_=Day),
     )
     is_shown = sa.func.min(sa.case((IS_SHOWN, 1), else_=0))  # of each item one and the same
     return (

@@ -105,6 +105,7 @@ FIELDS: Final = frozenset(
         "subscriptionPlan",
         "subscriptionStatus",
         "timeZone",
+        "titles",
         "to",
         "total",
         "trialEndsAt",

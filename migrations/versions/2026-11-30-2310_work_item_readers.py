@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.db.types import Day
+
 
 revision = "5c0e7a3d91f2"
 down_revision = "a4d7c0e9b316"
@@ -15,7 +17,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger, nullable=False),
         sa.Column("organization_id", sa.BigInteger, nullable=False),
         sa.Column("work_item_id", sa.BigInteger, nullable=False),
-        sa.Column("read_on", sa.Date, nullable=False),
+        sa.Column("read_on", Day, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", "organization_id", "work_item_id"),
         sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
         sa.ForeignKeyConstraint(["tenant_id", "organization_id"], ["organizations.tenant_id", "organizations.id"]),

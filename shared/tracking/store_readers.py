@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import users, work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
+from shared.db.types import Day
 from shared.tenancy.store import not_stopped
 
 
@@ -19,14 +20,14 @@ SHOWN_FOR: Final = dt.timedelta(days=30)
 _readers, _items = work_item_readers.c, work_items.c
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 VIEWER: Final = bindparam("viewer", type_=sa.BigInteger)
-READ_SINCE: Final = bindparam("read_since", type_=sa.Date)
+READ_SINCE: Final = bindparam("read_since", type_=Day)
 # An item that was blanked has no title; it is shown again once it is read again.
 IS_SHOWN: Final = sa.and_(_readers.read_on.is_not(None), _items.title != sa.literal("", sa.Unicode))
 HIDDEN_FROM_OTHERS: Final = (_items.title, _items.assignee_name, _items.state)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
 _ORGANIZATION: Final = bindparam("organization", type_=sa.BigInteger)
 _NUMBERS: Final = bindparam("items", expanding=True, type_=sa.BigInteger)
-_TODAY: Final = bindparam("today", type_=sa.Date)
+_TODAY: Final = bindparam("today", type_=Day)
 _THESE: Final = (
     _readers.tenant_id == _TENANT,
     _readers.user_id == _USER,

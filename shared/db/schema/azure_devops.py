@@ -1,13 +1,13 @@
 """The work items as they were last read from Azure DevOps, and who has read which of them."""
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Date, String, Unicode
+from sqlalchemy import BigInteger, Column, String, Unicode
 from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_organization, of_user, tenant_id
-from shared.db.types import UtcDateTime, identity
+from shared.db.types import Day, UtcDateTime, identity
 
 
 work_items = sa.Table(
@@ -37,7 +37,7 @@ work_item_readers = sa.Table(
     Column("user_id", BigInteger, nullable=False),
     Column("organization_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
-    Column("read_on", Date, nullable=False),  # in UTC; a day, since nobody is to know when somebody looked at what
+    Column("read_on", Day, nullable=False),  # in UTC; a day, since nobody is to know when somebody looked at what
     PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
     of_user(),
     of_organization(),
