@@ -80,6 +80,7 @@ def get_work_item(call: Call) -> Reply:
         problems={
             400: ("wrong_organization",),
             403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+            404: ("work_item_not_found",),
             422: ("azure_devops_rejected",),
             429: ("azure_devops_throttled",),
             503: ("azure_devops_unavailable",),
