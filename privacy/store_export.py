@@ -91,7 +91,7 @@ def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 def _has_time_on_it() -> sa.ColumnElement[bool]:
     """A condition for work items of a person: those that they have tracked time on, or do now."""
     item, entry, timer = work_items.c, time_entries.c, running_timers.c
-    entries = (
+    entries: sa.Select[Any] = (
         sa.select(sa.literal_column("1"))
         .select_from(time_entries)
         .join(projects, sa.and_(projects.c.tenant_id == _TENANT, projects.c.id == entry.project_id))

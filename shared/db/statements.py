@@ -64,7 +64,9 @@ class InsertIfAbsent:
 
     def _guarded_insert(self) -> sa.Insert:
         source = self.source if self.source is not None else sa.select(*self._parameters(self.columns))
-        key = {name: sa.bindparam(name, type_=self.table.c[name].type) for name in self.key}
+        key: dict[str, sa.ColumnElement[Any]] = {
+            name: sa.bindparam(name, type_=self.table.c[name].type) for name in self.key
+        }
         if self.finds_many:
             found = source.subquery("found")
             source, key = sa.select(found), {name: found.c[name] for name in self.key}

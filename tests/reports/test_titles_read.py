@@ -8,8 +8,8 @@ import pytest
 from reports import flow_titles
 from shared.tracking import looking_up
 from tests.tenants.test_organizations import add
-from tests.timers.test_titles import HEADER, report
-from tests.timers.test_work_items import refresh
+from tests.timers.test_titles import report
+from tests.timers.test_work_items import HEADER, refresh
 
 
 OLD, NEWER, NEWEST, SECRET = 42, 57, 61, 66

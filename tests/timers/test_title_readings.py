@@ -111,4 +111,4 @@ def test_each_person_is_shown_what_the_model_says(world, azure_devops):
     chosen = settings(
         max_examples=budget.tries(6), stateful_step_count=12, suppress_health_check=list(HealthCheck), deadline=None
     )
-    run_state_machine_as_test(lambda: Readings(world, azure_devops), settings=chosen)
+    run_state_machine_as_test(lambda: Readings(world, azure_devops), settings=chosen)  # type: ignore[arg-type]
