@@ -16,6 +16,7 @@ from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
+from tenants.routes_notices import blueprint as notices
 from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
@@ -29,6 +30,7 @@ from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing
+from webhooks.routes_purchases import blueprint as purchases
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -42,9 +44,11 @@ for blueprint in (
     export,
     forgotten_timers,
     landing,
+    notices,
     organizations,
     people,
     projects,
+    purchases,
     reconcile,
     reports,
     retention,

@@ -23,7 +23,7 @@ def write(
     with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
             people = store_export.people(tx, subject.tenant_id, subject.user_id)
-            for name in store_export.names(of_person=of_person):
+            for name in store_export.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
                     fields = store_export.fields(name, of_person=of_person)
                     rows = store_export.rows(

@@ -32,7 +32,7 @@ class Rows(StrEnum):
 class Facts:
     """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
 
-    What is `personal` is in the export of a person, and not in their organization's.
+    What is `own_only` is in the export that a person takes out of their own data, and in nobody else's.
     """
 
     about: str
@@ -40,9 +40,9 @@ class Facts:
     section: str | None = None  # of an export, as it is called there
     of: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
-    personal: bool = False
     person_erased: Rows = Rows.STAY
     tenant_erased: Rows = Rows.GO
+    own_only: bool = False
 
 
 def columns(**named: str) -> Mapping[str, Kind]:

@@ -45,12 +45,13 @@ _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of an export. `of_person` is None for what is nobody's by itself, `of_tenant` for what is personal."""
+    """A part of an export. `of_person` is None for what is nobody's, but the organisation's."""
 
     about: str
     fields: tuple[str, ...]
-    of_tenant: sa.Select[Any] | None
+    of_tenant: sa.Select[Any]
     of_person: sa.Select[Any] | None
+    own_only: bool = False
 
 
 def _section(table: sa.Table) -> Section:
@@ -79,8 +80,7 @@ def _section(table: sa.Table) -> Section:
     fields = tuple(column.name for column in (*own, *more))
     in_parts = {"yield_per": _AT_ONCE}
     of_person = None if of_person is None else of_person.execution_options(**in_parts)
-    of_tenant = None if facts.personal else everything.execution_options(**in_parts)
-    return Section(facts.about, fields, of_tenant, of_person)
+    return Section(facts.about, fields, everything.execution_options(**in_parts), of_person, facts.own_only)
 
 
 def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -121,7 +121,15 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
     """What stands for row numbers: people and items by their ids, projects and organizations by name, days by entry."""
     source: sa.FromClause = table
     shown: list[sa.Label[Any]] = []
-    for name in ("user_id", "actor_id", "subject_user_id", "invited_by"):
+    for name in (
+        "user_id",
+        "actor_id",
+        "subject_user_id",
+        "invited_by",
+        "buyer_id",
+        "decider_id",
+        "billing_contact_id",
+    ):
         if name in table.c:
             person = users.alias(name.removesuffix("_id"))
             same = sa.and_(person.c.tenant_id == table.c.tenant_id, person.c.id == table.c[name])
@@ -178,12 +186,12 @@ _WHOLE_CACHE: Final = (
 )
 
 
-def names(*, of_person: bool) -> list[str]:
-    """The sections of an export, in their order."""
+def names(*, of_person: bool, is_own: bool) -> list[str]:
+    """The sections of an export, in their order. `is_own`: the person takes it out themselves."""
     return [
         name
         for name, section in SECTIONS.items()
-        if (section.of_person if of_person else section.of_tenant) is not None
+        if (section.of_person is not None or not of_person) and (is_own or not section.own_only)
     ]
 
 

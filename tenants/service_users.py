@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared import audit
+from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.notices import NoticeKind
 from shared.tenancy import store_accounts
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role
@@ -71,6 +72,9 @@ def _change_role(
     store.set_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
     before, after = {"role": account.user.role}, {"role": role}
     _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after=after)
+    if Role.SUPER_ADMIN in {account.user.role, role} and account.user.is_active:
+        kind = NoticeKind.SUPER_ADMIN_ADDED if role is Role.SUPER_ADMIN else NoticeKind.SUPER_ADMIN_REMOVED
+        _notify(tx, caller, kind, account, now=now, new_id=new_id)
 
 
 def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId) -> Account:
@@ -90,6 +94,8 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
         store_accounts.give_seat_back(tx, tenant.id, now=now)
         active, closed = {"isActive": True}, {"isActive": False}
         _record(tx, caller, Action.USER_DEACTIVATED, account, now=now, new_id=new_id, before=active, after=closed)
+        if account.user.role is Role.SUPER_ADMIN:
+            _notify(tx, caller, NoticeKind.SUPER_ADMIN_REMOVED, account, now=now, new_id=new_id)
     return _again(tx, caller, public_id)
 
 
@@ -120,6 +126,8 @@ def reactivate(
     store_accounts.set_active(tx, tenant.id, account.user.id, active=True, now=now)
     closed, active = {"isActive": False}, {"isActive": True}
     _record(tx, caller, Action.USER_REACTIVATED, account, now=now, new_id=new_id, before=closed, after=active)
+    if account.user.role is Role.SUPER_ADMIN:
+        _notify(tx, caller, NoticeKind.SUPER_ADMIN_ADDED, account, now=now, new_id=new_id)
     return _again(tx, caller, public_id)
 
 
@@ -163,6 +171,13 @@ def _record(
         subject_user_id=account.user.id,
         **fields,
     )
+
+
+def _notify(
+    tx: sa.Connection, caller: Caller, kind: NoticeKind, account: Account, *, now: dt.datetime, new_id: NewId
+) -> None:
+    by = caller.user.id
+    notices.record(tx, caller.tenant.id, kind, now, row_id=new_id(), about=account.user.id, by=by)
 
 
 def only_super_admins_grant() -> Forbidden:

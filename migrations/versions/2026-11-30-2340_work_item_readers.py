@@ -7,7 +7,7 @@ from shared.db.types import Day
 
 
 revision = "5c0e7a3d91f2"
-down_revision = "a4d7c0e9b316"
+down_revision = "5c3a9e17d204"
 
 
 def upgrade() -> None:
