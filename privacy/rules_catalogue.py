@@ -152,6 +152,14 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="workItems",
         ),
+        "work_item_readers": Facts(
+            "the work items that a person has read, and the day",
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
+            section="workItemsRead",
+            of=("user_id",),
+            own_only=True,
+            person_erased=Rows.GO,
+        ),
         "write_back_changes": Facts(
             "what entries add to the hours of work items",
             columns(

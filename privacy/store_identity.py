@@ -18,6 +18,7 @@ from shared.db.schema import (
     nominees,
     tenants,
     users,
+    work_item_readers,
 )
 from shared.db.statements import locked
 from shared.tenancy.model import Role
@@ -125,6 +126,9 @@ _FORGET_NOMINEE: Final = nominees.delete().where(
 _FORGET_KEPT_MENTIONS: Final = kept_mentions.delete().where(
     kept_mentions.c.tenant_id == bindparam("tenant"), kept_mentions.c.subject_user_id == bindparam("user")
 )
+_FORGET_READINGS: Final = work_item_readers.delete().where(
+    work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
+)
 
 
 def by_row(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Person:
@@ -177,6 +181,7 @@ def erase(
     tx.execute(_FORGET_ANSWERS, this)
     tx.execute(_FORGET_NOMINEE, this)
     tx.execute(_FORGET_KEPT_MENTIONS, this)
+    tx.execute(_FORGET_READINGS, this)
     if person.object_id is not None:
         tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})

@@ -116,6 +116,7 @@ FIELDS: Final = frozenset(
         "subscriptionPlan",
         "subscriptionStatus",
         "timeZone",
+        "titles",
         "to",
         "total",
         "trialEndsAt",

@@ -86,7 +86,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
-        "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_work_item": Permission(Access.USER),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),
         "refresh_work_items": Permission(Access.USER),

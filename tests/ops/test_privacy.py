@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users
 from tests.conftest import ROOT
+from tests.reports.test_summary_report import know
 from tests.support.exports import checked
 from tests.support.scan import places
 from tests.support.tracked import BEGAN, Ground, Worked
@@ -150,6 +151,35 @@ def test_what_an_erasure_of_an_earlier_version_damaged_is_listed(reads, ben, slu
 
     assert [each for each in shown.json if each["tenant"] == slug] == [
         {"tenant": slug, "log": "timer_log", "row": f"{entry} entered 1"}
+    ]
+
+
+@pytest.fixture
+def known(ben, admin, engine):
+    """A work item that a colleague has time on, and whose title was read a month ago."""
+    ben.enter(workItemId=7)
+    know(engine, admin, 7, title="Ask nobody")
+    return engine
+
+
+def test_an_operators_export_of_a_tenant_has_titles_that_nobody_can_read_any_more_and_says_so_on_record(
+    reads, ben, slug, known, tmp_path
+):
+    privacy(reads, "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
+    privacy(reads, "export", ben.tid, "--user", ben.email, "--format", "json", "--out", str(tmp_path / "ben.json"))
+    found = {
+        name: checked(json.loads((tmp_path / f"{name}.json").read_text()))["sections"]["workItems"]["rows"]
+        for name in ("all", "ben")
+    }
+    query = sa.select(audit_log.c.after_change).join(tenants, tenants.c.id == audit_log.c.tenant_id)
+    with known.connect() as tx:
+        on_record = tx.scalars(query.where(tenants.c.slug == slug, audit_log.c.action == "data.exported")).all()
+
+    assert [(row["workItemId"], row.get("title")) for row in found["all"]] == [(7, "Ask nobody")]
+    assert [(row["workItemId"], row.get("title")) for row in found["ben"]] == [(7, None)]
+    assert on_record == [
+        {"scope": "tenant", "format": "json", "titles": "all"},
+        {"scope": "person", "format": "json"},
     ]
 
 
