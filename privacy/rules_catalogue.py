@@ -44,6 +44,23 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("id",),
             tenant_erased=_BILLS,
         ),
+        "notices": Facts(
+            "the notices to the organization's people",
+            columns(
+                internal="id tenant_id subject_user_id actor_id",
+                fact="public_id at kind audience details",
+            ),
+            section="notices",
+            of=("subject_user_id",),
+            by=("actor_id",),
+        ),
+        "notice_views": Facts(
+            "which notices a person has seen and dismissed",
+            columns(internal="tenant_id notice_id user_id", fact="seen_at dismissed_at"),
+            section="noticeViews",
+            of=("user_id",),
+            person_erased=Rows.GO,
+        ),
         "user_months": Facts(
             "the first and the last sign-in of each month, and of those on a paid plan",
             columns(

@@ -71,6 +71,13 @@ RETENTION: Final = (
         "people in it are row numbers, which erasure leaves without a person",
     ),
     Retention(
+        "notices",
+        ("notices", "notice_views"),
+        "as long as the organization is a customer",
+        "the contract with the organization",
+        "people in them are row numbers; which ones a person has seen goes with their erasure",
+    ),
+    Retention(
         "the organisation",
         ("tenants", "tenant_zones"),
         "stays; one trial is given to a directory, ever",

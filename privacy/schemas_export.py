@@ -40,7 +40,7 @@ class DataExport(WireModel):
     """Sections and fields are listed in docs/privacy.md; to remove or rename one makes a new version."""
 
     schema_: Literal["urn:timetracker:export"] = Field(SCHEMA, alias="schema")
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     generated_at: Instant
     scope: Scope
     notice: dict[str, Any]

@@ -13,7 +13,16 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import bindparam
 
 from privacy.rules_catalogue import CATALOGUE
-from shared.db.schema import metadata, organizations, projects, time_entries, timer_log, users, write_back_items
+from shared.db.schema import (
+    metadata,
+    notices,
+    organizations,
+    projects,
+    time_entries,
+    timer_log,
+    users,
+    write_back_items,
+)
 from shared.tenancy.store import not_stopped
 
 
@@ -104,6 +113,10 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
         same = sa.and_(write_back_items.c.tenant_id == table.c.tenant_id, write_back_items.c.id == table.c.item_id)
         source = source.outerjoin(write_back_items, same)
         shown.append(write_back_items.c.public_id.label("itemId"))
+    if table.name == "notice_views":
+        same = sa.and_(notices.c.tenant_id == table.c.tenant_id, notices.c.id == table.c.notice_id)
+        source = source.outerjoin(notices, same)
+        shown.append(notices.c.public_id.label("noticeId"))
     return source, shown
 
 

@@ -16,7 +16,7 @@ from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, write
 
 
 SCHEMA: Final = "urn:timetracker:export"
-VERSION: Final = 2
+VERSION: Final = 3
 Rows = Iterable[Mapping[str, Any]]
 
 

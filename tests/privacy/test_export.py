@@ -53,7 +53,7 @@ def test_everything_that_is_held_about_a_person_is_in_their_export(ben, engine):
     held = {where.partition(".")[0] for where in places(engine, ben.email, ben.oid)}
 
     assert answer.status == 200
-    assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 2)
+    assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 3)
     assert {CATALOGUE[table].section for table in held} <= {name for name, rows in found.items() if rows}
     [account] = found["account"]
     assert (account["email"], account["displayName"], account["entraObjectId"]) == (ben.email, ben.name, ben.oid)

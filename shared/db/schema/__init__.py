@@ -5,6 +5,7 @@ from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.landing import landing_visits
+from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
 from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
@@ -26,6 +27,8 @@ __all__ = [
     "landing_visits",
     "metadata",
     "nominees",
+    "notice_views",
+    "notices",
     "organizations",
     "privacy_requests",
     "projects",
