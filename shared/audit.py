@@ -43,6 +43,10 @@ class Action(StrEnum):
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
     USER_RENAMED = "user.renamed"
+    USER_ADDRESS_CHANGED = "user.address_changed"
+    USER_MERGED = "user.merged"
+    INVITATION_ENDED = "invitation.ended"
+    TENANT_HANDED_OVER = "tenant.handed_over"
     ROLE_CHANGED = "role.changed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
@@ -77,6 +81,7 @@ FIELDS: Final = frozenset(
         "channel",
         "code",
         "currency",
+        "entries",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",
@@ -88,7 +93,9 @@ FIELDS: Final = frozenset(
         "lowerRemainingWork",
         "month",
         "organization",
+        "pendingRole",
         "plan",
+        "proof",
         "projectId",
         "ratePerUser",
         "recordId",

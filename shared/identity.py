@@ -25,6 +25,8 @@ SHOWN_CHARS: Final = 256
 CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # every personal Microsoft account lives in it
 CONSUMER_ACCOUNT: Final = "consumer_account"
 
+_VERIFIED: Final = (True, "1", "true")  # as Entra has spelled the claim over time; 1 is True
+
 Claims: TypeAlias = Mapping[str, Any]
 
 
@@ -36,7 +38,7 @@ class Principal:
     oid: str
     name: str | None
     username: str | None
-    email: str | None
+    email: str | None  # only where the directory has proved that it owns the domain
     is_guest: bool | None  # None: the token does not tell
     token_id: str | None
 
@@ -242,7 +244,7 @@ def principal_of(claims: Claims) -> Principal:
         oid=claims["oid"],
         name=_shown(claims.get("name")),
         username=_shown(claims.get("preferred_username")),
-        email=_shown(claims.get("email")),
+        email=_shown(claims.get("email")) if claims.get("xms_edov") in _VERIFIED else None,
         is_guest=_is_guest(claims),
         token_id=_shown(claims.get("uti")),
     )
