@@ -170,7 +170,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "audit_log": Facts(
             "who changed what",
             columns(
-                internal="id tenant_id actor_id subject_user_id",
+                internal="id tenant_id actor_id subject_user_id operator_id",
                 fact="public_id at actor_kind action",
                 mentions="before_change after_change",
             ),

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from privacy import store, store_requests
 from privacy.rules_retention import Kept, period
+from shared.db.records import records_open
 
 
 def expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> dict[Kept, int]:
@@ -21,7 +22,8 @@ def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
 
 def remove_expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
     """Removes what is over of a tenant; how many rows."""
-    return sum(store.remove(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id))
+    with records_open(tx):
+        return sum(store.remove(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id))
 
 
 def _classes(tx: sa.Connection, tenant_id: int) -> Iterable[Kept]:

@@ -13,6 +13,7 @@ from privacy.store_identity import Person
 from privacy.store_requests import Request
 from shared import audit
 from shared.audit import Action
+from shared.db.records import records_open
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back, set_active
 from shared.tracking.service import stop_if_running
@@ -83,7 +84,8 @@ def columns() -> Iterable[str]:
 
 def remove_some_words(tx: sa.Connection, person: Person, column: str) -> int:
     """One batch of the person's own text, so that no transaction is long; how many rows."""
-    return store_words.remove_own(tx, column, person.tenant_id, person.id)
+    with records_open(tx):
+        return store_words.remove_own(tx, column, person.tenant_id, person.id)
 
 
 def erase_person(tx: sa.Connection, person: Person, words: Words, *, now: dt.datetime, new_id: NewId) -> bool:
@@ -93,11 +95,12 @@ def erase_person(tx: sa.Connection, person: Person, words: Words, *, now: dt.dat
     """
     if person.erased_at is not None:
         return False
-    for column in columns():
-        while store_words.remove_own(tx, column, person.tenant_id, person.id):
-            pass
-        store_words.remove_mentions(tx, column, person.tenant_id, words)
-    store_identity.erase(tx, person, words.pseudonym, public_id=new_id(), now=now)
+    with records_open(tx):
+        for column in columns():
+            while store_words.remove_own(tx, column, person.tenant_id, person.id):
+                pass
+            store_words.remove_mentions(tx, column, person.tenant_id, words)
+        store_identity.erase(tx, person, words.pseudonym, public_id=new_id(), now=now)
     store_requests.list_erased(tx, person.tenant_id, person.public_id, now=now)
     return True
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, wall
+from shared.db import dialects, records, wall
 from shared.errors import Unavailable
 
 
@@ -108,6 +108,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
             context.invalidate_pool_on_disconnect = False
 
     wall.watch(engine)
+    records.watch(engine)
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())
 

@@ -17,6 +17,7 @@ _SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",  # an acknowledged commit survives the loss of power, too
     "foreign_keys=ON",
+    "recursive_triggers=ON",  # else INSERT OR REPLACE removes a row on record, and no trigger is asked
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
     "cache_size=-16384",  # KiB: the days of a large tenant's month, which its report goes through

@@ -18,6 +18,7 @@ from tests.faults.children import DyingJob, dying_job
 from tests.faults.ledger import broken
 from tests.support.payers import Payer, at
 from tests.support.scan import places
+from tests.support.tamper import tampering
 from tests.support.world import new_id
 
 
@@ -66,7 +67,7 @@ def somebody(engine) -> Somebody:
     for day in (5, 6):
         payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
         payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         called = {"email": address, "email_key": address, "display_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
         told = {"note": f"with {name}, on the phone"}

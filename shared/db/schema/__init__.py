@@ -1,5 +1,11 @@
-"""Every table, with the keys and checks that hold the product's guarantees."""
+"""Every table, with the keys, checks and triggers that hold the product's guarantees."""
 
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from shared.db.records_triggers import protect
 from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import billing_lines, billing_records, usage_events
@@ -49,3 +55,9 @@ __all__ = [
     "write_back_changes",
     "write_back_items",
 ]
+
+
+@event.listens_for(metadata, "after_create")
+def _protect(_metadata: sa.MetaData, connection: sa.Connection, **_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """A database that is made without migrations has the triggers, too."""
+    protect(connection)
