@@ -4,7 +4,7 @@ The statements follow from the catalogue: what a column holds says whether it is
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ _AT_ONCE: Final = 1000
 _SPELLED: Final = {"public_id": "id", "before_change": "before", "after_change": "after"}
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
+_ACCOUNTS: Final = bindparam(
+    "accounts", type_=sa.BigInteger, expanding=True
+)  # the person's, and what was merged into it
 _stopped = users.alias("stopped")
 _WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_stopped(_stopped))
 _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
@@ -58,15 +61,15 @@ def _section(table: sa.Table) -> Section:
     if facts.of:
         whose = table.c[facts.of[0]]
         shown = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
-        by_them = [sa.and_(table.c[name] == _USER, shown) for name in facts.by]
-        of_person = everything.where(sa.or_(whose == _USER, *by_them))
+        by_them = [sa.and_(table.c[name].in_(_ACCOUNTS), shown) for name in facts.by]
+        of_person = everything.where(sa.or_(whose.in_(_ACCOUNTS), *by_them))
         everything = everything.where(shown)
     elif table.name == "work_items":
         name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
         of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
     elif table.name == "write_back_changes":  # of nobody by itself, but of an entry, which is somebody's
         everything = everything.where(~_logged_for(table, timer_log.c.user_id.in_(_WHO_STOPPED_IT)))
-        of_person = everything.where(_logged_for(table, timer_log.c.user_id == _USER))
+        of_person = everything.where(_logged_for(table, timer_log.c.user_id.in_(_ACCOUNTS)))
     elif table.name == "tenants":
         told = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
         of_person = sa.select(*told).where(in_tenant)
@@ -142,12 +145,18 @@ def fields(name: str, *, of_person: bool) -> tuple[str, ...]:
     return section.fields
 
 
-def rows(tx: sa.Connection, name: str, tenant_id: int, user_id: int | None) -> Iterator[dict[str, Any]]:
-    """The rows of a section, with the values of their columns, as the database hands them out."""
+def rows(
+    tx: sa.Connection, name: str, tenant_id: int, user_id: int | None, merged: Sequence[int] = ()
+) -> Iterator[dict[str, Any]]:
+    """The rows of a section, with the values of their columns, as the database hands them out.
+
+    `merged` are the invitations that were merged into the person's account.
+    """
     section = SECTIONS[name]
     statement = section.of_tenant if user_id is None else section.of_person
     assert statement is not None, "the organisation's own is asked for by nobody alone"  # noqa: S101 - ours
-    parameters = {"tenant": tenant_id, **({} if user_id is None else {"user": user_id})}
+    of_person = {} if user_id is None else {"user": user_id, "accounts": [user_id, *merged]}
+    parameters = {"tenant": tenant_id, **of_person}
     for row in tx.execute(statement, parameters).mappings():
         yield dict(row)
 

@@ -17,12 +17,13 @@ from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.instants import parse_rfc3339, rfc3339
-from tenants import service_adding, service_users, store_users
+from tenants import service_adding, service_merging, service_users, store_users
 from tenants.schemas_users import (
     AddedUser,
     AddedUsers,
     AddUsers,
     ChangeUser,
+    MergeUser,
     UserDetail,
     UsersPage,
     UsersQuery,
@@ -168,6 +169,33 @@ def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has not
             tx, call.caller, _wanted(call), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="merge_user",
+        method=HTTPMethod.POST,
+        path="users/{id}/merge",
+        tag=_TAG,
+        summary="Merge an invitation that nobody claimed into its person",
+        description="Its time becomes the person's, and its seat is free. Nothing is added up twice: every sum is as "
+        "it was. Accounts that two people have signed in with are never merged. It is not undone.",
+        body=MergeUser,
+        answers={200: Answer("The person", UserDetail, headers=(ETAG,))},
+        problems={
+            403: ("processing_restricted",),
+            404: ("not_found",),
+            409: ("invitation_claimed", "not_joined"),
+        },
+    ),
+)
+def merge_user(call: Call, body: MergeUser) -> Reply:
+    with call.transaction() as tx:
+        person = service_merging.merge(
+            tx, call.caller, _wanted(call), body.person, now=call.now, new_id=call.app.new_id
+        )
+        return _person(call, tx, person)
 
 
 @route(

@@ -42,6 +42,12 @@ def _object_id(value: str) -> str:
     return value
 
 
+def _person_id(value: str) -> str:
+    if not _OBJECT_ID.match(value):
+        raise ValueError("must be a person's id, as the list of people has it")
+    return value
+
+
 ObjectId = Annotated[
     str,
     AfterValidator(_object_id),
@@ -49,6 +55,13 @@ ObjectId = Annotated[
         examples=["690222be-ff1a-4d56-abd1-7e4f7d38e474"],
         json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)},
     ),
+]
+
+
+PersonId = Annotated[
+    str,
+    AfterValidator(_person_id),
+    Field(json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)}),
 ]
 
 
@@ -145,6 +158,14 @@ class AddedUser(WireModel):
 class AddedUsers(WireModel):
     results: list[AddedUser]
     added: int
+
+
+class MergeUser(WireModel):
+    into: PersonId = Field(description="the id of the account with which the person signs in")
+
+    @property
+    def person(self) -> uuid.UUID:
+        return uuid.UUID(self.into)
 
 
 class ChangeUser(WireModel):

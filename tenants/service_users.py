@@ -143,11 +143,7 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
         _require_another_super_admin(tx, caller, account)
     tenant, user_id = caller.tenant, account.user.id
     tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
-    if account.object_id is None:
-        closed = store_invitations.end(tx, tenant.id, user_id, now=now)
-    else:
-        closed = store_accounts.set_active(tx, tenant.id, user_id, active=False, now=now)
-    if closed:
+    if store_accounts.set_active(tx, tenant.id, user_id, active=False, now=now):
         store_accounts.give_seat_back(tx, tenant.id, now=now)
         before, after = {"isActive": True}, {"isActive": False}
         _record(tx, caller, Action.USER_DEACTIVATED, account, now=now, new_id=new_id, before=before, after=after)

@@ -44,8 +44,11 @@ def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped."""
-    return sa.or_(not_stopped(people), people.c.id == viewer)
+    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped.
+
+    An invitation that was merged into them is theirs.
+    """
+    return sa.or_(not_stopped(people), people.c.id == viewer, people.c.merged_into == viewer)
 
 
 USER_COLUMNS: Final = (

@@ -19,7 +19,14 @@ _SET_ACTIVE: Final = (
         _users.id == bindparam("user"),
         _users.is_active != bindparam("to_active", type_=sa.Boolean),
     )
-    .values(is_active=bindparam("to_active", type_=sa.Boolean), version=_users.version + 1, updated_at=bindparam("now"))
+    .values(
+        is_active=bindparam("to_active", type_=sa.Boolean),
+        email_key=None,  # an invitation that is taken back, or erased, is open no more
+        invitation_ends_at=None,
+        invited_object_id=None,
+        version=_users.version + 1,
+        updated_at=bindparam("now"),
+    )
 )
 _OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
     _OF_TENANT,

@@ -21,6 +21,7 @@ BODIES = {
     "correct_entry": {"workItemId": 7, "reason": "wrong number"},
     "refresh_work_items": {"organization": "contoso", "ids": [42]},
     "add_users": {"users": [{"email": "new@contoso.example"}]},
+    "merge_user": {"into": "6e74172b-be56-4843-9ff4-e66a39bb12e3"},
     "change_user": {"displayName": "Renamed"},
     "change_tenant": {"writeBack": True},
     "add_organization": {"name": "labs"},
