@@ -13,6 +13,8 @@ LOOK_ALIKES = [
     ("kim@a.example", "\N{KELVIN SIGN}im@a.example"),
     ("ira@a.example", "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}ra@a.example"),
     ("ben@a.example", " ben@a.example"),
+    ("kim@a.example", "kim@a.example\N{ZERO WIDTH SPACE}"),
+    (f"{'k' * 60}@{'a' * 187}.example", f"{'k' * 60}@{'a' * 187}.example.evil.example"),
 ]
 
 

@@ -197,6 +197,7 @@ def test_time_that_was_added_in_the_moment_of_a_merge_follows_it(split, app, clo
     work = Work("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ada.tid, oid=ada.oid, lock=True)
+        assert caller is not None
         owner = tx.scalar(sa.select(users.c.id).where(users.c.public_id == uuid.UUID(invitation)))
         late = service_entries.add(tx, caller, work, user_id=owner, now=clock(), new_id=app.new_id).entry
     assert len(ben.entries()) == 3
