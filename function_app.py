@@ -17,6 +17,7 @@ from shared.http.routes import blueprint as service
 from tenants.jobs import blueprint as invitations
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
+from tenants.routes_notices import blueprint as notices
 from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
@@ -30,6 +31,7 @@ from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing
+from webhooks.routes_purchases import blueprint as purchases
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -44,9 +46,11 @@ for blueprint in (
     forgotten_timers,
     invitations,
     landing,
+    notices,
     organizations,
     people,
     projects,
+    purchases,
     reconcile,
     reports,
     retention,

@@ -16,7 +16,7 @@ from shared.marketplace.flow import within
 from shared.usage.flow import meter_of
 from shared.usage.model import Alarm
 from shared.usage.rules import TAKEN_FOR, accepted_among
-from shared.usage.store import beside
+from shared.usage.store import adopted, beside, midnight
 
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def reconcile(app: App) -> list[Mismatch]:
     ours = [each for each in listing.days if app.settings.is_sold_here(each.offer_id, each.plan_id)]
 
     def look(tx: sa.Connection) -> tuple[list[Accepted], dict[uuid.UUID, uuid.UUID]]:
-        accepted = store_usage.accepted(tx, _midnight(since), _midnight(until + dt.timedelta(days=1)))
-        known = {each.usage.subscription_id for each in accepted}
+        accepted = store_usage.accepted(tx, midnight(since), midnight(until + dt.timedelta(days=1)))
+        accepted += store_usage.adopted(tx, since, until)
+        known = {each.subscription_id for each in accepted}
         foreign = {uuid.UUID(day.subscription_id) for day in ours} - known
         return accepted, store_usage.owners(tx, foreign)
 
@@ -61,18 +62,14 @@ def reconcile(app: App) -> list[Mismatch]:
 
 
 def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
-    """Asks the meter about the day of an event.
+    """Asks the meter about the days since that of an event: another hour may have been given to it before a restore.
 
     Raises:
         NotReslotted: the event, or something else, is there.
         MarketplaceError: the meter could not be asked.
     """
-    day = entry.owed.usage.slot.date()
-    listing = meter.usage(day, day, within(_SECONDS))
+    since, until = entry.owed.usage.slot.date(), app.now().date()
+    listing = meter.usage(since, until, within(_SECONDS))
     with app.transaction(reads_only=True, tenant=entry.owed.tenant_id) as tx:
-        others = accepted_among(beside(tx, entry.owed))
-    require_untaken(entry, listing.of(entry.owed.usage), others)
-
-
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)
+        known = accepted_among(beside(tx, entry.owed, since, until)) + adopted(tx, entry.owed, since, until)
+    require_untaken(entry, listing.of(entry.owed.usage, since, until), known)

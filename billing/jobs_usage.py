@@ -8,6 +8,7 @@ from billing import flow_usage
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger
+from shared.restore.flow import outward
 from shared.usage.flow import meter_of, send_due, tell_late
 
 
@@ -37,6 +38,10 @@ def send_all(app: App) -> int:
     """
     if meter_of(app) is None:
         return 0
+    return outward(app, _SEND, lambda: _send(app), held=0)
+
+
+def _send(app: App) -> int:
     sent = send_due(app)
     tell_late(app)
     get_logger().info("job_done", function=_SEND, count=sent.accepted, failed=sent.failed)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from shared.marketplace.model_usage import Usage, UsageDay, hour_of
+from shared.marketplace.model_usage import UsageDay, hour_of
 from shared.usage.model import Owed, UsageState
 from shared.usage.rules import TAKEN_FOR
 
@@ -32,10 +32,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`tenant` is the public id."""
+    """Units that the meter has by our records, on a day of UTC; `tenant` is the public id."""
 
     tenant: uuid.UUID
-    usage: Usage
+    subscription_id: uuid.UUID
+    dimension: str
+    day: dt.date
+    quantity: int
 
 
 class Difference(StrEnum):
@@ -70,8 +73,8 @@ def mismatches(
     theirs: defaultdict[_DayKey, Decimal] = defaultdict(Decimal)
     told_by, not_charged = dict(owners), set[_DayKey]()
     for each in accepted:
-        ours[each.usage.subscription_id, each.usage.dimension, each.usage.slot.date()] += each.usage.quantity
-        told_by[each.usage.subscription_id] = each.tenant
+        ours[each.subscription_id, each.dimension, each.day] += each.quantity
+        told_by[each.subscription_id] = each.tenant
     for day in listed:
         key = (uuid.UUID(day.subscription_id), day.dimension, day.day)
         theirs[key] += day.quantity
@@ -97,7 +100,7 @@ def require_untaken(entry: Entry, listed: Decimal, others: int) -> None:
     """Lets only that be told again which was surely never taken, since nothing can be taken back.
 
     Raises:
-        NotReslotted: it is in no alarm, or the meter has something for its hour or its day.
+        NotReslotted: it is in no alarm, or the meter has something for its hour, its day or a day since.
     """
     name = f"event {entry.owed.id}"
     if entry.owed.state is not UsageState.ALARM:
@@ -106,7 +109,7 @@ def require_untaken(entry: Entry, listed: Decimal, others: int) -> None:
         raise NotReslotted(f"{name} met another quantity in its hour; telling it again would charge on top of that")
     if listed != others:
         raise NotReslotted(
-            f"the meter has {listed} for the day of {name}, of which {others} are known; settle that first"
+            f"the meter has {listed} since the day of {name}, of which {others} are known; settle that first"
         )
 
 

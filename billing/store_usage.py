@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.rules_usage import Accepted, Entry
-from shared.db.schema import billing_records, subscriptions, tenants, usage_events
+from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 from shared.usage.model import Owed, UsageState
 from shared.usage.store import IS_OWED, owed_of
 
 
-_e, _r, _s = usage_events.c, billing_records.c, subscriptions.c
+_e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c
 
 
 def _entries() -> sa.Select[Any]:
@@ -41,6 +41,11 @@ _ACCEPTED: Final[sa.Select[Any]] = (
         _e.slot >= bindparam("since", type_=_e.slot.type),
         _e.slot < bindparam("before", type_=_e.slot.type),
     )
+)
+_ADOPTED: Final[sa.Select[Any]] = (
+    sa.select(adopted_usage, tenants.c.public_id.label("tenant"))
+    .join(tenants, tenants.c.id == _a.tenant_id)
+    .where(_a.day >= bindparam("first", type_=_a.day.type), _a.day <= bindparam("last", type_=_a.day.type))
 )
 _OWNERS: Final[sa.Select[Any]] = (
     sa.select(_s.marketplace_id, tenants.c.public_id)
@@ -87,7 +92,16 @@ def not_accepted(tx: sa.Connection, tenant_id: int | None = None) -> list[Entry]
 def accepted(tx: sa.Connection, since: dt.datetime, before: dt.datetime) -> list[Accepted]:
     """The accepted events with an hour in a half-open range."""
     rows = tx.execute(_ACCEPTED, {"since": since, "before": before})
-    return [Accepted(owed.tenant, owed.usage) for owed in map(owed_of, rows)]
+    return [
+        Accepted(row.tenant, row.marketplace_id, row.dimension, row.slot.astimezone(dt.UTC).date(), row.quantity)
+        for row in rows
+    ]
+
+
+def adopted(tx: sa.Connection, since: dt.date, until: dt.date) -> list[Accepted]:
+    """The adopted usage of days of UTC, the first and the last among them."""
+    rows = tx.execute(_ADOPTED, {"first": since, "last": until})
+    return [Accepted(row.tenant, row.marketplace_id, row.dimension, row.day, row.quantity) for row in rows]
 
 
 def owners(tx: sa.Connection, subscription_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:

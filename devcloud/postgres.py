@@ -38,23 +38,22 @@ def server() -> Iterator[str]:
         yield url
 
 
-def make_database(server_url: str, name: str) -> str:
-    """Makes an empty database anew; its URL."""
+def make_database(server_url: str, name: str, *, template: str | None = None) -> str:
+    """Makes a database anew, empty or as a copy of another that nobody is connected to; its URL."""
     engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     engine.dispose()
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
 def make_role(database_url: str, name: str) -> str:
-    """A role that reads and writes rows and owns nothing, as an app's should; its URL of the database."""
+    """A role that may sign in and nothing more; its URL of the database."""
     engine = sa.create_engine(database_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         if connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}).first() is None:
             connection.exec_driver_sql(f"CREATE ROLE \"{name}\" LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{name}'")
-            connection.exec_driver_sql(f'GRANT pg_read_all_data, pg_write_all_data TO "{name}"')
     engine.dispose()
     url = sa.make_url(database_url).set(username=name, password=name)
     return url.render_as_string(hide_password=False)

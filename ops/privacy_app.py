@@ -15,6 +15,7 @@ from rich.text import Text
 from ops.database import Database, opened
 from ops.ending import Refused, Unusable
 from ops.output import aside
+from ops.personal import given
 from privacy import store_identity, store_requests
 from privacy.store_identity import Person
 from privacy.store_requests import Request
@@ -59,11 +60,12 @@ def opened_app(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[Ap
 
 
 def find_person(app: App, tenant_id: int, name: str) -> Person:
-    """The person that the operator names by id or e-mail address.
+    """The person that the operator names by id or e-mail address, `-` for one on standard input.
 
     Raises:
         Unusable: there is nobody of that name, or there are several.
     """
+    name = given(name)
     with app.transaction(reads_only=True) as tx:
         try:
             one = store_identity.find(tx, tenant_id, uuid.UUID(name))

@@ -3,29 +3,29 @@
 import json
 import uuid
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from ops import store
+from ops import personal
 from ops.changes import DryRun, Yes
-from ops.database import Database
 from ops.ending import Refused, Unusable
+from ops.held import require_not_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
-from ops.tenants import Name, find
-from privacy import flow_erasure, flow_export, service, service_export, service_requests, store_identity, store_requests
+from ops.tenants import Id, find_by_id
+from privacy import flow_export, flow_restored, service, service_export, store_requests
 from privacy import store as store_retention
-from privacy.rules import Channel, State
+from privacy.flow_restored import Again
 from privacy.rules_retention import RETENTION, Kept
 from privacy.schemas_export import Format
 from privacy.service_export import Subject
 from privacy.service_rights import read_nominee
 from shared import audit
 from shared.app import App
-from shared.errors import Conflict
-from shared.jobs import JobFailed
+from shared.jobs import in_batches
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -39,14 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    name: Name,
+    name: Id,
     out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
-    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
     """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
         subject = Subject(tenant.id, user_id)
         try:
@@ -64,6 +64,8 @@ def export(
 def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Show what is kept how long, and remove what is over; with --dry-run only count it."""
     with opened_app() as (running, _):
+        if not dry_run:
+            require_not_held(running)
         over = _over(running, dry_run=dry_run)
     if as_json:
         print_json([_retained(each, over) for each in _documents()])
@@ -73,15 +75,15 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def nominee(
-    name: Name,
-    user: Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")],
+    name: Id,
+    user: Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Show whom a person named to act for them. Only when you have checked who asks; on the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         person = find_person(running, tenant.id, user)
         require_yes("Have you checked who asks? Reading goes on the audit log.", yes=yes)
         with running.transaction() as tx:
@@ -113,42 +115,13 @@ def reapply(
         listed = [(uuid.UUID(row["tenant"]), uuid.UUID(row["subject"])) for row in json.loads(file.read_bytes())]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unusable(f"{file} is not a list that `privacy erased --json` has printed") from error
-    with opened_app() as (running, database):
+    with opened_app() as (running, _):
         require_yes(f"Erase again whoever of {len(listed)} is back?", yes=yes)
-        asked = Counter(_ask_again(running, database, tenant, subject) for tenant, subject in listed)
-        try:
-            done = flow_erasure.carry_out_due(running).changed
-        except JobFailed as failed:
-            raise Refused(str(failed)) from failed
-    aside().print(f"{asked['asked']} were back, {done} requests were carried out, {asked['refused']} refused.")
-    if asked["refused"]:
+        again = flow_restored.erase_again(running, listed)
+    done, waiting, refused = again[Again.DONE], again[Again.WAITS], again[Again.REFUSED]
+    aside().print(f"{done} were back and are erased, {waiting} wait for a hold, {refused} were refused.")
+    if waiting or refused:
         raise Refused("some could not be erased; see: python -m ops privacy requests")
-
-
-def _ask_again(running: App, database: Database, tenant_id: uuid.UUID, subject: uuid.UUID) -> str:
-    with database.transaction(reads_only=True) as tx:
-        found = store.find_tenant(tx, slug="", guid=tenant_id)
-    if found is None:
-        return "gone"
-    row = found.tenant.id
-    given: dict[str, Any] = {"channel": Channel.OPERATOR, "by": None, "now": running.now(), "new_id": running.new_id}
-    with running.transaction() as tx:
-        try:
-            if subject == tenant_id:
-                if store_requests.is_erased(tx, row):
-                    return "erased"
-                request, _ = service_requests.of_tenant(tx, row, **given)
-            else:
-                person = store_identity.find(tx, row, subject)
-                if person is None or person.erased_at is not None:
-                    return "erased"
-                request, _ = service_requests.of_person(tx, person, **given)
-        except Conflict:
-            return "refused"
-        if request.state is State.REQUESTED:  # also one that the backup had, unverified
-            now, new_id = running.now(), running.new_id
-            service_requests.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
-    return "asked"
 
 
 def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
@@ -163,8 +136,7 @@ def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
         with running.transaction(reads_only=True) as tx:
             over.update(service.expired(tx, tenant_id, now=now))
         if not dry_run:
-            with running.transaction() as tx:
-                service.remove_expired(tx, tenant_id, now=now)
+            in_batches(running, tenant_id, partial(service.remove_some, tenant_id=tenant_id, now=now))
     return over
 
 

@@ -24,7 +24,7 @@ def write(
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
             people = store_export.people(tx, subject.tenant_id, subject.user_id)
             merged = () if subject.user_id is None else merged_into(tx, subject.tenant_id, subject.user_id)
-            for name in store_export.names(of_person=of_person):
+            for name in store_export.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
                     fields = store_export.fields(name, of_person=of_person)
                     rows = store_export.rows(tx, name, subject.tenant_id, subject.user_id, merged)

@@ -90,4 +90,4 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
     person = service_asking.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
         raise restricted()
-    return Subject(caller.tenant.id, person.id)
+    return Subject(caller.tenant.id, person.id, is_own=person.id == caller.user.id)

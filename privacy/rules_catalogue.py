@@ -16,7 +16,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "tenants": Facts(
             "the organisation",
             columns(
-                internal="id version legal_hold_reason legal_hold_at",
+                internal="id version legal_hold_reason legal_hold_at log_key has_numbered_log",
                 organisation="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
                 "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back "
@@ -32,10 +32,16 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="timeZones",
             tenant_erased=_BILLS,
         ),
+        "slugs": Facts(
+            "the short names that the organization has or had",
+            columns(internal="tenant_id", organisation="slug", fact="created_at"),
+            section="slugs",
+            tenant_erased=_BILLS,  # or somebody else could take its name
+        ),
         "users": Facts(
             "the account",
             columns(
-                internal="id tenant_id email_key version invited_by merged_into",
+                internal="id tenant_id email_key version invited_by log_key merged_into",
                 identity="public_id entra_object_id invited_object_id email display_name",
                 fact="role pending_role invitation_ends_at auth_provider is_active first_sign_in_at last_sign_in_at "
                 "restricted_at objected_at consent_withdrawn_at erased_at created_at updated_at",
@@ -154,7 +160,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             "the hours that were written to work items",
             columns(
                 internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
-                "last_attempt last_revision claim_id claimed_until",
+                "last_attempt last_revision checked_epoch claim_id claimed_until",
                 fact="public_id work_item_id target_ms written short last_seen remaining_taken state reason updated_at",
             ),
             section="writeBackItems",
@@ -196,12 +202,23 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("user_id",),
             person_erased=Rows.GO,
         ),
+        "purchase_requests": Facts(
+            "purchases that needed the agreement of somebody else than their buyer",
+            columns(
+                internal="id tenant_id buyer_id decider_id",
+                fact="marketplace_id state offer_id plan_id quantity term_unit requested_at decided_at",
+            ),
+            section="purchaseRequests",
+            of=("buyer_id",),
+            by=("decider_id",),
+        ),
         "subscriptions": Facts(
             "what the organisation bought",
             columns(
-                internal="id tenant_id version",
+                internal="id tenant_id version billing_contact_id",
                 fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
-                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at created_at updated_at",
+                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at replaces_agreement replaced_trial "
+                "created_at updated_at",
             ),
             section="subscriptions",
             tenant_erased=_BILLS,
@@ -257,6 +274,15 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="usageEvents",
             tenant_erased=_BILLS,
         ),
+        "adopted_usage": Facts(
+            "what the Marketplace had of a bill when a backup was restored",
+            columns(
+                internal="id tenant_id",
+                fact="marketplace_id dimension day quantity plan_id month_key adopted_at",
+            ),
+            section="adoptedUsage",
+            tenant_erased=_BILLS,
+        ),
         "landing_visits": Facts(
             "a visit to the landing page, for minutes",
             columns(
@@ -281,11 +307,25 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             columns(internal="id tenant_id subject_id erased_at"),
             tenant_erased=Rows.STAY,
         ),
+        "restore_changes": Facts(
+            "erasures and rights that the store outside is told of, for minutes",
+            columns(internal="id tenant_id public_id kind subject_id in_force at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "installation": Facts(
+            "how far this installation has acted, so that a restored backup is noticed",
+            columns(
+                internal="id public_id mark epoch moved_at held_since held_reason restored_to accepted_at",
+            ),
+            tenant_erased=Rows.STAY,
+        ),
         "nominees": Facts(
             "whom a person named to act for them",
             columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
+            section="nominee",
             of=("user_id",),
             person_erased=Rows.GO,
+            own_only=True,
         ),
     }
 )

@@ -30,7 +30,10 @@ class Rows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it."""
+    """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
+
+    What is `own_only` is in the export that a person takes out of their own data, and in nobody else's.
+    """
 
     about: str
     columns: Mapping[str, Kind]
@@ -39,6 +42,7 @@ class Facts:
     by: tuple[str, ...] = ()
     person_erased: Rows = Rows.STAY
     tenant_erased: Rows = Rows.GO
+    own_only: bool = False
 
 
 def columns(**named: str) -> Mapping[str, Kind]:

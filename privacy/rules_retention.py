@@ -79,14 +79,14 @@ RETENTION: Final = (
     ),
     Retention(
         "the organisation",
-        ("tenants", "tenant_zones"),
+        ("tenants", "tenant_zones", "slugs"),
         "stays; one trial is given to a directory, ever",
         "bills need their customer",
         "the admin's address goes with the organisation's erasure",
     ),
     Retention(
         "bills, what the Marketplace was told of them, closed months",
-        ("billing_records", "billing_lines", "usage_events", "closed_months"),
+        ("billing_records", "billing_lines", "usage_events", "adopted_usage", "closed_months"),
         "seven years after the month was closed",
         "the law on keeping books",
         "names and addresses go from the lines, sums stay; before that a pseudonym stands for whoever is erased",
@@ -94,10 +94,17 @@ RETENTION: Final = (
         7 * _YEAR,
     ),
     Retention(
+        "purchases that needed somebody's agreement",
+        ("purchase_requests",),
+        "as long as the organization is a customer",
+        "proof of who agreed to pay",
+        "people in them are row numbers; they go with the organization's erasure",
+    ),
+    Retention(
         "subscriptions and what happened to them",
         ("subscriptions", "subscription_events", "subscription_rates"),
         "with the organisation",
-        "bills need them; they hold no personal data",
+        "bills need them; their billing contact is a row number, which erasure leaves without a person",
         "stay",
     ),
     Retention(
@@ -124,6 +131,13 @@ RETENTION: Final = (
         "removed",
         Kept.REQUESTS,
         3 * _YEAR,
+    ),
+    Retention(
+        "how far this installation has acted, and what the store outside is to be told",
+        ("installation", "restore_changes"),
+        "minutes, until it is told; the mark stays",
+        "a backup that is restored must be noticed, and respect what people asked for since",
+        "removed once it is told",
     ),
     Retention(
         "the list of who is erased, by random ids",

@@ -15,6 +15,8 @@ from privacy.rules import Right
 from privacy.store_rights import Nominee, Rights
 from shared import audit
 from shared.audit import Action, Actor
+from shared.restore.model import ChangeKind
+from shared.restore.store import add_change
 from shared.tenancy.model import Caller
 from shared.tracking.service import stop_if_running
 
@@ -23,17 +25,29 @@ NewId = Callable[[], uuid.UUID]
 
 
 def change(
-    tx: sa.Connection, caller: Caller, wanted: Mapping[Right, bool], *, now: dt.datetime, new_id: NewId
+    tx: sa.Connection,
+    caller: Caller,
+    wanted: Mapping[Right, bool],
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+    actor: Actor | None = None,
 ) -> Rights:
-    """Brings rights into force or lifts them. A timer that runs is stopped, and its time kept."""
+    """Brings rights into force or lifts them. A timer that runs is stopped, and its time kept.
+
+    The person does it, unless an actor is named: an operator does it again after a restore.
+    """
     tenant_id, user_id = caller.tenant.id, caller.user.id
     before = store_rights.read(tx, tenant_id, user_id)
     for right, is_wanted in wanted.items():
         if is_wanted == (before.since(right) is not None):
             continue
         store_rights.put(tx, tenant_id, user_id, right, now if is_wanted else None)
+        kind, subject = ChangeKind(right.value), caller.user.public_id
+        add_change(tx, tenant_id, kind, subject, public_id=new_id(), in_force=is_wanted, at=now)
         status = "inForce" if is_wanted else "lifted"
-        _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, right=right.value, status=status)
+        said = {"right": right.value, "status": status}
+        _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, actor=actor, **said)
         if is_wanted:
             stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
     return store_rights.read(tx, tenant_id, user_id)
@@ -68,13 +82,20 @@ def read_nominee(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.dat
 
 
 def _record(
-    tx: sa.Connection, caller: Caller, action: Action, *, now: dt.datetime, new_id: NewId, **after: str
+    tx: sa.Connection,
+    caller: Caller,
+    action: Action,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+    actor: Actor | None = None,
+    **after: str,
 ) -> None:
     audit.record(
         tx,
         caller.tenant.id,
         action,
-        actor=Actor.user(caller.user.id),
+        actor=actor or Actor.user(caller.user.id),
         at=now,
         row_id=new_id(),
         subject_user_id=caller.user.id,

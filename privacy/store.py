@@ -54,6 +54,11 @@ def _some(table: sa.Table, *which: sa.ColumnElement[bool]) -> sa.Delete:
     return table.delete().where(*tenant, table.c.id.in_(numbers))
 
 
+# A line has no number of its own: a batch is of one bill, and of so many of its people.
+_FIRST_RECORD: Final = sa.select(sa.func.min(_lines.record_id)).where(*_old_line).scalar_subquery()
+_SOME_OF_FIRST_RECORD: Final = (
+    sa.select(_lines.user_id).where(*_old_line, _lines.record_id == _FIRST_RECORD).limit(BATCH).scalar_subquery()
+)
 _FORGET_VISITS = _some(landing_visits, landing_visits.c.expires_at < bindparam("before"))
 EXPIRED: Final = {
     Kept.ANSWERS: Expired(
@@ -62,7 +67,11 @@ EXPIRED: Final = {
     ),
     Kept.BILLS: Expired(
         sa.select(sa.func.count()).select_from(billing_lines).where(*_old_line),
-        billing_lines.update().where(*_old_line).values(email=address(NOBODY), display_name=NOBODY),
+        billing_lines.update()
+        .where(
+            _lines.tenant_id == _TENANT, _lines.record_id == _FIRST_RECORD, _lines.user_id.in_(_SOME_OF_FIRST_RECORD)
+        )
+        .values(email=address(NOBODY), display_name=NOBODY),
     ),
     Kept.REQUESTS: Expired(
         sa.select(sa.func.count()).select_from(privacy_requests).where(*_old_request),
@@ -80,19 +89,11 @@ def count(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime)
     return int(tx.execute(EXPIRED[kept].count, {"tenant": tenant_id, "before": before}).scalar_one())
 
 
-def remove(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
-    """Does with them what the class says; how many."""
-    return _until_none(tx, EXPIRED[kept].remove, {"tenant": tenant_id, "before": before})
+def remove_some(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
+    """Does with a batch of them what the class says; how many, 0 when nothing is left."""
+    return tx.execute(EXPIRED[kept].remove, {"tenant": tenant_id, "before": before}).rowcount
 
 
 def forget_visits(tx: sa.Connection, *, before: dt.datetime) -> int:
-    """Removes visits to the landing page that ended before an instant, and who made them; how many."""
-    return _until_none(tx, _FORGET_VISITS, {"before": before})
-
-
-def _until_none(tx: sa.Connection, remove: sa.Update | sa.Delete, values: dict[str, Any]) -> int:
-    """Runs a statement until it finds no whole batch any more; how many rows it was."""
-    done = found = tx.execute(remove, values).rowcount
-    while found == BATCH:
-        done += (found := tx.execute(remove, values).rowcount)
-    return done
+    """Removes a batch of visits to the landing page that ended before an instant, and who made them; how many."""
+    return tx.execute(_FORGET_VISITS, {"before": before}).rowcount

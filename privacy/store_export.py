@@ -49,6 +49,7 @@ class Section:
     fields: tuple[str, ...]
     of_tenant: sa.Select[Any]
     of_person: sa.Select[Any] | None
+    own_only: bool = False
 
 
 def _section(table: sa.Table) -> Section:
@@ -76,7 +77,7 @@ def _section(table: sa.Table) -> Section:
     fields = tuple(column.name for column in (*own, *more))
     in_parts = {"yield_per": _AT_ONCE}
     of_person = None if of_person is None else of_person.execution_options(**in_parts)
-    return Section(facts.about, fields, everything.execution_options(**in_parts), of_person)
+    return Section(facts.about, fields, everything.execution_options(**in_parts), of_person, facts.own_only)
 
 
 def _logged_for(table: sa.Table, whose: sa.ColumnElement[bool]) -> sa.Exists:
@@ -88,7 +89,15 @@ def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:
     """What stands for row numbers: people and items by their ids, projects and organizations by name, days by entry."""
     source: sa.FromClause = table
     shown: list[sa.Label[Any]] = []
-    for name in ("user_id", "actor_id", "subject_user_id", "invited_by"):
+    for name in (
+        "user_id",
+        "actor_id",
+        "subject_user_id",
+        "invited_by",
+        "buyer_id",
+        "decider_id",
+        "billing_contact_id",
+    ):
         if name in table.c:
             person = users.alias(name.removesuffix("_id"))
             same = sa.and_(person.c.tenant_id == table.c.tenant_id, person.c.id == table.c[name])
@@ -132,9 +141,13 @@ SECTIONS: Final = {
 }
 
 
-def names(*, of_person: bool) -> list[str]:
-    """The sections of an export, in their order."""
-    return [name for name, section in SECTIONS.items() if section.of_person is not None or not of_person]
+def names(*, of_person: bool, is_own: bool) -> list[str]:
+    """The sections of an export, in their order. `is_own`: the person takes it out themselves."""
+    return [
+        name
+        for name, section in SECTIONS.items()
+        if (section.of_person is not None or not of_person) and (is_own or not section.own_only)
+    ]
 
 
 def fields(name: str, *, of_person: bool) -> tuple[str, ...]:

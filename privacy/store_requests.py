@@ -12,6 +12,8 @@ from sqlalchemy import bindparam
 from privacy.rules import MOVES, OPEN, Channel, Hold, Scope, State
 from shared.db.schema import erasures, privacy_requests, tenants, users
 from shared.db.statements import InsertIfAbsent, locked
+from shared.restore.model import ChangeKind
+from shared.restore.store import add_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,8 @@ def move(
 
 
 def list_erased(tx: sa.Connection, tenant_id: int, subject_id: uuid.UUID, *, now: dt.datetime) -> None:
+    """Puts somebody on the list of those who are erased, here and in the store outside."""
+    add_change(tx, tenant_id, ChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
     _ERASED.run(tx, {"tenant_id": tenant_id, "subject_id": subject_id, "erased_at": now})
 
 

@@ -14,7 +14,7 @@ from shared.db.statements import InsertIfAbsent
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Since when each is in force; None is not. `nominee_named_at`: whom they named is for operators only."""
+    """Since when each is in force; None is not. `nominee_named_at`: the name is for operators and their own export."""
 
     restricted_at: dt.datetime | None
     objected_at: dt.datetime | None

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
+from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
 
@@ -36,6 +37,10 @@ class Action(StrEnum):
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
+    PURCHASE_REQUESTED = "purchase.requested"
+    PURCHASE_AGREED = "purchase.agreed"
+    PURCHASE_DECLINED = "purchase.declined"
+    PURCHASE_CANCELLED = "purchase.cancelled"  # while it waited for an answer
     BILL_CLOSED = "bill.closed"
     BILL_VOIDED = "bill.voided"
     TRIAL_EXPIRED = "trial.expired"
@@ -53,6 +58,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     REPORT_EXPORTED = "report.exported"
     USAGE_RESLOTTED = "usage.reslotted"
+    USAGE_ADOPTED = "usage.adopted"  # the meter had it when a backup was restored
     STATEMENT_EXPORTED = "statement.exported"
     ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
     ENTRY_CORRECTED = "entry.corrected"
@@ -71,6 +77,7 @@ class Action(StrEnum):
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
+    DATABASE_RESTORED = "database.restored"  # from a backup: what happened between two instants may be lost
 
 
 FIELDS: Final = frozenset(
@@ -81,6 +88,8 @@ FIELDS: Final = frozenset(
         "channel",
         "code",
         "currency",
+        "day",
+        "endsAgreement",
         "entries",
         "entryId",
         "forgottenTimerLimitMinutes",
@@ -97,6 +106,7 @@ FIELDS: Final = frozenset(
         "plan",
         "proof",
         "projectId",
+        "quantity",
         "ratePerUser",
         "recordId",
         "reason",
@@ -166,6 +176,7 @@ def record(
             "subject_user_id": subject_user_id,
             "before_change": _kept(before),
             "after_change": _kept(after),
+            "operator_id": operator.of(tx),
         },
     )
 

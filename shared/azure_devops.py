@@ -38,6 +38,7 @@ from shared.azure_devops_model import (
     listed,
     revision_of,
     update_of,
+    updates_of,
     work_item_of,
 )
 from shared.azure_devops_types import Remembered
@@ -49,6 +50,7 @@ PATIENCE_SECONDS: Final = 5.0
 _TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,16384}\Z")
 _BATCH: Final = 200  # the service takes no more
 _PAGE: Final = 20  # of a history, whose texts may be long
+_LONG_PAGE: Final = 100  # where a whole history is looked through
 _ATTEMPTS: Final = 3  # of a read
 _BETWEEN_ATTEMPTS: Final = 0.2
 _MOST_PAUSES: Final = 10_000
@@ -181,6 +183,23 @@ class Visit:
                 if (found := update_of(revision, page)) or not page or revision_of(page[-1]) > revision:
                     return found
             skip += len(page)
+
+    def updates(self, number: int, *, skip: int, most: int) -> tuple[list[Update], bool]:
+        """What made the revisions after the first `skip` updates, and whether that is all there is; at most so many."""
+        found: list[Any] = []
+        is_whole = False
+        while len(found) < most and not is_whole:
+            top = min(_LONG_PAGE, most - len(found))
+            at = f"$skip={skip + len(found)}&$top={top}"
+            document = self._read(
+                Request("GET", f"{self._base}/workItems/{number:d}/updates?{at}&{_VERSION}", self._token)
+            )
+            with _understood():
+                page = listed(document)
+            found += page
+            is_whole = len(page) < top
+        with _understood():
+            return updates_of(found), is_whole
 
     def is_known_to_lack_completed_work(self, item: WorkItem) -> bool:
         """Whether that was found of the item's type within a day; nobody is asked."""

@@ -1,16 +1,19 @@
 """What is read from Azure DevOps, as frozen values: tolerant of what is missing, and without anybody's e-mail."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from shared.instants import parse_rfc3339
 from shared.text import shortened
 
 
 # The name pins the path of every request: letters, digits, hyphens inside. `\Z`, since `$` would let a newline through.
 ORGANIZATION: Final = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z")
+CHANGED: Final = "System.ChangedDate"
 COMPLETED: Final = "Microsoft.VSTS.Scheduling.CompletedWork"
 REMAINING: Final = "Microsoft.VSTS.Scheduling.RemainingWork"
 HISTORY: Final = "System.History"
@@ -55,6 +58,7 @@ class Update:
     hours_before: Decimal | None
     hours_after: Decimal | None
     history: str | None
+    changed_at: dt.datetime | None = None
 
 
 def work_item_of(document: Any) -> WorkItem:  # noqa: ANN401 - whatever the answer holds
@@ -109,7 +113,14 @@ def update_of(rev: int, updates: Sequence[Any]) -> Update | None:
         hours_before=_hours(hours.get("oldValue")),
         hours_after=_hours(hours.get("newValue")),
         history=history if isinstance(history, str) else None,
+        changed_at=_instant(_change(changes, CHANGED).get("newValue")),
     )
+
+
+def updates_of(updates: Sequence[Any]) -> list[Update]:
+    """The changes of all revisions among the updates, the oldest first."""
+    revisions = sorted({revision_of(each) for each in updates})
+    return [found for rev in revisions if (found := update_of(rev, updates)) is not None]
 
 
 def _change(changes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
@@ -138,6 +149,13 @@ def _hours(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever the answer 
     if type(value) not in {int, Decimal} or not abs(value) < _ABSURD_HOURS:
         raise Unreadable
     return Decimal(value)
+
+
+def _instant(value: Any) -> dt.datetime | None:  # noqa: ANN401 - whatever the answer holds
+    try:
+        return parse_rfc3339(value)
+    except ValueError:
+        return None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

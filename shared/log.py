@@ -35,6 +35,8 @@ FIELDS: Final = frozenset(
         "user",
         "attempt",
         "count",
+        "sent",  # users that the meter has, and that a bill has
+        "billed",
         "failed",
         "invariant",
         "ids",  # row numbers, which say nothing outside the database

@@ -23,6 +23,8 @@ class NoticeKind(StrEnum):
     ERASURE_SCHEDULED = "erasure_scheduled"
     PURCHASE_WAITING = "purchase_waiting"
     PURCHASE_AGREED = "purchase_agreed"
+    PURCHASE_DECLINED = "purchase_declined"
+    PURCHASE_CANCELLED = "purchase_cancelled"  # while it waited
     SUBSCRIPTION_CANCELLED = "subscription_cancelled"
     DATABASE_RESTORED = "database_restored"
 
@@ -32,7 +34,7 @@ class Audience(StrEnum):
     EVERYONE = "everyone"
 
 
-FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "status", "to"})
+FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "seats", "status", "to", "trialEndsAt"})
 _ADD: Final = notices.insert().inline()
 
 

@@ -135,7 +135,7 @@ class NewUser(WireModel):
 class AddUsers(WireModel):
     """One or many; each row has its own result."""
 
-    users: Annotated[list[NewUser], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    users: Annotated[list[NewUser], Field(fail_fast=True, min_length=1, max_length=MOST_AT_ONCE)]
 
 
 class AddedUser(WireModel):

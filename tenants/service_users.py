@@ -127,7 +127,8 @@ def _put_in_force(
     if account.user.pending_role is None:
         del before["pendingRole"]
     _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after={"role": role})
-    _notify(tx, caller, account, (account.user.role, role), now=now, new_id=new_id)
+    if account.user.is_active:
+        _notify(tx, caller, account, (account.user.role, role), now=now, new_id=new_id)
 
 
 def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId) -> Account:

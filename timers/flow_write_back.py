@@ -31,9 +31,13 @@ from shared.azure_devops_errors import (
 from shared.azure_devops_model import WorkItem
 from shared.db.retry import of_a_request
 from shared.jobs import transact
+from shared.restore.flow import outward_installation
+from shared.restore.model import Installation
 from shared.tenancy.model import Tenant
 from shared.tracking.write_backs import Attempt, Remaining, WriteBack, attempt_at, remaining_after, spelled, to_places
 from timers import store_write_back as store
+from timers import store_write_back_adopt
+from timers.flow_write_back_check import History, NotVerified, first_epoch
 from timers.store_write_back import Item, Outcome, Place, Turn
 
 
@@ -59,7 +63,23 @@ _SHORT: Final = Outcome(WriteBack.SHORT, "short", settles=True)
 _INTERRUPTED: Final = Outcome(WriteBack.PENDING, "interrupted")
 _CONFLICT: Final = Outcome(WriteBack.PENDING, Changed.code)
 _NOT_TAKEN: Final = Outcome(WriteBack.FAILED, "not_taken")
+_NOT_VERIFIED: Final = Outcome(WriteBack.FAILED, "not_verified")
 _NO_FIELD: Final = Outcome(WriteBack.NO_FIELD, "no_field")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for on a work item, in one try.
+
+    `takes_missing`: what could not be taken before. `trusts_written`: they have compared Completed Work with what is on
+    record as written, so that the history need not tell.
+    """
+
+    takes_missing: bool = False
+    trusts_written: bool = False
+
+
+_NOTHING_SPECIAL: Final = Asked()
 
 
 def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, visit: Callable[[str], Visit]) -> None:
@@ -73,14 +93,17 @@ def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, visit: Callable[[s
 
 
 def write_back_item(
-    app: App, tenant: Tenant, place: Place, visit: Callable[[str], Visit], *, takes_missing: bool = False
+    app: App, tenant: Tenant, place: Place, visit: Callable[[str], Visit], asked: Asked = _NOTHING_SPECIAL
 ) -> None:
-    """Brings one work item up to date; with `takes_missing` also by what could not be taken before, in one try."""
+    """Brings one work item up to date, unless the database came back from a backup that nobody has accepted yet."""
     if not place.is_active or not tenant.write_back:
+        return
+    installation = outward_installation(app)
+    if installation is None:
         return
     public_id = uuid.uuid5(tenant.public_id, f"{place.organization_id}/{place.number}")
     turn = Turn(tenant.id, place, public_id, app.new_id())
-    _Writing(app, tenant, turn, visit(place.organization), takes_missing).run()
+    _Writing(app, tenant, turn, visit(place.organization), installation, asked, asked.takes_missing).run()
 
 
 class _NotMyTurn(Exception):
@@ -93,11 +116,14 @@ class _Writing:
     tenant: Tenant
     turn: Turn
     azure: Visit
+    installation: Installation
+    asked: Asked
     takes_missing: bool
 
     def run(self) -> None:
         now = self.app.now()
-        if not self._transact(lambda tx: self.turn.begin(tx, now=now, until=now + CLAIM)):
+        until, epoch = now + CLAIM, first_epoch(self.installation, now)
+        if not self._transact(lambda tx: self.turn.begin(tx, now=now, until=until, checked_epoch=epoch)):
             return  # somebody else writes this item now, and takes along what is new
         with suppress(_NotMyTurn):
             self._rounds()
@@ -125,7 +151,9 @@ class _Writing:
     def _settled(self, item: Item) -> Outcome:
         """What comes of having Completed Work show what is in the target."""
         try:
-            return self._write(self._resolved(item))
+            return self._write(self._verified(self._resolved(item)))
+        except NotVerified:
+            return _NOT_VERIFIED
         except (Throttled, Unreachable) as error:
             return Outcome(WriteBack.PENDING, error.code)
         except AzureDevOpsError as error:
@@ -147,6 +175,24 @@ class _Writing:
                 if again is Fate.OPEN:
                     raise OutcomeUnknown
         return self._transact(lambda tx: self._folded(tx)[0]) if attempts else item
+
+    def _verified(self, item: Item) -> Item:
+        """Counts what was written and then forgotten by a restore of the database.
+
+        Raises:
+            NotVerified: the work item's history does not tell.
+            AzureDevOpsError: it cannot be read now.
+        """
+        epoch = self.installation.at.epoch
+        if item.checked_epoch >= epoch:
+            return item
+        is_trusted = self.asked.trusts_written
+        found = [] if is_trusted else History(self.azure, self.turn, self.installation).forgotten(item)
+        now = self.app.now()
+        adopted = self._transact(lambda tx: store_write_back_adopt.adopt(tx, self.turn, found, epoch=epoch, now=now))
+        if adopted is None:
+            raise _NotMyTurn
+        return adopted
 
     def _write(self, item: Item) -> Outcome:
         """Sends what is owed until nothing is.

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.db.wall import EVERY_TENANT
 from shared.jobs import each_tenant, transact
+from shared.restore.flow import outward
 from timers import service_forgotten, store_forgotten
 
 
@@ -29,6 +30,10 @@ def stop_all_forgotten(app: App) -> int:
     Raises:
         JobFailed: some tenants failed; the others had their turn.
     """
+    return outward(app, _NAME, lambda: _stop(app), held=0, may_go_unchecked=True)  # a stop can be corrected
+
+
+def _stop(app: App) -> int:
     now, stopped = app.now(), 0
 
     def work(tx: sa.Connection, tenant_id: int) -> int:

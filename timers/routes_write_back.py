@@ -26,7 +26,7 @@ from shared.tracking.schemas import TimeEntry
 from shared.tracking.store_write_backs import standings
 from shared.tracking.write_backs import Standing, WriteBack, because
 from timers import service_people, service_write_back, store_write_back_page
-from timers.flow_write_back import write_back, write_back_item
+from timers.flow_write_back import Asked, write_back, write_back_item
 from timers.schemas_work_items import work_item_number
 from timers.schemas_write_back import WorkItemWriteBack, WriteBackWorkItem
 from timers.store_write_back import Place
@@ -122,7 +122,8 @@ def get_work_item_write_back(call: Call) -> Reply:
         tag="work items",
         summary="Bring a work item's Completed Work to what entries say, or try again",
         description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. `takeMissing` also takes "
-        "what could not be taken before, since Completed Work was lower than the hours that left it.",
+        "what could not be taken before, since Completed Work was lower than the hours that left it; `trustWritten` "
+        "goes on where `not_verified` says that somebody has to compare first.",
         body=WriteBackWorkItem,
         asks_azure_devops=True,
         answers={200: Answer("The work item's write-back, as far as it is now", WorkItemWriteBack)},
@@ -137,7 +138,7 @@ def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
     visit = partial(call.visit_azure_devops, _ASKED_SECONDS)
     _shown(call, place)  # only for who may see it
     if counts:
-        write_back_item(call.app, tenant, place, visit, takes_missing=body.take_missing)
+        write_back_item(call.app, tenant, place, visit, Asked(body.take_missing, trusts_written=body.trust_written))
     shown = _shown(call, place)
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, _page(call, tx, place, asked=True, shown=shown))

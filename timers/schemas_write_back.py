@@ -58,3 +58,10 @@ class WriteBackWorkItem(WireModel):
         bool,
         Field(description="also take what could not be taken before: it may be hours that others entered since"),
     ] = False
+    trust_written: Annotated[
+        bool,
+        Field(
+            description="you have compared Completed Work with `writtenHours`: after a restore of the database the "
+            "item's history is not looked through for hours that were written meanwhile"
+        ),
+    ] = False

@@ -43,6 +43,8 @@ class Item:
     short_batch: int | None
     last_attempt: int
     remaining_taken: Decimal
+    last_revision: int | None
+    checked_epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,15 @@ _BEGIN: Final = InsertIfAbsent(
         "settled_batch",
         "last_attempt",
         "remaining_taken",
+        "checked_epoch",
         "state",
         "claim_id",
         "claimed_until",
         "updated_at",
     ),
 )
-_MINE: Final = (*_PLACE, _items.claim_id == _claim)
-_ITEM_HELD: Final = locked(sa.select(write_back_items).where(*_MINE), write_back_items)
+MINE: Final = (*_PLACE, _items.claim_id == _claim)
+ITEM_HELD: Final = locked(sa.select(write_back_items).where(*MINE), write_back_items)
 _batch = bindparam("new_batch", type_=_changes.batch.type)
 _OF_PLACE: Final = (
     _changes.tenant_id == bindparam("tenant"),
@@ -119,7 +122,7 @@ _FOLDED: Final[sa.Select[Any]] = sa.select(
 ).where(*_OF_PLACE, _changes.batch == _batch)
 _AIM: Final = (
     write_back_items.update()
-    .where(*_MINE)
+    .where(*MINE)
     .values(
         target_ms=bindparam("new_target"),
         last_batch=_batch,
@@ -135,8 +138,8 @@ _OPEN: Final[sa.Select[Any]] = (
     )
     .order_by(_attempts.number)
 )
-_COUNT: Final = write_back_items.update().where(*_MINE).values(last_attempt=bindparam("attempt"))
-_PIN: Final = InsertIfAbsent(
+_COUNT: Final = write_back_items.update().where(*MINE).values(last_attempt=bindparam("attempt"))
+PIN: Final = InsertIfAbsent(
     write_back_attempts,
     key=("tenant_id", "item_id", "number"),
     columns=(
@@ -168,7 +171,7 @@ _LAND: Final = (
 _LOSE: Final = write_back_attempts.update().where(*_THIS_OPEN).values(state="lost")
 _ADD: Final = (
     write_back_items.update()
-    .where(*_MINE)
+    .where(*MINE)
     .values(
         written=bindparam("new_written", type_=_items.written.type),
         lowest=bindparam("new_lowest", type_=_items.lowest.type),
@@ -183,7 +186,7 @@ _ADD: Final = (
 )
 _SHORTEN: Final = (
     write_back_items.update()
-    .where(*_MINE)
+    .where(*MINE)
     .values(
         lowest=bindparam("new_lowest", type_=_items.lowest.type),
         short=bindparam("new_short", type_=_items.short.type),
@@ -191,10 +194,10 @@ _SHORTEN: Final = (
         updated_at=_now,
     )
 )
-_SETTLE: Final = write_back_items.update().where(*_MINE).values(settled_batch=bindparam("new_settled"))
+_SETTLE: Final = write_back_items.update().where(*MINE).values(settled_batch=bindparam("new_settled"))
 _END: Final = (
     write_back_items.update()
-    .where(*_MINE)
+    .where(*MINE)
     .values(
         state=bindparam("new_state"),
         reason=bindparam("new_reason"),
@@ -224,9 +227,9 @@ class Turn:
         """What tells a write from any other in the work item's history."""
         return attempt.legacy_mark.hex if attempt.legacy_mark else f"{self.public_id.hex}-{attempt.number}"
 
-    def begin(self, tx: sa.Connection, *, now: dt.datetime, until: dt.datetime) -> bool:
-        """Takes the turn until an instant; False when somebody else has it."""
-        if tx.execute(_CLAIM, {**self._mine, "now": now, "until": until}).rowcount:
+    def begin(self, tx: sa.Connection, *, now: dt.datetime, until: dt.datetime, checked_epoch: int) -> bool:
+        """Takes the turn until an instant; False when somebody else has it. `checked_epoch` is a new item's."""
+        if tx.execute(_CLAIM, {**self.mine, "now": now, "until": until}).rowcount:
             return True
         fresh = {
             "tenant_id": self.tenant_id,
@@ -241,6 +244,7 @@ class Turn:
             "settled_batch": 0,
             "last_attempt": 0,
             "remaining_taken": Decimal(0),
+            "checked_epoch": checked_epoch,
             "state": WriteBack.DONE.value,
             "claim_id": self.claim,
             "claimed_until": until,
@@ -256,18 +260,18 @@ class Turn:
         The item is held before the changes are looked for: who commits a change and finds the turn taken may rely on
         whoever has it to find the change before it ends.
         """
-        row = tx.execute(_ITEM_HELD, self._mine).first()
+        row = tx.execute(ITEM_HELD, self.mine).first()
         if row is None:
             return None
         if settled > row.settled_batch:
-            tx.execute(_SETTLE, {**self._mine, "new_settled": settled})
-        item, batch = _item(row), row.last_batch + 1
+            tx.execute(_SETTLE, {**self.mine, "new_settled": settled})
+        item, batch = item_of(row), row.last_batch + 1
         if tx.execute(_FOLD, {**self._of_place, "new_batch": batch}).rowcount == 0:
             return item, False
         added_ms = int(tx.execute(_FOLDED, {**self._of_place, "new_batch": batch}).scalar_one())
         target_ms = item.balance.target_ms + added_ms
-        tx.execute(_AIM, {**self._mine, "new_target": target_ms, "new_batch": batch, "now": now})
-        return _item(row, target_ms=target_ms, last_batch=batch), True
+        tx.execute(_AIM, {**self.mine, "new_target": target_ms, "new_batch": batch, "now": now})
+        return item_of(row, target_ms=target_ms, last_batch=batch), True
 
     def open_attempts(self, tx: sa.Connection, item: Item) -> list[Attempt]:
         """Writes whose outcome nobody knows, the oldest first."""
@@ -275,7 +279,7 @@ class Turn:
 
     def pin(self, tx: sa.Connection, item: Item, attempt: Attempt, *, now: dt.datetime) -> bool:
         """Writes down what is about to be sent; False when it is not my turn any more."""
-        if tx.execute(_COUNT, {**self._mine, "attempt": attempt.number}).rowcount == 0:
+        if tx.execute(_COUNT, {**self.mine, "attempt": attempt.number}).rowcount == 0:
             return False
         values = {
             "tenant_id": self.tenant_id,
@@ -291,18 +295,18 @@ class Turn:
             "state": "open",
             "created_at": now,
         }
-        _PIN.run(tx, values)
+        PIN.run(tx, values)
         return True
 
     def land(self, tx: sa.Connection, attempt: Attempt, moved: Decimal, *, now: dt.datetime) -> Item | None:
         """Counts a write that landed, once; None when it is not my turn any more."""
-        row = tx.execute(_ITEM_HELD, self._mine).first()
+        row = tx.execute(ITEM_HELD, self.mine).first()
         if row is None:
             return None
         seen = attempt.before + moved
         of_attempt = {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number, "seen": seen}
         if tx.execute(_LAND, of_attempt).rowcount:
-            item, is_legacy = _item(row), attempt.legacy_mark is not None
+            item, is_legacy = item_of(row), attempt.legacy_mark is not None
             as_sent = moved == attempt.moves
             whole = as_sent and not is_legacy
             balance = item.balance.landed(attempt, moved)
@@ -319,12 +323,12 @@ class Turn:
                 "seen": seen,
                 "now": now,
             }
-            tx.execute(_ADD, {**self._mine, **values})
-        return _item(tx.execute(_ITEM_HELD, self._mine).one())
+            tx.execute(_ADD, {**self.mine, **values})
+        return item_of(tx.execute(ITEM_HELD, self.mine).one())
 
     def lose(self, tx: sa.Connection, attempt: Attempt) -> None:
         """Has a write that did not and will not land out of the way, if it is still my turn."""
-        row = tx.execute(_ITEM_HELD, self._mine).first()
+        row = tx.execute(ITEM_HELD, self.mine).first()
         if row is not None:
             tx.execute(_LOSE, {"tenant": self.tenant_id, "item": row.id, "attempt": attempt.number})
 
@@ -333,23 +337,25 @@ class Turn:
         short = item.balance.missing
         first = (item.short_batch or item.last_batch) if short else None
         values = {"new_lowest": item.balance.lowest, "new_short": short, "new_short_batch": first, "now": now}
-        tx.execute(_SHORTEN, {**self._mine, **values})
+        tx.execute(_SHORTEN, {**self.mine, **values})
 
     def end(self, tx: sa.Connection, outcome: Outcome, *, now: dt.datetime) -> None:
         """Gives the turn back with what came of it; nothing happens when it was lost."""
         values = {"new_state": outcome.state.value, "new_reason": outcome.reason, "now": now}
-        tx.execute(_END, {**self._mine, **values})
+        tx.execute(_END, {**self.mine, **values})
 
     @property
     def _of_place(self) -> dict[str, Any]:
         return {"tenant": self.tenant_id, "organization": self.place.organization_id, "number": self.place.number}
 
     @property
-    def _mine(self) -> dict[str, Any]:
+    def mine(self) -> dict[str, Any]:
+        """The item, as the one that this turn is of."""
         return {**self._of_place, "claim": self.claim}
 
 
-def _item(row: Any, *, target_ms: int | None = None, last_batch: int | None = None) -> Item:  # noqa: ANN401 - a row
+def item_of(row: Any, *, target_ms: int | None = None, last_batch: int | None = None) -> Item:  # noqa: ANN401 - a row
+    """The item of a row; what was folded just now is not in it."""
     target = row.target_ms if target_ms is None else target_ms
     return Item(
         id=row.id,
@@ -360,6 +366,8 @@ def _item(row: Any, *, target_ms: int | None = None, last_batch: int | None = No
         short_batch=row.short_batch,
         last_attempt=row.last_attempt,
         remaining_taken=row.remaining_taken,
+        last_revision=row.last_revision,
+        checked_epoch=row.checked_epoch,
     )
 
 

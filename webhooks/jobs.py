@@ -1,10 +1,17 @@
 """The timer-triggered function that compares every purchase with what Microsoft has."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from shared.app import App, current
 from shared.jobs import JobFailed
+from shared.restore.flow import outward
 from webhooks.flow_reconcile import Report, reconcile, tell
+
+
+if TYPE_CHECKING:
+    from shared.marketplace.client import Marketplace
 
 
 blueprint = func.Blueprint()
@@ -24,9 +31,14 @@ def reconcile_all(app: App) -> Report:
     Raises:
         JobFailed: some purchases could not be compared; the others were.
     """
-    if app.marketplace is None:
+    client = app.marketplace
+    if client is None:
         return Report()
-    report = reconcile(app, app.marketplace)
+    return outward(app, _NAME, lambda: _reconcile(app, client), held=Report())  # it may close a final bill
+
+
+def _reconcile(app: App, client: "Marketplace") -> Report:
+    report = reconcile(app, client)
     tell(report)
     if not report.is_whole:
         bad = len(report.failed) + len(report.unreadable)

@@ -14,6 +14,7 @@ from shared.http.reply import Reply
 from shared.log import get_logger
 from shared.marketplace.errors import Unreadable
 from shared.marketplace.model import WebhookEvent
+from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_events, flow_reconcile
 from webhooks.service_events import PLAN_NOT_SOLD, SEATS_IN_USE
 from webhooks.service_token import require_marketplace
@@ -45,6 +46,7 @@ _BODY_LIMIT: Final = 256 * 1024
                 "marketplace_event_unreadable",
                 "signing_key_unknown",
                 "signing_keys_unavailable",
+                HELD,
             ),
         },
     ),
@@ -62,6 +64,7 @@ def receive_marketplace_event(call: Call) -> Reply:
         settings=app.settings,
         now=app.now(),
     )
+    require_not_held(app)
     body = call.request.get_body()
     if body:
         flow_events.receive(app, app.marketplace, _event(body))

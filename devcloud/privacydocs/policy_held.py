@@ -46,8 +46,9 @@ STORED: Final = (
     Sentence(
         "Of billing: subscription, plan, active users' e-mails, count, rate, total, month, last event, operation id, "
         "quantity.",
-        "Bills and their lines; super admins read them.",
-        ("list_billing_records", "get_billing_month", "get_billing_statement"),
+        "Bills and their lines; super admins read them. Proposed for the policy: the buyer of a subscription is its "
+        "billing contact, and who asked for, agreed to or declined a purchase is kept; admins see it.",
+        ("list_billing_records", "get_billing_month", "get_billing_statement", "list_purchases"),
         tests(
             "billing/test_records::a_record_says_what_was_counted_and_what_it_comes_to",
             "billing/test_records::a_month_has_everybody_who_counts_and_why",

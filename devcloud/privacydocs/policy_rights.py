@@ -58,10 +58,11 @@ RIGHTS: Final = (
     ),
     Sentence(
         "A nominee.",
-        "Written by the person, read by an operator who has checked who asks, on record, and by nobody else.",
-        ("name_nominee", "remove_nominee"),
+        "Written by the person, who finds it in the export that they ask for themselves; read by an operator who has "
+        "checked who asks, on record; and by nobody else.",
+        ("name_nominee", "remove_nominee", "export_data"),
         tests(
-            "privacy/test_rights::a_nominee_is_written_and_read_by_nobody",
+            "privacy/test_rights::a_nominee_is_in_the_export_of_who_named_them_and_in_nobody_elses",
             "ops/test_privacy::a_nominee_is_read_on_record",
         ),
     ),
@@ -75,9 +76,12 @@ RIGHTS: Final = (
 SECURITY: Final = (
     Sentence(
         "HTTPS only, encrypted database connections.",
-        "What stands in Azure takes nothing else; a database URL that would weaken the line is refused at the start.",
+        "What stands in Azure takes nothing else; a setting that would weaken a line is refused at the start.",
         (),
-        tests("contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords"),
+        tests(
+            "contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords",
+            "contract/test_settings::no_engine_is_made_for_a_line_that_is_not_safe",
+        ),
     ),
     Sentence(
         "Tokens validated on every call.",

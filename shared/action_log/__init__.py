@@ -18,7 +18,7 @@ def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.C
     def tables() -> ActionLog:
         from shared.action_log.tables import TablesActionLog  # noqa: PLC0415 - a cold start does without it
 
-        return TablesActionLog(endpoint)
+        return TablesActionLog(endpoint, transaction)
 
     return Bounded(tables)
 

@@ -256,6 +256,17 @@ def free_slot(wanted: dt.datetime, taken: Collection[dt.datetime]) -> dt.datetim
     return wanted
 
 
+def first_day_sent(period: Period) -> dt.date:
+    """The first day of UTC on which usage of a period can be sent: that of its last hour."""
+    return (period.ends_at - _MS).astimezone(dt.UTC).date()
+
+
+def month_sent_on(day: dt.date, ended: Iterable[Period]) -> int | None:
+    """The month that usage of a day of UTC is for: the latest period that had ended by then; None where none had."""
+    by_then = [period for period in ended if first_day_sent(period) <= day]
+    return max(by_then, key=lambda period: (period.ends_at, period.month)).month if by_then else None
+
+
 def untold(users: int, told: int) -> int:
     """What a record's usage comes to after what its predecessors told; the meter takes nothing back."""
     return max(0, users - told)

@@ -18,7 +18,8 @@ from shared.subscriptions.model import Price, Quote, Subscription
 from shared.subscriptions.store import read as read_subscription
 from shared.subscriptions.store_ledger import add_rate
 from shared.tenancy.model import Plan, Tenant
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import hold_tenant, read_tenant
+from shared.usage.model import Alarm
 
 
 NewId = Callable[[], uuid.UUID]
@@ -249,8 +250,11 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
     marketplace_id = subscription.marketplace_id
     if closing.dimension == _NO_DIMENSION or marketplace_id is None or subscription.terms.quantity is not None:
         return
-    told = 0 if record.replaces_id is None else store_records.told(tx, subscription, record.period.month)
-    quantity = rules.untold(record.active_users - record.included_users, told)
+    billed = record.active_users - record.included_users
+    told = store_records.told(tx, subscription, record.period, dimension=closing.dimension)
+    if told > billed:
+        alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=told, billed=billed)
+    quantity = rules.untold(billed, told)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)
@@ -259,6 +263,11 @@ def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, cl
     store_records.owe(
         tx, record, subscription, dimension=closing.dimension, quantity=quantity, slot=slot, now=closing.now
     )
+
+
+def alarm_more_sent(tenant: uuid.UUID, *, sent: int, billed: int) -> None:
+    """Logs that the meter has more users of a month than its bill; nothing can be taken back there."""
+    get_logger().error(Alarm.MORE_SENT.value, tenant=str(tenant), sent=sent, billed=billed)
 
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:

@@ -8,12 +8,20 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.billing.model import Activity, Bill, Kind, Period, Reason, Record, State
-from shared.billing.rules import minor_unit
-from shared.db.schema import billing_lines, billing_records, closed_months, subscription_rates, tenants, usage_events
+from shared.billing.rules import first_day_sent, minor_unit
+from shared.db.schema import (
+    adopted_usage,
+    billing_lines,
+    billing_records,
+    closed_months,
+    subscription_rates,
+    tenants,
+    usage_events,
+)
 from shared.subscriptions.model import MONTH, Price, Subscription
 
 
-_r, _l, _e = billing_records.c, billing_lines.c, usage_events.c
+_r, _l, _e, _a = billing_records.c, billing_lines.c, usage_events.c, adopted_usage.c
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _RECORD: Final = bindparam("record", type_=sa.BigInteger)
 _ADD: Final = billing_records.insert().returning(_r.id)
@@ -68,16 +76,31 @@ _WITHDRAW: Final = usage_events.delete().where(
     _e.attempts == 0,
     _e.claimed_until.is_(None),
 )
-_TOLD: Final[sa.Select[Any]] = (
+_MONTH: Final = bindparam("month", type_=sa.Integer)
+_SENT: Final = (
     sa.select(sa.func.coalesce(sa.func.sum(_e.quantity), 0))
     .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
     .where(
         _e.tenant_id == _TENANT,
         _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
-        _r.month_key == bindparam("month", type_=sa.Integer),
+        _r.month_key == _MONTH,
         _e.state != "alarm",  # the meter took or may take all others
     )
+    .scalar_subquery()
 )
+_OF_METER = (
+    _a.tenant_id == _TENANT,
+    _a.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
+    _a.dimension == bindparam("of_dimension", type_=_a.dimension.type),
+)
+_FITS_NOW = sa.and_(_a.month_key.is_(None), _a.day >= bindparam("first_day", type_=_a.day.type))
+_ADOPTED: Final = (
+    sa.select(sa.func.coalesce(sa.func.sum(_a.quantity), 0))
+    .where(*_OF_METER, sa.or_(_a.month_key == _MONTH, _FITS_NOW))
+    .scalar_subquery()
+)
+_TOLD: Final[sa.Select[Any]] = sa.select(_SENT.label("sent"), _ADOPTED.label("adopted"))
+_TAKE_ADOPTED: Final = adopted_usage.update().where(*_OF_METER, _FITS_NOW).values(month_key=_MONTH)
 _TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.tenant_id == _TENANT,
     _e.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
@@ -180,10 +203,17 @@ def void(tx: sa.Connection, record: Record, *, reason: str, now: dt.datetime) ->
     return True
 
 
-def told(tx: sa.Connection, subscription: Subscription, month: int) -> int:
-    """Users that the meter was told of, or may yet be told of, for a month of a subscription."""
-    values = {"tenant": subscription.tenant_id, "subscription": subscription.id, "month": month}
-    return int(tx.execute(_TOLD, values).scalar_one())
+def told(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> int:
+    """Users that the meter was told of, or may yet be told of, for a period's month of a subscription.
+
+    Adopted usage among them; what fitted no period until now is this one's from now on.
+    """
+    key: dict[str, Any] = {"tenant": subscription.tenant_id, "month": period.month}
+    key |= {"marketplace": subscription.marketplace_id, "of_dimension": dimension, "first_day": first_day_sent(period)}
+    row = tx.execute(_TOLD, {**key, "subscription": subscription.id}).one()
+    if row.adopted:
+        tx.execute(_TAKE_ADOPTED, key)
+    return int(row.sent + row.adopted)
 
 
 def taken_slots(

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, dialects, wall
+from shared.db import azure_sql, dialects, postgresql, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -44,7 +44,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     Statement parameters never show in an exception's text, since that may reach a log.
 
     Raises:
-        ValueError: the URL is that of another database.
+        ValueError: the URL is that of another database, or would weaken the line to it.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -57,6 +57,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
 
 
 def _postgresql(url: URL, pool_size: int) -> sa.Engine:
+    postgresql.check(url)
     limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
     engine = sa.create_engine(
         dialects.ours(url),

@@ -48,6 +48,11 @@ class Rule:
     voiding: Voiding | None = None
     key: tuple[str, ...] = ("id",)
 
+    @property
+    def soft(self) -> tuple[str, ...]:
+        """The columns that may ever change; the others are facts."""
+        return tuple(dict.fromkeys((*self.erasable, *(self.voiding.columns if self.voiding else ()))))
+
 
 RULES: Final = {
     "audit_log": Rule(erasable=("before_change", "after_change")),

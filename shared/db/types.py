@@ -1,12 +1,16 @@
 """The column types: one definition that means the same on SQLite, PostgreSQL and Azure SQL."""
 
 import datetime as dt
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mssql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from shared.instants import rfc3339
@@ -109,6 +113,23 @@ class Day(TypeDecorator[dt.date]):
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's own, private
         return None if dialect.name == "mssql" else super().bind_processor(dialect)
+
+
+class RandomId(FunctionElement[uuid.UUID]):
+    """A random UUID that the database makes: a default for rows that are there, and for code that does not know it."""
+
+    inherit_cache = True
+
+
+@compiles(RandomId)
+def _random_id(element: RandomId, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    assert element is not None  # noqa: S101 - it has no parts
+    return {
+        "mssql": "NEWID()",
+        "postgresql": "gen_random_uuid()",
+        "sqlite": "(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
+        " || '8' || substr(hex(randomblob(2)), 2) || hex(randomblob(6))))",
+    }[compiler.dialect.name]
 
 
 def identity() -> sa.Column[int]:

@@ -24,11 +24,11 @@ class UsageList:
     days: tuple[UsageDay, ...]
     unreadable: int
 
-    def of(self, usage: Usage, since: dt.date | None = None) -> Decimal:
-        """What it lists for the subscription and dimension of a piece of usage, from a day to its own; only on that."""
-        wanted, until = (str(usage.subscription_id), usage.dimension), usage.slot.date()
+    def of(self, usage: Usage, since: dt.date, until: dt.date) -> Decimal:
+        """What it lists of the subscription and dimension of a piece of usage, from a day to another, both included."""
+        wanted = str(usage.subscription_id), usage.dimension
         mine = (each for each in self.days if (each.subscription_id, each.dimension) == wanted)
-        return sum((each.quantity for each in mine if (since or until) <= each.day <= until), Decimal(0))
+        return sum((each.quantity for each in mine if since <= each.day <= until), Decimal(0))
 
 
 class Meter:

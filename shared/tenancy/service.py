@@ -13,11 +13,11 @@ from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
 from shared.notices import NoticeKind
 from shared.settings import Settings
-from shared.tenancy import rows, store_invitations, store_organizations
+from shared.tenancy import rows, store_invitations, store_organizations, store_slugs
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rows import NewId, NewTenant
-from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
 from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 
@@ -42,6 +42,7 @@ def start_tenant(
         raise Conflict(
             "Your organization is registered already. Sign in to TimeTracker.", code="tenant_already_registered"
         )
+    store_slugs.add(tx, tenant_id, values["slug"], now=now)
     store_organizations.add(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
     user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)
@@ -71,26 +72,27 @@ def sign_in(
     return _welcome(tx, principal, now=now, new_id=new_id)
 
 
-def admit_buyer(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> Caller:
-    """Makes whoever bought a super admin of the tenant, which is held, and takes a seat even where none is free.
+def admit_buyer(
+    tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime, new_id: NewId
+) -> Caller | None:
+    """The account of somebody who has bought for a tenant, which is held; made as a user where the plan leaves a seat.
 
-    The plan that would refuse the seat is the one that the purchase is about to replace.
+    None where it leaves none. To buy gives no role.
 
     Raises:
         Forbidden: the account is deactivated; to buy does not undo that.
     """
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
     if caller is None and not _take_over(tx, tenant, principal, now=now, new_id=new_id):
-        _add(tx, tenant, principal, Role.SUPER_ADMIN, cap=None, now=now, new_id=new_id)
+        cap = seat_cap(tenant, settings.trial_user_limit)
+        is_full = cap is not None and tenant.seats_used >= cap
+        if is_full or tracking_refusal(tenant, now) is not None:
+            return None
+        _add(tx, tenant, principal, Role.USER, cap=cap, now=now, new_id=new_id)
     caller = caller or _found(tx, principal)
     if not caller.user.is_active:
         raise deactivated()
-    if caller.user.role is Role.SUPER_ADMIN:
-        return caller
-    store.set_role(tx, tenant.id, caller.user.id, role=Role.SUPER_ADMIN, now=now)
-    before, after = {"role": caller.user.role}, {"role": Role.SUPER_ADMIN}
-    _record(tx, tenant.id, caller.user.id, Action.ROLE_CHANGED, now=now, new_id=new_id, before=before, after=after)
-    return replace(caller, user=replace(caller.user, role=Role.SUPER_ADMIN))
+    return caller
 
 
 def record_refusal(tx: sa.Connection, principal: Principal, code: str, *, now: dt.datetime, new_id: NewId) -> None:

@@ -29,6 +29,7 @@ _ADD_TENANT = InsertIfAbsent(
         "trial_ends_at",
         "seats_used",
         "seat_limit",
+        "has_numbered_log",
         "version",
         "created_at",
         "updated_at",
@@ -92,7 +93,7 @@ _SIGNED_IN = (
 
 def add_tenant(tx: sa.Connection, values: dict[str, Any]) -> int | None:
     """The new tenant's row number, or None when its directory has a tenant."""
-    row = _ADD_TENANT.run(tx, values)
+    row = _ADD_TENANT.run(tx, {**values, "has_numbered_log": False})
     if row is None:
         return None
     enter(tx, row.id)

@@ -138,6 +138,15 @@ _REASONS: Final[dict[str, tuple[WriteBack, Help, str]]] = {
             "rule that does so, then try again."
         ),
     ),
+    "not_verified": (
+        WriteBack.FAILED,
+        Help.ANYBODY,
+        (
+            "TimeTracker's database was restored from a backup, and this work item has changed too often since to tell "
+            "which hours were written to it meanwhile. Nothing was written. Compare Completed Work with the hours that "
+            "TimeTracker says it has written, put it right, and say so on the work item."
+        ),
+    ),
     "no_field": (
         WriteBack.NO_FIELD,
         Help.NOBODY,

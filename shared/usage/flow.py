@@ -21,6 +21,7 @@ from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
 from shared.marketplace.flow import Flow, within
 from shared.marketplace.model_usage import UsageKey, UsageResult
+from shared.restore.flow import outward_installation
 from shared.usage import rules, store
 from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
 
@@ -73,6 +74,8 @@ def send_at_once(app: App, tenant_id: int) -> None:
     What does not succeed is left to the next run of the job.
     """
     try:
+        if outward_installation(app) is None:
+            return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, patience=of_a_request())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
         get_logger().error("usage_not_sent_at_once", **where(error))
@@ -142,9 +145,9 @@ class _Run:
         late = [each for each in batch if rules.must_be_asked_for(each)]
         if not late:
             return batch
-        since, until = min(map(rules.first_day, late)), max(each.usage.slot.date() for each in late)
+        until = self.app.now().date()
         try:
-            listing = self.meter.usage(since, until, self._flow())
+            listing = self.meter.usage(min(map(rules.first_day, late)), until, self._flow())
         except MarketplaceError as error:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
@@ -153,20 +156,29 @@ class _Run:
             return [each for each in batch if each not in late]
         taken: list[Owed] = []
         for of_tenant in _by_tenant(late):
-            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing)))
+            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing, until)))
         return [each for each in batch if each not in taken]
 
-    def _taken_before(self, owed: list[Owed], listing: "UsageList") -> list[Owed]:
+    def _taken_before(self, owed: list[Owed], listing: "UsageList", until: dt.date) -> list[Owed]:
         """Of one tenant's events those that are not to be sent now, settled by what the meter lists."""
         settled = []
         for each in owed:
             since, now = rules.first_day(each), self.app.now()
-            beside = self._transact(each.tenant_id, partial(store.beside, owed=each, since=since), reads_only=True)
-            seen = rules.before_sending(each, listed=listing.of(each.usage, since), beside=beside, now=now)
+            beside, adopted = self._known(each, since, until)
+            listed = listing.of(each.usage, since, until)
+            seen = rules.before_sending(each, listed=listed, beside=beside, adopted=adopted, now=now)
             if seen is not None:
                 self._keep([(each, seen)], now)
                 settled.append(each)
         return settled
+
+    def _known(self, owed: Owed, since: dt.date, until: dt.date) -> tuple[list[Owed], int]:
+        """The events beside one from a day to another, and the units adopted on these days."""
+
+        def look(tx: sa.Connection) -> tuple[list[Owed], int]:
+            return store.beside(tx, owed, since, until), store.adopted(tx, owed, since, until)
+
+        return self._transact(owed.tenant_id, look, reads_only=True)
 
     def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
         """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
@@ -224,8 +236,9 @@ class _Run:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
-        beside = self._transact(owed.tenant_id, lambda tx: store.beside(tx, owed), reads_only=True)
-        return rules.after_look(owed, found, listed=listing.of(owed.usage), beside=beside, now=now)
+        beside, adopted = self._known(owed, day, day)
+        listed = listing.of(owed.usage, day, day)
+        return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
 
     def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
         return transact(self.app, tenant_id, work, reads_only=reads_only, patience=self.patience)

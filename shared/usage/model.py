@@ -24,6 +24,7 @@ class Alarm(StrEnum):
     UNASKED = "usage_not_asked"  # `count` events of the tenant wait for 12 hours, as the meter's list cannot be had
     LATE = "usage_late"  # `count` events of the tenant were not accepted within 24 hours
     MISMATCH = "usage_mismatch"  # the meter and the outbox do not agree
+    MORE_SENT = "usage_more_than_billed"  # the meter has `sent` users of a month whose bill has `billed`
 
 
 @dataclass(frozen=True, slots=True)

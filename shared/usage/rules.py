@@ -36,13 +36,15 @@ def first_day(owed: Owed) -> dt.date:
     return owed.usage.slot.date() if ends_at is None else min((ends_at - _MS).date(), owed.usage.slot.date())
 
 
-def before_sending(owed: Owed, *, listed: Decimal, beside: Sequence[Owed], now: dt.datetime) -> Verdict | None:
+def before_sending(
+    owed: Owed, *, listed: Decimal, beside: Sequence[Owed], adopted: int, now: dt.datetime
+) -> Verdict | None:
     """What an event of another hour than the last becomes by what the meter has since its period's end.
 
     None: nothing of it is there, so it is to be sent.
     """
     unlisted = Verdict(UsageState.ALARM, LISTED, Alarm.CONFLICT)
-    seen = after_look(owed, unlisted, listed=listed, beside=beside, now=now)
+    seen = after_look(owed, unlisted, listed=listed, beside=beside, adopted=adopted, now=now)
     return None if seen is unlisted else seen
 
 
@@ -98,28 +100,44 @@ def accepted_among(beside: Iterable[Owed]) -> int:
     return sum(each.usage.quantity for each in beside if each.state is UsageState.ACCEPTED)
 
 
-def after_look(owed: Owed, found: Verdict, *, listed: Decimal, beside: Sequence[Owed], now: dt.datetime) -> Verdict:
+def after_look(
+    owed: Owed, found: Verdict, *, listed: Decimal, beside: Sequence[Owed], adopted: int, now: dt.datetime
+) -> Verdict:
     """What an event that would be given up becomes, by what the meter has for its day.
 
-    `beside` are the other events of the subscription, dimension and day. What is listed and not accepted belongs to
-    those that were tried without a clear answer. Which of them does not matter where several fit, as long as they add
-    up to it: what is charged, and what is owed still, is the same.
+    `beside` are the other events of the subscription, dimension and day. What is listed and neither accepted nor
+    adopted belongs to those that were tried without a clear answer. Which of them does not matter where several fit, as
+    long as they add up to it: what is charged, and what is owed still, is the same.
     """
     unsure = [each for each in beside if each.state in _OPEN and each.attempts > 0]
     if any(each.claimed_until not in {None, owed.claimed_until} and each.claimed_until > now for each in unsure):
         return Verdict(UsageState.PENDING, found.word)  # somebody sends one of them right now
-    unclaimed = listed - accepted_among(beside)
+    unclaimed = listed - accepted_among(beside) - adopted
     arrived = _making(unclaimed, sorted((each.id, each.usage.quantity) for each in (*unsure, owed)))
     if arrived is None:
         return replace(found, alarm=Alarm.CONFLICT)
     return Verdict(UsageState.ACCEPTED, LISTED) if owed.id in arrived else found
 
 
+def arrived_among(unknown: Decimal, open_events: Iterable[Owed]) -> frozenset[int]:
+    """The rows of open events that most likely make up what the meter has of a day and nobody here knows of.
+
+    As much of it as can be: what is left over is of events that are lost here.
+    """
+    found = _sums(unknown, sorted((each.id, each.usage.quantity) for each in open_events))
+    return found[max(found)]
+
+
 def _making(total: Decimal, parts: Iterable[tuple[int, int]]) -> frozenset[int] | None:
     """The rows, of pairs of a row and its quantity, that add up to a total; None when none do."""
+    return _sums(total, parts).get(int(total)) if total == int(total) else None
+
+
+def _sums(most: Decimal, parts: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
+    """Each sum of quantities up to the most, and rows, of pairs of a row and its quantity, that make it."""
     found: dict[int, frozenset[int]] = {0: frozenset()}
     for row, quantity in parts:
         for amount, rows in list(found.items()):
-            if amount + quantity <= total:
+            if amount + quantity <= most:
                 found.setdefault(amount + quantity, rows | {row})
-    return found.get(int(total)) if total == int(total) else None
+    return found

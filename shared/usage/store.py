@@ -8,13 +8,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import billing_records, subscriptions, tenants, usage_events
+from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 from shared.marketplace.model_usage import Usage
 from shared.usage.model import Owed, UsageState, Verdict
 from shared.usage.rules import UNASKED
 
 
-_e, _r, _s = usage_events.c, billing_records.c, subscriptions.c
+_e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c
 # These two are written into the statement, so that engines see that the index of such events serves it.
 _OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
 _NOT_ACCEPTED = _e.state != sa.literal_column(f"'{UsageState.ACCEPTED}'")
@@ -79,6 +79,13 @@ _BESIDE: Final[sa.Select[Any]] = (
         _e.slot < bindparam("before", type_=_e.slot.type),
     )
 )
+_ADOPTED: Final[sa.Select[Any]] = sa.select(sa.func.coalesce(sa.func.sum(_a.quantity), 0)).where(
+    _a.tenant_id == bindparam("tenant"),
+    _a.marketplace_id == bindparam("subscription", type_=sa.Uuid),
+    _a.dimension == bindparam("dimension", type_=_a.dimension.type),
+    _a.day >= bindparam("first", type_=_a.day.type),
+    _a.day <= bindparam("last", type_=_a.day.type),
+)
 _LATE: Final[sa.Select[Any]] = (
     sa.select(tenants.c.public_id, sa.func.count().label("events"))
     .join(tenants, tenants.c.id == _e.tenant_id)
@@ -131,13 +138,23 @@ def release(tx: sa.Connection, owed: Owed, word: str) -> None:
     tx.execute(_RELEASE, {**_mine(owed), "word": word})
 
 
-def beside(tx: sa.Connection, owed: Owed, since: dt.date | None = None) -> list[Owed]:
-    """The other events of the subscription and dimension from a day to that of this one; only on that by itself."""
-    day = owed.usage.slot.replace(hour=0, minute=0, second=0, microsecond=0)
-    first = day if since is None else dt.datetime.combine(since, dt.time(), dt.UTC)
-    values = {"tenant": owed.tenant_id, "event": owed.id, "since": first, "before": day + dt.timedelta(days=1)}
+def beside(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> list[Owed]:
+    """The other events of the subscription and dimension from a day of UTC to another, both among them."""
+    values = {"tenant": owed.tenant_id, "event": owed.id, "since": midnight(since)}
     of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return [owed_of(row) for row in tx.execute(_BESIDE, {**values, **of})]
+    rows = tx.execute(_BESIDE, {**values, **of, "before": midnight(until + dt.timedelta(days=1))})
+    return [owed_of(row) for row in rows]
+
+
+def adopted(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> int:
+    """Adopted units of the subscription and dimension from a day of UTC to another, both among them."""
+    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
+    return int(tx.execute(_ADOPTED, {"tenant": owed.tenant_id, "first": since, "last": until, **of}).scalar_one())
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    """The beginning of a day of UTC."""
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def unasked(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:

@@ -565,7 +565,8 @@ def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
     tenant.owe(9, month=202612)
     with engine.connect() as tx:
         due = store.due(tx, now=START + 2 * DAY, after=(0, 0), most=9)
-        beside = store.beside(tx, next(each for each in due if each.usage.quantity == 9))
+        day = midnight.date()
+        beside = store.beside(tx, next(each for each in due if each.usage.quantity == 9), day, day)
 
     assert sorted(each.usage.quantity for each in beside) == [2, 3]
 

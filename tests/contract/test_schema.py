@@ -14,8 +14,9 @@ from shared.db.schema import metadata
 
 
 ROOT = Path(__file__).resolve().parents[2]
-# The rows of these are the tenants themselves, or of somebody who may have none; every other table's belong to one.
-WITHOUT_TENANT = {"tenants", "landing_visits"}
+# The rows of these are the tenants themselves, of somebody who may have none, or about all; every other table's belong
+# to one.
+WITHOUT_TENANT = {"tenants", "installation", "landing_visits"}
 TABLES = list(metadata.sorted_tables)
 
 

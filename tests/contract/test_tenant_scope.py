@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # the purchases they go through, and operators list and find tenants. A batch of usage holds events of several tenants,
 # and the meter lists all of them together.
 ACROSS_TENANTS = {
+    ("billing.store_adoption", "_METERED"),
     ("billing.store_usage", "_ACCEPTED"),
+    ("billing.store_usage", "_ADOPTED"),
     ("billing.store_usage", "_FIND"),
     ("billing.store_usage", "_OPEN"),
     ("billing.store_usage", "_OWNERS"),
@@ -31,6 +33,10 @@ ACROSS_TENANTS = {
     ("ops.store", "_FIND"),
     ("ops.store", "_PAGE"),
     ("ops.store_purchases", "_BY_OPERATION"),
+    ("ops.store_restore", "_BOUGHT"),
+    ("ops.store_restore", "_CHANGES"),
+    ("ops.store_restore", "_ITEMS"),
+    ("ops.store_restore", "_USAGE"),
     ("ops.store_billing", "_BILLS"),
     ("ops.store_billing", "_FIND"),
     ("ops.store_billing", "_PAGE"),
@@ -40,8 +46,12 @@ ACROSS_TENANTS = {
     ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),
     ("shared.billing.store_records", "_PRICEABLE"),
     ("privacy.store_requests", "_DUE"),
+    ("privacy.store_restored", "_PERSON"),
+    ("privacy.store_restored", "_TENANT"),
     ("privacy.store_requests", "_EVERYWHERE"),
     ("privacy.store_requests", "_LIST"),
+    ("shared.restore.store", "_REMOVE"),
+    ("shared.restore.store", "_WAITING"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store_invitations", "_TENANTS"),
@@ -55,9 +65,12 @@ ACROSS_TENANTS = {
     ("timers.store_forgotten", "_TENANTS"),
     ("webhooks.store", "_BOUGHT"),
     ("webhooks.store", "_WITHOUT_PRICE"),
+    ("webhooks.store_requests", "_BY_ID"),
+    ("webhooks.store_requests", "_OPEN"),
 }
-# A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant.
-WITHOUT_TENANT = {"landing_visits"}
+# A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant; the
+# installation's one row is about all of them.
+WITHOUT_TENANT = {"installation", "landing_visits"}
 # What is on record is changed by an erasure, which puts a pseudonym where it names somebody, and by nothing else.
 ERASURE = {
     ("shared.action_log.sql", "_REWRITE"),

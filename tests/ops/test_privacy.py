@@ -27,8 +27,8 @@ def privacy(reads, *arguments):
     return reads("privacy", *arguments)
 
 
-def ask(reads, slug, person, *more):
-    done = privacy(reads, "erase", slug, "--user", person.email, "--yes", "--json", *more)
+def ask(reads, person, *more):
+    done = privacy(reads, "erase", person.tid, "--user", person.email, "--yes", "--json", *more)
     assert done.code == 0, done.err
     return done.json
 
@@ -41,7 +41,7 @@ def actions(engine, slug):
 
 
 def test_a_request_is_put_down_verified_and_carried_out(reads, ben, slug, engine):
-    asked = ask(reads, slug, ben)
+    asked = ask(reads, ben)
     waiting = privacy(reads, "run", "--json")
     verified = privacy(reads, "verify", asked["id"], "--yes", "--json")
     dry = privacy(reads, "run", "--dry-run")
@@ -58,8 +58,8 @@ def test_a_request_is_put_down_verified_and_carried_out(reads, ben, slug, engine
     assert actions(engine, slug) == ["erasure.requested", "erasure.verified"]
 
 
-def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(reads, ben, slug):
-    asked = ask(reads, slug, ben, "--verified")
+def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(reads, ben):
+    asked = ask(reads, ben, "--verified")
     held = privacy(reads, "hold", asked["id"], "--reason", "legalClaim", "--yes", "--json")
     waiting = privacy(reads, "run", "--json")
     told = ben.get("privacy").body["erasure"]
@@ -74,12 +74,12 @@ def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(reads, ben, sl
 
 
 def test_a_tenant_under_a_legal_hold_loses_nothing(reads, ben, slug, engine):
-    before = ask(reads, slug, ben, "--verified")
+    before = ask(reads, ben, "--verified")
     privacy(reads, "hold", slug, "--reason", "authorityOrder", "--yes")
     waiting = privacy(reads, "run", "--json")
     chloe = ben
     privacy(reads, "withdraw", before["id"], "--yes")
-    after = ask(reads, slug, chloe, "--verified")
+    after = ask(reads, chloe, "--verified")
     lifted = privacy(reads, "release", slug, "--yes")
     done = privacy(reads, "run", "--json")
 
@@ -98,17 +98,41 @@ def test_a_hold_that_is_not_an_operators_to_set_is_refused(reads, slug):
 
 
 def test_without_a_yes_and_a_terminal_nothing_is_done(ops, ben, slug, engine):
-    refused = ops("privacy", "erase", slug, "--user", ben.email)
+    refused = ops("privacy", "erase", ben.tid, "--user", ben.email)
 
     assert refused.code == 2
     assert "--yes" in refused.told
     assert actions(engine, slug) == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("erase",), ("erase", "--user", "{}"), ("export", "--out", "all.zip"), ("nominee", "{}")],
+)
+def test_what_cannot_be_undone_wants_the_tenants_id(reads, ben, slug, engine, command):
+    """An old ticket names a tenant by the slug that it had then."""
+    name, *more = (part.format(ben.email) for part in command)
+    refused = privacy(reads, name, slug, *more, *(() if name == "export" else ("--yes",)))
+
+    assert refused.code == 2
+    assert "name the tenant by its id" in refused.told
+    assert actions(engine, slug) == []
+
+
+def test_a_slug_that_reads_as_the_id_of_another_tenant_does_not_take_its_place(reads, world, engine):
+    ada, mallory = world.tenant(), world.tenant()
+    with engine.begin() as tx:
+        wanted = tenants.c.entra_tenant_id == uuid.UUID(mallory.tid)
+        tx.execute(tenants.update().where(wanted).values(slug=ada.tid))
+    shown = reads("tenants", "show", ada.tid, "--json").json
+
+    assert shown["directoryId"] == ada.tid
+
+
 def test_a_nominee_is_read_on_record(reads, ben, slug, engine):
-    nobody = privacy(reads, "nominee", slug, ben.email, "--yes")
+    nobody = privacy(reads, "nominee", ben.tid, ben.email, "--yes")
     ben.http.send("PUT", "privacy/nominee", {"name": "Cy", "contact": "cy@example.com"}, token=ben.token)
-    named = privacy(reads, "nominee", slug, ben.email, "--yes", "--json")
+    named = privacy(reads, "nominee", ben.tid, ben.email, "--yes", "--json")
 
     assert (nobody.code, nobody.told) == (1, "ops: this person has named nobody")
     assert (named.json["name"], named.json["contact"]) == ("Cy", "cy@example.com")
@@ -116,9 +140,9 @@ def test_a_nominee_is_read_on_record(reads, ben, slug, engine):
 
 
 def test_an_export_goes_to_a_file_and_on_record(reads, ben, slug, engine, tmp_path):
-    done = privacy(reads, "export", slug, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
-    twice = privacy(reads, "export", slug, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
-    whole = privacy(reads, "export", slug, "--format", "json", "--out", str(tmp_path / "all.json"))
+    done = privacy(reads, "export", ben.tid, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
+    twice = privacy(reads, "export", ben.tid, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
+    whole = privacy(reads, "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
 
     assert (done.code, twice.code, whole.code) == (0, 2, 0)
     assert "account.csv" in zipfile.ZipFile(tmp_path / "ben.zip").namelist()
@@ -138,9 +162,9 @@ def test_retention_is_shown_with_what_is_over_and_a_dry_run_removes_nothing(read
     assert "idempotency_keys.idempotency_key" in places(engine, "young")
 
 
-def test_whoever_is_erased_is_erased_again_after_a_restore(reads, ben, slug, engine, tmp_path):
+def test_whoever_is_erased_is_erased_again_after_a_restore(reads, ben, engine, tmp_path):
     ben_id = ben.get("me").body["id"]
-    ask(reads, slug, ben, "--verified")
+    ask(reads, ben, "--verified")
     privacy(reads, "run")
     listed = privacy(reads, "erased", "--json")
     (tmp_path / "erased.json").write_text(listed.out)
@@ -171,9 +195,9 @@ def test_what_is_not_there_is_told(reads, arguments):
 def test_a_hundred_thousand_entries_are_exported_in_flat_memory(many_entries, file_format, tmp_path):
     url, few, many = many_entries
     peaks, sizes = [], []
-    for number, (slug, address) in enumerate((few, many)):
+    for number, (tenant, address) in enumerate((few, many)):
         out = tmp_path / str(number)
-        command = [sys.executable, "-m", "ops", "privacy", "export", slug, "--user", address]
+        command = [sys.executable, "-m", "ops", "privacy", "export", str(tenant), "--user", address]
         process = subprocess.Popen(
             [*command, "--out", str(out), "--format", file_format],
             cwd=ROOT,
@@ -203,12 +227,12 @@ def many_entries(another_database):
                     ground = Ground(tx, people=1, projects_=1, items=2, zone="UTC")
                     address = f"p0-{batches}@contoso.example"
                     tx.execute(users.update().where(users.c.tenant_id == ground.tenant_id).values(email=address))
-                    slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.id == ground.tenant_id))
+                    tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.id == ground.tenant_id))
                 ground.tx = tx
                 ground.track(Worked(0, 0, 0, BEGAN, 60_000) for _ in range(100))
             if number == 0 and engine.dialect.name == "postgresql":
                 with engine.begin() as tx:
                     tx.exec_driver_sql("ANALYZE")
-        people.append((slug, address))
+        people.append((tenant, address))
     engine.dispose()
     return (url, *people)

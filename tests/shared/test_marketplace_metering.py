@@ -64,8 +64,9 @@ def test_what_is_told_is_accepted_and_listed(meter, usage, marketplace):
     listing = meter.usage(START.date(), START.date(), within(5))
     assert (result.word, result.quantity) == ("Accepted", 3)
     assert str(result.usage_event_id) == marketplace.stats()["usage"][0]["id"]
-    assert (listing.of(usage), listing.unreadable) == (3, 0)
-    assert listing.of(replace(usage, dimension="coffee")) == 0
+    assert (listing.of(usage, START.date(), START.date()), listing.unreadable) == (3, 0)
+    assert listing.of(replace(usage, dimension="coffee"), START.date(), START.date()) == 0
+    assert listing.of(usage, START.date() + dt.timedelta(days=1), START.date() + dt.timedelta(days=2)) == 0
 
 
 def test_a_duplicate_tells_what_the_hour_has(meter, usage):

@@ -133,8 +133,15 @@ def test_only_what_was_tried_before_and_is_given_up_now_may_have_arrived(attempt
 EXPIRED = Verdict(ALARM, "Expired", Alarm.EXPIRED)
 
 
-def looked(listed, *beside, of=None):
-    return after_look(of or owed(9, attempts=2), EXPIRED, listed=Decimal(listed), beside=beside, now=LATE)
+def looked(listed, *beside, of=None, adopted=0):
+    owed_now = of or owed(9, attempts=2)
+    return after_look(owed_now, EXPIRED, listed=Decimal(listed), beside=beside, adopted=adopted, now=LATE)
+
+
+def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
+    assert looked(3).state is ACCEPTED
+    assert looked(3, adopted=3) == EXPIRED
+    assert looked(6, adopted=3).state is ACCEPTED
 
 
 def test_what_the_day_lists_beyond_the_accepted_is_what_arrived():
@@ -186,7 +193,7 @@ def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, uns
     listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
     for number, each in enumerate(events):
         beside = [*events[:number], *events[number + 1 :]]
-        found = after_look(each, EXPIRED, listed=Decimal(listed), beside=beside, now=LATE)
+        found = after_look(each, EXPIRED, listed=Decimal(listed), beside=beside, adopted=0, now=LATE)
         assert found.alarm is not Alarm.CONFLICT
         events[number] = replace(each, state=found.state)
 
@@ -208,7 +215,7 @@ def day(quantity, day=DAY, subscription=SUBSCRIPTION, dimension="active_user", s
 
 
 def accepted(quantity, slot=SLOT, subscription=SUBSCRIPTION, tenant=ONE):
-    return Accepted(tenant, Usage(subscription, "active_user", quantity, "paid", slot))
+    return Accepted(tenant, subscription, "active_user", slot.date(), quantity)
 
 
 def test_a_day_that_is_listed_in_pieces_is_added_up():
@@ -248,7 +255,7 @@ def test_only_what_is_in_alarm_and_not_listed_is_told_again():
     require_untaken(entry(), Decimal(4), 4)
     with pytest.raises(NotReslotted, match="only an event in alarm"):
         require_untaken(entry(state=HELD), Decimal(0), 0)
-    with pytest.raises(NotReslotted, match="the meter has 3 for the day of event 5, of which 0 are known"):
+    with pytest.raises(NotReslotted, match="the meter has 3 since the day of event 5, of which 0 are known"):
         require_untaken(entry(), Decimal(3), 0)
 
 

@@ -128,7 +128,7 @@ class Payer:
         since: dt.datetime,
         price: Price | None = FOUR_FIFTY,
         *,
-        marketplace: bool = True,
+        marketplace: bool | uuid.UUID = True,
         quantity: int | None = None,
         included: int = 0,
         included_unit: str = MONTH,
@@ -137,7 +137,7 @@ class Payer:
         with self.engine.begin() as tx:
             values: dict[str, Any] = {
                 "tenant_id": self.tenant_id,
-                "marketplace_id": uuid.UUID(new_id()) if marketplace else None,
+                "marketplace_id": uuid.UUID(new_id()) if marketplace is True else marketplace or None,
             }
             values |= {"status": "subscribed", "offer_id": "timetracker", "plan_id": "paid", "quantity": quantity}
             values |= {"term_unit": "P1M", "auto_renew": True, "paid_from": since, "version": 1}

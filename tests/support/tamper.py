@@ -23,3 +23,38 @@ def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction without triggers on the records."""
     with engine.begin() as tx, unprotected(tx):
         yield tx
+
+
+@contextmanager
+def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+    """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
+    make = [
+        (
+            f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} WHEN OLD.{condition} "
+            "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
+    ]
+    drop = ["DROP TRIGGER undeletable"]
+    if engine.dialect.name == "postgresql":
+        make = [
+            (
+                "CREATE FUNCTION undeletable() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'stuck'; END $$"
+            ),
+            (
+                f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
+                "EXECUTE FUNCTION undeletable()"
+            ),
+        ]
+        drop = [f"DROP TRIGGER undeletable ON {table.name}", "DROP FUNCTION undeletable()"]
+    _run(engine, make)
+    try:
+        yield
+    finally:
+        _run(engine, drop)
+
+
+def _run(engine: sa.Engine, statements: list[str]) -> None:
+    with engine.begin() as tx:
+        for statement in statements:
+            tx.exec_driver_sql(statement)

@@ -138,7 +138,8 @@ class Person:
 
     def remove(self, entry: Answer) -> Answer:
         """Deletes the version of an entry that an answer showed."""
-        return self.delete(f"entries/{entry.body['id']}", version=entry.body["version"], reason="by mistake")
+        path, headers = f"entries/{entry.body['id']}/delete", _if_match(entry.body["version"])
+        return self.http.send("POST", path, {"reason": "by mistake"}, token=self.token, headers=headers)
 
     def entries(self, **params: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.get("entries", pageSize="200", **params).body["items"]

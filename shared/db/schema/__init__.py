@@ -8,13 +8,14 @@ from sqlalchemy import event
 from shared.db.records_triggers import protect
 from shared.db.schema.azure_devops import work_items
 from shared.db.schema.base import metadata
-from shared.db.schema.bills import billing_lines, billing_records, usage_events
+from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
+from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
-from shared.db.schema.people import tenant_zones, tenants, user_months, users
+from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
 from shared.db.schema.privacy import erasures, nominees, privacy_requests
-from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
+from shared.db.schema.purchases import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
@@ -24,12 +25,14 @@ from shared.db.schema.write_back import write_back_attempts, write_back_changes,
 
 __all__ = [
     "action_log",
+    "adopted_usage",
     "audit_log",
     "billing_lines",
     "billing_records",
     "closed_months",
     "erasures",
     "idempotency_keys",
+    "installation",
     "landing_visits",
     "metadata",
     "nominees",
@@ -38,7 +41,10 @@ __all__ = [
     "organizations",
     "privacy_requests",
     "projects",
+    "purchase_requests",
+    "restore_changes",
     "running_timers",
+    "slugs",
     "subscription_events",
     "subscription_rates",
     "subscriptions",

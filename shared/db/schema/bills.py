@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_user, tenant_id
 from shared.db.schema.purchases import of_subscription
-from shared.db.types import Money, UtcDateTime, choice, identity, only_where
+from shared.db.types import Day, Money, UtcDateTime, choice, identity, only_where
 
 
 # A closed record never changes; a mistake is voided, and may be replaced by another record. Both are kept.
@@ -156,3 +156,22 @@ Index(
 )
 # What is late is looked for every hour, and nearly all of the outbox was accepted long ago.
 Index("ix_usage_events_not_accepted", usage_events.c.slot, **only_where(usage_events.c.state != "accepted"))
+
+# Usage that the meter has and no event here knows of, adopted after a backup was restored: it counts as sent.
+adopted_usage = sa.Table(
+    "adopted_usage",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("marketplace_id", Uuid, nullable=False),
+    Column("dimension", String(64), nullable=False),
+    Column("day", Day, nullable=False),  # of UTC, as the meter lists it
+    Column("quantity", Integer, nullable=False),
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("month_key", Integer),  # yyyymm, the month whose bill it counts for; NULL: it fits none yet
+    Column("adopted_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    Unique("marketplace_id", "dimension", "day"),
+    CheckConstraint("quantity > 0", name="quantity"),
+)

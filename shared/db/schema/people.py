@@ -7,7 +7,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_user, tenant_id
-from shared.db.types import Money, UtcDateTime, choice, identity, only_where
+from shared.db.types import Money, RandomId, UtcDateTime, choice, identity, only_where
 
 
 tenants = sa.Table(
@@ -38,6 +38,11 @@ tenants = sa.Table(
     Column("legal_hold_reason", String(32)),  # while it is set nothing of the tenant is erased or expires
     Column("legal_hold_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # deleted on request; what the bills need stays
+    Column(
+        "log_key", Uuid, nullable=False, server_default=RandomId()
+    ),  # its partition in Table Storage, and nowhere else
+    # Rows of its action log in Table Storage may still be under its row number: not of a tenant that was begun since.
+    Column("has_numbered_log", Boolean, nullable=False, server_default=sa.true()),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -45,6 +50,7 @@ tenants = sa.Table(
     Unique("public_id"),
     Unique("entra_tenant_id"),  # one trial per directory, ever
     Unique("slug"),
+    Unique("log_key"),
     CheckConstraint("seats_used >= 0", name="seats_used"),
     CheckConstraint("seat_limit >= 0", name="seat_limit"),
     CheckConstraint("forgotten_timer_limit_ms > 0", name="forgotten_timer_limit_ms"),
@@ -93,6 +99,7 @@ users = sa.Table(
     Column("objected_at", UtcDateTime),
     Column("consent_withdrawn_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
+    Column("log_key", Uuid, nullable=False, server_default=RandomId()),  # as the tenant's; it stays at an erasure
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -102,6 +109,7 @@ users = sa.Table(
     ForeignKey(["tenant_id", "merged_into"], ["users.tenant_id", "users.id"]),
     Unique("tenant_id", "id"),
     Unique("tenant_id", "public_id"),
+    Unique("tenant_id", "log_key"),
     CheckConstraint("erased_at IS NULL OR (entra_object_id IS NULL AND email_key IS NULL)", name="erased_at"),
     CheckConstraint("pending_role IN ('admin', 'super_admin')", name="pending_role"),
     CheckConstraint(
@@ -133,6 +141,18 @@ Index(
     **only_where(users.c.invited_object_id.is_not(None)),
 )
 Index("ix_users_merged_into", users.c.tenant_id, users.c.merged_into, **only_where(users.c.merged_into.is_not(None)))
+
+# Every slug that a tenant has or had: none of them is ever another one's, so an old name leads to nobody else.
+slugs = sa.Table(
+    "slugs",
+    metadata,
+    Column("tenant_id", BigInteger, nullable=False, autoincrement=False),
+    Column("slug", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKey("tenant_id", "slug"),
+    Unique("slug"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+)
 
 # Who signed in in which month, as it happens. Who worked in it is in time_entry_days, which follows corrections.
 user_months = sa.Table(

@@ -53,9 +53,11 @@ write_back_items = sa.Table(
     Column("last_batch", Integer, nullable=False),
     Column("settled_batch", Integer, nullable=False),  # up to it everything is in the field
     Column("last_attempt", Integer, nullable=False),
-    Column("last_revision", Integer),  # after the newest write that landed; written, not read yet
+    Column("last_revision", Integer),  # after the newest write that landed
     Column("last_seen", Hours),  # Completed Work after it
     Column("remaining_taken", Hours, nullable=False),  # what the writes have lowered Remaining Work by
+    # Up to which restore of the database the item's history was looked through for writes that it had forgotten
+    Column("checked_epoch", Integer, nullable=False, server_default="0"),
     *choice("state", "pending", "done", "failed", "short", "noField"),
     Column("reason", String(64)),  # why it is not done, as a code
     Column("claim_id", Uuid),  # whose turn it is

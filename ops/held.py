@@ -1,0 +1,22 @@
+"""Refuses commands that act outward or remove, while the database is held after a restore."""
+
+from ops.database import Database
+from ops.ending import Refused
+from ops.output import shown
+from shared.app import App
+from shared.restore.store import read
+
+
+def require_not_held(of: App | Database) -> None:
+    """Lets a command go on that acts outward, or removes what is over.
+
+    Raises:
+        Refused: the database was restored, and nobody has accepted it yet.
+    """
+    with of.transaction(reads_only=True) as tx:
+        found = read(tx)
+    if found.is_held:
+        raise Refused(
+            f"the database is held since {shown(found.held_since)} UTC, after a restore; nothing was changed; "
+            "see: python -m ops restore status"
+        )

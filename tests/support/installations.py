@@ -1,0 +1,34 @@
+"""The one row about the installation, as a test's own for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.app import App
+from shared.clock import new_id
+from shared.db.schema import installation, restore_changes
+
+
+@contextmanager
+def own(engine: sa.Engine) -> Iterator[None]:
+    """Nobody outside has heard of it; as it was again in the end."""
+    with engine.connect() as tx:
+        [before] = tx.execute(sa.select(installation)).mappings()
+    change(engine, public_id=new_id(), mark=100, epoch=3)
+    with engine.begin() as tx:
+        tx.execute(restore_changes.delete())
+    yield
+    change(engine, **before)
+
+
+def change(engine: sa.Engine, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+    with engine.begin() as tx:
+        tx.execute(installation.update().values(**values))
+
+
+def with_store(app: App, endpoint: str) -> App:
+    """Another process of the app, whose store outside is there."""
+    return replace(app, settings=app.settings.model_copy(update={"action_log_table_endpoint": endpoint}))
