@@ -35,12 +35,16 @@ _GIVE_DAYS: Final = (
     )
     .values(user_id=_NEW_OWNER)
 )
-_BEHIND: Final[sa.Select[Any]] = sa.select(users.c.id, users.c.merged_into).where(
+_IS_BEHIND: Final = (
     users.c.merged_into.is_not(None),
     sa.exists().where(_e.tenant_id == users.c.tenant_id, _e.user_id == users.c.id),
 )
-_BEHIND_OF: Final = _BEHIND.where(users.c.tenant_id == bindparam("tenant", type_=sa.BigInteger)).order_by(users.c.id)
-_TENANTS: Final = _BEHIND.with_only_columns(users.c.tenant_id).distinct().order_by(users.c.tenant_id)
+_BEHIND: Final[sa.Select[Any]] = (
+    sa.select(users.c.id, users.c.merged_into)
+    .where(users.c.tenant_id == bindparam("tenant", type_=sa.BigInteger), *_IS_BEHIND)
+    .order_by(users.c.id)
+)
+_TENANTS: Final = sa.select(users.c.tenant_id).where(*_IS_BEHIND).distinct().order_by(users.c.tenant_id)
 
 
 def hold_some(tx: sa.Connection, tenant_id: int, user_id: int) -> list[TimeEntry]:
@@ -57,7 +61,7 @@ def give(tx: sa.Connection, tenant_id: int, entries: Sequence[TimeEntry], *, to:
 
 def left_behind(tx: sa.Connection, tenant_id: int) -> list[tuple[int, int]]:
     """Accounts that have entries though they were merged, each with the person's account."""
-    return [(row.id, row.merged_into) for row in tx.execute(_BEHIND_OF, {"tenant": tenant_id})]
+    return [(row.id, row.merged_into) for row in tx.execute(_BEHIND, {"tenant": tenant_id})]
 
 
 def tenants_with_left_behind(tx: sa.Connection) -> Sequence[int]:

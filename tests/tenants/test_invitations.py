@@ -275,3 +275,13 @@ def test_people_whom_name_and_address_do_not_tell_apart_have_a_short_id(world):
     assert listed[leaver_id] == leaver_id[:8]
     assert listed[me(namesake)] is None
     assert ada.get(f"users/{me(newcomer)}").body["shortId"] == me(newcomer)[:8]
+
+
+def test_super_admins_are_told_of_somebody_whose_role_waits(world):
+    ada, _ = claimed(world, "super_admin", displayName="Ben {Okafor}")
+    [notice] = ada.get("notices").body["items"]
+
+    assert notice["text"] == (
+        "Ben {Okafor} came by an invitation as super admin. The role waits until a super admin has checked who came, "
+        "and confirms it."
+    )
