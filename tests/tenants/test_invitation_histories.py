@@ -195,7 +195,7 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_people_are_where_a_plain_model_has_them(world, engine):
     run_state_machine_as_test(
-        lambda: Histories(world, engine),
+        lambda: Histories(world, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
             max_examples=6, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
