@@ -66,6 +66,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "add_users": Permission(Access.ADMIN),
         "get_user": Permission(Access.ADMIN),
         "change_user": Permission(Access.ADMIN),
+        "merge_user": Permission(Access.SUPER_ADMIN),
+        "confirm_role": Permission(Access.SUPER_ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
         "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own

@@ -98,12 +98,15 @@ _LAST_EVENT: Final[sa.Select[Any]] = (
 )
 
 
-def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.Exists:
-    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again."""
-    lines = billing_lines.alias("billed").c
-    return sa.exists().where(
-        lines.tenant_id == _TENANT, lines.activity_month == month, lines.user_id == user, lines.is_void == sa.false()
-    )
+def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again.
+
+    Nor is the person of an invitation that was billed before it was merged into their account.
+    """
+    lines, merged = billing_lines.alias("billed").c, users.alias("merged").c
+    of_month = (lines.tenant_id == _TENANT, lines.activity_month == month, lines.is_void == sa.false())
+    as_invitation = (merged.tenant_id == _TENANT, merged.merged_into == user, merged.id == lines.user_id)
+    return sa.or_(sa.exists().where(*of_month, lines.user_id == user), sa.exists().where(*of_month, *as_invitation))
 
 
 # Rows have the month of the zone that was in force at the sign-in; the period decides, so those beside are looked at.
