@@ -63,8 +63,7 @@ def _section(table: sa.Table) -> Section:
         of_person = everything.where(sa.or_(whose == _USER, *by_them))
         everything = everything.where(shown)
     elif table.name == "work_items":
-        name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
-        of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
+        of_person = everything.where(_has_time_of_theirs(table))
     elif table.name == "write_back_changes":  # of nobody by itself, but of an entry, which is somebody's
         everything = everything.where(~_logged_for(table, timer_log.c.user_id.in_(_WHO_STOPPED_IT)))
         of_person = everything.where(_logged_for(table, timer_log.c.user_id == _USER))
@@ -80,6 +79,18 @@ def _section(table: sa.Table) -> Section:
 def _logged_for(table: sa.Table, whose: sa.ColumnElement[bool]) -> sa.Exists:
     """A condition for rows of entries, kept or deleted, that are somebody's by the log."""
     return sa.exists().where(timer_log.c.tenant_id == _TENANT, timer_log.c.timer_id == table.c.entry_id, whose)
+
+
+def _has_time_of_theirs(items: sa.Table) -> sa.Exists:
+    """A condition for work items that the person has tracked time on: what Azure DevOps calls them finds nothing."""
+    at_item = (projects.c.organization_id == items.c.organization_id, timer_log.c.work_item_id == items.c.work_item_id)
+    return sa.exists().where(
+        timer_log.c.tenant_id == _TENANT,
+        timer_log.c.user_id == _USER,
+        projects.c.tenant_id == timer_log.c.tenant_id,
+        projects.c.id == timer_log.c.project_id,
+        *at_item,
+    )
 
 
 def _joined(table: sa.Table) -> tuple[sa.FromClause, list[sa.Label[Any]]]:

@@ -108,6 +108,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "export_data": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "request_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "list_erasures": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "list_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "choose_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "withdraw_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

@@ -72,6 +72,11 @@ def display_name(principal: Principal) -> str:
     return shortened(principal.name or email(principal), 200)
 
 
+def directory_name(principal: Principal) -> str | None:
+    """The name that the directory gives, which its people cannot change; a guest's is another directory's, so none."""
+    return None if principal.is_guest or principal.name is None else shortened(principal.name, 200)
+
+
 def address_key(principal: Principal) -> str | None:
     """The address by which a person is matched to an account made for them: the name they sign in with.
 

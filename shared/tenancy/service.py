@@ -179,7 +179,8 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Ca
     caller = _found(tx, principal)
     if not caller.user.is_active:
         raise deactivated()
-    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
+    name = rows.directory_name(principal)
+    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, directory_name=name, now=now)
     record_sign_in(tx, caller.tenant, caller.user.id, month=month_key(now, caller.tenant), at=now)
     return caller
 

@@ -83,6 +83,7 @@ users = sa.Table(
     Column("email", Unicode(320), nullable=False),
     Column("email_key", Unicode(400)),  # stripped and case-folded; NULL once another person holds the address
     Column("display_name", Unicode(200), nullable=False),
+    Column("directory_name", Unicode(200)),  # at the last sign-in; NULL for guests, and where it is not known yet
     *choice("role", "user", "admin", "super_admin"),
     *choice("auth_provider", "microsoft", "manual"),
     Column("is_active", Boolean, nullable=False),
