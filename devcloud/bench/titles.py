@@ -40,7 +40,7 @@ _EXPLAIN: Final = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Seconds of each round, in which both took turns."""
+    """Seconds of each round, in which both took turns; of SQLite those of the processor."""
 
     engine: str
     entries: int
@@ -97,12 +97,14 @@ def _measured(tx: sa.Connection, engine: str, entries: int, rounds: int) -> Case
     with_titles, without = [tx.execute(each, values).all() for each in (whole, bare)]
     if [row.elapsed_ms for row in with_titles] != [row.elapsed_ms for row in without]:
         raise NotComparable("the two reports do not add up to the same")
+    # SQLite works in this process, so that the processor's time says it whatever else the machine does.
+    clock = time.thread_time if tx.dialect.name == "sqlite" else time.perf_counter
     case = Case(engine, entries, len(with_titles) - 30, sum(row.title is not None for row in with_titles), [], [])
     for _ in range(rounds):
         for each, kept in ((whole, case.titles), (bare, case.without)):
-            began = time.perf_counter()
+            began = clock()
             tx.execute(each, values).all()
-            kept.append(time.perf_counter() - began)
+            kept.append(clock() - began)
     return case
 
 
@@ -144,7 +146,7 @@ def main(
     """Measures a month of so many entries over 10,000 work items, on SQLite and PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder, postgres.server() as url:
         engines: list[Engine] = [Sqlite(Path(folder)), Postgres(url)]
-        table([run(each, entries=entries, rounds=rounds) for each in engines]).show(Console())
+        table([run(each, entries=entries, rounds=rounds) for each in engines]).show(Console(width=120))
 
 
 if __name__ == "__main__":
