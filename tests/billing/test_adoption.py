@@ -69,7 +69,8 @@ class Timeline:
 
     def subscription(self) -> uuid.UUID:
         with self.payer.engine.connect() as connection:
-            return connection.scalars(sa.select(subscriptions.c.marketplace_id)).one()
+            found: uuid.UUID = connection.scalars(sa.select(subscriptions.c.marketplace_id)).one()
+        return found
 
     def tells(self, quantity: float, hour: dt.datetime, dimension: str = "active_user") -> None:
         """Somebody tells the meter without the product."""
