@@ -44,20 +44,23 @@ def export(
     user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
-    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
+    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log.
+
+    Of a tenant with the titles of all work items that are kept; of a person with those that they may see.
+    """
     with opened_app() as (running, database):
         tenant = find_by_id(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
-        subject = Subject(tenant.id, user_id)
+        subject = Subject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
                 flow_export.write(running, subject, file, as_zip=file_format is Format.ZIP)
         except FileExistsError as error:
             raise Unusable(f"{out} is there already; nothing was written") from error
         with running.transaction() as tx:
-            now, new_id = running.now(), running.new_id
+            now, row_id = running.now(), running.new_id()
             actor, written = audit.OPERATOR, file_format.value
-            service_export.record(tx, subject, file_format=written, actor=actor, now=now, new_id=new_id)
+            service_export.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
     aside().print(f"{out} is written; the audit log has it.")
 
 

@@ -15,13 +15,16 @@ from privacy.store_identity import Person
 from shared.app import App
 from shared.jobs import transact
 from shared.tenancy.store import hold_tenant
+from shared.tenancy.store_invitations import merged_into
 
 
 _PAGE: Final = 200  # characters of a page in the action log
 
 
 def erase(app: App, tenant_id: int, user_id: int) -> bool:
-    """Erases somebody whose account is closed; False when they were erased before."""
+    """Erases somebody whose account is closed, and what was merged into it; False when they were erased before."""
+    for merged in transact(app, tenant_id, lambda tx: merged_into(tx, tenant_id, user_id), reads_only=True):
+        erase(app, tenant_id, merged)
     unique = app.new_id()
 
     def look(tx: sa.Connection) -> tuple[Person, Mentions]:

@@ -41,10 +41,10 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "users": Facts(
             "the account",
             columns(
-                internal="id tenant_id email_key version invited_by log_key",
-                identity="public_id entra_object_id email display_name directory_name",
-                fact="role auth_provider is_active first_sign_in_at last_sign_in_at restricted_at objected_at "
-                "consent_withdrawn_at erased_at created_at updated_at",
+                internal="id tenant_id email_key version invited_by log_key merged_into",
+                identity="public_id entra_object_id invited_object_id email display_name directory_name",
+                fact="role pending_role invitation_ends_at auth_provider is_active first_sign_in_at last_sign_in_at "
+                "restricted_at objected_at consent_withdrawn_at erased_at created_at updated_at",
             ),
             section="account",
             of=("id",),
@@ -151,6 +151,14 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 copy="title assignee_name",
             ),
             section="workItems",
+        ),
+        "work_item_readers": Facts(
+            "the work items that a person has read, and the day",
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
+            section="workItemsRead",
+            of=("user_id",),
+            own_only=True,
+            person_erased=Rows.GO,
         ),
         "write_back_changes": Facts(
             "what entries add to the hours of work items",

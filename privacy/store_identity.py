@@ -18,9 +18,11 @@ from shared.db.schema import (
     nominees,
     tenants,
     users,
+    work_item_readers,
 )
 from shared.db.statements import locked
 from shared.tenancy.model import Role
+from shared.tenancy.rows import address_key
 from shared.tenancy.store import shown_to, stopped_since
 
 
@@ -71,7 +73,11 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
 _BY_ROW_HELD: Final = locked(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
-_BY_ADDRESS: Final = _PERSON.where(_users.email_key == bindparam("address"))
+# An invitation that was merged is its person's: whoever is named by its address is that one.
+_BY_ADDRESS: Final = _PERSON.where(
+    _users.merged_into.is_(None),
+    sa.or_(_users.email == bindparam("address"), sa.func.lower(_users.email) == bindparam("lower")),
+).order_by(_users.id)
 _NEXT: Final = (
     sa.select(_users.id)
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.id > bindparam("after"))
@@ -91,9 +97,12 @@ _ERASE_ACCOUNT: Final = (
         entra_object_id=None,
         email=bindparam("new_email"),
         email_key=None,
+        invitation_ends_at=None,
+        invited_object_id=None,
         display_name=bindparam("new_name"),
         directory_name=None,
         role=Role.USER.value,
+        pending_role=None,
         erased_at=bindparam("now"),
         updated_at=bindparam("now"),
         version=_users.version + 1,
@@ -125,6 +134,9 @@ _FORGET_NOMINEE: Final = nominees.delete().where(
 _FORGET_KEPT_MENTIONS: Final = kept_mentions.delete().where(
     kept_mentions.c.tenant_id == bindparam("tenant"), kept_mentions.c.subject_user_id == bindparam("user")
 )
+_FORGET_READINGS: Final = work_item_readers.delete().where(
+    work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
+)
 
 
 def by_row(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Person:
@@ -136,9 +148,11 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Person | No
     return None if row is None else _person(row)
 
 
-def find_by_address(tx: sa.Connection, tenant_id: int, key: str) -> Person | None:
-    row = tx.execute(_BY_ADDRESS, {"tenant": tenant_id, "address": key}).first()
-    return None if row is None else _person(row)
+def find_by_address(tx: sa.Connection, tenant_id: int, address: str) -> list[Person]:
+    """Everybody who is shown by the address, in whichever case of ASCII; none of them need hold it any more."""
+    rows = tx.execute(_BY_ADDRESS, {"tenant": tenant_id, "address": address, "lower": address.lower()})
+    same = (address, address_key(address))
+    return [_person(row) for row in rows if row.email == address or address_key(row.email) in same]
 
 
 def next_person(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
@@ -177,6 +191,7 @@ def erase(
     tx.execute(_FORGET_ANSWERS, this)
     tx.execute(_FORGET_NOMINEE, this)
     tx.execute(_FORGET_KEPT_MENTIONS, this)
+    tx.execute(_FORGET_READINGS, this)
     if person.object_id is not None:
         tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})

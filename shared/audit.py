@@ -48,6 +48,10 @@ class Action(StrEnum):
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
     USER_RENAMED = "user.renamed"
+    USER_ADDRESS_CHANGED = "user.address_changed"
+    USER_MERGED = "user.merged"
+    INVITATION_ENDED = "invitation.ended"
+    TENANT_HANDED_OVER = "tenant.handed_over"
     ROLE_CHANGED = "role.changed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
@@ -87,6 +91,7 @@ FIELDS: Final = frozenset(
         "currency",
         "day",
         "endsAgreement",
+        "entries",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",
@@ -98,7 +103,9 @@ FIELDS: Final = frozenset(
         "lowerRemainingWork",
         "month",
         "organization",
+        "pendingRole",
         "plan",
+        "proof",
         "projectId",
         "quantity",
         "ratePerUser",
@@ -116,6 +123,7 @@ FIELDS: Final = frozenset(
         "subscriptionPlan",
         "subscriptionStatus",
         "timeZone",
+        "titles",
         "to",
         "total",
         "trialEndsAt",

@@ -66,6 +66,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "add_users": Permission(Access.ADMIN),
         "get_user": Permission(Access.ADMIN),
         "change_user": Permission(Access.ADMIN),
+        "merge_user": Permission(Access.SUPER_ADMIN),
+        "confirm_role": Permission(Access.SUPER_ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
         "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
@@ -86,7 +88,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
-        "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_work_item": Permission(Access.USER),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),
         "refresh_work_items": Permission(Access.USER),

@@ -15,7 +15,7 @@ from shared.db.types import UtcDateTime, choice, identity
 
 
 revision = "5d3a9c41e7f2"
-down_revision = "5c3a9e17d204"
+down_revision = "5c0e7a3d91f2"
 
 _AT_ONCE = 1000
 _users = sa.table(

@@ -69,7 +69,7 @@ def somebody(engine) -> Somebody:
         payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
         payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
     with tampering(engine) as tx:
-        called = {"email": address, "email_key": address, "display_name": name, "directory_name": name}
+        called = {"email": address, "display_name": name, "directory_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
         told = {"note": f"with {name}, on the phone"}
         tx.execute(time_entries.update().where(time_entries.c.tenant_id == payer.tenant_id).values(**told))

@@ -14,7 +14,7 @@ from shared.db.schema import audit_log, damaged_documents, organizations, projec
 
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE = "5c3a9e17d204"
+BEFORE = "5c0e7a3d91f2"
 GONE = "erased-0123456789ab"
 VERSION = {
     "organization": "contoso",

@@ -67,8 +67,8 @@ class Tracking(HostilePeople):
     @rule(who=WHO)
     def somebody_repeats_a_request(self, who):
         person = self.again(who)
-        sent, at = self.answered.get(self.row_of(person), (None, None))
-        if sent is None or self.clock() - at >= KEPT:
+        sent, at = self.answered.get(self.row_of(person), ({}, self.clock() - KEPT))
+        if self.clock() - at >= KEPT:
             return
         before = self.rows()
         repeated = person.enter(**sent)

@@ -33,7 +33,7 @@ def ask(person):
     return person.post("privacy/erasure", {"confirm": person.email}).body["id"]
 
 
-def choose(person, request, **stays):
+def choose(person, request, stays):
     body = {"items": [{"id": each, "stays": stay} for each, stay in stays.items()]}
     return person.patch(f"privacy/erasure/{request}/mentions", body)
 
@@ -47,8 +47,8 @@ def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, thre
     for each in items:
         by_section.setdefault(each["section"], []).append(each)
     entry, event = by_section["timeEntries"][0], by_section["timerLog"][-1]
-    chosen = choose(ada, request, **{entry["id"]: True, event["id"]: True})
-    back = choose(ada, request, **{event["id"]: False})
+    chosen = choose(ada, request, {entry["id"]: True, event["id"]: True})
+    back = choose(ada, request, {event["id"]: False})
     clock.tick(days=3)
     flow_erasure.carry_out_due(app)
     ada, ben = world.again(ada), world.again(ben)
@@ -78,12 +78,12 @@ def test_what_is_chosen_must_be_in_the_list_and_of_ones_own_organization(world, 
     ada, ben, grace = three
     request = ask(grace)
     stranger = world.tenant()
-    unknown = choose(ada, request, **{"6e74172b-be56-4843-9ff4-e66a39bb12e3": True})
+    unknown = choose(ada, request, {"6e74172b-be56-4843-9ff4-e66a39bb12e3": True})
 
     assert (unknown.status, unknown.code) == (404, "not_found")
     assert stranger.get(f"privacy/erasure/{request}/mentions").status == 404
     assert (ben.get(f"privacy/erasure/{request}/mentions").status) == 403
-    assert choose(grace, request, x=True).status == 403
+    assert choose(grace, request, {"x": True}).status == 403
 
 
 def test_of_somebody_who_has_had_processing_stopped_no_date_is_shown(three):

@@ -1,6 +1,7 @@
 """The invariants of the documents of both logs find each kind of damage, and none where nothing is wrong."""
 
 import uuid
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from shared.invariants import check
 from tests.support.tamper import tampering
 
 
-DAMAGE = {
+DAMAGE: dict[str, dict[str, Any]] = {
     "an instant": {"startedAt": "erased-0123456789ab-11-20T09:00:00.000Z"},
     "a source": {"source": "erased-0123456789ab"},
     "a zone": {"timeZone": "erased-0123456789ab/Berlin"},
@@ -52,6 +53,7 @@ def test_a_damaged_version_is_found_and_shown_as_such(engine, corrected, damage)
     write(engine, timer_log, row.id, after_change=row.after_change)
 
     assert before is None
+    assert found is not None
     assert found.ids == (row.id,)
     assert (shown.status, exported.status) == (200, 200)
     [newest, *_] = shown.body["items"]
@@ -86,7 +88,7 @@ def test_text_that_is_no_json_fails_no_page_and_no_export(engine, corrected):
     assert [each.status for each in (*pages, *exports)] == [200] * 4
     assert pages[0].body["items"][0]["unreadable"] == ["after"]
     assert pages[1].body["items"][-1]["after"] == {"unreadable": True}
-    assert [each.count > 0 for each in found] == [True, True]
+    assert [each is not None and each.count > 0 for each in found] == [True, True]
 
 
 def test_what_was_damaged_before_is_listed_and_breaks_nothing(engine, corrected):
@@ -112,5 +114,6 @@ def test_a_pseudonym_in_the_place_of_a_role_is_found(engine, corrected):
         after = check(tx, "an_audited_change_can_be_read")
 
     assert ada.get("audit").status == 200
+    assert found is not None
     assert found.count > 0
     assert after is None

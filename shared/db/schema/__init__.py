@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from shared.db.records_triggers import protect
-from shared.db.schema.azure_devops import work_items
+from shared.db.schema.azure_devops import work_item_readers, work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
@@ -58,6 +58,7 @@ __all__ = [
     "usage_events",
     "user_months",
     "users",
+    "work_item_readers",
     "work_items",
     "write_back_attempts",
     "write_back_changes",
