@@ -14,8 +14,10 @@ from privacy.routes_export import blueprint as export
 from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
+from tenants.jobs import blueprint as invitations
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
+from tenants.routes_notices import blueprint as notices
 from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
@@ -29,6 +31,7 @@ from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing
+from webhooks.routes_purchases import blueprint as purchases
 from webhooks.routes_webhook import blueprint as webhook
 
 
@@ -41,10 +44,13 @@ for blueprint in (
     erasure,
     export,
     forgotten_timers,
+    invitations,
     landing,
+    notices,
     organizations,
     people,
     projects,
+    purchases,
     reconcile,
     reports,
     retention,

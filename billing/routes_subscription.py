@@ -35,12 +35,13 @@ def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
         tenant = call.caller.tenant
         found = store_subscription.current(tx, tenant.id)
         rate = None if found is None else store_subscription.rate_in_force(tx, found, call.now)
+        contact = None if found is None else store_subscription.billing_contact(tx, found)
         rows = store_subscription.ledger(tx, tenant.id, end=query.end, most=query.page_size + 1)
         require_page(rows, None if query.after is None else str(query.after))
         history = [SubscriptionEvent.of(row) for row in rows[: query.page_size]]
         detail = SubscriptionDetail.of(
             tenant,
-            None if found is None else Subscription.of(found, rate),
+            None if found is None else Subscription.of(found, rate, contact),
             history,
             seat_limit=seat_cap(tenant, call.app.settings.trial_user_limit),
             next_link=query.link_after(history[-1]) if len(rows) > query.page_size else None,

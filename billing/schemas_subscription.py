@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from billing.schemas_records import Money
-from billing.store_subscription import LedgerRow
+from billing.store_subscription import Contact, LedgerRow
 from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel
 from shared.subscriptions import model
@@ -31,6 +31,13 @@ class SubscriptionQuery(WireModel):
 
     def link_after(self, last: "SubscriptionEvent") -> str:
         return "/api/billing/subscription?" + urlencode({"pageSize": self.page_size, "after": last.number})
+
+
+class BillingContact(WireModel):
+    """Asked about the payment; gets no rights in TimeTracker by it."""
+
+    id: str
+    display_name: str | None = Field(None, description="absent where the processing of their data is stopped")
 
 
 class Subscription(WireModel):
@@ -60,8 +67,10 @@ class Subscription(WireModel):
         None, description="that term; those of a month come off each bill", examples=["P1M", "P1Y"]
     )
 
+    billing_contact: BillingContact | None = Field(None, description="the buyer; absent where they have no account")
+
     @classmethod
-    def of(cls, subscription: model.Subscription, rate: model.Rate | None) -> Self:
+    def of(cls, subscription: model.Subscription, rate: model.Rate | None, contact: Contact | None = None) -> Self:
         terms, quote = subscription.terms, _NO_QUOTE if rate is None else rate.quote
         price = quote.price
         return cls(
@@ -84,6 +93,9 @@ class Subscription(WireModel):
             rate_from=None if rate is None or price is None else rate.from_at,
             included_users=quote.included_users or None,
             included_unit=quote.included_unit if quote.included_users else None,
+            billing_contact=None
+            if contact is None
+            else BillingContact(id=str(contact.id), display_name=contact.display_name),
         )
 
 

@@ -8,10 +8,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from shared.db.schema import subscription_events, subscription_rates, subscriptions, users
 from shared.subscriptions.model import Rate, Subscription
 from shared.subscriptions.store import subscription_of
 from shared.subscriptions.store_ledger import rate_of
+from shared.tenancy.store import stopped_since
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    id: uuid.UUID
+    display_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,9 @@ _RATE: Final[sa.Select[Any]] = (
     .order_by(_r.from_at.desc())
     .limit(1)
 )
+_CONTACT: Final = sa.select(users.c.public_id, users.c.display_name, stopped_since(users).label("stopped_since")).where(
+    users.c.tenant_id == bindparam("tenant"), users.c.id == bindparam("user")
+)
 # Row numbers stay inside, so events are counted: the ledger is only ever added to, and an event keeps its number.
 _numbered: Final = (
     sa.select(
@@ -80,6 +90,15 @@ def current(tx: sa.Connection, tenant_id: int) -> Subscription | None:
     """What the tenant pays for, or paid for last; None when it never bought anything."""
     row = tx.execute(_CURRENT, {"tenant": tenant_id}).first()
     return None if row is None else subscription_of(row)
+
+
+def billing_contact(tx: sa.Connection, subscription: Subscription) -> Contact | None:
+    """The buyer, where they have an account; without a name where the processing of their data is stopped."""
+    if subscription.billing_contact_id is None:
+        return None
+    key = {"tenant": subscription.tenant_id, "user": subscription.billing_contact_id}
+    row = tx.execute(_CONTACT, key).one()
+    return Contact(row.public_id, None if row.stopped_since else row.display_name)
 
 
 def rate_in_force(tx: sa.Connection, subscription: Subscription, now: dt.datetime) -> Rate | None:

@@ -145,7 +145,7 @@ def _pay(tx: sa.Connection, of: _History) -> None:
     tenant, since = find_tenant(tx, tid=of.directory.tid), of.began
     assert tenant is not None, "it was started above"  # noqa: S101 - an invariant of ours
     subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
-    paid = TenantChange(TenantStatus.ACTIVE, True, None, None, Quote(PRICE), None)  # noqa: FBT003 - of the dataclass
+    paid = TenantChange(TenantStatus.ACTIVE, Plan.PAID, None, None, Quote(PRICE), None)
     change_tenant(tx, tenant.id, paid, now=since)
     audit.record(
         tx,

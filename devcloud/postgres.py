@@ -49,12 +49,11 @@ def make_database(server_url: str, name: str, *, template: str | None = None) ->
 
 
 def make_role(database_url: str, name: str) -> str:
-    """A role that reads and writes rows and owns nothing, as an app's should; its URL of the database."""
+    """A role that may sign in and nothing more; its URL of the database."""
     engine = sa.create_engine(database_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         if connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}).first() is None:
             connection.exec_driver_sql(f"CREATE ROLE \"{name}\" LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{name}'")
-            connection.exec_driver_sql(f'GRANT pg_read_all_data, pg_write_all_data TO "{name}"')
     engine.dispose()
     url = sa.make_url(database_url).set(username=name, password=name)
     return url.render_as_string(hide_password=False)

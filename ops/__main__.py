@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from ops import admission, billing, check, privacy, purchases, restore, tenants, users, wall
+from ops import action_log, admission, audit, billing, check, privacy, purchases, restore, tenants, users, wall
 from ops.ending import REFUSED, UNUSABLE, Ended
 
 
@@ -28,6 +28,8 @@ app.add_typer(purchases.app, name="marketplace")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(restore.app, name="restore")
 app.add_typer(wall.app, name="wall")
+app.add_typer(action_log.app, name="action-log")
+app.command("audit")(audit.command)
 app.command("check")(check.command)
 app.command("admit")(admission.command)
 

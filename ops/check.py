@@ -1,12 +1,19 @@
 """The command `check`: every invariant of the data, over all tenants, and what the database itself must be."""
 
+from typing import Final
+
+import sqlalchemy as sa
 import typer
 
 from ops.database import opened
 from ops.ending import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
+from shared.db.records_triggers import unprotected
 from shared.db.requirements import requirements
 from shared.invariants import INVARIANTS, Violation, check
+
+
+_SEES_TRIGGERS: Final = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DEFINITION')"
 
 
 def command(*, as_json: AsJson = False) -> None:
@@ -17,7 +24,7 @@ def command(*, as_json: AsJson = False) -> None:
     found: dict[str, Violation | None] = {}
     with opened() as database:
         with database.transaction(reads_only=True) as tx:
-            required = requirements(tx)
+            required = {**requirements(tx), "records_are_append_only": _triggers(tx)}
         for name in track(INVARIANTS, "Checking", console=console, transient=True, disable=not console.is_terminal):
             with database.transaction(reads_only=True, patient=True) as tx:
                 found[name] = check(tx, name)
@@ -30,6 +37,14 @@ def command(*, as_json: AsJson = False) -> None:
         print_rows(("INVARIANT", "RESULT", "FIRST ROWS"), rows, nothing="")
     if any(found.values()) or any(required.values()):
         raise typer.Exit(REFUSED)
+
+
+def _triggers(tx: sa.Connection) -> str:
+    """What is wrong with the triggers on the records and what to do about it; empty where they are all there."""
+    if tx.dialect.name == "mssql" and not tx.exec_driver_sql(_SEES_TRIGGERS).scalar_one():
+        return "this identity may not see triggers; run check as the database's administrator"
+    tables = unprotected(tx)
+    return f"no triggers on {', '.join(tables)}; run: alembic upgrade head" if tables else ""
 
 
 def _told(violation: Violation | None) -> tuple[str, str]:

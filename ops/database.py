@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from ops.ending import Unusable
+from shared.db import operator
 from shared.db.engine import make_engine
 from shared.db.schema import metadata
 from shared.db.statements import limit_statements
@@ -112,7 +113,9 @@ def _engine(url: str) -> sa.Engine:
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
             where = parsed.database or "in memory"
             raise Unusable(f"there is no database file {where}; set DATABASE_URL, or make one with scripts/run")
-        return make_engine(url, pool_size=1)
+        engine = make_engine(url, pool_size=1)
+        operator.watch(engine)
+        return engine  # noqa: TRY300 - the clauses below are about all of it
     except ModuleNotFoundError as error:
         raise Unusable(f"the driver that DATABASE_URL asks for is not installed: {error.name}") from error
     except (sa.exc.ArgumentError, ValueError) as error:

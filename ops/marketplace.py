@@ -2,6 +2,7 @@
 
 import logging
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,18 @@ _NEEDED: Final = (
     "MARKETPLACE_OFFERS",
 )
 logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
+
+
+def guid_of(name: str) -> uuid.UUID:
+    """Microsoft's id, as an operator writes it.
+
+    Raises:
+        Unusable: it is none.
+    """
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        raise Unusable(f"{name!a} is no id; see: python -m ops marketplace reconcile --dry-run") from None
 
 
 @contextmanager

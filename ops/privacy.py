@@ -4,13 +4,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import privacy_data
+from ops import personal, privacy_data
 from ops.changes import DryRun, Yes
 from ops.ending import Refused, Unusable
 from ops.held import require_not_held
 from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, find_request, opened_app, require_yes
-from ops.tenants import Name, find
+from ops.tenants import Id, find, find_by_id
 from privacy import flow_erasure, service_requests, store_requests
 from privacy.rules import Channel, Hold
 from privacy.store_requests import Request
@@ -54,8 +54,8 @@ def list_requests(
 
 @app.command()
 def erase(
-    name: Name,
-    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    name: Id,
+    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     *,
     verified: Annotated[bool, typer.Option("--verified", help="you have checked who asks: go on at once")] = False,
     yes: Yes = False,
@@ -63,7 +63,7 @@ def erase(
 ) -> None:
     """Put a request for erasure down, for somebody who asked you."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         person = None if user is None else find_person(running, tenant.id, user)
         whom = f"the whole of {tenant.slug}" if person is None else f"one person of {tenant.slug}"
         require_yes(f"Put down a request to erase {whom}?", yes=yes)

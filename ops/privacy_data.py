@@ -1,20 +1,22 @@
-"""The commands `privacy export`, `retention`, `nominee`, `erased` and `reapply`: what is held, and how long."""
+"""The commands `privacy export`, `retention`, `nominee`, `erased`, `reapply` and `damaged`: what is held, how long."""
 
 import json
 import uuid
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from ops import personal
 from ops.changes import DryRun, Yes
 from ops.ending import Refused, Unusable
 from ops.held import require_not_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
-from ops.tenants import Name, find
-from privacy import flow_export, flow_restored, service, service_export, store_requests
+from ops.tenants import Id, find_by_id
+from privacy import flow_export, flow_restored, service, service_export, store_damaged, store_requests
 from privacy import store as store_retention
 from privacy.flow_restored import Again
 from privacy.rules_retention import RETENTION, Kept
@@ -23,6 +25,7 @@ from privacy.service_export import Subject
 from privacy.service_rights import read_nominee
 from shared import audit
 from shared.app import App
+from shared.jobs import in_batches
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -31,21 +34,24 @@ _RETENTION: Final = ("CLASS", "PERIOD", "BASIS", "ACTION", "OVER")
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to their group."""
-    for command in (export, retention, nominee, erased, reapply):
+    for command in (export, retention, nominee, erased, reapply, damaged):
         app.command(command.__name__)(command)
 
 
 def export(
-    name: Name,
+    name: Id,
     out: Annotated[Path, typer.Option(help="the file to write; it must not be there")],
-    user: Annotated[str | None, typer.Option(help="a person's id or e-mail address; else the whole tenant")] = None,
+    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
     file_format: Annotated[Format, typer.Option("--format")] = Format.ZIP,
 ) -> None:
-    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log."""
+    """Write everything that is held about a person or a tenant to a file, as it comes. On the audit log.
+
+    Of a tenant with the titles of all work items that are kept; of a person with those that they may see.
+    """
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         user_id = None if user is None else find_person(running, tenant.id, user).id
-        subject = Subject(tenant.id, user_id)
+        subject = Subject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
                 flow_export.write(running, subject, file, as_zip=file_format is Format.ZIP)
@@ -72,15 +78,15 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def nominee(
-    name: Name,
-    user: Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")],
+    name: Id,
+    user: Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Show whom a person named to act for them. Only when you have checked who asks; on the audit log."""
     with opened_app() as (running, database):
-        tenant = find(database, name).tenant
+        tenant = find_by_id(database, name).tenant
         person = find_person(running, tenant.id, user)
         require_yes("Have you checked who asks? Reading goes on the audit log.", yes=yes)
         with running.transaction() as tx:
@@ -102,6 +108,16 @@ def erased(*, as_json: AsJson = False) -> None:
         print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
     else:
         print_rows(_ERASED, rows, nothing="Nobody is erased.")
+
+
+def damaged(*, as_json: AsJson = False) -> None:
+    """List the rows of both logs whose documents an erasure of an earlier version damaged, by ids alone."""
+    with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
+        rows = [(each.tenant, each.log, each.row) for each in store_damaged.listed(tx)]
+    if as_json:
+        print_json_rows({"tenant": tenant, "log": log, "row": row} for tenant, log, row in rows)
+    else:
+        print_rows(("TENANT", "LOG", "ROW"), rows, nothing="No document is damaged.")
 
 
 def reapply(
@@ -133,8 +149,7 @@ def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
         with running.transaction(reads_only=True) as tx:
             over.update(service.expired(tx, tenant_id, now=now))
         if not dry_run:
-            with running.transaction() as tx:
-                service.remove_expired(tx, tenant_id, now=now)
+            in_batches(running, tenant_id, partial(service.remove_some, tenant_id=tenant_id, now=now))
     return over
 
 

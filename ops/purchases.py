@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ops import purchase_agreement
 from ops import store_purchases as store
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.ending import REFUSED, Unusable
 from ops.held import require_not_held
-from ops.marketplace import opened_marketplace
+from ops.marketplace import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared import audit
 from shared.app import App
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The purchases of the Marketplace: see, compare and repair them.", no_args_is_help=True)
 Named = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of it, or of one of its operations")]
+app.command("agree")(purchase_agreement.agree)
 _SECONDS: Final = 60.0
 _LEDGER: Final = (
     "EVENT",
@@ -168,7 +170,7 @@ def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
     Raises:
         Unusable: it is in neither.
     """
-    guid, flow = _guid(name), within(_SECONDS)
+    guid, flow = guid_of(name), within(_SECONDS)
     with product.transaction(reads_only=True) as tx:
         ours = store.find(tx, guid)
         slug = None if ours is None else read_tenant(tx, ours.tenant_id).slug
@@ -191,13 +193,6 @@ def _theirs(client: "Marketplace", subscription_id: str, flow: Flow) -> tuple[Te
     if terms is None:
         raise Unusable(f"Microsoft has it in a state that this version does not know: {copy.status}")
     return terms, rules.quote_of(client.plans(subscription_id, flow), terms).price
-
-
-def _guid(name: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(name)
-    except ValueError:
-        raise Unusable(f"{name!a} is no id; see: python -m ops marketplace reconcile --dry-run") from None
 
 
 def _terms(terms: Terms, price: Price | None) -> Fields:
@@ -239,6 +234,7 @@ def _print(report: Report, *, dry_run: bool, as_json: bool) -> None:
     told = {
         "repaired" if not dry_run else "differs": report.changed,
         "bought, not set up": report.waiting,
+        "waits for agreement": report.unanswered,
         "not listed by Microsoft": report.missing,
         "unreadable": report.unreadable,
         "failed": report.failed,

@@ -40,7 +40,8 @@ _PAGE: Final[sa.Select[Any]] = (
 )
 _FIND: Final[sa.Select[Any]] = sa.select(tenants).where(
     sa.or_(
-        _t.slug == bindparam("name", type_=_t.slug.type),
+        # What reads as an id is none: a slug that looks like another tenant's id may be from before they were refused
+        sa.and_(bindparam("guid", type_=sa.Uuid).is_(None), _t.slug == bindparam("name", type_=_t.slug.type)),
         _t.public_id == bindparam("guid", type_=sa.Uuid),
         _t.entra_tenant_id == bindparam("guid", type_=sa.Uuid),
     )

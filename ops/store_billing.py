@@ -7,14 +7,20 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import billing_records, tenants, usage_events
+from shared.db.schema import adopted_usage, billing_records, tenants, usage_events
 
 
-_r, _e = billing_records.c, usage_events.c
+_r, _e, _a = billing_records.c, usage_events.c, adopted_usage.c
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _MONTH: Final = bindparam("month", type_=sa.Integer)
+_ADOPTED: Final = (
+    sa.select(sa.func.sum(_a.quantity))
+    .where(_a.tenant_id == _r.tenant_id, _a.marketplace_id == _r.marketplace_id, _a.month_key == _r.month_key)
+    .scalar_subquery()
+    .label("adopted")
+)
 _BILLS: Final[sa.Select[Any]] = (
-    sa.select(billing_records, tenants.c.slug, _e.state.label("usage"))
+    sa.select(billing_records, tenants.c.slug, _e.state.label("usage"), _ADOPTED)
     .join(tenants, tenants.c.id == _r.tenant_id)
     .outerjoin(usage_events, sa.and_(_e.tenant_id == _r.tenant_id, _e.record_id == _r.id))
 )

@@ -25,6 +25,7 @@ from shared.tenancy.store_organizations import find_all as find_organizations
 
 app = typer.Typer(help="The tenants: see them, extend a trial, set a plan.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="TENANT", help="its slug, its id or the id of its directory")]
+Id = Annotated[str, typer.Argument(metavar="TENANT", help="its id or the id of its directory")]
 _PAGE: Final = 500
 _RATE: Final = re.compile(r"\A[0-9]{1,9}(?:\.[0-9]{1,4})?\Z")
 _CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
@@ -46,6 +47,22 @@ def find(database: Database, name: str) -> Account:
     if found is None:
         raise Unusable(f"no tenant has the slug, id or directory id {name!a}; see: python -m ops tenants list")
     return found
+
+
+def find_by_id(database: Database, name: str) -> Account:
+    """The tenant, for what cannot be undone: a slug may be another tenant's than the one somebody wrote about.
+
+    Raises:
+        Unusable: it is not named by an id, or there is none.
+    """
+    try:
+        uuid.UUID(name)
+    except ValueError:
+        raise Unusable(
+            f"{name!a} is not an id: this cannot be undone, so name the tenant by its id or its directory's; "
+            "see: python -m ops tenants show SLUG"
+        ) from None
+    return find(database, name)
 
 
 @app.command("list")

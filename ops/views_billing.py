@@ -36,7 +36,8 @@ def bill_document(record: Record, slug: str, row: sa.Row[Any] | None = None) -> 
         "total": record.amount,
         "currency": record.price and record.price.currency,
         "closedAt": record.closed_at,
-        "usage": None if row is None else row.usage,
+        "usage": None if row is None else row.usage or ("adopted" if row.adopted else None),
+        "adoptedUsers": None if row is None else row.adopted,
         "voidReason": None if row is None else row.void_reason,
     }
 

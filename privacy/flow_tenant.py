@@ -10,7 +10,7 @@ from shared.jobs import transact
 def erase(app: App, tenant_id: int) -> None:
     """Erases an organisation that is closed. Interrupted, the next run goes on."""
     for name in store_tenant.GOING:
-        while transact(app, tenant_id, partial(store_tenant.remove_some, name=name, tenant_id=tenant_id)):
+        while transact(app, tenant_id, partial(service_tenant.remove_some, name=name, tenant_id=tenant_id)):
             pass
     app.action_log.forget(tenant_id)
     after = 0

@@ -26,12 +26,17 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
 def _remove(app: App) -> None:
     now = app.now()
 
-    def work(tx: sa.Connection, tenant_id: int) -> int:
-        return service.remove_expired(tx, tenant_id, now=now)
+    def of_tenant(tx: sa.Connection, tenant_id: int) -> int:
+        return service.remove_some(tx, tenant_id, now=now)
 
-    transact(app, EVERY_TENANT, lambda tx: service.forget_visits(tx, now=now))
-    tenant_ids = transact(app, EVERY_TENANT, store.tenant_ids, reads_only=True)
-    each_tenant(app, _RETENTION, tenant_ids, work)
+    def visits(tx: sa.Connection, _everybody: int) -> int:
+        return service.forget_visits(tx, now=now)
+
+    try:
+        tenant_ids = transact(app, EVERY_TENANT, store.tenant_ids, reads_only=True)
+        each_tenant(app, _RETENTION, tenant_ids, of_tenant, batches=True)
+    finally:  # the one must not keep the other from its turn
+        each_tenant(app, "forget_visits", [EVERY_TENANT], visits, batches=True)
 
 
 @blueprint.function_name(flow_erasure.NAME)

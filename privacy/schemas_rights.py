@@ -1,4 +1,4 @@
-"""A person's rights on the wire: what is in force, and a nominee, who is written and never read."""
+"""A person's rights on the wire: what is in force, and a nominee, whom only the person's own export shows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self

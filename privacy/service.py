@@ -7,21 +7,25 @@ import sqlalchemy as sa
 
 from privacy import store, store_requests
 from privacy.rules_retention import Kept, period
+from shared.db.records import records_open
 
 
 def expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> dict[Kept, int]:
-    """How many rows of each class of a tenant are over; a dry run of `remove_expired`."""
+    """How many rows of each class of a tenant are over; a dry run of `remove_some`."""
     return {kept: store.count(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id)}
 
 
 def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
-    """Removes what is kept of people on the landing page as soon as their visit is over; how many."""
+    """Removes some of what is kept of people on the landing page once their visit is over; how many, 0 at the end."""
     return store.forget_visits(tx, before=now)
 
 
-def remove_expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
-    """Removes what is over of a tenant; how many rows."""
-    return sum(store.remove(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id))
+def remove_some(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
+    """Removes a batch of what is over of a tenant, from each class; how many rows, 0 when nothing is left."""
+    with records_open(tx):
+        return sum(
+            store.remove_some(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id)
+        )
 
 
 def _classes(tx: sa.Connection, tenant_id: int) -> Iterable[Kept]:

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from privacy.rules import Scope
 from privacy.rules_retention import RETENTION
-from shared import audit
+from shared import audit, notices
 from shared.action_log.model import Action, ActionLog
 from shared.audit import Actor
 from shared.instants import rfc3339
+from shared.notices import NoticeKind
 
 
 _AT_ONCE: Final = 500
@@ -44,11 +45,15 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's."""
+    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks.
+
+    Titles of work items are those that the reader may see; with None, of an organization, all that are kept.
+    """
 
     tenant_id: int
-    user_id: int | None = None
-    name: str = ""
+    user_id: int | None
+    reader_id: int | None
+    is_own: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -83,8 +88,14 @@ def record(
         at=now,
         row_id=row_id,
         subject_user_id=subject.user_id,
-        after={"scope": subject.scope.value, "format": file_format},
+        after={
+            "scope": subject.scope.value,
+            "format": file_format,
+            **({"titles": "all"} if subject.reader_id is None else {}),
+        },
     )
+    if subject.scope is Scope.TENANT:
+        notices.record(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)
 
 
 def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from privacy import store_requests
 from privacy.rules import DUE, PAUSE, WHY, Channel, Hold, Scope, State
 from privacy.store_identity import Person
 from privacy.store_requests import Request
-from shared import audit
+from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.errors import Conflict
+from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import other_super_admins
@@ -207,7 +208,12 @@ def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
         return _wait(tx, request, Hold.ORGANISATION_HELD, actor=audit.SERVICE, now=now, new_id=new_id)
     wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
     since = request.verified_at or now
-    _move(tx, request, State.SCHEDULED, due=max(now, since + wait))
+    due = max(now, since + wait)
+    _move(tx, request, State.SCHEDULED, due=due)
+    if request.scheduled_for is None:  # once: what waited for a hold is scheduled again
+        details = {"scope": request.scope.value, "dueAt": due}
+        about, by, kind = request.subject_user_id, request.requested_by, NoticeKind.ERASURE_SCHEDULED
+        notices.record(tx, request.tenant_id, kind, now, row_id=new_id(), about=about, by=by, details=details)
     return again(tx, request)
 
 

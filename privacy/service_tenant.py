@@ -9,6 +9,7 @@ from privacy.rules import Hold
 from privacy.service_requests import NewId
 from privacy.store_requests import Request
 from shared import audit
+from shared.db.records import records_open
 from shared.tenancy.store import hold_tenant
 
 
@@ -26,6 +27,12 @@ def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewI
         service_erasure.close(tx, store_identity.by_row(tx, tenant_id, user_id), now=now, new_id=new_id)
         after = user_id
     return True
+
+
+def remove_some(tx: sa.Connection, *, name: str, tenant_id: int) -> int:
+    """Removes a batch of a table's rows; how many."""
+    with records_open(tx):
+        return store_tenant.remove_some(tx, name=name, tenant_id=tenant_id)
 
 
 def finish(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:

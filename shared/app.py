@@ -19,6 +19,7 @@ from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.wall import enter
 from shared.errors import Unavailable
 from shared.identity import Validator
+from shared.liveness import Liveness
 from shared.log import get_logger
 from shared.restore.watch import Watch
 from shared.settings import Settings
@@ -41,6 +42,7 @@ class App:
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
     about: int | None = None  # the tenant of transactions that name none: an operator's are about EVERY_TENANT
+    liveness: Liveness[bool] = field(default_factory=Liveness, init=False, repr=False)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property

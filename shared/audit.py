@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
+from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
 
@@ -36,6 +37,10 @@ class Action(StrEnum):
     TRIAL_EXTENDED = "trial.extended"
     SUBSCRIPTION_MOVED = "subscription.moved"  # bought, changed, suspended, reinstated or ended
     SUBSCRIPTION_CHANGE_REFUSED = "subscription.change_refused"
+    PURCHASE_REQUESTED = "purchase.requested"
+    PURCHASE_AGREED = "purchase.agreed"
+    PURCHASE_DECLINED = "purchase.declined"
+    PURCHASE_CANCELLED = "purchase.cancelled"  # while it waited for an answer
     BILL_CLOSED = "bill.closed"
     BILL_VOIDED = "bill.voided"
     TRIAL_EXPIRED = "trial.expired"
@@ -43,6 +48,10 @@ class Action(StrEnum):
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
     USER_RENAMED = "user.renamed"
+    USER_ADDRESS_CHANGED = "user.address_changed"
+    USER_MERGED = "user.merged"
+    INVITATION_ENDED = "invitation.ended"
+    TENANT_HANDED_OVER = "tenant.handed_over"
     ROLE_CHANGED = "role.changed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
@@ -65,6 +74,7 @@ class Action(StrEnum):
     ERASURE_HELD = "erasure.held"
     ERASURE_RELEASED = "erasure.released"
     ERASURE_WITHDRAWN = "erasure.withdrawn"
+    ERASURE_MENTIONS_CHOSEN = "erasure.mentions_chosen"
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
@@ -80,6 +90,8 @@ FIELDS: Final = frozenset(
         "code",
         "currency",
         "day",
+        "endsAgreement",
+        "entries",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",
@@ -91,7 +103,9 @@ FIELDS: Final = frozenset(
         "lowerRemainingWork",
         "month",
         "organization",
+        "pendingRole",
         "plan",
+        "proof",
         "projectId",
         "quantity",
         "ratePerUser",
@@ -109,6 +123,7 @@ FIELDS: Final = frozenset(
         "subscriptionPlan",
         "subscriptionStatus",
         "timeZone",
+        "titles",
         "to",
         "total",
         "trialEndsAt",
@@ -163,6 +178,7 @@ def record(
             "subject_user_id": subject_user_id,
             "before_change": _kept(before),
             "after_change": _kept(after),
+            "operator_id": operator.of(tx),
         },
     )
 

@@ -53,10 +53,30 @@ def transact(
     return (patience or of_a_job()).run(once)
 
 
+def in_batches(app: App, tenant: int, some: Callable[[sa.Connection], int], *, patience: Patience | None = None) -> int:
+    """Calls `some` until it finds nothing more to do, each time in a transaction of its own; what it did, added up.
+
+    So no statement outlasts its limit and no lock is held for long, however much there is; what a batch has done stays
+    done when the next one fails.
+    """
+    done, patience = 0, patience or of_a_job()
+    while found := transact(app, tenant, some, patience=patience):
+        done += found
+    return done
+
+
 def each_tenant(
-    app: App, name: str, tenant_ids: Iterable[int], work: Callable[[sa.Connection, int], int], *, lanes: int = 1
+    app: App,
+    name: str,
+    tenant_ids: Iterable[int],
+    work: Callable[[sa.Connection, int], int],
+    *,
+    lanes: int = 1,
+    batches: bool = False,
 ) -> Outcome:
     """Calls `work` for every tenant in a transaction of its own, again after a fault of the database that passes.
+
+    With `batches` it is called until it finds nothing more to do, as `in_batches` does.
 
     With more than one lane so many tenants have their turn at the same time, and `work` runs in several threads; where
     there is one writer one lane is all that helps. All tenants of a lane share one patience. When it is used up and
@@ -68,7 +88,7 @@ def each_tenant(
     waiting: SimpleQueue[int] = SimpleQueue()
     for tenant_id in tenant_ids:
         waiting.put(tenant_id)
-    lane = partial(_lane, app, name, waiting, work)
+    lane = partial(_lane, app, name, waiting, work, in_batches if batches else transact)
     outcomes = [lane()] if lanes == 1 or app.has_one_writer else _side_by_side(lane, lanes, waiting)
     tenants, changed, failed = (sum(each) for each in zip(*outcomes, strict=True))
     get_logger().info("job_done", function=name, count=changed, failed=failed)
@@ -78,7 +98,7 @@ def each_tenant(
 
 
 def _lane(
-    app: App, name: str, waiting: SimpleQueue[int], work: Callable[[sa.Connection, int], int]
+    app: App, name: str, waiting: SimpleQueue[int], work: Callable[[sa.Connection, int], int], run: Callable[..., int]
 ) -> tuple[int, int, int]:
     """One tenant after the other until nobody waits; how many there were, what was changed, and how many failed."""
     tenants = changed = failed = away = 0
@@ -86,7 +106,7 @@ def _lane(
     while away < _AWAY and (tenant_id := _next(waiting)) is not None:
         tenants += 1
         try:
-            changed += transact(app, tenant_id, lambda tx, whose=tenant_id: work(tx, whose), patience=patience)  # type: ignore[misc]
+            changed += run(app, tenant_id, lambda tx, whose=tenant_id: work(tx, whose), patience=patience)
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
             failed += 1
             away = away + 1 if passes(error) else 0

@@ -18,10 +18,13 @@ from shared.instants import rfc3339
 class NoticeKind(StrEnum):
     SUPER_ADMIN_ADDED = "super_admin_added"
     SUPER_ADMIN_REMOVED = "super_admin_removed"
+    ROLE_WAITING = "role_waiting"  # somebody claimed an invitation with a role above user; a super admin confirms it
     TENANT_EXPORTED = "tenant_exported"
     ERASURE_SCHEDULED = "erasure_scheduled"
     PURCHASE_WAITING = "purchase_waiting"
     PURCHASE_AGREED = "purchase_agreed"
+    PURCHASE_DECLINED = "purchase_declined"
+    PURCHASE_CANCELLED = "purchase_cancelled"  # while it waited
     SUBSCRIPTION_CANCELLED = "subscription_cancelled"
     DATABASE_RESTORED = "database_restored"
 
@@ -31,7 +34,7 @@ class Audience(StrEnum):
     EVERYONE = "everyone"
 
 
-FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "status", "to"})
+FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "seats", "status", "to", "trialEndsAt"})
 _ADD: Final = notices.insert().inline()
 
 

@@ -42,11 +42,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_health": Permission(Access.ANYONE),
         "get_openapi": Permission(Access.ANYONE),
         "receive_marketplace_event": Permission(Access.ANYONE),  # it checks Microsoft's own token
-        "open_landing_page": Permission(Access.ANYONE),  # these five: buyers, who sign in to the page itself
+        "open_landing_page": Permission(Access.ANYONE),  # these seven: buyers, who sign in to the page itself
         "return_from_sign_in": Permission(Access.ANYONE),
         "show_purchase": Permission(Access.ANYONE),
         "change_account": Permission(Access.ANYONE),
         "activate_purchase": Permission(Access.ANYONE),
+        "refresh_purchase": Permission(Access.ANYONE),
+        "sign_out_of_landing_page": Permission(Access.ANYONE),
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
         "get_me": Permission(Access.USER, when_cancelled=True),
@@ -64,8 +66,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "add_users": Permission(Access.ADMIN),
         "get_user": Permission(Access.ADMIN),
         "change_user": Permission(Access.ADMIN),
+        "merge_user": Permission(Access.SUPER_ADMIN),
+        "confirm_role": Permission(Access.SUPER_ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
+        "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
+        "see_notice": Permission(Access.USER, when_cancelled=True),
+        "dismiss_notice": Permission(Access.USER, when_cancelled=True),
         "record_actions": Permission(Access.USER, when_cancelled=True),
         "list_actions": Permission(Access.ADMIN),
         "start_timer": Permission(Access.USER),
@@ -78,9 +85,10 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "correct_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "delete_entry": Permission(Access.USER, everyone=Access.ADMIN),
+        "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
-        "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_work_item": Permission(Access.USER),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),
         "refresh_work_items": Permission(Access.USER),
@@ -88,6 +96,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_summary_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_week_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_subscription": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "list_purchases": Permission(Access.ADMIN, when_cancelled=True),
+        "agree_purchase": Permission(Access.ADMIN, when_cancelled=True),  # which admin may depends on who signs in
+        "decline_purchase": Permission(Access.ADMIN, when_cancelled=True),
         "list_billing_records": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_preview": Permission(Access.SUPER_ADMIN, when_cancelled=True),
@@ -99,6 +110,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "export_data": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "request_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "list_erasures": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "list_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "choose_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "withdraw_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

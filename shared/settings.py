@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 import sqlalchemy as sa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from shared.db import azure_sql
+from shared.db import azure_sql, postgresql
 
 
 GUID = re.compile(r"\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
@@ -18,6 +18,8 @@ _LONGEST_LINE = 200
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"  # its labels, as RFC 1123 has them
 _PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"  # 1 to 65535
+
+_LOOPBACK = r"http://(?:127\.0\.0\.1|localhost|\[::1\])"
 
 
 class SettingsError(Exception):
@@ -34,35 +36,30 @@ def _commas(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed be
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _url(value: str) -> str:
-    if not re.match(r"\Ahttps?://[^\s/]+(?:/\S*)?\Z", value):
-        raise ValueError("expected a URL that starts with https:// (or http:// for a local stand-in)")
-    return value.rstrip("/")
-
-
 def _private_url(value: str) -> str:
-    """A secret goes there, so plain http is for this machine only."""
-    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost)){_PORT}(?:/[^\s?#]*)?\Z", value):
-        raise ValueError("expected a URL that starts with https:// (or http://127.0.0.1 for a local stand-in)")
+    """A secret goes there, or keys come from there, so plain http is for this machine only."""
+    if not re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}(?:/[^\s?#]*)?\Z", value):
+        raise ValueError("expected a URL that starts with https:// (or http://127.0.0.1 for a local emulator)")
     return value.rstrip("/")
 
 
 def _azure_devops(value: str) -> str:
     """People's tokens go there, so nothing but this machine is reached without TLS, and no host hides in the URL."""
-    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost)){_PORT}/?\Z", value):
-        raise ValueError("expected https://dev.azure.com (or http://127.0.0.1:<port> for a local stand-in)")
+    if not re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}/?\Z", value):
+        raise ValueError("expected https://dev.azure.com (or http://127.0.0.1:<port> for a local emulator)")
     return value.rstrip("/")
 
 
 def _public_url(value: str) -> str:
     """Links are made of it and sign-ins come back to it, so nothing but this machine is reached without TLS."""
-    if not re.match(rf"\A(?:https://{_HOST}|http://(?:127\.0\.0\.1|localhost|\[::1\])){_PORT}/?\Z", value):
+    if not re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}/?\Z", value):
         raise ValueError("expected https:// and a host, without a path, like https://timetracker.example.com")
     return value.rstrip("/").lower()
 
 
 def _origin(value: str) -> str:
-    if not re.match(r"\Ahttps?://[^\s/*]+\Z", value):
+    """A page that came over an open line may be anybody's, and answers go to it."""
+    if not re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}\Z", value):
         raise ValueError("expected exact origins like https://dev.azure.com, without path or wildcard")
     return value
 
@@ -72,7 +69,18 @@ def _table_endpoint(value: str) -> str:
         r"\Ahttps://[^\s/]+/?\Z|\AUseDevelopmentStorage=true\Z|(?s:.*)\b(?:AccountKey|TableEndpoint)=", value
     ):
         raise ValueError("expected https://<account>.table.core.windows.net, or a storage account's connection string")
+    if not value.startswith("https://"):
+        _require_tls_of_tables(value)
     return value
+
+
+def _require_tls_of_tables(connection_string: str) -> None:
+    parts = (part.strip().partition("=") for part in connection_string.split(";"))
+    given = {name.lower(): told for name, _, told in parts}
+    endpoints = [given[name] for name in ("tableendpoint", "tablesecondaryendpoint") if name in given]
+    is_open = not endpoints and given.get("defaultendpointsprotocol", "https").lower() != "https"
+    if is_open or not all(re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}(?:/|\Z)", each) for each in endpoints):
+        raise ValueError("expected a connection string with https (or http://127.0.0.1 for a local emulator)")
 
 
 def _dimension(value: str) -> str:
@@ -95,18 +103,18 @@ def _offer(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    """Azure SQL is held to an encrypted line; whether other URLs lead anywhere is seen when they are used."""
-    if value.startswith("mssql"):
-        try:
-            parsed = sa.make_url(value)
-        except (sa.exc.ArgumentError, ValueError):
-            raise ValueError("expected an SQLAlchemy URL") from None
-        azure_sql.check(parsed)
+    """Servers are held to an encrypted line; whether a URL leads anywhere is seen when it is used."""
+    for kind, check in (("mssql", azure_sql.check), ("postgresql", postgresql.check)):
+        if value.startswith(kind):
+            try:
+                parsed = sa.make_url(value)
+            except (sa.exc.ArgumentError, ValueError):
+                raise ValueError("expected an SQLAlchemy URL") from None
+            check(parsed)
     return value
 
 
 Guid = Annotated[str, BeforeValidator(_guid)]
-Url = Annotated[str, BeforeValidator(_url)]
 PrivateUrl = Annotated[str, BeforeValidator(_private_url)]
 TableEndpoint = Annotated[str, BeforeValidator(_table_endpoint)]
 AzureDevOpsUrl = Annotated[str, BeforeValidator(_azure_devops)]
@@ -126,7 +134,7 @@ class Settings(BaseModel):
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(
         "sqlite:///.data/timetracker.db", alias="DATABASE_URL", description="SQLAlchemy URL of the database"
     )
-    entra_authority: Url = Field(
+    entra_authority: PrivateUrl = Field(
         PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="who issues the tokens; issuers follow it"
     )
     entra_api_client_id: Guid = Field(
@@ -135,7 +143,7 @@ class Settings(BaseModel):
     entra_client_ids: Guids = Field(
         alias="ENTRA_CLIENT_IDS", description="client ids whose tokens are accepted (`azp`), comma separated"
     )
-    entra_keys_url: Url = Field(
+    entra_keys_url: PrivateUrl = Field(
         "",
         alias="ENTRA_KEYS_URL",
         description="where signing keys are; follows the authority when unset",
@@ -158,8 +166,8 @@ class Settings(BaseModel):
     action_log_table_endpoint: TableEndpoint = Field(
         "",
         alias="ACTION_LOG_TABLE_ENDPOINT",
-        description="Table Storage that keeps the action log, and the mark by which a restored database is noticed; when "
-        "unset the database keeps the log, and no restore is noticed",
+        description="Table Storage that keeps the action log, and the mark by which a restored database is noticed; "
+        "when unset the database keeps the log, and no restore is noticed",
         repr=False,
     )
     marketplace_api_url: PrivateUrl = Field(

@@ -50,7 +50,7 @@ class NewActions(WireModel):
 
     model_config = ConfigDict(json_schema_extra=_one_or_many)
 
-    items: Annotated[list[NewAction], Field(min_length=1, max_length=MOST_AT_ONCE)] | None = None
+    items: Annotated[list[NewAction], Field(fail_fast=True, min_length=1, max_length=MOST_AT_ONCE)] | None = None
     type: ActionType | None = None
     page: Page | None = None
     at: SaidAt | None = None

@@ -133,7 +133,7 @@ def app_database_url(request, database_url) -> str:
     kind = sa.make_url(database_url).get_backend_name()
     if kind == "mssql":
         return mssql.make_login(request.getfixturevalue("mssql_server"), database_url, "timetracker_app")
-    return postgres.make_role(database_url, "timetracker_app") if kind == "postgresql" else str(database_url)
+    return wall_support.app_role(database_url) if kind == "postgresql" else str(database_url)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The HTTP functions of time entries: list, read, add by hand, correct, delete."""
 
+import datetime as dt
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -10,7 +11,7 @@ from shared.azure_devops_model import WorkItem
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, Answer, IfMatch, Operation
+from shared.http.operation import ETAG, Answer, Deprecated, IfMatch, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.tracking import model
@@ -22,7 +23,7 @@ from timers import rules_entries, service_entries, service_people, store_entries
 from timers.routes_looking import look, require_own_project
 from timers.routes_write_back import standing, written
 from timers.rules_paging import PageEnd
-from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
+from timers.schemas_entries import AddEntry, CorrectEntry, DeleteEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
 from timers.service_entries import Changed
 from timers.store_entries import Filters
 
@@ -154,25 +155,51 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
 @route(
     blueprint,
     Operation(
-        id="delete_entry",
-        method=HTTPMethod.DELETE,
-        path="entries/{id}",
+        id="delete_entry_with_reason",
+        method=HTTPMethod.POST,
+        path="entries/{id}/delete",
         tag=_TAG,
         summary="Delete an entry",
         description="Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.",
-        query=DeleteEntryQuery,
+        body=DeleteEntry,
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         answers={204: Answer("It is gone")},
         problems={403: ("processing_restricted",), 404: ("not_found",)},
     ),
 )
+def delete_entry_with_reason(call: Call, body: DeleteEntry) -> Reply:
+    return _delete(call, body.reason)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="delete_entry",
+        method=HTTPMethod.DELETE,
+        path="entries/{id}",
+        tag=_TAG,
+        summary="Delete an entry, with the reason in the address",
+        description="Addresses are kept by proxies and browsers, and a reason may be about people: send it in the body "
+        "of `POST /api/entries/{id}/delete`.",
+        query=DeleteEntryQuery,
+        if_match=IfMatch.REQUIRED,
+        asks_azure_devops=True,
+        deprecated=Deprecated(dt.date(2026, 11, 30), "entries/{id}/delete"),
+        answers={204: Answer("It is gone")},
+        problems={403: ("processing_restricted",), 404: ("not_found",)},
+    ),
+)
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
+    return _delete(call, query.reason)
+
+
+def _delete(call: Call, reason: str) -> Reply:
     versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
         service_entries.delete(
-            tx, call.caller, entry, versions=versions, reason=query.reason, now=call.now, new_id=call.app.new_id
+            tx, call.caller, entry, versions=versions, reason=reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
     return written(call, entry, reply)

@@ -121,5 +121,9 @@ class CorrectEntry(WireModel):
         )
 
 
+class DeleteEntry(WireModel):
+    reason: text(400, lines=True) = Field(description="why; the log keeps it")  # type: ignore[valid-type]
+
+
 class DeleteEntryQuery(WireModel):
     reason: text(400, lines=True) = Field(description="why; the log keeps it")  # type: ignore[valid-type]

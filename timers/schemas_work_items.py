@@ -44,7 +44,7 @@ class WorkItem(WireModel):
 
 class RefreshWorkItems(WireModel):
     organization: Organization
-    ids: Annotated[list[WorkItemId], Field(min_length=1, max_length=200)]
+    ids: Annotated[list[WorkItemId], Field(fail_fast=True, min_length=1, max_length=200)]
 
 
 class RefreshedWorkItems(WireModel):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
@@ -23,9 +25,13 @@ from shared.marketplace.model import UNSUBSCRIBED, UnreadableRow
 from shared.marketplace.model import Subscription as Copy
 from shared.subscriptions import rules as moving
 from shared.subscriptions.model import EventSource, Subscription, SubscriptionStatus
-from webhooks import store
+from shared.tenancy.store import hold_tenant
+from webhooks import store, store_requests
 from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_events import SECONDS, settle
+from webhooks.rules_agreement import PurchaseRequest, RequestState
+from webhooks.service_agreement import Moment
+from webhooks.service_agreement import close as close_request
 
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ class Report:
     compared: int = 0
     changed: list[str] = field(default_factory=list)  # now as Microsoft has them, or would be after a dry run
     waiting: list[str] = field(default_factory=list)  # bought, and nobody came to the landing page
+    unanswered: list[str] = field(default_factory=list)  # bought, and nobody who may has agreed yet
     missing: list[str] = field(default_factory=list)  # ours, and Microsoft does not list them
     unreadable: list[str] = field(default_factory=list)  # empty where not even the id can be read
     failed: list[str] = field(default_factory=list)
@@ -93,10 +100,10 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
     patience = how.patience()
-    bought, unpriced = transact(
+    bought, unpriced, requests = transact(
         app,
         EVERY_TENANT,
-        lambda tx: (list(store.all_bought(tx)), store.without_price(tx)),
+        lambda tx: (list(store.all_bought(tx)), store.without_price(tx), store_requests.open_everywhere(tx)),
         reads_only=True,
         patience=patience,
     )
@@ -106,6 +113,8 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
+        elif (request := requests.get(row.id)) is not None and row.id not in ours:
+            _compare_request(app, how, request, row, report)
         elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
             known = ours.get(row.id)
             pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
@@ -147,6 +156,7 @@ def tell(report: Report) -> None:
     """Writes the counts to the log, and an alarm for everything that somebody must look at."""
     for name, ids in (
         ("marketplace_purchase_waiting", report.waiting),
+        ("marketplace_purchase_unanswered", report.unanswered),
         ("marketplace_subscription_missing", report.missing),
         ("marketplace_subscription_unreadable", report.unreadable),
     ):
@@ -182,6 +192,29 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
         report.failed.append(row.id)
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, reason=error.reason)
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
+        report.failed.append(row.id)
+        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
+
+
+def _compare_request(app: App, how: How, request: PurchaseRequest, row: Copy, report: Report) -> None:
+    """One that nobody has agreed to: it waits on, or was cancelled meanwhile."""
+    if row.status != UNSUBSCRIBED:
+        if request.state is RequestState.WAITING:
+            report.unanswered.append(row.id)
+        return
+    report.changed.append(row.id)
+    if how.dry_run:
+        return
+    moment = Moment(how.actor, app.now(), app.new_id)
+
+    def close(tx: sa.Connection) -> bool:
+        hold_tenant(tx, request.tenant_id)
+        return close_request(tx, request, RequestState.CANCELLED, moment)
+
+    try:
+        transact(app, request.tenant_id, close, patience=how.patience())
+    except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
+        report.changed.remove(row.id)
         report.failed.append(row.id)
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
 

@@ -7,26 +7,23 @@ from typing import Final
 
 from shared.http.html import Html, element, joined
 from shared.tenancy.schemas import zones
-from webhooks.rules_landing import Found
+from webhooks.pages_agreement import ACTION, END_AGREEMENT
 from webhooks.schemas_landing import Confirmation
 from webhooks.store_visits import Visit
 
 
 _ORGANIZATION: Final = "organization"
 _TIME_ZONE: Final = "timeZone"
-FIELDS: Final = {"organization": _ORGANIZATION, "time_zone": _TIME_ZONE}  # their ids on the page
+# Their ids on the page.
+FIELDS: Final = {"organization": _ORGANIZATION, "time_zone": _TIME_ZONE, "end_agreement": END_AGREEMENT}
 _PATTERN: Final = (
     r"\s*(https?://)?(dev\.azure\.com/)?[A-Za-z0-9]([A-Za-z0-9\-]{0,48}[A-Za-z0-9])?(\.visualstudio\.com)?(/.*)?\s*"
 )
 
 
-def set_up_form(
-    found: Found, visit: Visit, form_token: str, filled: Confirmation | None, wrong: dict[str, str]
-) -> Html:
-    """What was filled in before stands in it; else what the tenant has."""
+def set_up_form(visit: Visit, form_token: str, filled: Confirmation | None, wrong: dict[str, str]) -> Html:
+    """For the first buyer of a directory; what was filled in before stands in it."""
     zone, organization = "", ""
-    if found.tenant is not None:
-        zone, organization = found.tenant.time_zone, found.tenant.organization
     if filled is not None:
         zone, organization = filled.time_zone, filled.organization
     return element(
@@ -38,7 +35,7 @@ def set_up_form(
         element("button", "Confirm and activate", type="submit"),
         element("p", "Microsoft charges you by the terms of the Azure Marketplace, and adds taxes.", class_="fine"),
         method="post",
-        action="/api/marketplace/activate",
+        action=ACTION,
     )
 
 

@@ -7,20 +7,26 @@ from shared.http.html import Html, element, joined
 from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
-from shared.tenancy.model import Tenant, TenantStatus
+from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks.flow_purchase import View
+from webhooks.pages_agreement import agreement_form, buyer_page
 from webhooks.pages_form import FIELDS, set_up_form
 from webhooks.pages_still import STILL
-from webhooks.pages_terms import counted, facts
+from webhooks.pages_terms import counted, facts, listed
+from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Scene
 from webhooks.schemas_landing import Confirmation
 from webhooks.store_visits import Visit
 
 
+_FINISH: Final = "Finish setting up TimeTracker"
 NOTHING_WRONG: Final[dict[str, str]] = {}
+_PURCHASE: Final = "/api/marketplace/landing/purchase"
+_SIGN_OUT: Final = "/api/marketplace/landing/sign-out"
+_MAY_MOVE_ON: Final = {Scene.UNDER_WAY, Scene.SUSPENDED, Scene.ANOTHER, Scene.UNKNOWN}  # Microsoft may, any moment
 
 
-def page_of(
+def page_of(  # noqa: PLR0911 - one for each scene
     view: View,
     visit: Visit,
     form_token: str,
@@ -30,20 +36,35 @@ def page_of(
     wrong: dict[str, str] = NOTHING_WRONG,
 ) -> Reply:
     """The page for the purchase as it is now; `filled` and `wrong` are a form that was sent and cannot be taken."""
-    foot = joined(_signed_in_as(visit), help_from(settings.vendor_contact))
+    look_again = _button("Look again", _PURCHASE, visit, form_token)
+    foot = joined(
+        look_again if view.scene in _MAY_MOVE_ON else None,
+        _signed_in_as(visit, form_token),
+        help_from(settings.vendor_contact),
+    )
     if view.scene in STILL:
         still = STILL[view.scene]
         return page(still.status, still.title, still.content, foot)
     match view.scene:
         case Scene.UNDER_WAY:
-            return _under_way(view, visit, foot)
+            return _under_way(view, foot)
         case Scene.ACTIVE:
             return _active(view, settings, foot)
         case Scene.SUSPENDED:
             return _suspended(view, foot)
         case Scene.COLLEAGUE:
             return _colleague(view, settings, foot)
-    return _set_up(view, set_up_form(view.found, visit, form_token, filled, wrong), wrong, foot)
+        case Scene.ASK | Scene.WAITING | Scene.DECLINED:
+            return buyer_page(view, visit, form_token, foot)
+    return _to_confirm(view, visit, form_token, filled, wrong, foot)
+
+
+def _to_confirm(  # noqa: PLR0917 - as page_of
+    view: View, visit: Visit, form_token: str, filled: Confirmation | None, wrong: dict[str, str], foot: Html
+) -> Reply:
+    if view.found.tenant is not None:
+        return _agree(view, view.found.tenant, agreement_form(view, visit, form_token, wrong), wrong, foot)
+    return _set_up(view, set_up_form(visit, form_token, filled, wrong), wrong, foot)
 
 
 def other_account(visit: uuid.UUID) -> str:
@@ -51,27 +72,48 @@ def other_account(visit: uuid.UUID) -> str:
     return f"/api/marketplace/landing/other-account?visit={visit}"
 
 
-def _signed_in_as(visit: Visit) -> Html:
+def signed_out(settings: Settings) -> Reply:
+    """After the sign-out of our pages; Microsoft's own is another one."""
+    entra = f"{settings.entra_authority}/organizations/oauth2/v2.0/logout"
+    return page(
+        200,
+        "You are signed out",
+        paragraphs(
+            "The pages of your purchases are closed in this browser. Microsoft may still know you here: on a computer "
+            "that others use, sign out there as well."
+        ),
+        element("p", element("a", "Sign out of Microsoft", href=entra, rel="noreferrer")),
+        help_from(settings.vendor_contact),
+    )
+
+
+def _signed_in_as(visit: Visit, form_token: str) -> Html:
     person, other = visit.principal, element("a", "Use another account", href=other_account(visit.public_id))
     known_by = person.username or person.email or person.name
-    return element("p", f"You are signed in as {known_by}. ", other, class_="fine")
+    told = element("p", f"You are signed in as {known_by}. ", other, class_="fine")
+    return joined(told, _button("Sign out", _SIGN_OUT, visit, form_token, class_="quiet"))
+
+
+def _button(text: str, action: str, visit: Visit, form_token: str, *, class_: str | None = None) -> Html:
+    """A form of nothing but a button: what it does changes something, so no link may do it."""
+    return element(
+        "form",
+        element("input", type="hidden", name="visit", value=str(visit.public_id)),
+        element("input", type="hidden", name="form", value=form_token),
+        element("button", text, type="submit", class_=class_),
+        method="post",
+        action=action,
+    )
 
 
 def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
-    found = view.found
-    began = found.known is not None or found.bought.status != "PendingFulfillmentStart"
-    begins = "Nothing has been lost: confirm again, and the set-up goes on where it was." if began else None
-    trial = None
-    if found.tenant is not None:
-        trial = "Your organization uses TimeTracker already. All of its time, people and settings stay."
+    found, began = view.found, _has_begun(view)
     return page(
         400 if wrong else 200,
-        "Finish setting up TimeTracker" if began else "Set up TimeTracker",
+        _FINISH if began else "Set up TimeTracker",
         _summary(wrong) if wrong else None,
         paragraphs("Thank you for buying TimeTracker. Check what you bought, and confirm to start the subscription."),
-        note("good", paragraphs(trial)) if trial else None,
-        note("warn", paragraphs(begins)) if begins else None,
-        _too_few_seats(found.tenant, found.bought.quantity),
+        _goes_on() if began else None,
         element("h2", "What you bought"),
         facts(found.bought, view.plan),
         element("h2", "Your organization"),
@@ -81,13 +123,53 @@ def _set_up(view: View, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
     )
 
 
+def _agree(view: View, tenant: Tenant, form: Html, wrong: dict[str, str], foot: Html) -> Reply:
+    """For whoever may agree to a purchase of an organization with TimeTracker: its settings are shown, not asked."""
+    found, began = view.found, _has_begun(view)
+    own = {"Organization": tenant.name, "Azure DevOps": tenant.organization, "Time zone": tenant.time_zone}
+    trial = (
+        "Your trial ends by this purchase. If the purchase is canceled before the trial would have been over, the "
+        "trial goes on with the end that it had."
+    )
+    declined = "This purchase was declined before. You can still agree to it."
+    is_declined = found.request is not None and found.request.state is RequestState.DECLINED
+    return page(
+        400 if wrong else 200,
+        _FINISH if began else "Agree to a purchase of TimeTracker",
+        _summary(wrong) if wrong else None,
+        note("good", paragraphs("Your organization uses TimeTracker already. Its time, people and settings stay.")),
+        _goes_on() if began else None,
+        note("warn", paragraphs(declined)) if is_declined else None,
+        _too_few_seats(tenant, found.bought.quantity),
+        element("h2", "What was bought"),
+        facts(found.bought, view.plan),
+        element("h2", "Your organization"),
+        listed(own),
+        paragraphs(
+            "The buyer becomes the billing contact, and gets no rights in TimeTracker by it.",
+            trial if tenant.plan is Plan.TRIAL else None,
+        ),
+        form,
+        foot,
+        has_errors=bool(wrong),
+    )
+
+
+def _has_begun(view: View) -> bool:
+    return view.found.known is not None or view.found.bought.status != "PendingFulfillmentStart"
+
+
+def _goes_on() -> Html:
+    return note("warn", paragraphs("Nothing has been lost: confirm again, and the set-up goes on where it was."))
+
+
 def _summary(wrong: dict[str, str]) -> Html:
     """At the top, with links to the fields, so that nobody has to look for them."""
     links = (element("li", element("a", text, href=f"#{FIELDS[name]}")) for name, text in wrong.items())
     return note("bad", paragraphs("Nothing was changed yet. Correct this, and confirm again:"), element("ul", *links))
 
 
-def _under_way(view: View, visit: Visit, foot: Html) -> Reply:
+def _under_way(view: View, foot: Html) -> Reply:
     return page(
         200,
         "Your subscription is being activated",
@@ -100,12 +182,6 @@ def _under_way(view: View, visit: Visit, foot: Html) -> Reply:
         ),
         paragraphs("You can close this page. The activation is completed without you; TimeTracker works meanwhile."),
         facts(view.found.bought, view.plan),
-        element(
-            "p",
-            element(
-                "a", "Look again", href=f"/api/marketplace/landing/purchase?visit={visit.public_id}", class_="button"
-            ),
-        ),
         foot,
     )
 

@@ -36,10 +36,10 @@ STILL: Final[Mapping[Scene, Still]] = {
         HTTPStatus.FORBIDDEN,
         "Ask a super admin of your organization",
         paragraphs(
-            "Your organization uses TimeTracker already. A purchase for it is confirmed by one of its super admins, or "
-            "by the person who bought it.",
-            "Ask them to open the subscription in the Azure portal and to choose Configure account. Nothing was "
-            "changed.",
+            "Your organization uses TimeTracker already. A purchase for it needs the agreement of one of its super "
+            "admins.",
+            "The person who bought it asks them for it: in the Azure portal, under SaaS, they choose Configure "
+            "account. Nothing was changed.",
         ),
     ),
     Scene.GUEST: Still(

@@ -28,6 +28,10 @@ def facts(bought: Subscription, plan: Plan | None, more: Mapping[str, str] = NO_
         "For": bought.beneficiary.email,
         **more,
     }
+    return listed(told)
+
+
+def listed(told: Mapping[str, str]) -> Html:
     return element(
         "dl", *(part for name, text in told.items() if text for part in (element("dt", name), element("dd", text)))
     )

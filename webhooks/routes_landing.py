@@ -1,9 +1,11 @@
 """The landing page of the Marketplace: sign-in, what was bought, and its confirmation; pages that need no script."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 import azure.functions as func
 
@@ -17,9 +19,12 @@ from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
 from webhooks import rules_refusals as refusals
-from webhooks.flow_arrival import NotFinished, Retry, Returned
+from webhooks.flow_arrival import NotFinished, Retry, Returned, Sessions
 from webhooks.flow_calls import client_of
-from webhooks.schemas_landing import Arrival, Confirmation, PurchasePage, Return, choices_of
+from webhooks.flow_purchase import Form
+from webhooks.rules_visits import Session
+from webhooks.schemas_landing import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
+from webhooks.store_visits import Visit
 
 
 blueprint = func.Blueprint()
@@ -47,11 +52,10 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
-    browser = _browser(call) or rules_visits.new_browser()
-    is_ours = rules_visits.is_directory_proof(query.proof, browser, query.directory)
+    is_ours = rules_visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
     directory = query.directory if is_ours else None
-    address = flow_arrival.arrive(call.app, query.token, browser, _redirect_uri(call), directory=directory)
-    return _to_sign_in(call, browser, address)
+    address, session = flow_arrival.arrive(call.app, query.token, _redirect_uri(call), directory=directory)
+    return _to_sign_in(call, session, address)
 
 
 @route(
@@ -78,16 +82,17 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     client_of(call.app)
     try:
         returned = Returned(query.code, query.error)
-        visit = flow_arrival.come_back(call.app, query.state, _browser(call), returned, _redirect_uri(call))
+        session = flow_arrival.come_back(call.app, query.state, _sessions(call), returned, _redirect_uri(call))
     except NotFinished as failure:
-        return refusal(
+        refused = refusal(
             failure.error,
             operation=call.operation.id,
             request_id=call.request_id,
             contact=call.app.settings.vendor_contact,
-            links=_ways_on(failure.retry, _browser(call) or ""),
+            links=_ways_on(failure.retry, failure.session.secret),
         )
-    return _to_page(call, str(visit))
+        return _with_cookie(call, refused, failure.session)
+    return _with_cookie(call, _to_page(call, session.visit), session)
 
 
 @route(
@@ -102,7 +107,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
         problems={
             404: ("no_such_route", "visit_over"),
-            409: ("another_subscription_is_live",),
+            421: ("address_unknown",),
             503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
@@ -110,12 +115,63 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
     client_of(call.app)
-    require_not_held(call.app)  # the page puts in force what was confirmed before
-    visit = flow_arrival.find_visit(call.app, public_id(query.visit), browser := _browser(call))
-    view = flow_purchase.look(call.app, visit)
-    return pages_landing.page_of(
-        view, visit, rules_visits.form_token(browser or "", visit.public_id), call.app.settings
-    )
+    sessions = _sessions(call)
+    visit = flow_arrival.find_visit(call.app, public_id(query.visit), sessions)
+    form_token = rules_visits.form_token(Session(visit.public_id, sessions[visit.public_id]))
+    return pages_landing.page_of(flow_purchase.look(call.app, visit), visit, form_token, call.app.settings)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="refresh_purchase",
+        method=HTTPMethod.POST,
+        path="marketplace/landing/purchase",
+        tag=_TAG,
+        summary="Follow what Microsoft has changed of a purchase",
+        body=PageForm,
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
+        problems={
+            403: ("form_of_another_page",),
+            404: ("no_such_route", "visit_over"),
+            409: ("another_subscription_is_live",),
+            421: ("address_unknown",),
+            503: ("marketplace_unavailable",),
+        },
+        for_browser=True,
+    ),
+)
+def refresh_purchase(call: Call, body: PageForm) -> Reply:
+    client_of(call.app)
+    require_not_held(call.app)  # it puts in force what was confirmed before
+    visit = _visit_of_form(call, body)
+    flow_purchase.bring_up_to_date(call.app, visit)
+    return _to_page(call, visit.public_id)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="sign_out_of_landing_page",
+        method=HTTPMethod.POST,
+        path="marketplace/landing/sign-out",
+        tag=_TAG,
+        summary="Sign out of the pages of purchases in this browser",
+        body=PageForm,
+        answers={200: _PAGE},
+        problems={
+            403: ("form_of_another_page",),
+            404: ("no_such_route", "visit_over"),
+            421: ("address_unknown",),
+        },
+        for_browser=True,
+    ),
+)
+def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
+    client_of(call.app)
+    visit = _visit_of_form(call, body)
+    flow_arrival.sign_out(call.app, _sessions(call))
+    return _with_cookie(call, pages_landing.signed_out(call.app.settings), Session(visit.public_id, ""), is_over=True)
 
 
 @route(
@@ -134,9 +190,9 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
     client_of(call.app)
-    visit = flow_arrival.find_visit(call.app, public_id(query.visit), browser := _browser(call))
-    assert browser is not None, "the visit was found by it"  # noqa: S101 - ours
-    return _to_sign_in(call, browser, flow_arrival.change_account(call.app, visit, browser, _redirect_uri(call)))
+    visit = flow_arrival.find_visit(call.app, public_id(query.visit), _sessions(call))
+    address, session = flow_arrival.change_account(call.app, visit, _redirect_uri(call))
+    return _to_sign_in(call, session, address)
 
 
 @route(
@@ -146,14 +202,20 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
         method=HTTPMethod.POST,
         path="marketplace/activate",
         tag=_TAG,
-        summary="Confirm a purchase",
-        description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once.",
+        summary="Confirm a purchase, ask for agreement to it, or decline it",
+        description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once. What "
+        "it does depends on who sends it: whoever may not agree to a purchase of their organization asks for it.",
         body=Confirmation,
         answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems={
             403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
             404: ("no_such_route", "visit_over"),
-            409: ("another_subscription_is_live", "purchase_of_another", "tenant_already_registered"),
+            409: (
+                "another_subscription_is_live",
+                "agreement_is_live",
+                "purchase_of_another",
+                "tenant_already_registered",
+            ),
             421: ("address_unknown",),
             503: ("marketplace_unavailable", HELD),
         },
@@ -163,39 +225,58 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
 def activate_purchase(call: Call, body: Confirmation) -> Reply:
     client_of(call.app)
     require_not_held(call.app)
-    visit = flow_arrival.find_visit(call.app, public_id(body.visit), browser := _browser(call))
-    if browser is None or not rules_visits.is_form_token(body.form, browser, visit.public_id):
-        raise refusals.form_of_another_page()
-    choices = choices_of(body)
-    if isinstance(choices, dict):
+    visit = _visit_of_form(call, body)
+    to_page = _to_page(call, visit.public_id)  # first, since where no address can be made nothing may be done
+    form = Form(choices_of(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
+    if wrong := flow_purchase.confirm(call.app, visit, form):
         view = flow_purchase.look(call.app, visit)
-        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=choices)
-    to_page = _to_page(call, body.visit)  # first, since where no address can be made nothing may be done
-    flow_purchase.confirm(call.app, visit, choices)
+        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=wrong)
     return to_page
 
 
-def _to_sign_in(call: Call, browser: str, address: str) -> Reply:
-    """With a cookie for as long as the visit may take from here."""
-    cookie = rules_visits.cookie_of(browser, is_secure=call.base_address.startswith("https:"))
-    return Reply(HTTPStatus.FOUND, headers={"Location": address, "Set-Cookie": cookie})
+def _visit_of_form(call: Call, form: PageForm) -> Visit:
+    """The visit whose page a form comes from.
+
+    Raises:
+        NotFound: it is over, or another browser's.
+        Forbidden: the form was made elsewhere.
+        Misdirected: no address can be made, so nothing may be done.
+    """
+    sessions = _sessions(call)
+    visit = flow_arrival.find_visit(call.app, public_id(form.visit), sessions)
+    if not rules_visits.is_form_token(form.form, Session(visit.public_id, sessions[visit.public_id])):
+        raise refusals.form_of_another_page()
+    return visit
 
 
-def _ways_on(retry: Retry | None, browser: str) -> Iterator[tuple[str, str]]:
+def _to_sign_in(call: Call, session: Session, address: str) -> Reply:
+    return _with_cookie(call, Reply(HTTPStatus.FOUND, headers={"Location": address}), session)
+
+
+def _with_cookie(call: Call, reply: Reply, session: Session, *, is_over: bool = False) -> Reply:
+    cookie = rules_visits.cookie_of(session, is_secure=_is_secure(call), is_over=is_over)
+    return replace(reply, headers={**reply.headers, "Set-Cookie": cookie})
+
+
+def _ways_on(retry: Retry | None, secret: str) -> Iterator[tuple[str, str]]:
     if retry is None:
         return
     if retry.visit is not None:
         yield "Try again", pages_landing.other_account(retry.visit)
         return
     if retry.directory is not None:
-        proof = rules_visits.directory_proof(browser, retry.directory)
+        proof = rules_visits.directory_proof(secret, retry.directory)
         at = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
         yield "Sign in at the organization of this purchase", f"{_LANDING}?{at}"
     yield "Try again", f"{_LANDING}?{urlencode({'token': retry.token})}"
 
 
-def _browser(call: Call) -> str | None:
-    return rules_visits.browser_of(cookies(call.request, rules_visits.COOKIE))
+def _sessions(call: Call) -> Sessions:
+    return rules_visits.sessions_of(cookies(call.request), is_secure=_is_secure(call))
+
+
+def _is_secure(call: Call) -> bool:
+    return call.base_address.startswith("https:")
 
 
 def _redirect_uri(call: Call) -> str:
@@ -203,7 +284,7 @@ def _redirect_uri(call: Call) -> str:
     return f"{call.base_address}{_LANDING}/signed-in"
 
 
-def _to_page(call: Call, visit: str) -> Reply:
+def _to_page(call: Call, visit: UUID) -> Reply:
     """A page of its own address: it can be loaded again, and neither code nor token stays in the history."""
-    address = f"{call.base_address}{_LANDING}/purchase?{urlencode({'visit': visit})}"
+    address = f"{call.base_address}{_LANDING}/purchase?{urlencode({'visit': str(visit)})}"
     return Reply(HTTPStatus.SEE_OTHER, headers={"Location": address})

@@ -1,4 +1,4 @@
-"""Decides what the landing page shows to whom, and who may confirm a purchase."""
+"""Decides what the landing page shows to whom, and who may confirm a purchase there."""
 
 import uuid
 from dataclasses import dataclass
@@ -8,11 +8,15 @@ from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.subscriptions.model import Subscription, SubscriptionStatus
 from shared.subscriptions.rules import terms_of
-from shared.tenancy.model import Role, Tenant, User
+from shared.tenancy.model import Tenant, User
+from webhooks.rules_agreement import Deciders, PurchaseRequest, RequestState, is_buyer
 
 
 class Scene(StrEnum):
     SET_UP = "set_up"  # bought, or active at Microsoft, and not yet here
+    ASK = "ask"  # the buyer may ask for the agreement of somebody else
+    WAITING = "waiting"  # and has
+    DECLINED = "declined"
     UNDER_WAY = "under_way"  # Microsoft was told, and does not show it yet
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -33,13 +37,26 @@ class Found:
     tenant: Tenant | None = None
     account: User | None = None
     live: Subscription | None = None  # what the tenant pays for now
+    request: PurchaseRequest | None = None
+    deciders: Deciders | None = None  # of a tenant that exists
 
     @property
     def waits_to_begin(self) -> bool:
         """Confirmed here and active at Microsoft: what is missing is that we write it down."""
         terms = terms_of(self.bought)
+        return self.is_agreed and terms is not None and terms.status.is_live
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether somebody who may has agreed, and it only remains to be activated."""
         is_pending = self.known is not None and self.known.terms.status is SubscriptionStatus.PENDING
-        return is_pending and terms is not None and terms.status.is_live
+        return is_pending and not self.needs_tick
+
+    @property
+    def needs_tick(self) -> bool:
+        """Whether somebody must say that an agreement with the vendor ends by this purchase."""
+        has_agreement = self.live is not None and self.live.marketplace_id is None
+        return has_agreement and not (self.known is not None and self.known.replaces_agreement)
 
     @property
     def overtaken(self) -> list[Subscription]:
@@ -58,14 +75,17 @@ def is_of(bought: told.Subscription, principal: Principal) -> bool:
 
 
 def may_confirm(found: Found, principal: Principal) -> bool:
-    """Of a new directory any member; of a tenant its super admins, and whoever Microsoft names."""
-    if found.tenant is None:
+    """Of a new directory any member; of a tenant those who may agree, and the buyer once somebody has."""
+    if found.deciders is None:
         return not principal.is_guest
-    account = found.account
-    if account is not None and account.is_active and account.role is Role.SUPER_ADMIN:
+    if found.is_agreed and is_buyer(found.bought, principal):
         return True
-    named = {(party.tid, party.oid) for party in (found.bought.beneficiary, found.bought.purchaser)}
-    return principal.key in named
+    return found.account is not None and found.deciders.admits(found.account, principal.oid)
+
+
+def may_decline(found: Found, principal: Principal) -> bool:
+    is_open = found.request is not None and found.request.state is RequestState.WAITING
+    return is_open and not found.is_agreed and may_confirm(found, principal)
 
 
 def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene:
@@ -77,10 +97,19 @@ def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene
         return Scene.ENDED
     settled = _settled(found, terms.status, known)
     if may_confirm(found, principal):
-        return settled or (Scene.UNDER_WAY if is_activated else Scene.SET_UP)
+        return settled or (Scene.UNDER_WAY if is_activated and not found.needs_tick else Scene.SET_UP)
     if found.tenant is None:
         return Scene.GUEST
-    return Scene.ASK_ADMIN if settled is None else Scene.COLLEAGUE
+    if not is_buyer(found.bought, principal):
+        return Scene.ASK_ADMIN if settled is None else Scene.COLLEAGUE
+    return settled or _asked(found)
+
+
+def _asked(found: Found) -> Scene:
+    """The scene of a buyer whose purchase needs somebody else's agreement."""
+    if found.request is None:
+        return Scene.ASK
+    return Scene.DECLINED if found.request.state is RequestState.DECLINED else Scene.WAITING
 
 
 def _settled(found: Found, bought: SubscriptionStatus, known: SubscriptionStatus | None) -> Scene | None:

@@ -1,6 +1,6 @@
 """What the browser sends to the landing page. Microsoft adds parameters of its own, so unknown ones are left alone."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
@@ -40,13 +40,27 @@ class PurchasePage(_FromMicrosoft):
     visit: str = ""
 
 
-class Confirmation(WireModel):
-    """The form as it was filled in; what is wrong with the two choices is said on the page itself."""
+class PageForm(WireModel):
+    """A button of the page, which has no fields but these."""
 
     visit: Annotated[str, Field(max_length=_SHORT)] = ""
     form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
+
+
+class Confirmation(PageForm):
+    """The form as it was filled in; what is wrong with it is said on the page itself.
+
+    Time zone and organization are those of a new directory; the settings of one that has TimeTracker stay.
+    """
+
     time_zone: Annotated[str, Field(max_length=_SHORT, description="an IANA time zone")] = ""
     organization: Annotated[str, Field(max_length=_SHORT, description="the Azure DevOps organization")] = ""
+    end_agreement: Annotated[
+        Literal["", "yes"], Field(description="`yes` ends the agreement with the vendor once the purchase is active")
+    ] = ""
+    decision: Annotated[
+        Literal["", "agree", "decline"], Field(description="`decline` refuses a purchase that waits for agreement")
+    ] = ""
 
 
 def _name_in(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates

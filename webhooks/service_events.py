@@ -106,11 +106,10 @@ class _Taking:
         return self.closing.now
 
     def is_second(self) -> bool:
-        """Whether the tenant pays for another subscription of the Marketplace, so that this one has to wait."""
+        """Whether the tenant pays for something else that this one does not replace, so that it has to wait."""
         if self.subscription.terms.status.is_live or not self.told.terms.status.is_live:
             return False
-        live = bought.find_live(self.tx, self.tenant.id)
-        return live is not None and live.id != self.subscription.id and live.marketplace_id is not None
+        return subscriptions.in_the_way(self.tx, self.subscription) is not None
 
     def repeat_refusal(self) -> Taken | None:
         """A repeat is told the same, unless the change is in force although it was refused."""

@@ -15,13 +15,16 @@ from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.settings import Settings
 from shared.subscriptions import store
-from shared.subscriptions.model import Event, EventSource, Quote, SubscriptionStatus, Terms
+from shared.subscriptions.model import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms
 from shared.subscriptions.service import begin, move
-from shared.tenancy import service, service_settings
-from shared.tenancy.model import Caller, Tenant
+from shared.tenancy import service
+from shared.tenancy.model import Tenant
 from shared.tenancy.rows import NewId, NewTenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
-from webhooks.rules_landing import Found, may_confirm
+from webhooks import service_agreement, store_requests
+from webhooks.rules_agreement import RequestState
+from webhooks.rules_landing import Found, may_confirm, may_decline
+from webhooks.service_agreement import Moment
 
 
 ACTIVATED = "Activate"
@@ -29,16 +32,16 @@ ACTIVATED = "Activate"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the buyer chooses for the tenant."""
+    """What the first buyer of a directory chooses for its tenant."""
 
     time_zone: str
     organization: str
 
 
-def look_up(tx: sa.Connection, principal: Principal, bought: told.Subscription) -> Found:
+def look_up(tx: sa.Connection, principal: Principal, bought: told.Subscription, *, now: dt.datetime) -> Found:
     """What is here of a purchase of the person's directory."""
     tenant = find_tenant(tx, tid=principal.tid)
-    return Found(bought) if tenant is None else _found(tx, tenant, principal, bought)
+    return Found(bought) if tenant is None else _found(tx, tenant, principal, bought, now)
 
 
 def prepare(
@@ -46,40 +49,88 @@ def prepare(
     principal: Principal,
     bought: told.Subscription,
     terms: Terms,
-    choices: Choices,
+    choices: Choices | None,
+    *,
+    ends_agreement: bool,
+    settings: Settings,
+    now: dt.datetime,
+    new_id: NewId,
+) -> None:
+    """Everything before Microsoft is told: the pending subscription, and of a new directory its tenant and super admin.
+
+    The settings of a tenant that exists stay as they are.
+
+    Raises:
+        Forbidden: the person may not agree to this purchase.
+        Conflict: the tenant pays for another one, or somebody else was registering the directory just now.
+    """
+    tenant = find_tenant(tx, tid=principal.tid, lock=True)
+    if tenant is not None:
+        found = _found(tx, tenant, principal, bought, now)
+        if not may_confirm(found, principal):
+            raise Forbidden(
+                "Ask a super admin of your organization to agree to the purchase.", code=service_agreement.ROLE_REQUIRED
+            )
+        actor = audit.SERVICE if found.account is None else Actor.user(found.account.id)
+        moment = Moment(actor, now, new_id)
+        service_agreement.agree(tx, tenant, bought, terms, moment, ends_agreement=ends_agreement)
+        return
+    assert choices is not None, "a new directory has chosen"  # noqa: S101 - the form was checked
+    chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
+    caller = service.start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id)
+    begin(tx, caller.tenant, uuid.UUID(bought.id), terms, Agreed(caller.user.id), now=now)
+
+
+def ask(
+    tx: sa.Connection,
+    principal: Principal,
+    bought: told.Subscription,
+    terms: Terms,
     *,
     settings: Settings,
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    """Everything before Microsoft is told: the tenant, its super admin and settings, and the pending subscription.
+    """Puts the purchase of a tenant that exists before those who may agree to it."""
+    tenant = find_tenant(tx, tid=principal.tid, lock=True)
+    assert tenant is not None, "who may not confirm has a tenant, and tenants stay"  # noqa: S101 - ours
+    service_agreement.ask(tx, tenant, principal, bought, terms, settings=settings, now=now, new_id=new_id)
+
+
+def close_request(
+    tx: sa.Connection, principal: Principal, bought: told.Subscription, state: RequestState, moment: Moment
+) -> None:
+    """Declines the request for a purchase, as the visitor may, or notes that its purchase was cancelled.
 
     Raises:
-        Forbidden: the person may not confirm this purchase, or is deactivated.
-        Conflict: the tenant pays for another one, or somebody else was registering the directory just now.
+        Forbidden: the visitor may not decline it.
     """
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     if tenant is None:
-        chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
-        tenant = service.start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id).tenant
-    else:
-        if not may_confirm(_found(tx, tenant, principal, bought), principal):
-            raise Forbidden("Ask a super admin of your organization to confirm the purchase.", code="role_required")
-        buyer = service.admit_buyer(tx, tenant, principal, now=now, new_id=new_id)
-        _change_settings(tx, buyer, choices, now=now, new_id=new_id)
-    begin(tx, tenant, uuid.UUID(bought.id), terms, now=now)
+        return
+    found = _found(tx, tenant, principal, bought, moment.now)
+    if state is RequestState.DECLINED and not may_decline(found, principal):
+        raise Forbidden(
+            "Ask a super admin of your organization to decline the purchase.", code=service_agreement.ROLE_REQUIRED
+        )
+    if found.request is not None:
+        actor = moment.actor
+        if state is RequestState.DECLINED and found.account is not None:
+            actor = Actor.user(found.account.id)
+        service_agreement.close(tx, found.request, state, Moment(actor, moment.now, moment.new_id))
 
 
 def put_in_force(
     tx: sa.Connection,
-    principal: Principal,
     marketplace_id: uuid.UUID,
     terms: Terms,
     quote: Quote,
+    principal: Principal | None,
     *,
     settings: Settings,
     now: dt.datetime,
     new_id: NewId,
+    actor: Actor = audit.SERVICE,
 ) -> Tenant | None:
     """The paid plan, from now on; None, and nothing is done, when it is in force already, or nothing here waits for it.
 
@@ -93,8 +144,8 @@ def put_in_force(
     known = store.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None
-    caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
-    actor = audit.SERVICE if caller is None else Actor.user(caller.user.id)
+    caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
+    actor = actor if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
     moved = move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
     closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
@@ -104,13 +155,12 @@ def put_in_force(
     return tenant
 
 
-def _found(tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription) -> Found:
+def _found(
+    tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription, now: dt.datetime
+) -> Found:
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
-    known = store.find_bought(tx, uuid.UUID(bought.id))
-    live = store.find_live(tx, tenant.id)
-    return Found(bought, known, tenant, None if caller is None else caller.user, live)
-
-
-def _change_settings(tx: sa.Connection, buyer: Caller, choices: Choices, *, now: dt.datetime, new_id: NewId) -> None:
-    wanted = {"time_zone": choices.time_zone, "organization": choices.organization}
-    service_settings.change(tx, buyer, wanted, versions=None, now=now, new_id=new_id)
+    marketplace_id = uuid.UUID(bought.id)
+    known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
+    request = store_requests.find(tx, tenant.id, marketplace_id)
+    deciders = service_agreement.deciders(tx, tenant, bought, request, live, now)
+    return Found(bought, known, tenant, None if caller is None else caller.user, live, request, deciders)

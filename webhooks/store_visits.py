@@ -20,7 +20,9 @@ _BEGUN: Final = sa.select(_v.id, _v.purchase_token, _v.verifier, _v.nonce, _v.ta
     _v.state_hash == bindparam("state"), *_OPEN
 )
 _TAKE: Final = (
-    landing_visits.update().where(_v.id == bindparam("visit"), _v.taken_at.is_(None)).values(taken_at=bindparam("now"))
+    landing_visits.update()
+    .where(_v.id == bindparam("visit"), _v.taken_at.is_(None))
+    .values(taken_at=bindparam("now"), browser_hash=bindparam("new_browser"))
 )
 _SIGNED_IN: Final = (
     landing_visits.update()
@@ -46,15 +48,18 @@ _ACTIVATED: Final = (
     landing_visits.update().where(_v.public_id == bindparam("public")).values(activated_at=bindparam("now"))
 )
 _REMOVE: Final = landing_visits.delete().where(_v.id == bindparam("visit"))
+_SIGN_OUT: Final = landing_visits.delete().where(
+    _v.public_id == bindparam("public"), _v.browser_hash == bindparam("browser")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A visit whose browser was sent to sign in. `was_taken`: it has come back before."""
+    """A visit whose browser was sent to sign in, its purchase token sealed. `was_taken`: it has come back before."""
 
     id: int
     public_id: uuid.UUID
-    purchase_token: str
+    sealed_token: str
     verifier: str
     nonce: str
     was_taken: bool
@@ -74,7 +79,7 @@ def add(
     tx: sa.Connection,
     public_id: uuid.UUID,
     attempt: Attempt,
-    purchase_token: str | None,
+    sealed_token: str | None,
     *,
     state: str,
     browser: str,
@@ -86,7 +91,7 @@ def add(
         "public_id": public_id,
         "browser_hash": browser,
         "state_hash": state,
-        "purchase_token": purchase_token,
+        "purchase_token": sealed_token,
         "verifier": attempt.verifier,
         "nonce": attempt.nonce,
         "expires_at": until,
@@ -103,9 +108,12 @@ def find_begun(tx: sa.Connection, *, state: str, browser: str, now: dt.datetime)
     return Begun(row.id, row.public_id, *secrets, was_taken=row.taken_at is not None)
 
 
-def take(tx: sa.Connection, visit_id: int, *, now: dt.datetime) -> bool:
-    """Whether nobody came back with it before; one statement decides any race."""
-    return tx.execute(_TAKE, {"visit": visit_id, "now": now}).rowcount == 1
+def take(tx: sa.Connection, visit_id: int, *, browser: str, now: dt.datetime) -> bool:
+    """Whether nobody came back with it before; one statement decides any race.
+
+    From now on the visit is found by another hash, that of the secret which this browser alone is given.
+    """
+    return tx.execute(_TAKE, {"visit": visit_id, "new_browser": browser, "now": now}).rowcount == 1
 
 
 def sign_in(
@@ -149,3 +157,8 @@ def note_activation(tx: sa.Connection, public_id: uuid.UUID, *, now: dt.datetime
 
 def remove(tx: sa.Connection, visit_id: int) -> None:
     tx.execute(_REMOVE, {"visit": visit_id})
+
+
+def sign_out(tx: sa.Connection, public_id: uuid.UUID, *, browser: str) -> None:
+    """Forgets a visit, if it is this browser's."""
+    tx.execute(_SIGN_OUT, {"public": public_id, "browser": browser})

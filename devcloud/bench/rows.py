@@ -129,7 +129,6 @@ def person(number: int) -> dict[str, Any]:
         "public_id": uuid.UUID(int=1000 + number),
         "entra_object_id": uuid.UUID(oid(number)),
         "email": email,
-        "email_key": email,
         "display_name": f"Person {number}",
         "role": "admin" if number == 0 else "user",
         "auth_provider": "microsoft",
@@ -176,3 +175,10 @@ def items() -> Iterator[dict[str, Any]]:
                 "state": "Active",
                 "fetched_at": _BEGAN,
             }
+
+
+def readings() -> Iterator[dict[str, Any]]:
+    """The admin, who takes the reports, has read every item; on a day that is never over, whenever the bench runs."""
+    for item in items():
+        of = {name: item[name] for name in ("tenant_id", "organization_id", "work_item_id")}
+        yield {**of, "user_id": 1, "read_on": dt.date.max}

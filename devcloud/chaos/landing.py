@@ -15,7 +15,7 @@ _SECONDS: Final = 20
 
 
 class _Form(HTMLParser):
-    """The one form of a page: where it goes, and the fields it has."""
+    """The form of a confirmation, where a page has one: where it goes, and its hidden fields."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -25,8 +25,8 @@ class _Form(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.action = given.get("action", "")
+        if tag == "form" and given["action"].endswith("/activate"):
+            self.action = given["action"]
         elif tag == "input" and "name" in given:
             self.fields[given["name"]] = given.get("value", "")
 

@@ -37,11 +37,14 @@ RIGHTS: Final = (
     Sentence(
         "Erasure, verified, within 30 days, but for what the law requires kept.",
         "After three days in which it can be taken back, a random pseudonym in every table; hours, counts and totals "
-        "stay. What holds it up is told.",
-        ("request_erasure", "list_erasures", "withdraw_erasure"),
+        "stay. In the text of others an id, an address and a name that the directory gave; a super admin can have "
+        "mentions stay that are about somebody else. What holds it up is told.",
+        ("request_erasure", "list_erasures", "list_mentions", "choose_mentions", "withdraw_erasure"),
         (
             *_ERASED,
             *tests(
+                "privacy/test_erasure_by_identity::whatever_somebody_is_called_their_erasure_changes_nothing_of_others",
+                "privacy/test_mentions::a_super_admin_sees_the_places_and_has_some_stay",
                 "privacy/test_erasure::hours_and_counts_stay_to_the_millisecond",
                 "privacy/test_erasure::a_second_erasure_changes_nothing",
                 "privacy/test_request_machine::requests_follow_their_model",
@@ -58,10 +61,11 @@ RIGHTS: Final = (
     ),
     Sentence(
         "A nominee.",
-        "Written by the person, read by an operator who has checked who asks, on record, and by nobody else.",
-        ("name_nominee", "remove_nominee"),
+        "Written by the person, who finds it in the export that they ask for themselves; read by an operator who has "
+        "checked who asks, on record; and by nobody else.",
+        ("name_nominee", "remove_nominee", "export_data"),
         tests(
-            "privacy/test_rights::a_nominee_is_written_and_read_by_nobody",
+            "privacy/test_rights::a_nominee_is_in_the_export_of_who_named_them_and_in_nobody_elses",
             "ops/test_privacy::a_nominee_is_read_on_record",
         ),
     ),
@@ -75,9 +79,12 @@ RIGHTS: Final = (
 SECURITY: Final = (
     Sentence(
         "HTTPS only, encrypted database connections.",
-        "What stands in Azure takes nothing else; a database URL that would weaken the line is refused at the start.",
+        "What stands in Azure takes nothing else; a setting that would weaken a line is refused at the start.",
         (),
-        tests("contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords"),
+        tests(
+            "contract/test_infra::only_encrypted_lines_and_no_keys_or_passwords",
+            "contract/test_settings::no_engine_is_made_for_a_line_that_is_not_safe",
+        ),
     ),
     Sentence(
         "Tokens validated on every call.",

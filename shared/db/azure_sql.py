@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, wall
+from shared.db import dialects, documents, records, wall
 from shared.errors import Unavailable
 
 
@@ -89,6 +89,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
         pool_recycle=_RECYCLE_SECONDS,
         pool_use_lifo=True,  # what is surplus grows old and goes
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
 
     @event.listens_for(engine, "connect")
@@ -108,6 +109,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
             context.invalidate_pool_on_disconnect = False
 
     wall.watch(engine)
+    records.watch(engine)
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, dialects, wall
+from shared.db import azure_sql, dialects, documents, postgresql, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -17,6 +17,7 @@ _SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",  # an acknowledged commit survives the loss of power, too
     "foreign_keys=ON",
+    "recursive_triggers=ON",  # else INSERT OR REPLACE removes a row on record, and no trigger is asked
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
     "cache_size=-16384",  # KiB: the days of a large tenant's month, which its report goes through
@@ -43,7 +44,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
     Statement parameters never show in an exception's text, since that may reach a log.
 
     Raises:
-        ValueError: the URL is that of another database.
+        ValueError: the URL is that of another database, or would weaken the line to it.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -56,6 +57,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
 
 
 def _postgresql(url: URL, pool_size: int) -> sa.Engine:
+    postgresql.check(url)
     limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
     engine = sa.create_engine(
         dialects.ours(url),
@@ -66,6 +68,7 @@ def _postgresql(url: URL, pool_size: int) -> sa.Engine:
         pool_pre_ping=True,
         pool_timeout=LOCK_WAIT_SECONDS,
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
     wall.watch(engine)
     return engine
@@ -80,6 +83,7 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
 
     @event.listens_for(engine, "connect")

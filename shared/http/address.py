@@ -10,7 +10,17 @@ from shared.log import get_logger
 from shared.settings import Settings
 
 
+_ONE_YEAR: Final = "max-age=31536000; includeSubDomains"
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+
+
+def strict_transport(settings: Settings | None, request: func.HttpRequest) -> dict[str, str]:
+    """What tells browsers to come by https only; nothing on plain http, where it must not be said (RFC 6797, 7.2).
+
+    The settings are None where they could not be read.
+    """
+    address = (settings and settings.public_url) or request.url
+    return {"Strict-Transport-Security": _ONE_YEAR} if address.startswith("https:") else {}
 
 
 def base_address(settings: Settings, request: func.HttpRequest) -> str:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -45,6 +45,8 @@ class Call:
     _answers: bool = False
     _may_be_done: bool = False
     _visit: Visit | None = None
+    # The random ids of the caller's tenant and account, also of one who is refused
+    known_as: dict[str, str] = field(default_factory=dict)
 
     def authenticate(self) -> None:
         """Checks the token, on every call.
@@ -174,6 +176,7 @@ class Call:
     def became(self, caller: Caller) -> None:
         """Tells who the caller turned out to be, where the operation itself finds or makes their account."""
         self._caller = caller
+        self.known_as = _known_as(caller)
 
     def settle(self, error: ApiError | None) -> Reply | None:
         """The answer that the key had before; else, for a conflict, the refusal itself, kept from now on.
@@ -195,20 +198,31 @@ class Call:
                 keep(tx, key, reply, now=self.now)
             return reply
 
-    def _known(self, tx: sa.Connection) -> Caller | None:
-        if self.operation.holds_tenant:
+    def require_admitted(self) -> None:
+        """Reads the caller, and holds nothing, to know whether they may do this at all.
+
+        Raises:
+            Forbidden, PaymentRequired: as `transaction` does.
+        """
+        with self.app.transaction(reads_only=True) as tx:
+            self._admit(tx, holds=False)
+
+    def _known(self, tx: sa.Connection, *, holds: bool = True) -> Caller | None:
+        if holds and self.operation.holds_tenant:
             store.find_tenant(tx, tid=self.principal.tid, lock=True)
-        return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=self.operation.writes)
+        locks = holds and self.operation.writes
+        return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=locks)
 
     def _request_key(self, caller: Caller) -> RequestKey:
         assert self.idempotency_key is not None  # noqa: S101 - both callers have looked
         asked = fingerprint(self.request.url.partition("://")[2].partition("/")[2], self.request.get_body())
         return RequestKey(caller.tenant.id, caller.user.id, self.operation.id, self.idempotency_key, asked)
 
-    def _admit(self, tx: sa.Connection) -> Caller:
-        caller = self._known(tx)
+    def _admit(self, tx: sa.Connection, *, holds: bool = True) -> Caller:
+        caller = self._known(tx, holds=holds)
         if caller is None:
             raise self._unknown(tx)
+        self.known_as = _known_as(caller)
         if not caller.user.is_active:
             raise deactivated()
         permission = self.operation.permission
@@ -220,9 +234,15 @@ class Call:
         return caller
 
     def _unknown(self, tx: sa.Connection) -> Forbidden:
-        if store.find_tenant(tx, tid=self.principal.tid) is None:
+        tenant = store.find_tenant(tx, tid=self.principal.tid)
+        if tenant is None:
             return tenant_not_registered()
+        self.known_as = {"tenant": str(tenant.public_id)}
         return Forbidden("You have no account here yet. Sign in to TimeTracker first.", code="not_signed_in")
+
+
+def _known_as(caller: Caller) -> dict[str, str]:
+    return {"tenant": str(caller.tenant.public_id), "user": str(caller.user.public_id)}
 
 
 def tenant_not_registered() -> Forbidden:

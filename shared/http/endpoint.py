@@ -9,6 +9,7 @@ import azure.functions as func
 from shared.app import current
 from shared.db.retry import FAULTS, of_a_request
 from shared.errors import ApiError, Inconclusive, Unavailable
+from shared.http.address import strict_transport
 from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
@@ -54,19 +55,22 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
     """Answers one request; no exception gets past here."""
-    extra, contact = {"X-Request-Id": request_id}, ""
+    extra, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
     try:
         app = current()
         contact = app.settings.vendor_contact
+        extra |= strict_transport(app.settings, request)
         extra |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
+        if operation.deprecated is not None:
+            extra |= operation.deprecated.headers(request.route_params)
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        told = _certain(error, operation)
+        told, caller = _certain(error, operation), {} if call is None else call.known_as
         if operation.for_browser:
-            reply = refusal(told, operation=operation.id, request_id=request_id, contact=contact)
+            reply = refusal(told, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
         else:
-            reply = problem(told, operation=operation.id, request_id=request_id)
+            reply = problem(told, operation=operation.id, request_id=request_id, caller=caller)
     return reply.to_response(extra)
 
 
@@ -85,7 +89,12 @@ def _work(call: Call, handler: Handler) -> Reply:
         call.authenticate()
     if operation.takes_idempotency_key:
         call.idempotency_key = parse_idempotency_key(request)
-    parsed = [parse_query(operation, request), parse_body(operation, request)]
+    try:
+        parsed = [parse_query(operation, request), parse_body(operation, request)]
+    except ApiError:
+        if operation.permission.access >= Access.USER:
+            call.require_admitted()  # whoever may not do it at all is told so, whatever they sent
+        raise
     arguments = [model for model in reversed(parsed) if model is not None]
     return _attempt(call, handler, arguments)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import azure.functions as func
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header, parse_cookie, parse_options_header
+from werkzeug.http import parse_accept_header, parse_cookie, parse_etags, parse_options_header
 
 
 def media_type(request: func.HttpRequest) -> str:
@@ -27,7 +27,13 @@ def takes_gzip(request: func.HttpRequest) -> bool:
     return parse_accept_header(request.headers.get("accept-encoding"))["gzip"] > 0
 
 
-def cookies(request: func.HttpRequest, name: str) -> Iterable[str]:
-    """The values of the cookies of a name. The platform joins several Cookie headers by commas."""
+def has_it(request: func.HttpRequest, tag: str) -> bool:
+    """Whether If-None-Match names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
+    given = parse_etags(request.headers.get("if-none-match"))
+    return bool(given) and given.contains_raw(tag)
+
+
+def cookies(request: func.HttpRequest) -> Iterable[tuple[str, str]]:
+    """Names and values of the cookies as they come. The platform joins several Cookie headers by commas."""
     given = request.headers.get("cookie") or ""
-    return parse_cookie(given.replace(",", ";")).getlist(name)
+    return parse_cookie(given.replace(",", ";")).items(multi=True)

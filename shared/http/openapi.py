@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.azure_devops import TOKEN_HEADER
 from shared.http import etag
-from shared.http.operation import ETAG, JSON, LOCATION, OPERATIONS, Answer, IfMatch, Operation
+from shared.http.operation import DEPRECATION, ETAG, JSON, LINK, LOCATION, OPERATIONS, Answer, IfMatch, Operation
 from shared.http.page import HTML
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
@@ -24,6 +24,8 @@ _WWW_AUTHENTICATE: Final = "WWW-Authenticate"
 _HEADERS: Final = {
     ETAG: ("the version, for If-Match", {"type": "string", "pattern": '^"[0-9]+"$'}),
     _IDEMPOTENT_REPLAYED: ("the answer was given before, to the same Idempotency-Key", {"const": "true"}),
+    DEPRECATION: ("since when, in seconds since 1970 (RFC 9745)", {"type": "string", "pattern": "^@[0-9]+$"}),
+    LINK: ("the operation to use instead, as successor-version", {"type": "string"}),
     LOCATION: ("where to go on", {"type": "string", "format": "uri-reference"}),
     _REQUEST_ID: ("to be quoted to support; errors name it as requestId", {"type": "string", "format": "uuid"}),
     _RETRY_AFTER: ("seconds", {"type": "integer", "minimum": 0}),
@@ -136,6 +138,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         | {str(status): _refusal(operation, status, codes) for status, codes in problem_codes(operation).items()},
         "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
     }
+    if operation.deprecated is not None:
+        described["deprecated"] = True
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:
@@ -205,8 +209,10 @@ def _answer(operation: Operation, answer: Answer) -> dict[str, Any]:
 
 def _changes(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
     """What may be done next with the version that was answered, or that another may be kept from overwriting."""
+    own, new = operation.path.removesuffix("/delete"), f"{operation.path}/{{id}}"
     for other in OPERATIONS.values():
-        if other.if_match is not None and other.path in {operation.path, f"{operation.path}/{{id}}"}:
+        is_next = other.if_match is not None and other.deprecated is None
+        if is_next and other.path in {own, f"{own}/delete", new, f"{new}/delete"}:
             named = {"path.id": "$response.body#/id"} if "{id}" in other.path else {}
             parameters = {**named, "header.If-Match": "$response.header.ETag"}
             yield other.id, {"operationId": other.id, "parameters": parameters}
@@ -223,7 +229,8 @@ def _refusal(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[
 
 def _headers(operation: Operation, *names: str) -> dict[str, Any]:
     """Those of every answer, and these."""
-    always = (_REQUEST_ID, _IDEMPOTENT_REPLAYED) if operation.takes_idempotency_key else (_REQUEST_ID,)
+    always = [_REQUEST_ID, *([_IDEMPOTENT_REPLAYED] if operation.takes_idempotency_key else [])]
+    always += [DEPRECATION, LINK] if operation.deprecated is not None else []
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*always, *names)}
 
 

@@ -1,10 +1,12 @@
 """What an operation is: one declaration that makes its route, its checks, its documentation and its permission."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPMethod
 from typing import Final
+from urllib.parse import quote
 
 from shared.http.wire import WireModel
 from shared.permissions import PERMISSIONS, Access, Permission
@@ -15,6 +17,8 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 ETAG: Final = "ETag"
 LOCATION: Final = "Location"
+DEPRECATION: Final = "Deprecation"
+LINK: Final = "Link"
 
 
 class IfMatch(Enum):
@@ -32,6 +36,23 @@ class Answer:
     model: type[WireModel] | None = None
     media: tuple[str, ...] = (JSON,)
     headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated:
+    """Since when a newer operation does the same better, and where that is."""
+
+    since: dt.date
+    successor: str  # a path
+
+    def headers(self, given: Mapping[str, str]) -> Mapping[str, str]:
+        """RFC 9745: the first instant of the day, and the address of the successor. `given` are the path's values."""
+        began = dt.datetime.combine(self.since, dt.time(), tzinfo=dt.UTC)
+        address = self.successor.format_map({name: quote(value, safe="") for name, value in given.items()})
+        return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
+
+
+_REDACTED: Final = {204: Answer("A repeat, whose first answer showed somebody whose data is hidden since")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +78,14 @@ class Operation:
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
     holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
     final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
+    deprecated: Deprecated | None = None  # still answered as before, and each answer says so
     for_browser: bool = False  # people see its answers: pages, also for refusals, and forms in the place of JSON
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permission", PERMISSIONS[self.id])
+        if self.takes_idempotency_key:
+            object.__setattr__(self, "answers", {**_REDACTED, **self.answers})
 
     @property
     def writes(self) -> bool:

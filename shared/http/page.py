@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from shared.errors import ApiError
@@ -89,13 +90,19 @@ def help_from(contact: str) -> Html | None:
 
 
 def refusal(
-    error: Exception, *, operation: str, request_id: str, contact: str = "", links: Iterable[tuple[str, str]] = ()
+    error: Exception,
+    *,
+    operation: str,
+    request_id: str,
+    caller: Mapping[str, str] = MappingProxyType({}),
+    contact: str = "",
+    links: Iterable[tuple[str, str]] = (),
 ) -> Reply:
     """What went wrong and what to do, where a program would get a problem document.
 
-    `links` are the texts and the addresses of what may be done now, `contact` is the vendor's.
+    `caller` is as in `told`; `links` are the texts and addresses of what may be done now, `contact` is the vendor's.
     """
-    failure = told(error, operation=operation, request_id=request_id)
+    failure = told(error, operation=operation, request_id=request_id, caller=caller)
     content = [
         note("bad", paragraphs(failure.detail)),
         _listed(failure),

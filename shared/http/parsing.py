@@ -5,6 +5,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -52,12 +53,19 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise UnsupportedMediaType(f"Send the body as {operation.body_type}, and say so.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
+    _require_few_members(raw)
     try:
-        model = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
+        return operation.body.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _body_error(_with_numbers_cut(operation.body, raw) or error) from error
-    json.loads(raw, object_pairs_hook=_each_once)
-    return model
+        is_broken = error.errors(include_input=False)[0]["type"] in _NOT_JSON
+        cut = _with_numbers_cut(operation.body, raw) if is_broken else None
+        raise _body_error(cut or error) from error
+
+
+def _require_few_members(raw: bytes) -> None:
+    """Before the model is made, since that tells of each unknown one; what is no JSON is left to the model to tell."""
+    with suppress(ValueError, RecursionError):
+        json.loads(raw, object_pairs_hook=_each_once)
 
 
 def body_was_lost(request: func.HttpRequest) -> bool:
@@ -138,9 +146,12 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
 
 
 def _each_once(members: list[tuple[str, Any]]) -> None:
-    """Refuses an object that says two things under one name; pydantic would keep the last."""
-    twice = [FieldError(f"/{name}", "is given more than once") for name in _repeated(members)]
-    if twice:
+    """Refuses an object that says two things under one name, of which pydantic would keep the last, or far too many."""
+    if len(members) > _MOST_FIELDS:
+        wrong = FieldError("", f"must be at most {_MOST_FIELDS} fields")
+        raise InvalidRequest("Send the fields that this takes, and no others.", code="invalid_body", errors=[wrong])
+    if len(dict(members)) < len(members):  # to count is dear, and a body may have thousands of objects
+        twice = [FieldError(f"/{name}", "is given more than once") for name in _repeated(members)]
         raise InvalidRequest("Give each field of the body once.", code="invalid_body", errors=twice[:_MOST_ERRORS])
 
 

@@ -26,5 +26,7 @@ class Reply:
     def to_response(self, extra: Mapping[str, str]) -> func.HttpResponse:
         """With the headers that every answer carries: nothing is cached, and types are not guessed."""
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers, **extra}
+        if varies := [each["Vary"] for each in (self.headers, extra) if "Vary" in each]:
+            headers["Vary"] = ", ".join(varies)
         media_type = headers.pop("Content-Type", None)
         return func.HttpResponse(self.body, status_code=int(self.status), headers=headers, mimetype=media_type)

@@ -1,5 +1,7 @@
 """The routes that belong to no slice: liveness, the contract, and the answer to every address that is not one."""
 
+import gzip
+import hashlib
 import json
 import re
 from functools import cache
@@ -11,10 +13,11 @@ from pydantic import ConfigDict, Field
 
 from shared.app import current
 from shared.errors import ApiError, MethodNotAllowed, NotFound
+from shared.http.address import strict_transport
 from shared.http.call import Call
 from shared.http.cors import cors_headers, preflight
 from shared.http.endpoint import route
-from shared.http.headers import preferred
+from shared.http.headers import has_it, preferred, takes_gzip
 from shared.http.openapi import VERSION, document
 from shared.http.operation import JSON, OPERATIONS, Answer, Operation
 from shared.http.page import HTML, refusal
@@ -50,14 +53,18 @@ class OpenApiDocument(WireModel):
         path="health",
         tag="service",
         summary="Is the service up, and does it reach its database?",
+        description="The database is asked every five seconds at most.",
         answers={200: Answer("Both", Health)},
     ),
 )
 def get_health(call: Call) -> Reply:
-    with call.transaction() as tx:
-        is_held = read(tx).is_held
-        watch: Literal["off", "on", "held"] = "held" if is_held else "on" if call.app.restore_watch.is_on else "off"
-        return call.answer(tx, HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
+    def ask() -> bool:
+        with call.transaction() as tx:
+            return read(tx).is_held
+
+    is_held = call.app.liveness.confirm(ask)
+    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if call.app.restore_watch.is_on else "off"
+    return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 
 
 @route(
@@ -68,16 +75,25 @@ def get_health(call: Call) -> Reply:
         path="openapi.json",
         tag="service",
         summary="This contract, as an OpenAPI 3.1 document",
-        answers={200: Answer("The document", OpenApiDocument)},
+        description="With an ETag, for If-None-Match.",
+        answers={200: Answer("The document", OpenApiDocument), 304: Answer("You have it as it is")},
     ),
 )
-def get_openapi(call: Call) -> Reply:  # noqa: ARG001 - every handler is given the call
-    return Reply(HTTPStatus.OK, _document_json(), {"Content-Type": JSON})
+def get_openapi(call: Call) -> Reply:
+    plain, packed, tag = _document_json()
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
+    if has_it(call.request, tag):
+        return Reply(HTTPStatus.NOT_MODIFIED, headers=headers)
+    if takes_gzip(call.request):
+        return Reply(HTTPStatus.OK, packed, {**headers, "Content-Type": JSON, "Content-Encoding": "gzip"})
+    return Reply(HTTPStatus.OK, plain, {**headers, "Content-Type": JSON})
 
 
 @cache
-def _document_json() -> bytes:
-    return json.dumps(document(), ensure_ascii=False).encode()
+def _document_json() -> tuple[bytes, bytes, str]:
+    """As it is, compressed, and its tag; weak, since both are the same document."""
+    plain = json.dumps(document(), ensure_ascii=False).encode()
+    return plain, gzip.compress(plain, mtime=0), f'W/"{hashlib.sha256(plain).hexdigest()[:32]}"'
 
 
 # The platform takes the first route that matches, functions sorted by name: this one must sort last.
@@ -89,13 +105,14 @@ def _document_json() -> bytes:
 )
 def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     request_id = context.invocation_id
-    extra, contact = {"X-Request-Id": request_id}, ""
+    extra, contact = {"X-Request-Id": request_id, **strict_transport(None, req)}, ""
     path = req.route_params.get("path", "")
     found = [operation for operation, pattern in _patterns() if pattern.fullmatch(path)]
     is_page = any(operation.for_browser for operation in found) or preferred(req, (JSON, HTML)) == HTML
     try:
         settings = current().settings
         contact = settings.vendor_contact
+        extra |= strict_transport(settings, req)
         extra |= cors_headers(settings, req.headers.get("origin"))
         if req.method == "OPTIONS":
             return preflight(settings, req.headers).to_response(extra)

@@ -33,16 +33,27 @@ dt, dd { margin: 0; padding: .55rem 1.25rem .55rem 0; border-bottom: 1px solid v
 dt { color: var(--quiet) }
 dd { padding-right: 0 }
 @media (max-width: 30rem) { dl { display: block } dt { padding-bottom: 0; border: 0 } dd { padding-top: 0 } }
+form { margin: 0 0 1rem }
 label { display: block; font-weight: 600; margin: 1.1rem 0 .15rem }
 .hint { color: var(--quiet); font-size: .9rem; margin: 0 0 .4rem }
 input, select { width: 100%; max-width: 26rem; padding: .6rem .7rem; font: inherit; color: inherit;
   background: var(--card); border: 1px solid var(--field); border-radius: .3rem }
+.tick { display: flex; gap: .6rem; align-items: baseline; margin: 1.1rem 0 .15rem }
+.tick input { width: 1.1rem; height: 1.1rem; flex: none }
+.tick label { margin: 0 }
 [aria-invalid] { border-color: var(--bad); border-width: 2px }
 .wrong { color: var(--bad); font-weight: 600; margin: .3rem 0 0 }
 button, .button { display: inline-block; margin: 1.5rem 0 .25rem; padding: .65rem 1.4rem; font: inherit;
   font-weight: 600; color: var(--on-go); background: var(--go); border: 1px solid transparent; border-radius: .3rem;
   cursor: pointer; text-align: center; text-decoration: none }
 button:hover, .button:hover { background: var(--go-over) }
+button.quiet { margin: 0 0 1rem; padding: .3rem .8rem; font-size: .9rem; font-weight: 400; color: var(--text);
+  background: none; border-color: var(--field) }
+button.quiet:hover { background: var(--page) }
+.buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 .5rem }
+.buttons button { margin: 0 }
+.second { color: var(--go); background: none; border-color: var(--field) }
+.second:hover { color: var(--on-go) }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px }
 .note { border: 1px solid; border-left-width: .35rem; border-radius: .3rem; padding: .7rem 1rem; margin: 0 0 1.1rem }
 .note > :last-child, .note p:last-child { margin-bottom: 0 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 
-_PARTS: Final = 3
+_PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,8 @@ class Aim:
     @classmethod
     def of(cls, state: str) -> "Aim":
         """What a state says that is known to be ours, as a whole, since its hash was kept."""
-        parts = state.split(".")
-        if len(parts) != _PARTS:
-            return cls()
-        return cls(parts[1] or None, uuid.UUID(parts[2]) if parts[2] else None)
+        _, directory, visit, _ = state.split(".")
+        return cls(directory or None, uuid.UUID(visit) if visit else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,19 @@ class Attempt:
     directory: str | None = None
 
     @classmethod
-    def new(cls, aim: Aim) -> "Attempt":
-        state = f"{secrets.token_urlsafe(32)}.{aim.directory or ''}.{aim.visit or ''}"
+    def new(cls, aim: Aim, own: uuid.UUID) -> "Attempt":
+        """`own` is the id of the visit that the sign-in makes."""
+        state = f"{secrets.token_urlsafe(32)}.{aim.directory or ''}.{aim.visit or ''}.{own.hex}"
         return cls(state, secrets.token_urlsafe(48), secrets.token_urlsafe(24), aim.directory)
+
+
+def own_visit(state: str) -> uuid.UUID | None:
+    """The visit that a state says it belongs to, which nobody has checked; None for what is no state of ours."""
+    parts = state.split(".")
+    try:
+        return uuid.UUID(hex=parts[3]) if len(parts) == _PARTS else None
+    except ValueError:
+        return None
 
 
 class CodeRefused(Exception):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from shared.tenancy.model import TenantStatus
+from shared.tenancy.model import Plan, TenantStatus
 
 
 MONTH: Final = "P1M"
@@ -74,6 +74,9 @@ class Subscription:
     ended_at: dt.datetime | None
     last_event_at: dt.datetime | None
     version: int
+    billing_contact_id: int | None = None  # the buyer's account, where the buyer has one
+    replaces_agreement: bool = False  # a super admin agreed that it ends the agreement with the vendor
+    replaced_trial: bool = False  # the tenant was on its trial when it was agreed to
 
     @property
     def is_by_seats(self) -> bool:
@@ -128,11 +131,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """What was agreed to with a purchase: who is asked about its payment, and what it replaces."""
+
+    billing_contact_id: int | None = None
+    replaces_agreement: bool = False
+    replaced_trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TenantChange:
     """What a purchase makes of its tenant; `quote` and `users_at_purchase` are None where they stay as they are."""
 
     status: TenantStatus
-    is_paid: bool  # on the paid plan from now on; else the plan, the seats and the price stay
+    plan: Plan  # on `paid` seats and price are the purchase's, on `trial` there are none, else all stay as they are
     seat_limit: int | None
     marketplace_id: uuid.UUID | None
     quote: Quote | None

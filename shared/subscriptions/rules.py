@@ -122,16 +122,24 @@ def never_paid(subscription: Subscription) -> Subscription:
     return replace(subscription, paid_from=None)
 
 
+def has_trial_left(tenant: Tenant, ended: Subscription, now: dt.datetime) -> bool:
+    """Whether the trial that a purchase replaced comes back at its end: with the end that it had, if that is ahead."""
+    return ended.replaced_trial and tenant.trial_ends_at is not None and now < tenant.trial_ends_at
+
+
 def tenant_change(
-    tenant: Tenant, before: Subscription, after: Subscription, quote: Quote | None
+    tenant: Tenant, before: Subscription, after: Subscription, quote: Quote | None, *, now: dt.datetime
 ) -> TenantChange | None:
     """What changes of the tenant; nothing for the vendor's own, and nothing by a purchase that never began."""
-    if tenant.plan is Plan.INTERNAL or not (before.terms.status.is_live or after.terms.status.is_live):
+    is_live = after.terms.status.is_live
+    if tenant.plan is Plan.INTERNAL or not (before.terms.status.is_live or is_live):
         return None
+    if after.ended_at is not None and has_trial_left(tenant, after, now):
+        return TenantChange(TenantStatus.ACTIVE, Plan.TRIAL, None, None, None, None)
     return TenantChange(
         status=_TENANT_STATUS[after.terms.status],
-        is_paid=after.terms.status.is_live,
-        seat_limit=after.terms.quantity if after.terms.status.is_live else tenant.seat_limit,
+        plan=Plan.PAID if is_live else tenant.plan,
+        seat_limit=after.terms.quantity if is_live else tenant.seat_limit,
         marketplace_id=after.marketplace_id,
         quote=quote,
         users_at_purchase=tenant.seats_used if before.paid_from is None else None,

@@ -8,11 +8,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared import audit
+from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.errors import Conflict
+from shared.notices import NoticeKind
 from shared.subscriptions import rules, store, store_ledger
 from shared.subscriptions.model import (
+    Agreed,
     Event,
     EventSource,
     Moved,
@@ -27,26 +29,39 @@ from shared.tenancy.model import Plan, Tenant
 
 
 NewId = Callable[[], uuid.UUID]
+NOTHING_REPLACED: Final = Agreed()
 _ENDED: Final = "Unsubscribe"
 
 
 def begin(
-    tx: sa.Connection, tenant: Tenant, marketplace_id: uuid.UUID, terms: Terms, *, now: dt.datetime
+    tx: sa.Connection,
+    tenant: Tenant,
+    marketplace_id: uuid.UUID,
+    terms: Terms,
+    agreed: Agreed = NOTHING_REPLACED,
+    *,
+    now: dt.datetime,
 ) -> Subscription:
     """The purchase of a tenant, pending until it is activated; the one there is, when it was begun before.
 
     Raises:
-        Conflict: it is another tenant's, or the tenant pays for another one.
+        Conflict: it is another tenant's, or the tenant pays for another one, also by an agreement with the vendor
+            that this one does not replace.
     """
     pending = replace(terms, status=SubscriptionStatus.PENDING)
-    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, now=now) or store.find_bought(
+    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, agreed, now=now) or store.find_bought(
         tx, marketplace_id
     )
     assert subscription is not None, "it is there, or was added"  # noqa: S101 - an invariant of ours
     if subscription.tenant_id != tenant.id:
         raise Conflict("This purchase belongs to another organization.", code="purchase_of_another")
-    if not subscription.terms.status.is_live:
-        _require_no_other(tx, subscription)
+    if subscription.terms.status is not SubscriptionStatus.PENDING:
+        return subscription
+    if agreed.replaces_agreement and not subscription.replaces_agreement:
+        subscription = replace(subscription, replaces_agreement=True)
+        store.change(tx, subscription, now=now)
+        subscription = replace(subscription, version=subscription.version + 1)
+    _require_no_other(tx, subscription)
     return subscription
 
 
@@ -82,11 +97,22 @@ def move(
         return Moved(subscription)
     if after.terms.status.is_live and not subscription.terms.status.is_live:
         ended += _end_agreed(tx, after, now=now)
+        after = replace(after, replaced_trial=after.replaced_trial and tenant.plan is Plan.TRIAL)
     if not store.change(tx, after, now=now):
         raise AssertionError("the tenant is held, so nobody else moved its subscription")
     after = replace(after, version=after.version + 1)
     in_force = _set_price(tx, subscription, after, quote, now=now)
     _change_tenant(tx, tenant, subscription, after, in_force, actor=actor, now=now, new_id=new_id)
+    if after.ended_at is not None and after.marketplace_id is not None:
+        notices.record(
+            tx,
+            tenant.id,
+            NoticeKind.SUBSCRIPTION_CANCELLED,
+            now,
+            row_id=new_id(),
+            by=actor.user_id,
+            details={"plan": after.terms.plan_id, "trialEndsAt": _trial_that_is_back(tenant, after, now)},
+        )
     return Moved(after, tuple(ended))
 
 
@@ -124,14 +150,30 @@ def another_is_live() -> Conflict:
     )
 
 
-def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
+def agreement_is_live() -> Conflict:
+    return Conflict(
+        "Your organization has an agreement with the vendor of TimeTracker. A super admin can agree that this purchase "
+        "replaces it: it ends once the purchase is active, and does not come back when the purchase is canceled.",
+        code="agreement_is_live",
+    )
+
+
+def in_the_way(tx: sa.Connection, subscription: Subscription) -> Subscription | None:
+    """What the tenant pays for, so that this purchase has to wait; an agreement that it replaces is none."""
     live = store.find_live(tx, subscription.tenant_id)
-    if live is not None and live.id != subscription.id and live.marketplace_id is not None:
-        raise another_is_live()
+    if live is None or live.id == subscription.id:
+        return None
+    return None if live.marketplace_id is None and subscription.replaces_agreement else live
+
+
+def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
+    other = in_the_way(tx, subscription)
+    if other is not None:
+        raise agreement_is_live() if other.marketplace_id is None else another_is_live()
 
 
 def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
-    """Who had an agreement with the vendor and buys in the Marketplace pays there from now on."""
+    """Ends the agreement with the vendor that the purchase replaces: from now on the tenant pays in the Marketplace."""
     _require_no_other(tx, bought)
     live = store.find_live(tx, bought.tenant_id)
     if live is None or live.id == bought.id:
@@ -172,7 +214,7 @@ def _change_tenant(
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    change = rules.tenant_change(tenant, before, after, quote)
+    change = rules.tenant_change(tenant, before, after, quote, now=now)
     if change is not None:
         store.change_tenant(tx, tenant.id, change, now=now)
     audit.record(
@@ -184,12 +226,16 @@ def _change_tenant(
         row_id=new_id(),
         before={"plan": tenant.plan, "status": tenant.status, "seatLimit": tenant.seat_limit, **_told(before)},
         after={
-            "plan": Plan.PAID if change is not None and change.is_paid else tenant.plan,
+            "plan": tenant.plan if change is None else change.plan,
             "status": tenant.status if change is None else change.status,
             "seatLimit": tenant.seat_limit if change is None else change.seat_limit,
             **_told(after),
         },
     )
+
+
+def _trial_that_is_back(tenant: Tenant, ended: Subscription, now: dt.datetime) -> dt.datetime | None:
+    return tenant.trial_ends_at if rules.has_trial_left(tenant, ended, now) else None
 
 
 def _told(subscription: Subscription) -> dict[str, object]:

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import subscriptions, tenants
 from shared.db.statements import InsertIfAbsent
-from shared.subscriptions.model import Subscription, SubscriptionStatus, TenantChange, Terms
-from shared.tenancy.model import Plan
+from shared.subscriptions.model import Agreed, Subscription, SubscriptionStatus, TenantChange, Terms
+from shared.tenancy.model import Plan, TenantStatus
 
 
 _s = subscriptions.c
@@ -38,6 +38,9 @@ _COLUMNS: Final = (
     "paid_from",
     "ended_at",
     "last_event_at",
+    "billing_contact_id",
+    "replaces_agreement",
+    "replaced_trial",
     "version",
     "created_at",
     "updated_at",
@@ -50,7 +53,8 @@ _ADD_BOUGHT: Final = InsertIfAbsent(
     returning=("id",),
 )
 _ADD_AGREED: Final = subscriptions.insert().returning(_s.id)
-_CHANGED: Final = tuple(name for name in _COLUMNS if name not in {"tenant_id", "marketplace_id", "created_at"})
+_FIXED: Final = frozenset({"tenant_id", "marketplace_id", "created_at"})
+_CHANGED: Final = tuple(name for name in _COLUMNS if name not in _FIXED)
 _CHANGE: Final = (
     subscriptions.update()
     .where(_OF_TENANT, _s.id == bindparam("subscription"), _s.version == bindparam("seen"))
@@ -72,6 +76,9 @@ _TENANT_PAYS_A_PRICE: Final = _TENANT_PAYS.values(
     rate_per_user=bindparam("rate", type_=_t.rate_per_user.type),
     currency=bindparam("money", type_=_t.currency.type),
     rate_unit=bindparam("unit", type_=_t.rate_unit.type),
+)
+_TENANT_TRIES_AGAIN: Final = _TENANT_STOPS.values(
+    plan_kind=Plan.TRIAL.value, seat_limit=None, subscription_id=None, rate_per_user=None, currency=None, rate_unit=None
 )
 
 
@@ -95,16 +102,16 @@ def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
 
 
 def add_bought(
-    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, *, now: dt.datetime
+    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed, *, now: dt.datetime
 ) -> Subscription | None:
     """A purchase that waits for its activation; None when it is known already."""
-    row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, paid_from=None, now=now))
+    row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, agreed, paid_from=None, now=now))
     return None if row is None else read(tx, tenant_id, row.id)
 
 
 def add_agreed(tx: sa.Connection, tenant_id: int, terms: Terms, *, now: dt.datetime) -> Subscription:
     """An agreement with the vendor, in force from now on; the tenant must have nothing else in force."""
-    values = _new(tenant_id, None, terms, paid_from=now, now=now)
+    values = _new(tenant_id, None, terms, Agreed(), paid_from=now, now=now)
     return read(tx, tenant_id, tx.execute(_ADD_AGREED, values).scalar_one())
 
 
@@ -115,6 +122,9 @@ def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -
         "paid_from": subscription.paid_from,
         "ended_at": subscription.ended_at,
         "last_event_at": subscription.last_event_at,
+        "billing_contact_id": subscription.billing_contact_id,
+        "replaces_agreement": subscription.replaces_agreement,
+        "replaced_trial": subscription.replaced_trial,
         "version": subscription.version + 1,
         "updated_at": now,
     }
@@ -125,7 +135,10 @@ def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -
 def change_tenant(tx: sa.Connection, tenant_id: int, change: TenantChange, *, now: dt.datetime) -> None:
     """Writes what a purchase gives or takes; the tenant is held by the caller."""
     values: dict[str, Any] = {"tenant": tenant_id, "state": change.status.value, "now": now}
-    if not change.is_paid:
+    if change.plan is Plan.TRIAL:
+        tx.execute(_TENANT_TRIES_AGAIN, values)
+        return
+    if change.status is TenantStatus.CANCELLED:
         tx.execute(_TENANT_STOPS, values)
         return
     paid = {"seats": change.seat_limit, "marketplace": change.marketplace_id, "people": change.users_at_purchase}
@@ -159,6 +172,9 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
         ended_at=row.ended_at,
         last_event_at=row.last_event_at,
         version=row.version,
+        billing_contact_id=row.billing_contact_id,
+        replaces_agreement=row.replaces_agreement,
+        replaced_trial=row.replaced_trial,
     )
 
 
@@ -168,7 +184,13 @@ def _first(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, An
 
 
 def _new(
-    tenant_id: int, marketplace_id: uuid.UUID | None, terms: Terms, *, paid_from: dt.datetime | None, now: dt.datetime
+    tenant_id: int,
+    marketplace_id: uuid.UUID | None,
+    terms: Terms,
+    agreed: Agreed,
+    *,
+    paid_from: dt.datetime | None,
+    now: dt.datetime,
 ) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
@@ -177,6 +199,9 @@ def _new(
         "paid_from": paid_from,
         "ended_at": None,
         "last_event_at": None,
+        "billing_contact_id": agreed.billing_contact_id,
+        "replaces_agreement": agreed.replaces_agreement,
+        "replaced_trial": agreed.replaced_trial,
         "version": 1,
         "created_at": now,
         "updated_at": now,

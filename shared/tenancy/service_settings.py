@@ -12,8 +12,9 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
-from shared.tenancy import service_organizations, store_organizations, store_settings
+from shared.tenancy import service_organizations, store_organizations, store_settings, store_slugs
 from shared.tenancy.model import Caller
+from shared.tenancy.rules_slugs import is_reserved
 from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
 
 
@@ -53,7 +54,7 @@ def change(
 
     Raises:
         PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
-        Conflict: another tenant has the slug.
+        Conflict: another tenant has or had the slug, or nobody may have it.
     """
     before = store_settings.read(tx, caller.tenant.id)
     if versions is not None and before.version not in versions:
@@ -65,11 +66,13 @@ def change(
         return Changed(before)
     try:
         with tx.begin_nested():
+            if wanted["slug"] != columns["slug"]:
+                _reserve(tx, caller.tenant.id, columns["slug"], wanted["slug"], now=now)
             done = store_settings.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
-        raise Conflict("Another organisation has this slug. Choose another.", code="slug_taken") from error
+        raise _slug_taken("Another organization has or had this slug") from error
     if not done:
         raise _changed()
     if wanted["time_zone"] != columns["time_zone"]:
@@ -86,6 +89,24 @@ def change(
         after=_on_record({name: wanted[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
     )
     return Changed(store_settings.read(tx, caller.tenant.id), notice)
+
+
+def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.datetime) -> None:
+    """Both stay the tenant's for ever; one that it had before it may take back, whatever it is.
+
+    Raises:
+        Conflict: nobody may have the new one.
+        sqlalchemy.exc.IntegrityError: another tenant has or had it.
+    """
+    own = store_slugs.own(tx, tenant_id, old, new)
+    if new not in own and is_reserved(new):
+        raise _slug_taken("This slug is reserved")
+    for slug in {old, new} - own:
+        store_slugs.add(tx, tenant_id, slug, now=now)
+
+
+def _slug_taken(why: str) -> Conflict:
+    return Conflict(f"{why}. Choose another.", code="slug_taken")
 
 
 def _with_organization(

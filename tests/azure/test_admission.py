@@ -1,11 +1,13 @@
 """How the app's identity is let into the database."""
 
+import re
 import uuid
 
 import pytest
 
 from ops import admission
 from ops.__main__ import main
+from shared.db.schema import metadata
 from tests.azure.conftest import Identity
 from tests.support.sql_server import COMMIT
 
@@ -22,27 +24,52 @@ def test_an_identity_may_read_and_write_rows_and_nothing_more(azure, monkeypatch
     absent = "IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = N'id-timetracker')"
 
     assert code == 0
-    assert said == [
+    assert said[:3] == [
         f"{absent} CREATE USER [id-timetracker] WITH SID = 0x2B17746E56BE43489FF4E66A39BB12E3, TYPE = E",
         "ALTER ROLE db_datareader ADD MEMBER [id-timetracker]",
         "ALTER ROLE db_datawriter ADD MEMBER [id-timetracker]",
     ]
+    assert said[3:] == list(admission.denials("id-timetracker"))
     assert azure.texts[-1] == COMMIT
 
 
 @pytest.mark.parametrize("name", ["x]; DROP TABLE users; --", "a'b", "ab"])
-def test_a_name_that_is_none_is_refused(name, capsys):
+def test_a_name_that_is_none_is_refused(azure, name, capsys, monkeypatch):
+    monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
+    monkeypatch.setenv("DATABASE_URL", azure.url)
+
     assert main(["admit", name, str(CLIENT_ID)]) == 2
     assert "letters, digits and hyphens" in capsys.readouterr().err
 
 
-@pytest.mark.skip_on("mssql", reason="it is about the other databases")
-def test_other_databases_have_no_identities(database_url, monkeypatch, capsys):
-    monkeypatch.setenv("DATABASE_URL", database_url)
+def test_facts_on_record_are_denied_to_it_whatever_its_roles_say():
+    """A DENY of a column wins over db_datawriter; the rest is left to the triggers."""
+    said = list(admission.denials("id-a"))
+    columns = {name: set(table.columns.keys()) for name, table in metadata.tables.items()}
+    denied = {
+        text.split()[3][4:]: set(re.findall(r"\w+", text.split("(")[1].split(")")[0]))
+        for text in said
+        if text.startswith("DENY UPDATE")
+    }
 
-    assert main(["admit", "id-timetracker", str(CLIENT_ID)]) == 2
-    assert "only Azure SQL" in capsys.readouterr().err
+    assert all(text.endswith("[id-a]") for text in said)
+    assert {name: columns[name] - denied[name] for name in denied} == {
+        "audit_log": {"before_change", "after_change"},
+        "billing_lines": {"email", "display_name", "is_void"},
+        "billing_records": {"state", "voided_at", "void_reason"},
+        "erasures": set(),
+        "timer_log": {"reason", "before_change", "after_change"},
+    }
+    assert {text.split()[3][4:] for text in said if text.startswith("DENY DELETE")} == denied.keys() - {"timer_log"}
 
 
 def test_the_statements_are_made_for_one_name():
-    assert all("id-a" in statement for statement in admission.statements("id-a", CLIENT_ID))
+    assert all("id-a" in statement for statement in admission.azure_sql("id-a", CLIENT_ID))
+
+
+def test_an_identity_of_azure_has_a_client_id(azure, monkeypatch, capsys):
+    monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
+    monkeypatch.setenv("DATABASE_URL", azure.url)
+
+    assert main(["admit", "id-timetracker"]) == 2
+    assert "client id" in capsys.readouterr().err

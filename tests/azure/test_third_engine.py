@@ -62,7 +62,7 @@ def test_its_databases_are_made_as_those_of_azure_outside_of_transactions(azure)
         "CREATE DATABASE [timetracker_gw0] COLLATE Latin1_General_100_BIN2_UTF8",
         "ALTER DATABASE [timetracker_gw0] SET READ_COMMITTED_SNAPSHOT ON",
     ]
-    assert [text.partition(" ADD ")[0] for text in said[-2:]] == [
+    assert [text.partition(" ADD ")[0] for text in said if text.startswith("ALTER ROLE")] == [
         "ALTER ROLE db_datareader",
         "ALTER ROLE db_datawriter",
     ]

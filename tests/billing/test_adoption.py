@@ -6,20 +6,28 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from billing import flow_usage, service_adoption
 from billing.flow_adoption import adopt_listed
 from billing.jobs_usage import send_all
-from billing.rules_adoption import NotAdopted
+from billing.rules_adoption import Difference, Listed, NotAdopted, difference, listed_by_subscription
 from shared.app import App
+from shared.billing import rules
+from shared.billing.model import Kind, Period
 from shared.billing.store_records import record_of
 from shared.db.engine import make_engine
-from shared.db.schema import adopted_usage, usage_events
+from shared.db.schema import adopted_usage, subscriptions, usage_events
 from shared.marketplace.errors import Unreachable
+from shared.marketplace.model_usage import Usage, UsageDay
+from shared.usage.model import Owed, UsageState
 from tests.billing.conftest import metered_settings
+from tests.support.budget import tries
 from tests.support.copies import copying
 from tests.support.marketplace import Marketplace
 from tests.support.payers import Payer, at
@@ -56,11 +64,12 @@ class Timeline:
         return [(row.day, row.quantity, row.month_key) for row in rows]
 
     def on_meter(self) -> list[float]:
-        return [each["quantity"] for each in self.marketplace.stats()["usage"]]
+        usage, mine = self.marketplace.stats()["usage"], str(self.subscription())
+        return [each["quantity"] for each in usage if each["resource_id"] == mine]
 
     def subscription(self) -> uuid.UUID:
-        found = self.payer.pays_now().marketplace_id
-        assert found is not None
+        with self.payer.engine.connect() as connection:
+            found: uuid.UUID = connection.scalars(sa.select(subscriptions.c.marketplace_id)).one()
         return found
 
     def tells(self, quantity: float, hour: dt.datetime, dimension: str = "active_user") -> None:
@@ -84,9 +93,10 @@ def empty(another_database):
 
 
 @pytest.fixture
-def on(app, settings, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
+def on(app, request, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
     """Makes a metered app on a database."""
     made: list[App] = []
+    settings = request.getfixturevalue("settings")
 
     def on(engine: sa.Engine) -> App:
         made.append(replace(app, settings=metered_settings(settings, marketplace.api_url), engine=engine))
@@ -99,15 +109,24 @@ def on(app, settings, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
 
 
 @pytest.fixture
-def timeline(empty, copy, on, marketplace, clock) -> Timeline:
-    """One that pays since the middle of October; it is October the 20th."""
-    clock.set("2026-10-15T12:00:00Z")
-    bought = uuid.UUID(marketplace.buy(active=True))
-    engine = copy(empty)
-    payer = Payer.make(engine, people=4, since=clock())
-    payer.pays(clock(), marketplace=bought)
-    clock.set("2026-10-20T12:00:00Z")
-    return Timeline(on(engine), payer, marketplace, clock)
+def begin(empty, copy, on, marketplace, clock) -> Callable[[], Timeline]:
+    """Begins a timeline that pays since the middle of October; it is October the 20th."""
+
+    def begin() -> Timeline:
+        clock.set("2026-10-15T12:00:00Z")
+        bought = uuid.UUID(marketplace.buy(active=True))
+        engine = copy(empty)
+        payer = Payer.make(engine, people=4, since=clock())
+        payer.pays(clock(), marketplace=bought)
+        clock.set("2026-10-20T12:00:00Z")
+        return Timeline(on(engine), payer, marketplace, clock)
+
+    return begin
+
+
+@pytest.fixture
+def timeline(begin):
+    return begin()
 
 
 @pytest.fixture
@@ -245,6 +264,41 @@ def replaces(payer: Payer, now: dt.datetime) -> None:
     payer.void(record_of(closed), now, anew=True)
 
 
+def test_what_is_owed_beside_adopted_usage_of_the_last_hour_is_told_for_another(timeline, branch, clock):
+    """Its hour has the quantity that is owed: it would be taken for ours."""
+    timeline.signs_in(1, clock())
+    restored = branch(timeline)
+    clock.set("2026-11-01T00:05:00Z")
+    timeline.close()
+    timeline.send()
+    restored.signs_in(2, at("2026-10-21"))
+    clock.set("2026-11-01T03:35:00Z")
+    adopt_listed(restored.app)
+    restored.close()
+    restored.send()
+
+    assert restored.on_meter() == [1, 1]
+    assert [event.slot for event in restored.payer.usage()] == [at("2026-11-01T03:00")]
+
+
+def test_an_hour_that_a_lost_event_has_is_not_taken_for_ours(timeline, branch, clock, logged):
+    """The last hour of a subscription that ended: there is no later one."""
+    subscription = timeline.payer.pays_now()
+    restored = branch(timeline)
+    for each, users in ((timeline, 1), (restored, 2)):
+        each.signs_in(users, clock() - HOUR)
+    timeline.payer.ends(subscription, clock(), now=clock())
+    timeline.send()
+    clock.tick(minutes=30)
+    adopt_listed(restored.app)
+    restored.payer.ends(subscription, clock() - HOUR / 2, now=clock())
+    restored.send()
+    [line] = logged("usage_refused")
+
+    assert restored.on_meter() == [1]
+    assert (line["code"], restored.events()) == ("HourTaken", [(1, "alarm")])
+
+
 def test_adopting_again_changes_nothing(timeline, branch, clock):
     timeline.signs_in(2, clock())
     restored = branch(timeline)
@@ -360,3 +414,132 @@ def test_nothing_is_adopted_where_nothing_is_metered(timeline, app):
     timeline.tells(2, timeline.clock())
 
     assert adopt_listed(app).tenants == ()
+
+
+LATE = st.sampled_from([dt.timedelta(minutes=5), 3 * HOUR, 22 * HOUR, 30 * HOUR, 9 * DAY])
+NOVEMBER = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+
+
+@settings(max_examples=tries(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    users=st.integers(0, 4),
+    backup=st.sampled_from(["before the bill", "before it is sent", "after it is sent"]),
+    closed=LATE,
+    added=st.integers(0, 2),
+    restored=st.sampled_from([2 * HOUR, 26 * HOUR, 12 * DAY]),
+    known=st.integers(0, 2),
+)
+def test_whatever_a_restore_loses_a_month_costs_what_its_larger_bill_says(  # noqa: PLR0917 - a history
+    begin, branch, clock, users, backup, closed, added, restored, known
+):
+    """In the time that is lost the bill is made, sent, and replaced with more people; afterwards it is made anew."""
+    live = begin()
+    live.signs_in(users, clock())
+    clock.at = NOVEMBER + closed
+    copy = branch(live) if backup == "before the bill" else None
+    live.close()
+    copy = branch(live) if backup == "before it is sent" else copy
+    live.send()
+    copy = branch(live) if backup == "after it is sent" else copy
+    assert copy is not None
+    clock.tick(minutes=90)
+    adds(live, added)
+    live.send()
+    lost = sum(live.on_meter())
+    clock.at = clock() + restored
+    planned = adopt_listed(copy.app, dry_run=True)
+    assert adopt_listed(copy.app) == planned
+    copy.close()
+    copy.send()
+    adds(copy, known)
+    copy.send()
+    bill = next(row for row in copy.payer.records() if row.state == "closed")
+    events = sum(quantity for quantity, state in copy.events() if state == "accepted")
+
+    assert sum(copy.on_meter()) == max(lost, bill.active_users)
+    assert events + sum(quantity for _, quantity, _ in copy.adopted()) == sum(copy.on_meter())
+    assert {state for _, state in copy.events()} <= {"accepted"}
+    assert adopt_listed(copy.app).tenants == ()
+    clock.tick(days=3)
+    mine = copy.subscription()
+    assert [each for each in flow_usage.reconcile(copy.app) if each.subscription_id == mine] == []
+
+
+def adds(timeline: Timeline, count: int) -> None:
+    """Has so many more people work in October, and makes the bill anew."""
+    if not count:
+        return
+    for _ in range(count):
+        timeline.payer.works(timeline.payer.joins(at("2026-10-20")), at("2026-10-21"), at("2026-10-21T01:00"))
+    replaces(timeline.payer, timeline.clock())
+
+
+def day(quantity, day_of=dt.date(2026, 11, 3), dimension="active_user", plan="paid"):
+    told = {"usageResourceId": str(uuid.UUID(int=1)), "dimension": dimension, "usageDate": day_of.isoformat()}
+    return UsageDay.model_validate({**told, "submittedQuantity": quantity, "planId": plan})
+
+
+def event(number, quantity, state):
+    usage = Usage(uuid.UUID(int=1), "active_user", quantity, "paid", at("2026-11-03T09:00"))
+    return Owed(number, 1, uuid.UUID(int=2), usage, state, 0, None)
+
+
+@given(
+    listed=st.decimals(0, 60, places=1),
+    events=st.lists(st.tuples(st.integers(1, 12), st.sampled_from(UsageState)), max_size=6),
+    adopted=st.integers(0, 20),
+)
+def test_a_day_is_made_up_of_what_is_known_what_arrived_and_the_rest(listed, events, adopted):
+    rows = [event(number, quantity, state) for number, (quantity, state) in enumerate(events)]
+    found = difference(listed, rows, adopted)
+    known = adopted + sum(each.usage.quantity for each in rows if each.state is UsageState.ACCEPTED)
+    arrived = sum(each.usage.quantity for each in found.arrived)
+    waiting = [
+        each for each in rows if each.state in {UsageState.PENDING, UsageState.HELD} and each not in found.arrived
+    ]
+
+    assert known + arrived + found.surplus + found.odd == max(listed, known)
+    assert found.surplus >= 0
+    assert 0 <= found.odd < 1
+    assert {each.state for each in found.arrived} <= {UsageState.PENDING, UsageState.HELD}
+    assert all(each.usage.quantity > found.surplus for each in waiting)
+    settled = [replace(each, state=UsageState.ACCEPTED) if each in found.arrived else each for each in rows]
+    assert difference(listed, settled, adopted + found.surplus) == Difference((), 0, found.odd)
+
+
+@given(
+    billed=st.lists(st.integers(0, 9), min_size=1, max_size=3),
+    adopted=st.lists(st.integers(1, 9), max_size=3),
+)
+def test_a_bill_and_its_replacements_owe_what_is_not_told_and_never_less_than_nothing(billed, adopted):
+    told = sum(adopted)
+    for users in billed:
+        quantity = rules.untold(users, told)
+        assert quantity >= 0
+        assert told + quantity == max(told, users)
+        told += quantity
+
+
+def test_usage_of_a_day_is_for_the_latest_period_that_had_ended_by_then():
+    def period(month, ends_at, kind=Kind.MONTH):
+        return Period(month, kind, at("2026-01-01"), at(ends_at), "UTC")
+
+    periods = [
+        period(202610, "2026-11-01"),
+        period(202609, "2026-10-01"),
+        period(202611, "2026-11-20T10:30", Kind.FINAL),
+    ]
+    days = ["2026-09-29", "2026-09-30", "2026-10-30", "2026-10-31", "2026-11-19", "2026-11-20", "2027-01-01"]
+
+    assert [rules.month_sent_on(dt.date.fromisoformat(each), periods) for each in days] == [
+        *(None, 202609, 202609, 202610, 202610, 202611, 202611),
+    ]
+
+
+def test_a_day_in_several_rows_is_added_up_with_the_plan_that_is_told():
+    [of_subscription] = listed_by_subscription([day(2, plan=""), day(1), day(4, dimension="coffee")]).values()
+
+    assert of_subscription == {
+        ("active_user", dt.date(2026, 11, 3)): Listed(Decimal(3), "paid"),
+        ("coffee", dt.date(2026, 11, 3)): Listed(Decimal(4), "paid"),
+    }

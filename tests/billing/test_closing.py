@@ -13,6 +13,7 @@ from shared.db.schema import usage_events, users
 from shared.subscriptions import store as subscription_store
 from shared.subscriptions.model import Price, SubscriptionStatus
 from tests.support.payers import FOUR_FIFTY, Payer, at, closing
+from tests.support.tamper import tampering
 
 
 JAN, FEB, MAR, APR, MAY = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4, 5))
@@ -194,7 +195,7 @@ def test_the_database_refuses_a_wrong_total(payer, engine):
     for wrong in ("4.49", "4.51", "0", "450"):
         change = sa.text("UPDATE billing_records SET total = :wrong WHERE id = :id")
         scaled = int(Decimal(wrong) * 10_000) if engine.dialect.name == "sqlite" else Decimal(wrong)
-        with pytest.raises(sa.exc.IntegrityError, match="ck_billing_records_total"), engine.begin() as tx:
+        with pytest.raises(sa.exc.IntegrityError, match="ck_billing_records_total"), tampering(engine) as tx:
             tx.execute(change, {"wrong": scaled, "id": record.id})
 
 

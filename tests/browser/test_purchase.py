@@ -43,6 +43,10 @@ def sign_in(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def cookies(page: Page) -> set[str]:
+    return {each.get("name", "") for each in page.context.cookies()}
+
+
 def tenant(cloud: Cloud, person: str) -> dict[str, object]:
     """What the product has of somebody's organisation."""
     form = {
@@ -119,9 +123,14 @@ def test_a_purchase_from_the_shop_to_its_end(page, cloud):
     shoot(page, "5-ended")
 
 
-def test_a_trial_becomes_paid_and_a_stranger_is_turned_away(page, cloud):
+def other_account(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Use another account").click()
+    sign_in(page, name)
+
+
+def test_a_stranger_is_turned_away_and_a_colleague_s_purchase_waits_for_a_super_admin(page, cloud):
     page.goto(cloud.shop)
-    page.get_by_label("Who buys").select_option("ada")
+    page.get_by_label("Who buys").select_option("ben")
     page.get_by_label("Plan").first.select_option("paid")
     page.get_by_role("button", name="Buy and set up").click()
     sign_in(page, "Bob Fabri")
@@ -129,9 +138,37 @@ def test_a_trial_becomes_paid_and_a_stranger_is_turned_away(page, cloud):
     shoot(page, "6-stranger")
 
     page.get_by_role("link", name="Try again").click()
-    sign_in(page, "Ada Lovelace")
-    expect(page.get_by_label("Azure DevOps organization")).to_have_value("contoso")
-    shoot(page, "7-trial")
-    page.get_by_role("button", name="Confirm and activate").press("Enter")
+    sign_in(page, "Ben Okafor")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ask for agreement to your purchase")
+    shoot(page, "7-ask")
+    page.get_by_role("button", name="Ask for agreement").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your purchase waits for agreement")
+    shoot(page, "8-waits")
+    assert tenant(cloud, "ada")["plan"] == "trial"
+
+    other_account(page, "Ada Lovelace")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Agree to a purchase of TimeTracker")
+    expect(page.get_by_label("Azure DevOps organization")).to_have_count(0)
+    shoot(page, "9-agree")
+    page.get_by_role("button", name="Decline").click()
+    expect(page.get_by_text("was declined before")).to_be_visible()
+    other_account(page, "Ben Okafor")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your purchase was declined")
+    shoot(page, "10-declined")
+
+    other_account(page, "Ada Lovelace")
+    page.get_by_role("button", name="Agree and activate").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(ACTIVE)
     becomes(cloud, "ada", plan="paid", status="active")
+
+    cookie = f"timetracker_landing-{page.url.partition('visit=')[2].replace('-', '')}"
+    assert cookie in cookies(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    assert cookie not in cookies(page)
+    shoot(page, "11-signed-out")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page is closed")
+
+    order(page, cloud, "Unsubscribe")
+    becomes(cloud, "ada", plan="trial", status="active")

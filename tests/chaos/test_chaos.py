@@ -17,6 +17,7 @@ from devcloud.chaos.history import Json, Operation, Outcome
 from devcloud.chaos.run import Options, Rested, Result, rested
 from shared.db.schema import billing_lines, subscriptions, time_entries, usage_events, write_back_items
 from tests.support import harms, harms_books
+from tests.support.tamper import unprotected
 
 
 SEED: Final = 20
@@ -45,7 +46,7 @@ class Laboratory:
 
     @contextmanager
     def broken(self) -> Iterator[sa.Connection]:
-        with self.left.engine.connect() as tx, tx.begin() as transaction:
+        with self.left.engine.connect() as tx, tx.begin() as transaction, unprotected(tx):
             yield tx
             transaction.rollback()
 

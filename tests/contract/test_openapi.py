@@ -51,7 +51,7 @@ def test_whoever_is_answered_a_version_finds_what_to_do_with_it():
     assert (
         set(read["responses"]["200"]["links"])
         == set(add["responses"]["201"]["links"])
-        == {"correct_entry", "delete_entry"}
+        == {"correct_entry", "delete_entry_with_reason"}
     )
     assert read["responses"]["200"]["links"]["correct_entry"]["parameters"] == {
         "path.id": "$response.body#/id",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.db.engine import make_engine
 from shared.settings import Settings, SettingsError
 
 
@@ -74,6 +75,26 @@ def test_the_sample_holds_no_secret():
         ("DATABASE_URL", "mssql+pyodbc://dsn", "with a server and a database"),
         ("DATABASE_URL", "mssql+pymssql://server/db", "pyodbc"),
         ("DATABASE_URL", "mssql://server:x/db", "SQLAlchemy URL"),
+        ("ENTRA_AUTHORITY", "http://login.microsoftonline.com", "https://"),
+        ("ENTRA_AUTHORITY", "http://127.0.0.1@evil.example", "https://"),
+        ("ENTRA_KEYS_URL", "http://10.0.0.5/keys", "https://"),
+        ("CORS_ALLOWED_ORIGINS", "http://evil.example", "exact origins"),
+        ("CORS_ALLOWED_ORIGINS", "https://dev.azure.com,http://dev.azure.com", "exact origins"),
+        ("CORS_ALLOWED_ORIGINS", "https://ada@dev.azure.com", "exact origins"),
+        ("DATABASE_URL", "postgresql+psycopg://u:hunter2@db.example/x", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg://u@db.example/x?sslmode=disable", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg://u@db.example/x?sslmode=require", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg://u@db/x?sslmode=verify-full&sslmode=disable", "sslmode must be"),
+        ("DATABASE_URL", "postgresql+psycopg://u@localhost/x?hostaddr=10.0.0.5", "hostaddr may not"),
+        ("DATABASE_URL", "postgresql+psycopg://u@localhost/x?service=far", "service may not"),
+        ("DATABASE_URL", "postgresql+psycopg://u@localhost/x?host=db.example", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=/run/x&host=db.example:5432", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=/run/x,db.example", "sslmode must be verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg:///x", "with a host"),
+        ("DATABASE_URL", "postgresql+psycopg2://u@127.0.0.1/x", "psycopg"),
+        ("DATABASE_URL", "postgresql://server:x/db", "SQLAlchemy URL"),
+        ("ACTION_LOG_TABLE_ENDPOINT", "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=c2VjcmV0", "https"),
+        ("ACTION_LOG_TABLE_ENDPOINT", "TableEndpoint=http://10.0.0.5/a;AccountName=a;AccountKey=c2VjcmV0", "https"),
         ("TRIAL_DAYS", "0", "greater than or equal to 1"),
         ("TRIAL_USER_LIMIT", "five", "integer"),
         ("INTERNAL_TENANT_IDS", "x", "GUID"),
@@ -95,6 +116,37 @@ def test_a_wrong_setting_is_named_with_what_was_expected(name, value, told):
 
     assert f"{name}: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql+psycopg://u@db.example/x?sslmode=verify-full&sslrootcert=system"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=a.example:5432&host=b.example&sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql+psycopg://u@127.0.0.1:5432/x"),
+        ("DATABASE_URL", "postgresql+psycopg://u@[::1]:5432/x"),
+        ("DATABASE_URL", "postgresql+psycopg://u@/x?host=/var/run/postgresql"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=localhost:5432"),
+        ("ACTION_LOG_TABLE_ENDPOINT", "TableEndpoint=http://127.0.0.1:10002/a;AccountName=a;AccountKey=c2VjcmV0"),
+        ("ENTRA_AUTHORITY", "http://[::1]:7072"),
+    ],
+)
+def test_a_line_that_is_safe_or_leaves_no_machine_is_taken(name, value):
+    assert Settings.from_env({**SAMPLE, name: value})
+
+
+def test_no_password_is_told_with_a_wrong_url_of_the_database():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({**SAMPLE, "DATABASE_URL": "postgresql+psycopg://u:hunter2@db.example/x"})
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://u@db.example/x", "postgresql+psycopg://u@db/x?sslmode=prefer"])
+def test_no_engine_is_made_for_a_line_that_is_not_safe(url):
+    """Migrations and operators' commands make theirs without the other settings."""
+    with pytest.raises(ValueError, match="verify-full"):
+        make_engine(url)
 
 
 @pytest.mark.parametrize("name", ["ENTRA_API_CLIENT_ID", "ENTRA_CLIENT_IDS"])

@@ -1,3 +1,6 @@
+import sqlalchemy as sa
+
+from shared.db.records_triggers import protect, unprotect
 from shared.invariants import INVARIANTS
 
 
@@ -6,7 +9,25 @@ def test_every_invariant_is_checked_and_holds(ops, slug):
 
     assert slug
     assert checked.code == 0
-    assert [(each["name"], each["holds"]) for each in checked.json] == [(name, True) for name in INVARIANTS]
+    assert [(each["name"], each["holds"]) for each in checked.json] == [
+        (name, True) for name in (*INVARIANTS, "records_are_append_only")
+    ]
+
+
+def test_a_missing_trigger_is_named(ops, slug, database_url):
+    engine = sa.create_engine(database_url)
+    with engine.begin() as tx:
+        unprotect(tx, "audit_log")
+    found, table = ops("check", "--json"), ops("check")
+    with engine.begin() as tx:
+        protect(tx)
+    engine.dispose()
+    line = next(line for line in table.out.splitlines() if line.startswith("records_are"))
+
+    assert slug
+    assert (found.code, table.code, ops("check").code) == (1, 1, 0)
+    assert [each["name"] for each in found.json if not each["holds"]] == ["records_are_append_only"]
+    assert line.split(maxsplit=1)[1] == "no triggers on audit_log; run: alembic upgrade head"
 
 
 def test_what_breaks_an_invariant_is_named_with_its_rows(ops, books, slug):

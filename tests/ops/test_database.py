@@ -28,7 +28,7 @@ def test_a_database_that_is_not_migrated_is_told(tmp_path):
     [
         ("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/timetracker", "on 127.0.0.1 cannot be reached"),
         ("oracle://somebody:hunter2@127.0.0.1/timetracker", "of SQLite, PostgreSQL or Azure SQL"),
-        ("postgresql://somebody:hunter2@127.0.0.1:port/timetracker", "is not an SQLAlchemy URL"),
+        ("postgresql://somebody:hunter2@127.0.0.1:port/timetracker", "expected an SQLAlchemy URL"),
         ("hunter2", "is not an SQLAlchemy URL"),
         ("sqlite://", "there is no database file"),
     ],

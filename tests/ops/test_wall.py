@@ -9,6 +9,7 @@ from shared.db.engine import make_engine
 from shared.db.schema import tenants, users
 from shared.db.wall import enter
 from tests.conftest import migrate
+from tests.support import wall as wall_support
 from tests.support.payers import Payer
 
 
@@ -38,7 +39,7 @@ def wall(here, own_database):
 @pytest.fixture
 def seen(own_database):
     """How many tenants a new process of the app's sees the people of, once it has named one, or none."""
-    url = postgres.make_role(own_database, "timetracker_app")
+    url = wall_support.app_role(own_database)
 
     def look(*, inside):
         engine = make_engine(url)

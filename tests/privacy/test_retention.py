@@ -1,18 +1,24 @@
 """The table of what is kept how long, and the job that follows it."""
 
 import datetime as dt
+import json
 import uuid
 
 import pytest
 import sqlalchemy as sa
 
 from privacy import service
+from privacy.jobs import remove_expired
 from privacy.rules_catalogue import CATALOGUE
 from privacy.rules_retention import RETENTION, Kept, period
 from privacy.store import BATCH
-from shared.db.schema import billing_lines, billing_records, idempotency_keys, tenants, users
+from shared.app import use
+from shared.db.schema import billing_lines, billing_records, idempotency_keys, landing_visits, tenants, users
 from shared.invariants import violations
+from shared.jobs import JobFailed
 from tests.support.a_bill import AT, close_a_month
+from tests.support.tamper import undeletable
+from tests.support.world import new_id
 
 
 _REMOVED = ("removed@erased.invalid", "removed")
@@ -41,7 +47,13 @@ def lines(engine, tenant_id):
 def remove(engine, tenant_id, now):
     with engine.begin() as tx:
         counted = service.expired(tx, tenant_id, now=now)
-        return counted, service.remove_expired(tx, tenant_id, now=now)
+    removed = 0
+    while True:
+        with engine.begin() as tx:
+            some = service.remove_some(tx, tenant_id, now=now)
+        removed += some
+        if not some:
+            return counted, removed
 
 
 def test_every_table_has_a_class_and_only_one():
@@ -55,32 +67,113 @@ def test_every_class_that_goes_by_itself_has_a_period():
     assert all((each.kept is None) == (each.after is None) for each in RETENTION)
 
 
-def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
+def keep_answers(engine, tenant_id, keys, at):
     row = {
-        "tenant_id": billed,
+        "tenant_id": tenant_id,
         "operation": "start_timer",
         "fingerprint": "f",
         "status": 200,
         "headers": {},
         "body": "",
+        "created_at": at,
     }
     with engine.begin() as tx:
-        user_id = tx.scalar(sa.select(users.c.id).where(users.c.tenant_id == billed))
-        old = [
-            {**row, "user_id": user_id, "idempotency_key": f"old-{number}", "created_at": clock()}
-            for number in range(2 * BATCH)
-        ]
-        tx.execute(idempotency_keys.insert(), old)
+        user_id = tx.scalar(sa.select(users.c.id).where(users.c.tenant_id == tenant_id))
+        tx.execute(idempotency_keys.insert(), [{**row, "user_id": user_id, "idempotency_key": key} for key in keys])
+
+
+def kept_answers(engine, tenant_id):
+    with engine.connect() as tx:
+        of_tenant = idempotency_keys.c.tenant_id == tenant_id
+        return set(tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(of_tenant)))
+
+
+def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
+    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
     clock.tick(hours=1)
     ada.start(7, key="young")
     with counted() as sent:
         _, removed = remove(engine, billed, clock() + period(Kept.ANSWERS) - dt.timedelta(minutes=1))
-    with engine.connect() as tx:
-        left = tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(idempotency_keys.c.tenant_id == billed))
 
-        assert left.all() == ["young"]
+    assert kept_answers(engine, billed) == {"young"}
     assert removed == 2 * BATCH
     assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
+
+
+def add_visit(tx, *, until):
+    visit = {"public_id": uuid.UUID(new_id()), "browser_hash": "x", "created_at": until, "expires_at": until}
+    tx.execute(landing_visits.insert(), {**visit, "state_hash": new_id()})
+
+
+def seen(caplog, function):
+    """What the log says of a run: its failures, and what is said at its end."""
+    lines = [json.loads(line) for line in caplog.messages if '"function"' in line]
+    return [line for line in lines if line["function"] == function]
+
+
+def test_a_batch_that_was_removed_stays_removed_when_the_next_fails(billed, engine, app, clock):
+    """All in one transaction it would begin anew each hour, and end nowhere."""
+    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    keep_answers(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
+    clock.tick(days=3)
+    with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
+        remove_expired(None)
+    left = kept_answers(engine, billed)
+
+    assert "stuck" in left
+    assert len(left) <= BATCH + 1
+
+
+def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why(billed, engine, app, clock, caplog):
+    keep_answers(engine, billed, ["old"], clock())
+    with engine.begin() as tx:
+        add_visit(tx, until=clock())
+    clock.tick(days=3)
+    with use(app), undeletable(engine, landing_visits, "id > 0"), pytest.raises(JobFailed, match="forget_visits"):
+        remove_expired(None)
+    [told] = [line for line in seen(caplog, "forget_visits") if line["event"] == "job_failed_for_tenant"]
+
+    assert kept_answers(engine, billed) == set()
+    assert told["errorType"]
+    assert told["stack"]
+
+
+def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, app, clock):
+    keep_answers(engine, billed, ["stuck"], clock())
+    with engine.begin() as tx:
+        add_visit(tx, until=clock())
+    clock.tick(days=3)
+    with (
+        use(app),
+        undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"),
+        pytest.raises(JobFailed, match="remove_expired"),
+    ):
+        remove_expired(None)
+    with engine.connect() as tx:
+        over = tx.scalar(sa.select(sa.func.count()).where(landing_visits.c.expires_at < clock()))
+
+    assert over == 0
+
+
+def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
+    """Undone at the end, since such a bill is none that could be."""
+    now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
+    done: list[int] = []
+    with engine.connect() as tx:
+        person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
+        line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == billed)).one()
+        own = {**person._mapping, "entra_object_id": None, "email_key": None, "role": "user"}
+        del own["id"]
+        tx.execute(users.insert(), [{**own, "public_id": uuid.UUID(new_id())} for _ in range(BATCH)])
+        more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
+        tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
+        while not done or done[-1]:
+            done.append(service.remove_some(tx, billed, now=now))
+        left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
+        tx.rollback()
+
+    assert done == [BATCH, 1, 0]
+    assert left == {"removed@erased.invalid"}
 
 
 def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):
@@ -99,7 +192,7 @@ def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engi
     assert [(line.email, line.display_name) for line in lines(engine, billed)] == [
         ("removed@erased.invalid", "removed")
     ]
-    assert again == ({Kept.ANSWERS: 0, Kept.BILLS: 0, Kept.REQUESTS: 0}, 0)
+    assert again == (dict.fromkeys(Kept, 0), 0)
     assert str(total) == "4.5000"
     assert broken == []
 

@@ -1,5 +1,13 @@
-import pytest
+import io
+import uuid
 
+import pytest
+import sqlalchemy as sa
+
+from privacy import flow_export
+from privacy.service_export import Subject
+from shared.db.schema import users
+from shared.db.wall import EVERY_TENANT
 from tests.support.exports import export
 from tests.support.scan import places
 from tests.support.world import WORK_ITEM
@@ -138,17 +146,39 @@ def test_each_change_is_on_the_audit_log(two):
     ]
 
 
-def test_a_nominee_is_written_and_read_by_nobody(two, engine):
+def by_operator(app, person):
+    """The person's export as an operator writes it."""
+    out, row = io.BytesIO(), sa.select(users.c.tenant_id, users.c.id)
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        found = tx.execute(row.where(users.c.public_id == uuid.UUID(person.get("me").body["id"]))).one()
+    flow_export.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
+    return out.getvalue()
+
+
+def test_a_nominee_is_in_the_export_of_who_named_them_and_in_nobody_elses(two, engine, app):
     ada, ben = two
     named = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "first@nominee.example"})
     again = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "second@nominee.example"})
-    everything = [ben.get("privacy"), export(ben), export(ada, scope="tenant")]
+    own = export(ben)
+    others = [
+        ben.get("privacy"),
+        export(ada),
+        export(ada, scope="tenant"),
+        export(ada, user=ben.get("me").body["id"]),
+    ]
+    operators = by_operator(app, ben)
     kept = places(engine, "second@nominee.example"), places(engine, "first@nominee.example")
     removed = ben.delete("privacy/nominee"), ben.delete("privacy/nominee")
 
     assert (named.status, again.status) == (200, 200)
-    assert everything[0].body["nomineeNamedAt"]
-    assert not [answer for answer in everything if b"Marker" in answer.raw or b"nominee.example" in answer.raw]
+    assert [(row["name"], row["contact"]) for row in own.body["sections"]["nominee"]["rows"]] == [
+        ("Nominee Marker", "second@nominee.example")
+    ]
+    assert others[0].body["nomineeNamedAt"]
+    assert [answer.status for answer in others] == [200] * 4
+    for raw in (*(answer.raw for answer in others), operators):
+        assert b"Marker" not in raw
+        assert b"nominee.example" not in raw
     assert kept == ({"nominees.contact"}, set())
     assert [each.status for each in removed] == [204, 204]
     assert places(engine, "nominee.example") == set()

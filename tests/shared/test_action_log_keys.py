@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from azure.data.tables import TableEntity, TableServiceClient
+from azure.data.tables import TableServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.action_log import store_keys
 from shared.action_log import tables as tables_module
-from shared.action_log.model import Action, month_of, row_key
+from shared.action_log.model import Action, row_key
 from shared.action_log.tables import TablesActionLog
 from shared.db.engine import make_engine
 from shared.db.schema import tenants, users
+from tests.support import action_logs
+from tests.support.action_logs import partitions, write_numbered
 from tests.support.budget import tries
 from tests.support.copies import copying
 from tests.support.payers import Payer
@@ -47,9 +49,7 @@ def copy(tmp_path):
 @pytest.fixture
 def service(azurite) -> Iterator[TableServiceClient]:
     with TableServiceClient.from_connection_string(azurite.connection_string) as service:
-        for table in service.list_tables():
-            for row in service.get_table_client(table.name).list_entities():
-                service.get_table_client(table.name).delete_entity(row)
+        action_logs.empty(service)
         yield service
 
 
@@ -68,22 +68,6 @@ def action(payer, person, at=START, *, place=0, page="/timer"):
     user = payer.people[person]
     key = row_key(at, user_id=user, tag=TAG, place=place)
     return Action(payer.tenant_id, user, key, "timer.start", page, at)
-
-
-def write_numbered(service: TableServiceClient, actions: list[Action]) -> None:
-    """As the version before wrote them."""
-    for each in actions:
-        entity = TableEntity(PartitionKey=f"{each.tenant_id:012d}", RowKey=each.row_key, UserId=str(each.user_id))
-        entity |= {"ActionType": each.action_type, "Page": each.page, "HappenedAt": each.happened_at}
-        service.create_table_if_not_exists(f"actions{month_of(each.row_key)}").upsert_entity(entity)
-
-
-def partitions(service: TableServiceClient) -> set[str]:
-    return {
-        row["PartitionKey"]
-        for table in service.list_tables()
-        for row in service.get_table_client(table.name).list_entities()
-    }
 
 
 def key_of(payer: Payer) -> str:

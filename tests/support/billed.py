@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
 from shared.tenancy import store_organizations
+from tests.support.tamper import tampering
 from tests.support.world import START
 
 
@@ -142,7 +143,7 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
 
 def forget(engine: sa.Engine) -> None:
     """Removes the bills that were made here: they stand alone, without the months before them."""
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         for table in (usage_events, billing_lines, billing_records):
             tx.execute(table.delete().where(table.c.tenant_id.in_(_MADE)))
     _MADE.clear()

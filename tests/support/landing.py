@@ -32,7 +32,7 @@ LANDING_CLIENT_SECRET = str(clients.LANDING.secret)
 
 @dataclass
 class Page(HTMLParser):
-    """An answer, read as a browser would: its title, text, links, and the fields of its one form."""
+    """An answer, read as a browser would: its title, text, links and buttons, and the form of a confirmation."""
 
     status: int
     url: str
@@ -42,11 +42,13 @@ class Page(HTMLParser):
     action: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    buttons: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
     _texts: list[str] = field(default_factory=list)
     _link: str | None = None
     _select: str | None = None
+    _form: tuple[str, dict[str, str]] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -65,18 +67,24 @@ class Page(HTMLParser):
         self.elements.append((tag, given))
         self._open.append(tag)
         if tag == "form":
-            self.action = given.get("action")
-        if tag == "input":
-            self.fields[given["name"]] = given.get("value", "")
-        if tag == "select":
-            self._select = given["name"]
-            self.fields[given["name"]] = ""
-        if tag == "option" and "selected" in given and self._select:
-            self.fields[self._select] = given["value"]
+            self._form = (given["action"], {})
+        if self._form is not None:
+            self._field(tag, given, self._form[1])
         if tag == "a":
             self._link = given["href"]
 
+    def _field(self, tag: str, given: dict[str, str], fields: dict[str, str]) -> None:
+        if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
+            fields[given["name"]] = given.get("value", "")
+        if tag == "select":
+            self._select = given["name"]
+            fields[given["name"]] = ""
+        if tag == "option" and "selected" in given and self._select:
+            fields[self._select] = given["value"]
+
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "button" and self._form is not None:
+            self.buttons[data] = self._form
         if self._open and self._open[-1] == "title":
             self.title += data
         elif self._open and self._open[-1] not in {"style", "option"}:
@@ -89,6 +97,10 @@ class Page(HTMLParser):
             pass
         if tag == "a":
             self._link = None
+        if tag == "form" and self._form is not None:
+            if self._form[0].endswith("/activate"):
+                self.action, self.fields = self._form
+            self._form = None
 
 
 @dataclass
@@ -116,6 +128,11 @@ class Browser:
         """Sends the page's form with the choices of a buyer."""
         fields = {**page.fields, **CHOICES, **changes}
         return _page(self.session.post(urljoin(page.url, page.action), data=fields, timeout=60))
+
+    def press(self, page: Page, button: str) -> Page:
+        """Sends the form of a button that has no fields to fill in."""
+        action, fields = page.buttons[button]
+        return _page(self.session.post(urljoin(page.url, action), data=fields, timeout=60))
 
 
 def _page(answer: requests.Response) -> Page:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from ops.admission import denials
 from shared.db.engine import make_engine
 from shared.db.requirements import COLLATION
 from tests.support import odbc
@@ -58,6 +59,7 @@ def make_login(server_url: str, database_url: str, name: str) -> str:
         f"IF USER_ID(N'{name}') IS NULL CREATE USER [{name}] FOR LOGIN [{name}]",
         f"ALTER ROLE db_datareader ADD MEMBER [{name}]",
         f"ALTER ROLE db_datawriter ADD MEMBER [{name}]",
+        *denials(name),
     )
     return sa.make_url(database_url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
 

@@ -1,8 +1,9 @@
-"""The second wall between tenants, as the tests on PostgreSQL have it: up."""
+"""PostgreSQL as the app finds it in tests: behind row-level security, with the grants of `ops admit`."""
 
 import sqlalchemy as sa
 
-from ops import wall_statements
+from devcloud import postgres
+from ops import admission, wall_statements
 
 
 def put_up(url: str) -> None:
@@ -11,3 +12,15 @@ def put_up(url: str) -> None:
         for statement in [*wall_statements.build("postgresql"), *wall_statements.put("postgresql", up=True)]:
             connection.exec_driver_sql(statement)
     engine.dispose()
+
+
+def app_role(url: str) -> str:
+    """The URL of a migrated database as the app enters it."""
+    name = "timetracker_app"
+    entered = postgres.make_role(url, name)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for statement in admission.postgresql(connection, name):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    return entered

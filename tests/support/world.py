@@ -138,7 +138,8 @@ class Person:
 
     def remove(self, entry: Answer) -> Answer:
         """Deletes the version of an entry that an answer showed."""
-        return self.delete(f"entries/{entry.body['id']}", version=entry.body["version"], reason="by mistake")
+        path, headers = f"entries/{entry.body['id']}/delete", _if_match(entry.body["version"])
+        return self.http.send("POST", path, {"reason": "by mistake"}, token=self.token, headers=headers)
 
     def entries(self, **params: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.get("entries", pageSize="200", **params).body["items"]
@@ -170,10 +171,10 @@ class World:
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
 
-    def again(self, person: Person) -> Person:
-        """The same person, with a token that is valid now."""
+    def again(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
+        """The same person, with a token that is valid now, and what the directory says of them since."""
         who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
-        return replace(person, token=self.entra.token(**who, at=self.clock()))
+        return replace(person, token=self.entra.token(**{**who, **claims}, at=self.clock()))
 
     def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
         """A new tenant on its trial; the super admin."""

@@ -1,4 +1,10 @@
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+
+from shared.db.schema import tenants
+from shared.db.wall import EVERY_TENANT
 
 
 def change(person, body, **headers):
@@ -60,6 +66,63 @@ def test_a_slug_belongs_to_one_tenant(world):
 
     assert (refused.status, refused.code) == (409, "slug_taken")
     assert bob.get("tenant").body["name"] == "Contoso"
+
+
+def take(person, slug):
+    return change(person, {"slug": slug}, **{"If-Match": "*"})
+
+
+def test_a_former_slug_stays_its_tenants_who_may_take_it_back(world):
+    ada, bob = world.tenant(), world.tenant()
+    first = ada.get("tenant").body["slug"]
+    second = f"second-{ada.tid[:8]}"
+    moved = take(ada, second)
+    stolen, stolen_too = take(bob, first), take(bob, second)
+    back = take(ada, first)
+    stolen_later = take(bob, second)
+
+    assert (moved.status, back.status) == (200, 200)
+    assert {(each.status, each.code) for each in (stolen, stolen_too, stolen_later)} == {(409, "slug_taken")}
+    assert ada.get("tenant").body["slug"] == first
+    assert bob.get("tenant").body["slug"] not in {first, second}
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        *("admin", "microsoft", "api", "xn--80ak6aa92e", "ab--c"),
+        *("0f3a7c55-6a51-4f0e-9d4e-3a2b1c0d9e8f", "0f3a7c556a514f0e9d4e3a2b1c0d9e8f"),
+    ],
+)
+def test_a_slug_that_would_be_taken_for_somebody_else_is_nobodys(world, slug):
+    ada = world.tenant()
+    refused = take(ada, slug)
+
+    assert (refused.status, refused.code) == (409, "slug_taken")
+    assert "reserved" in refused.body["detail"]
+
+
+def test_a_reserved_slug_that_a_tenant_has_from_before_is_no_obstacle(world, app):
+    ada = world.tenant()
+    slug = ada.get("tenant").body["slug"]
+    mine = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
+    with app.transaction(tenant=EVERY_TENANT) as tx:
+        tx.execute(tenants.update().where(mine).values(slug="dashboard"))
+    kept = change(ada, {"slug": "dashboard", "name": "Renamed"}, **{"If-Match": "*"})
+    moved, back = take(ada, slug), take(ada, "dashboard")
+    take(ada, slug)
+
+    assert [each.status for each in (kept, moved, back)] == [200, 200, 200]
+
+
+def test_two_tenants_who_want_one_slug_at_once_end_with_one(world):
+    """Whoever is second meets the unique key of all slugs there ever were, whatever they read before."""
+    rivals = [world.tenant() for _ in range(4)]
+    wanted = f"wanted-{rivals[0].tid[:8]}"
+    with ThreadPoolExecutor(len(rivals)) as pool:
+        statuses = sorted(answer.status for answer in pool.map(lambda person: take(person, wanted), rivals))
+
+    assert statuses == [200, 409, 409, 409]
 
 
 def test_admins_read_settings_and_only_super_admins_what_was_bought(world):

@@ -272,6 +272,42 @@ def test_a_deleted_entry_is_gone_from_lists_and_reports_but_not_from_the_log(wor
     assert ada.log()[0]["before"]["elapsedMs"] == HOUR
 
 
+def delete_for(person, entry, body, *, version="*", key=None):
+    path = f"entries/{entry.body['id']}/delete"
+    return person.http.send("POST", path, body, token=person.token, key=key, headers={"If-Match": version})
+
+
+def test_the_reason_of_a_deletion_comes_in_the_body_and_a_repeat_deletes_nothing_more(world):
+    """What stands in an address is kept by proxies, and a reason may be about people."""
+    ada = world.tenant()
+    entered = ada.enter()
+    refused = [delete_for(ada, entered, body, key="one") for body in ({}, {"reason": " "}, {"reason": "x" * 401})]
+    stale = delete_for(ada, entered, {"reason": "why"}, version='"2"')
+    done = [delete_for(ada, entered, {"reason": "twice by mistake"}, version='"1"', key="two") for _ in range(2)]
+
+    assert [(each.status, each.body["errors"][0]["pointer"]) for each in refused] == [(400, "/reason")] * 3
+    assert stale.status == 412
+    assert [(each.status, each.raw) for each in done] == [(204, b"")] * 2
+    assert done[1].headers["Idempotent-Replayed"] == "true"
+    assert "Deprecation" not in done[0].headers
+    assert [(row["event"], row.get("reason")) for row in ada.log()] == [
+        ("deleted", "twice by mistake"),
+        ("entered", None),
+    ]
+
+
+def test_a_reason_in_the_address_still_works_and_each_answer_says_what_to_use(world):
+    ada = world.tenant()
+    entered = ada.enter()
+    path = f"entries/{entered.body['id']}"
+    refused, deleted = ada.delete(path, reason="why"), ada.delete(path, version=1, reason="why")
+
+    assert [refused.status, deleted.status] == [428, 204]
+    for answer in (refused, deleted):
+        assert answer.headers["Deprecation"] == "@1795996800"  # 2026-11-30T00:00:00Z
+        assert answer.headers["Link"] == f'</api/{path}/delete>; rel="successor-version"'
+
+
 def test_others_entries_are_changed_by_admins_only_and_by_strangers_never(world):
     ada, eve = world.tenant(), world.tenant()
     ben, chloe = world.member(ada), world.member(ada)

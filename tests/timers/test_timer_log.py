@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from shared.db.schema import timer_log
 from shared.instants import rfc3339
 from tests.support.months import close_month
+from tests.support.tamper import tampering
 from tests.support.world import START
 from tests.timers.late import HOUR, start
 from timers.jobs import stop_all_forgotten
@@ -48,7 +49,7 @@ def test_versions_of_entries_are_kept_in_the_one_spelling_and_read_in_the_former
     ada = world.tenant()
     entry = ada.enter()
     of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
-    with engine.begin() as tx:
+    with tampering(engine) as tx:
         kept = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
         former = kept | {name: kept[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
         tx.execute(timer_log.update().where(of_entry).values(after_change=former))

@@ -1,4 +1,6 @@
+import datetime as dt
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -6,10 +8,16 @@ import pytest
 
 from ops.__main__ import main
 from shared import clock as real_clock
+from shared.db.schema import users
+from shared.db.wall import EVERY_TENANT
+from shared.marketplace.flow import within
+from shared.subscriptions.rules import terms_of
+from shared.tenancy.store import find_caller
 from tests.support import purchases
 from tests.support.purchases import Purchase
 from tests.support.world import FakeClock, new_id
 from tests.webhooks.test_events import tell
+from webhooks import store_requests
 
 
 @dataclass(frozen=True)
@@ -180,3 +188,69 @@ def test_a_marketplace_that_cannot_be_asked_is_told_in_a_line(ops, bought):
 
     assert ops("show", bought.id).err.strip() == "ops: the Marketplace cannot be asked: http_403"
     assert ops("reconcile").code == 2
+
+
+@pytest.fixture
+def asked(app, marketplace, owner, world):
+    """A purchase that a member has asked for; its id, and the member."""
+    ben = world.member(owner, name="Ben")
+    bought = marketplace.buy(plan="seats", quantity=5)
+    terms = terms_of(app.marketplace.get(bought, within(10)))
+    with app.transaction() as tx:
+        caller = find_caller(tx, tid=ben.tid, oid=ben.oid, lock=True)
+        assert caller is not None
+        assert terms is not None
+        store_requests.add(tx, caller.tenant.id, uuid.UUID(bought), terms, caller.user.id, app.now())
+    return bought, ben
+
+
+@pytest.fixture
+def leave(app):
+    """Has somebody not been seen for a month."""
+
+    def gone(person):
+        with app.transaction(tenant=EVERY_TENANT) as tx:
+            own = users.c.entra_object_id == uuid.UUID(person.oid)
+            tx.execute(users.update().where(own).values(last_sign_in_at=app.now() - dt.timedelta(days=30)))
+
+    return gone
+
+
+def test_an_operator_agrees_only_where_nobody_of_the_customer_can(ops, asked, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures
+    bought, ben = asked
+    by_super_admin = ops("agree", bought, "--yes")
+    helper = world.member(owner, name="Cleo")
+    owner.patch(f"users/{helper.get('me').body['id']}", {"role": "admin"})
+    leave(owner)
+    by_admin = ops("agree", bought, "--yes")
+    before = marketplace.status(bought)
+    leave(helper)
+    dry, unasked = ops("agree", bought, "--dry-run", "--json"), ops("agree", bought)
+    untouched = marketplace.status(bought)
+    done, again = ops("agree", bought, "--yes", "--json"), ops("agree", bought, "--yes")
+
+    assert (by_super_admin.code, "a super admin of the customer" in by_super_admin.err) == (1, True)
+    assert (by_admin.code, "an admin other than the buyer" in by_admin.err) == (1, True)
+    assert before == untouched == "PendingFulfillmentStart"
+    assert (dry.code, dry.json["state"], unasked.code) == (0, "waiting", 2)
+    assert (done.code, done.json["state"], again.code) == (0, "agreed", 0)
+    assert marketplace.status(bought) == "Subscribed"
+    assert owner.get("tenant").body["plan"] == "paid"
+    assert ben.get("me").body["role"] == "user"
+    [agreed] = [row for row in owner.get("audit").body["items"] if row["action"] == "purchase.agreed"]
+    assert agreed["actorKind"] == "operator"
+    [notice] = [item for item in owner.get("notices").body["items"] if item["kind"] == "purchase_agreed"]
+    assert (notice["text"], "by" in notice) == ("The purchase of plan seats, 5 seats was agreed to.", False)
+
+
+def test_an_operator_agrees_to_nothing_that_was_cancelled_or_not_asked_for(ops, asked, owner, leave, marketplace):
+    bought, _ = asked
+    leave(owner)
+    marketplace.order("unsubscribe", subscription=bought)
+    refused = ops("agree", bought, "--yes")
+    unknown, garbage = ops("agree", new_id(), "--yes"), ops("agree", "x", "--yes")
+
+    assert (refused.code, "was canceled" in refused.err) == (1, True)
+    assert (unknown.code, "nobody has asked" in unknown.err) == (2, True)
+    assert garbage.code == 2
+    assert owner.get("tenant").body["plan"] == "trial"

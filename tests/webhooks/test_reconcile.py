@@ -1,4 +1,5 @@
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,9 +9,14 @@ import sqlalchemy as sa
 from shared.db.schema import subscriptions
 from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
+from shared.marketplace.flow import within
+from shared.subscriptions.rules import terms_of
+from shared.tenancy.store import find_tenant
 from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
 from tests.webhooks.test_events import heard, tell
+from webhooks import store_requests
+from webhooks.flow_reconcile import How, reconcile
 from webhooks.jobs import reconcile_all
 from webhooks.store import all_bought
 
@@ -219,3 +225,50 @@ def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, 
 
     assert (answer.status, len(met)) == (200, 1)
     assert deaf.told == [("Suspend", "applied")]
+
+
+@pytest.fixture
+def asked(app, marketplace, owner):
+    """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
+    bought = marketplace.buy(plan="paid")
+    terms = terms_of(app.marketplace.get(bought, within(10)))
+    with app.transaction() as tx:
+        tenant = find_tenant(tx, tid=owner.tid, lock=True)
+        assert tenant is not None
+        assert terms is not None
+        store_requests.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
+
+    def state():
+        with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+            request = store_requests.find_anywhere(tx, uuid.UUID(bought))
+        return None if request is None else request.state
+
+    return bought, state
+
+
+def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_in_force(
+    app, marketplace, asked, owner, logged
+):
+    bought, state = asked
+    with marketplace.stand_in.operations.changing() as held:
+        held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
+    report = reconcile_all(app)
+
+    assert (report.waiting, report.unanswered, report.changed) == ([], [bought], [])
+    assert state() == "waiting"
+    assert owner.get("tenant").body["plan"] == "trial"
+    told = [line["event"] for line in logged() if line.get("subscription") == bought]
+    assert told == ["marketplace_purchase_unanswered"]
+
+
+def test_a_purchase_that_was_cancelled_while_it_waited_is_closed_and_told_once(app, marketplace, asked, owner):
+    bought, state = asked
+    marketplace.order("unsubscribe", subscription=bought)
+    dry = reconcile(app, app.marketplace, How(dry_run=True))
+    before = state()
+    reports = [reconcile_all(app), reconcile_all(app)]
+
+    assert (dry.changed, before) == ([bought], "waiting")
+    assert [report.changed for report in reports] == [[bought], []]
+    assert state() == "cancelled"
+    assert [item["kind"] for item in owner.get("notices").body["items"]] == ["purchase_cancelled"]

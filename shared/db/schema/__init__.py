@@ -1,15 +1,21 @@
-"""Every table, with the keys and checks that hold the product's guarantees."""
+"""Every table, with the keys, checks and triggers that hold the product's guarantees."""
 
-from shared.db.schema.azure_devops import work_items
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from shared.db.records_triggers import protect
+from shared.db.schema.azure_devops import work_item_readers, work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
 from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
-from shared.db.schema.people import tenant_zones, tenants, user_months, users
-from shared.db.schema.privacy import erasures, nominees, privacy_requests
-from shared.db.schema.purchases import subscription_events, subscription_rates, subscriptions
+from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
+from shared.db.schema.privacy import damaged_documents, erasures, kept_mentions, nominees, privacy_requests
+from shared.db.schema.purchases import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
 from shared.db.schema.timer_log import timer_log
@@ -24,9 +30,11 @@ __all__ = [
     "billing_lines",
     "billing_records",
     "closed_months",
+    "damaged_documents",
     "erasures",
     "idempotency_keys",
     "installation",
+    "kept_mentions",
     "landing_visits",
     "metadata",
     "nominees",
@@ -35,8 +43,10 @@ __all__ = [
     "organizations",
     "privacy_requests",
     "projects",
+    "purchase_requests",
     "restore_changes",
     "running_timers",
+    "slugs",
     "subscription_events",
     "subscription_rates",
     "subscriptions",
@@ -48,8 +58,15 @@ __all__ = [
     "usage_events",
     "user_months",
     "users",
+    "work_item_readers",
     "work_items",
     "write_back_attempts",
     "write_back_changes",
     "write_back_items",
 ]
+
+
+@event.listens_for(metadata, "after_create")
+def _protect(_metadata: sa.MetaData, connection: sa.Connection, **_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """A database that is made without migrations has the triggers, too."""
+    protect(connection)

@@ -17,7 +17,7 @@ landing_visits = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("browser_hash", String(64), nullable=False),  # SHA-256 of the cookie of the browser that came
     Column("state_hash", String(64), nullable=False),  # SHA-256 of what goes to Entra and comes back
-    Column("purchase_token", String(4000)),  # these three: until the sign-in
+    Column("purchase_token", String(5400)),  # sealed with the browser's secret; these three: until the sign-in
     Column("verifier", String(128)),
     Column("nonce", String(64)),
     Column("taken_at", UtcDateTime),  # when the browser came back; it may once

@@ -35,11 +35,15 @@ subscriptions = sa.Table(
     Column("paid_from", UtcDateTime),  # the activation; NULL while it is pending
     Column("ended_at", UtcDateTime),
     Column("last_event_at", UtcDateTime),  # when the newest applied event happened, by Microsoft's clock
+    Column("billing_contact_id", BigInteger),  # the buyer's account; NULL where the buyer has none
+    Column("replaces_agreement", Boolean, nullable=False, server_default=sa.false()),  # a super admin said so
+    Column("replaced_trial", Boolean, nullable=False, server_default=sa.false()),  # which comes back at its end
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
+    ForeignKey(["tenant_id", "billing_contact_id"], ["users.tenant_id", "users.id"]),
     Unique("tenant_id", "id"),
     CheckConstraint("quantity >= 0", name="quantity"),
     CheckConstraint("status = 'pending' OR paid_from IS NOT NULL OR ended_at IS NOT NULL", name="paid_from"),
@@ -61,6 +65,34 @@ Index(
     unique=True,
     **only_where(subscriptions.c.status.in_(("subscribed", "suspended"))),
 )
+
+# Purchases for a tenant that exists, made by somebody who may not agree to them: each waits for an answer.
+purchase_requests = sa.Table(
+    "purchase_requests",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("marketplace_id", Uuid, nullable=False),  # Microsoft's
+    *choice("state", "waiting", "agreed", "declined", "cancelled"),
+    Column("offer_id", Unicode(100), nullable=False),  # these four: as they were when it was asked for
+    Column("plan_id", Unicode(100), nullable=False),
+    Column("quantity", Integer),
+    Column("term_unit", String(16), nullable=False),
+    Column("buyer_id", BigInteger),  # the buyer; NULL where no seat was free for an account
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("decider_id", BigInteger),  # NULL: an operator of the vendor, or Microsoft, which ended it
+    Column("decided_at", UtcDateTime),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    ForeignKey(["tenant_id", "buyer_id"], ["users.tenant_id", "users.id"]),
+    ForeignKey(["tenant_id", "decider_id"], ["users.tenant_id", "users.id"]),
+    Unique("marketplace_id"),
+    CheckConstraint(
+        "(state = 'waiting' AND decided_at IS NULL) OR (state <> 'waiting' AND decided_at IS NOT NULL)",
+        name="decided_at",
+    ),
+)
+Index("ix_purchase_requests_tenant", purchase_requests.c.tenant_id, purchase_requests.c.id)
 
 # The ledger: every event of a subscription, once. It is only ever added to.
 subscription_events = sa.Table(

@@ -23,6 +23,7 @@ audit_log = sa.Table(
     Column("subject_user_id", BigInteger),  # the user it was done to
     Column("before_change", sa.JSON),  # non-personal fields only
     Column("after_change", sa.JSON),
+    Column("operator_id", String(64)),  # the operator who did it; shown to operators alone
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     ForeignKey(["tenant_id", "actor_id"], ["users.tenant_id", "users.id"]),

@@ -1,37 +1,21 @@
 """A purchase walks through the landing page: sign in, look, confirm, and it is in force on both sides."""
 
-import datetime as dt
 from decimal import Decimal
-
-import pytest
-from azure.functions import HttpRequest
 
 from privacy.jobs import remove_expired
 from shared.db.schema import (
-    billing_records,
     landing_visits,
     subscription_events,
     subscription_rates,
     subscriptions,
     tenants,
 )
-from shared.http.headers import cookies
-from shared.subscriptions.model import Price
-from shared.subscriptions.service import agree
-from shared.tenancy.store import read_tenant
 from tests.support.landing import CHOICES, buy, rows, sign_up
-from webhooks.rules_visits import COOKIE, browser_of, cookie_of
 
 
 def tenant_row(app, firm):
     [row] = rows(app, tenants, entra_tenant_id=firm.key)
     return row
-
-
-def expire_trial(app, firm):
-    over = {"trial_started_at": app.now() - dt.timedelta(days=31), "trial_ends_at": app.now() - dt.timedelta(days=1)}
-    with app.transaction() as tx:
-        tx.execute(tenants.update().where(tenants.c.entra_tenant_id == firm.key).values(**over))
 
 
 def test_a_purchase_is_shown_confirmed_and_activated(app, marketplace, browser, firm, member):
@@ -84,25 +68,16 @@ def test_a_trial_becomes_paid_with_all_that_is_in_it(marketplace, browser, firm,
     kept = ada.get("tenant").body["id"]
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    browser.submit(shown, **shown.fields)
+    browser.submit(shown)
     tenant = ada.get("tenant").body
 
-    assert "All of its time, people and settings stay" in shown.text
-    assert (shown.fields["timeZone"], shown.fields["organization"]) == ("Asia/Kolkata", "contoso")
+    assert "time, people and settings stay" in shown.text
+    assert "Asia/Kolkata" in shown.text
+    assert (tenant["timeZone"], tenant["azureDevOpsOrganization"]) == ("Asia/Kolkata", "contoso")
     assert (tenant["id"], tenant["plan"], tenant["name"]) == (kept, "paid", "Contoso")
     assert tenant["planDetail"]["usersAtPurchase"] == 2
     assert tenant["planDetail"]["trialStartedAt"]
     assert [entry["elapsedMs"] for entry in ada.entries()] == [300_000]
-
-
-def test_settings_that_a_super_admin_chooses_are_written_and_on_record(marketplace, browser, firm, member):
-    ada = sign_up(member(firm.buyer))
-    _, token = buy(marketplace, firm)
-    browser.submit(browser.open(token, firm.buyer), timeZone="America/New_York", organization="contoso-two")
-    tenant, audit = ada.get("tenant").body, ada.get("audit").body["items"]
-
-    assert (tenant["timeZone"], tenant["azureDevOpsOrganization"]) == ("America/New_York", "contoso-two")
-    assert {row["action"] for row in audit} >= {"tenant.changed", "subscription.moved"}
 
 
 def test_seats_below_the_accounts_in_use_are_said_with_both_numbers_and_nobody_is_put_out(
@@ -119,40 +94,6 @@ def test_seats_below_the_accounts_in_use_are_said_with_both_numbers_and_nobody_i
         assert "2 accounts in use, and this subscription has 1 seat" in page.text
     assert (ada.get("me").status, ben.get("me").status) == (200, 200)
     assert (refused.status, refused.code) == (403, "seat_limit_reached")
-
-
-def test_the_buyer_gets_in_and_rules_though_the_trial_is_full_and_over(app, marketplace, browser, firm, member):
-    ben = sign_up(member(firm.colleague))
-    ben.post("users", {"users": [{"email": f"{number}@contoso.example"} for number in range(4)]})
-    expire_trial(app, firm)
-    _, token = buy(marketplace, firm)
-    active = browser.submit(browser.open(token, firm.buyer))
-    ada = member(firm.buyer)
-
-    assert active.heading == "Your subscription is active"
-    assert ada.get("me").body["role"] == "super_admin"
-    assert tenant_row(app, firm).users_at_purchase == 6
-
-
-def test_a_user_who_buys_becomes_a_super_admin_and_that_is_on_record(marketplace, browser, firm, member):
-    ben, ada = sign_up(member(firm.colleague)), member(firm.buyer)
-    ada.post("sign-in")
-    _, token = buy(marketplace, firm)
-    browser.submit(browser.open(token, firm.buyer))
-    changed = [row for row in ben.get("audit").body["items"] if row["action"] == "role.changed"]
-
-    assert ada.get("me").body["role"] == "super_admin"
-    assert [(row["before"], row["after"]) for row in changed] == [({"role": "user"}, {"role": "super_admin"})]
-    assert changed[0]["actorId"] == ada.get("me").body["id"]
-
-
-def test_whoever_pays_may_confirm_when_they_are_of_the_same_directory(marketplace, browser, firm, member):
-    sign_up(member(firm.buyer))
-    _, token = buy(marketplace, firm, person=firm.buyer.oid, purchaser=firm.colleague.oid)
-    active = browser.submit(browser.open(token, firm.colleague))
-
-    assert active.heading == "Your subscription is active"
-    assert member(firm.colleague).get("me").body["role"] == "super_admin"
 
 
 def test_a_visit_keeps_nothing_that_led_to_it(app, marketplace, browser, firm):
@@ -173,50 +114,7 @@ def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm,
     assert rows(app, landing_visits, entra_tenant_id=firm.key) == []
 
 
-def test_whoever_had_an_agreement_with_the_vendor_pays_by_the_marketplace_and_the_agreement_is_closed(
-    app, marketplace, browser, firm, member
-):
-    ada = sign_up(member(firm.buyer))
-    tenant_id = tenant_row(app, firm).id
-    with app.transaction() as tx:
-        agree(tx, read_tenant(tx, tenant_id), "agreed", None, Price(Decimal(4), "EUR"), now=app.now())
-    _, token = buy(marketplace, firm)
-    active = browser.submit(browser.open(token, firm.buyer))
-    bought = rows(app, subscriptions, tenant_id=tenant_id)
-    done = {(row["action"], row.get("actorId")) for row in ada.get("audit").body["items"]}
-
-    assert active.heading == "Your subscription is active"
-    assert [(each.plan_id, each.status) for each in bought] == [("agreed", "unsubscribed"), ("paid", "subscribed")]
-    assert [each.subscription_id for each in rows(app, billing_records, tenant_id=tenant_id)] == [bought[0].id]
-    assert done >= {(action, ada.get("me").body["id"]) for action in ("subscription.moved", "bill.closed")}
-
-
 def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser, firm):
     _, token = buy(marketplace, firm, plan="gold")
 
     assert "USD 49.00 a month, and USD 5.00 per active user and month" in browser.open(token, firm.buyer).text
-
-
-def test_the_cookie_is_secure_where_the_request_was():
-    parts = [part.strip() for part in cookie_of("x" * 43, is_secure=True).split(";")]
-
-    assert "Secure" in parts
-
-
-@pytest.mark.parametrize(
-    ("sent", "known"),
-    [
-        ("other=1; timetracker_landing={}; more=2", True),
-        ("other=1,timetracker_landing={}", True),  # two headers, as the platform joins them
-        ('timetracker_landing="{}"', True),
-        ("timetracker_landing=short; timetracker_landing={}", True),
-        ("nottimetracker_landing={}", False),
-        ("timetracker_landing={}more", False),
-        ("timetracker_landing=", False),
-        ("", False),
-    ],
-)
-def test_the_browser_is_known_by_its_cookie_however_it_is_sent(sent, known):
-    request = HttpRequest(method="GET", url="/", headers={"cookie": sent.format("x" * 43)}, body=b"")
-
-    assert browser_of(cookies(request, COOKIE)) == ("x" * 43 if known else None)

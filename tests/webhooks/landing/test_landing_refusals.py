@@ -87,7 +87,7 @@ def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_
 
     assert of_directory(refused.links[OTHER]) == firm.tid
     assert urlsplit(entra_page.url).path.split("/")[1] == firm.tid
-    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert (page.heading, active.heading) == ("Agree to a purchase of TimeTracker", "Your subscription is active")
     assert f"You are signed in as {firm.guest.email}" in page.text
 
 
@@ -191,7 +191,7 @@ def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app,
     public = "https://timetracker.example.com"
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
+    cookie = "; ".join(f"__Host-{each.name}={each.value}" for each in browser.session.cookies)
     headers = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",
@@ -361,14 +361,14 @@ def test_a_purchase_that_the_browser_names_is_not_looked_at(app, marketplace, br
     assert nothing_is_bound(app, marketplace, other, firm)
 
 
-def test_the_cookie_is_for_the_landing_page_only_and_for_no_script(marketplace, browser, firm):
+def test_the_cookie_is_for_this_host_only_and_for_no_script(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     url = f"{browser.base}{LANDING}"
     cookie = requests.get(url, params={"token": token}, timeout=30, allow_redirects=False).headers["Set-Cookie"]
     parts = {part.strip().lower() for part in cookie.split(";")[1:]}
 
-    assert parts >= {"path=/api/marketplace", "httponly", "samesite=lax"}
-    assert "secure" not in parts
+    assert parts >= {"path=/", "httponly", "samesite=lax"}
+    assert not {part for part in parts if part == "secure" or part.startswith("domain=")}
 
 
 def test_a_sign_in_that_takes_too_long_is_not_taken(app, marketplace, browser, firm, clock):
@@ -483,10 +483,10 @@ def test_a_buyer_without_an_email_address_is_known_by_the_name_that_they_sign_in
     ben = sign_up(member(firm.colleague))
     ben.post("users", {"users": [{"email": (login := f"{firm.buyer.oid}@contoso.example")}]})
     _, token = buy(marketplace, firm)
-    active = browser.submit(come_with(token, preferred_username=login))
+    waits = browser.submit(come_with(token, preferred_username=login))
     accounts = rows(app, users, tenant_id=rows(app, tenants, entra_tenant_id=firm.key)[0].id)
 
-    assert active.heading == "Your subscription is active"
+    assert waits.heading == "Your purchase waits for agreement"
     assert [(each.email, str(each.entra_object_id)) for each in accounts[1:]] == [(login, firm.buyer.oid)]
 
 
@@ -508,9 +508,9 @@ def test_without_its_settings_there_is_no_landing_page(app, http, codes):
         with use(landing_support.with_settings(app, settings)):
             answers = [http.send(each.method, each.path, headers=FORM) for each in BROWSER_OPERATIONS]
 
-            assert [answer.status for answer in answers] == [404] * 5
+            assert [answer.status for answer in answers] == [404] * 7
             assert all(b"There is no such address." in answer.raw for answer in answers)
-    assert codes() == ["no_such_route"] * 10
+    assert codes() == ["no_such_route"] * 14
 
 
 def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):

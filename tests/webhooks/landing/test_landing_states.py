@@ -130,7 +130,7 @@ def test_what_was_cancelled_unheard_is_not_in_the_way_of_a_purchase(marketplace,
     shown = browser.open(token, firm.buyer)
     active = browser.submit(shown)
 
-    assert shown.heading == "Set up TimeTracker"
+    assert shown.heading == "Agree to a purchase of TimeTracker"
     assert active.heading == "Your subscription is active"
     assert here() == ["unsubscribed", "subscribed"]
 
@@ -209,7 +209,7 @@ def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_some
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
     with marketplace.stand_in.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
-    done = browser.get(under_way.links["Look again"])
+    done = browser.press(under_way, "Look again")
 
     assert (under_way.status, under_way.heading) == (200, "Your subscription is being activated")
     assert (waiting.plan_kind, waiting.status) == ("trial", "active")
@@ -248,7 +248,7 @@ def test_an_answer_that_was_lost_after_the_activation_is_made_good_by_looking(ap
     marketplace.order("faults", **{"activate.answer": {"status": 500}})
     failed = browser.submit(shown)
     marketplace.stand_in.faults.clear()
-    done = browser.get(shown.url)
+    done = browser.press(browser.get(shown.url), "Look again")
 
     assert (failed.status, marketplace.status(subscription)) == (503, "Subscribed")
     assert done.heading == "Your subscription is active"
@@ -392,7 +392,7 @@ def test_every_page_says_who_is_signed_in_and_lets_another_account_in(marketplac
     assert f"You are signed in as {firm.colleague.email}" in stuck.text
     assert f"/{firm.tid}/" in entra_page.url
     assert "prompt=select_account" in entra_page.url
-    assert (page.heading, active.heading) == ("Set up TimeTracker", "Your subscription is active")
+    assert (page.heading, active.heading) == ("Agree to a purchase of TimeTracker", "Your subscription is active")
     assert f"You are signed in as {firm.buyer.email}" in active.text
     assert old.heading == "Your organization has TimeTracker"  # the first visit is still its own
 

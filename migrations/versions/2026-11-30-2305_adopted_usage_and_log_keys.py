@@ -7,7 +7,7 @@ from shared.db.types import Day, RandomId, UtcDateTime, identity
 
 
 revision = "c19f3a6e5d42"
-down_revision = "2f6d8c1b7a90"
+down_revision = "a4d7c0e9b316"
 
 
 def upgrade() -> None:

@@ -1,0 +1,29 @@
+"""Every slug that a tenant has or had, so that none of them is ever another tenant's."""
+
+import datetime as dt
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import slugs
+
+
+_ADD: Final = slugs.insert().inline()
+_OWN: Final = sa.select(slugs.c.slug).where(
+    slugs.c.tenant_id == bindparam("tenant"), slugs.c.slug.in_([bindparam("first"), bindparam("second")])
+)
+
+
+def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> None:
+    """Reserves a slug for ever.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: another tenant has or had it.
+    """
+    tx.execute(_ADD, {"tenant_id": tenant_id, "slug": slug, "created_at": now})
+
+
+def own(tx: sa.Connection, tenant_id: int, first: str, second: str) -> set[str]:
+    """Which of two slugs the tenant has, or had before."""
+    return set(tx.scalars(_OWN, {"tenant": tenant_id, "first": first, "second": second}))

@@ -1,0 +1,119 @@
+"""The append-only records: where their guard is opened, what their rules say, and that migrations keep the triggers."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from privacy.rules_catalogue import CATALOGUE
+from privacy.rules_kinds import Kind, Rows
+from shared.db.records import RULES
+from shared.db.records_triggers import unprotected
+from shared.db.schema import metadata
+from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name
+
+
+SINCE = "a4d7c0e9b316"
+MAY_OPEN = {"privacy.service", "privacy.service_erasure", "privacy.service_tenant"}  # retention, erasure, of a tenant
+MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+BY_PERSON = {Kind.WORDS, Kind.MENTIONS, Kind.IDENTITY}
+
+
+def revisions() -> list[str]:
+    """From the one with the triggers on, the oldest first."""
+    script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+    newest_first = [each.revision for each in script.walk_revisions()]
+    return newest_first[newest_first.index(SINCE) :: -1]
+
+
+def alembic(url: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "alembic", *arguments]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+
+
+def lost(url: str) -> list[str]:
+    """The tables without their triggers."""
+    engine = sa.create_engine(url)
+    with engine.connect() as tx:
+        found = unprotected(tx)
+    engine.dispose()
+    return found
+
+
+def strings(path: Path) -> str:
+    """Every text in a module, of formatted ones what is fixed."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return " ".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def test_the_guard_is_opened_by_erasure_and_retention_alone():
+    opening = {module_name(path) for path in MODULES if "shared.db.records.records_open" in imports_of(path)}
+    reached = {module_name(path) for path in MODULES if "shared.db.records" in imports_of(path)}
+
+    assert len(MODULES) > 400
+    assert opening == MAY_OPEN
+    # the others that import from its module
+    assert reached - MAY_OPEN == {
+        "shared.db.records_triggers",
+        "shared.db.azure_sql",
+        "migrations.env",
+        "ops.admission",
+    }
+
+
+@pytest.mark.parametrize("table", sorted(RULES))
+def test_what_may_be_erased_of_a_record_is_what_may_name_a_person(table):
+    facts, rule = CATALOGUE[table], RULES[table]
+    text = {name for name, kind in facts.columns.items() if kind in BY_PERSON}
+
+    assert set(rule.erasable) == text
+    assert rule.deletable is (facts.tenant_erased is Rows.GO)
+    assert facts.person_erased is Rows.STAY
+    assert rule.key == tuple(metadata.tables[table].primary_key.columns.keys())
+
+
+def test_no_statement_replaces_a_row():
+    """It removes a row on record without a DELETE: SQLite asks the triggers only by a setting of each connection."""
+    said = {path: strings(path).upper() for path in (*MODULES, *MIGRATIONS)}
+    replacing = [str(path) for path, text in said.items() if "OR REPLACE" in text or "REPLACE INTO" in text]
+
+    assert any("CREATE TABLE IF NOT EXISTS" in text for text in said.values())
+    assert replacing == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_migration_leaves_the_triggers(make_database, kind):
+    url = make_database(kind, "records")
+    standing = {"head": lost(url)}
+    alembic(url, "downgrade", SINCE)
+    standing[SINCE] = lost(url)
+    alembic(url, "downgrade", "-1")
+    before = lost(url)
+    for revision in revisions():
+        alembic(url, "upgrade", revision)
+        standing[f"up to {revision}"] = lost(url)
+
+    assert len(standing) > 2
+    assert set(map(tuple, standing.values())) == {()}
+    assert before == sorted(RULES)  # earlier code opens no guard
+
+
+def test_a_table_that_a_migration_makes_anew_gets_its_triggers_back(make_database):
+    """What Alembic's batch mode does on SQLite: no trigger is left, and no error told."""
+    url = make_database("sqlite", "anew")
+    engine = sa.create_engine(url)
+    with engine.begin() as tx:
+        tx.exec_driver_sql("CREATE TABLE made_anew AS SELECT * FROM erasures")
+        tx.exec_driver_sql("DROP TABLE erasures")
+        tx.exec_driver_sql("ALTER TABLE made_anew RENAME TO erasures")
+    engine.dispose()
+    left = lost(url)
+    alembic(url, "upgrade", "head")
+
+    assert (left, lost(url)) == (["erasures"], [])

@@ -1,0 +1,81 @@
+"""The command that moves the action log from row numbers to random keys."""
+
+import datetime as dt
+import functools
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from azure.data.tables import TableServiceClient
+
+from shared.action_log.model import Action, row_key
+from shared.db.schema import tenants, users
+from tests.support import action_logs
+from tests.support import azurite as azurite_support
+
+
+START = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def service(azurite):
+    with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        action_logs.empty(service)
+        yield service
+
+
+@pytest.fixture
+def rekey(here, app_database_url, azurite):
+    settings = {"DATABASE_URL": app_database_url, "ACTION_LOG_TABLE_ENDPOINT": azurite.connection_string}
+    return functools.partial(here, "action-log", "rekey", **settings)
+
+
+@pytest.fixture
+def tenant(world, engine, service):
+    """A tenant with two hundred rows under its number; no other has any."""
+    tid = uuid.UUID(world.tenant().tid)
+    with engine.begin() as tx:
+        tx.execute(tenants.update().values(has_numbered_log=tenants.c.entra_tenant_id == tid))
+        found = tx.execute(sa.select(tenants).where(tenants.c.entra_tenant_id == tid)).one()
+        user = tx.scalars(sa.select(users.c.id).where(users.c.tenant_id == found.id)).one()
+    keys = [row_key(START, user_id=user, tag=f"{number:08x}") for number in range(200)]
+    action_logs.write_numbered(service, [Action(found.id, user, key, "page.open", "/timer", START) for key in keys])
+    return found
+
+
+def is_numbered(engine, tenant):
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(tenants.c.has_numbered_log).where(tenants.c.id == tenant.id))
+
+
+def test_rows_are_moved_and_never_looked_for_again(rekey, tenant, service, engine):
+    shown, done, again = rekey("--dry-run"), rekey("--yes"), rekey("--yes", "--json")
+
+    assert (shown.code, shown.out.splitlines()[-1].split()) == (0, [tenant.slug, "200"])
+    assert shown.err == "A dry run: nothing was moved.\n"
+    assert (done.code, done.err) == (0, "200 rows were moved.\n")
+    assert again.json == {"dryRun": False, "moved": []}
+    assert action_logs.partitions(service) == {tenant.log_key.hex}
+    assert is_numbered(engine, tenant) is False
+
+
+def test_nothing_is_moved_without_a_yes(rekey, tenant, service, engine):
+    done = rekey()
+
+    assert (done.code, "give --yes" in done.told) == (2, True)
+    assert action_logs.partitions(service) == {f"{tenant.id:012d}"}
+    assert is_numbered(engine, tenant) is True
+
+
+def test_a_log_in_the_database_has_no_such_rows(here, app_database_url):
+    done = here("action-log", "rekey", "--yes", DATABASE_URL=app_database_url, ACTION_LOG_TABLE_ENDPOINT="")
+
+    assert (done.code, "the action log is in the database" in done.told) == (2, True)
+
+
+def test_a_storage_that_is_away_is_told_in_a_line(here, app_database_url, tenant, engine):
+    away = azurite_support.connection_string(azurite_support.free_port())
+    done = here("action-log", "rekey", "--yes", DATABASE_URL=app_database_url, ACTION_LOG_TABLE_ENDPOINT=away)
+
+    assert (done.code, "the storage failed" in done.told) == (2, True)
+    assert is_numbered(engine, tenant) is True

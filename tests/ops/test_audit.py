@@ -1,0 +1,42 @@
+import os
+
+
+ME = f"os:{os.getuid()}"
+
+
+def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(reads, books, admin, slug):
+    reads("tenants", "extend-trial", slug, "--days", "14", "--yes")
+    (row,) = books.audit(slug, "trial.extended")
+    shown = reads("audit", slug, "--json").json
+    table = reads("audit", slug, "--operators").out.splitlines()
+    told = admin.get("audit").raw + admin.get("privacy/export?format=json").raw
+
+    assert row["operator_id"] == ME
+    assert [(each["action"], each["operatorId"]) for each in shown[:1]] == [("trial.extended", ME)]
+    assert shown[0]["before"] == row["before_change"]
+    assert {each["operatorId"] for each in shown[1:]} == {None}
+    assert len(table) == 3
+    assert table[2].split()[2:] == ["trial.extended", "operator", "-", ME, "-"]
+    assert b"trial.extended" in told
+    assert ME.encode() not in told
+
+
+def test_a_job_that_an_operator_runs_is_on_record_as_theirs(reads, books, admin, slug):
+    asked = reads("privacy", "erase", admin.tid, "--verified", "--yes")
+    run = reads("privacy", "run")
+    done = books.audit(slug, "erasure.done")
+
+    assert (asked.code, run.code) == (0, 0)
+    assert [(row["actor_kind"], row["operator_id"]) for row in done] == [("service", ME)]
+
+
+def test_the_newest_is_shown_first_and_a_long_log_whole(slug, monkeypatch, reads):
+    monkeypatch.setattr("ops.audit._PAGE", 2)
+    for days in ("1", "2", "3", "4"):
+        reads("tenants", "extend-trial", slug, "--days", days, "--yes")
+    shown = reads("audit", slug, "--json").json
+    by_operators = reads("audit", slug, "--operators", "--json").json
+
+    assert [each["action"] for each in by_operators] == ["trial.extended"] * 4
+    assert len(shown) > 4
+    assert [each["at"] for each in shown] == sorted((each["at"] for each in shown), reverse=True)

@@ -1,0 +1,66 @@
+"""Addresses on standard input: an argument stays in a shell's history and shows in the list of processes."""
+
+import io
+
+import pytest
+
+from ops.ending import Unusable
+from ops.personal import given
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Puts a text on standard input."""
+    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+@pytest.mark.parametrize("line", ["ben@contoso.example\n", " ben@contoso.example \r\n", "ben@contoso.example"])
+def test_an_address_is_one_line_of_standard_input(typed, line):
+    typed(line)
+
+    assert given("-") == "ben@contoso.example"
+
+
+def test_an_argument_is_taken_as_it_is(typed):
+    typed("somebody.else@contoso.example\n")
+
+    assert given("ben@contoso.example") == "ben@contoso.example"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n"])
+def test_nothing_on_standard_input_names_nobody(typed, text):
+    typed(text)
+    with pytest.raises(Unusable, match="standard input"):
+        given("-")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("erase", "{tid}", "--user", "-", "--yes"),
+        ("nominee", "{tid}", "-", "--yes"),
+        ("export", "{tid}", "--user", "-", "--out", "{folder}/a.zip"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_that_takes_an_address_reads_it(typed, reads, world, *, admin, arguments, tmp_path):
+    ben = world.member(admin)
+    command = ["privacy", *(each.format(tid=ben.tid, folder=tmp_path) for each in arguments)]
+    typed(f"{ben.email}\n")
+    found = reads(*command)
+    typed("nobody@contoso.example\n")
+    refused = reads(*command)
+
+    assert (found.code, refused.code) == (1 if arguments[0] == "nominee" else 0, 2)  # he has named nobody
+    assert ben.email not in found.err + found.out
+
+
+def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("ben@contoso.example\n"))
+
+    assert given("-") == "ben@contoso.example"
+    assert "Id or e-mail address" in capsys.readouterr().err

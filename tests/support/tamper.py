@@ -1,0 +1,60 @@
+"""Changes to records that the database refuses, for tests of what finds broken records."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from shared.db.records import RULES
+from shared.db.records_triggers import protect, unprotect
+
+
+@contextmanager
+def unprotected(tx: sa.Connection) -> Iterator[None]:
+    """Without triggers on the records, until it ends or the transaction does; the tables' owner alone may do it."""
+    for table in RULES:
+        unprotect(tx, table)
+    yield
+    protect(tx)
+
+
+@contextmanager
+def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction without triggers on the records."""
+    with engine.begin() as tx, unprotected(tx):
+        yield tx
+
+
+@contextmanager
+def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+    """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
+    make = [
+        (
+            f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} WHEN OLD.{condition} "
+            "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
+    ]
+    drop = ["DROP TRIGGER undeletable"]
+    if engine.dialect.name == "postgresql":
+        make = [
+            (
+                "CREATE FUNCTION undeletable() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'stuck'; END $$"
+            ),
+            (
+                f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
+                "EXECUTE FUNCTION undeletable()"
+            ),
+        ]
+        drop = [f"DROP TRIGGER undeletable ON {table.name}", "DROP FUNCTION undeletable()"]
+    _run(engine, make)
+    try:
+        yield
+    finally:
+        _run(engine, drop)
+
+
+def _run(engine: sa.Engine, statements: list[str]) -> None:
+    with engine.begin() as tx:
+        for statement in statements:
+            tx.exec_driver_sql(statement)

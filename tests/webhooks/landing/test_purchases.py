@@ -1,0 +1,227 @@
+"""Purchases that wait for agreement, by the API: who sees them, who decides, and what a repeat or a change does."""
+
+import datetime as dt
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.db.schema import notices, subscription_events, subscriptions, tenants, users
+from shared.db.wall import EVERY_TENANT
+from tests.support.landing import buy, rows, sign_up
+from tests.support.marketplace import until
+from tests.support.world import new_id
+
+
+WAITS = "Your purchase waits for agreement"
+
+
+@pytest.fixture
+def tenant(app, firm):
+    return lambda: rows(app, tenants, entra_tenant_id=firm.key)[0]
+
+
+@pytest.fixture
+def ben(firm, member):
+    """The super admin of a trial."""
+    return sign_up(member(firm.colleague))
+
+
+@pytest.fixture
+def gus(ben, firm, member):
+    """Somebody else of the firm, who is made what a test needs."""
+    assert ben.tid
+    gus = member(firm.guest)
+    gus.post("sign-in")
+    return gus
+
+
+@pytest.fixture
+def change(app):
+    """Changes the row of somebody's account."""
+
+    def changed(account, **values):
+        with app.transaction(tenant=EVERY_TENANT) as tx:
+            tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(account.oid)).values(**values))
+
+    return changed
+
+
+@pytest.fixture
+def waiting(marketplace, browser, firm, ben):
+    """A purchase of Ada's that waits; Microsoft's id."""
+    assert ben.tid
+    subscription, token = buy(marketplace, firm, plan="seats", quantity=20)
+    assert browser.submit(browser.open(token, firm.buyer)).heading == WAITS
+    return subscription
+
+
+SEEN = {"plan": "seats", "quantity": 20}
+
+
+def agree(person, purchase, **body):
+    return person.post(f"billing/purchases/{purchase}/agree", {**SEEN, **body})
+
+
+def decline(person, purchase):
+    return person.post(f"billing/purchases/{purchase}/decline", {})
+
+
+def test_a_super_admin_sees_what_waits_and_agrees(marketplace, ben, waiting, tenant, firm, member):  # noqa: PLR0917 - fixtures
+    [item] = ben.get("billing/purchases").body["items"]
+    agreed = agree(ben, waiting)
+    ada = member(firm.buyer).get("me").body
+    detail = ben.get("billing/subscription").body
+
+    assert (item["id"], item["state"], item["plan"], item["quantity"]) == (waiting, "waiting", "seats", 20)
+    assert (item["agreer"], item["mayAgree"], item["endsAgreement"]) == ("super_admin", True, False)
+    assert item["buyer"] == {"id": ada["id"], "displayName": ada["displayName"]}
+    assert (agreed.status, agreed.body["state"], agreed.body["mayAgree"]) == (200, "agreed", False)
+    assert agreed.body["decidedBy"]["id"] == ben.get("me").body["id"]
+    assert marketplace.status(waiting) == "Subscribed"
+    assert (tenant().plan_kind, tenant().seat_limit) == ("paid", 20)
+    assert ada["role"] == "user"
+    assert detail["subscription"]["billingContact"] == {"id": ada["id"], "displayName": ada["displayName"]}
+
+
+def test_agreed_twice_is_agreed_once(app, ben, gus, firm, waiting, tenant, change):  # noqa: PLR0917 - fixtures
+    change(firm.guest, role="super_admin")
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda person: agree(person, waiting), (ben, gus)))
+    again = agree(gus, waiting, plan="gold")
+    activated = rows(app, subscription_events, tenant_id=tenant().id)
+
+    assert [each.status for each in (*answers, again)] == [200, 200, 200]
+    assert {each.body["state"] for each in (*answers, again)} == {"agreed"}
+    assert [each.event_type for each in activated] == ["Activate"]
+    kinds = [row.kind for row in rows(app, notices, tenant_id=tenant().id)]
+    assert kinds == ["purchase_waiting", "purchase_agreed"]
+
+
+def test_cancelled_while_it_waits_is_409_with_what_is_now(app, marketplace, ben, waiting, tenant):
+    marketplace.order("unsubscribe", subscription=waiting)
+    refused = agree(ben, waiting)
+    again = agree(ben, waiting)
+    declined = decline(ben, waiting)
+
+    assert [(each.status, each.code) for each in (refused, again, declined)] == [(409, "purchase_cancelled")] * 3
+    assert (refused.body["state"], refused.body["purchase"]) == ("cancelled", waiting)
+    [item] = ben.get("billing/purchases").body["items"]
+    assert (item["state"], item["mayAgree"], "agreer" in item) == ("cancelled", False, False)
+    assert (tenant().plan_kind, tenant().status) == ("trial", "active")
+    assert rows(app, subscriptions, tenant_id=tenant().id) == []
+    kinds = [row.kind for row in rows(app, notices, tenant_id=tenant().id)]
+    assert kinds == ["purchase_waiting", "purchase_cancelled"]
+
+
+def test_another_purchase_than_was_seen_is_not_agreed_to(marketplace, ben, waiting, tenant):
+    refused = agree(ben, waiting, quantity=5)
+
+    assert (refused.status, refused.code) == (409, "purchase_changed")
+    assert (refused.body["plan"], refused.body["quantity"], refused.body["state"]) == ("seats", 20, "waiting")
+    assert marketplace.status(waiting) == "PendingFulfillmentStart"
+    assert tenant().plan_kind == "trial"
+    assert agree(ben, waiting).status == 200
+
+
+def test_a_purchase_that_became_another_one_is_shown_as_it_is_now(marketplace, ben, waiting):
+    with marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[waiting].quantity = 500
+    refused = agree(ben, waiting)
+    [item] = ben.get("billing/purchases").body["items"]
+
+    assert (refused.status, refused.code, refused.body["quantity"]) == (409, "purchase_changed", 500)
+    assert item["quantity"] == 500
+    assert agree(ben, waiting, quantity=500).status == 200
+
+
+def test_the_buyer_decides_nothing_whatever_their_role_below_super_admin(  # noqa: PLR0917 - fixtures
+    marketplace, ben, waiting, firm, member, change
+):
+    ada = member(firm.buyer)
+    answers = [agree(ada, waiting), decline(ada, waiting)]
+    change(firm.buyer, role="admin")
+    change(firm.colleague, last_sign_in_at=None)
+    answers += [agree(ada, waiting), decline(ada, waiting)]
+    [item] = ada.get("billing/purchases").body["items"]
+
+    assert [(each.status, each.code) for each in answers] == [(403, "role_required")] * 4
+    assert "The support of TimeTracker" in answers[-1].body["detail"]
+    assert (item["agreer"], item["mayAgree"]) == ("operator", False)
+    assert marketplace.status(waiting) == "PendingFulfillmentStart"
+    assert ben.get("billing/purchases").body["items"][0]["mayAgree"] is True
+
+
+def test_an_admin_whom_microsoft_names_as_buyer_does_not_agree_though_somebody_else_asked(  # noqa: PLR0917 - fixtures
+    app, marketplace, browser, firm, gus, change
+):
+    subscription, token = buy(marketplace, firm, person=firm.buyer.oid, purchaser=firm.guest.oid)
+    browser.submit(browser.open(token, firm.buyer))
+    change(firm.guest, role="admin")
+    change(firm.colleague, last_sign_in_at=app.now() - dt.timedelta(days=31))
+    refused = gus.post(f"billing/purchases/{subscription}/agree", {"plan": "paid"})
+
+    assert (refused.status, refused.code) == (403, "role_required")
+    assert marketplace.status(subscription) == "PendingFulfillmentStart"
+
+
+@pytest.mark.parametrize("away", [31, None], ids=["gone", "never"])
+def test_an_admin_other_than_the_buyer_agrees_where_no_super_admin_signs_in(  # noqa: PLR0917 - fixtures
+    app, marketplace, gus, waiting, firm, change, tenant, away
+):
+    change(firm.guest, role="admin")
+    before = agree(gus, waiting)
+    change(firm.colleague, last_sign_in_at=away and app.now() - dt.timedelta(days=away))
+    [item] = gus.get("billing/purchases").body["items"]
+    agreed = agree(gus, waiting)
+
+    assert (before.status, before.code) == (403, "role_required")
+    assert (item["agreer"], item["mayAgree"]) == ("admin", True)
+    assert (agreed.status, tenant().plan_kind) == (200, "paid")
+    assert marketplace.status(waiting) == "Subscribed"
+
+
+def test_declined_and_then_agreed_to(marketplace, ben, waiting, tenant):
+    declined, again = decline(ben, waiting), decline(ben, waiting)
+    agreed = agree(ben, waiting)
+    late = decline(ben, waiting)
+
+    assert [(each.status, each.body["state"]) for each in (declined, again)] == [(200, "declined")] * 2
+    assert (agreed.status, agreed.body["state"]) == (200, "agreed")
+    assert (late.status, late.code, late.body["state"]) == (409, "purchase_agreed", "agreed")
+    assert (marketplace.status(waiting), tenant().plan_kind) == ("Subscribed", "paid")
+
+
+def test_nobody_decides_about_another_organizations_purchase(ben, waiting, world):
+    owner = world.tenant()
+
+    for answer in (agree(owner, waiting), decline(owner, waiting), agree(ben, new_id()), agree(ben, "x")):
+        assert (answer.status, answer.code) == (404, "not_found")
+    assert owner.get("billing/purchases").body["items"] == []
+
+
+def test_a_marketplace_that_fails_is_asked_again_by_a_repeat(marketplace, ben, waiting, tenant):
+    marketplace.order("faults", activate={"status": 500})
+    failed = agree(ben, waiting)
+    between = tenant().plan_kind
+    marketplace.stand_in.faults.clear()
+    done = agree(ben, waiting)
+
+    assert (failed.status, failed.code, between) == (503, "marketplace_unavailable", "trial")
+    assert (done.status, marketplace.status(waiting), tenant().plan_kind) == (200, "Subscribed", "paid")
+
+
+def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, browser, firm, ben, tenant):  # noqa: PLR0917 - fixtures
+    first, token = buy(marketplace, firm, person=firm.colleague.oid)
+    browser.submit(browser.open(token, firm.colleague))
+    with app.transaction(tenant=EVERY_TENANT) as tx:  # the trial is over, and so does not come back
+        tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(trial_ends_at=app.now()))
+    marketplace.order("unsubscribe", subscription=first)
+    until(lambda: tenant().status == "cancelled")
+    second, token = buy(marketplace, firm, plan="seats", quantity=20)
+    waits = browser.submit(browser.open(token, firm.buyer))
+    before = marketplace.status(second)
+
+    assert (waits.heading, before) == (WAITS, "PendingFulfillmentStart")
+    assert agree(ben, second).status == 200
+    assert (tenant().status, tenant().plan_kind, marketplace.status(second)) == ("active", "paid", "Subscribed")
