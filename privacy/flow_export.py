@@ -18,7 +18,8 @@ def write(
 
     The action log may be a service of its own, so it is asked outside the transaction.
     """
-    about = service_export.about(subject, now=app.now())
+    now = app.now()
+    about = service_export.about(subject, now=now)
     of_person = subject.user_id is not None
     with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
@@ -27,7 +28,9 @@ def write(
             for name in store_export.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
                     fields = store_export.fields(name, of_person=of_person)
-                    rows = store_export.rows(tx, name, subject.tenant_id, subject.user_id, merged)
+                    rows = store_export.rows(
+                        tx, name, subject.tenant_id, subject.user_id, merged, reader_id=subject.reader_id, now=now
+                    )
                     export.add(name, SECTIONS[name].about, fields, rows)
         actions = service_export.actions(app.action_log, subject, people)
         export.add(ACTIONS, SECTIONS[ACTIONS].about, store_export.fields(ACTIONS, of_person=of_person), actions)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.http.idempotency import KEPT
+from shared.tracking.store_readers import SHOWN_FOR
 
 
 class Kept(StrEnum):
@@ -14,6 +15,8 @@ class Kept(StrEnum):
     ANSWERS = "answers"
     BILLS = "bills"
     REQUESTS = "requests"
+    TITLES = "titles"
+    READERS = "readers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,12 @@ RETENTION: Final = (
         "a pseudonym on request",
     ),
     Retention(
-        "timers, entries and their days, the timer log, projects, work items, hours written to them",
+        "timers, entries and their days, the timer log, projects, hours written to work items",
         (
             "running_timers",
             "time_entries",
             "time_entry_days",
             "timer_log",
-            "work_items",
             "projects",
             "organizations",
             "write_back_changes",
@@ -55,6 +57,24 @@ RETENTION: Final = (
         "as long as the organisation is a customer, also after a trial",
         "the contract with the organisation",
         "names go with their person's erasure, all of it with the organisation's",
+    ),
+    Retention(
+        "titles, assignees and states of work items, as read from Azure DevOps",
+        ("work_items",),
+        "30 days after anybody has read the item",
+        "they are a copy, and can be read again",
+        "blanked; the type of the item stays with the time on it",
+        Kept.TITLES,
+        SHOWN_FOR,
+    ),
+    Retention(
+        "who has read which work item, and on which day",
+        ("work_item_readers",),
+        "30 days",
+        "titles are shown to those to whom Azure DevOps has shown them",
+        "removed, and with their person's erasure",
+        Kept.READERS,
+        SHOWN_FOR,
     ),
     Retention(
         "the action log",
@@ -145,6 +165,20 @@ RETENTION: Final = (
         "stays",
         "a backup that is restored must forget them again",
         "stays",
+    ),
+    Retention(
+        "mentions of a person that stay at their erasure",
+        ("kept_mentions",),
+        "until the erasure is carried out",
+        "a super admin has seen that they are about somebody else",
+        "removed with their person's erasure",
+    ),
+    Retention(
+        "the list of documents of the logs that erasures of earlier versions damaged",
+        ("damaged_documents",),
+        "as long as the organisation is a customer",
+        "whoever reads the logs must know which rows are not as they were written",
+        "removed with the organisation's erasure",
     ),
     Retention(
         "nominees",

@@ -45,10 +45,14 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks."""
+    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks.
+
+    Titles of work items are those that the reader may see; with None, of an organization, all that are kept.
+    """
 
     tenant_id: int
-    user_id: int | None = None
+    user_id: int | None
+    reader_id: int | None
     is_own: bool = False
 
     @property
@@ -84,7 +88,11 @@ def record(
         at=now,
         row_id=row_id,
         subject_user_id=subject.user_id,
-        after={"scope": subject.scope.value, "format": file_format},
+        after={
+            "scope": subject.scope.value,
+            "format": file_format,
+            **({"titles": "all"} if subject.reader_id is None else {}),
+        },
     )
     if subject.scope is Scope.TENANT:
         notices.record(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)

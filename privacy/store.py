@@ -16,7 +16,10 @@ from shared.db.schema import (
     landing_visits,
     privacy_requests,
     tenants,
+    work_item_readers,
+    work_items,
 )
+from shared.db.types import Day
 
 
 NOBODY: Final = "removed"  # on the lines of bills whose time is over
@@ -31,20 +34,26 @@ class Expired:
     remove: sa.Update | sa.Delete
 
 
-_keys, _lines, _records, _requests = (
+_keys, _lines, _records, _requests, _readers, _items = (
     idempotency_keys.c,
     billing_lines.c,
     billing_records.c,
     privacy_requests.c,
+    work_item_readers.c,
+    work_items.c,
 )
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _BEFORE: Final = bindparam("before", type_=_records.closed_at.type)
+_NOTHING: Final = sa.literal("", sa.Unicode)
 _TENANT_IDS = sa.select(tenants.c.id).order_by(tenants.c.id)
 _old_answer = (_keys.tenant_id == _TENANT, _keys.created_at < _BEFORE)
 _old_records = sa.select(_records.id).where(_records.tenant_id == _TENANT, _records.closed_at < _BEFORE)
 # A bill whose lines were gone would not add up, and one that was gone would be owed again: names go, sums stay.
 _old_line = (_lines.tenant_id == _TENANT, _lines.email != address(NOBODY), _lines.record_id.in_(_old_records))
 _old_request = (_requests.tenant_id == _TENANT, _requests.ended_at < _BEFORE)
+_old_reading = (_readers.tenant_id == _TENANT, _readers.read_on < bindparam("before_day", type_=Day))
+_IS_BLANK: Final = sa.and_(_items.title == _NOTHING, _items.state == _NOTHING, _items.assignee_name.is_(None))
+_old_title = (_items.tenant_id == _TENANT, _items.fetched_at < _BEFORE, ~_IS_BLANK)
 
 
 def _some(table: sa.Table, *which: sa.ColumnElement[bool]) -> sa.Delete:
@@ -52,6 +61,14 @@ def _some(table: sa.Table, *which: sa.ColumnElement[bool]) -> sa.Delete:
     numbers = sa.select(table.c.id).where(*which).limit(BATCH).scalar_subquery()
     tenant = which[:1] if "tenant_id" in table.c else ()
     return table.delete().where(*tenant, table.c.id.in_(numbers))
+
+
+def _some_readers() -> sa.Delete:
+    """A batch of the readings that are over; they have no row numbers, so each is found by its whole key."""
+    some = sa.select(*work_item_readers.primary_key).where(*_old_reading).limit(BATCH).subquery("some")
+    this = sa.and_(*(some.c[column.name] == column for column in work_item_readers.primary_key))
+    found = sa.select(sa.literal_column("1")).select_from(some).where(this).correlate(work_item_readers).exists()
+    return work_item_readers.delete().where(_readers.tenant_id == _TENANT, found)
 
 
 # A line has no number of its own: a batch is of one bill, and of so many of its people.
@@ -77,6 +94,19 @@ EXPIRED: Final = {
         sa.select(sa.func.count()).select_from(privacy_requests).where(*_old_request),
         _some(privacy_requests, *_old_request),
     ),
+    Kept.TITLES: Expired(
+        sa.select(sa.func.count()).select_from(work_items).where(*_old_title),
+        work_items.update()
+        .where(
+            _items.tenant_id == _TENANT,
+            _items.id.in_(sa.select(_items.id).where(*_old_title).limit(BATCH).scalar_subquery()),
+        )
+        .values(title=_NOTHING, assignee_name=None, state=_NOTHING),
+    ),
+    Kept.READERS: Expired(
+        sa.select(sa.func.count()).select_from(work_item_readers).where(*_old_reading),
+        _some_readers(),
+    ),
 }
 
 
@@ -86,12 +116,16 @@ def tenant_ids(tx: sa.Connection) -> list[int]:
 
 def count(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
     """How many rows of a class are older than an instant."""
-    return int(tx.execute(EXPIRED[kept].count, {"tenant": tenant_id, "before": before}).scalar_one())
+    return int(tx.execute(EXPIRED[kept].count, _values(tenant_id, before)).scalar_one())
 
 
 def remove_some(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:
     """Does with a batch of them what the class says; how many, 0 when nothing is left."""
-    return tx.execute(EXPIRED[kept].remove, {"tenant": tenant_id, "before": before}).rowcount
+    return tx.execute(EXPIRED[kept].remove, _values(tenant_id, before)).rowcount
+
+
+def _values(tenant_id: int, before: dt.datetime) -> dict[str, Any]:
+    return {"tenant": tenant_id, "before": before, "before_day": before.date()}
 
 
 def forget_visits(tx: sa.Connection, *, before: dt.datetime) -> int:

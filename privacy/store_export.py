@@ -3,6 +3,7 @@
 The statements follow from the catalogue: what a column holds says whether it is in an export.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ from shared.db.schema import (
     notices,
     organizations,
     projects,
+    running_timers,
     time_entries,
     timer_log,
     users,
+    work_item_readers,
+    work_items,
     write_back_items,
 )
 from shared.tenancy.store import not_stopped
+from shared.tracking.store_readers import HIDDEN_FROM_OTHERS, of_viewer, read_since, shown
 
 
 ACTIONS: Final = "actions"
@@ -31,9 +36,8 @@ _AT_ONCE: Final = 1000
 _SPELLED: Final = {"public_id": "id", "before_change": "before", "after_change": "after"}
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
-_ACCOUNTS: Final = bindparam(
-    "accounts", type_=sa.BigInteger, expanding=True
-)  # the person's, and what was merged into it
+# The person's account, and the invitations that were merged into it.
+_ACCOUNTS: Final = bindparam("accounts", type_=sa.BigInteger, expanding=True)
 _stopped = users.alias("stopped")
 _WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_stopped(_stopped))
 _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
@@ -54,20 +58,21 @@ class Section:
 
 def _section(table: sa.Table) -> Section:
     facts = CATALOGUE[table.name]
-    own = [table.c[name].label(_spelled(name)) for name, kind in facts.columns.items() if kind.is_exported]
+    own = [_value(table.c[name]).label(_spelled(name)) for name, kind in facts.columns.items() if kind.is_exported]
     source, more = _joined(table)
+    if table.name == "work_items":
+        source = source.outerjoin(work_item_readers, of_viewer(table.c.organization_id, table.c.work_item_id))
     in_tenant = (table.c.id if table.name == "tenants" else table.c.tenant_id) == _TENANT
     everything = sa.select(*own, *more).select_from(source).where(in_tenant).order_by(*table.primary_key.columns)
     of_person = None
     if facts.of:
         whose = table.c[facts.of[0]]
-        shown = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
-        by_them = [sa.and_(table.c[name].in_(_ACCOUNTS), shown) for name in facts.by]
+        shows = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
+        by_them = [sa.and_(table.c[name].in_(_ACCOUNTS), shows) for name in facts.by]
         of_person = everything.where(sa.or_(whose.in_(_ACCOUNTS), *by_them))
-        everything = everything.where(shown)
+        everything = everything.where(shows)
     elif table.name == "work_items":
-        name = sa.select(users.c.display_name).where(users.c.tenant_id == _TENANT, users.c.id == _USER)
-        of_person = everything.where(table.c.assignee_name == name.scalar_subquery())
+        of_person = everything.where(_has_time_on_it())
     elif table.name == "write_back_changes":  # of nobody by itself, but of an entry, which is somebody's
         everything = everything.where(~_logged_for(table, timer_log.c.user_id.in_(_WHO_STOPPED_IT)))
         of_person = everything.where(_logged_for(table, timer_log.c.user_id.in_(_ACCOUNTS)))
@@ -78,6 +83,35 @@ def _section(table: sa.Table) -> Section:
     in_parts = {"yield_per": _AT_ONCE}
     of_person = None if of_person is None else of_person.execution_options(**in_parts)
     return Section(facts.about, fields, everything.execution_options(**in_parts), of_person, facts.own_only)
+
+
+def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Of what Azure DevOps does not show to everybody, what it has shown to whoever takes the export out."""
+    return shown(column) if any(column is each for each in HIDDEN_FROM_OTHERS) else column
+
+
+def _has_time_on_it() -> sa.ColumnElement[bool]:
+    """A condition for work items of a person: those that they have tracked time on, or do now."""
+    item, entry, timer = work_items.c, time_entries.c, running_timers.c
+    entries: sa.Select[Any] = (
+        sa.select(sa.literal_column("1"))
+        .select_from(time_entries)
+        .join(projects, sa.and_(projects.c.tenant_id == _TENANT, projects.c.id == entry.project_id))
+        .where(
+            entry.tenant_id == _TENANT,
+            entry.user_id.in_(_ACCOUNTS),
+            entry.work_item_id == item.work_item_id,
+            projects.c.organization_id == item.organization_id,
+        )
+        .correlate(work_items)
+    )
+    runs = sa.exists().where(
+        timer.tenant_id == _TENANT,
+        timer.user_id.in_(_ACCOUNTS),
+        timer.work_item_id == item.work_item_id,
+        timer.organization_id == item.organization_id,
+    )
+    return sa.or_(entries.exists(), runs)
 
 
 def _logged_for(table: sa.Table, whose: sa.ColumnElement[bool]) -> sa.Exists:
@@ -139,6 +173,19 @@ def _spelled(column: str) -> str:
 SECTIONS: Final = {
     facts.section: _section(metadata.tables[name]) for name, facts in CATALOGUE.items() if facts.section is not None
 }
+# An operator who has an order of an authority, or whose customer leaves, takes out what is kept, whoever has read it.
+_CACHE: Final = CATALOGUE["work_items"]
+_WHOLE_CACHE: Final = (
+    sa.select(
+        *(work_items.c[name].label(_spelled(name)) for name, kind in _CACHE.columns.items() if kind.is_exported),
+        organizations.c.name.label("organization"),
+    )
+    .select_from(work_items)
+    .join(organizations, organizations.c.id == work_items.c.organization_id)
+    .where(work_items.c.tenant_id == _TENANT, organizations.c.tenant_id == _TENANT)
+    .order_by(work_items.c.id)
+    .execution_options(yield_per=_AT_ONCE)
+)
 
 
 def names(*, of_person: bool, is_own: bool) -> list[str]:
@@ -159,17 +206,29 @@ def fields(name: str, *, of_person: bool) -> tuple[str, ...]:
 
 
 def rows(
-    tx: sa.Connection, name: str, tenant_id: int, user_id: int | None, merged: Sequence[int] = ()
+    tx: sa.Connection,
+    name: str,
+    tenant_id: int,
+    user_id: int | None,
+    merged: Sequence[int] = (),
+    *,
+    reader_id: int | None,
+    now: dt.datetime,
 ) -> Iterator[dict[str, Any]]:
     """The rows of a section, with the values of their columns, as the database hands them out.
 
-    `merged` are the invitations that were merged into the person's account.
+    `merged` are the invitations that were merged into the person's account. Titles of work items are those that this
+    reader may see; with None, of an organization, all that are kept.
     """
     section = SECTIONS[name]
     statement = section.of_tenant if user_id is None else section.of_person
-    assert statement is not None, "the organisation's own is asked for by nobody alone"  # noqa: S101 - ours
-    of_person = {} if user_id is None else {"user": user_id, "accounts": [user_id, *merged]}
-    parameters = {"tenant": tenant_id, **of_person}
+    if name == _CACHE.section and reader_id is None:
+        assert user_id is None, "of a person titles are as somebody may read them"  # noqa: S101 - an invariant of ours
+        statement = _WHOLE_CACHE
+    assert statement is not None, "each is asked for what it has"  # noqa: S101 - an invariant of ours
+    parameters: dict[str, Any] = {"tenant": tenant_id, "viewer": reader_id, "read_since": read_since(now)}
+    if user_id is not None:
+        parameters |= {"user": user_id, "accounts": [user_id, *merged]}
     for row in tx.execute(statement, parameters).mappings():
         yield dict(row)
 

@@ -10,9 +10,10 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from reports import service, tables, tables_summary, tables_week
+from reports import flow_titles, service, tables, tables_summary, tables_week
 from reports.schemas import MonthReportQuery, Query, SummaryReportQuery, WeekReportQuery
 from reports.schemas_answers import Report, WeekReport
+from reports.service_titles import NONE_REFUSED, Refused
 from reports.store import Asked, Unknown
 from reports.tables import Form
 from reports.tables_columns import Names
@@ -29,7 +30,7 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
-from shared.tracking.looking_up import refresh_stale
+from shared.tracking.store_readers import read_since
 
 
 blueprint = func.Blueprint()
@@ -41,7 +42,10 @@ _ABOUT: Final = (
     "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
     "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "
     "every piece of time behind its sums, and opens alike in every spreadsheet; of CSV, what opens without being asked "
-    "depends on the region of the computer, see docs/files.md."
+    "depends on the region of the computer, see docs/files.md. Titles, assignees and states of work items are shown to "
+    "those who have read them with their own token in the last 30 days. With X-AzureDevOps-Token a report that shows "
+    "work items, or that asks for a type, first has up to 1,000 of them read, for at most five seconds: those that you "
+    "are not shown yet, then those that nobody has looked at for a day, the newest work first."
 )
 
 
@@ -53,6 +57,7 @@ class _Wanted:
     media: str
     heading: Heading
     form: Form
+    refused: Refused = NONE_REFUSED
 
     @property
     def only_known(self) -> bool:
@@ -118,8 +123,8 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
 def get_week_report(call: Call, query: WeekReportQuery) -> Reply:
     def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
         if wanted.media == XLSX:
-            pieces = service.pieces(tx, wanted.asked)
-            return tables_week.week_book(wanted.heading, pieces, only_known=wanted.only_known)
+            titles, pieces = service.pieces(tx, wanted.asked, wanted.refused)
+            return tables_week.week_book(wanted.heading, pieces, only_known=wanted.only_known, titles=titles)
         week = service.week(tx, call.caller, wanted.asked)
         if wanted.media == CSV:
             return tables.week_csv(week, wanted.form)
@@ -133,11 +138,13 @@ def _grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
 
     def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
         if wanted.media == XLSX:
-            pieces = service.pieces(tx, wanted.asked)
-            return tables_summary.report_book(wanted.heading, groups, pieces, only_known=wanted.only_known)
+            titles, pieces = service.pieces(tx, wanted.asked, wanted.refused)
+            return tables_summary.report_book(
+                wanted.heading, groups, pieces, only_known=wanted.only_known, titles=titles
+            )
         if wanted.media == CSV:
             return tables.report_csv(groups, service.lines(tx, wanted.asked, groups), wanted.form)
-        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, wanted.asked, groups)))
+        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, wanted.asked, groups, wanted.refused)))
 
     return _made(call, query, "Time report", make)
 
@@ -147,10 +154,9 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     media, span = _media(call, query), query.span
     query.require_csv(is_csv=media == CSV)
     require_form({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
-    if call.has_azure_devops_token:
-        _refresh(call, query)
+    refused = _read(call, query, media) if call.has_azure_devops_token else NONE_REFUSED
     with call.transaction() as tx:
-        made = make(tx, _wanted(tx, call, query, kind, media))
+        made = make(tx, replace(_wanted(tx, call, query, kind, media), refused=refused))
     if isinstance(made, Reply):
         return made
     extension = "csv" if media == CSV else "xlsx"
@@ -162,13 +168,15 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     return Reply(HTTPStatus.OK, made, {"Content-Type": media, "Content-Disposition": disposition})
 
 
-def _refresh(call: Call, query: Query) -> None:
-    """Has the work items seen anew that the report shows; where that is not possible it shows them as they were."""
+def _read(call: Call, query: Query, media: str) -> Refused:
+    """Has the work items read that the report is to show; where that is not possible it shows them as they were."""
+    if media != XLSX and query.type is None and not query.has_work_items:
+        return NONE_REFUSED  # no title and no type is in it
     with call.transaction() as tx:
-        user_id = _asked(tx, call, query).user_id
+        asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        visit = call.visit_azure_devops(PATIENCE_SECONDS)
-        refresh_stale(call.app, call.caller.tenant, query.span.first, query.span.last, user_id=user_id, visit=visit)
+        return flow_titles.read(call.app, call.caller, asked, call.visit_azure_devops(PATIENCE_SECONDS))
+    return NONE_REFUSED
 
 
 def _wanted(tx: sa.Connection, call: Call, query: Query, kind: str, media: str) -> _Wanted:
@@ -193,7 +201,13 @@ def _wanted(tx: sa.Connection, call: Call, query: Query, kind: str, media: str) 
 def _asked(tx: sa.Connection, call: Call, query: Query) -> Asked:
     own, tenant = call.caller.user, call.caller.tenant
     asked = Asked(
-        tenant.id, own.id, query.span, organization=query.organization, project=query.project, type=query.type
+        tenant.id,
+        own.id,
+        query.span,
+        read_since(call.now),
+        organization=query.organization,
+        project=query.project,
+        type=query.type,
     )
     if query.user is not None:
         found = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)

@@ -92,6 +92,11 @@ class _Grouped(Filters):
         """Its rows are about people."""
         return Group.USER in self.group_by
 
+    @property
+    def has_work_items(self) -> bool:
+        """Its rows are about work items."""
+        return Group.WORK_ITEM in self.group_by
+
 
 class MonthReportQuery(_Grouped):
     month: MonthText
@@ -122,6 +127,7 @@ class SummaryReportQuery(_Grouped):
 
 class WeekReportQuery(Filters):
     has_people: ClassVar = True
+    has_work_items: ClassVar = False
 
     from_: DateText | None = Field(
         None,

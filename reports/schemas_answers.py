@@ -7,6 +7,7 @@ from pydantic import Field
 
 from reports import service
 from reports.rules import Group
+from reports.service_titles import Refused, Titles, TitleStatus, status_of
 from reports.store import Person, Row, WorkItem
 from shared.http.wire import ElapsedMs, WireModel
 
@@ -22,7 +23,10 @@ class ReportUser(WireModel):
 
 
 class ReportWorkItem(WireModel):
-    """What Azure DevOps says of it is there once it was read."""
+    """The type is there once anybody has read the item; title, assignee and state are shown to whom Azure DevOps does.
+
+    That is, to those who have read the item with their own token in the last 30 days, whatever their role.
+    """
 
     organization: str
     id: int
@@ -30,9 +34,12 @@ class ReportWorkItem(WireModel):
     title: str | None = None
     assignee_name: str | None = None
     state: str | None = None
+    title_status: TitleStatus = Field(
+        description="`hidden`: Azure DevOps has just refused it to your token; `notAsked`: it can be looked up"
+    )
 
     @classmethod
-    def of(cls, item: WorkItem) -> Self:
+    def of(cls, item: WorkItem, refused: Refused) -> Self:
         return cls(
             organization=item.organization,
             id=item.id,
@@ -40,6 +47,7 @@ class ReportWorkItem(WireModel):
             title=item.title,
             assignee_name=item.assignee_name,
             state=item.state,
+            title_status=status_of(item, refused),
         )
 
 
@@ -53,12 +61,12 @@ class ReportRow(WireModel):
     entries: int = Field(description="each counts once, on the day it began, or on the report's first day")
 
     @classmethod
-    def of(cls, row: Row) -> Self:
+    def of(cls, row: Row, refused: Refused) -> Self:
         return cls(
             organization=row.organization,
             project=row.project,
             user=None if row.user is None else ReportUser.of(row.user),
-            work_item=None if row.work_item is None else ReportWorkItem.of(row.work_item),
+            work_item=None if row.work_item is None else ReportWorkItem.of(row.work_item, refused),
             date=row.date,
             elapsed_ms=row.elapsed_ms,
             entries=row.entries,
@@ -76,6 +84,18 @@ class ReportDay(WireModel):
     elapsed_ms: ElapsedMs
 
 
+class ReportTitles(WireModel):
+    """How many work items of the report you are shown the title of; as `titleStatus` says of each."""
+
+    shown: int
+    hidden: int
+    not_asked: int
+
+    @classmethod
+    def of(cls, titles: Titles) -> Self:
+        return cls(shown=titles.shown, hidden=titles.hidden, not_asked=titles.not_asked)
+
+
 class Report(WireModel):
     """`from` and `to` are the first and the last day, both in the report."""
 
@@ -87,6 +107,7 @@ class Report(WireModel):
     days: list[ReportDay]
     total_ms: ElapsedMs
     unknown_ms: UnknownMs = None
+    titles: ReportTitles | None = Field(None, description="where the rows are about work items")
 
     @classmethod
     def of(cls, report: service.Report) -> Self:
@@ -96,10 +117,11 @@ class Report(WireModel):
                 "to": report.span.last,
                 "time_zone": report.time_zone,
                 "group_by": list(report.groups),
-                "rows": [ReportRow.of(row) for row in report.rows],
+                "rows": [ReportRow.of(row, report.refused) for row in report.rows],
                 "days": [ReportDay(date=date, elapsed_ms=ms) for date, ms in report.days],
                 "total_ms": report.total_ms,
                 "unknown_ms": report.unknown_ms,
+                "titles": None if report.titles is None else ReportTitles.of(report.titles),
             }
         )
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from reports import store, store_pieces, store_sums
+from reports import service_titles, store, store_pieces, store_sums, store_titles
 from reports.rules import Group, Span
-from reports.store import Asked, Person, Row, Somebody, Unknown
+from reports.service_titles import NONE_REFUSED, Refused, Titles
+from reports.store import Asked, Person, Row, Somebody, Unknown, WorkItem
 from reports.store_pieces import Piece
 from shared import audit
 from shared.audit import Action, Actor
@@ -26,7 +27,10 @@ MOST_PIECES: Final = 250_000  # more would take a workbook longer than the platf
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`unknown_ms` is the time on work items of unknown type, not in the total; None where no type is asked for."""
+    """`unknown_ms` is the time on work items of unknown type, not in the total; None where no type is asked for.
+
+    `refused` are the work items that Azure DevOps has just refused to the reader.
+    """
 
     span: Span
     time_zone: str
@@ -34,10 +38,18 @@ class Report:
     rows: list[Row]
     days: list[tuple[dt.date, int]]
     unknown_ms: int | None = None
+    refused: Refused = NONE_REFUSED
 
     @property
     def total_ms(self) -> int:
         return sum(ms for _, ms in self.days)
+
+    @property
+    def titles(self) -> Titles | None:
+        """None where the rows are about no work items."""
+        if Group.WORK_ITEM not in self.groups:
+            return None
+        return service_titles.count(service_titles.each_once(self.rows), self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,9 @@ def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyo
     return found
 
 
-def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...]) -> Report:
+def report(
+    tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group, ...], refused: Refused = NONE_REFUSED
+) -> Report:
     """The time of some days by every combination of the groups.
 
     Raises:
@@ -92,7 +106,8 @@ def report(tx: sa.Connection, caller: Caller, asked: Asked, groups: tuple[Group,
         raise _too_large(
             f"This report has more than {MOST_ROWS:,} rows. Ask for fewer days, group by less, or take csv."
         )
-    return Report(asked.span, caller.tenant.time_zone, groups, rows, sums.days, _unknown_ms(asked, sums.unknown_ms))
+    unknown_ms = _unknown_ms(asked, sums.unknown_ms)
+    return Report(asked.span, caller.tenant.time_zone, groups, rows, sums.days, unknown_ms, refused)
 
 
 def lines(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...]) -> Iterator[Row]:
@@ -131,8 +146,8 @@ def alike(tx: sa.Connection, asked: Asked, *, by_name_alone: bool) -> frozenset[
     return store.alike(tx, asked.tenant_id, by_name_alone=by_name_alone)
 
 
-def pieces(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
-    """Every piece of time asked for, oldest first, as the database hands them out.
+def pieces(tx: sa.Connection, asked: Asked, refused: Refused = NONE_REFUSED) -> tuple[Titles, Iterator[Piece]]:
+    """Of how many work items titles are shown, and every piece of time asked for, oldest first, as it comes.
 
     Raises:
         InvalidRequest: there are more than a workbook can be made of while the caller waits.
@@ -143,7 +158,18 @@ def pieces(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
             f"This workbook would list {count:,} entries, and {MOST_PIECES:,} is the most. Ask for fewer days, filter "
             "by project or person, or take csv."
         )
-    return store_pieces.read(tx, asked)
+    shown: dict[tuple[str, int], WorkItem] = {}
+    titles = service_titles.count(_listed(tx, asked, shown), refused)
+    return titles, store_pieces.read(tx, asked, shown)
+
+
+def _listed(tx: sa.Connection, asked: Asked, shown: dict[tuple[str, int], WorkItem]) -> Iterator[WorkItem]:
+    """The work items that a list shows, as they come; those whose titles are shown are kept in the mapping."""
+    for item in store_titles.items(tx, asked):
+        if asked.type is None or item.type is not None:
+            if item.title is not None:
+                shown[item.organization, item.id] = item
+            yield item
 
 
 def record_export(

@@ -31,6 +31,7 @@ class Asked:
     tenant_id: int
     viewer_id: int  # who is shown it
     span: Span
+    read_since: dt.date  # the viewer is shown titles of the items that they have read since
     user_id: int | None = None
     user_name: str | None = None
     organization: str | None = None
@@ -60,7 +61,7 @@ class Somebody:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A work item; what Azure DevOps says of it is None until it was read."""
+    """A work item; its type is None until anybody has read it, all else until the reader of the report has."""
 
     organization: str
     id: int
@@ -209,6 +210,14 @@ def filters_of(asked: Asked) -> frozenset[Filter]:
     return frozenset(name for name, value in given.items() if value is not None)
 
 
+def filters_with_unknown(asked: Asked) -> frozenset[Filter]:
+    """Those of a list: what is of unknown type comes with what is of the type, unless it is left out."""
+    filters = filters_of(asked)
+    if Filter.TYPE not in filters or asked.unknown is Unknown.LEFT_OUT:
+        return filters
+    return filters - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN}
+
+
 def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnElement[bool]]:
     """The pieces that are asked for: one range of the index, to the day where all of them are in one month."""
     in_months = _days.month_key.between(bindparam("first_month"), bindparam("last_month"))
@@ -223,6 +232,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
     return {
         "tenant": asked.tenant_id,
         "viewer": asked.viewer_id,
+        "read_since": asked.read_since,
         "organization": organization_key(asked.organization or ""),
         "first": asked.span.first,
         "last": asked.span.last,

@@ -1,7 +1,7 @@
 """The pieces of time themselves, a day of an entry each, with all that a detailed list says of them."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -13,9 +13,8 @@ from reports.store import (
     Asked,
     Filter,
     Person,
-    Unknown,
     WorkItem,
-    filters_of,
+    filters_with_unknown,
     of_cache,
     of_organization,
     parameters,
@@ -67,7 +66,7 @@ def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
         *(_counted.c.id.label("project_id"), _counted.c.name.label("project")),
         *(organizations.c.name.label("organization"), users.c.public_id),
         *(users.c.display_name, users.c.email, users.c.erased_at),
-        *(_items.type, _items.title, _items.assignee_name, _items.state, _entries.started_at, _entries.stopped_at),
+        *(_items.type, _entries.started_at, _entries.stopped_at),
         *(_entries.time_zone, _entries.note, _entries.source, _entries.needs_review),
     )
     return (
@@ -91,23 +90,20 @@ def count_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select
     return sa.select(sa.func.count()).select_from(time_entry_days).where(*where(filters, one_month=one_month))
 
 
-def _filters(asked: Asked) -> frozenset[Filter]:
-    """Pieces of unknown types come with those of the type, unless they are left out; they are told by their None."""
-    filters = filters_of(asked)
-    if Filter.TYPE not in filters or asked.unknown is Unknown.LEFT_OUT:
-        return filters
-    return filters - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN}
-
-
 def count(tx: sa.Connection, asked: Asked) -> int:
-    chosen = count_statement(_filters(asked), one_month=asked.span.is_in_one_month)
+    chosen = count_statement(filters_with_unknown(asked), one_month=asked.span.is_in_one_month)
     return int(tx.execute(chosen, parameters(asked)).scalar_one())
 
 
-def read(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
-    """By day, person and start; not all of them are held at once, neither here nor in the driver."""
-    chosen = statement(_filters(asked), one_month=asked.span.is_in_one_month)
+def read(tx: sa.Connection, asked: Asked, shown: Mapping[tuple[str, int], WorkItem]) -> Iterator[Piece]:
+    """By day, person and start; not all of them are held at once, neither here nor in the driver.
+
+    `shown` are the work items whose titles the viewer may see, by organization and number: they are read once, since a
+    join would look for each piece.
+    """
+    chosen = statement(filters_with_unknown(asked), one_month=asked.span.is_in_one_month)
     for row in tx.execute(chosen, parameters(asked), execution_options={"yield_per": _BATCH}):
+        item = (row.organization, row.work_item_id)
         yield Piece(
             date=row.work_date,
             elapsed_ms=row.elapsed_ms,
@@ -117,7 +113,7 @@ def read(tx: sa.Connection, asked: Asked) -> Iterator[Piece]:
             project_id=row.project_id,
             organization=row.organization,
             project=row.project,
-            work_item=WorkItem(row.organization, row.work_item_id, row.type, row.title, row.assignee_name, row.state),
+            work_item=shown.get(item) or WorkItem(*item, row.type),
             started_at=row.started_at,
             stopped_at=row.stopped_at,
             time_zone=row.time_zone,

@@ -26,8 +26,9 @@ from reports.store import (
     person_of,
     where,
 )
-from shared.db.schema import organizations, projects, time_entry_days, users, work_items
+from shared.db.schema import organizations, projects, time_entry_days, users, work_item_readers, work_items
 from shared.tracking.store_projects import counted_as
+from shared.tracking.store_readers import SHOWN, of_viewer
 
 
 EVERY_ROW: Final = 2**31 - 2 - MOST_DAYS
@@ -90,9 +91,9 @@ def statement(
             shown += [users.c.public_id, users.c.display_name, users.c.email, users.c.erased_at]
             order += [sa.func.lower(users.c.display_name), users.c.email, sums.c.user_id]
         elif group is Group.WORK_ITEM:
-            source = source.outerjoin(work_items, of_cache(sums.c.organization_id, sums.c.work_item_id))
-            item = work_items.c
-            shown += [sums.c.work_item_id, item.type, item.title, item.assignee_name, item.state]
+            item = (sums.c.organization_id, sums.c.work_item_id)
+            source = source.outerjoin(work_items, of_cache(*item)).outerjoin(work_item_readers, of_viewer(*item))
+            shown += [sums.c.work_item_id, work_items.c.type, *SHOWN]
             order += [sums.c.work_item_id, organizations.c.name]
         else:
             order.append(sums.c.work_date)

@@ -32,7 +32,7 @@ def report_csv(groups: tuple[Group, ...], rows: Iterable[Row], form: Form) -> by
 
     Rows wait in a file until the hours of all are known: what is held does not grow with their number.
     """
-    chosen = [*columns(groups, form.names), *_type_columns(groups, form.listed_type)]
+    chosen = [*columns(groups, form.names), *_title_columns(groups), *_type_columns(groups, form.listed_type)]
     header = [*(column.title for column in chosen), "Hours", "Milliseconds", "Entries"]
     hours = Shares()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="ascii") as waiting:
@@ -65,6 +65,11 @@ def _week_lines(rows: Iterable[PersonWeek], form: Form, *, type_known: bool) -> 
 def _week_line(row: PersonWeek, cells: list[Cell], hundredths: int) -> list[Cell]:
     days = map(decimal_hours, shares(row.days, hundredths))
     return [*cells, *days, decimal_hours(hundredths), sum(row.days)]
+
+
+def _title_columns(groups: tuple[Group, ...]) -> Iterator[Column]:
+    if Group.WORK_ITEM in groups:
+        yield Column("Title shown", 0, lambda row: "yes" if row.work_item and row.work_item.title is not None else "no")
 
 
 def _type_columns(groups: tuple[Group, ...], listed_type: str | None) -> Iterator[Column]:

@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 
 from reports.rules import Span
 from reports.rules_hours import rounded, to_the_minute
+from reports.service_titles import Titles
 from reports.tables_book import Sheet
 from reports.tables_columns import ALL_NAMES, Names
 
 
+_LOAD_TITLES: Final = "open the report in Azure DevOps to load the rest"
+_REFUSED_TITLES: Final = "Azure DevOps does not show you the rest"
 _NOT_IN_THE_TOTAL: Final = "not in the total; open the report in Azure DevOps to load the types"
 
 
@@ -32,7 +35,7 @@ class Heading:
         return f"{self.kind}, {self.span.title}"
 
 
-def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None) -> int:
+def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None, titles: Titles) -> int:
     """Writes the head; the number of the first row that is free behind it and a blank one."""
     generated = heading.generated.astimezone(ZoneInfo(heading.time_zone)).isoformat(" ", "minutes")
     sheet.text(0, 0, heading.title, "title")
@@ -57,5 +60,10 @@ def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None)
         sheet.text(row, 0, "Type not known", "label")
         sheet.duration(row, 1, to_the_minute(unknown_ms) if heading.for_customer else unknown_ms, "total")
         sheet.text(row, 2, _NOT_IN_THE_TOTAL, "label")
+        row += 1
+    if titles.shown < titles.total:
+        sheet.text(row, 0, "Titles", "label")
+        sheet.text(row, 1, f"{titles.shown:,} of {titles.total:,}")
+        sheet.text(row, 2, _LOAD_TITLES if titles.not_asked else _REFUSED_TITLES, "label")
         row += 1
     return row + 1

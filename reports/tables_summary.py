@@ -11,6 +11,7 @@ from reports import tables_charts, tables_details, tables_heading
 from reports.rules import Group
 from reports.rules_hours import shares
 from reports.service_tally import Tally
+from reports.service_titles import NO_TITLES, Titles
 from reports.store import Row
 from reports.store_pieces import Piece
 from reports.tables_book import MS_PER_DAY, Sheet, book
@@ -27,7 +28,12 @@ _FACTS_WIDTH: Final = 16.0
 
 
 def report_book(
-    heading: Heading, groups: tuple[Group, ...], pieces: Iterator[Piece], *, only_known: bool = False
+    heading: Heading,
+    groups: tuple[Group, ...],
+    pieces: Iterator[Piece],
+    *,
+    only_known: bool = False,
+    titles: Titles = NO_TITLES,
 ) -> bytes:
     """The whole workbook; its sums and its list come from one reading of the pieces."""
     tally = Tally(heading.span, groups, only_known=only_known)
@@ -40,7 +46,7 @@ def report_book(
         chosen = columns(groups, heading.names, with_organization=tally.organizations > 1)
         table = _Table(chosen, groups, tally.rows(), heading.names)
         by_day = _days(days, tally.days)
-        row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None)
+        row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None, titles)
         at = row + tables_charts.height(table.charts(0) + by_day)
         _widths(sheet, chosen)
         table.write(sheet, at)

@@ -9,6 +9,7 @@ from reports.rules import Group
 from reports.rules_hours import shares
 from reports.service import PersonWeek
 from reports.service_tally import Tally
+from reports.service_titles import NO_TITLES, Titles
 from reports.store_pieces import Piece
 from reports.tables_book import MS_PER_DAY, Sheet, area, book
 from reports.tables_charts import Chart, Series
@@ -16,7 +17,9 @@ from reports.tables_customer import for_customer
 from reports.tables_heading import Heading
 
 
-def week_book(heading: Heading, pieces: Iterator[Piece], *, only_known: bool = False) -> bytes:
+def week_book(
+    heading: Heading, pieces: Iterator[Piece], *, only_known: bool = False, titles: Titles = NO_TITLES
+) -> bytes:
     """The whole workbook; its grid and its list come from one reading of the pieces."""
     tally = Tally(heading.span, (Group.USER, Group.DAY), only_known=only_known)
     if heading.for_customer:
@@ -24,7 +27,7 @@ def week_book(heading: Heading, pieces: Iterator[Piece], *, only_known: bool = F
     with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Timesheet")
         tables_details.add(made, heading, tally.passing(pieces))
-        row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None)
+        row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None, titles)
         grid = _Grid(heading, list(heading.span), service.grid(heading.span, tally.rows()))
         head = row + tables_charts.height(grid.charts(0))
         grid.write(sheet, head)

@@ -74,6 +74,7 @@ class Action(StrEnum):
     ERASURE_HELD = "erasure.held"
     ERASURE_RELEASED = "erasure.released"
     ERASURE_WITHDRAWN = "erasure.withdrawn"
+    ERASURE_MENTIONS_CHOSEN = "erasure.mentions_chosen"
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
@@ -122,6 +123,7 @@ FIELDS: Final = frozenset(
         "subscriptionPlan",
         "subscriptionStatus",
         "timeZone",
+        "titles",
         "to",
         "total",
         "trialEndsAt",

@@ -22,6 +22,7 @@ from shared.db.schema import (
     users,
 )
 from shared.invariants_billing import BILLING
+from shared.invariants_records import RECORDS
 from shared.invariants_write_back import WRITE_BACK
 
 
@@ -214,6 +215,7 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **BILLING,
+    **RECORDS,
     **WRITE_BACK,
     "only_a_trial_with_an_end_expires": sa.select(tenants.c.id).where(
         tenants.c.status == "expired",

@@ -88,7 +88,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
-        "get_work_item": Permission(Access.USER, everyone=Access.ADMIN),
+        "get_work_item": Permission(Access.USER),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),
         "refresh_work_items": Permission(Access.USER),
@@ -110,6 +110,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "export_data": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "request_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "list_erasures": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "list_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "choose_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "withdraw_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

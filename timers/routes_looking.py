@@ -28,7 +28,7 @@ def look(call: Call, organization: str, number: int) -> WorkItem | None:
         visit = call.visit_beside_change(found.name).within(_SECONDS)
     except AzureDevOpsError:
         return None
-    return look_at(call.app, call.caller.tenant, found, number, visit)
+    return look_at(call.app, call.caller, found, number, visit)
 
 
 def require_own_project(

@@ -18,7 +18,7 @@ from shared.tenancy import store_organizations
 from shared.tenancy.model import Organization
 from shared.tenancy.service_organizations import require_active
 from shared.tracking import store_work_items
-from shared.tracking.looking_up import FRESH, look_up
+from shared.tracking.looking_up import is_fresh, look_up
 from shared.tracking.store_work_items import CachedWorkItem
 from timers.schemas_work_items import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 
@@ -35,8 +35,9 @@ _TAG: Final = "work items"
         path="work-items/{organization}/{id}",
         tag=_TAG,
         summary="What is known of a work item",
-        description="With X-AzureDevOps-Token it is looked up when it is unknown, or was last seen more than a day "
-        "ago. Without, you see those that you have tracked time on; admins see every one that is known.",
+        description="It is shown to those who have read it with their own X-AzureDevOps-Token in the last 30 days, "
+        "whatever their role. With the token it is looked up when you have not read it, or when the last look is more "
+        "than a day ago; if Azure DevOps then refuses it, it is not shown to you any more.",
         asks_azure_devops=True,
         answers={200: Answer("The work item, as of `fetchedAt`", WorkItem)},
         problems={
@@ -51,16 +52,13 @@ def get_work_item(call: Call) -> Reply:
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
         organization, number = _organization(call, tx), _number(call)
-        known = store_work_items.find(tx, tenant_id, organization.id, [number]).get(number)
-        may_see = call.sees_everyone or store_work_items.has_time_on(
-            tx, tenant_id, call.caller.user.id, organization.id, number
-        )
-    shown = known if may_see else None
-    is_old = shown is None or call.now - shown.fetched_at > FRESH
-    if call.has_azure_devops_token and organization.is_active and is_old:
+        read = store_work_items.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
+    shown = None if read is None else read[0]
+    is_fresh_enough = read is not None and is_fresh(*read, call.now)
+    if call.has_azure_devops_token and organization.is_active and not is_fresh_enough:
         shown = _fresh(call, organization, number, shown)
     if shown is None:
-        raise NotFound("This work item is not known yet. Open it in Azure DevOps to have it looked up.")
+        raise NotFound("You have not read this work item in the last 30 days. Open it in Azure DevOps to see it here.")
     return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
 
 
@@ -73,13 +71,16 @@ def get_work_item(call: Call) -> Reply:
         tag=_TAG,
         summary="Look work items up in Azure DevOps",
         description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for "
-        "reports.",
+        "reports, with the day on which you read it; what is missing is not shown to you any more. To load all titles "
+        "of a report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for "
+        "the report again without the token.",
         body=RefreshWorkItems,
         asks_azure_devops=True,
         answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},
         problems={
             400: ("wrong_organization",),
             403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+            404: ("work_item_not_found",),
             422: ("azure_devops_rejected",),
             429: ("azure_devops_throttled",),
             503: ("azure_devops_unavailable",),
@@ -93,7 +94,7 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
         organization = store_organizations.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
     visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
-    found = look_up(call.app, tenant, organization, body.ids, visit)
+    found = look_up(call.app, call.caller, organization, body.ids, visit)
     missing = sorted(set(body.ids) - found.keys())
     items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
     with call.transaction() as tx:
@@ -122,15 +123,14 @@ def _no_such_item() -> NotFound:
 
 
 def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
-    """The work item as it is now; as it was seen last when Azure DevOps does not tell."""
+    """The work item as it is now; as it was seen last when Azure DevOps does not tell, which is not a refusal of it."""
     try:
         visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
-        found = look_up(call.app, call.caller.tenant, organization, [number], visit).get(number)
+        found = look_up(call.app, call.caller, organization, [number], visit).get(number)
     except AzureDevOpsError:
         if known is None:
             raise
         return known
-    shown = found or known
-    if shown is None:
+    if found is None:
         raise NoWorkItem
-    return shown
+    return found

@@ -29,8 +29,8 @@ class LogRow:
     reported_late: bool
     reason: str | None
     is_adjustment: bool
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: object  # JSON, as it is on record
+    after: object
 
 
 @dataclass(frozen=True, slots=True)

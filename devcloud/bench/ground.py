@@ -15,7 +15,7 @@ from devcloud.bench.engines import Engine, Progress
 from devcloud.bench.processes import PROJECT
 from devcloud.run import migrate
 from shared.db.engine import make_engine
-from shared.db.schema import organizations, projects, tenants, time_entry_days, users, work_items
+from shared.db.schema import organizations, projects, tenants, time_entry_days, users, work_item_readers, work_items
 
 
 _MIB: Final = 2**20
@@ -59,6 +59,7 @@ def empty(engine: Engine, database: str) -> Ground:
         tx.execute(organizations.insert(), rows.organization())
         tx.execute(projects.insert(), [rows.project(number) for number in range(len(rows.PROJECTS))])
         tx.execute(work_items.insert(), list(rows.items()))
+        tx.execute(work_item_readers.insert(), list(rows.readings()))
     connected.dispose()
     return Ground(engine, database)
 

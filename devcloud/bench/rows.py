@@ -175,3 +175,10 @@ def items() -> Iterator[dict[str, Any]]:
                 "state": "Active",
                 "fetched_at": _BEGAN,
             }
+
+
+def readings() -> Iterator[dict[str, Any]]:
+    """The admin, who takes the reports, has read every item; on a day that is never over, whenever the bench runs."""
+    for item in items():
+        of = {name: item[name] for name in ("tenant_id", "organization_id", "work_item_id")}
+        yield {**of, "user_id": 1, "read_on": dt.date.max}

@@ -35,9 +35,13 @@ STORED: Final = (
     ),
     Sentence(
         "Of work items: id, type, title, assignee's name, state, read with the caller's token, for reports only.",
-        "Of the assignee the name alone is kept, never the address; the token goes to one host and is kept nowhere.",
+        "Of the assignee the name alone is kept, never the address; the token goes to one host and is kept nowhere. "
+        "Title, assignee and state are shown to those who have read the item with their own token in the last 30 days, "
+        "and blanked when nobody has.",
         ("get_work_item", "refresh_work_items"),
         tests(
+            "contract/test_titles::a_statement_shows_titles_only_to_who_has_read_them",
+            "privacy/test_work_items_read::after_thirty_days_readings_go_and_titles_are_blanked_but_not_types",
             "shared/test_azure_devops::of_the_assignee_only_the_name_is_kept",
             "shared/test_azure_devops::no_assignees_name_has_an_address_or_does_not_fit",
             "shared/test_azure_devops::the_token_is_in_no_error_no_log_and_no_repr",

@@ -12,7 +12,8 @@ class InsertIfAbsent:
     """One statement that inserts a row unless one with the same key is there, and tells which it was.
 
     The columns in `key` must have a unique index; it, not a check before, decides between two at once.
-    Values come from the parameters, or, with `source`, from the row that this select finds.
+    Values come from the parameters, or, with `source`, from the row that this select finds; with `finds_many` from all
+    its rows, for `run_many`.
     """
 
     def __init__(
@@ -24,10 +25,11 @@ class InsertIfAbsent:
         returning: tuple[str, ...] | None = None,
         source: sa.Select[Any] | None = None,
         index_where: sa.ColumnElement[bool] | None = None,
+        finds_many: bool = False,
     ) -> None:
         self.table, self.key, self.columns, self.source = table, key, columns, source
         self.returning = returning or key
-        self.index_where = index_where
+        self.index_where, self.finds_many = index_where, finds_many
 
     def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> sa.Row[Any] | None:
         """The inserted row's `returning` columns, or None when a row with this key was there already."""
@@ -37,6 +39,10 @@ class InsertIfAbsent:
         """Inserts many rows at once, without telling which of them were there already."""
         if rows:
             tx.execute(self._silent(tx.dialect.name), rows)
+
+    def run_many(self, tx: sa.Connection, values: Mapping[str, Any]) -> None:
+        """Inserts every row that the source finds, without telling which of them were there already."""
+        tx.execute(self._silent(tx.dialect.name), values)
 
     @cache  # noqa: B019 - lives as long as the module that holds it
     def statement(self, dialect: str) -> Any:  # noqa: ANN401 - an INSERT of the dialect's own class
@@ -58,13 +64,19 @@ class InsertIfAbsent:
 
     def _guarded_insert(self) -> sa.Insert:
         source = self.source if self.source is not None else sa.select(*self._parameters(self.columns))
+        key: dict[str, sa.ColumnElement[Any]] = {
+            name: sa.bindparam(name, type_=self.table.c[name].type) for name in self.key
+        }
+        if self.finds_many:
+            found = source.subquery("found")
+            source, key = sa.select(found), {name: found.c[name] for name in self.key}
         hint = "UPDLOCK, HOLDLOCK, FORCESEEK" if can_seek(self.table, self.key) else "UPDLOCK, HOLDLOCK"
         there: sa.Select[Any] = (
             sa.select(sa.literal_column("1"))
             .select_from(self.table)
             .with_hint(self.table, f"WITH ({hint})", "mssql")
-            .where(*(self.table.c[name] == sa.bindparam(name, type_=self.table.c[name].type) for name in self.key))
-            .correlate(None)
+            .where(*(self.table.c[name] == value for name, value in key.items()))
+            .correlate(*source.get_final_froms() if self.finds_many else ())
         )
         return (
             self.table.insert()

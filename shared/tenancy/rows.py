@@ -77,6 +77,11 @@ def display_name(principal: Principal) -> str:
     return shortened(principal.name or email(principal), 200)
 
 
+def directory_name(principal: Principal) -> str | None:
+    """The name that the directory gives, which its people cannot change; a guest's is another directory's, so none."""
+    return None if principal.is_guest or principal.name is None else shortened(principal.name, 200)
+
+
 def address_key(address: str) -> str | None:
     """An address as an invitation is matched by it, in lower case; None where it has letters beyond ASCII.
 

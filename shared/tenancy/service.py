@@ -192,7 +192,8 @@ def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime, new_i
     if not caller.user.is_active:
         raise deactivated()
     caller = _with_address(tx, caller, principal, now=now, new_id=new_id)
-    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
+    name = rows.directory_name(principal)
+    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, directory_name=name, now=now)
     record_sign_in(tx, caller.tenant, caller.user.id, month=month_key(now, caller.tenant), at=now)
     return caller
 

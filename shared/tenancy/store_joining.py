@@ -86,6 +86,7 @@ _SIGNED_IN = (
     .values(
         first_sign_in_at=sa.func.coalesce(_users.first_sign_in_at, bindparam("now")),
         last_sign_in_at=bindparam("now"),
+        directory_name=bindparam("directory_name", type_=_users.directory_name.type),
         email_key=None,  # the version before has left one there: it is an open invitation's alone
     )
 )
@@ -125,5 +126,8 @@ def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now
     tx.execute(_SET_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": role.value, "now": now})
 
 
-def stamp_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> None:
-    tx.execute(_SIGNED_IN, {"tenant": tenant_id, "user": user_id, "now": now})
+def stamp_sign_in(
+    tx: sa.Connection, tenant_id: int, user_id: int, *, directory_name: str | None, now: dt.datetime
+) -> None:
+    values = {"tenant": tenant_id, "user": user_id, "directory_name": directory_name, "now": now}
+    tx.execute(_SIGNED_IN, values)

@@ -1,6 +1,5 @@
-"""Looks work items up in Azure DevOps with the caller's token, and keeps what it shows for reports."""
+"""Looks work items up in Azure DevOps with the caller's token, and keeps what it shows, and to whom."""
 
-import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
@@ -8,37 +7,47 @@ from typing import Final
 
 from shared.app import App
 from shared.azure_devops import Visit
-from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops_errors import AzureDevOpsError, NoWorkItem
 from shared.azure_devops_model import WorkItem
-from shared.tenancy import store_organizations
-from shared.tenancy.model import Organization, Tenant
+from shared.tenancy.model import Caller, Organization
+from shared.tracking import store_readers
 from shared.tracking import store_work_items as store
 from shared.tracking.store_work_items import CachedWorkItem
 
 
 FRESH: Final = dt.timedelta(days=1)
-MOST_REFRESHED: Final = 1000  # for one report, five requests
+AT_ONCE: Final = 200  # one request of Azure DevOps, and one transaction of ours
 MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
 def look_up(
-    app: App, tenant: Tenant, organization: Organization, ids: Iterable[int], visit: Visit
+    app: App, caller: Caller, organization: Organization, ids: Iterable[int], visit: Visit
 ) -> dict[int, CachedWorkItem]:
     """Those of the work items that the caller may see, as they are now. `visit` is at their organization.
 
+    What is not among them is not shown to the caller any more. Each batch is kept by itself.
+
     Raises:
-        AzureDevOpsError: it refused, or does not answer.
+        AzureDevOpsError: it refused all of a batch, or does not answer; what came before is kept.
     """
-    return _kept(app, tenant, organization, visit.work_items(ids).values())
+    found: dict[int, CachedWorkItem] = {}
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), AT_ONCE):
+        batch = wanted[start : start + AT_ONCE]
+        found |= _kept(app, caller, organization, batch, visit.work_items(batch).values())
+    return found
 
 
-def look_at(app: App, tenant: Tenant, organization: Organization, number: int, visit: Visit) -> WorkItem | None:
+def look_at(app: App, caller: Caller, organization: Organization, number: int, visit: Visit) -> WorkItem | None:
     """One work item as it is now; None when Azure DevOps does not tell: no work fails for that."""
     try:
         item = visit.work_item(number)
+    except NoWorkItem:
+        _kept(app, caller, organization, [number], [])
+        return None
     except AzureDevOpsError:
         return None
-    _kept(app, tenant, organization, [item])
+    _kept(app, caller, organization, [number], [item])
     return item
 
 
@@ -48,25 +57,24 @@ def plausible_hours(item: WorkItem | None) -> Decimal | None:
     return hours if hours is not None and 0 <= hours <= MOST_HOURS else None
 
 
-def refresh_stale(
-    app: App, tenant: Tenant, first: dt.date, last: dt.date, *, user_id: int | None, visit: Visit
-) -> None:
-    """Looks up what a report of these days shows and nobody saw for a day; the report is made in any case."""
-    since = app.now() - FRESH
-    with app.transaction(reads_only=True, tenant=tenant.id) as tx:
-        found = store.stale(
-            tx, tenant.id, first=first, last=last, user_id=user_id, seen_since=since, most=MOST_REFRESHED
-        )
-        all_of_them = store_organizations.find_all(tx, tenant.id) if found else []
-        organizations = [each for each in all_of_them if each.id in found]
-    for organization in organizations:
-        with contextlib.suppress(AzureDevOpsError):  # of one organization; the person may be no member there
-            look_up(app, tenant, organization, found[organization.id], visit.at(organization.name))
+def is_fresh(item: CachedWorkItem, read_on: dt.date, now: dt.datetime) -> bool:
+    """Whether an item need not be asked for again: it is of a day at most, and so is the caller's own reading."""
+    return now - item.fetched_at <= FRESH and read_on >= (now - FRESH).date()
 
 
-def _kept(app: App, tenant: Tenant, organization: Organization, items: Iterable[WorkItem]) -> dict[int, CachedWorkItem]:
-    now = app.now()
-    shown = [CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items]
-    with app.transaction(tenant=tenant.id) as tx:
-        store.save(tx, tenant.id, organization, shown)
-    return {item.id: item for item in shown}
+def _kept(
+    app: App, caller: Caller, organization: Organization, asked: Iterable[int], items: Iterable[WorkItem]
+) -> dict[int, CachedWorkItem]:
+    """Azure DevOps was asked for some items and showed these; the others it does not show to the caller."""
+    now, tenant_id, user_id = app.now(), caller.tenant.id, caller.user.id
+    shown = {
+        each.id: CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items
+    }
+    refused = [number for number in asked if number not in shown]
+    with app.transaction(tenant=tenant_id) as tx:
+        if shown:
+            store.save(tx, tenant_id, organization, shown.values())
+            store_readers.keep(tx, tenant_id, user_id, organization.id, shown, today=now.date())
+        if refused:
+            store_readers.forget(tx, tenant_id, user_id, organization.id, refused)
+    return shown

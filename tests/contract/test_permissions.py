@@ -31,6 +31,7 @@ BODIES = {
     "rename_me": {"displayName": "Renamed"},
     "change_rights": {"restricted": False},
     "name_nominee": {"name": "Charles Babbage", "contact": "charles@example.com"},
+    "choose_mentions": {"items": [{"id": "6e74172b-be56-4843-9ff4-e66a39bb12e3", "stays": True}]},
     "request_erasure": {"confirm": "nobody@contoso.example"},
     "agree_purchase": {"plan": "paid"},
     "create_tenant": {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"},

@@ -151,7 +151,7 @@ def by_operator(app, person):
     out, row = io.BytesIO(), sa.select(users.c.tenant_id, users.c.id)
     with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         found = tx.execute(row.where(users.c.public_id == uuid.UUID(person.get("me").body["id"]))).one()
-    flow_export.write(app, Subject(found.tenant_id, found.id), out, as_zip=False)
+    flow_export.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
     return out.getvalue()
 
 

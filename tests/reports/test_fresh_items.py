@@ -28,7 +28,7 @@ def test_a_report_with_a_token_shows_what_it_has_looked_up(ada, clock, azure_dev
     clock.tick(days=1, milliseconds=1)
     old = report(ada, azure_devops.token()).body["rows"][0]["workItem"]
 
-    assert before == {"organization": "contoso", "id": 42}
+    assert before == {"organization": "contoso", "id": 42, "titleStatus": "notAsked"}
     assert (looked["type"], looked["title"], looked["state"]) == ("Bug", "Checkout fails for guests", "Active")
     assert young == looked
     assert old["title"] == "Checkout fails for everybody"

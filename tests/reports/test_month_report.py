@@ -116,8 +116,11 @@ def test_csv_has_a_line_for_every_row(world, clock):
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="timetracker-{slug}-2026-11.csv"'
     assert rows == [
-        ["Date", "Organization", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
-        ["2026-11-23", "contoso", "7", "", "", "", "", "0.50", "1800000", "1"],
+        [
+            *("Date", "Organization", "Work item", "Type", "Title", "Assignee", "State", "Title shown"),
+            *("Hours", "Milliseconds", "Entries"),
+        ],
+        ["2026-11-23", "contoso", "7", "", "", "", "", "no", "0.50", "1800000", "1"],
     ]
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from reports import service
 from shared.clock import new_id
-from shared.db.schema import organizations, tenants, work_items
+from shared.db.schema import organizations, tenants, users, work_item_readers, work_items
 from shared.tenancy import store_organizations
 
 
@@ -28,7 +28,7 @@ def lines_of(answer):
 
 
 def know(engine, person, number, **more):
-    """What Azure DevOps would have said of a work item."""
+    """What Azure DevOps would have said of a work item to this person, on the first of November."""
     about = {"type": "Bug", "title": f"Item {number}", "assignee_name": None, "state": "Active", **more}
     about |= {"work_item_id": number, "organization_key": about.pop("organization", "contoso")}
     with engine.begin() as tx:
@@ -40,6 +40,10 @@ def know(engine, person, number, **more):
         this = (organizations.c.tenant_id == row["tenant_id"], organizations.c.name_key == name)
         row["organization_id"] = tx.execute(sa.select(organizations.c.id).where(*this)).scalar_one()
         tx.execute(work_items.insert(), {**row, **about})
+        reader = sa.select(users.c.id).where(users.c.entra_object_id == uuid.UUID(person.oid))
+        reading = {"user_id": tx.execute(reader).scalar_one(), "read_on": row["fetched_at"].date()}
+        of_item = {name: row[name] for name in ("tenant_id", "organization_id")} | {"work_item_id": number}
+        tx.execute(work_item_readers.insert(), {**of_item, **reading})
 
 
 def test_both_ends_are_in_it_and_nothing_beyond(world, clock):
@@ -121,16 +125,20 @@ def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine
     items = [row["workItem"] for row in summary(ada, groupBy="workItem").body["rows"]]
 
     assert [item.pop("organization") for item in items] == ["contoso"] * 3
+    assert [item.pop("titleStatus") for item in items] == ["shown", "shown", "notAsked"]
     assert items == [
         {"id": 1, "type": "Bug", "title": "=cmd|' /C calc'!A0", "assigneeName": "Ben", "state": "Active"},
         {"id": 2, "type": "Task", "title": "Item 2", "state": "Active"},
         {"id": 3},
     ]
     assert lines_of(summary(ada, groupBy="workItem", format="csv")) == [
-        ["Organization", "Work item", "Type", "Title", "Assignee", "State", "Hours", "Milliseconds", "Entries"],
-        ["contoso", "1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "0.02", "60000", "1"],
-        ["contoso", "2", "Task", "Item 2", "", "Active", "0.03", "120000", "1"],
-        ["contoso", "3", "", "", "", "", "0.07", "240000", "1"],
+        [
+            *("Organization", "Work item", "Type", "Title", "Assignee", "State", "Title shown"),
+            *("Hours", "Milliseconds", "Entries"),
+        ],
+        ["contoso", "1", "Bug", "'=cmd|' /C calc'!A0", "Ben", "Active", "yes", "0.02", "60000", "1"],
+        ["contoso", "2", "Task", "Item 2", "", "Active", "yes", "0.03", "120000", "1"],
+        ["contoso", "3", "", "", "", "", "no", "0.07", "240000", "1"],
     ]
     assert [summary(ada, type=name).body["totalMs"] for name in ("bug", "TASK", "Epic")] == [60_000, 120_000, 0]
 
@@ -173,7 +181,7 @@ def test_in_csv_unknown_types_are_rows_that_say_so(half_known):
         ["contoso", "P1", "bug", "yes", "1.00", "3600000", "1"],
         ["contoso", "P2", "", "no", "2.00", "7200000", "1"],
     ]
-    assert [(row[1], row[2], row[6], row[8]) for row in by_item[1:]] == [
+    assert [(row[1], row[2], row[7], row[9]) for row in by_item[1:]] == [
         ("1", "Bug", "yes", "3600000"),
         ("2", "", "no", "7200000"),
     ]

@@ -23,6 +23,7 @@ from reports.store import Asked, Unknown
 from reports.tables import Form
 from reports.tables_heading import Heading
 from shared.db.schema import metadata
+from shared.tracking.store_readers import read_since
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 
 
@@ -67,6 +68,7 @@ def asked_of(ground, span, person=None, *, organization=None, project=None, item
         ground.tenant_id,
         ground.people[0],
         span,
+        read_since(BEGAN),
         None if person is None else ground.people[person],
         None,
         organization,
@@ -153,7 +155,7 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
         sums = store_sums.read(ground.tx, asked, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
-        listed = list(tally.passing(service.pieces(ground.tx, asked)))
+        listed = list(tally.passing(service.pieces(ground.tx, asked)[1]))
         text = tables.report_csv(groups, service.lines(ground.tx, asked, groups), Form())
     wanted = [part for part in parts if choice.takes(part)]
     by_day = collections.Counter[dt.date]()
@@ -185,7 +187,7 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
         of_type = list(sums.rows)
         text = tables.report_csv(groups, iter(rows), Form(listed_type=item_type))
         tally = Tally(choice.span, groups, only_known=True)
-        pieces = list(tally.passing(service.pieces(ground.tx, summed)))
+        pieces = list(tally.passing(service.pieces(ground.tx, summed)[1]))
     wanted, unknown = ([part for part in parts if choice.takes(part, unknown=is_it)] for is_it in (False, True))
     lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
@@ -305,7 +307,7 @@ def test_a_long_workbook_is_never_held_as_rows(large):
     heading = Heading("Time report", "Contoso", asked.span, "UTC", BEGAN, "person Person 0")
     tables_summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
-        lambda: tables_summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked))
+        lambda: tables_summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked)[1])
     )
 
     assert body.startswith(b"PK")

@@ -79,6 +79,7 @@ def test_the_summary_says_what_it_is_about(ada):
         "Generated": "2026-11-25 02:00 +01:00",
         "Total": dt.timedelta(hours=5.5),
         "Total hours": 5.5,
+        "Titles": "0 of 2",
     }
 
 

@@ -17,7 +17,7 @@ from shared.invariants import check
 
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE, AFTER = "5c3a9e17d204", "5d9a3e71c048"
+BEFORE, AFTER = "5d3a9c41e7f2", "5d9a3e71c048"
 SHARP = "boss.stra\N{LATIN SMALL LETTER SHARP S}e@a.example"
 STAMPS = {"created_at": UtcDateTime(), "updated_at": UtcDateTime()}
 IDS = {"public_id": sa.Uuid(), "entra_tenant_id": sa.Uuid()}

@@ -35,7 +35,7 @@ ORDER BY d.work_date, lower(u.display_name), d.user_id, e.started_at, d.entry_id
 """
 _HEAD = (
     '"Person","E-mail","Organization","Project","Work item","Type","Title","Assignee","State","Date",'
-    '"Hours","Milliseconds","Entries"\r\n'
+    '"Title shown","Hours","Milliseconds","Entries"\r\n'
 )
 _HUNDREDTH = 36_000
 Rows = Iterable[tuple[Any, ...]]
@@ -55,7 +55,7 @@ def lines(rows: Rows) -> bytes:
         for (*texts, item, kind, title, assignee, state, day, ms, entries), hundredths in zip(held, hours, strict=True):
             about = '","'.join(texts), f'{kind}","{title}","{assignee}","{state}'
             share = f"{hundredths // 100}.{hundredths % 100:02}"
-            out.write(f'"{about[0]}",{item},"{about[1]}",{day},{share},{ms},{entries}\r\n')
+            out.write(f'"{about[0]}",{item},"{about[1]}",{day},"yes",{share},{ms},{entries}\r\n')
         out.flush()
         spool.seek(0)
         body = spool.read()

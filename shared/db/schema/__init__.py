@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from shared.db.records_triggers import protect
-from shared.db.schema.azure_devops import work_items
+from shared.db.schema.azure_devops import work_item_readers, work_items
 from shared.db.schema.base import metadata
 from shared.db.schema.bills import adopted_usage, billing_lines, billing_records, usage_events
 from shared.db.schema.closed import closed_months
@@ -14,7 +14,7 @@ from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
-from shared.db.schema.privacy import erasures, nominees, privacy_requests
+from shared.db.schema.privacy import damaged_documents, erasures, kept_mentions, nominees, privacy_requests
 from shared.db.schema.purchases import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
@@ -30,9 +30,11 @@ __all__ = [
     "billing_lines",
     "billing_records",
     "closed_months",
+    "damaged_documents",
     "erasures",
     "idempotency_keys",
     "installation",
+    "kept_mentions",
     "landing_visits",
     "metadata",
     "nominees",
@@ -56,6 +58,7 @@ __all__ = [
     "usage_events",
     "user_months",
     "users",
+    "work_item_readers",
     "work_items",
     "write_back_attempts",
     "write_back_changes",

@@ -1,4 +1,4 @@
-"""The work items as they were last read from Azure DevOps."""
+"""The work items as they were last read from Azure DevOps, and who has read which of them."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, String, Unicode
@@ -6,8 +6,8 @@ from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
-from shared.db.schema.base import metadata, of_organization, tenant_id
-from shared.db.types import UtcDateTime, identity
+from shared.db.schema.base import metadata, of_organization, of_user, tenant_id
+from shared.db.types import Day, UtcDateTime, identity
 
 
 work_items = sa.Table(
@@ -19,7 +19,7 @@ work_items = sa.Table(
     Column("organization_key", String(50), nullable=False),  # the organization's, by which the last version looked
     Column("work_item_id", BigInteger, nullable=False),
     Column("type", Unicode(128), nullable=False),
-    Column("title", Unicode(400), nullable=False),
+    Column("title", Unicode(400), nullable=False),  # empty once it is blanked; so is the state, and the name is NULL
     Column("assignee_name", Unicode(256)),
     Column("state", Unicode(128), nullable=False),
     Column("fetched_at", UtcDateTime, nullable=False),
@@ -28,4 +28,17 @@ work_items = sa.Table(
     of_organization(),
     Unique("tenant_id", "organization_key", "work_item_id"),
     Unique("tenant_id", "organization_id", "work_item_id"),
+)
+
+work_item_readers = sa.Table(
+    "work_item_readers",
+    metadata,
+    tenant_id(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("organization_id", BigInteger, nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("read_on", Day, nullable=False),  # in UTC; a day, since nobody is to know when somebody looked at what
+    PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
+    of_user(),
+    of_organization(),
 )

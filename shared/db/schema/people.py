@@ -83,6 +83,7 @@ users = sa.Table(
     Column("email", Unicode(320), nullable=False),
     Column("email_key", Unicode(400)),  # the address that claims an open invitation, in lower case; NULL without one
     Column("display_name", Unicode(200), nullable=False),
+    Column("directory_name", Unicode(200)),  # at the last sign-in; NULL for guests, and where it is not known yet
     *choice("role", "user", "admin", "super_admin"),
     Column("pending_role", String(24)),  # takes force when a super admin confirms the person
     *choice("auth_provider", "microsoft", "manual"),

@@ -11,7 +11,7 @@ from shared.db import types
 
 
 revision = "5d9a3e71c048"
-down_revision = "5c3a9e17d204"
+down_revision = "5d3a9c41e7f2"
 
 _AT_ONCE = 500
 _LIFETIME = dt.timedelta(days=14)

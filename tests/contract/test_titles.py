@@ -1,0 +1,114 @@
+"""No statement shows a title, an assignee or a state but to those who have read the work item with their own token."""
+
+import ast
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+
+from privacy import store_export
+from reports import store_titles
+from reports.store import Filter
+from shared.db.schema import work_item_readers, work_items
+from shared.db.statements import InsertIfAbsent
+from shared.tracking.store_readers import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
+from tests.contract.test_layers import MODULES, module_name
+from tests.contract.test_tenant_scope import reports, statements
+
+
+# An operator's export on an order or at a departure has the whole cache, and is on record.
+SHOWS_ALL = {("privacy.store_export", "_WHOLE_CACHE")}
+# Each module that knows the cache; those that build statements when they are first asked are called by `built`.
+KNOW_THE_CACHE = {
+    "privacy.store",
+    "privacy.store_export",
+    "reports.store",
+    "reports.store_pieces",
+    "reports.store_sums",
+    "reports.store_titles",
+    "shared.tenancy.store_organizations",
+    "shared.tracking.store_readers",
+    "shared.tracking.store_work_items",
+}
+
+
+def built():
+    yield from reports()
+    for filters in (frozenset(), frozenset({Filter.USER}), frozenset({Filter.TYPE})):
+        yield store_titles.items_statement(filters, one_month=True)
+        yield store_titles.unread_statement(filters, one_month=True)
+    for section in store_export.SECTIONS.values():
+        yield from (each for each in (section.of_tenant, section.of_person) if each is not None)
+
+
+def reads(column: object) -> bool:
+    """Whether it is a column of the cache that is not everybody's, under whatever alias."""
+    return isinstance(column, sa.Column) and any(column.shares_lineage(each) for each in HIDDEN_FROM_OTHERS)
+
+
+def is_guarded(case: sa.Case[Any]) -> bool:
+    """Whether it is NULL for those who have no reading."""
+    return case.else_ is None and all(
+        any(getattr(node, "table", None) is work_item_readers for node in visitors.iterate(condition))
+        for condition, _ in case.whens
+    )
+
+
+def bare(element: Any) -> bool:  # noqa: ANN401 - any part of a statement
+    """Whether what is selected has such a column outside a CASE about the reader."""
+    if isinstance(element, sa.Case) and is_guarded(element):
+        return False
+    return reads(element) or any(bare(child) for child in element.get_children())
+
+
+def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
+    if isinstance(statement, InsertIfAbsent):
+        return statement.source is not None and shows_without_reading(statement.source)
+    selects = [node for node in visitors.iterate(statement) if isinstance(node, sa.Select)]
+    returned = getattr(statement, "_returning", ())
+    columns = [column for select in selects for column in select._raw_columns]  # as written, before any is derived
+    return any(bare(column) for column in (*columns, *returned))
+
+
+@pytest.mark.parametrize(("where", "statement"), [each for each in statements() if each.values[0] not in SHOWS_ALL])
+def test_a_statement_shows_titles_only_to_who_has_read_them(where, statement):
+    assert not shows_without_reading(statement), where
+
+
+def test_every_report_and_export_shows_titles_only_to_who_has_read_them():
+    made = list(built())
+
+    assert len(made) > 400
+    assert [str(each) for each in made if shows_without_reading(each)] == []
+    assert sum("work_item_readers" in str(each) for each in made) > 20
+
+
+def test_the_statements_that_show_all_are_the_operators():
+    found = {each.values[0] for each in statements() if shows_without_reading(each.values[1])}
+
+    assert found == SHOWS_ALL
+
+
+def test_no_other_module_knows_the_cache():
+    found = {
+        module_name(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared.db.schema")
+        if any(alias.name == "work_items" for alias in node.names)
+    }
+
+    assert {name for name in found if not name.startswith(("devcloud.", "shared.db.schema"))} == KNOW_THE_CACHE
+
+
+def test_a_statement_that_forgets_the_reader_is_found_out():
+    item = work_items.c
+    joined = sa.select(item.title).join(work_item_readers, of_viewer(item.organization_id, item.work_item_id))
+    case = sa.case((work_item_readers.c.read_on.is_not(None), item.title), else_=item.state)
+    nested = sa.select(sa.select(item.assignee_name).subquery().c.assignee_name)
+    removed = work_items.delete().returning(item.title)
+
+    assert [shows_without_reading(each) for each in (joined, sa.select(case), nested, removed)] == [True] * 4
+    assert shows_without_reading(sa.select(sa.func.upper(item.title)))
+    assert not shows_without_reading(sa.select(item.type, *SHOWN))
