@@ -14,6 +14,7 @@ from privacy.routes_export import blueprint as export
 from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
+from tenants.jobs import blueprint as invitations
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
 from tenants.routes_notices import blueprint as notices
@@ -43,6 +44,7 @@ for blueprint in (
     erasure,
     export,
     forgotten_timers,
+    invitations,
     landing,
     notices,
     organizations,

@@ -1,6 +1,8 @@
 """The usage statement of a month on paper: what was counted, who counts and why, and what it comes to."""
 
 import datetime as dt
+import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +14,7 @@ from billing.rules_seats import ListedPrice, SeatSpan
 from billing.store_records import Bill, Line, Record
 from shared.billing.rules import amount_text
 from shared.subscriptions.rules import term_text
+from shared.tenancy.rules import short_id
 
 
 if TYPE_CHECKING:
@@ -92,7 +95,8 @@ def _bill(paper: "Paper", vendor: Vendor, bill: Bill) -> None:
     if bill.seats:
         paper.listing("Seats", _seat_columns(), (_seat_row(span, zone) for span in bill.seats))
     if bill.lines:
-        rows = (_row(number, line, record.month_key, zone) for number, line in enumerate(bill.lines, start=1))
+        alike = _alike(bill.lines)
+        rows = (_row(number, line, record.month_key, zone, alike) for number, line in enumerate(bill.lines, start=1))
         paper.listing("Active users", _user_columns(), rows)
     else:
         paper.note("", "Nobody was active in this period.")
@@ -162,12 +166,21 @@ def _user_columns() -> Sequence["Column"]:
     )
 
 
-def _row(number: int, line: Line, month: int, zone: ZoneInfo) -> tuple[str, ...]:
+def _alike(lines: Iterable[Line]) -> frozenset[uuid.UUID]:
+    """The people whom neither their name nor their address tells apart on the bill."""
+    people: defaultdict[tuple[str, str], set[uuid.UUID]] = defaultdict(set)
+    for line in lines:
+        people[line.display_name.casefold(), line.email.casefold()].add(line.user_id)
+    return frozenset(each for same in people.values() if len(same) > 1 for each in same)
+
+
+def _row(number: int, line: Line, month: int, zone: ZoneInfo, alike: frozenset[uuid.UUID]) -> tuple[str, ...]:
     through = _REASONS[line.reason]
     if line.activity_month != month:
         through = f"{through} in {month_name(line.activity_month)} (adjustment)"
     first, last = (day_text(at.astimezone(zone)) for at in (line.first_activity_at, line.last_activity_at))
-    return str(number), line.display_name, line.email, through, first, last
+    name = f"{line.display_name} ({short_id(line.user_id)})" if line.user_id in alike else line.display_name
+    return str(number), name, line.email, through, first, last
 
 
 def _seat_columns() -> Sequence["Column"]:

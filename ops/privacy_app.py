@@ -26,11 +26,9 @@ from shared.db.wall import EVERY_TENANT
 from shared.errors import ApiError
 from shared.identity import Validator
 from shared.signing_keys import SigningKeys
-from shared.text import key_of
 
 
 _NEEDED: Final = ("ENTRA_AUTHORITY", "ACTION_LOG_TABLE_ENDPOINT")
-_ADDRESS: Final = 400  # characters of the column
 logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
 
 
@@ -65,17 +63,28 @@ def find_person(app: App, tenant_id: int, name: str) -> Person:
     """The person that the operator names by id or e-mail address, `-` for one on standard input.
 
     Raises:
-        Unusable: there is nobody of that name.
+        Unusable: there is nobody of that name, or there are several.
     """
     name = given(name)
     with app.transaction(reads_only=True) as tx:
         try:
-            found = store_identity.find(tx, tenant_id, uuid.UUID(name))
+            one = store_identity.find(tx, tenant_id, uuid.UUID(name))
+            found = [] if one is None else [one]
         except ValueError:
-            found = store_identity.find_by_address(tx, tenant_id, key_of(name, _ADDRESS))
-    if found is None:
+            found = store_identity.find_by_address(tx, tenant_id, name.strip())
+    if not found:
         raise Unusable("nobody in this tenant has that id or address; see: python -m ops users list TENANT")
-    return found
+    if len(found) > 1:
+        raise Unusable(
+            f"{len(found)} accounts have that address: {', '.join(map(_told_apart, found))}; nothing was changed; "
+            "name one by its id"
+        )
+    return found[0]
+
+
+def _told_apart(person: Person) -> str:
+    kind = "an invitation" if person.object_id is None else "signed in"
+    return f"{person.public_id} ({kind}, {'open' if person.is_active else 'closed'})"
 
 
 def find_request(app: App, name: str) -> tuple[str, Request] | None:

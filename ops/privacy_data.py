@@ -1,4 +1,4 @@
-"""The commands `privacy export`, `retention`, `nominee`, `erased` and `reapply`: what is held, and how long."""
+"""The commands `privacy export`, `retention`, `nominee`, `erased`, `reapply` and `damaged`: what is held, how long."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ from ops.held import require_not_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
 from ops.tenants import Id, find_by_id
-from privacy import flow_export, flow_restored, service, service_export, store_requests
+from privacy import flow_export, flow_restored, service, service_export, store_damaged, store_requests
 from privacy import store as store_retention
 from privacy.flow_restored import Again
 from privacy.rules_retention import RETENTION, Kept
@@ -34,7 +34,7 @@ _RETENTION: Final = ("CLASS", "PERIOD", "BASIS", "ACTION", "OVER")
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to their group."""
-    for command in (export, retention, nominee, erased, reapply):
+    for command in (export, retention, nominee, erased, reapply, damaged):
         app.command(command.__name__)(command)
 
 
@@ -108,6 +108,16 @@ def erased(*, as_json: AsJson = False) -> None:
         print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
     else:
         print_rows(_ERASED, rows, nothing="Nobody is erased.")
+
+
+def damaged(*, as_json: AsJson = False) -> None:
+    """List the rows of both logs whose documents an erasure of an earlier version damaged, by ids alone."""
+    with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
+        rows = [(each.tenant, each.log, each.row) for each in store_damaged.listed(tx)]
+    if as_json:
+        print_json_rows({"tenant": tenant, "log": log, "row": row} for tenant, log, row in rows)
+    else:
+        print_rows(("TENANT", "LOG", "ROW"), rows, nothing="No document is damaged.")
 
 
 def reapply(

@@ -1,4 +1,4 @@
-"""The command `users list`."""
+"""The commands of a tenant's people: `users list`, and those of `ops.roles`."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops import store
+from ops import roles, store
 from ops.database import Database, opened
 from ops.output import AsJson, print_json_rows, print_rows
 from ops.tenants import Name, find
@@ -15,6 +15,7 @@ from shared.tenancy.model import Role
 
 
 app = typer.Typer(help="The people of a tenant.", no_args_is_help=True)
+roles.register(app)
 _PAGE: Final = 500
 
 

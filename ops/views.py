@@ -12,7 +12,16 @@ from shared.tenancy.rules import seat_cap, status_at
 
 
 TENANT_COLUMNS: Final = ("SLUG", "NAME", "PLAN", "STATUS", "TRIAL ENDS (UTC)", "DAYS LEFT", "SEATS", "CREATED (UTC)")
-USER_COLUMNS: Final = ("NAME", "E-MAIL", "ROLE", "PROVIDER", "ACTIVE", "FIRST SIGN-IN (UTC)", "LAST SIGN-IN (UTC)")
+USER_COLUMNS: Final = (
+    "ID",
+    "NAME",
+    "E-MAIL",
+    "ROLE",
+    "PROVIDER",
+    "ACTIVE",
+    "FIRST SIGN-IN (UTC)",
+    "LAST SIGN-IN (UTC)",
+)
 _DAY: Final = dt.timedelta(days=1)
 
 
@@ -99,6 +108,7 @@ def tenant_fields(document: dict[str, Any]) -> dict[str, Any]:
 
 def user_row(row: sa.Row[Any]) -> list[Any]:
     return [
+        row.public_id,
         row.display_name,
         row.email,
         row.role,
@@ -115,9 +125,12 @@ def user_document(row: sa.Row[Any]) -> dict[str, Any]:
         "displayName": row.display_name,
         "email": row.email,
         "role": row.role,
+        "pendingRole": row.pending_role,
         "authProvider": row.auth_provider,
         "isActive": row.is_active,
         "firstSignInAt": row.first_sign_in_at,
         "lastSignInAt": row.last_sign_in_at,
+        "invitationEndsAt": row.invitation_ends_at,
+        "isMerged": row.merged_into is not None,
         "createdAt": row.created_at,
     }

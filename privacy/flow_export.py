@@ -8,6 +8,7 @@ from privacy.store_export import ACTIONS, SECTIONS
 from privacy.tables_export import writing
 from shared.app import App
 from shared.spreadsheet import EXCEL_EN, Dialect
+from shared.tenancy.store_invitations import merged_into
 
 
 def write(
@@ -23,11 +24,12 @@ def write(
     with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
             people = store_export.people(tx, subject.tenant_id, subject.user_id)
+            merged = () if subject.user_id is None else merged_into(tx, subject.tenant_id, subject.user_id)
             for name in store_export.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
                     fields = store_export.fields(name, of_person=of_person)
                     rows = store_export.rows(
-                        tx, name, subject.tenant_id, subject.user_id, reader_id=subject.reader_id, now=now
+                        tx, name, subject.tenant_id, subject.user_id, merged, reader_id=subject.reader_id, now=now
                     )
                     export.add(name, SECTIONS[name].about, fields, rows)
         actions = service_export.actions(app.action_log, subject, people)

@@ -1,12 +1,14 @@
-"""The HTTP functions of erasure: ask for it, see what becomes of it, take it back."""
+"""The HTTP functions of erasure: ask for it, see what becomes of it, take it back, keep mentions in others' text."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 import azure.functions as func
+import sqlalchemy as sa
 
-from privacy import service_asking
+from privacy import service_asking, service_mentions
 from privacy.schemas_erasure import ErasureRequest, ErasureRequests, RequestErasure
+from privacy.schemas_mentions import ChooseMentions, Mentions
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
@@ -88,3 +90,50 @@ def withdraw_erasure(call: Call) -> Reply:
             tx, call.caller, wanted, sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.OK, ErasureRequest.of(request))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_mentions",
+        method=HTTPMethod.GET,
+        path="privacy/erasure/{id}/mentions",
+        tag=_TAG,
+        summary="Where the text of others names the person whom an open erasure is about",
+        description="An erasure puts a pseudonym where others' notes and reasons name the person by an id, an address "
+        "or a name of at least two words that the directory gave. This lists the rows, without their text, and "
+        "without date and person where these have had the processing of their data stopped.",
+        answers={200: Answer("At most 1,000; isComplete says whether these are all", Mentions)},
+        problems={404: ("not_found",), 409: ("request_state",)},
+    ),
+)
+def list_mentions(call: Call) -> Reply:
+    with call.transaction() as tx:
+        return _mentions(call, tx)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="choose_mentions",
+        method=HTTPMethod.PATCH,
+        path="privacy/erasure/{id}/mentions",
+        tag=_TAG,
+        summary="Say which mentions stay, since they are about somebody else",
+        description="Until the erasure is carried out, which waits for nobody.",
+        body=ChooseMentions,
+        answers={200: Answer("As the list is now", Mentions)},
+        problems={404: ("not_found",), 409: ("request_state",)},
+    ),
+)
+def choose_mentions(call: Call, body: ChooseMentions) -> Reply:
+    wanted = public_id(call.path("id"))
+    with call.transaction() as tx:
+        stays = body.to_stays()
+        service_mentions.choose(tx, call.caller, wanted, stays, now=call.now, new_id=call.app.new_id)
+        return _mentions(call, tx)
+
+
+def _mentions(call: Call, tx: sa.Connection) -> Reply:
+    found, is_complete = service_mentions.listed(tx, call.caller, public_id(call.path("id")))
+    return call.answer(tx, HTTPStatus.OK, Mentions.of(found, is_complete=is_complete))

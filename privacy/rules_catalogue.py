@@ -41,10 +41,10 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "users": Facts(
             "the account",
             columns(
-                internal="id tenant_id email_key version invited_by log_key",
-                identity="public_id entra_object_id email display_name",
-                fact="role auth_provider is_active first_sign_in_at last_sign_in_at restricted_at objected_at "
-                "consent_withdrawn_at erased_at created_at updated_at",
+                internal="id tenant_id email_key version invited_by log_key merged_into",
+                identity="public_id entra_object_id invited_object_id email display_name directory_name",
+                fact="role pending_role invitation_ends_at auth_provider is_active first_sign_in_at last_sign_in_at "
+                "restricted_at objected_at consent_withdrawn_at erased_at created_at updated_at",
             ),
             section="account",
             of=("id",),
@@ -100,6 +100,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="runningTimer",
             of=("user_id",),
+            at="started_at",
         ),
         "time_entries": Facts(
             "the time entries",
@@ -111,6 +112,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="timeEntries",
             of=("user_id",),
+            at="started_at",
         ),
         "time_entry_days": Facts(
             "the entries day by day",
@@ -127,11 +129,13 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 internal="id tenant_id user_id actor_id project_id",
                 fact="timer_id event entry_version happened_at received_at reported_late work_item_id elapsed_ms "
                 "is_adjustment",
-                words="reason before_change after_change",
+                words="reason",
+                version="before_change after_change",
             ),
             section="timerLog",
             of=("user_id",),
             by=("actor_id",),
+            at="happened_at",
         ),
         "closed_months": Facts(
             "the months that are billed",
@@ -144,7 +148,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             columns(
                 internal="id tenant_id organization_id organization_key",
                 fact="work_item_id type state fetched_at",
-                mentions="title assignee_name",
+                copy="title assignee_name",
             ),
             section="workItems",
         ),
@@ -185,8 +189,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             "who changed what",
             columns(
                 internal="id tenant_id actor_id subject_user_id operator_id",
-                fact="public_id at actor_kind action",
-                mentions="before_change after_change",
+                fact="public_id at actor_kind action before_change after_change",
             ),
             section="audit",
             of=("subject_user_id",),
@@ -202,11 +205,9 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
         "idempotency_keys": Facts(
             "answers that are kept for two days",
             columns(
-                internal="id tenant_id user_id fingerprint headers",
-                fact="operation status created_at",
-                mentions="idempotency_key body",
+                internal="id tenant_id user_id operation idempotency_key fingerprint status created_at",
+                answer="headers body",
             ),
-            section="storedAnswers",
             of=("user_id",),
             person_erased=Rows.GO,
         ),
@@ -259,6 +260,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
                 mentions="void_reason",
             ),
             section="billingRecords",
+            at="closed_at",
             tenant_erased=_BILLS,
         ),
         "billing_lines": Facts(
@@ -314,6 +316,17 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             "who is erased, for a database that comes back from a backup",
             columns(internal="id tenant_id subject_id erased_at"),
             tenant_erased=Rows.STAY,
+        ),
+        "kept_mentions": Facts(
+            "mentions of a person that a super admin wants to stay at their erasure",
+            columns(internal="id tenant_id subject_user_id table_name row_id kept_by kept_at"),
+            of=("subject_user_id",),
+            by=("kept_by",),
+            person_erased=Rows.GO,
+        ),
+        "damaged_documents": Facts(
+            "rows of the logs that an erasure of earlier versions damaged",
+            columns(internal="id tenant_id table_name row_id found_at"),
         ),
         "restore_changes": Facts(
             "erasures and rights that the store outside is told of, for minutes",

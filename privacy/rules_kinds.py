@@ -13,12 +13,20 @@ class Kind(StrEnum):
     FACT = "fact"  # instants, numbers, states: exported, stays, for hours and bills must not change
     ORGANISATION = "organisation"  # what the organisation calls its own things: exported, stays
     IDENTITY = "identity"  # who it is: exported, a pseudonym takes its place
-    WORDS = "words"  # text by or about the person: exported; theirs is removed, in others' they are not named any more
-    MENTIONS = "mentions"  # text that may name people: exported, and the person is not named in it any more
+    WORDS = "words"  # text: exported; the person's own is removed, in others' a pseudonym where it names them
+    VERSION = "version"  # an entry as JSON, whose `note` is WORDS: exported, and nothing else of it is touched
+    MENTIONS = "mentions"  # text of nobody's that may name people: exported, a pseudonym where the person is named
+    COPY = "copy"  # what Azure DevOps showed: exported; what names the person is blanked, and may be read again
+    ANSWER = "answer"  # an answer of ours: not exported; the person's own goes, others' that show them are emptied
 
     @property
     def is_exported(self) -> bool:
-        return self is not Kind.INTERNAL
+        return self not in {Kind.INTERNAL, Kind.ANSWER}
+
+    @property
+    def is_text(self) -> bool:
+        """Whether people write it, so that it may name others."""
+        return self in {Kind.WORDS, Kind.VERSION, Kind.MENTIONS}
 
 
 class Rows(StrEnum):
@@ -32,6 +40,7 @@ class Rows(StrEnum):
 class Facts:
     """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
 
+    `at` is the column with the instant of a row with text, by which a super admin knows it.
     What is `own_only` is in the export that a person takes out of their own data, and in nobody else's.
     """
 
@@ -40,6 +49,7 @@ class Facts:
     section: str | None = None  # of an export, as it is called there
     of: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
+    at: str | None = None
     person_erased: Rows = Rows.STAY
     tenant_erased: Rows = Rows.GO
     own_only: bool = False

@@ -167,6 +167,20 @@ RETENTION: Final = (
         "stays",
     ),
     Retention(
+        "mentions of a person that stay at their erasure",
+        ("kept_mentions",),
+        "until the erasure is carried out",
+        "a super admin has seen that they are about somebody else",
+        "removed with their person's erasure",
+    ),
+    Retention(
+        "the list of documents of the logs that erasures of earlier versions damaged",
+        ("damaged_documents",),
+        "as long as the organisation is a customer",
+        "whoever reads the logs must know which rows are not as they were written",
+        "removed with the organisation's erasure",
+    ),
+    Retention(
         "nominees",
         ("nominees",),
         "until they are removed, or their person is erased",

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 
-from privacy import service_requests, store_identity, store_requests, store_words
+from privacy import service_requests, store_identity, store_mentions, store_requests, store_words
 from privacy.rules import Hold, State, pseudonym
-from privacy.rules_words import Words
-from privacy.store_identity import Person
+from privacy.rules_mentions import Mentions, Naming
+from privacy.store_identity import Colleague, Person
 from privacy.store_requests import Request
 from shared import audit
 from shared.audit import Action
 from shared.db.records import records_open
+from shared.http.idempotency import redact_where
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back, set_active
 from shared.tracking.service import stop_if_running
@@ -70,11 +71,16 @@ def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId)
         )
 
 
-def called(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Words:
-    """Everything by which text may name a person, now or on bills of earlier, and what is to stand there."""
-    ids = (str(person.public_id), None if person.object_id is None else str(person.object_id))
-    names = (person.email, person.email_key, person.display_name, *store_identity.billed_as(tx, person))
-    return Words.of((*ids, *names), pseudonym(unique))
+def mentions_of(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mentions:
+    """By what the text of others may name the person, and the pseudonym that is to stand there."""
+    ids = (str(person.public_id), *([] if person.object_id is None else [str(person.object_id)]))
+    own = Naming(ids, _addresses(person), person.directory_name)
+    # While the directory's name of a colleague is not known, the one that is shown may be it
+    colleagues = [
+        Naming((), _addresses(each), each.directory_name or each.display_name)
+        for each in store_identity.colleagues(tx, person)
+    ]
+    return Mentions.of(own, colleagues, pseudonym(unique))
 
 
 def columns() -> Iterable[str]:
@@ -82,26 +88,32 @@ def columns() -> Iterable[str]:
     return store_words.COLUMNS
 
 
-def remove_some_words(tx: sa.Connection, person: Person, column: str) -> int:
-    """One batch of the person's own text, so that no transaction is long; how many rows."""
+def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
+    """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
     with records_open(tx):
-        return store_words.remove_own(tx, column, person.tenant_id, person.id)
+        return store_words.remove_own(tx, column, person.tenant_id, person.id, after=after)
 
 
-def erase_person(tx: sa.Connection, person: Person, words: Words, *, now: dt.datetime, new_id: NewId) -> bool:
-    """Puts the pseudonym in the place of the person, in every row and every text of the organisation, and lists them.
+def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: dt.datetime, new_id: NewId) -> bool:
+    """Puts the pseudonym in the place of the person, in every row and mention in the organization, and lists them.
 
     A second time changes nothing, and is False.
     """
     if person.erased_at is not None:
         return False
+    tenant_id = person.tenant_id
+    kept = store_mentions.kept(tx, tenant_id, person.id)
     with records_open(tx):
         for column in columns():
-            while store_words.remove_own(tx, column, person.tenant_id, person.id):
-                pass
-            store_words.remove_mentions(tx, column, person.tenant_id, words)
-        store_identity.erase(tx, person, words.pseudonym, public_id=new_id(), now=now)
-    store_requests.list_erased(tx, person.tenant_id, person.public_id, now=now)
+            after: int | None = 0
+            while after is not None:
+                after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
+            store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
+        addresses, new_public = mentions.addresses, new_id()
+        store_identity.erase(tx, person, mentions.pseudonym, addresses=addresses, public_id=new_public, now=now)
+    store_words.blank_copies(tx, tenant_id, mentions)
+    redact_where(tx, tenant_id, mentions.patterns, mentions.name_in, but_of=person.id)
+    store_requests.list_erased(tx, tenant_id, person.public_id, now=now)
     return True
 
 
@@ -111,3 +123,7 @@ def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
     if done:
         service_requests.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
     return done
+
+
+def _addresses(person: Person | Colleague) -> tuple[str, ...]:
+    return tuple(each for each in (person.email, person.email_key) if each is not None)

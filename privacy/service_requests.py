@@ -208,18 +208,12 @@ def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
         return _wait(tx, request, Hold.ORGANISATION_HELD, actor=audit.SERVICE, now=now, new_id=new_id)
     wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
     since = request.verified_at or now
-    due_at = max(now, since + wait)
-    _move(tx, request, State.SCHEDULED, due=due_at)
-    notices.record(
-        tx,
-        request.tenant_id,
-        NoticeKind.ERASURE_SCHEDULED,
-        now,
-        row_id=new_id(),
-        about=request.subject_user_id,
-        by=request.requested_by,
-        details={"scope": request.scope.value, "dueAt": due_at},
-    )
+    due = max(now, since + wait)
+    _move(tx, request, State.SCHEDULED, due=due)
+    if request.scheduled_for is None:  # once: what waited for a hold is scheduled again
+        details = {"scope": request.scope.value, "dueAt": due}
+        about, by, kind = request.subject_user_id, request.requested_by, NoticeKind.ERASURE_SCHEDULED
+        notices.record(tx, request.tenant_id, kind, now, row_id=new_id(), about=about, by=by, details=details)
     return again(tx, request)
 
 

@@ -15,6 +15,7 @@ from privacy.rules import Right
 from privacy.store_rights import Nominee, Rights
 from shared import audit
 from shared.audit import Action, Actor
+from shared.http.idempotency import redact
 from shared.restore.model import ChangeKind
 from shared.restore.store import add_change
 from shared.tenancy.model import Caller
@@ -50,6 +51,7 @@ def change(
         _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, actor=actor, **said)
         if is_wanted:
             stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
+            redact(tx, tenant_id, caller.user.public_id, but_of=user_id)
     return store_rights.read(tx, tenant_id, user_id)
 
 

@@ -5,7 +5,7 @@ The statements follow from the catalogue: what a column holds says whether it is
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ _AT_ONCE: Final = 1000
 _SPELLED: Final = {"public_id": "id", "before_change": "before", "after_change": "after"}
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
+# The person's account, and the invitations that were merged into it.
+_ACCOUNTS: Final = bindparam("accounts", type_=sa.BigInteger, expanding=True)
 _stopped = users.alias("stopped")
 _WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_stopped(_stopped))
 _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
@@ -65,15 +67,15 @@ def _section(table: sa.Table) -> Section:
     of_person = None
     if facts.of:
         whose = table.c[facts.of[0]]
-        shown = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
-        by_them = [sa.and_(table.c[name] == _USER, shown) for name in facts.by]
-        of_person = everything.where(sa.or_(whose == _USER, *by_them))
-        everything = everything.where(shown)
+        shows = sa.or_(whose.is_(None), whose.not_in(_WHO_STOPPED_IT))  # of nobody, or of somebody who lets it be shown
+        by_them = [sa.and_(table.c[name].in_(_ACCOUNTS), shows) for name in facts.by]
+        of_person = everything.where(sa.or_(whose.in_(_ACCOUNTS), *by_them))
+        everything = everything.where(shows)
     elif table.name == "work_items":
         of_person = everything.where(_has_time_on_it())
     elif table.name == "write_back_changes":  # of nobody by itself, but of an entry, which is somebody's
         everything = everything.where(~_logged_for(table, timer_log.c.user_id.in_(_WHO_STOPPED_IT)))
-        of_person = everything.where(_logged_for(table, timer_log.c.user_id == _USER))
+        of_person = everything.where(_logged_for(table, timer_log.c.user_id.in_(_ACCOUNTS)))
     elif table.name == "tenants":
         told = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
         of_person = sa.select(*told).where(in_tenant)
@@ -97,7 +99,7 @@ def _has_time_on_it() -> sa.ColumnElement[bool]:
         .join(projects, sa.and_(projects.c.tenant_id == _TENANT, projects.c.id == entry.project_id))
         .where(
             entry.tenant_id == _TENANT,
-            entry.user_id == _USER,
+            entry.user_id.in_(_ACCOUNTS),
             entry.work_item_id == item.work_item_id,
             projects.c.organization_id == item.organization_id,
         )
@@ -105,7 +107,7 @@ def _has_time_on_it() -> sa.ColumnElement[bool]:
     )
     runs = sa.exists().where(
         timer.tenant_id == _TENANT,
-        timer.user_id == _USER,
+        timer.user_id.in_(_ACCOUNTS),
         timer.work_item_id == item.work_item_id,
         timer.organization_id == item.organization_id,
     )
@@ -204,11 +206,19 @@ def fields(name: str, *, of_person: bool) -> tuple[str, ...]:
 
 
 def rows(
-    tx: sa.Connection, name: str, tenant_id: int, user_id: int | None, *, reader_id: int | None, now: dt.datetime
+    tx: sa.Connection,
+    name: str,
+    tenant_id: int,
+    user_id: int | None,
+    merged: Sequence[int] = (),
+    *,
+    reader_id: int | None,
+    now: dt.datetime,
 ) -> Iterator[dict[str, Any]]:
     """The rows of a section, with the values of their columns, as the database hands them out.
 
-    Titles of work items are those that this reader may see; with None, of an organization, all that are kept.
+    `merged` are the invitations that were merged into the person's account. Titles of work items are those that this
+    reader may see; with None, of an organization, all that are kept.
     """
     section = SECTIONS[name]
     statement = section.of_tenant if user_id is None else section.of_person
@@ -216,9 +226,9 @@ def rows(
         assert user_id is None, "of a person titles are as somebody may read them"  # noqa: S101 - an invariant of ours
         statement = _WHOLE_CACHE
     assert statement is not None, "each is asked for what it has"  # noqa: S101 - an invariant of ours
-    parameters = {"tenant": tenant_id, "viewer": reader_id, "read_since": read_since(now)}
+    parameters: dict[str, Any] = {"tenant": tenant_id, "viewer": reader_id, "read_since": read_since(now)}
     if user_id is not None:
-        parameters["user"] = user_id
+        parameters |= {"user": user_id, "accounts": [user_id, *merged]}
     for row in tx.execute(statement, parameters).mappings():
         yield dict(row)
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from privacy.rules import address
 from shared.db.schema import (
     billing_lines,
     idempotency_keys,
+    kept_mentions,
     landing_visits,
     nominees,
     tenants,
@@ -20,7 +22,8 @@ from shared.db.schema import (
 )
 from shared.db.statements import locked
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.rows import address_key
+from shared.tenancy.store import shown_to, stopped_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,21 @@ class Person:
     email: str
     email_key: str | None
     display_name: str
+    directory_name: str | None  # NULL for guests, and where it is not known yet
     role: Role
     is_active: bool
     is_restricted: bool
     erased_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """How somebody else in the tenant is called."""
+
+    email: str
+    email_key: str | None
+    display_name: str
+    directory_name: str | None
 
 
 _users, _lines = users.c, billing_lines.c
@@ -50,6 +64,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.email,
     _users.email_key,
     _users.display_name,
+    _users.directory_name,
     _users.role,
     _users.is_active,
     stopped_since(users).label("restricted_since"),
@@ -58,17 +73,21 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
 _BY_ROW_HELD: Final = locked(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
-_BY_ADDRESS: Final = _PERSON.where(_users.email_key == bindparam("address"))
+# An invitation that was merged is its person's: whoever is named by its address is that one.
+_BY_ADDRESS: Final = _PERSON.where(
+    _users.merged_into.is_(None),
+    sa.or_(_users.email == bindparam("address"), sa.func.lower(_users.email) == bindparam("lower")),
+).order_by(_users.id)
 _NEXT: Final = (
     sa.select(_users.id)
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.id > bindparam("after"))
     .order_by(_users.id)
 )
-# What the person was called when a month was billed: a name may have changed since.
-_BILLED_AS: Final = (
-    sa.select(_lines.email, _lines.display_name)
-    .where(_lines.tenant_id == bindparam("tenant"), _lines.user_id == bindparam("user"))
-    .distinct()
+_COLLEAGUES: Final = sa.select(_users.email, _users.email_key, _users.display_name, _users.directory_name).where(
+    _OF_TENANT, _users.id != bindparam("user"), _users.erased_at.is_(None), _users.entra_object_id.is_not(None)
+)
+_SHOWN: Final = sa.select(_users.id, _users.public_id).where(
+    _OF_TENANT, _users.id.in_(bindparam("ids", expanding=True)), shown_to(users, bindparam("viewer"))
 )
 _ERASE_ACCOUNT: Final = (
     users.update()
@@ -78,8 +97,12 @@ _ERASE_ACCOUNT: Final = (
         entra_object_id=None,
         email=bindparam("new_email"),
         email_key=None,
+        invitation_ends_at=None,
+        invited_object_id=None,
         display_name=bindparam("new_name"),
+        directory_name=None,
         role=Role.USER.value,
+        pending_role=None,
         erased_at=bindparam("now"),
         updated_at=bindparam("now"),
         version=_users.version + 1,
@@ -108,6 +131,9 @@ _FORGET_VISITS: Final = landing_visits.delete().where(
 _FORGET_NOMINEE: Final = nominees.delete().where(
     nominees.c.tenant_id == bindparam("tenant"), nominees.c.user_id == bindparam("user")
 )
+_FORGET_KEPT_MENTIONS: Final = kept_mentions.delete().where(
+    kept_mentions.c.tenant_id == bindparam("tenant"), kept_mentions.c.subject_user_id == bindparam("user")
+)
 _FORGET_READINGS: Final = work_item_readers.delete().where(
     work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
 )
@@ -122,9 +148,11 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Person | No
     return None if row is None else _person(row)
 
 
-def find_by_address(tx: sa.Connection, tenant_id: int, key: str) -> Person | None:
-    row = tx.execute(_BY_ADDRESS, {"tenant": tenant_id, "address": key}).first()
-    return None if row is None else _person(row)
+def find_by_address(tx: sa.Connection, tenant_id: int, address: str) -> list[Person]:
+    """Everybody who is shown by the address, in whichever case of ASCII; none of them need hold it any more."""
+    rows = tx.execute(_BY_ADDRESS, {"tenant": tenant_id, "address": address, "lower": address.lower()})
+    same = (address, address_key(address))
+    return [_person(row) for row in rows if row.email == address or address_key(row.email) in same]
 
 
 def next_person(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
@@ -132,24 +160,43 @@ def next_person(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
     return tx.execute(_NEXT, {"tenant": tenant_id, "after": after}).scalars().first()
 
 
-def billed_as(tx: sa.Connection, person: Person) -> list[str]:
-    """The addresses and names under which a person stands on bills."""
-    rows = tx.execute(_BILLED_AS, {"tenant": person.tenant_id, "user": person.id})
-    return [text for row in rows for text in (row.email, row.display_name)]
+def colleagues(tx: sa.Connection, person: Person) -> list[Colleague]:
+    """Everybody else in the tenant with an account, erased ones left out."""
+    rows = tx.execute(_COLLEAGUES, {"tenant": person.tenant_id, "user": person.id})
+    return [Colleague(*row) for row in rows]
 
 
-def erase(tx: sa.Connection, person: Person, pseudonym: str, *, public_id: uuid.UUID, now: dt.datetime) -> None:
-    """Puts the pseudonym in the place of the person wherever a row says who they are."""
+def shown(tx: sa.Connection, tenant_id: int, viewer: int, row_numbers: Iterable[int | None]) -> dict[int, uuid.UUID]:
+    """The ids of those people whose data a user may be shown, by their row numbers."""
+    ids = sorted({number for number in row_numbers if number is not None})
+    rows = tx.execute(_SHOWN, {"tenant": tenant_id, "ids": ids, "viewer": viewer})
+    return {row.id: row.public_id for row in rows}
+
+
+def erase(
+    tx: sa.Connection,
+    person: Person,
+    pseudonym: str,
+    *,
+    addresses: Iterable[str],
+    public_id: uuid.UUID,
+    now: dt.datetime,
+) -> None:
+    """Puts the pseudonym in the place of the person wherever a row says who they are.
+
+    `addresses` are the person's and nobody else's: where the organization is reached at one of them, it is no more.
+    """
     this = {"tenant": person.tenant_id, "user": person.id}
     called = {"new_email": address(pseudonym), "new_name": pseudonym}
     tx.execute(_FORGET_ANSWERS, this)
     tx.execute(_FORGET_NOMINEE, this)
+    tx.execute(_FORGET_KEPT_MENTIONS, this)
     tx.execute(_FORGET_READINGS, this)
     if person.object_id is not None:
         tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})
-    addresses = sorted({person.email.lower(), (person.email_key or person.email).lower()})
-    tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "addresses": addresses})
+    lower = sorted({address.lower() for address in addresses})
+    tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "addresses": lower})
     tx.execute(_ERASE_ACCOUNT, {**this, **called, "new_public": public_id, "now": now})
 
 
@@ -162,6 +209,7 @@ def _person(row: sa.Row[Any]) -> Person:
         email=row.email,
         email_key=row.email_key,
         display_name=row.display_name,
+        directory_name=row.directory_name,
         role=Role(row.role),
         is_active=row.is_active,
         is_restricted=row.restricted_since is not None,

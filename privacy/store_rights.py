@@ -46,9 +46,14 @@ _RIGHTS: Final[sa.Select[Any]] = (
     .outerjoin(nominees, sa.and_(_nominees.tenant_id == _users.tenant_id, _nominees.user_id == _users.id))
     .where(*_THIS)
 )
+# What is stopped is stopped for the invitations that were merged into the account as well.
+_ALL_THEIRS: Final = (
+    _users.tenant_id == bindparam("tenant"),
+    sa.or_(_users.id == bindparam("user"), _users.merged_into == bindparam("user")),
+)
 _SET: Final = {
     right: users.update()
-    .where(*_THIS)
+    .where(*_ALL_THEIRS)
     .values({column.name: bindparam("since", type_=column.type), "version": _users.version + 1})
     for right, column in _COLUMN.items()
 }

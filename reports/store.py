@@ -177,14 +177,14 @@ _USER: Final = sa.select(
 def _alike(*shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
     people = (
         sa.select(users.c.public_id, sa.func.count().over(partition_by=shown).label("number"))
-        .where(users.c.tenant_id == bindparam("tenant"))
+        .where(users.c.tenant_id == bindparam("tenant"), users.c.merged_into.is_(None))
         .subquery("people")
     )
     return sa.select(people.c.public_id).where(people.c.number > 1)
 
 
 _ALIKE_BY_NAME: Final = _alike(sa.func.lower(users.c.display_name))
-_ALIKE: Final = _alike(sa.func.lower(users.c.display_name), users.c.email)
+_ALIKE: Final = _alike(sa.func.lower(users.c.display_name), sa.func.lower(users.c.email))
 
 
 def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Somebody | None:

@@ -8,10 +8,10 @@ from typing import Final
 
 from reports.rules import Group
 from reports.store import Person, Row, WorkItem
+from shared.tenancy.rules import short_id
 
 
 Value = str | int | dt.date | None
-_ID_LETTERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,7 @@ class Names:
     with_addresses: bool = True
 
     def of(self, person: Person) -> str:
-        return (
-            f"{person.display_name} ({str(person.id)[:_ID_LETTERS]})"
-            if person.id in self.alike
-            else person.display_name
-        )
+        return f"{person.display_name} ({short_id(person.id)})" if person.id in self.alike else person.display_name
 
 
 ALL_NAMES: Final = Names()

@@ -48,6 +48,10 @@ class Action(StrEnum):
     USER_BOUND = "user.bound"
     USER_ADDED = "user.added"
     USER_RENAMED = "user.renamed"
+    USER_ADDRESS_CHANGED = "user.address_changed"
+    USER_MERGED = "user.merged"
+    INVITATION_ENDED = "invitation.ended"
+    TENANT_HANDED_OVER = "tenant.handed_over"
     ROLE_CHANGED = "role.changed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
@@ -70,6 +74,7 @@ class Action(StrEnum):
     ERASURE_HELD = "erasure.held"
     ERASURE_RELEASED = "erasure.released"
     ERASURE_WITHDRAWN = "erasure.withdrawn"
+    ERASURE_MENTIONS_CHOSEN = "erasure.mentions_chosen"
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
@@ -86,6 +91,7 @@ FIELDS: Final = frozenset(
         "currency",
         "day",
         "endsAgreement",
+        "entries",
         "entryId",
         "forgottenTimerLimitMinutes",
         "format",
@@ -97,7 +103,9 @@ FIELDS: Final = frozenset(
         "lowerRemainingWork",
         "month",
         "organization",
+        "pendingRole",
         "plan",
+        "proof",
         "projectId",
         "quantity",
         "ratePerUser",

@@ -25,6 +25,8 @@ SHOWN_CHARS: Final = 256
 CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # every personal Microsoft account lives in it
 CONSUMER_ACCOUNT: Final = "consumer_account"
 
+_VERIFIED: Final = (True, "1", "true")  # as Entra has spelled the claim over time; 1 is True
+
 Claims: TypeAlias = Mapping[str, Any]
 
 
@@ -36,7 +38,7 @@ class Principal:
     oid: str
     name: str | None
     username: str | None
-    email: str | None
+    email: str | None  # only where the directory has proved that it owns the domain
     is_guest: bool | None  # None: the token does not tell
     token_id: str | None
 
@@ -241,8 +243,8 @@ def principal_of(claims: Claims) -> Principal:
         tid=claims["tid"],
         oid=claims["oid"],
         name=_shown(claims.get("name")),
-        username=_shown(claims.get("preferred_username")),
-        email=_shown(claims.get("email")),
+        username=_address(claims.get("preferred_username")),
+        email=_address(claims.get("email")) if claims.get("xms_edov") in _VERIFIED else None,
         is_guest=_is_guest(claims),
         token_id=_shown(claims.get("uti")),
     )
@@ -254,6 +256,14 @@ def _shown(value: object) -> str | None:
         return None
     text = value if value.isprintable() else "".join(filter(str.isprintable, value))
     return text[:SHOWN_CHARS] or None
+
+
+def _address(value: object) -> str | None:
+    """As `_shown`, but what is left out leaves a mark: cleaned or cut, an address would be another one."""
+    if not isinstance(value, str) or not value:
+        return None
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _is_guest(claims: Claims) -> bool | None:

@@ -22,6 +22,7 @@ from shared.db.schema import (
     users,
 )
 from shared.invariants_billing import BILLING
+from shared.invariants_records import RECORDS
 from shared.invariants_write_back import WRITE_BACK
 
 
@@ -40,10 +41,20 @@ class Violation:
 
 # A user is of one tenant, which PostgreSQL's planner does not know: it takes both together for as good as a key, and
 # goes through everybody's whole log. So the user is compared in a form that no index has, and the timer finds the row.
+# What the log has of an entry from before its invitation was merged is under the invitation's account.
+_merged = users.alias("merged")
+_log_is_theirs = sa.or_(
+    _log.user_id - time_entries.c.user_id == 0,
+    sa.exists().where(
+        _merged.c.tenant_id == time_entries.c.tenant_id,
+        _merged.c.id == _log.user_id,
+        _merged.c.merged_into == time_entries.c.user_id,
+    ),
+)
 _of_entry_logged = (
     _log.tenant_id == time_entries.c.tenant_id,
     _log.timer_id == time_entries.c.public_id,
-    _log.user_id - time_entries.c.user_id == 0,
+    _log_is_theirs,
 )
 
 
@@ -195,11 +206,16 @@ INVARIANTS: Final[dict[str, sa.Select[Any]]] = {
     "a_project_counts_as_where_its_joins_lead": sa.select(projects.c.id).where(
         projects.c.joined_to.is_not(None), ~_leads_on
     ),
+    "a_merged_account_is_closed": sa.select(users.c.id).where(users.c.merged_into.is_not(None), users.c.is_active),
+    "an_address_waits_only_for_an_open_invitation": sa.select(users.c.id).where(
+        users.c.invitation_ends_at.is_not(None), sa.or_(users.c.entra_object_id.is_not(None), ~users.c.is_active)
+    ),
     "an_erased_account_is_closed": sa.select(users.c.id).where(users.c.erased_at.is_not(None), users.c.is_active),
     "whoever_is_erased_is_listed": sa.select(tenants.c.id).where(_erased_people > _listed),
     "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **BILLING,
+    **RECORDS,
     **WRITE_BACK,
     "only_a_trial_with_an_end_expires": sa.select(tenants.c.id).where(
         tenants.c.status == "expired",

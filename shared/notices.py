@@ -18,6 +18,7 @@ from shared.instants import rfc3339
 class NoticeKind(StrEnum):
     SUPER_ADMIN_ADDED = "super_admin_added"
     SUPER_ADMIN_REMOVED = "super_admin_removed"
+    ROLE_WAITING = "role_waiting"  # somebody claimed an invitation with a role above user; a super admin confirms it
     TENANT_EXPORTED = "tenant_exported"
     ERASURE_SCHEDULED = "erasure_scheduled"
     PURCHASE_WAITING = "purchase_waiting"

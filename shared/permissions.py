@@ -66,6 +66,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "add_users": Permission(Access.ADMIN),
         "get_user": Permission(Access.ADMIN),
         "change_user": Permission(Access.ADMIN),
+        "merge_user": Permission(Access.SUPER_ADMIN),
+        "confirm_role": Permission(Access.SUPER_ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
         "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
@@ -108,6 +110,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "export_data": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "request_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
         "list_erasures": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
+        "list_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
+        "choose_mentions": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "withdraw_erasure": Permission(Access.USER, everyone=Access.SUPER_ADMIN, when_cancelled=True),
     }
 )

@@ -166,7 +166,8 @@ class Settings(BaseModel):
     action_log_table_endpoint: TableEndpoint = Field(
         "",
         alias="ACTION_LOG_TABLE_ENDPOINT",
-        description="Table Storage that keeps the action log; the database keeps it when unset",
+        description="Table Storage that keeps the action log, and the mark by which a restored database is noticed; "
+        "when unset the database keeps the log, and no restore is noticed",
         repr=False,
     )
     marketplace_api_url: PrivateUrl = Field(

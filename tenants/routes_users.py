@@ -17,12 +17,13 @@ from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.instants import parse_rfc3339, rfc3339
-from tenants import service_adding, service_users, store_users
+from tenants import service_adding, service_merging, service_users, store_users
 from tenants.schemas_users import (
     AddedUser,
     AddedUsers,
     AddUsers,
     ChangeUser,
+    MergeUser,
     UserDetail,
     UsersPage,
     UsersQuery,
@@ -53,7 +54,8 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         tenant_id, most = call.caller.tenant.id, query.page_size + 1
         accounts = store_users.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
         require_page(accounts, query.after)
-        items = [UserDetail.of_account(account) for account in accounts[: query.page_size]]
+        alike = store_users.alike(tx, tenant_id)
+        items = [UserDetail.of_account(account, alike) for account in accounts[: query.page_size]]
         more = len(accounts) > query.page_size
         link = _next(query, accounts[query.page_size - 1]) if more else None
         return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=link))
@@ -66,11 +68,13 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         method=HTTPMethod.POST,
         path="users",
         tag=_TAG,
-        summary="Add people by hand, one or up to 200",
+        summary="Invite people, one or up to 200",
         holds_tenant=True,
-        description="Each row has its own result; one refused leaves the others. An account added by hand takes a seat "
-        "and becomes the person's own at their first sign-in with that address, inside your directory only. Only a "
-        "super admin gives roles above user.",
+        description="Each row has its own result; one refused leaves the others. An invitation takes a seat for 14 "
+        "days and becomes the person's account at their first sign-in with exactly that address, or with that "
+        "directory object id, inside your directory only. Only a super admin invites to roles above user. Such a role "
+        "takes force when a super admin confirms the person, or at once where the object id is given; guests are "
+        "given none by an invitation.",
         body=AddUsers,
         answers={200: Answer("The result of every row", AddedUsers)},
         problems={402: ("trial_expired", "subscription_suspended", "subscription_cancelled")},
@@ -128,7 +132,7 @@ def get_user(call: Call) -> Reply:
         problems={
             403: ("role_required",),
             404: ("not_found",),
-            409: ("last_super_admin",),
+            409: ("last_super_admin", "role_waiting"),
         },
     ),
 )
@@ -139,6 +143,59 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
             tx, call.caller, _wanted(call), body.to_change(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="confirm_role",
+        method=HTTPMethod.POST,
+        path="users/{id}/confirm-role",
+        tag=_TAG,
+        summary="Confirm the role of a person who came by invitation",
+        holds_tenant=True,
+        description="Compare the object id with the one in your directory first: an address may be another person's "
+        "by now. With If-Match the role is confirmed for that version only.",
+        body=NoFields,
+        if_match=IfMatch.OPTIONAL,
+        answers={200: Answer("The person, with the role in force", UserDetail, headers=(ETAG,))},
+        problems={404: ("not_found",), 409: ("invitation_open", "no_role_waiting")},
+    ),
+)
+def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    versions = call.versions_wanted
+    with call.transaction() as tx:
+        account = service_users.confirm_role(
+            tx, call.caller, _wanted(call), versions=versions, now=call.now, new_id=call.app.new_id
+        )
+        return _person(call, tx, account)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="merge_user",
+        method=HTTPMethod.POST,
+        path="users/{id}/merge",
+        tag=_TAG,
+        summary="Merge an invitation that nobody claimed into its person",
+        description="Its time becomes the person's, and its seat is free. Nothing is added up twice: every sum is as "
+        "it was. Accounts that two people have signed in with are never merged. It is not undone.",
+        body=MergeUser,
+        answers={200: Answer("The person", UserDetail, headers=(ETAG,))},
+        problems={
+            403: ("processing_restricted",),
+            404: ("not_found",),
+            409: ("invitation_claimed", "not_joined"),
+        },
+    ),
+)
+def merge_user(call: Call, body: MergeUser) -> Reply:
+    with call.transaction() as tx:
+        person = service_merging.merge(
+            tx, call.caller, _wanted(call), body.person, now=call.now, new_id=call.app.new_id
+        )
+        return _person(call, tx, person)
 
 
 @route(
@@ -178,6 +235,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
             402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
             403: ("role_required", "seat_limit_reached", "trial_user_limit_reached"),
             404: ("not_found",),
+            409: ("email_taken", "address_not_plain"),
         },
     ),
 )
@@ -199,7 +257,8 @@ def _wanted(call: Call) -> uuid.UUID:
 
 
 def _person(call: Call, tx: sa.Connection, account: Account) -> Reply:
-    return call.answer(tx, HTTPStatus.OK, UserDetail.of_account(account), {"ETag": etag(account.version)})
+    person = UserDetail.of_account(account, store_users.alike(tx, call.caller.tenant.id))
+    return call.answer(tx, HTTPStatus.OK, person, {"ETag": etag(account.version)})
 
 
 def _page_end(after: str) -> AccountsEnd:

@@ -11,6 +11,8 @@ _DAY: Final = 10  # characters of an instant, down to its day
 _TEXTS: Final[Mapping[str, str]] = {
     NoticeKind.SUPER_ADMIN_ADDED: "{about} is a super admin now.",
     NoticeKind.SUPER_ADMIN_REMOVED: "{about} is no super admin any more.",
+    NoticeKind.ROLE_WAITING: "{about} came by an invitation as {role}. The role waits until a super admin has checked "
+    "who came, and confirms it.",
     NoticeKind.TENANT_EXPORTED: "All data of your organization was exported to a file{by}.",
     NoticeKind.PURCHASE_WAITING: "{buyer} bought TimeTracker for your organization: {bought}. The purchase waits for "
     "your agreement, and nothing is charged before.",
@@ -39,6 +41,7 @@ def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str
         buyer=by or _SOMEBODY,
         by=f" by {by}" if by else "",
         bought=_bought(details),
+        role=str(details.get("to", "")).replace("_", " "),
         due=str(details.get("dueAt", ""))[:_DAY],
         trial=str(details.get("trialEndsAt", ""))[:_DAY],
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.billing.rules import amount_text
+from shared.db.documents import UNREADABLE
 from shared.http.wire import Instant, WireModel, in_json_schema, text
 from shared.subscriptions.model import MONTH
 from shared.tenancy.model import Organization
@@ -141,8 +142,8 @@ class AuditItem(WireModel):
     actor_id: str | None = None
     action: str
     subject_user_id: str | None = None
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    before: dict[str, Any] | None = Field(None, description='`{"unreadable": true}` where it was damaged')
+    after: dict[str, Any] | None = Field(None, description="as before")
 
     @classmethod
     def of(cls, row: AuditRow) -> Self:
@@ -153,9 +154,13 @@ class AuditItem(WireModel):
             actor_id=None if row.actor_id is None else str(row.actor_id),
             action=row.action,
             subject_user_id=None if row.subject_user_id is None else str(row.subject_user_id),
-            before=row.before,
-            after=row.after,
+            before=_document(row.before),
+            after=_document(row.after),
         )
+
+
+def _document(kept: object) -> dict[str, Any] | None:
+    return kept if kept is None or isinstance(kept, dict) else dict(UNREADABLE)
 
 
 class AuditPage(WireModel):

@@ -1,12 +1,14 @@
 """The people of a tenant on the wire: what an admin sends and sees."""
 
 import re
+import uuid
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.http.wire import Instant, Problem, WireModel, in_json_schema, text
 from shared.tenancy.model import AuthProvider, Role
+from shared.tenancy.rules import short_id
 from tenants.schemas import User
 from tenants.service_adding import Added, NewPerson
 from tenants.service_users import Change
@@ -14,13 +16,13 @@ from tenants.store_users import Account
 
 
 MOST_AT_ONCE: Final = 200
-_PART: Final = r"[^\s\x00-\x20\x7f-\x9f@<>,;]"
+_PART: Final = r"[!-+\--:=?A-~]"  # letters of ASCII without blanks, @ < > , ;
 _ADDRESS: Final = re.compile(rf"\A{_PART}{{1,64}}@{_PART}+\.{_PART}+(?<!\.)\Z")
 
 
 def _address(value: str) -> str:
     if not _ADDRESS.match(value):
-        raise ValueError("must be an e-mail address, like ben@contoso.example")
+        raise ValueError("must be an e-mail address in plain letters, like ben@contoso.example")
     return value
 
 
@@ -31,10 +33,48 @@ Address = Annotated[
 ]
 
 
-class UserDetail(User):
-    """`version` is also the ETag; `invitedBy` is the id of whoever added the account by hand."""
+_OBJECT_ID: Final = re.compile(r"\A[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
+
+def _object_id(value: str) -> str:
+    if not _OBJECT_ID.match(value):
+        raise ValueError("must be an id of your directory, like 690222be-ff1a-4d56-abd1-7e4f7d38e474")
+    return value
+
+
+def _person_id(value: str) -> str:
+    if not _OBJECT_ID.match(value):
+        raise ValueError("must be a person's id, as the list of people has it")
+    return value
+
+
+ObjectId = Annotated[
+    str,
+    AfterValidator(_object_id),
+    Field(
+        examples=["690222be-ff1a-4d56-abd1-7e4f7d38e474"],
+        json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)},
+    ),
+]
+
+
+PersonId = Annotated[
+    str,
+    AfterValidator(_person_id),
+    Field(json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)}),
+]
+
+
+class UserDetail(User):
+    """`version` is also the ETag; `invitedBy` is the id of the person who sent the invitation."""
+
+    object_id: str | None = Field(None, description="the directory's id of the person, who has signed in")
+    short_id: str | None = Field(None, description="present where name and address are another person's too")
+    pending_role: Role | None = Field(
+        None, description="the role of the invitation; it takes force when a super admin confirms the person"
+    )
     invited_by: str | None = None
+    invitation_ends_at: Instant | None = Field(None, description="of an invitation that nobody has claimed yet")
     first_sign_in_at: Instant | None = None
     last_sign_in_at: Instant | None = None
     is_restricted: bool = Field(description="the person has had the processing of their data stopped")
@@ -42,10 +82,14 @@ class UserDetail(User):
     version: int
 
     @classmethod
-    def of_account(cls, account: Account) -> Self:
+    def of_account(cls, account: Account, alike: frozenset[uuid.UUID] = frozenset()) -> Self:
         user = account.user
         return cls(
             **dict(User.of(user)),
+            object_id=None if account.object_id is None else str(account.object_id),
+            short_id=short_id(user.public_id) if user.public_id in alike else None,
+            pending_role=user.pending_role,
+            invitation_ends_at=account.invitation_ends_at,
             invited_by=None if account.invited_by is None else str(account.invited_by),
             first_sign_in_at=user.first_sign_in_at,
             last_sign_in_at=user.last_sign_in_at,
@@ -79,9 +123,13 @@ class NewUser(WireModel):
     email: Address
     display_name: text(200) | None = None  # type: ignore[valid-type]
     role: Annotated[Role, Field(strict=False)] = Role.USER
+    object_id: ObjectId | None = Field(
+        None, description="the person's id in your directory: then the role takes force at their first sign-in"
+    )
 
     def to_person(self) -> NewPerson:
-        return NewPerson(self.email, self.display_name, self.role)
+        object_id = None if self.object_id is None else uuid.UUID(self.object_id)
+        return NewPerson(self.email, self.display_name, self.role, object_id)
 
 
 class AddUsers(WireModel):
@@ -110,6 +158,14 @@ class AddedUser(WireModel):
 class AddedUsers(WireModel):
     results: list[AddedUser]
     added: int
+
+
+class MergeUser(WireModel):
+    into: PersonId = Field(description="the id of the account with which the person signs in")
+
+    @property
+    def person(self) -> uuid.UUID:
+        return uuid.UUID(self.into)
 
 
 class ChangeUser(WireModel):

@@ -14,9 +14,11 @@ from shared.errors import ApiError, Conflict
 from shared.tenancy import store_accounts
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
-from shared.tenancy.rows import EMAIL_KEY
+from shared.tenancy.rows import address_key
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.text import key_of, shortened
+from shared.tenancy.service_invitations import end_lapsed
+from shared.tenancy.store_invitations import LIFETIME
+from shared.text import shortened
 from tenants import store_users
 from tenants.service_users import only_super_admins_grant
 from tenants.store_users import Account
@@ -27,9 +29,12 @@ NewId = Callable[[], uuid.UUID]
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
+    """`object_id` is the directory's, which says who the person is; without it the address does."""
+
     email: str
     display_name: str | None
     role: Role
+    object_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,10 @@ def add(
     now: dt.datetime,
     new_id: NewId,
 ) -> list[Added]:
-    """Adds accounts by hand, each on its own merits; the person takes it over at their first sign-in.
+    """Invites people, each on their own merits: an account that its person claims at their first sign-in in 14 days.
 
-    The tenant must be held.
+    A role above user waits then until a super admin confirms it, unless the object id says who the person is. The
+    tenant must be held.
 
     Raises:
         PaymentRequired: the plan does not admit anybody now.
@@ -60,6 +66,7 @@ def add(
     tenant = caller.tenant
     require_tracking(tenant, now)
     cap = seat_cap(tenant, trial_user_limit)
+    end_lapsed(tx, tenant.id, now=now, new_id=new_id)
     return [_add(tx, caller, person, tenant=tenant, cap=cap, now=now, new_id=new_id) for person in people]
 
 
@@ -75,6 +82,10 @@ def _add(
 ) -> Added:
     if person.role is not Role.USER and caller.user.role is not Role.SUPER_ADMIN:
         return Added(person.email, refusal=only_super_admins_grant())
+    if person.object_id is not None and store_users.has_object_id(tx, tenant.id, person.object_id):
+        return Added(person.email, refusal=_known())
+    if person.object_id is None and store_users.signs_in_with(tx, tenant.id, person.email.lower()):
+        return Added(person.email, refusal=_joined())
     public_id = new_id()
     values = _by_hand(caller, person, public_id=public_id, now=now)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
@@ -91,16 +102,26 @@ def _add(
         at=now,
         row_id=new_id(),
         subject_user_id=user_id,
-        after={"role": person.role},
+        after={"pendingRole": None if person.role is Role.USER else person.role},
     )
     return Added(person.email, store_users.find(tx, tenant.id, public_id))
 
 
 def _taken() -> Conflict:
+    return Conflict("An invitation to this address is open already.", code="email_taken")
+
+
+def _joined() -> Conflict:
     return Conflict(
-        "Somebody has this address already. If it was a leaver's, the newcomer needs no invitation: they join by "
-        "signing in.",
+        "Somebody signs in with this address already. If that is a leaver, deactivate their account first; or invite "
+        "the newcomer with their directory object id.",
         code="email_taken",
+    )
+
+
+def _known() -> Conflict:
+    return Conflict(
+        "The person with this directory object id has joined or is invited already.", code="object_id_taken"
     )
 
 
@@ -108,12 +129,15 @@ def _by_hand(caller: Caller, person: NewPerson, *, public_id: uuid.UUID, now: dt
     return {
         "public_id": public_id,
         "email": person.email,
-        "email_key": key_of(person.email, EMAIL_KEY),
+        "email_key": address_key(person.email),
         "display_name": shortened(person.display_name or person.email, 200),
-        "role": person.role.value,
+        "role": Role.USER.value,
+        "pending_role": None if person.role is Role.USER else person.role.value,
         "auth_provider": AuthProvider.MANUAL.value,
         "is_active": True,
         "invited_by": caller.user.id,
+        "invitation_ends_at": now + LIFETIME,
+        "invited_object_id": person.object_id,
         "version": 1,
         "created_at": now,
         "updated_at": now,

@@ -19,8 +19,8 @@ class AuditRow:
     actor_id: uuid.UUID | None
     action: str
     subject_user_id: uuid.UUID | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: object  # JSON, as it is on record
+    after: object
 
 
 _actors, _subjects = users.alias("actors"), users.alias("subjects")

@@ -24,9 +24,11 @@ class AccountsEnd:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user with what an admin sees beside it."""
+    """A user with what an admin sees beside it. Without an `object_id` nobody has signed in with the account."""
 
     user: User
+    object_id: uuid.UUID | None
+    invitation_ends_at: dt.datetime | None
     invited_by: uuid.UUID | None
     created_at: dt.datetime
     version: int
@@ -36,9 +38,17 @@ _users = users.c
 _inviters = users.alias("inviters")
 _OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
 _ACCOUNT: Final[sa.Select[Any]] = (
-    sa.select(*USER_COLUMNS, _users.created_at, _users.version, _inviters.c.public_id.label("invited_by"))
+    sa.select(
+        *USER_COLUMNS,
+        _users.entra_object_id,
+        _users.invitation_ends_at,
+        _users.created_at,
+        _users.version,
+        _inviters.c.public_id.label("invited_by"),
+    )
     .outerjoin(_inviters, sa.and_(_inviters.c.tenant_id == _users.tenant_id, _inviters.c.id == _users.invited_by))
-    .where(_OF_TENANT, _users.erased_at.is_(None))  # whoever is erased is nobody's to manage any more
+    # whoever is erased is nobody's to manage any more, and an invitation that was merged is its person's
+    .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
 )
 _ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
 _ONE_HELD: Final = locked(_ONE, users)
@@ -75,15 +85,52 @@ _ADD_BY_HAND = InsertIfAbsent(
         "email_key",
         "display_name",
         "role",
+        "pending_role",
         "auth_provider",
         "is_active",
         "invited_by",
+        "invitation_ends_at",
+        "invited_object_id",
         "version",
         "created_at",
         "updated_at",
     ),
     returning=("id",),
 )
+
+
+_SIGNS_IN_WITH: Final = (
+    sa.select(_users.id)
+    .where(
+        _OF_TENANT,
+        sa.func.lower(_users.email) == bindparam("address", type_=_users.email.type),
+        _users.is_active,
+        _users.entra_object_id.is_not(None),
+    )
+    .limit(1)
+)
+_HAS_OBJECT_ID: Final = (
+    sa.select(_users.id)
+    .where(
+        _OF_TENANT,
+        sa.or_(
+            _users.entra_object_id == bindparam("oid", type_=sa.Uuid),
+            _users.invited_object_id == bindparam("oid", type_=sa.Uuid),
+        ),
+    )
+    .limit(1)
+)
+_people = (
+    sa.select(
+        _users.public_id,
+        sa.func.count()
+        .over(partition_by=(sa.func.lower(_users.display_name), sa.func.lower(_users.email)))
+        .label("number"),
+    )
+    .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
+    .subquery("people")
+)
+_ALIKE: Final = sa.select(_people.c.public_id).where(_people.c.number > 1)
 
 
 def page(
@@ -104,10 +151,27 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool 
 
 
 def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:
-    """The new account's row number, or None when somebody has the address."""
+    """The new account's row number, or None when another open invitation has the address."""
     row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
     return None if row is None else int(row.id)
 
 
+def signs_in_with(tx: sa.Connection, tenant_id: int, address: str) -> bool:
+    """Whether somebody whose account is open is shown by the address, which is in lower case."""
+    return tx.execute(_SIGNS_IN_WITH, {"tenant": tenant_id, "address": address}).first() is not None
+
+
+def has_object_id(tx: sa.Connection, tenant_id: int, object_id: uuid.UUID) -> bool:
+    """Whether the person of the directory has an account, or an open invitation is for them."""
+    return tx.execute(_HAS_OBJECT_ID, {"tenant": tenant_id, "oid": object_id}).first() is not None
+
+
+def alike(tx: sa.Connection, tenant_id: int) -> frozenset[uuid.UUID]:
+    """The ids of people whom neither their name nor their address tells apart."""
+    return frozenset(tx.execute(_ALIKE, {"tenant": tenant_id}).scalars())
+
+
 def _account(row: sa.Row[Any]) -> Account:
-    return Account(user_of(row), row.invited_by, row.created_at, row.version)
+    return Account(
+        user_of(row), row.entra_object_id, row.invitation_ends_at, row.invited_by, row.created_at, row.version
+    )

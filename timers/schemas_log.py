@@ -1,9 +1,11 @@
 """The timer log on the wire."""
 
-from typing import Annotated, Any, Literal, Self
+from contextlib import suppress
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.http.wire import ElapsedMs, Instant, WireModel
 from shared.tracking.model import EventKind, Source
@@ -45,8 +47,18 @@ class LoggedEntry(WireModel):
     version: int
 
     @classmethod
-    def of(cls, kept: dict[str, Any] | None) -> Self | None:
+    def of(cls, kept: object) -> Self | None:
+        """The version; None where there is none.
+
+        Raises:
+            ValidationError: it cannot be read as one.
+        """
         return None if kept is None else cls.model_validate(kept, strict=False, by_alias=True)
+
+
+class Side(StrEnum):
+    BEFORE = "before"
+    AFTER = "after"
 
 
 class TimerLogItem(WireModel):
@@ -66,9 +78,15 @@ class TimerLogItem(WireModel):
     is_adjustment: Literal[True] | None = Field(None, description="it touched a month that was closed")
     before: LoggedEntry | None = Field(None, description="the version that was replaced or deleted")
     after: LoggedEntry | None = Field(None, description="the version that was made")
+    unreadable: list[Side] | None = Field(None, description="the versions that cannot be read: they were damaged")
 
     @classmethod
     def of(cls, row: LogRow) -> Self:
+        """The row on the wire; a version that cannot be read is said to be so, and the rest is shown."""
+        versions: dict[Side, LoggedEntry | None] = {}
+        for side, kept in ((Side.BEFORE, row.before), (Side.AFTER, row.after)):
+            with suppress(ValidationError):
+                versions[side] = LoggedEntry.of(kept)
         return cls(
             timer_id=str(row.timer_id),
             event=EventKind(row.event),
@@ -84,8 +102,9 @@ class TimerLogItem(WireModel):
             elapsed_ms=row.elapsed_ms,
             reason=row.reason,
             is_adjustment=row.is_adjustment or None,
-            before=LoggedEntry.of(row.before),
-            after=LoggedEntry.of(row.after),
+            before=versions.get(Side.BEFORE),
+            after=versions.get(Side.AFTER),
+            unreadable=[side for side in Side if side not in versions] or None,
         )
 
 

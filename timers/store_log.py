@@ -29,8 +29,8 @@ class LogRow:
     reported_late: bool
     reason: str | None
     is_adjustment: bool
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: object  # JSON, as it is on record
+    after: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,12 @@ class LogEnd:
 
 _log = timer_log.c
 _actors = users.alias("actors")
+_persons = users.alias("persons")  # of invitations that were merged
 _EVERYONE: Final[sa.Select[Any]] = (
     sa.select(
         _log.timer_id,
         _log.event,
-        users.c.public_id.label("user_id"),
+        sa.func.coalesce(_persons.c.public_id, users.c.public_id).label("user_id"),
         _actors.c.public_id.label("actor_id"),
         projects.c.organization,
         projects.c.name.label("project"),
@@ -65,6 +66,7 @@ _EVERYONE: Final[sa.Select[Any]] = (
     )
     .join(users, sa.and_(users.c.tenant_id == _log.tenant_id, users.c.id == _log.user_id))
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
+    .outerjoin(_persons, sa.and_(_persons.c.tenant_id == users.c.tenant_id, _persons.c.id == users.c.merged_into))
     .outerjoin(_actors, sa.and_(_actors.c.tenant_id == _log.tenant_id, _actors.c.id == _log.actor_id))
     .where(_log.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
     .limit(bindparam("most"))

@@ -13,7 +13,7 @@ from shared.tenancy.store import stopped_since
 
 _OF_TENANT: Final = users.c.tenant_id == bindparam("tenant")
 _USER: Final = sa.select(users.c.id, stopped_since(users).label("restricted_since")).where(
-    _OF_TENANT, users.c.public_id == bindparam("public")
+    _OF_TENANT, users.c.public_id == bindparam("public"), users.c.merged_into.is_(None)
 )
 _STOPPED: Final = sa.select(stopped_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
 _PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))

@@ -129,7 +129,6 @@ def person(number: int) -> dict[str, Any]:
         "public_id": uuid.UUID(int=1000 + number),
         "entra_object_id": uuid.UUID(oid(number)),
         "email": email,
-        "email_key": email,
         "display_name": f"Person {number}",
         "role": "admin" if number == 0 else "user",
         "auth_provider": "microsoft",

@@ -14,7 +14,7 @@ from shared.db.schema import metadata
 USERS: Final = 20
 ENTRIES: Final = 100  # of a tenant
 _PERSON: Final = (
-    *("id", "tenant_id", "public_id", "entra_object_id", "email", "email_key", "display_name", "role"),
+    *("id", "tenant_id", "public_id", "entra_object_id", "email", "display_name", "role"),
     *("auth_provider", "is_active", "version", "created_at", "updated_at"),
 )
 _SIGNED_IN: Final = ("tenant_id", "user_id", "month_key", "first_sign_in_at", "last_sign_in_at")
@@ -84,7 +84,7 @@ def _person(tenant: int, number: int, month: dt.datetime) -> Values:
     object_id = uuid.UUID(oid(number)).hex if tenant == 1 else f"{number:032x}"
     email, at = f"p{number}@contoso.example", _text(month)
     role = "user" if number % USERS else "super_admin"
-    who = (f"{number:032x}", object_id, email, email, f"Person {number}", role, "microsoft")
+    who = (f"{number:032x}", object_id, email, f"Person {number}", role, "microsoft")
     return (number + 1, tenant, *who, 1, 1, at, at)
 
 

@@ -25,6 +25,7 @@ class Person:
     oid: str
     directory: Directory
     home: Directory
+    has_verified_email: bool = True  # the home directory has proved that the domain is its own
 
     @property
     def is_guest(self) -> bool:

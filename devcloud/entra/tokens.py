@@ -36,7 +36,6 @@ def access_token(
         "acct": int(person.is_guest),
         "azp": client.id,
         "azpacr": "1" if client.secret else "0",
-        "email": person.email,
         "scp": " ".join(granted.scopes),
     }
 
@@ -46,7 +45,6 @@ def id_token(authority: str, person: Person, client: Client, nonce: str | None, 
     claims = {
         **_common(authority, person.directory.tid, client.id, now=now, seconds=ID_TOKEN_SECONDS),
         **_about(person, pairwise_for=client.id),
-        "email": person.email,
     }
     return {**claims, "nonce": nonce} if nonce else claims
 
@@ -87,5 +85,8 @@ def _common(authority: str, tid: str, audience: str, *, now: dt.datetime, second
 
 def _about(person: Person, *, pairwise_for: str) -> Claims:
     subject = base64url(hashlib.sha256(f"{pairwise_for}|{person.oid}".encode()).digest())
-    claims = {"name": person.name, "oid": person.oid, "preferred_username": person.email, "sub": subject}
+    claims: Claims = {"name": person.name, "oid": person.oid, "preferred_username": person.email, "sub": subject}
+    claims["email"] = person.email
+    if person.has_verified_email:
+        claims["xms_edov"] = True
     return {**claims, "idp": f"https://sts.windows.net/{person.home.tid}/"} if person.is_guest else claims

@@ -70,10 +70,18 @@ def _catalogue() -> Iterator[str]:
 
 def _personal(facts: Facts) -> tuple[str, str, str, str]:
     identity = [*_named(facts, Kind.IDENTITY), *(f"`{name}`" for name in (*facts.of, *facts.by) if name != "id")]
-    words = [*_named(facts, Kind.WORDS), *_named(facts, Kind.MENTIONS)]
-    touched = bool(identity or words)
-    of_person = "" if not touched else "rows go" if facts.person_erased is Rows.GO else "a pseudonym"
+    words = [name for kind in (Kind.WORDS, Kind.VERSION, Kind.MENTIONS, Kind.COPY) for name in _named(facts, kind)]
+    words += _named(facts, Kind.ANSWER)
+    of_person = _of_person(facts, touched=bool(identity or words))
     return ", ".join(identity), ", ".join(words), of_person, _GONE[facts.tenant_erased]
+
+
+def _of_person(facts: Facts, *, touched: bool) -> str:
+    if facts.person_erased is Rows.GO:
+        return "rows go; others' that show the person lose their body" if _named(facts, Kind.ANSWER) else "rows go"
+    if _named(facts, Kind.COPY):
+        return "blanked where it names the person"
+    return "a pseudonym" if touched else ""
 
 
 def _named(facts: Facts, kind: Kind) -> list[str]:

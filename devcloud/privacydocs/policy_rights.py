@@ -37,11 +37,14 @@ RIGHTS: Final = (
     Sentence(
         "Erasure, verified, within 30 days, but for what the law requires kept.",
         "After three days in which it can be taken back, a random pseudonym in every table; hours, counts and totals "
-        "stay. What holds it up is told.",
-        ("request_erasure", "list_erasures", "withdraw_erasure"),
+        "stay. In the text of others an id, an address and a name that the directory gave; a super admin can have "
+        "mentions stay that are about somebody else. What holds it up is told.",
+        ("request_erasure", "list_erasures", "list_mentions", "choose_mentions", "withdraw_erasure"),
         (
             *_ERASED,
             *tests(
+                "privacy/test_erasure_by_identity::whatever_somebody_is_called_their_erasure_changes_nothing_of_others",
+                "privacy/test_mentions::a_super_admin_sees_the_places_and_has_some_stay",
                 "privacy/test_erasure::hours_and_counts_stay_to_the_millisecond",
                 "privacy/test_erasure::a_second_erasure_changes_nothing",
                 "privacy/test_request_machine::requests_follow_their_model",

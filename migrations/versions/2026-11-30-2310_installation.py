@@ -1,6 +1,7 @@
 """The mark by which a restored database is noticed, and the outbox of erasures and rights for the store outside."""
 
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -70,7 +71,9 @@ def downgrade() -> None:
     op.drop_table("installation")
 
 
-def _add(kind: str, tenant: sa.ColumnElement[int], subject: sa.ColumnElement[uuid.UUID], at: sa.ColumnElement) -> None:
+def _add(
+    kind: str, tenant: sa.ColumnElement[int], subject: sa.ColumnElement[uuid.UUID], at: sa.ColumnElement[Any]
+) -> None:
     """What is in force already: the store outside has never heard of it."""
     rows = sa.select(
         tenant, subject, sa.literal_column(f"'{kind}'"), subject.label("of"), at, sa.literal(value=True)

@@ -38,6 +38,7 @@ class Standing:
     billed_to: dt.datetime | None
     has_earlier_zones: bool = False  # its tenant's zone was changed once
     lacks_price: bool = False  # of a bill that was made
+    has_adopted: bool = False  # the meter had usage of it when a backup was restored
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,15 +238,15 @@ def _together(one: Activity, other: Activity) -> Activity:
     return replace(one, reason=reason, first_at=first_at, last_at=last_at)
 
 
-def wanted_slot(period: Period, now: dt.datetime) -> dt.datetime:
-    """The hour that usage is told for: the last of the period, or the present one where that is too old by now.
+def wanted_slot(period: Period, now: dt.datetime, *, last_is_free: bool = True) -> dt.datetime:
+    """The hour that usage is told for: the last of the period, or the present one where that is too old or taken.
 
     A subscription that has ended takes usage only for hours before its end, however late it is.
     """
     if period.kind is Kind.FINAL:
         return _hour(period.ends_at)
     last = _hour(period.ends_at - _MS)
-    return last if now - last <= _STILL_TOLD else _hour(now)
+    return last if last_is_free and now - last <= _STILL_TOLD else _hour(now)
 
 
 def free_slot(wanted: dt.datetime, taken: Collection[dt.datetime]) -> dt.datetime:

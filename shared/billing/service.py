@@ -91,13 +91,22 @@ def close_month(  # noqa: PLR0917 - likewise
     zones: Zones,
     *,
     replaces: Record | None = None,
+    has_adopted: bool = False,
 ) -> Record:
     """Closes one period of a tenant that is held; without a rate and a total, where the price could not be read."""
     bill = _bill(tx, tenant, subscription, period, zones, closing.now)
-    return _keep(tx, tenant, bill, closing, replaces)
+    return _keep(tx, tenant, bill, closing, replaces, has_adopted=has_adopted)
 
 
-def _keep(tx: sa.Connection, tenant: Tenant, bill: Bill, closing: Closing, replaces: Record | None) -> Record:
+def _keep(
+    tx: sa.Connection,
+    tenant: Tenant,
+    bill: Bill,
+    closing: Closing,
+    replaces: Record | None,
+    *,
+    has_adopted: bool = False,
+) -> Record:
     record = store_records.add(
         tx,
         tenant.id,
@@ -106,7 +115,7 @@ def _keep(tx: sa.Connection, tenant: Tenant, bill: Bill, closing: Closing, repla
         replaces_id=None if replaces is None else replaces.id,
         now=closing.now,
     )
-    _owe_usage(tx, record, bill.subscription, closing)
+    _owe_usage(tx, record, bill.subscription, closing, is_first=replaces is None and not has_adopted)
     _put_on_record(tx, Action.BILL_CLOSED, record, closing)
     return record
 
@@ -206,7 +215,8 @@ def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closi
     standing = rules.as_of(standing, closing.as_of)
     zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
     periods = rules.owed(standing, zones, closing.ended_by)
-    return [close_month(tx, tenant, standing.subscription, period, closing, zones) for period in periods]
+    adopted, subscription = standing.has_adopted, standing.subscription
+    return [close_month(tx, tenant, subscription, each, closing, zones, has_adopted=adopted) for each in periods]
 
 
 def _bill(  # noqa: PLR0917 - what a bill is of, and when
@@ -245,19 +255,26 @@ def _priced(tx: sa.Connection, subscription: Subscription, period: Period, lines
     )
 
 
-def _owe_usage(tx: sa.Connection, record: Record, subscription: Subscription, closing: Closing) -> None:
-    """A plan with seats is billed by Microsoft, from the seats; an agreement is billed by the vendor."""
+def _owe_usage(
+    tx: sa.Connection, record: Record, subscription: Subscription, closing: Closing, *, is_first: bool
+) -> None:
+    """A plan with seats is billed by Microsoft, from the seats; an agreement is billed by the vendor.
+
+    `is_first`: the meter can have nothing of the record's month.
+    """
     marketplace_id = subscription.marketplace_id
     if closing.dimension == _NO_DIMENSION or marketplace_id is None or subscription.terms.quantity is not None:
         return
     billed = record.active_users - record.included_users
-    told = store_records.told(tx, subscription, record.period, dimension=closing.dimension)
+    told = 0 if is_first else store_records.told(tx, subscription, record.period, dimension=closing.dimension)
     if told > billed:
         alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=told, billed=billed)
     quantity = rules.untold(billed, told)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)
+    if not is_first and store_records.has_adopted_on(tx, subscription, wanted.date(), dimension=closing.dimension):
+        wanted = rules.wanted_slot(record.period, closing.now, last_is_free=False)
     taken = store_records.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=wanted)
     slot = rules.free_slot(wanted, taken)
     store_records.owe(

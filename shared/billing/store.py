@@ -13,6 +13,7 @@ from sqlalchemy import bindparam
 from shared.billing import rules
 from shared.billing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
 from shared.db.schema import (
+    adopted_usage,
     billing_lines,
     billing_records,
     closed_months,
@@ -64,6 +65,9 @@ _MARKED = (
     .label("marked")
 )
 _HAS_EARLIER_ZONES = _exists(tenant_zones.c.tenant_id == _s.tenant_id).label("has_earlier_zones")
+_HAS_ADOPTED = _exists(
+    adopted_usage.c.tenant_id == _s.tenant_id, adopted_usage.c.marketplace_id == _s.marketplace_id
+).label("has_adopted")
 _LACKS_PRICE = _exists(*_BILLED, _NEWEST.rate_per_user.is_(None), _NEWEST.state == State.CLOSED.value).label(
     "lacks_price"
 )
@@ -76,7 +80,7 @@ _STANDINGS: Final[sa.Select[Any]] = (
     .order_by(_s.tenant_id, _s.id)
 )
 _STANDINGS_OF: Final[sa.Select[Any]] = (
-    sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE)
+    sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
     .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
     .order_by(_s.id)
 )
@@ -98,12 +102,15 @@ _LAST_EVENT: Final[sa.Select[Any]] = (
 )
 
 
-def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.Exists:
-    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again."""
-    lines = billing_lines.alias("billed").c
-    return sa.exists().where(
-        lines.tenant_id == _TENANT, lines.activity_month == month, lines.user_id == user, lines.is_void == sa.false()
-    )
+def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again.
+
+    Nor is the person of an invitation that was billed before it was merged into their account.
+    """
+    lines, merged = billing_lines.alias("billed").c, users.alias("merged").c
+    of_month = (lines.tenant_id == _TENANT, lines.activity_month == month, lines.is_void == sa.false())
+    as_invitation = (merged.tenant_id == _TENANT, merged.merged_into == user, merged.id == lines.user_id)
+    return sa.or_(sa.exists().where(*of_month, lines.user_id == user), sa.exists().where(*of_month, *as_invitation))
 
 
 # Rows have the month of the zone that was in force at the sign-in; the period decides, so those beside are looked at.
@@ -268,7 +275,12 @@ def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zon
 def standings(tx: sa.Connection, tenant_id: int) -> list[Standing]:
     """Those of one tenant, in the order in which they were begun."""
     return [
-        replace(_standing(row), has_earlier_zones=bool(row.has_earlier_zones), lacks_price=bool(row.lacks_price))
+        replace(
+            _standing(row),
+            has_earlier_zones=bool(row.has_earlier_zones),
+            lacks_price=bool(row.lacks_price),
+            has_adopted=bool(row.has_adopted),
+        )
         for row in tx.execute(_STANDINGS_OF, {"tenant": tenant_id})
     ]
 

@@ -100,6 +100,7 @@ _ADOPTED: Final = (
     .scalar_subquery()
 )
 _TOLD: Final[sa.Select[Any]] = sa.select(_SENT.label("sent"), _ADOPTED.label("adopted"))
+_ADOPTED_ON: Final[sa.Select[Any]] = sa.select(_a.id).where(*_OF_METER, _a.day == bindparam("on", type_=_a.day.type))
 _TAKE_ADOPTED: Final = adopted_usage.update().where(*_OF_METER, _FITS_NOW).values(month_key=_MONTH)
 _TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.tenant_id == _TENANT,
@@ -214,6 +215,12 @@ def told(tx: sa.Connection, subscription: Subscription, period: Period, *, dimen
     if row.adopted:
         tx.execute(_TAKE_ADOPTED, key)
     return int(row.sent + row.adopted)
+
+
+def has_adopted_on(tx: sa.Connection, subscription: Subscription, day: dt.date, *, dimension: str) -> bool:
+    """Whether usage of a day of UTC was adopted: its hours nobody knows."""
+    key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
+    return tx.execute(_ADOPTED_ON, {**key, "on": day}).first() is not None
 
 
 def taken_slots(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, records, wall
+from shared.db import dialects, documents, records, wall
 from shared.errors import Unavailable
 
 
@@ -89,6 +89,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
         pool_recycle=_RECYCLE_SECONDS,
         pool_use_lifo=True,  # what is surplus grows old and goes
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
 
     @event.listens_for(engine, "connect")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, dialects, postgresql, wall
+from shared.db import azure_sql, dialects, documents, postgresql, wall
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -68,6 +68,7 @@ def _postgresql(url: URL, pool_size: int) -> sa.Engine:
         pool_pre_ping=True,
         pool_timeout=LOCK_WAIT_SECONDS,
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
     wall.watch(engine)
     return engine
@@ -82,6 +83,7 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,
+        json_deserializer=documents.read,
     )
 
     @event.listens_for(engine, "connect")

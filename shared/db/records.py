@@ -55,7 +55,7 @@ class Rule:
 
 
 RULES: Final = {
-    "audit_log": Rule(erasable=("before_change", "after_change")),
+    "audit_log": Rule(),
     "billing_lines": Rule(
         erasable=("email", "display_name"),
         voiding=Voiding(("is_void",), "CAST({old}.is_void AS INTEGER) = 0 AND CAST({new}.is_void AS INTEGER) = 1"),

@@ -2,20 +2,29 @@
 
 The row is written last, and its unique key decides: whoever comes second undoes its own work and gives the first's
 answer. So a key costs the first request one statement, and a crash anywhere leaves either both or neither.
+
+An answer that shows somebody whose data is hidden since, by a restriction or an erasure, loses its body. Its key stays,
+so that a repeat does nothing again: it is answered 204, or, where the answer was a refusal, by its status and code.
 """
 
 import datetime as dt
 import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import idempotency_keys
+from shared.db.schema import erasures, idempotency_keys, users
 from shared.db.statements import InsertIfAbsent
 from shared.errors import IdempotencyKeyReused
 from shared.http.reply import Reply
+from shared.tenancy.store import not_stopped
 
 
 KEPT: Final = dt.timedelta(hours=48)
@@ -48,6 +57,26 @@ _REPLACE = (
     .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
 )
 _FORGET = idempotency_keys.delete().where(*_THIS)
+_OF_OTHERS: Final = sa.select(_keys.id, _keys.status, _keys.headers, _keys.body).where(
+    _keys.tenant_id == bindparam("tenant"), _keys.user_id != bindparam("user")
+)
+_REDACT: Final = (
+    idempotency_keys.update()
+    .where(_keys.tenant_id == bindparam("tenant"), _keys.id == bindparam("row"))
+    .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
+)
+# Also those whom a repeat may have read just before they were hidden, so that its answer was kept after the redaction.
+_HIDDEN: Final = sa.union_all(
+    sa.select(users.c.public_id).where(
+        users.c.tenant_id == bindparam("tenant"), users.c.id != bindparam("user"), ~not_stopped(users)
+    ),
+    sa.select(erasures.c.subject_id).where(
+        erasures.c.tenant_id == bindparam("tenant"),
+        erasures.c.erased_at > bindparam("since", type_=erasures.c.erased_at.type),
+    ),
+)
+_SHOWN_OF_REFUSALS: Final = ("type", "title", "status", "code", "requestId")
+_REDACTED: Final = "Somebody whom this answer was about has had their data hidden. Nothing was done again."
 
 
 class KeyTaken(Exception):
@@ -96,8 +125,36 @@ def keep(tx: sa.Connection, key: RequestKey, reply: Reply, *, now: dt.datetime) 
 
 def replace(tx: sa.Connection, key: RequestKey, reply: Reply) -> None:
     """Puts another answer in the place of the one that was kept for this request."""
-    values = {"new_status": int(reply.status), "new_headers": dict(reply.headers), "new_body": reply.body.decode()}
-    tx.execute(_REPLACE, {**key.parameters, **values})
+    tx.execute(_REPLACE, {**key.parameters, **_as_kept(reply)})
+
+
+@cache
+def showing(patterns: int) -> sa.Select[Any]:
+    """The stored answers of others whose body is like one of so many patterns, which are in lower case."""
+    body = sa.func.lower(_keys.body)
+    return _OF_OTHERS.where(
+        sa.or_(*(body.like(bindparam(f"pattern_{number}", type_=_keys.body.type)) for number in range(patterns)))
+    )
+
+
+def redact(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, but_of: int) -> None:
+    """Takes the body of every stored answer that shows a person, but of their own, by their row.
+
+    The person is found by their id in the body, which nobody has chosen.
+    """
+    redact_where(tx, tenant_id, (f"%{public_id}%",), lambda _body: True, but_of=but_of)
+
+
+def redact_where(
+    tx: sa.Connection, tenant_id: int, patterns: Sequence[str], shows: Callable[[str], bool], *, but_of: int
+) -> None:
+    """Takes the body of every stored answer that is like one of the patterns and shows somebody, but of their own."""
+    likely = {f"pattern_{number}": pattern for number, pattern in enumerate(patterns)}
+    rows = tx.execute(showing(len(patterns)), {"tenant": tenant_id, "user": but_of, **likely}).all()
+    shown = (row for row in rows if shows(row.body))
+    values = [{"tenant": tenant_id, "row": row.id, **_as_kept(_redacted(_reply(row)))} for row in shown]
+    if values:
+        tx.execute(_REDACT, values)
 
 
 def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | None:
@@ -116,4 +173,34 @@ def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | N
         raise IdempotencyKeyReused(
             "This idempotency key was used for another request. Use a fresh key for each thing that is to be done."
         )
-    return Reply(row.status, row.body.encode(), {**row.headers, "Idempotent-Replayed": "true"})
+    reply = _reply(row)
+    hidden = tx.scalars(_HIDDEN, {"tenant": key.tenant_id, "user": key.user_id, "since": now - KEPT})
+    if _shows(row.body, hidden):
+        reply = _redacted(reply)
+        replace(tx, key, reply)
+    return Reply(reply.status, reply.body, {**reply.headers, "Idempotent-Replayed": "true"})
+
+
+def _shows(body: str, people: Iterable[uuid.UUID]) -> bool:
+    return any(str(public_id) in body for public_id in people)
+
+
+def _reply(row: Any) -> Reply:  # noqa: ANN401 - a row of either statement
+    return Reply(row.status, row.body.encode(), row.headers)
+
+
+def _redacted(reply: Reply) -> Reply:
+    """The answer without anything of what it showed."""
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        return Reply(HTTPStatus.NO_CONTENT)
+    refusal = json.loads(reply.body)
+    shown = {name: refusal[name] for name in _SHOWN_OF_REFUSALS} | {"detail": _REDACTED}
+    return Reply(reply.status, json.dumps(shown).encode(), {"Content-Type": reply.headers["Content-Type"]})
+
+
+def _as_kept(reply: Reply) -> dict[str, Any]:
+    return {
+        "new_status": int(reply.status),
+        "new_headers": dict(reply.headers),
+        "new_body": reply.body.decode(),
+    }

@@ -52,6 +52,9 @@ class Deprecated:
         return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
 
 
+_REDACTED: Final = {204: Answer("A repeat, whose first answer showed somebody whose data is hidden since")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """`id` is the operation id, the function's name and the key of its row in the permission table.
@@ -81,6 +84,8 @@ class Operation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permission", PERMISSIONS[self.id])
+        if self.takes_idempotency_key:
+            object.__setattr__(self, "answers", {**_REDACTED, **self.answers})
 
     @property
     def writes(self) -> bool:

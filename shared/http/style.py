@@ -33,6 +33,7 @@ dt, dd { margin: 0; padding: .55rem 1.25rem .55rem 0; border-bottom: 1px solid v
 dt { color: var(--quiet) }
 dd { padding-right: 0 }
 @media (max-width: 30rem) { dl { display: block } dt { padding-bottom: 0; border: 0 } dd { padding-top: 0 } }
+form { margin: 0 0 1rem }
 label { display: block; font-weight: 600; margin: 1.1rem 0 .15rem }
 .hint { color: var(--quiet); font-size: .9rem; margin: 0 0 .4rem }
 input, select { width: 100%; max-width: 26rem; padding: .6rem .7rem; font: inherit; color: inherit;

@@ -75,6 +75,7 @@ class User:
     first_sign_in_at: dt.datetime | None
     last_sign_in_at: dt.datetime | None
     restricted_since: dt.datetime | None  # processing of their data is stopped, by restriction, objection or consent
+    pending_role: Role | None = None  # takes force when a super admin confirms the person
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from shared.identity import Principal
 from shared.tenancy.model import AuthProvider, Plan, Role, TenantStatus
-from shared.text import key_of, shortened
+from shared.text import shortened
 
 
 NewId = Callable[[], uuid.UUID]
-EMAIL_KEY: Final = 400  # characters the column takes
+EMAIL: Final = 320  # characters the column takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,6 @@ def of_user(principal: Principal, role: Role, *, now: dt.datetime, new_id: NewId
         "public_id": new_id(),
         "entra_object_id": uuid.UUID(principal.oid),
         "email": email(principal),
-        "email_key": address_key(principal),
         "display_name": display_name(principal),
         "role": role.value,
         "auth_provider": AuthProvider.MICROSOFT.value,
@@ -63,21 +62,33 @@ def of_user(principal: Principal, role: Role, *, now: dt.datetime, new_id: NewId
     }
 
 
+def address(principal: Principal) -> str | None:
+    """The address that the directory gives a person now: the name they sign in with, else a verified e-mail."""
+    given = principal.username or principal.email
+    return None if given is None else shortened(given, EMAIL)
+
+
 def email(principal: Principal) -> str:
-    """The person's address as the directory gives it; a person without one is known by their object id."""
-    return shortened(principal.email or principal.username or principal.oid, 320)
+    """The address that a person is shown by; one without any is known by their object id."""
+    return address(principal) or principal.oid
 
 
 def display_name(principal: Principal) -> str:
     return shortened(principal.name or email(principal), 200)
 
 
-def address_key(principal: Principal) -> str | None:
-    """The address by which a person is matched to an account made for them: the name they sign in with.
+def directory_name(principal: Principal) -> str | None:
+    """The name that the directory gives, which its people cannot change; a guest's is another directory's, so none."""
+    return None if principal.is_guest or principal.name is None else shortened(principal.name, 200)
 
-    Never the `email` claim: in many directories whoever sets it need not hold the address.
+
+def address_key(address: str) -> str | None:
+    """An address as an invitation is matched by it, in lower case; None where it has letters beyond ASCII.
+
+    Nothing else is folded or trimmed: what only looks like an address, or becomes it under some rule of Unicode, is
+    another one. Entra takes no other letters in the names that people sign in with.
     """
-    return None if principal.username is None else key_of(principal.username, EMAIL_KEY)
+    return address.lower() if address.isascii() else None
 
 
 def slug(name: str, unique: uuid.UUID) -> str:

@@ -1,6 +1,7 @@
 """What a tenant's plan allows at an instant: the one answer that every slice uses."""
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ CANCELLED = Refusal(
 )
 
 
+_SHORT_ID: Final = 8
 _OF_THE_CLOCK: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
 _REFUSALS: Final = {
     TenantStatus.EXPIRED: TRIAL_EXPIRED,
@@ -135,6 +137,11 @@ def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
         "Marketplace.",
         code="seat_limit_reached",
     )
+
+
+def short_id(public_id: uuid.UUID) -> str:
+    """The beginning of a person's id, which tells people apart whom name and address do not."""
+    return str(public_id)[:_SHORT_ID]
 
 
 def month_key(instant: dt.datetime, tenant: Tenant) -> int:

@@ -7,16 +7,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared import audit
+from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.errors import Conflict, Forbidden
 from shared.identity import Principal
+from shared.notices import NoticeKind
 from shared.settings import Settings
-from shared.tenancy import rows, store_organizations, store_slugs
+from shared.tenancy import rows, store_invitations, store_organizations, store_slugs
 from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rows import NewId, NewTenant
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
+from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 
 
@@ -47,7 +49,7 @@ def start_tenant(
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours
     after = {"plan": values["plan_kind"], "timeZone": subject.time_zone, "trialEndsAt": values["trial_ends_at"]}
     _record(tx, tenant_id, user_id, Action.TENANT_CREATED, now=now, new_id=new_id, after=after)
-    return _welcome(tx, principal, now=now)
+    return _welcome(tx, principal, now=now, new_id=new_id)
 
 
 def sign_in(
@@ -67,7 +69,7 @@ def sign_in(
         # People join one after another; the same person may have been the one before.
         if find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True) is None:
             _join(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
-    return _welcome(tx, principal, now=now)
+    return _welcome(tx, principal, now=now, new_id=new_id)
 
 
 def admit_buyer(
@@ -118,20 +120,33 @@ def _join(
         return
     require_tracking(tenant, now)  # an account that can do nothing is no use to anybody
     cap = seat_cap(tenant, settings.trial_user_limit)
+    end_lapsed(tx, tenant.id, now=now, new_id=new_id)  # a seat may be free that the job has not given back yet
     if not _add(tx, tenant, principal, Role.USER, cap=cap, now=now, new_id=new_id):
         raise no_seat(tenant, cap)
 
 
 def _take_over(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> bool:
-    """Whether an account that was made by hand for the person is theirs now."""
-    address = rows.address_key(principal)
-    if address is None:
+    """Whether an invitation is the person's account now. A role above user waits, unless it was for their object id."""
+    claimed = store_invitations.claim(
+        tx,
+        tenant.id,
+        oid=uuid.UUID(principal.oid),
+        address=None if principal.username is None else rows.address_key(principal.username),
+        is_guest=principal.is_guest is True,
+        shown=rows.email(principal),
+        name=rows.display_name(principal),
+        now=now,
+    )
+    if claimed is None:
         return False
-    oid, name = uuid.UUID(principal.oid), rows.display_name(principal)
-    bound = store.bind_manual_account(tx, tenant.id, address=address, oid=oid, name=name, now=now)
-    if bound is None:
-        return False
-    _record(tx, tenant.id, bound, Action.USER_BOUND, now=now, new_id=new_id)
+    after = {"role": claimed.role, "pendingRole": claimed.pending_role}
+    _record(tx, tenant.id, claimed.user_id, Action.USER_BOUND, now=now, new_id=new_id, after=after)
+    kind = NoticeKind.SUPER_ADMIN_ADDED if claimed.role is Role.SUPER_ADMIN else None
+    if claimed.pending_role is not None:
+        kind = NoticeKind.ROLE_WAITING
+    if kind is not None:
+        details = {"to": claimed.pending_role or claimed.role}
+        notices.record(tx, tenant.id, kind, now, row_id=new_id(), about=claimed.user_id, details=details)
     return True
 
 
@@ -146,9 +161,6 @@ def _add(
     new_id: NewId,
 ) -> bool:
     """Makes the person's account, on a seat of its own; False when the cap leaves none, and the caller undoes it."""
-    address = rows.address_key(principal)
-    if address is not None:
-        store.release_address(tx, tenant.id, address=address)
     user_id = store.add_user(tx, tenant.id, rows.of_user(principal, role, now=now, new_id=new_id))
     assert user_id is not None, "the tenant is held, so nobody made the account meanwhile"  # noqa: S101 - ours
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
@@ -175,13 +187,27 @@ def _record(
     )
 
 
-def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime) -> Caller:
+def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime, new_id: NewId) -> Caller:
     caller = _found(tx, principal)
     if not caller.user.is_active:
         raise deactivated()
-    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, now=now)
+    caller = _with_address(tx, caller, principal, now=now, new_id=new_id)
+    name = rows.directory_name(principal)
+    store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, directory_name=name, now=now)
     record_sign_in(tx, caller.tenant, caller.user.id, month=month_key(now, caller.tenant), at=now)
     return caller
+
+
+def _with_address(
+    tx: sa.Connection, caller: Caller, principal: Principal, *, now: dt.datetime, new_id: NewId
+) -> Caller:
+    """The caller with the address that the directory gives them now; a token without one changes nothing."""
+    address = rows.address(principal)
+    if address is None or address == caller.user.email:
+        return caller
+    store.show_address(tx, caller.tenant.id, caller.user.id, address=address, now=now)
+    _record(tx, caller.tenant.id, caller.user.id, Action.USER_ADDRESS_CHANGED, now=now, new_id=new_id)
+    return replace(caller, user=replace(caller.user, email=address))
 
 
 def _found(tx: sa.Connection, principal: Principal) -> Caller:

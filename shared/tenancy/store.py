@@ -44,8 +44,11 @@ def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped."""
-    return sa.or_(not_stopped(people), people.c.id == viewer)
+    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped.
+
+    An invitation that was merged into them is theirs.
+    """
+    return sa.or_(not_stopped(people), people.c.id == viewer, people.c.merged_into == viewer)
 
 
 USER_COLUMNS: Final = (
@@ -54,6 +57,7 @@ USER_COLUMNS: Final = (
     users.c.email,
     users.c.display_name,
     users.c.role,
+    users.c.pending_role,
     users.c.auth_provider,
     users.c.is_active,
     users.c.first_sign_in_at,
@@ -119,6 +123,7 @@ def user_of(row: sa.Row[Any], prefix: str = "") -> User:
         email=value("email"),
         display_name=value("display_name"),
         role=Role(value("role")),
+        pending_role=None if value("pending_role") is None else Role(value("pending_role")),
         auth_provider=AuthProvider(value("auth_provider")),
         is_active=value("is_active"),
         first_sign_in_at=value("first_sign_in_at"),

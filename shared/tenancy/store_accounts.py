@@ -1,12 +1,15 @@
 """The rows behind an account's end: activation, the seat it gives back, and who is left to run the tenant."""
 
 import datetime as dt
-from typing import Final
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import tenants, users
+from shared.db.statements import locked
 from shared.tenancy.model import Role
 
 
@@ -19,7 +22,14 @@ _SET_ACTIVE: Final = (
         _users.id == bindparam("user"),
         _users.is_active != bindparam("to_active", type_=sa.Boolean),
     )
-    .values(is_active=bindparam("to_active", type_=sa.Boolean), version=_users.version + 1, updated_at=bindparam("now"))
+    .values(
+        is_active=bindparam("to_active", type_=sa.Boolean),
+        email_key=None,  # an invitation that is taken back, or erased, is open no more
+        invitation_ends_at=None,
+        invited_object_id=None,
+        version=_users.version + 1,
+        updated_at=bindparam("now"),
+    )
 )
 _OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
     _OF_TENANT,
@@ -35,6 +45,35 @@ _GIVE_SEAT_BACK: Final = (
 )
 
 
+_MEMBERS: Final[sa.Select[Any]] = sa.select(
+    _users.id, _users.public_id, _users.role, _users.pending_role, _users.last_sign_in_at
+).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
+_MEMBER: Final = _MEMBERS.where(_users.id == bindparam("user"))
+_MEMBER_HELD: Final = locked(_MEMBER, users)
+_SUPER_ADMINS: Final = _MEMBERS.where(_users.role == Role.SUPER_ADMIN.value).order_by(_users.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who has signed in and whose account is open."""
+
+    id: int
+    public_id: uuid.UUID
+    role: Role
+    pending_role: Role | None
+    last_sign_in_at: dt.datetime | None
+
+
+def find_member(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Member | None:
+    """The person, with `hold` until the transaction ends; None when the account is closed or an invitation."""
+    row = tx.execute(_MEMBER_HELD if hold else _MEMBER, {"tenant": tenant_id, "user": user_id}).first()
+    return None if row is None else _member(row)
+
+
+def super_admins(tx: sa.Connection, tenant_id: int) -> list[Member]:
+    return [_member(row) for row in tx.execute(_SUPER_ADMINS, {"tenant": tenant_id})]
+
+
 def set_active(tx: sa.Connection, tenant_id: int, user_id: int, *, active: bool, now: dt.datetime) -> bool:
     """False when it was so already; of two at once, one gets True."""
     values = {"tenant": tenant_id, "user": user_id, "to_active": active, "now": now}
@@ -48,3 +87,8 @@ def other_super_admins(tx: sa.Connection, tenant_id: int, user_id: int) -> int:
 
 def give_seat_back(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
     tx.execute(_GIVE_SEAT_BACK, {"tenant": tenant_id, "now": now})
+
+
+def _member(row: sa.Row[Any]) -> Member:
+    pending = None if row.pending_role is None else Role(row.pending_role)
+    return Member(row.id, row.public_id, Role(row.role), pending, row.last_sign_in_at)

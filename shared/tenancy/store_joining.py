@@ -1,7 +1,6 @@
 """The rows that sign-in and the start of a tenant write: tenants, users, and the seat counter between them."""
 
 import datetime as dt
-import uuid
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,7 +9,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
 from shared.db.wall import enter
-from shared.tenancy.model import AuthProvider, Role
+from shared.tenancy.model import Role
 
 
 _ADD_TENANT = InsertIfAbsent(
@@ -46,7 +45,6 @@ _ADD_USER = InsertIfAbsent(
         "public_id",
         "entra_object_id",
         "email",
-        "email_key",
         "display_name",
         "role",
         "auth_provider",
@@ -59,26 +57,6 @@ _ADD_USER = InsertIfAbsent(
 )
 _users = users.c
 _OF_TENANT: Final = _users.tenant_id == bindparam("tenant")
-# An account made by hand becomes the person's own at their first sign-in, once, and only inside their directory.
-_BIND = (
-    users.update()
-    .where(
-        _OF_TENANT,
-        _users.email_key == bindparam("address"),
-        _users.entra_object_id.is_(None),
-        _users.auth_provider == AuthProvider.MANUAL.value,
-    )
-    .values(
-        entra_object_id=bindparam("oid"),
-        # nobody gave a name: until now the address stood for it
-        display_name=sa.case((_users.display_name == _users.email, bindparam("name")), else_=_users.display_name),
-        updated_at=bindparam("now"),
-        version=_users.version + 1,
-    )
-    .returning(_users.id)
-)
-# Entra gives an address to one person at a time: whoever signs in with it has it now.
-_RELEASE_ADDRESS = users.update().where(_OF_TENANT, _users.email_key == bindparam("address")).values(email_key=None)
 _TAKE_SEAT = (
     tenants.update()
     .where(
@@ -95,13 +73,21 @@ _RENAME = (
 _SET_ROLE = (
     users.update()
     .where(_OF_TENANT, _users.id == bindparam("user"))
-    .values(role=bindparam("to_role"), version=_users.version + 1, updated_at=bindparam("now"))
+    .values(role=bindparam("to_role"), pending_role=None, version=_users.version + 1, updated_at=bindparam("now"))
+)
+_SHOW_ADDRESS = (
+    users.update()
+    .where(_OF_TENANT, _users.id == bindparam("user"))
+    .values(email=bindparam("address"), version=_users.version + 1, updated_at=bindparam("now"))
 )
 _SIGNED_IN = (
     users.update()
     .where(_OF_TENANT, _users.id == bindparam("user"))
     .values(
-        first_sign_in_at=sa.func.coalesce(_users.first_sign_in_at, bindparam("now")), last_sign_in_at=bindparam("now")
+        first_sign_in_at=sa.func.coalesce(_users.first_sign_in_at, bindparam("now")),
+        last_sign_in_at=bindparam("now"),
+        directory_name=bindparam("directory_name", type_=_users.directory_name.type),
+        email_key=None,  # the version before has left one there: it is an open invitation's alone
     )
 )
 
@@ -121,20 +107,13 @@ def add_user(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int |
     return None if row is None else int(row.id)
 
 
-def bind_manual_account(
-    tx: sa.Connection, tenant_id: int, *, address: str, oid: uuid.UUID, name: str, now: dt.datetime
-) -> int | None:
-    """Gives an account made by hand to the person who signs in with its address; None when there is none."""
-    row = tx.execute(_BIND, {"tenant": tenant_id, "address": address, "oid": oid, "name": name, "now": now}).first()
-    return None if row is None else int(row.id)
-
-
 def rename(tx: sa.Connection, tenant_id: int, user_id: int, *, name: str, now: dt.datetime) -> None:
     tx.execute(_RENAME, {"tenant": tenant_id, "user": user_id, "name": name, "now": now})
 
 
-def release_address(tx: sa.Connection, tenant_id: int, *, address: str) -> None:
-    tx.execute(_RELEASE_ADDRESS, {"tenant": tenant_id, "address": address})
+def show_address(tx: sa.Connection, tenant_id: int, user_id: int, *, address: str, now: dt.datetime) -> None:
+    """Puts down the address that the directory gives a person now; nobody is found by it."""
+    tx.execute(_SHOW_ADDRESS, {"tenant": tenant_id, "user": user_id, "address": address, "now": now})
 
 
 def take_seat(tx: sa.Connection, tenant_id: int, *, cap: int | None, now: dt.datetime) -> bool:
@@ -143,8 +122,12 @@ def take_seat(tx: sa.Connection, tenant_id: int, *, cap: int | None, now: dt.dat
 
 
 def set_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
+    """Puts a role in force; one that waited does so no more."""
     tx.execute(_SET_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": role.value, "now": now})
 
 
-def stamp_sign_in(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> None:
-    tx.execute(_SIGNED_IN, {"tenant": tenant_id, "user": user_id, "now": now})
+def stamp_sign_in(
+    tx: sa.Connection, tenant_id: int, user_id: int, *, directory_name: str | None, now: dt.datetime
+) -> None:
+    values = {"tenant": tenant_id, "user": user_id, "directory_name": directory_name, "now": now}
+    tx.execute(_SIGNED_IN, values)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -98,27 +98,34 @@ def add_days(tx: sa.Connection, tenant_id: int, entry_id: int, entry: TimeEntry)
 
 def log(tx: sa.Connection, tenant_id: int, event: TimerEvent) -> None:
     """Appends to the timer log; its key refuses a second start, end or version of one number."""
-    tx.execute(
-        _LOG,
-        {
-            "tenant_id": tenant_id,
-            "user_id": event.user_id,
-            "actor_id": event.actor_id,
-            "timer_id": event.timer_id,
-            "event": event.kind.value,
-            "entry_version": event.entry_version,
-            "happened_at": event.happened_at,
-            "received_at": event.received_at,
-            "reported_late": event.reported_late,
-            "project_id": event.work_item.project_id,
-            "work_item_id": event.work_item.work_item_id,
-            "elapsed_ms": event.elapsed_ms,
-            "reason": event.reason,
-            "is_adjustment": event.is_adjustment,
-            "before_change": _version(event.before),
-            "after_change": _version(event.after),
-        },
-    )
+    log_all(tx, tenant_id, [event])
+
+
+def log_all(tx: sa.Connection, tenant_id: int, events: Sequence[TimerEvent]) -> None:
+    """Appends many events, one at least."""
+    rows = [_event_row(tenant_id, event) for event in events]
+    tx.execute(_LOG, rows[0] if len(rows) == 1 else rows)
+
+
+def _event_row(tenant_id: int, event: TimerEvent) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "user_id": event.user_id,
+        "actor_id": event.actor_id,
+        "timer_id": event.timer_id,
+        "event": event.kind.value,
+        "entry_version": event.entry_version,
+        "happened_at": event.happened_at,
+        "received_at": event.received_at,
+        "reported_late": event.reported_late,
+        "project_id": event.work_item.project_id,
+        "work_item_id": event.work_item.work_item_id,
+        "elapsed_ms": event.elapsed_ms,
+        "reason": event.reason,
+        "is_adjustment": event.is_adjustment,
+        "before_change": _version(event.before),
+        "after_change": _version(event.after),
+    }
 
 
 def _version(entry: TimeEntry | None) -> dict[str, Any] | None:

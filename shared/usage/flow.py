@@ -211,12 +211,20 @@ class _Run:
         """Those that are clear come first: they tell what of the meter's list the others may be."""
         now = self.app.now()
         verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in owed]
+        doubtful = [(each, found) for each, found in verdicts if self._is_doubtful(each, found)]
+        verdicts = [each for each in verdicts if each not in doubtful]
         clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
         if clear:
             self._keep(clear, now)
         for each, found in verdicts:
             if rules.may_have_arrived(each, found):
                 self._keep([(each, self._after_look(each, found, now))], now)
+        for each, _ in doubtful:
+            self._keep([(each, self._after_look(each, rules.of_lost_event(), now))], now)
+
+    def _is_doubtful(self, owed: Owed, found: Verdict) -> bool:
+        day = owed.usage.slot.date()
+        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._known(owed, day, day)[1])
 
     def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
         def keep(tx: sa.Connection) -> list[tuple[Owed, Verdict]]:

@@ -14,6 +14,7 @@ TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused
 UNTOLD: Final = "NotTold"
 LISTED: Final = "Listed"
 UNASKED: Final = "NotAsked"
+HOUR_TAKEN: Final = "HourTaken"
 ASKED_FOR: Final = dt.timedelta(hours=12)  # a list that cannot be had is an alarm from then on
 _MS: Final = dt.timedelta(milliseconds=1)
 _OPEN: Final = {UsageState.PENDING, UsageState.HELD}
@@ -94,6 +95,19 @@ def _taken(owed: Owed, result: UsageResult, now: dt.datetime) -> Verdict:
 def may_have_arrived(owed: Owed, found: Verdict) -> bool:
     """Whether an earlier attempt, whose answer was lost, may have been taken though this one was refused."""
     return found.state is UsageState.ALARM and found.alarm is not Alarm.CONFLICT and owed.attempts > 1
+
+
+def is_doubtful(found: Verdict, adopted: int) -> bool:
+    """Whether an hour that holds our quantity may hold that of an event which a restore lost.
+
+    `adopted` are the units of the day that were adopted; their hours nobody knows.
+    """
+    return adopted > 0 and found.state is UsageState.ACCEPTED and found.word == "Duplicate"
+
+
+def of_lost_event() -> Verdict:
+    """What an event becomes whose hour a lost one has; it can be given another."""
+    return Verdict(UsageState.ALARM, HOUR_TAKEN, Alarm.REFUSED)
 
 
 def accepted_among(beside: Iterable[Owed]) -> int:

@@ -2,6 +2,7 @@ import datetime as dt
 import io
 import itertools
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -335,6 +336,17 @@ def test_no_name_makes_a_statement_fail(names, tenant):
     lines = tuple(line(name, name) for name in names)
 
     assert statement(tenant, 202611, [Bill(record(void_reason=tenant), lines)]).startswith(b"%PDF-")
+
+
+def test_people_of_one_name_and_address_are_told_apart_and_others_are_left_as_they_are():
+    sam = replace(line("Sam", "sam@contoso.example"), user_id=uuid.UUID(int=0xABCD1234 << 96))
+    twin = replace(line("SAM", "Sam@contoso.example"), user_id=uuid.UUID(int=2))
+    earlier, namesake = replace(sam, activity_month=202610), line("Sam", "sam.two@contoso.example")
+    text = text_of(statement("Contoso", 202611, [Bill(record(), (sam, twin, earlier, namesake))]))
+
+    assert text.count("Sam (abcd1234)") == 2
+    assert text.count("SAM (00000000)") == 1
+    assert "Sam sam.two@contoso.example" in text
 
 
 def test_the_letters_of_europe_are_printed_as_they_are():

@@ -43,6 +43,10 @@ def sign_in(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def cookies(page: Page) -> set[str]:
+    return {each.get("name", "") for each in page.context.cookies()}
+
+
 def tenant(cloud: Cloud, person: str) -> dict[str, object]:
     """What the product has of somebody's organisation."""
     form = {
@@ -156,5 +160,15 @@ def test_a_stranger_is_turned_away_and_a_colleague_s_purchase_waits_for_a_super_
     page.get_by_role("button", name="Agree and activate").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(ACTIVE)
     becomes(cloud, "ada", plan="paid", status="active")
+
+    cookie = f"timetracker_landing-{page.url.partition('visit=')[2].replace('-', '')}"
+    assert cookie in cookies(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    assert cookie not in cookies(page)
+    shoot(page, "11-signed-out")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page is closed")
+
     order(page, cloud, "Unsubscribe")
     becomes(cloud, "ada", plan="trial", status="active")

@@ -44,6 +44,7 @@ def test_the_worker_takes_every_function(indexed):
         "carry_out_erasures",
         "close_months",
         "check_invariants",
+        "end_invitations",
         "end_trials",
         "reconcile_subscriptions",
         "reconcile_usage",

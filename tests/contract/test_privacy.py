@@ -36,9 +36,25 @@ def test_every_row_with_a_user_is_that_users(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_free_text_can_be_found_again_by_a_row_number(name):
-    free = [column for column, kind in CATALOGUE[name].columns.items() if kind in {Kind.WORDS, Kind.MENTIONS}]
+    free = [column for column, kind in CATALOGUE[name].columns.items() if kind.is_text]
 
     assert free == [] or "id" in metadata.tables[name].c
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_super_admin_can_be_told_of_when_a_row_with_free_text_is(name):
+    facts = CATALOGUE[name]
+    free = [column for column, kind in facts.columns.items() if kind.is_text and name != "action_log"]
+
+    assert bool(free) == (facts.at is not None)
+    assert facts.at is None or facts.at in metadata.tables[name].c
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people(name):
+    documents = {column.name for column in metadata.tables[name].columns if isinstance(column.type, sa.JSON)}
+
+    assert {CATALOGUE[name].columns[column] for column in documents} <= {Kind.VERSION, Kind.FACT, Kind.ANSWER}
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -73,14 +73,15 @@ def test_a_start_of_what_runs_sends_four(ada, counted):
     assert len(sent) == 4, sent  # caller, no timer, running, key
 
 
-def test_a_repeated_start_sends_six(ada, counted):
+def test_a_repeated_start_sends_seven(ada, counted):
     key = new_id()
     ada.start(2, key=key)
     with counted() as sent:
         repeated = ada.start(2, key=key)
 
     assert repeated.headers["Idempotent-Replayed"] == "true"
-    assert len(sent) == 6, sent  # as a start of what runs, undone; then caller and the answer that was kept
+    # as a start of what runs, undone; then caller, the answer that was kept, and who is hidden since
+    assert len(sent) == 7, sent
 
 
 def test_a_report_of_a_start_sends_four_more(ada, counted, clock):

@@ -16,6 +16,7 @@ from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
+from shared.http import idempotency
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,7 @@ ACROSS_TENANTS = {
     ("ops.store_billing", "_FIND"),
     ("ops.store_billing", "_PAGE"),
     ("privacy.store", "_TENANT_IDS"),
+    ("privacy.store_damaged", "_LISTED"),
     ("shared.billing.store", "_STANDINGS"),
     ("shared.billing.store", "_ZONES"),
     ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),
@@ -54,6 +56,8 @@ ACROSS_TENANTS = {
     ("shared.restore.store", "_WAITING"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
+    ("shared.tenancy.store_invitations", "_TENANTS"),
+    ("shared.tracking.store_moves", "_TENANTS"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
@@ -174,9 +178,14 @@ def test_retention_and_exports_name_the_tenant_of_every_table():
 @pytest.mark.parametrize("name", sorted(store_words.COLUMNS))
 def test_an_erasure_takes_words_out_of_one_tenant_only(name):
     column = store_words.COLUMNS[name]
-    made = [column.remove, column.own, column.naming, column.write]
+    made = [column.remove, column.own, store_words.naming(name, 2), column.write]
 
     assert all(names_its_tenant(statement) for statement in made if statement is not None)
+
+
+def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
+    assert names_its_tenant(store_words.titles(2))
+    assert names_its_tenant(idempotency.showing(2))
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])

@@ -116,7 +116,7 @@ def test_an_access_token_has_exactly_the_claims_of_entra(entra: Entra, clock: Cl
 
     claims, header = claims_of(token), json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     now = int(clock().timestamp())
-    names = "acct aio aud azp azpacr email exp iat iss name nbf oid preferred_username rh scp sub tid uti ver"
+    names = "acct aio aud azp azpacr email exp iat iss name nbf oid preferred_username rh scp sub tid uti ver xms_edov"
     assert names.split() == sorted(claims)
     assert {"typ": "JWT", "alg": "RS256", "kid": entra.keys.current.kid} == header
     assert f"{entra.url}/{CONTOSO.tid}/v2.0" == claims["iss"]

@@ -20,7 +20,7 @@ from tests.support.payers import DIMENSION, Payer, at
 
 JAN, FEB = at("2026-01-01"), at("2026-02-01")
 NOW = FEB + dt.timedelta(hours=1)
-AFTER_COMMIT = 0
+AFTER_COMMIT = -1  # the first is that of the mark
 NOTHING = (0, 0, 0, 0, 0)
 CLOSED = (1, 2, 1, 1, 1)  # record, lines, usage, audit, closed month
 

@@ -35,10 +35,11 @@ class Somebody:
     payer: Payer
     user: int
     name: str
+    address: str
 
     @property
     def marks(self) -> tuple[str, str]:
-        return self.name, f"{self.name.lower()}@contoso.example"
+        return self.name, self.address
 
     def hours(self, engine) -> list[object]:
         """What must not change: the person's time, as entries, days and log have it."""
@@ -61,20 +62,22 @@ class Somebody:
 def somebody(engine) -> Somebody:
     """Somebody with hours, with notes, and with a colleague whose notes name them."""
     payer = Payer.make(engine, people=2)
-    user, name = payer.people[1], f"Grace{new_id()[:8]}"
-    address = f"{name.lower()}@contoso.example"
+    user, unique = payer.people[1], new_id()[:8]
+    name, address = f"Grace Hopper-{unique}", f"grace.{unique}@contoso.example"
     payer.signs_in(user, at("2026-10-05"))
     for day in (5, 6):
         payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
         payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
     with tampering(engine) as tx:
-        called = {"email": address, "email_key": address, "display_name": name}
+        called = {"email": address, "display_name": name, "directory_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
         told = {"note": f"with {name}, on the phone"}
         tx.execute(time_entries.update().where(time_entries.c.tenant_id == payer.tenant_id).values(**told))
-        log = timer_log.c
-        tx.execute(timer_log.update().where(log.tenant_id == payer.tenant_id).values(reason=name, after_change=told))
-    return Somebody(payer, user, name)
+        logged = sa.select(timer_log.c.id, timer_log.c.after_change).where(timer_log.c.tenant_id == payer.tenant_id)
+        for row in tx.execute(logged).all():
+            said = {"reason": name} | ({} if row.after_change is None else {"after_change": row.after_change | told})
+            tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**said))
+    return Somebody(payer, user, name, address)
 
 
 def state_of(engine, person):

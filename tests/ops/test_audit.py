@@ -21,8 +21,8 @@ def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(read
     assert ME.encode() not in told
 
 
-def test_a_job_that_an_operator_runs_is_on_record_as_theirs(reads, books, slug):
-    asked = reads("privacy", "erase", slug, "--verified", "--yes")
+def test_a_job_that_an_operator_runs_is_on_record_as_theirs(reads, books, admin, slug):
+    asked = reads("privacy", "erase", admin.tid, "--verified", "--yes")
     run = reads("privacy", "run")
     done = books.audit(slug, "erasure.done")
 

@@ -37,15 +37,15 @@ def test_nothing_on_standard_input_names_nobody(typed, text):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("erase", "{slug}", "--user", "-", "--yes"),
-        ("nominee", "{slug}", "-", "--yes"),
-        ("export", "{slug}", "--user", "-", "--out", "{folder}/a.zip"),
+        ("erase", "{tid}", "--user", "-", "--yes"),
+        ("nominee", "{tid}", "-", "--yes"),
+        ("export", "{tid}", "--user", "-", "--out", "{folder}/a.zip"),
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_every_command_that_takes_an_address_reads_it(typed, reads, world, *, admin, slug, arguments, tmp_path):
+def test_every_command_that_takes_an_address_reads_it(typed, reads, world, *, admin, arguments, tmp_path):
     ben = world.member(admin)
-    command = ["privacy", *(each.format(slug=slug, folder=tmp_path) for each in arguments)]
+    command = ["privacy", *(each.format(tid=ben.tid, folder=tmp_path) for each in arguments)]
     typed(f"{ben.email}\n")
     found = reads(*command)
     typed("nobody@contoso.example\n")

@@ -53,8 +53,8 @@ class Database:
             close_all_owed(self.app)
             send_all(self.app)
             reconcile_all(self.app)
-            privacy_jobs.remove_expired(None)  # type: ignore[arg-type]
-            privacy_jobs.carry_out_erasures(None)  # type: ignore[arg-type]
+            privacy_jobs.remove_expired(None)
+            privacy_jobs.carry_out_erasures(None)
 
     def rows(self, table: sa.Table, *of: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
         with self.engine.connect() as tx:
@@ -143,7 +143,8 @@ def story(request, copies, on, clock) -> Story:
     production.jobs()
     clock.at = real.now()
     lost_row = production.rows(tenants, tenants.c.entra_tenant_id == uuid.UUID(lost.tid))[0]
-    return Story(production, copy, payer, ada, grace, *ids, lost_row["public_id"])
+    [grace_id, ben_id] = ids
+    return Story(production, copy, payer, ada, grace, grace_id, ben_id, lost_row["public_id"])
 
 
 @pytest.fixture

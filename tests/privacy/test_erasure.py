@@ -68,7 +68,8 @@ def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, g
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
     assert outcome.changed == 1
     assert listed["state"] == "done"
-    assert places(engine, *marks) == {"erasures.subject_id"}
+    # the random id, by which they are erased again after a restore; the store outside is told of it, if there is one
+    assert places(engine, *marks) == {"erasures.subject_id", "restore_changes.public_id", "restore_changes.subject_id"}
     assert places(engine, "my own words", "doctor", "another note", "still at it") == set()
 
 
@@ -95,16 +96,17 @@ def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock
     elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
     with use(replace(app, settings=elsewhere)) as kept:
         ada = world.tenant()
-        grace = world.member(ada, name=f"Grace{new_id()[:8]}")
+        grace = world.member(ada)
+        mark = me(grace)
         for person in (ada, grace):
-            person.post("actions", {"type": "page.open", "page": f"/people/{grace.name.lower()}"})
-        before = {where for where, text in azurite.everything() if grace.name.lower() in text}
+            person.post("actions", {"type": "page.open", "page": f"/people/{mark}"})
+        before = {where for where, text in azurite.everything() if mark in text}
         ask(grace)
         carry_out(kept, clock)
         shown = world.again(ada).get("actions").body["items"]
 
     assert {name.partition(".")[2] for name in before} == {"Page"}
-    assert not [where for where, text in azurite.everything() if grace.name.lower() in text]
+    assert not [where for where, text in azurite.everything() if mark in text]
     assert len(shown) == 2
 
 

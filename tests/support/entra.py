@@ -36,6 +36,7 @@ class Entra:
             "name": name,
             "preferred_username": email,
             "email": email,
+            "xms_edov": None,  # as for a directory that has not proved its domain
             "iat": seconds - 400 * DAY,
             "nbf": seconds - 400 * DAY,
             "exp": seconds + 400 * DAY,

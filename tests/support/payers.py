@@ -311,7 +311,7 @@ def _tenant(zone: str, people: int, of: dict[str, Any]) -> dict[str, Any]:
 def _person(tx: sa.Connection, tenant_id: int, number: int, of: dict[str, Any], when: dt.datetime) -> int:
     email = f"p{number}@contoso.example"
     values = {"tenant_id": tenant_id, "public_id": uuid.UUID(new_id()), "entra_object_id": uuid.UUID(new_id())}
-    values |= {"email": email, "email_key": email, "display_name": f"Person {number}", "auth_provider": "microsoft"}
+    values |= {"email": email, "display_name": f"Person {number}", "auth_provider": "microsoft"}
     values |= {"role": "user" if number else "super_admin", "is_active": True, **of}
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
     row_id = uuid.UUID(new_id())

@@ -171,10 +171,10 @@ class World:
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
 
-    def again(self, person: Person) -> Person:
-        """The same person, with a token that is valid now."""
+    def again(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
+        """The same person, with a token that is valid now, and what the directory says of them since."""
         who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
-        return replace(person, token=self.entra.token(**who, at=self.clock()))
+        return replace(person, token=self.entra.token(**{**who, **claims}, at=self.clock()))
 
     def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
         """A new tenant on its trial; the super admin."""

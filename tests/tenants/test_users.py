@@ -59,7 +59,8 @@ def test_an_invited_person_takes_over_the_account_at_the_first_sign_in(world):
     assert invited["user"]["authProvider"] == "manual"
     assert invited["user"]["invitedBy"] == me(ada)
     assert joined["user"]["id"] == invited["user"]["id"]
-    assert joined["user"]["role"] == "admin"
+    assert invited["user"]["invitationEndsAt"] == "2026-12-07T09:00:00.000Z"
+    assert ada.get(f"users/{joined['user']['id']}").body["pendingRole"] == "admin"
     assert joined["tenant"]["seatsUsed"] == 2
     assert actions(ada)[:2] == ["user.bound", "user.added"]
 
@@ -80,7 +81,7 @@ def test_an_invitation_goes_to_the_name_somebody_signs_in_with_and_not_to_a_clai
     joined = eli.post("sign-in").body["user"]
 
     assert (joined["role"], joined["authProvider"]) == ("user", "microsoft")
-    assert [user["role"] for user in ada.get("users", authProvider="manual").body["items"]] == ["super_admin"]
+    assert [user["pendingRole"] for user in ada.get("users", authProvider="manual").body["items"]] == ["super_admin"]
 
 
 def test_an_invitation_is_worth_nothing_in_another_directory(world):

@@ -14,7 +14,7 @@ from shared.db.schema.installation import installation, restore_changes
 from shared.db.schema.landing import landing_visits
 from shared.db.schema.notices import notice_views, notices
 from shared.db.schema.people import slugs, tenant_zones, tenants, user_months, users
-from shared.db.schema.privacy import erasures, nominees, privacy_requests
+from shared.db.schema.privacy import damaged_documents, erasures, kept_mentions, nominees, privacy_requests
 from shared.db.schema.purchases import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.records import action_log, audit_log
 from shared.db.schema.requests import idempotency_keys
@@ -30,9 +30,11 @@ __all__ = [
     "billing_lines",
     "billing_records",
     "closed_months",
+    "damaged_documents",
     "erasures",
     "idempotency_keys",
     "installation",
+    "kept_mentions",
     "landing_visits",
     "metadata",
     "nominees",

@@ -81,12 +81,17 @@ users = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("entra_object_id", Uuid),
     Column("email", Unicode(320), nullable=False),
-    Column("email_key", Unicode(400)),  # stripped and case-folded; NULL once another person holds the address
+    Column("email_key", Unicode(400)),  # the address that claims an open invitation, in lower case; NULL without one
     Column("display_name", Unicode(200), nullable=False),
+    Column("directory_name", Unicode(200)),  # at the last sign-in; NULL for guests, and where it is not known yet
     *choice("role", "user", "admin", "super_admin"),
+    Column("pending_role", String(24)),  # takes force when a super admin confirms the person
     *choice("auth_provider", "microsoft", "manual"),
     Column("is_active", Boolean, nullable=False),
     Column("invited_by", BigInteger),
+    Column("invitation_ends_at", UtcDateTime),  # of an open invitation
+    Column("invited_object_id", Uuid),  # whom an open invitation is for, where it names the directory's object id
+    Column("merged_into", BigInteger),  # the person whose invitation this was, claimed by nobody
     Column("first_sign_in_at", UtcDateTime),
     Column("last_sign_in_at", UtcDateTime),
     # Since when the person has restricted, objected to, or withdrawn consent to the processing of their data: any of
@@ -102,10 +107,17 @@ users = sa.Table(
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     ForeignKey(["tenant_id", "invited_by"], ["users.tenant_id", "users.id"]),
+    ForeignKey(["tenant_id", "merged_into"], ["users.tenant_id", "users.id"]),
     Unique("tenant_id", "id"),
     Unique("tenant_id", "public_id"),
     Unique("tenant_id", "log_key"),
     CheckConstraint("erased_at IS NULL OR (entra_object_id IS NULL AND email_key IS NULL)", name="erased_at"),
+    CheckConstraint("pending_role IN ('admin', 'super_admin')", name="pending_role"),
+    CheckConstraint(
+        "merged_into IS NULL OR (merged_into <> id AND entra_object_id IS NULL AND email_key IS NULL"
+        " AND invited_object_id IS NULL)",
+        name="merged_into",
+    ),
 )
 # SQL Server takes two NULLs for duplicates, so a nullable key is unique over its values only.
 Index(
@@ -122,6 +134,14 @@ Index(
     unique=True,
     **only_where(users.c.email_key.is_not(None)),
 )
+Index(
+    "ux_users_invited_object_id",
+    users.c.tenant_id,
+    users.c.invited_object_id,
+    unique=True,
+    **only_where(users.c.invited_object_id.is_not(None)),
+)
+Index("ix_users_merged_into", users.c.tenant_id, users.c.merged_into, **only_where(users.c.merged_into.is_not(None)))
 
 # Every slug that a tenant has or had: none of them is ever another one's, so an old name leads to nobody else.
 slugs = sa.Table(

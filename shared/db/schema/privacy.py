@@ -86,3 +86,34 @@ nominees = sa.Table(
     PrimaryKey("tenant_id", "user_id"),
     of_user(),
 )
+
+# Mentions of a person in the text of others that a super admin wants to stay at the person's erasure.
+kept_mentions = sa.Table(
+    "kept_mentions",
+    metadata,
+    identity(),
+    tenant_id(),
+    Column("subject_user_id", BigInteger, nullable=False),
+    Column("table_name", String(32), nullable=False),
+    Column("row_id", BigInteger, nullable=False),
+    Column("kept_by", BigInteger, nullable=False),
+    Column("kept_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id", "subject_user_id"], ["users.tenant_id", "users.id"]),
+    ForeignKey(["tenant_id", "kept_by"], ["users.tenant_id", "users.id"]),
+    Unique("tenant_id", "subject_user_id", "table_name", "row_id", name="uq_kept_mentions_place"),
+)
+
+# Rows of both logs whose documents an erasure of earlier versions damaged: listed once, by the migration.
+damaged_documents = sa.Table(
+    "damaged_documents",
+    metadata,
+    identity(),
+    tenant_id(),
+    *choice("table_name", "timer_log", "audit_log"),
+    Column("row_id", BigInteger, nullable=False),
+    Column("found_at", UtcDateTime, nullable=False),
+    PrimaryKey("id"),
+    ForeignKey(["tenant_id"], ["tenants.id"]),
+    Unique("tenant_id", "table_name", "row_id", name="uq_damaged_documents_row"),
+)

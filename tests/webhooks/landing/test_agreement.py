@@ -272,8 +272,10 @@ def test_a_purchase_that_is_cancelled_while_it_waits_is_closed(  # noqa: PLR0917
     subscription, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
     marketplace.order("unsubscribe", subscription=subscription)
-    page = browser.get(waits.url)
+    read = browser.get(waits.url).heading, states(app, tenant())
+    page = browser.open(marketplace.purchase_token(subscription), firm.buyer)
 
+    assert read == ("This subscription has ended", ["waiting"])  # to read a page changes nothing
     assert page.heading == "This subscription has ended"
     assert states(app, tenant()) == ["cancelled"]
     assert kinds(app, tenant()) == ["purchase_waiting", "purchase_cancelled"]

@@ -1,0 +1,110 @@
+"""What must be true of the documents of both logs: each can be read, and says what the columns of its row say.
+
+Rows that an erasure of earlier versions damaged are listed in `damaged_documents`, and are left out here.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from shared.db.schema import audit_log, damaged_documents, timer_log
+
+
+class json_state(GenericFunction[int]):  # noqa: N801 - a function of SQL
+    """0 for JSON's own null, 1 for text that is no JSON, 2 for a document; what PostgreSQL keeps as JSON always is."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(json_state, "postgresql")
+def _of_postgresql(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN CAST({document} AS TEXT) = 'null' THEN 0 ELSE 2 END"
+
+
+@compiles(json_state, "sqlite")
+def _of_sqlite(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN {document} = 'null' THEN 0 WHEN json_valid({document}) THEN 2 ELSE 1 END"
+
+
+@compiles(json_state, "mssql")
+def _of_sql_server(function: Any, compiler: Any, **more: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    document = compiler.process(function.clauses, **more)
+    return f"CASE WHEN {document} = N'null' THEN 0 WHEN ISJSON({document}) = 1 THEN 2 ELSE 1 END"
+
+
+_INSTANT: Final = "____-__-__T__:__:__.___Z"
+_SOURCES: Final = ("timer", "manual", "autoStopped")
+_ROLES: Final = ("user", "admin", "super_admin")
+# Of the audit log, the fields whose values nobody makes up: a pseudonym in one is damage
+_CODES: Final = ("plan", "status", "scope", "channel", "kind", "right", "timeZone", "code", "currency", "format")
+_log, _audit = timer_log.c, audit_log.c
+
+
+def _text(document: sa.Column[Any], name: str) -> sa.ColumnElement[str]:
+    return sa.cast(document[name].as_string(), sa.Unicode(400))
+
+
+def _is_listed(table: sa.Table) -> sa.Exists:
+    return sa.exists().where(
+        damaged_documents.c.tenant_id == table.c.tenant_id,
+        damaged_documents.c.table_name == table.name,
+        damaged_documents.c.row_id == table.c.id,
+    )
+
+
+def _differs(document: sa.Column[Any], name: str, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    found = _text(document, name)
+    return sa.or_(found.is_(None), found != sa.cast(sa.cast(value, sa.BigInteger), sa.Unicode(400)))
+
+
+def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """A document that is no whole version of an entry."""
+    wrong: list[sa.ColumnElement[bool]] = [
+        _text(document, name).is_(None) for name in ("organization", "project", "needsReview", "version")
+    ]
+    for name in ("startedAt", "stoppedAt"):
+        instant = _text(document, name)
+        wrong.append(sa.or_(instant.is_(None), instant.not_like(_INSTANT)))
+    source, zone = _text(document, "source"), _text(document, "timeZone")
+    wrong += [source.is_(None), source.not_in(_SOURCES), zone.is_(None), zone.like("%erased-%")]
+    return sa.or_(*wrong)
+
+
+def _is_wrong(document: sa.Column[Any], *when_read: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """In this order: a condition on a field of what is no JSON would be an error, and not an answer."""
+    state = json_state(document)
+    found = sa.case((document.is_(None), 0), (state == 0, 0), (state == 1, 1), (sa.or_(*when_read), 1), else_=0)
+    return found == 1
+
+
+_made: Final = _is_wrong(
+    _log.after_change,
+    _is_no_version(_log.after_change),
+    _differs(_log.after_change, "version", _log.entry_version),
+    _differs(_log.after_change, "workItemId", _log.work_item_id),
+    _differs(_log.after_change, "elapsedMs", _log.elapsed_ms),
+)
+_replaced: Final = _is_wrong(
+    _log.before_change,
+    _is_no_version(_log.before_change),
+    _differs(_log.before_change, "version", _log.entry_version - 1),
+)
+
+
+def _is_damaged(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    role = _text(document, "role")
+    codes = [_text(document, name).like("%erased-%") for name in _CODES]
+    return _is_wrong(document, role.not_in(_ROLES), *codes)
+
+
+RECORDS: Final[dict[str, sa.Select[Any]]] = {
+    "a_logged_version_agrees_with_its_row": sa.select(_log.id).where(sa.or_(_made, _replaced), ~_is_listed(timer_log)),
+    "an_audited_change_can_be_read": sa.select(_audit.id).where(
+        sa.or_(_is_damaged(_audit.before_change), _is_damaged(_audit.after_change)), ~_is_listed(audit_log)
+    ),
+}

@@ -1,0 +1,197 @@
+"""The rows of open invitations: accounts made by hand that wait, until an end, for the person they are meant for."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import users
+from shared.tenancy.model import AuthProvider, Role
+
+
+LIFETIME: Final = dt.timedelta(days=14)
+_users = users.c
+_OF_TENANT: Final = _users.tenant_id == bindparam("tenant", type_=sa.BigInteger)
+_UNCLAIMED: Final = (
+    _users.entra_object_id.is_(None),
+    _users.auth_provider == AuthProvider.MANUAL.value,
+    _users.merged_into.is_(None),
+    _users.erased_at.is_(None),
+)
+# One without an end was made by the version before, while a deployment ran.
+_NO_END_YET: Final = _users.invitation_ends_at.is_(None)
+_BEGAN: Final = bindparam("began", type_=_users.created_at.type)
+_NOW: Final = bindparam("now", type_=_users.invitation_ends_at.type)
+_OPEN: Final = (
+    *_UNCLAIMED,
+    _users.is_active,
+    sa.or_(_users.invitation_ends_at > _NOW, sa.and_(_NO_END_YET, _users.created_at > _BEGAN)),
+)
+_OVER: Final = (
+    *_UNCLAIMED,
+    _users.is_active,
+    sa.or_(_users.invitation_ends_at <= _NOW, sa.and_(_NO_END_YET, _users.created_at <= _BEGAN)),
+)
+_CLOSED: Final = {"email_key": None, "invitation_ends_at": None, "invited_object_id": None}
+_GUEST: Final = bindparam("guest", type_=sa.Integer)
+_CLAIM: Final = (
+    users.update()
+    .where(_OF_TENANT, *_OPEN)
+    .values(
+        **_CLOSED,
+        entra_object_id=bindparam("oid", type_=sa.Uuid),
+        email=bindparam("shown", type_=_users.email.type),
+        # nobody gave a name: until now the address stood for it
+        display_name=sa.case(
+            (_users.display_name == _users.email, bindparam("name", type_=_users.display_name.type)),
+            else_=_users.display_name,
+        ),
+        updated_at=_NOW,
+        version=_users.version + 1,
+    )
+)
+_CLAIMED: Final = (_users.id, _users.role, _users.pending_role)
+# The version before has put the role itself in force.
+_IS_ABOVE_USER: Final = sa.or_(_users.pending_role.is_not(None), _users.role != Role.USER.value)
+_INVITED_ROLE: Final = sa.case((_users.pending_role.is_not(None), _users.pending_role), else_=_users.role)
+_WAITING_ROLE: Final = sa.case((_IS_ABOVE_USER, _INVITED_ROLE), else_=None)
+# The object id says who the person is, so the role that goes with it takes force; but no invitation gives a guest one.
+_CLAIM_BY_OBJECT_ID: Final = (
+    _CLAIM.where(_users.invited_object_id == bindparam("oid", type_=sa.Uuid))
+    .values(
+        role=sa.case((_GUEST == 1, Role.USER.value), else_=_INVITED_ROLE),
+        pending_role=sa.case((_GUEST == 1, _WAITING_ROLE), else_=None),
+    )
+    .returning(*_CLAIMED)
+)
+# An address may be another person's by now, so a role above user waits for a super admin, and a guest has none.
+_CLAIM_BY_ADDRESS: Final = (
+    _CLAIM.where(
+        _users.invited_object_id.is_(None),
+        _users.email_key == bindparam("address", type_=_users.email_key.type),
+        sa.or_(_GUEST != 1, ~_IS_ABOVE_USER),
+    )
+    .values(role=Role.USER.value, pending_role=_WAITING_ROLE)
+    .returning(*_CLAIMED)
+)
+_THIS: Final = (_OF_TENANT, _users.id == bindparam("user", type_=sa.BigInteger))
+_END: Final = (
+    users.update()
+    .where(*_THIS, *_UNCLAIMED, _users.is_active)
+    .values(**_CLOSED, is_active=False, version=_users.version + 1, updated_at=_NOW)
+)
+_LAPSED: Final = sa.select(_users.id).where(_OF_TENANT, *_OVER).order_by(_users.id)
+_TENANTS: Final = sa.select(_users.tenant_id).where(*_OVER).distinct().order_by(_users.tenant_id)
+_OPEN_AGAIN: Final = (
+    users.update()
+    .where(*_THIS, *_UNCLAIMED)
+    .values(
+        email_key=bindparam("address", type_=_users.email_key.type),
+        invitation_ends_at=bindparam("until", type_=_users.invitation_ends_at.type),
+    )
+)
+_OFFER_ROLE: Final = (
+    users.update()
+    .where(*_THIS)
+    .values(
+        role=Role.USER.value,
+        pending_role=bindparam("to_role", type_=_users.pending_role.type),
+        version=_users.version + 1,
+        updated_at=_NOW,
+    )
+)
+_MERGE: Final = (
+    users.update()
+    .where(*_THIS, *_UNCLAIMED)
+    .values(
+        **_CLOSED,
+        merged_into=bindparam("person", type_=sa.BigInteger),
+        pending_role=None,
+        role=Role.USER.value,
+        is_active=False,
+        version=_users.version + 1,
+        updated_at=_NOW,
+    )
+)
+_MERGED: Final = (
+    sa.select(_users.id)
+    .where(_OF_TENANT, _users.merged_into == bindparam("person", type_=sa.BigInteger))
+    .order_by(_users.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An invitation that became the account of a person; `pending_role` waits for a super admin."""
+
+    user_id: int
+    role: Role
+    pending_role: Role | None
+
+
+def claim(
+    tx: sa.Connection,
+    tenant_id: int,
+    *,
+    oid: uuid.UUID,
+    address: str | None,
+    is_guest: bool,
+    shown: str,
+    name: str,
+    now: dt.datetime,
+) -> Claimed | None:
+    """Gives the person the open invitation for their object id, or else for their address; None when there is none.
+
+    Of two claims at once, one is made.
+    """
+    values = {"tenant": tenant_id, "oid": oid, "guest": int(is_guest), "shown": shown, "name": name, **_at(now)}
+    row = tx.execute(_CLAIM_BY_OBJECT_ID, values).first()
+    if row is None and address is not None:
+        row = tx.execute(_CLAIM_BY_ADDRESS, {**values, "address": address}).first()
+    if row is None:
+        return None
+    return Claimed(row.id, Role(row.role), None if row.pending_role is None else Role(row.pending_role))
+
+
+def end(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> bool:
+    """Closes an open invitation: nobody can claim it any more. False when somebody has, or it is closed."""
+    return tx.execute(_END, {"tenant": tenant_id, "user": user_id, "now": now}).rowcount == 1
+
+
+def lapsed(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> Sequence[int]:
+    """The invitations of a tenant whose end has passed."""
+    return tx.scalars(_LAPSED, {"tenant": tenant_id, **_at(now)}).all()
+
+
+def tenants_with_lapsed(tx: sa.Connection, *, now: dt.datetime) -> Sequence[int]:
+    return tx.scalars(_TENANTS, _at(now)).all()
+
+
+def open_again(tx: sa.Connection, tenant_id: int, user_id: int, *, address: str, now: dt.datetime) -> None:
+    """Lets an account that nobody claimed be claimed by its address; the unique key refuses a second of one address."""
+    values = {"tenant": tenant_id, "user": user_id, "address": address, "until": now + LIFETIME}
+    tx.execute(_OPEN_AGAIN, values)
+
+
+def offer_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
+    """Changes the role that an open invitation leads to; none is in force before somebody came."""
+    wanted = None if role is Role.USER else role.value
+    tx.execute(_OFFER_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": wanted, "now": now})
+
+
+def merge(tx: sa.Connection, tenant_id: int, user_id: int, *, into: int, now: dt.datetime) -> bool:
+    """Makes an account that nobody claimed a part of a person's; False when somebody has claimed it."""
+    return tx.execute(_MERGE, {"tenant": tenant_id, "user": user_id, "person": into, "now": now}).rowcount == 1
+
+
+def merged_into(tx: sa.Connection, tenant_id: int, user_id: int) -> Sequence[int]:
+    """The accounts that were merged into a person's."""
+    return tx.scalars(_MERGED, {"tenant": tenant_id, "person": user_id}).all()
+
+
+def _at(now: dt.datetime) -> dict[str, Any]:
+    return {"now": now, "began": now - LIFETIME}

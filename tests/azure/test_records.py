@@ -1,0 +1,103 @@
+"""The append-only records on Azure SQL: their triggers as T-SQL, and a guard that no connection carries on."""
+
+import re
+
+import pytest
+import sqlglot
+
+from shared.db.records import RULES, records_open
+from shared.db.records_triggers import protect, unprotected
+from shared.db.schema import metadata
+from tests.azure.test_statements import unreadable
+from tests.support.sql_server import COMMIT, Error, Rows, usual
+
+
+OPEN, CLOSE = (f"EXEC sys.sp_set_session_context N'records', {value}" for value in (1, "NULL"))
+
+
+@pytest.fixture
+def standing(azure):
+    """The triggers that the server has: a list to be changed."""
+    found: list[tuple[str, str, int]] = []
+
+    def script(statement):
+        if "sys.triggers" in statement.sql:
+            return Rows(("table", "name", "is_enabled"), found) if found else Rows(("table",), [])
+        if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", statement.sql):
+            return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
+        return usual(statement)
+
+    azure.script = script
+    return found
+
+
+def made(azure):
+    return [text for text in azure.texts if text.startswith("CREATE TRIGGER")]
+
+
+def test_each_table_gets_a_trigger_of_t_sql(azure, azure_engine, standing):
+    with azure_engine.begin() as tx:
+        protect(tx)
+    tables = [table for text in made(azure) for table in re.findall(r" ON (\w+) AFTER UPDATE, DELETE", text)]
+
+    assert standing == []
+    assert tables == list(RULES)
+    assert [found for text in made(azure) for found in unreadable(text)] == []
+
+
+@pytest.mark.parametrize("table", RULES)
+def test_its_condition_compares_every_column_but_those_that_may_change(azure, azure_engine, standing, table):
+    with azure_engine.begin() as tx:
+        protect(tx)
+    trigger = next(text for text in made(azure) if f" ON {table} " in text)
+    (condition,) = re.findall(r"CASE WHEN (.*) THEN 1 ELSE 0 END = 0", trigger, re.DOTALL)
+    tree = sqlglot.parse_one(f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END", dialect="tsql")
+    compared = [set(re.findall(r"\bd\.(\w+)", part.split("EXCEPT")[0])) for part in condition.split("NOT EXISTS")[1:]]
+    every, rule = set(metadata.tables[table].columns.keys()), RULES[table]
+    ways = [
+        set(),
+        *([set(rule.erasable)] if rule.erasable else []),
+        *([set(rule.voiding.columns)] if rule.voiding else []),
+    ]
+
+    assert standing == []
+    assert tree is not None
+    assert compared == [every - way for way in ways]
+    assert (f"i.{rule.key[0]} IS NULL AND COALESCE(CAST(SESSION_CONTEXT(" in condition) is rule.deletable
+
+
+def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azure_engine, standing):
+    with azure_engine.begin() as tx:
+        protect(tx)
+    names = [name for text in made(azure) for name in re.findall(r"^CREATE TRIGGER (\w+)", text)]
+    standing += [(table, name, 1) for table, name in zip(RULES, names, strict=True)]
+    azure.asked.clear()
+    with azure_engine.begin() as tx:
+        protect(tx)
+        left_alone = made(azure)
+        standing[0] = (*standing[0][:2], 0)
+        missed = unprotected(tx)
+        protect(tx)
+
+    assert left_alone == []
+    assert missed == ["audit_log"]
+    assert [text for text in azure.texts if text.startswith("DROP TRIGGER")] == [f"DROP TRIGGER {names[0]}"]
+    assert len(made(azure)) == 1
+
+
+def test_the_guard_is_closed_in_the_transaction_that_opened_it(azure, azure_engine):
+    with azure_engine.begin() as tx, records_open(tx):
+        tx.exec_driver_sql("SELECT 1")
+    said = [text for text in azure.texts if text in {OPEN, CLOSE, COMMIT}]
+
+    assert said == [OPEN, CLOSE, COMMIT]
+
+
+def test_a_guard_that_could_not_be_closed_goes_with_no_connection_to_its_next_user(azure, azure_engine):
+    azure.script = lambda statement: (
+        Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else usual(statement)
+    )
+    with pytest.raises(ZeroDivisionError), azure_engine.begin() as tx, records_open(tx):
+        raise ZeroDivisionError
+
+    assert azure.texts.count(CLOSE) == 2

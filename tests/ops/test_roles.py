@@ -1,0 +1,134 @@
+"""Operators give roles where no super admin can, by proof and on record, and never to one of two of one address."""
+
+import datetime as dt
+
+import pytest
+import sqlalchemy as sa
+
+from shared import clock
+from shared.db.schema import notices, tenants, users
+from tests.ops.conftest import Books
+from tests.tenants.test_users import add, me
+
+
+@pytest.fixture
+def ben(world, admin):
+    """Somebody who came by invitation, and whose role waits."""
+    add(admin, {"email": "ben@contoso.example", "role": "admin"})
+    return world.member(admin, email="ben@contoso.example")
+
+
+def role_of(person):
+    return person.get("me").body["role"]
+
+
+def kinds(engine, slug):
+    query = sa.select(notices.c.kind).join(tenants, tenants.c.id == notices.c.tenant_id).where(tenants.c.slug == slug)
+    with engine.connect() as connection:
+        return list(connection.scalars(query.order_by(notices.c.id)))
+
+
+def long_ago(engine, person):
+    with engine.begin() as tx:
+        tx.execute(
+            users.update()
+            .where(users.c.public_id == sa.literal(me(person), sa.Uuid(as_uuid=False)))
+            .values(last_sign_in_at=clock.now() - dt.timedelta(days=31))
+        )
+
+
+def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(reads, admin, ben, slug, engine):
+    command = ("users", "confirm-role", slug, ben.email, "--proof", "CASE-17", "--yes")
+    early = reads(*command)
+    long_ago(engine, admin)
+    done = reads(*command)
+    twice = reads(*command)
+    [record] = [row for row in Books(engine).audit(slug, "role.changed") if row["actor_kind"] == "operator"]
+
+    assert (early.code, "confirm roles themselves" in early.err) == (1, True)
+    assert (done.code, role_of(ben)) == (0, "admin")
+    assert (twice.code, role_of(ben)) == (0, "admin")
+    assert record["after_change"] == {"role": "admin", "proof": "CASE-17"}
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_tenant_is_handed_over_with_proof(reads, admin, ben, engine, replaces):
+    slug, more = admin.post("sign-in").body["tenant"]["slug"], ["--replace"] if replaces else []
+    done = reads("users", "hand-over", slug, me(ben), "--proof", "letter/2026-11-30", "--yes", *more)
+    [record] = Books(engine).audit(slug, "tenant.handed_over")
+
+    assert (done.code, role_of(ben)) == (0, "super_admin")
+    assert role_of(admin) == ("user" if replaces else "super_admin")
+    assert (record["actor_kind"], record["after_change"]) == (
+        "operator",
+        {"role": "super_admin", "proof": "letter/2026-11-30"},
+    )
+    removed = ["super_admin_removed"] if replaces else []
+    assert kinds(engine, slug) == ["role_waiting", "super_admin_added", *removed]
+
+
+def test_a_dry_run_shows_and_changes_nothing(reads, admin, ben, slug):
+    shown = reads("users", "hand-over", slug, ben.email, "--proof", "x1", "--replace", "--dry-run", "--json")
+
+    assert shown.json == {
+        "slug": slug,
+        "changed": False,
+        "before": {me(ben): "user", me(admin): "super_admin"},
+        "after": {me(ben): "super_admin", me(admin): "user"},
+    }
+    assert (role_of(ben), role_of(admin)) == ("user", "super_admin")
+
+
+def test_a_tenant_is_handed_to_nobody_who_has_not_come(reads, admin, slug):
+    [invited] = add(admin, "chloe@contoso.example").body["results"]
+    answers = [
+        reads("users", "hand-over", slug, invited["user"]["id"], "--proof", "x1", "--yes"),
+        reads("users", "hand-over", slug, "chloe@contoso.example", "--proof", "Ada Lovelace said so", "--yes"),
+        reads("users", "hand-over", slug, "chloe@contoso.example", "--yes"),
+    ]
+
+    assert [answer.code for answer in answers] == [1, 2, 2]
+    assert role_of(admin) == "super_admin"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("privacy", "erase", "{}", "--user", "{who}", "--verified", "--yes"),
+        ("privacy", "export", "{}", "--user", "{who}", "--out", "{file}"),
+        ("privacy", "nominee", "{}", "{who}", "--yes"),
+        ("users", "hand-over", "{}", "{who}", "--proof", "x1", "--yes"),
+        ("users", "confirm-role", "{}", "{who}", "--proof", "x1", "--yes"),
+    ],
+    ids=lambda command: command[1],
+)
+def test_no_command_chooses_between_two_accounts_of_one_address(reads, world, admin, tmp_path, command):
+    twins = [world.member(admin, name="Sam", email=email) for email in ("sam@contoso.example", "SAM@contoso.example")]
+    slug = admin.post("sign-in").body["tenant"]["slug"]
+    named = [part.format(slug, who="Sam@contoso.example", file=tmp_path / "out.zip") for part in command]
+    refused = reads(*named)
+
+    assert refused.code == 2
+    assert all(me(twin) in refused.told for twin in twins)
+    assert not (tmp_path / "out.zip").exists()
+    assert [role_of(twin) for twin in twins] == ["user", "user"]
+
+
+def test_an_address_that_only_looks_alike_is_nobodys(reads, world, admin, slug):
+    world.member(admin, email="kim@contoso.example")
+    refused = reads("privacy", "nominee", slug, "\N{KELVIN SIGN}im@contoso.example", "--yes")
+
+    assert (refused.code, "nobody in this tenant" in refused.told) == (2, True)
+
+
+def test_an_invitation_that_was_merged_is_its_person(reads, world, admin, slug):
+    [invited] = add(admin, "ben@contoso.example").body["results"]
+    ben = world.member(admin, email="ben.okafor@contoso.example")
+    admin.post(f"users/{invited['user']['id']}/merge", {"into": me(ben)})
+    listed = reads("users", "list", slug, "--json").json
+
+    assert reads("privacy", "nominee", slug, "ben@contoso.example", "--yes").code == 2
+    assert [(row["email"], row["isMerged"]) for row in listed][1:] == [
+        ("ben@contoso.example", True),
+        ("ben.okafor@contoso.example", False),
+    ]

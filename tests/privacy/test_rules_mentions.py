@@ -1,0 +1,79 @@
+"""What counts as a mention, for any text: pure."""
+
+import re
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from privacy.rules_mentions import Mentions, Naming
+from tests.support.hostile import NAMES
+
+
+GONE = "erased-0123456789ab"
+texts = st.text(max_size=60) | st.sampled_from(NAMES)
+words = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=1, max_size=8)
+names = st.lists(words, min_size=2, max_size=4).map(" ".join)
+
+
+def mentions(name=None, *, ids=(), addresses=(), colleagues=()):
+    return Mentions.of(Naming(tuple(ids), tuple(addresses), name), colleagues, GONE)
+
+
+def named(name):
+    return Naming((), (), name)
+
+
+@given(texts, texts)
+def test_without_an_id_an_address_or_a_name_nothing_is_changed(text, word):
+    assume(len(word.split()) < 2)
+    assert mentions(word).without(text, 400) == text
+    assert mentions(None, addresses=[word]).without(text, 400) == text or re.search(r"\S@\S", word)
+
+
+@given(names, texts, texts)
+def test_a_name_between_blanks_is_found_and_nothing_else_is_changed(name, before, after):
+    found, around = mentions(name), f"{before} {after}".casefold()
+    assume(not any(word.casefold() in around for word in name.split()))
+    text = f"{before} {name} {after}"
+
+    assert found.name_in(text)
+    assert found.without(text, 1000) == f"{before} {GONE} {after}"
+
+
+@given(names, texts, texts)
+def test_what_is_found_in_a_text_is_found_by_a_pattern_in_its_lower_case(name, before, after):
+    """As every engine would: LIKE on what has been put in lower case, in ASCII at least."""
+    found, text = mentions(name), f"{before} {name} {after}"
+    lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
+    patterns = [re.escape(each).replace("%", ".*") for each in found.patterns]
+
+    assert any(re.fullmatch(each, lower, re.DOTALL) for each in patterns)
+
+
+@given(names, texts)
+def test_what_takes_a_mentions_place_fits_where_the_text_did(name, text):
+    whole = f"{text} {name} {text} {name}"
+    units = len(whole.encode("utf-16-le")) // 2
+
+    assert len(mentions(name).without(whole, units).encode("utf-16-le")) // 2 <= units
+
+
+@given(names)
+def test_a_name_that_a_colleague_has_alone_or_in_a_longer_one_is_nobodys(name):
+    for theirs in (name, name.upper(), f"{name} Jones", f"Ann {name}"):
+        found = mentions(name, colleagues=[named(theirs)])
+        assert (found.full_name, found.assignee) == (None, None)
+
+
+def test_an_address_is_a_whole_one():
+    found = mentions(addresses=["grace@contoso.example", "no-address"])
+
+    assert found.addresses == ("grace@contoso.example",)
+    assert not any(map(found.name_in, ("x.grace@contoso.example", "grace@contoso.example.org", "no-address")))
+    assert all(map(found.name_in, ("<GRACE@contoso.example>", "grace@contoso.example.", "to:grace@contoso.example,")))
+
+
+def test_an_address_that_a_colleague_has_is_nobodys():
+    colleague = Naming((), ("Grace@Contoso.example",), None)
+
+    assert mentions(addresses=["grace@contoso.example"], colleagues=[colleague]).addresses == ()

@@ -1,0 +1,49 @@
+"""Text with which somebody hostile would fill whatever they may choose: names, notes, reasons, keys."""
+
+from typing import Final
+
+
+NAMES: Final = (
+    "id",
+    "2026",
+    "11",
+    "manual",
+    "timer",
+    "the",
+    "user",
+    "super_admin",
+    "admin",
+    "true",
+    "null",
+    "note",
+    "version",
+    "elapsedMs",
+    "UTC",
+    "Europe/Berlin",
+    "contoso",
+    "Website",
+    "corrected",
+    "00",
+    '"note": "',
+    '{"note": null}',
+    "\\u0061\\u0062",
+    "%%",
+    "__",
+    "%_%",
+    "[a-z]",
+    "' OR 1=1 --",
+    "erased-0123456789ab",
+    "@erased.invalid",
+    "a\u200bb",
+    "\u3164\u3164x",
+    "\u202eevil\u202c",
+    "İstanbul ß",
+    "李 小龍",
+    "Иван Петров",
+    "\N{GRINNING FACE} \N{GRINNING FACE}",
+    "the bug in the timer",
+    "x" * 200,
+    "ab " * 66,
+)
+# Whole words of these stand in no text above: as names of a directory they are found where a mention was written.
+DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026")
