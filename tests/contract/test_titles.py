@@ -21,6 +21,7 @@ SHOWS_ALL = {("privacy.store_export", "_WHOLE_CACHE")}
 KNOW_THE_CACHE = {
     "privacy.store",
     "privacy.store_export",
+    "privacy.store_words",  # an erasure blanks what names its person
     "reports.store",
     "reports.store_pieces",
     "reports.store_sums",
