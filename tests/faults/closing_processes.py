@@ -2,8 +2,8 @@
 
 Reads a line for each round: an instant, and a point for every process that is to run the hourly job as of it. All of
 them begin at once. A process dies by SIGKILL just before its n-th statement (a COMMIT counts as one), for 0 right after
-the first COMMIT of what it wrote, which is the mark's, for -1 after the second, and never for -99. Tells how each ended.
-They are forked, as hosts that crash are.
+the first COMMIT of what it wrote, which is the mark's, for -1 after the second, and never for -99. Tells how each
+ended. They are forked, as hosts that crash are.
 """
 
 import datetime as dt
