@@ -24,22 +24,24 @@ ROOT = Path(__file__).resolve().parents[2]
 RIGHT, BY_DEFAULT = "Latin1_General_100_BIN2_UTF8", "SQL_Latin1_General_CP1_CI_AS"
 
 
+def about_triggers(sql, triggers):
+    """What a server says of its triggers, which it is told by the statements that make them."""
+    if made := re.match(r"CREATE TRIGGER (\w+) ON (\w+)", sql):
+        triggers.append((made[2], made[1], 1))
+    if "HAS_PERMS_BY_NAME" in sql:
+        return Rows(("",), [(1,)])
+    if "sys.triggers" in sql and triggers:
+        return Rows(("table", "name", "is_enabled"), triggers)
+    if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", sql):
+        return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
+    return None
+
+
 @pytest.fixture
 def database(azure, monkeypatch):
     """An empty database in which every statement has found what it looked for; of the collation that is set."""
     found, triggers = {"collation": RIGHT, "snapshots": 1}, []
     monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
-
-    def about_triggers(sql):
-        if made := re.match(r"CREATE TRIGGER (\w+) ON (\w+)", sql):
-            triggers.append((made[2], made[1], 1))
-        if "HAS_PERMS_BY_NAME" in sql:
-            return Rows(("",), [(1,)])
-        if "sys.triggers" in sql and triggers:
-            return Rows(("table", "name", "is_enabled"), triggers)
-        if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", sql):
-            return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
-        return None
 
     def script(statement):
         if "DATABASEPROPERTYEX" in statement.sql:
@@ -48,7 +50,7 @@ def database(azure, monkeypatch):
             return 1
         if "OUTPUT inserted.version_num" in statement.sql:
             return Rows(("version_num",), [("872a54654399",)])
-        if (answer := about_triggers(statement.sql)) is not None:
+        if (answer := about_triggers(statement.sql, triggers)) is not None:
             return answer
         answer = usual(statement)
         return Rows(("id",), []) if answer is None and statement.sql.startswith("SELECT") else answer
