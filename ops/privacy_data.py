@@ -132,7 +132,7 @@ def reapply(
         require_yes(f"Erase again whoever of {len(listed)} is back?", yes=yes)
         again = flow_restored.erase_again(running, listed)
     done, waiting, refused = again[Again.DONE], again[Again.WAITS], again[Again.REFUSED]
-    aside().print(f"{done} were back and are erased, {waiting} wait for a hold, {refused} were refused.")
+    aside().print(f"{done} were back and are erased, {waiting} are on hold, {refused} were refused.")
     if waiting or refused:
         raise Refused("some could not be erased; see: python -m ops privacy requests")
 

@@ -111,7 +111,7 @@ def add(  # noqa: PLR0917 - the row
 def decide(
     tx: sa.Connection, request: PurchaseRequest, state: RequestState, *, by: int | None, now: dt.datetime
 ) -> bool:
-    """Moves a request on, from `waiting`, or for an agreement also from `declined`; False when it is elsewhere."""
+    """Moves a request on from `waiting`, and but for a decline also from `declined`; False when it is elsewhere."""
     before = [RequestState.WAITING.value]
     if state is not RequestState.DECLINED:
         before.append(RequestState.DECLINED.value)
