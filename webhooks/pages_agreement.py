@@ -98,8 +98,8 @@ def _declined(view: View, foot: Html) -> Reply:
         note("warn", paragraphs("Your organization declined this purchase, so it was not activated.")),
         paragraphs(
             "Microsoft charges nothing for it. Cancel it in the Azure portal under SaaS; Microsoft cancels a purchase "
-            "that is not activated within 30 days. If this was a mistake, a super admin of your organization can still "
-            "agree to it."
+            "that is not activated within 30 days. If this was a mistake, it can still be agreed to.",
+            _who(view),
         ),
         _bought(view),
         foot,

@@ -33,7 +33,7 @@ class Purchase(WireModel):
     agreer: Agreer | None = Field(
         None,
         description="who is to agree now: a super admin; an admin other than the buyer, where no super admin has "
-        "signed in for 30 days; else an operator of the vendor. Absent once it is decided",
+        "signed in for 30 days; else an operator of the vendor. Absent once it is agreed or canceled",
     )
     may_agree: bool = Field(description="whether you may agree to it, or decline it")
     ends_agreement: bool = Field(description="whether it would end your agreement with the vendor")
