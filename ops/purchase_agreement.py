@@ -1,14 +1,14 @@
 """The command `marketplace agree`: for a customer of whom nobody else can, once the operator has checked with them."""
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
 
 from ops.changes import Asked, DryRun, Yes
 from ops.ending import Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.marketplace import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
 from shared import audit
@@ -19,16 +19,11 @@ from shared.tenancy.store import read_tenant
 from webhooks import flow_agreement, service_agreement, store_requests
 from webhooks.flow_agreement import Agreement
 from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest
+from webhooks.rules_approvers import TEXTS
 
 
 if TYPE_CHECKING:
     from shared.marketplace.client import Marketplace
-
-
-_WHO: Final = {
-    Agreer.SUPER_ADMIN: "a super admin",
-    Agreer.ADMIN: "an admin other than the buyer",
-}
 
 
 def agree(
@@ -53,7 +48,7 @@ def agree(
         if not as_json:
             print_fields(slug, fields)
         if not dry_run:
-            require_not_held(app)
+            refuse_if_held(app)
             asked.require_yes("Have you checked with the customer, not only with the buyer? Agree for them?")
             _agree(app, client, request)
             _, request, _ = _read(app, guid)
@@ -94,7 +89,9 @@ def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Deciders]:
 
 def _require_operator(_tx: sa.Connection | None, deciders: Deciders) -> None:
     if deciders.agreer is not Agreer.OPERATOR:
-        raise Refused(f"{_WHO[deciders.agreer]} of the customer has signed in within 30 days and can agree; ask them")
+        raise Refused(
+            f"{TEXTS[deciders.agreer].name} of the customer has signed in within 30 days and can agree; ask them"
+        )
     if deciders.has_agreement:
         raise Refused(
             "the customer has an agreement with you, which a purchase ends only when a super admin says so; to end it "

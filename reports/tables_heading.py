@@ -13,7 +13,7 @@ from reports.tables_columns import ALL_NAMES, Names
 
 
 _NOT_READ_TITLES: Final = (
-    "titles you have not read, or may not, are left out; open the report in Azure DevOps to load those you may"
+    "titles you have not read, or may not, are left out; open the report in Azure DevOps to load them"
 )
 _REFUSED_TITLES: Final = "Azure DevOps does not show you the rest"
 _NOT_IN_THE_TOTAL: Final = "not in the total; open the report in Azure DevOps to load the types"

@@ -4,15 +4,11 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.tenancy.model import Role, User
-
-
-# Who has not signed in for so long is not waited for.
-AWAY_AFTER: Final = dt.timedelta(days=30)
+from shared.tenancy.rules import INACTIVE_AFTER
 
 
 class Agreer(StrEnum):
@@ -87,7 +83,7 @@ class Deciders:
         return is_stranger_to_it and not self.has_agreement and self.agreer is not Agreer.SUPER_ADMIN
 
     def _is_here(self, manager: Manager) -> bool:
-        return manager.last_sign_in_at is not None and self.now - manager.last_sign_in_at < AWAY_AFTER
+        return manager.last_sign_in_at is not None and self.now - manager.last_sign_in_at < INACTIVE_AFTER
 
     def _is_buyer(self, user_id: int, object_id: str | None) -> bool:
         return user_id == self.buyer_id or object_id in self.buyers

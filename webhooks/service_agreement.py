@@ -22,17 +22,11 @@ from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.rows import NewId
 from shared.tenancy.store import find_caller
 from webhooks import store_requests
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest, RequestState, buyers_of
+from webhooks.rules_agreement import Deciders, PurchaseRequest, RequestState, buyers_of
+from webhooks.rules_approvers import TEXTS
 
 
 ROLE_REQUIRED: Final = "role_required"
-_WHO: Final = {
-    Agreer.SUPER_ADMIN: "Ask a super admin of your organization to agree to the purchase.",
-    Agreer.ADMIN: "No super admin of your organization has signed in for 30 days, so an admin other than the buyer can "
-    "agree to the purchase.",
-    Agreer.OPERATOR: "Nobody of your organization who may agree to the purchase has signed in for 30 days. The support "
-    "of TimeTracker can agree once it has checked with your organization.",
-}
 _EVENTS: Final = {
     RequestState.AGREED: (Action.PURCHASE_AGREED, NoticeKind.PURCHASE_AGREED),
     RequestState.DECLINED: (Action.PURCHASE_DECLINED, NoticeKind.PURCHASE_DECLINED),
@@ -152,7 +146,7 @@ def require_admitted(may: Deciders, caller: Caller, object_id: str) -> None:
         Forbidden: somebody else may.
     """
     if not may.admits(caller.user, object_id):
-        raise Forbidden(_WHO[may.agreer], code=ROLE_REQUIRED)
+        raise Forbidden(TEXTS[may.agreer].who, code=ROLE_REQUIRED)
 
 
 def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:

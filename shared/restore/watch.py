@@ -39,7 +39,7 @@ class Watch:
     def is_fresh(self, now: dt.datetime) -> bool:
         """Whether this process found its database not behind, less than an hour ago."""
         with self._lock:
-            return self._checked_at is not None and now - self._found_ahead_at < FRESH
+            return self._checked_at is not None and now - self._checked_at < FRESH
 
     def note(self, now: dt.datetime) -> None:
         """The database was compared just now, and is not behind."""

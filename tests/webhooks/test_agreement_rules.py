@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tenancy.model import AuthProvider, Role, User
-from webhooks.rules_agreement import AWAY_AFTER, Agreer, Deciders, Manager
+from shared.tenancy.rules import INACTIVE_AFTER
+from webhooks.rules_agreement import Agreer, Deciders, Manager
 
 
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
@@ -70,7 +71,7 @@ def test_a_buyer_agrees_as_a_super_admin_or_not_at_all(asked):
 
 @given(deciders)
 def test_who_is_named_has_signed_in_lately_and_the_vendor_is_last(asked):
-    here = [each for each in asked.managers if each.last_sign_in_at and NOW - each.last_sign_in_at < AWAY_AFTER]
+    here = [each for each in asked.managers if each.last_sign_in_at and NOW - each.last_sign_in_at < INACTIVE_AFTER]
     able = [each for each in here if asked.admits(person(each), each.object_id)]
 
     assert (asked.agreer is Agreer.OPERATOR) == (able == [])
@@ -82,7 +83,7 @@ def test_who_is_named_has_signed_in_lately_and_the_vendor_is_last(asked):
 
 @pytest.mark.parametrize(
     ("age", "agreer"),
-    [(AWAY_AFTER - dt.timedelta(milliseconds=1), Agreer.SUPER_ADMIN), (AWAY_AFTER, Agreer.OPERATOR)],
+    [(INACTIVE_AFTER - dt.timedelta(milliseconds=1), Agreer.SUPER_ADMIN), (INACTIVE_AFTER, Agreer.OPERATOR)],
 )
 def test_thirty_days_are_thirty_days(age, agreer):
     only = Manager(1, OIDS[1], Role.SUPER_ADMIN, NOW - age)
