@@ -20,6 +20,7 @@ from shared.log import get_logger
 from shared.marketplace import model as told
 from shared.marketplace.errors import MarketplaceError, Unreadable
 from shared.marketplace.flow import Flow
+from shared.restore.flow import require_not_held
 from shared.subscriptions.model import EventSource, Subscription, Terms
 from shared.subscriptions.rules import alarms_of, lacks_seats, quote_of, terms_of
 from webhooks import service_landing, store_visits
@@ -77,11 +78,12 @@ def bring_up_to_date(app: App, visit: Visit, bought: told.Subscription | None = 
     `bought` is Microsoft's copy where it was just read: if that agrees with what is here, nothing more is asked.
 
     Raises:
-        Inconclusive: Microsoft cannot tell now.
+        Inconclusive: Microsoft cannot tell now, or the database is held after a restore.
         Conflict: the tenant pays for another one since.
     """
     if bought is not None and not _is_behind(_look_up(app, visit, bought), visit):
         return
+    require_not_held(app)
     with asking() as flow:
         bought = client_of(app).get(str(visit.marketplace_id), flow)
         found = _look_up(app, visit, bought)

@@ -108,7 +108,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         problems={
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
-            503: ("marketplace_unavailable", HELD),
+            503: ("marketplace_unavailable",),
         },
         for_browser=True,
     ),
@@ -136,14 +136,13 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
             404: ("no_such_route", "visit_over"),
             409: ("another_subscription_is_live",),
             421: ("address_unknown",),
-            503: ("marketplace_unavailable",),
+            503: ("marketplace_unavailable", HELD),
         },
         for_browser=True,
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
     client_of(call.app)
-    require_not_held(call.app)  # it puts in force what was confirmed before
     visit = _visit_of_form(call, body)
     flow_purchase.bring_up_to_date(call.app, visit)
     return _to_page(call, visit.public_id)

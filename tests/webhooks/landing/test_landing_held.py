@@ -1,7 +1,8 @@
 """While a restored database is held no purchase is activated; the page says to come again."""
 
+from shared.db.schema import tenants
 from tests.support.installations import change, own
-from tests.support.landing import buy
+from tests.support.landing import buy, rows
 from tests.support.world import START
 
 
@@ -14,7 +15,29 @@ def test_a_purchase_waits_while_the_database_is_held(engine, marketplace, browse
         not_activated = marketplace.status(subscription)
     active = browser.submit(shown)
 
-    assert (waits.status, waits.headers["Retry-After"], page.status) == (503, "300", 503)
+    assert (waits.status, waits.headers["Retry-After"], page.status) == (
+        503,
+        "300",
+        200,
+    )  # to read the page changes nothing
     assert "restored from a backup" in waits.text
     assert not_activated == "PendingFulfillmentStart"
     assert (active.status, marketplace.status(subscription)) == (200, "Subscribed")
+
+
+def test_what_was_confirmed_before_is_not_put_in_force_while_the_database_is_held(
+    app, engine, marketplace, browser, firm
+):
+    marketplace.order("pace", activation_seconds=600)
+    subscription, token = buy(marketplace, firm)
+    browser.submit(browser.open(token, firm.buyer))
+    with marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[subscription].visible_at = 0
+    with own(engine):
+        change(engine, held_since=START, held_reason="begun")
+        shown = browser.open(token, firm.buyer)
+        [held] = rows(app, tenants, entra_tenant_id=firm.key)
+    done = browser.open(token, firm.buyer)
+
+    assert (shown.heading, held.plan_kind) == ("Your subscription is being activated", "trial")
+    assert done.heading == "Your subscription is active"
