@@ -44,7 +44,9 @@ class Database:
 
     @property
     def url(self) -> str:
-        return self.engine.url.render_as_string(hide_password=False)
+        """As a setting has it: the engine's own dialect is nobody else's."""
+        driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[self.engine.dialect.name]
+        return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 
     def jobs(self) -> None:
         """All that act outward or remove, as the clock would run them."""
