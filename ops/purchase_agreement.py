@@ -18,7 +18,7 @@ from shared.subscriptions.store import find_live
 from shared.tenancy.store import read_tenant
 from webhooks import flow_agreement, service_agreement, store_requests
 from webhooks.flow_agreement import Agreement
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest
+from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest
 from webhooks.rules_approvers import TEXTS
 
 
@@ -36,8 +36,8 @@ def agree(
     """Agree to a purchase for a customer whose admins are gone, once you have checked with the customer."""
     guid, asked = guid_of(name), Asked(yes, dry_run, as_json)
     with opened_marketplace() as (app, client):
-        slug, request, deciders = _read(app, guid)
-        _require_operator(None, deciders)
+        slug, request, approvers = _read(app, guid)
+        _require_operator(None, approvers)
         fields: Fields = {
             "subscription": str(guid),
             "state": request.state,
@@ -77,22 +77,22 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
         raise Refused(error.detail) from error
 
 
-def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Deciders]:
+def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
     with app.transaction(reads_only=True) as tx:
         request = store_requests.find_anywhere(tx, guid)
         if request is None:
             raise Unusable(f"nobody has asked for agreement to {guid}; ask the buyer to open the landing page")
         tenant = read_tenant(tx, request.tenant_id)
         live = find_live(tx, tenant.id)
-        return tenant.slug, request, service_agreement.deciders(tx, tenant, None, request, live, app.now())
+        return tenant.slug, request, service_agreement.approvers(tx, tenant, None, request, live, app.now())
 
 
-def _require_operator(_tx: sa.Connection | None, deciders: Deciders) -> None:
-    if deciders.agreer is not Agreer.OPERATOR:
+def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:
+    if approvers.agreer is not Agreer.OPERATOR:
         raise Refused(
-            f"{TEXTS[deciders.agreer].name} of the customer has signed in within 30 days and can agree; ask them"
+            f"{TEXTS[approvers.agreer].name} of the customer has signed in within 30 days and can agree; ask them"
         )
-    if deciders.has_agreement:
+    if approvers.has_agreement:
         raise Refused(
             "the customer has an agreement with you, which a purchase ends only when a super admin says so; to end it "
             "yourself: python -m ops tenants set-plan"

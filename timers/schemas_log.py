@@ -78,7 +78,9 @@ class TimerLogItem(WireModel):
     is_adjustment: Literal[True] | None = Field(None, description="it touched a month that was closed")
     before: LoggedEntry | None = Field(None, description="the version that was replaced or deleted")
     after: LoggedEntry | None = Field(None, description="the version that was made")
-    unreadable: list[LoggedVersion] | None = Field(None, description="the versions that cannot be read: they were damaged")
+    unreadable: list[LoggedVersion] | None = Field(
+        None, description="the versions that cannot be read: they were damaged"
+    )
 
     @classmethod
     def of(cls, row: LogRow) -> Self:

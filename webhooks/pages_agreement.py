@@ -98,8 +98,8 @@ def _declined(view: View, foot: Html) -> Reply:
 
 
 def _who(view: View) -> str:
-    assert view.found.deciders is not None, "an organization that exists has deciders"  # noqa: S101 - ours
-    text = TEXTS[view.found.deciders.agreer]
+    assert view.found.approvers is not None, "an organization that exists has approvers"  # noqa: S101 - ours
+    text = TEXTS[view.found.approvers.agreer]
     return f"{text.who} {text.how}"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest, RequestState
+from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest, RequestState
 
 
 class PurchasePerson(WireModel):
@@ -44,7 +44,7 @@ class Purchase(WireModel):
     def of(
         cls,
         request: PurchaseRequest,
-        deciders: Deciders,
+        approvers: Approvers,
         people: dict[int, tuple[uuid.UUID, str]],
         *,
         may_agree: bool,
@@ -58,9 +58,9 @@ class Purchase(WireModel):
             term_unit=request.term_unit or None,
             buyer=PurchasePerson.of(people.get(request.buyer_id or 0)),
             requested_at=request.requested_at,
-            agreer=deciders.agreer if is_open else None,
+            agreer=approvers.agreer if is_open else None,
             may_agree=is_open and may_agree,
-            ends_agreement=is_open and deciders.has_agreement,
+            ends_agreement=is_open and approvers.has_agreement,
             decided_by=PurchasePerson.of(people.get(request.decider_id or 0)),
             decided_at=request.decided_at,
         )
