@@ -48,7 +48,7 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
 
     Raises:
         Forbidden: as `check` says.
-        Conflict: it was cancelled, or is another one by now than was seen, or the tenant pays for something else.
+        Conflict: it was canceled, or is another one by now than was seen, or the tenant pays for something else.
         Inconclusive: Microsoft could not be asked; what was agreed to stays so, and is activated by a repeat.
     """
     with asking(_SECONDS) as flow:

@@ -121,7 +121,7 @@ def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> 
     """Declines a purchase that waits; one that is declined already stays so. The tenant is held.
 
     Raises:
-        Conflict: it was agreed to, or cancelled.
+        Conflict: it was agreed to, or canceled.
     """
     known = store.find_bought(tx, request.marketplace_id)
     require_open(request, known)
@@ -131,7 +131,7 @@ def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> 
 
 
 def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
-    """Declines a request, or notes that its purchase was cancelled; False when it is decided already."""
+    """Declines a request, or notes that its purchase was canceled; False when it is decided already."""
     if not store_requests.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
         return False
     details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
@@ -161,7 +161,7 @@ def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
     """Lets through a purchase that can still be agreed to, or is.
 
     Raises:
-        Conflict: it was cancelled while it waited, or has ended since.
+        Conflict: it was canceled while it waited, or has ended since.
     """
     has_ended = known is not None and known.terms.status is SubscriptionStatus.UNSUBSCRIBED
     if request.state is RequestState.CANCELLED or has_ended:

@@ -100,7 +100,7 @@ def ask(
 def close_request(
     tx: sa.Connection, principal: Principal, bought: told.Subscription, state: RequestState, decision: Decision
 ) -> None:
-    """Declines the request for a purchase, as the visitor may, or notes that its purchase was cancelled.
+    """Declines the request for a purchase, as the visitor may, or notes that its purchase was canceled.
 
     Raises:
         Forbidden: the visitor may not decline it.
