@@ -167,7 +167,8 @@ def _over(
     over = []
     for month, dimension in touched:
         record = closed[month]
-        sent = store_records.told(tx, subscription, record.period, dimension=dimension)
+        store_records.assign_adopted(tx, subscription, record.period, dimension=dimension)
+        sent = store_records.sum_sent(tx, subscription, record.period, dimension=dimension)
         billed = record.active_users - record.included_users
         if sent > billed:
             over.append(OverSent(month, sent, billed))

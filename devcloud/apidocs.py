@@ -49,7 +49,8 @@ def _operations(document: dict[str, Any]) -> Iterator[str]:
         yield f"## {operation['summary']}"
         yield ""
         who = "" if operation["security"] else " · *anyone*"
-        yield f"`{method} {path}`{who}"
+        deprecated = " · *deprecated*" if operation.get("deprecated") else ""
+        yield f"`{method} {path}`{who}{deprecated}"
         yield ""
         if "description" in operation:
             yield operation["description"]

@@ -15,6 +15,10 @@ from shared.db.schema import metadata
 
 
 _ROLES = ("db_datareader", "db_datawriter")
+_NAMES: Final = {
+    "mssql": (r"[A-Za-z0-9-]{3,128}", "3 to 128 letters, digits and hyphens"),
+    "postgresql": (r"[A-Za-z0-9_-]{3,63}", "3 to 63 letters, digits, hyphens and underscores"),
+}
 _IS_THERE: Final = sa.text("SELECT pg_has_role(oid, 'pg_write_all_data', 'MEMBER') FROM pg_roles WHERE rolname = :name")
 
 
@@ -27,15 +31,18 @@ def command(
         kind = engine.dialect.name
         if kind == "sqlite":
             raise Unusable("SQLite has no roles; DATABASE_URL must name Azure SQL or PostgreSQL")
-        if not re.fullmatch(r"[A-Za-z0-9-]{3,128}" if kind == "mssql" else r"[A-Za-z0-9_-]{3,63}", name):
-            raise Unusable("the name of an identity has letters, digits and hyphens")
+        pattern, letters = _NAMES[kind]
+        if not re.fullmatch(pattern, name):
+            raise Unusable(f"expected a name of {letters}")
         if kind == "mssql" and client_id is None:
             raise Unusable("on Azure SQL, give the identity's client id after its name")
+        if kind != "mssql" and client_id is not None:
+            raise Unusable("on PostgreSQL, give the role's name alone: a client id is of Azure SQL")
         with engine.begin() as connection:
             wanted = postgresql(connection, name) if client_id is None else azure_sql(name, client_id)
             for statement in wanted:
                 connection.exec_driver_sql(statement)
-    typer.echo(f"{name} may read and write the rows of {engine.url.database}, but for what is on record.")
+    typer.echo(f"{name} may read and write the rows of {engine.url.database}, but not change facts on record.")
 
 
 def azure_sql(name: str, client_id: uuid.UUID) -> list[str]:

@@ -41,7 +41,7 @@ def assigned_of(text: str) -> tuple[dt.date, int]:
             return dt.date.fromisoformat(found[1]), int(found[2] + found[3])
     except ValueError:
         pass
-    raise Unusable(f"--assign {text!a} is no day and month: expected like 2026-11-03=2026-10")
+    raise Unusable(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
 
 
 def adopted(

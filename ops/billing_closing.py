@@ -13,7 +13,7 @@ import typer
 from ops.changes import Asked, DryRun, Yes
 from ops.database import Database, first_line, opened
 from ops.ending import REFUSED, Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
 from ops.tenants import find
 from ops.views_billing import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
@@ -67,7 +67,7 @@ def close(
         if owing:
             aside().print(f"{_counted(len(owing), 'tenant')} with months to close.")
             if not dry_run:
-                require_not_held(database)
+                refuse_if_held(database)
                 Asked(yes, dry_run, as_json).require_yes("Close them?")
             run.close_all(owing)
     _report(run, as_json=as_json)

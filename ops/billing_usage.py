@@ -10,7 +10,7 @@ from billing.rules_usage import Entry, Mismatch, NotReslotted
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database
 from ops.ending import REFUSED, Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.marketplace import opened_metered
 from ops.output import AsJson, Fields, aside, print_json, print_rows
 from ops.tenants import find
@@ -44,7 +44,7 @@ def send_usage(
         raise Unusable("--reslot names one event of one tenant; leave out --tenant")
     with opened_metered() as app:
         if not dry_run:
-            require_not_held(app)
+            refuse_if_held(app)
         tenant_id = None if tenant is None else find(Database(app.engine, app.settings), tenant).tenant.id
         if reslot is not None:
             tenant_id = _reslotted(app, reslot, Asked(yes, dry_run, as_json=False))

@@ -7,8 +7,8 @@ from shared.app import App
 from shared.restore.store import read
 
 
-def require_not_held(of: App | Database) -> None:
-    """Lets a command go on that acts outward, or removes what is over.
+def refuse_if_held(of: App | Database) -> None:
+    """Stops a command that acts outward, or removes what is over.
 
     Raises:
         Refused: the database was restored, and nobody has accepted it yet.

@@ -7,7 +7,7 @@ import typer
 from ops import personal, privacy_data
 from ops.changes import DryRun, Yes
 from ops.ending import Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, find_request, opened_app, require_yes
 from ops.tenants import Id, find, find_by_id
@@ -159,7 +159,7 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
                 due = len(store_requests.due(tx, running.now()))
             aside().print(f"A dry run: {due} to look at, nothing was changed.")
             return
-        require_not_held(running)
+        refuse_if_held(running)
         try:
             done = flow_erasure.carry_out_due(running).changed
         except JobFailed as failed:

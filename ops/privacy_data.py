@@ -12,7 +12,7 @@ import typer
 from ops import personal
 from ops.changes import DryRun, Yes
 from ops.ending import Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
 from ops.tenants import Id, find_by_id
@@ -68,7 +68,7 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Show what is kept how long, and remove what is over; with --dry-run only count it."""
     with opened_app() as (running, _):
         if not dry_run:
-            require_not_held(running)
+            refuse_if_held(running)
         over = _over(running, dry_run=dry_run)
     if as_json:
         print_json([_retained(each, over) for each in _documents()])
@@ -132,7 +132,7 @@ def reapply(
         require_yes(f"Erase again whoever of {len(listed)} is back?", yes=yes)
         again = flow_restored.erase_again(running, listed)
     done, waiting, refused = again[Again.DONE], again[Again.WAITS], again[Again.REFUSED]
-    aside().print(f"{done} were back and are erased, {waiting} wait for a hold, {refused} were refused.")
+    aside().print(f"{done} were back and are erased, {waiting} are on hold, {refused} were refused.")
     if waiting or refused:
         raise Refused("some could not be erased; see: python -m ops privacy requests")
 

@@ -1,14 +1,14 @@
 """The command `marketplace agree`: for a customer of whom nobody else can, once the operator has checked with them."""
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
 
 from ops.changes import Asked, DryRun, Yes
 from ops.ending import Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.marketplace import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
 from shared import audit
@@ -18,17 +18,12 @@ from shared.subscriptions.store import find_live
 from shared.tenancy.store import read_tenant
 from webhooks import flow_agreement, service_agreement, store_requests
 from webhooks.flow_agreement import Agreement
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest
+from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest
+from webhooks.rules_approvers import TEXTS
 
 
 if TYPE_CHECKING:
     from shared.marketplace.client import Marketplace
-
-
-_WHO: Final = {
-    Agreer.SUPER_ADMIN: "a super admin",
-    Agreer.ADMIN: "an admin other than the buyer",
-}
 
 
 def agree(
@@ -41,8 +36,8 @@ def agree(
     """Agree to a purchase for a customer whose admins are gone, once you have checked with the customer."""
     guid, asked = guid_of(name), Asked(yes, dry_run, as_json)
     with opened_marketplace() as (app, client):
-        slug, request, deciders = _read(app, guid)
-        _require_operator(None, deciders)
+        slug, request, approvers = _read(app, guid)
+        _require_operator(None, approvers)
         fields: Fields = {
             "subscription": str(guid),
             "state": request.state,
@@ -53,7 +48,7 @@ def agree(
         if not as_json:
             print_fields(slug, fields)
         if not dry_run:
-            require_not_held(app)
+            refuse_if_held(app)
             asked.require_yes("Have you checked with the customer, not only with the buyer? Agree for them?")
             _agree(app, client, request)
             _, request, _ = _read(app, guid)
@@ -82,20 +77,22 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
         raise Refused(error.detail) from error
 
 
-def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Deciders]:
+def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
     with app.transaction(reads_only=True) as tx:
         request = store_requests.find_anywhere(tx, guid)
         if request is None:
             raise Unusable(f"nobody has asked for agreement to {guid}; ask the buyer to open the landing page")
         tenant = read_tenant(tx, request.tenant_id)
         live = find_live(tx, tenant.id)
-        return tenant.slug, request, service_agreement.deciders(tx, tenant, None, request, live, app.now())
+        return tenant.slug, request, service_agreement.approvers(tx, tenant, None, request, live, app.now())
 
 
-def _require_operator(_tx: sa.Connection | None, deciders: Deciders) -> None:
-    if deciders.agreer is not Agreer.OPERATOR:
-        raise Refused(f"{_WHO[deciders.agreer]} of the customer has signed in within 30 days and can agree; ask them")
-    if deciders.has_agreement:
+def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:
+    if approvers.agreer is not Agreer.OPERATOR:
+        raise Refused(
+            f"{TEXTS[approvers.agreer].name} of the customer has signed in within 30 days and can agree; ask them"
+        )
+    if approvers.has_agreement:
         raise Refused(
             "the customer has an agreement with you, which a purchase ends only when a super admin says so; to end it "
             "yourself: python -m ops tenants set-plan"

@@ -11,7 +11,7 @@ from ops import purchase_agreement
 from ops import store_purchases as store
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.ending import REFUSED, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.marketplace import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared import audit
@@ -115,7 +115,7 @@ def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         if not dry_run:
-            require_not_held(product)
+            refuse_if_held(product)
         task = progress.add_task("", total=None)
         how = How(
             EventSource.OPERATOR,
@@ -138,7 +138,7 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
         if purchase.ours is None or purchase.slug is None or purchase.theirs is None:
             raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
         if not dry_run:
-            require_not_held(product)
+            refuse_if_held(product)
         question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
         try:
             there = _expected(product, client, question) or purchase.there

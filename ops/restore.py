@@ -1,14 +1,14 @@
 """The commands `restore begin`, `status` and `accept`: a database that came back from a backup."""
 
 import datetime as dt
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from ops import restore_accept, store_restore
+from ops.billing_adopted import assigned_of
 from ops.changes import Asked, DryRun, Yes
-from ops.ending import REFUSED, Refused, Unusable
+from ops.ending import REFUSED, Refused
 from ops.output import AsJson, aside, plain, print_fields, print_json, print_rows, shown
 from ops.restore_accept import Accepting, opened_restored
 from shared.app import App
@@ -18,8 +18,6 @@ from shared.usage.rules import TAKEN_FOR
 
 
 app = typer.Typer(help="After a restore: hold the database, see what waits, accept it.", no_args_is_help=True)
-_ASSIGNED: Final = re.compile(r"\A(\d{4}-\d\d-\d\d)=(\d{4})-(\d\d)\Z", re.ASCII)
-_MONTHS: Final = range(1, 13)
 
 
 @app.command()
@@ -80,7 +78,7 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Take over what happened since the backup, and let everything go on; what fails leaves it held."""
-    assigned = dict(map(_assigned, assign or []))
+    assigned = dict(map(assigned_of, assign or []))
     with opened_restored() as running:
         accepting = Accepting(running, assigned, other_is_off=other_is_off, without_store=without_store)
         planned = accepting.plan()
@@ -127,16 +125,6 @@ def _fields(found: Installation, outside: Outside | None, word: str) -> dict[str
 def _deadline(slot: dt.datetime | None) -> dt.datetime | None:
     """By when the oldest hour must be told, or needs another one."""
     return None if slot is None else slot + TAKEN_FOR
-
-
-def _assigned(text: str) -> tuple[dt.date, int]:
-    match = _ASSIGNED.match(text)
-    try:
-        if match is not None and int(match[3]) in _MONTHS:
-            return dt.date.fromisoformat(match[1]), int(match[2]) * 100 + int(match[3])
-    except ValueError:
-        pass
-    raise Unusable(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
 
 
 def _show(planned: list[tuple[str, str]], *, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def find(database: Database, name: str) -> Account:
 
 
 def find_by_id(database: Database, name: str) -> Account:
-    """The tenant, for what cannot be undone: a slug may be another tenant's than the one somebody wrote about.
+    """The tenant, for what cannot be undone: people mistype or misremember slugs.
 
     Raises:
         Unusable: it is not named by an id, or there is none.

@@ -176,9 +176,9 @@ RETENTION: Final = (
     Retention(
         "the list of documents of the logs that erasures of earlier versions damaged",
         ("damaged_documents",),
-        "as long as the organisation is a customer",
+        "as long as the organization is a customer",
         "whoever reads the logs must know which rows are not as they were written",
-        "removed with the organisation's erasure",
+        "removed with the organization's erasure",
     ),
     Retention(
         "nominees",

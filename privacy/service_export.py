@@ -45,7 +45,7 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organisation's. `is_own`: it is theirs who asks.
+    """Whose data: one person's, or with `user_id` None the whole organization's. `is_own`: it is theirs who asks.
 
     Titles of work items are those that the reader may see; with None, of an organization, all that are kept.
     """

@@ -35,7 +35,8 @@ class ReportWorkItem(WireModel):
     assignee_name: str | None = None
     state: str | None = None
     title_status: TitleStatus = Field(
-        description="`hidden`: Azure DevOps has just refused it to your token; `notAsked`: it can be looked up"
+        description="`hidden`: Azure DevOps has just refused it to your token; `notAsked`: you have not read it in the "
+        "last 30 days"
     )
 
     @classmethod

@@ -16,7 +16,7 @@ NONE_REFUSED: Final[Refused] = frozenset()
 class TitleStatus(StrEnum):
     SHOWN = "shown"
     HIDDEN = "hidden"  # Azure DevOps has just refused the item to the reader's own token
-    NOT_ASKED = "notAsked"
+    NOT_ASKED = "notAsked"  # the reader has not read it in the last 30 days, since refusals are not kept
 
 
 def status_of(item: WorkItem, refused: Refused) -> TitleStatus:

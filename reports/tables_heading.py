@@ -12,7 +12,9 @@ from reports.tables_book import Sheet
 from reports.tables_columns import ALL_NAMES, Names
 
 
-_LOAD_TITLES: Final = "open the report in Azure DevOps to load the rest"
+_NOT_READ_TITLES: Final = (
+    "titles you have not read, or may not, are left out; open the report in Azure DevOps to load them"
+)
 _REFUSED_TITLES: Final = "Azure DevOps does not show you the rest"
 _NOT_IN_THE_TOTAL: Final = "not in the total; open the report in Azure DevOps to load the types"
 
@@ -64,6 +66,6 @@ def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None,
     if titles.shown < titles.total:
         sheet.text(row, 0, "Titles", "label")
         sheet.text(row, 1, f"{titles.shown:,} of {titles.total:,}")
-        sheet.text(row, 2, _LOAD_TITLES if titles.not_asked else _REFUSED_TITLES, "label")
+        sheet.text(row, 2, _NOT_READ_TITLES if titles.not_asked else _REFUSED_TITLES, "label")
         row += 1
     return row + 1

@@ -34,7 +34,7 @@ class Audience(StrEnum):
     EVERYONE = "everyone"
 
 
-FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "seats", "status", "to", "trialEndsAt"})
+FIELDS: Final = frozenset({"dueAt", "from", "plan", "scope", "seats", "to", "trialEndsAt"})
 _ADD: Final = notices.insert().inline()
 
 

@@ -31,8 +31,9 @@ _TAG: Final = "notices"
         path="notices",
         tag=_TAG,
         summary="Your notices, newest first",
-        description="Super admins are notified of each change of super admins, export of all data, scheduled erasure, "
-        "purchase and cancellation. There is no mail.",
+        description="Super admins are notified of each change of super admins, role that waits for them, export of all "
+        "data, scheduled erasure, purchase and cancellation; everyone, when TimeTracker was restored from a backup. "
+        "There is no mail.",
         query=NoticesQuery,
         answers={200: Answer("A page of notices", Notices)},
     ),

@@ -73,8 +73,8 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         description="Each row has its own result; one refused leaves the others. An invitation takes a seat for 14 "
         "days and becomes the person's account at their first sign-in with exactly that address, or with that "
         "directory object id, inside your directory only. Only a super admin invites to roles above user. Such a role "
-        "takes force when a super admin confirms the person, or at once where the object id is given; guests are "
-        "given none by an invitation.",
+        "takes force when a super admin confirms the person, or at once where the object id is given. A guest's waits "
+        "even then, and by address guests claim no invitation above user.",
         body=AddUsers,
         answers={200: Answer("The result of every row", AddedUsers)},
         problems={402: ("trial_expired", "subscription_suspended", "subscription_cancelled")},

@@ -7,10 +7,12 @@ from shared.notices import NoticeKind
 
 
 _SOMEBODY: Final = "A person"
+_VENDOR: Final = "the vendor"
 _DAY: Final = 10  # characters of an instant, down to its day
+_MINUTE: Final = 16
 _TEXTS: Final[Mapping[str, str]] = {
-    NoticeKind.SUPER_ADMIN_ADDED: "{about} is a super admin now.",
-    NoticeKind.SUPER_ADMIN_REMOVED: "{about} is no super admin any more.",
+    NoticeKind.SUPER_ADMIN_ADDED: "{about} is a super admin now.{by_vendor}",
+    NoticeKind.SUPER_ADMIN_REMOVED: "{about} is no longer a super admin.{by_vendor}",
     NoticeKind.ROLE_WAITING: "{about} came by an invitation as {role}. The role waits until a super admin has checked "
     "who came, and confirms it.",
     NoticeKind.TENANT_EXPORTED: "All data of your organization was exported to a file{by}.",
@@ -20,18 +22,24 @@ _TEXTS: Final[Mapping[str, str]] = {
     NoticeKind.PURCHASE_DECLINED: "The purchase of {bought} was declined{by}.",
     NoticeKind.PURCHASE_CANCELLED: "The purchase of {bought} was canceled before anybody agreed. Nothing changed.",
     NoticeKind.SUBSCRIPTION_CANCELLED: "The subscription to {bought} was canceled. Time and people are kept.",
-    NoticeKind.DATABASE_RESTORED: "The data of TimeTracker was restored from a backup. Check the time, people and "
-    "settings of the hours before.",
+    NoticeKind.DATABASE_RESTORED: "TimeTracker was restored from a backup. Changes made from {since} to {until} UTC "
+    "may be missing. Check your time; admins, also people and settings.",
 }
 _ERASURE: Final = {
     "person": "The data of {about} will be erased on {due}. It can be taken back until then.",
     "tenant": "All data of your organization will be erased on {due}. It can be taken back until then.",
 }
 _TRIAL_IS_BACK: Final = " Your trial goes on until {trial}."
+_CHANGED_BY_VENDOR: Final = " The vendor of TimeTracker changed the role."
 
 
-def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str | None) -> str:
-    """`about` and `by` are names, None where there is none to show. Days are those of UTC."""
+def text_of(
+    kind: str, details: Mapping[str, Any], *, about: str | None, by: str | None, is_by_person: bool = True
+) -> str:
+    """`about` and `by` are names, None where there is none to show. Days and times are those of UTC."""
+    doer = by if by or is_by_person else _VENDOR
+    # a super admin who came by an invitation has the role in the details, and nobody changed it
+    is_changed_by_vendor = not is_by_person and "to" not in details
     scope = str(details.get("scope", "person"))
     text = _ERASURE.get(scope, _ERASURE["person"]) if kind == NoticeKind.ERASURE_SCHEDULED else _TEXTS.get(kind, kind)
     if kind == NoticeKind.SUBSCRIPTION_CANCELLED and details.get("trialEndsAt"):
@@ -39,12 +47,19 @@ def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str
     return text.format(
         about=about or _SOMEBODY,
         buyer=by or _SOMEBODY,
-        by=f" by {by}" if by else "",
+        by=f" by {doer}" if doer else "",
+        by_vendor=_CHANGED_BY_VENDOR if is_changed_by_vendor else "",
         bought=_bought(details),
         role=str(details.get("to", "")).replace("_", " "),
         due=str(details.get("dueAt", ""))[:_DAY],
         trial=str(details.get("trialEndsAt", ""))[:_DAY],
+        since=_minute(details.get("from", "")),
+        until=_minute(details.get("to", "")),
     )
+
+
+def _minute(instant: str) -> str:
+    return instant[:_MINUTE].replace("T", " ")
 
 
 def _bought(details: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ class Notice(WireModel):
             id=str(row.id),
             at=row.at,
             kind=NoticeKind(row.kind),
-            text=text_of(row.kind, row.details, about=about, by=by),
+            text=text_of(row.kind, row.details, about=about, by=by, is_by_person=row.by is not None),
             about=NoticePerson.of(row.about),
             by=NoticePerson.of(row.by),
             seen_at=row.seen_at,

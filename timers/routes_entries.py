@@ -181,7 +181,7 @@ def delete_entry_with_reason(call: Call, body: DeleteEntry) -> Reply:
         tag=_TAG,
         summary="Delete an entry, with the reason in the address",
         description="Addresses are kept by proxies and browsers, and a reason may be about people: send it in the body "
-        "of `POST /api/entries/{id}/delete`.",
+        "of `POST /api/entries/{id}/delete`. Send If-Match with the ETag that was read.",
         query=DeleteEntryQuery,
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,

@@ -58,7 +58,10 @@ def get_work_item(call: Call) -> Reply:
     if call.has_azure_devops_token and organization.is_active and not is_fresh_enough:
         shown = _fresh(call, organization, number, shown)
     if shown is None:
-        raise NotFound("You have not read this work item in the last 30 days. Open it in Azure DevOps to see it here.")
+        raise NotFound(
+            "You have not read this work item in the last 30 days. Send your Azure DevOps token, or open it in the "
+            "TimeTracker extension."
+        )
     return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
 
 
@@ -73,7 +76,7 @@ def get_work_item(call: Call) -> Reply:
         description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for "
         "reports, with the day on which you read it; what is missing is not shown to you any more. To load all titles "
         "of a report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for "
-        "the report again without the token.",
+        "the report again without the token. What is `notAsked` then, Azure DevOps does not show you.",
         body=RefreshWorkItems,
         asks_azure_devops=True,
         answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},

@@ -56,7 +56,7 @@ class LoggedEntry(WireModel):
         return None if kept is None else cls.model_validate(kept, strict=False, by_alias=True)
 
 
-class Side(StrEnum):
+class LoggedVersion(StrEnum):
     BEFORE = "before"
     AFTER = "after"
 
@@ -78,15 +78,17 @@ class TimerLogItem(WireModel):
     is_adjustment: Literal[True] | None = Field(None, description="it touched a month that was closed")
     before: LoggedEntry | None = Field(None, description="the version that was replaced or deleted")
     after: LoggedEntry | None = Field(None, description="the version that was made")
-    unreadable: list[Side] | None = Field(None, description="the versions that cannot be read: they were damaged")
+    unreadable: list[LoggedVersion] | None = Field(
+        None, description="the versions that cannot be read: they were damaged"
+    )
 
     @classmethod
     def of(cls, row: LogRow) -> Self:
         """The row on the wire; a version that cannot be read is said to be so, and the rest is shown."""
-        versions: dict[Side, LoggedEntry | None] = {}
-        for side, kept in ((Side.BEFORE, row.before), (Side.AFTER, row.after)):
+        versions: dict[LoggedVersion, LoggedEntry | None] = {}
+        for version, kept in ((LoggedVersion.BEFORE, row.before), (LoggedVersion.AFTER, row.after)):
             with suppress(ValidationError):
-                versions[side] = LoggedEntry.of(kept)
+                versions[version] = LoggedEntry.of(kept)
         return cls(
             timer_id=str(row.timer_id),
             event=EventKind(row.event),
@@ -102,9 +104,9 @@ class TimerLogItem(WireModel):
             elapsed_ms=row.elapsed_ms,
             reason=row.reason,
             is_adjustment=row.is_adjustment or None,
-            before=versions.get(Side.BEFORE),
-            after=versions.get(Side.AFTER),
-            unreadable=[side for side in Side if side not in versions] or None,
+            before=versions.get(LoggedVersion.BEFORE),
+            after=versions.get(LoggedVersion.AFTER),
+            unreadable=[version for version in LoggedVersion if version not in versions] or None,
         )
 
 

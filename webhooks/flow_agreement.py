@@ -19,8 +19,8 @@ from webhooks import service_agreement as service
 from webhooks import store_requests
 from webhooks.flow_calls import asking
 from webhooks.flow_purchase import activated, put_in_force
-from webhooks.rules_agreement import Deciders, RequestState
-from webhooks.service_agreement import Moment
+from webhooks.rules_agreement import Approvers, RequestState
+from webhooks.service_agreement import Decision
 
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Agreement:
     plan: str
     seats: int | None
     ends_agreement: bool
-    check: Callable[[sa.Connection, Deciders], None]
+    check: Callable[[sa.Connection, Approvers], None]
 
 
 def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
@@ -48,7 +48,7 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
 
     Raises:
         Forbidden: as `check` says.
-        Conflict: it was cancelled, or is another one by now than was seen, or the tenant pays for something else.
+        Conflict: it was canceled, or is another one by now than was seen, or the tenant pays for something else.
         Inconclusive: Microsoft could not be asked; what was agreed to stays so, and is activated by a repeat.
     """
     with asking(_SECONDS) as flow:
@@ -74,15 +74,15 @@ def _begin(
     tenant = hold_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = store.find_bought(tx, agreement.marketplace_id), store.find_live(tx, tenant.id)
-    moment = Moment(agreement.actor, app.now(), app.new_id)
-    agreement.check(tx, service.deciders(tx, tenant, bought, request, live, moment.now))
+    decision = Decision(agreement.actor, app.now(), app.new_id)
+    agreement.check(tx, service.approvers(tx, tenant, bought, request, live, decision.now))
     service.require_open(request, known)
     if terms.status is SubscriptionStatus.UNSUBSCRIBED:
         if known is None:
-            service.close(tx, request, RequestState.CANCELLED, service.by_microsoft(moment))
+            service.close(tx, request, RequestState.CANCELLED, service.by_microsoft(decision))
         return service.ended(request)
     if known is None and (terms.plan_id, terms.quantity) != (agreement.plan, agreement.seats):
         store_requests.change_terms(tx, request, terms)
         return service.changed(request, terms)
-    service.agree(tx, tenant, bought, terms, moment, ends_agreement=agreement.ends_agreement)
+    service.agree(tx, tenant, bought, terms, decision, ends_agreement=agreement.ends_agreement)
     return None

@@ -29,7 +29,7 @@ from webhooks.flow_calls import asking, client_of
 from webhooks.flow_events import settle
 from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Found, Scene, scene_of
-from webhooks.service_agreement import Moment
+from webhooks.service_agreement import Decision
 from webhooks.service_landing import Choices
 from webhooks.store_visits import Visit
 
@@ -204,8 +204,8 @@ def _ask(app: App, visit: Visit, bought: told.Subscription, terms: Terms) -> Non
 
 def _close(app: App, visit: Visit, bought: told.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
-        moment = Moment(audit.SERVICE, app.now(), app.new_id)
-        service_landing.close_request(tx, visit.principal, bought, state, moment)
+        decision = Decision(audit.SERVICE, app.now(), app.new_id)
+        service_landing.close_request(tx, visit.principal, bought, state, decision)
 
 
 def _follow(app: App, overtaken: list[Subscription], flow: Flow) -> None:

@@ -30,7 +30,7 @@ from webhooks import store, store_requests
 from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_events import SECONDS, settle
 from webhooks.rules_agreement import PurchaseRequest, RequestState
-from webhooks.service_agreement import Moment
+from webhooks.service_agreement import Decision
 from webhooks.service_agreement import close as close_request
 
 
@@ -205,11 +205,11 @@ def _compare_request(app: App, how: How, request: PurchaseRequest, row: Copy, re
     report.changed.append(row.id)
     if how.dry_run:
         return
-    moment = Moment(how.actor, app.now(), app.new_id)
+    decision = Decision(how.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
         hold_tenant(tx, request.tenant_id)
-        return close_request(tx, request, RequestState.CANCELLED, moment)
+        return close_request(tx, request, RequestState.CANCELLED, decision)
 
     try:
         transact(app, request.tenant_id, close, patience=how.patience())

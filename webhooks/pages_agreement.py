@@ -8,22 +8,13 @@ from shared.http.page import note, page, paragraphs
 from shared.http.reply import Reply
 from webhooks.flow_purchase import View
 from webhooks.pages_terms import facts
-from webhooks.rules_agreement import Agreer
+from webhooks.rules_approvers import TEXTS
 from webhooks.rules_landing import Scene, may_decline
 from webhooks.store_visits import Visit
 
 
 END_AGREEMENT: Final = "endAgreement"
 ACTION: Final = "/api/marketplace/activate"
-_WHO: Final = {
-    Agreer.SUPER_ADMIN: "A super admin of your organization has to agree. They can do so in TimeTracker, where they "
-    "are notified, or on this page with their own account: choose Use another account below.",
-    Agreer.ADMIN: "No super admin of your organization has signed in to TimeTracker for 30 days. So an admin other "
-    "than the buyer can agree: in TimeTracker, or on this page with their own account.",
-    Agreer.OPERATOR: "Nobody in your organization who may agree has signed in to TimeTracker for 30 days. Ask the "
-    "support of TimeTracker, which can agree for you once it has checked with your organization. A super admin who "
-    "signs in again can agree, too.",
-}
 _UNTIL_THEN: Final = (
     "Until then nothing changes: nothing is activated, and Microsoft charges nothing. Microsoft cancels a purchase "
     "that is not activated within 30 days. You can cancel it before in the Azure portal under SaaS."
@@ -98,8 +89,8 @@ def _declined(view: View, foot: Html) -> Reply:
         note("warn", paragraphs("Your organization declined this purchase, so it was not activated.")),
         paragraphs(
             "Microsoft charges nothing for it. Cancel it in the Azure portal under SaaS; Microsoft cancels a purchase "
-            "that is not activated within 30 days. If this was a mistake, a super admin of your organization can still "
-            "agree to it."
+            "that is not activated within 30 days. If this was a mistake, it can still be agreed to.",
+            _who(view),
         ),
         _bought(view),
         foot,
@@ -107,8 +98,9 @@ def _declined(view: View, foot: Html) -> Reply:
 
 
 def _who(view: View) -> str:
-    assert view.found.deciders is not None, "an organization that exists has deciders"  # noqa: S101 - ours
-    return _WHO[view.found.deciders.agreer]
+    assert view.found.approvers is not None, "an organization that exists has approvers"  # noqa: S101 - ours
+    text = TEXTS[view.found.approvers.agreer]
+    return f"{text.who} {text.how}"
 
 
 def _bought(view: View) -> Html:

@@ -22,9 +22,9 @@ from webhooks import flow_agreement, store_requests
 from webhooks import service_agreement as service
 from webhooks.flow_agreement import Agreement
 from webhooks.flow_calls import client_of
-from webhooks.rules_agreement import Deciders, PurchaseRequest
+from webhooks.rules_agreement import Approvers, PurchaseRequest
 from webhooks.schemas_purchases import AgreePurchase, Purchase, Purchases
-from webhooks.service_agreement import Moment
+from webhooks.service_agreement import Decision
 
 
 blueprint = func.Blueprint()
@@ -76,7 +76,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)
-        service.require_admitted(_deciders(call, tx, request), call.caller, call.principal.oid)
+        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
     agreement = Agreement(
         tenant_id=call.caller.tenant.id,
         marketplace_id=request.marketplace_id,
@@ -84,7 +84,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         plan=body.plan,
         seats=body.quantity,
         ends_agreement=body.end_agreement,
-        check=lambda tx, deciders: _require_admitted(call, tx, deciders),
+        check=lambda tx, approvers: _require_admitted(call, tx, approvers),
     )
     flow_agreement.agree(call.app, client_of(call.app), agreement)
     with call.transaction() as tx:
@@ -115,22 +115,22 @@ def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)
-        service.require_admitted(_deciders(call, tx, request), call.caller, call.principal.oid)
-        service.decline(tx, request, Moment(Actor.user(call.caller.user.id), call.now, call.app.new_id))
+        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
+        service.decline(tx, request, Decision(Actor.user(call.caller.user.id), call.now, call.app.new_id))
         return _answer(call, tx, request.marketplace_id)
 
 
-def _require_admitted(call: Call, tx: sa.Connection, deciders: Deciders) -> None:
+def _require_admitted(call: Call, tx: sa.Connection, approvers: Approvers) -> None:
     """Again, as the caller is now and with the buyers whom Microsoft names."""
     caller = find_caller(tx, tid=call.principal.tid, oid=call.principal.oid, lock=False)
     if caller is None:
         raise Forbidden("You have no account here any more.", code=service.ROLE_REQUIRED)
-    service.require_admitted(deciders, caller, call.principal.oid)
+    service.require_admitted(approvers, caller, call.principal.oid)
 
 
-def _deciders(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Deciders:
+def _approvers(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Approvers:
     tenant = call.caller.tenant
-    return service.deciders(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
+    return service.approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
 
 
 def _answer(call: Call, tx: sa.Connection, marketplace_id: uuid.UUID) -> Reply:
@@ -143,13 +143,13 @@ def _purchases(call: Call, tx: sa.Connection, requests: list[PurchaseRequest]) -
     if not requests:
         return []
     tenant, live = call.caller.tenant, find_live(tx, call.caller.tenant.id)
-    managers = store_requests.managers(tx, tenant.id)
+    admins = store_requests.admins(tx, tenant.id)
     ids = (number for each in requests for number in (each.buyer_id, each.decider_id))
     people = store_requests.people(tx, tenant.id, ids)
     has_agreement = live is not None and live.marketplace_id is None
     items = []
     for each in requests:
-        deciders = Deciders(managers, frozenset(), each.buyer_id, has_agreement, call.now)
-        may_agree = deciders.admits(call.caller.user, call.principal.oid)
-        items.append(Purchase.of(each, deciders, people, may_agree=may_agree))
+        approvers = Approvers(admins, frozenset(), each.buyer_id, has_agreement, call.now)
+        may_agree = approvers.admits(call.caller.user, call.principal.oid)
+        items.append(Purchase.of(each, approvers, people, may_agree=may_agree))
     return items

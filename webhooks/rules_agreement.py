@@ -4,15 +4,11 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.tenancy.model import Role, User
-
-
-# Who has not signed in for so long is not waited for.
-AWAY_AFTER: Final = dt.timedelta(days=30)
+from shared.tenancy.rules import INACTIVE_AFTER
 
 
 class Agreer(StrEnum):
@@ -48,7 +44,7 @@ class PurchaseRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Manager:
+class Admin:
     """An enabled account with a role above `user`."""
 
     user_id: int
@@ -58,10 +54,10 @@ class Manager:
 
 
 @dataclass(frozen=True, slots=True)
-class Deciders:
+class Approvers:
     """The people who may agree to one purchase of a tenant, at an instant."""
 
-    managers: tuple[Manager, ...]
+    admins: tuple[Admin, ...]
     buyers: frozenset[str]  # directory object ids
     buyer_id: int | None
     has_agreement: bool  # with the vendor, which only a super admin gives up
@@ -70,7 +66,7 @@ class Deciders:
     @property
     def agreer(self) -> Agreer:
         """Who is asked: a super admin who has signed in lately, else another admin who has, else the vendor."""
-        here = [each for each in self.managers if self._is_here(each)]
+        here = [each for each in self.admins if self._is_here(each)]
         if any(each.role is Role.SUPER_ADMIN for each in here):
             return Agreer.SUPER_ADMIN
         if not self.has_agreement and any(not self._is_buyer(each.user_id, each.object_id) for each in here):
@@ -86,8 +82,8 @@ class Deciders:
         is_stranger_to_it = user.role is Role.ADMIN and not self._is_buyer(user.id, object_id)
         return is_stranger_to_it and not self.has_agreement and self.agreer is not Agreer.SUPER_ADMIN
 
-    def _is_here(self, manager: Manager) -> bool:
-        return manager.last_sign_in_at is not None and self.now - manager.last_sign_in_at < AWAY_AFTER
+    def _is_here(self, admin: Admin) -> bool:
+        return admin.last_sign_in_at is not None and self.now - admin.last_sign_in_at < INACTIVE_AFTER
 
     def _is_buyer(self, user_id: int, object_id: str | None) -> bool:
         return user_id == self.buyer_id or object_id in self.buyers

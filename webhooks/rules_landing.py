@@ -9,7 +9,7 @@ from shared.marketplace import model as told
 from shared.subscriptions.model import Subscription, SubscriptionStatus
 from shared.subscriptions.rules import terms_of
 from shared.tenancy.model import Tenant, User
-from webhooks.rules_agreement import Deciders, PurchaseRequest, RequestState, is_buyer
+from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, is_buyer
 
 
 class Scene(StrEnum):
@@ -38,7 +38,7 @@ class Found:
     account: User | None = None
     live: Subscription | None = None  # what the tenant pays for now
     request: PurchaseRequest | None = None
-    deciders: Deciders | None = None  # of a tenant that exists
+    approvers: Approvers | None = None  # of a tenant that exists
 
     @property
     def waits_to_begin(self) -> bool:
@@ -76,11 +76,11 @@ def is_of(bought: told.Subscription, principal: Principal) -> bool:
 
 def may_confirm(found: Found, principal: Principal) -> bool:
     """Of a new directory any member; of a tenant those who may agree, and the buyer once somebody has."""
-    if found.deciders is None:
+    if found.approvers is None:
         return not principal.is_guest
     if found.is_agreed and is_buyer(found.bought, principal):
         return True
-    return found.account is not None and found.deciders.admits(found.account, principal.oid)
+    return found.account is not None and found.approvers.admits(found.account, principal.oid)
 
 
 def may_decline(found: Found, principal: Principal) -> bool:

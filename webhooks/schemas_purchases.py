@@ -6,10 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest, RequestState
+from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest, RequestState
 
 
-class Someone(WireModel):
+class PurchasePerson(WireModel):
     """A person with an account in your organization."""
 
     id: str
@@ -28,23 +28,23 @@ class Purchase(WireModel):
     plan: str
     quantity: int | None = Field(None, description="seats, on a plan with seats")
     term_unit: str | None = Field(None, examples=["P1M"])
-    buyer: Someone | None = Field(None, description="the billing contact; absent where the buyer has no account")
+    buyer: PurchasePerson | None = Field(None, description="the billing contact; absent where the buyer has no account")
     requested_at: Instant
     agreer: Agreer | None = Field(
         None,
         description="who is to agree now: a super admin; an admin other than the buyer, where no super admin has "
-        "signed in for 30 days; else an operator of the vendor. Absent once it is decided",
+        "signed in for 30 days; else an operator of the vendor. Absent once it is agreed or canceled",
     )
     may_agree: bool = Field(description="whether you may agree to it, or decline it")
     ends_agreement: bool = Field(description="whether it would end your agreement with the vendor")
-    decided_by: Someone | None = Field(None, description="absent for the vendor and Microsoft")
+    decided_by: PurchasePerson | None = Field(None, description="absent for the vendor and Microsoft")
     decided_at: Instant | None = None
 
     @classmethod
     def of(
         cls,
         request: PurchaseRequest,
-        deciders: Deciders,
+        approvers: Approvers,
         people: dict[int, tuple[uuid.UUID, str]],
         *,
         may_agree: bool,
@@ -56,12 +56,12 @@ class Purchase(WireModel):
             plan=request.plan_id,
             quantity=request.quantity,
             term_unit=request.term_unit or None,
-            buyer=Someone.of(people.get(request.buyer_id or 0)),
+            buyer=PurchasePerson.of(people.get(request.buyer_id or 0)),
             requested_at=request.requested_at,
-            agreer=deciders.agreer if is_open else None,
+            agreer=approvers.agreer if is_open else None,
             may_agree=is_open and may_agree,
-            ends_agreement=is_open and deciders.has_agreement,
-            decided_by=Someone.of(people.get(request.decider_id or 0)),
+            ends_agreement=is_open and approvers.has_agreement,
+            decided_by=PurchasePerson.of(people.get(request.decider_id or 0)),
             decided_at=request.decided_at,
         )
 

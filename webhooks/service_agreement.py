@@ -22,17 +22,11 @@ from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.rows import NewId
 from shared.tenancy.store import find_caller
 from webhooks import store_requests
-from webhooks.rules_agreement import Agreer, Deciders, PurchaseRequest, RequestState, buyers_of
+from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, buyers_of
+from webhooks.rules_approvers import TEXTS
 
 
 ROLE_REQUIRED: Final = "role_required"
-_WHO: Final = {
-    Agreer.SUPER_ADMIN: "Ask a super admin of your organization to agree to the purchase.",
-    Agreer.ADMIN: "No super admin of your organization has signed in for 30 days, so an admin other than the buyer can "
-    "agree to the purchase.",
-    Agreer.OPERATOR: "Nobody of your organization who may agree to the purchase has signed in for 30 days. The support "
-    "of TimeTracker can agree once it has checked with your organization.",
-}
 _EVENTS: Final = {
     RequestState.AGREED: (Action.PURCHASE_AGREED, NoticeKind.PURCHASE_AGREED),
     RequestState.DECLINED: (Action.PURCHASE_DECLINED, NoticeKind.PURCHASE_DECLINED),
@@ -41,25 +35,25 @@ _EVENTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When something is decided, by whom, and where ids come from."""
+class Decision:
+    """Who decides about a purchase, when, and where ids come from."""
 
     actor: Actor
     now: dt.datetime
     new_id: NewId
 
 
-def deciders(  # noqa: PLR0917 - what the tenant has of the purchase
+def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
     tx: sa.Connection,
     tenant: Tenant,
     bought: told.Subscription | None,
     request: PurchaseRequest | None,
     live: Subscription | None,
     now: dt.datetime,
-) -> Deciders:
+) -> Approvers:
     """The people who may agree; `bought` is None where Microsoft was not asked, who names the buyers."""
-    return Deciders(
-        managers=store_requests.managers(tx, tenant.id),
+    return Approvers(
+        admins=store_requests.admins(tx, tenant.id),
         buyers=frozenset() if bought is None else buyers_of(bought),
         buyer_id=None if request is None else request.buyer_id,
         has_agreement=live is not None and live.marketplace_id is None,
@@ -88,8 +82,8 @@ def ask(
     if not store_requests.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
         return
     actor = audit.STRANGER if buyer_id is None else Actor.user(buyer_id)
-    moment = Moment(actor, now, new_id)
-    _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _bought(terms), moment)
+    decision = Decision(actor, now, new_id)
+    _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _bought(terms), decision)
 
 
 def agree(
@@ -97,7 +91,7 @@ def agree(
     tenant: Tenant,
     bought: told.Subscription,
     terms: Terms,
-    moment: Moment,
+    decision: Decision,
     *,
     ends_agreement: bool,
 ) -> None:
@@ -114,45 +108,45 @@ def agree(
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _buyer(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(tx, tenant, marketplace_id, terms, agreed, now=moment.now)
+    begin(tx, tenant, marketplace_id, terms, agreed, now=decision.now)
     if known is not None:
         return
     if request is not None:
-        store_requests.decide(tx, request, RequestState.AGREED, by=moment.actor.user_id, now=moment.now)
+        store_requests.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
     details = {**_bought(terms), "endsAgreement": is_replaced}
-    _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, moment)
+    _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, decision)
 
 
-def decline(tx: sa.Connection, request: PurchaseRequest, moment: Moment) -> None:
+def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> None:
     """Declines a purchase that waits; one that is declined already stays so. The tenant is held.
 
     Raises:
-        Conflict: it was agreed to, or cancelled.
+        Conflict: it was agreed to, or canceled.
     """
     known = store.find_bought(tx, request.marketplace_id)
     require_open(request, known)
     if request.state is RequestState.AGREED or known is not None:
         raise agreed_already(request)
-    close(tx, request, RequestState.DECLINED, moment)
+    close(tx, request, RequestState.DECLINED, decision)
 
 
-def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, moment: Moment) -> bool:
-    """Declines a request, or notes that its purchase was cancelled; False when it is decided already."""
-    if not store_requests.decide(tx, request, state, by=moment.actor.user_id, now=moment.now):
+def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
+    """Declines a request, or notes that its purchase was canceled; False when it is decided already."""
+    if not store_requests.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
         return False
     details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
-    _record(tx, request.tenant_id, *_EVENTS[state], details, moment)
+    _record(tx, request.tenant_id, *_EVENTS[state], details, decision)
     return True
 
 
-def require_admitted(may: Deciders, caller: Caller, object_id: str) -> None:
+def require_admitted(may: Approvers, caller: Caller, object_id: str) -> None:
     """Lets through whoever may agree to a purchase, or decline it.
 
     Raises:
         Forbidden: somebody else may.
     """
     if not may.admits(caller.user, object_id):
-        raise Forbidden(_WHO[may.agreer], code=ROLE_REQUIRED)
+        raise Forbidden(TEXTS[may.agreer].who, code=ROLE_REQUIRED)
 
 
 def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:
@@ -167,16 +161,16 @@ def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
     """Lets through a purchase that can still be agreed to, or is.
 
     Raises:
-        Conflict: it was cancelled while it waited, or has ended since.
+        Conflict: it was canceled while it waited, or has ended since.
     """
     has_ended = known is not None and known.terms.status is SubscriptionStatus.UNSUBSCRIBED
     if request.state is RequestState.CANCELLED or has_ended:
         raise ended(request)
 
 
-def by_microsoft(moment: Moment) -> Moment:
-    """The moment at which it was found out that Microsoft has ended a purchase."""
-    return Moment(audit.SERVICE, moment.now, moment.new_id)
+def by_microsoft(decision: Decision) -> Decision:
+    """The finding that Microsoft has ended a purchase, as the service's."""
+    return Decision(audit.SERVICE, decision.now, decision.new_id)
 
 
 def changed(request: PurchaseRequest, terms: Terms) -> Conflict:
@@ -229,8 +223,10 @@ def _record(  # noqa: PLR0917 - one event, put down in both places
     action: Action,
     kind: NoticeKind,
     details: dict[str, str | int | bool | None],
-    moment: Moment,
+    decision: Decision,
 ) -> None:
-    audit.record(tx, tenant_id, action, actor=moment.actor, at=moment.now, row_id=moment.new_id(), after=details)
+    audit.record(tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details)
     told_ = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
-    notices.record(tx, tenant_id, kind, moment.now, row_id=moment.new_id(), by=moment.actor.user_id, details=told_)
+    notices.record(
+        tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=told_
+    )

@@ -24,7 +24,7 @@ from shared.tenancy.store import find_caller, find_tenant, hold_tenant
 from webhooks import service_agreement, store_requests
 from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Found, may_confirm, may_decline
-from webhooks.service_agreement import Moment
+from webhooks.service_agreement import Decision
 
 
 ACTIVATED = "Activate"
@@ -72,8 +72,8 @@ def prepare(
                 "Ask a super admin of your organization to agree to the purchase.", code=service_agreement.ROLE_REQUIRED
             )
         actor = audit.SERVICE if found.account is None else Actor.user(found.account.id)
-        moment = Moment(actor, now, new_id)
-        service_agreement.agree(tx, tenant, bought, terms, moment, ends_agreement=ends_agreement)
+        decision = Decision(actor, now, new_id)
+        service_agreement.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
         return
     assert choices is not None, "a new directory has chosen"  # noqa: S101 - the form was checked
     chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
@@ -98,9 +98,9 @@ def ask(
 
 
 def close_request(
-    tx: sa.Connection, principal: Principal, bought: told.Subscription, state: RequestState, moment: Moment
+    tx: sa.Connection, principal: Principal, bought: told.Subscription, state: RequestState, decision: Decision
 ) -> None:
-    """Declines the request for a purchase, as the visitor may, or notes that its purchase was cancelled.
+    """Declines the request for a purchase, as the visitor may, or notes that its purchase was canceled.
 
     Raises:
         Forbidden: the visitor may not decline it.
@@ -108,16 +108,16 @@ def close_request(
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     if tenant is None:
         return
-    found = _found(tx, tenant, principal, bought, moment.now)
+    found = _found(tx, tenant, principal, bought, decision.now)
     if state is RequestState.DECLINED and not may_decline(found, principal):
         raise Forbidden(
             "Ask a super admin of your organization to decline the purchase.", code=service_agreement.ROLE_REQUIRED
         )
     if found.request is not None:
-        actor = moment.actor
+        actor = decision.actor
         if state is RequestState.DECLINED and found.account is not None:
             actor = Actor.user(found.account.id)
-        service_agreement.close(tx, found.request, state, Moment(actor, moment.now, moment.new_id))
+        service_agreement.close(tx, found.request, state, Decision(actor, decision.now, decision.new_id))
 
 
 def put_in_force(
@@ -162,5 +162,5 @@ def _found(
     marketplace_id = uuid.UUID(bought.id)
     known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
     request = store_requests.find(tx, tenant.id, marketplace_id)
-    deciders = service_agreement.deciders(tx, tenant, bought, request, live, now)
-    return Found(bought, known, tenant, None if caller is None else caller.user, live, request, deciders)
+    approvers = service_agreement.approvers(tx, tenant, bought, request, live, now)
+    return Found(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)

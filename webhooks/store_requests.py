@@ -13,7 +13,7 @@ from shared.db.statements import InsertIfAbsent
 from shared.subscriptions.model import Terms
 from shared.tenancy.model import Role
 from shared.tenancy.store import stopped_since
-from webhooks.rules_agreement import Manager, PurchaseRequest, RequestState
+from webhooks.rules_agreement import Admin, PurchaseRequest, RequestState
 
 
 _r, _u = purchase_requests.c, users.c
@@ -60,7 +60,7 @@ _DECIDE: Final = (
     )
     .values(state=bindparam("to_state"), decider_id=bindparam("who"), decided_at=bindparam("now"))
 )
-_MANAGERS: Final = sa.select(_u.id, _u.entra_object_id, _u.role, _u.last_sign_in_at).where(
+_ADMINS: Final = sa.select(_u.id, _u.entra_object_id, _u.role, _u.last_sign_in_at).where(
     _u.tenant_id == bindparam("tenant"),
     _u.is_active,
     _u.role.in_((Role.ADMIN.value, Role.SUPER_ADMIN.value)),
@@ -111,7 +111,7 @@ def add(  # noqa: PLR0917 - the row
 def decide(
     tx: sa.Connection, request: PurchaseRequest, state: RequestState, *, by: int | None, now: dt.datetime
 ) -> bool:
-    """Moves a request on, from `waiting`, or for an agreement also from `declined`; False when it is elsewhere."""
+    """Moves a request on from `waiting`, and but for a decline also from `declined`; False when it is elsewhere."""
     before = [RequestState.WAITING.value]
     if state is not RequestState.DECLINED:
         before.append(RequestState.DECLINED.value)
@@ -133,11 +133,11 @@ def people(tx: sa.Connection, tenant_id: int, row_numbers: Iterable[int | None])
     return {row.id: (row.public_id, "" if row.stopped_since else row.display_name) for row in rows}
 
 
-def managers(tx: sa.Connection, tenant_id: int) -> tuple[Manager, ...]:
+def admins(tx: sa.Connection, tenant_id: int) -> tuple[Admin, ...]:
     """The enabled accounts with a role above `user`."""
-    rows = tx.execute(_MANAGERS, {"tenant": tenant_id})
+    rows = tx.execute(_ADMINS, {"tenant": tenant_id})
     return tuple(
-        Manager(
+        Admin(
             row.id,
             None if row.entra_object_id is None else str(row.entra_object_id),
             Role(row.role),

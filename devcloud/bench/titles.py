@@ -30,7 +30,6 @@ from shared.db.engine import make_engine
 from shared.db.schema import work_item_readers, work_items
 
 
-AIM: Final = 1.3
 ITEMS: Final = 10_000
 MONTH: Final = "2026-06"
 _BATCH: Final = 50_000

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
         sa.UniqueConstraint("tenant_id", "table_name", "row_id", name="uq_damaged_documents_row"),
     )
-    if context.is_offline_mode():  # SQL that is printed goes to an empty database
+    if context.is_offline_mode():  # SQL that is only printed reads no rows, so it lists none
         return
     connection = op.get_bind()
     for tenant, pseudonyms in _erased(connection).items():

@@ -266,10 +266,13 @@ def _owe_usage(
     if closing.dimension == _NO_DIMENSION or marketplace_id is None or subscription.terms.quantity is not None:
         return
     billed = record.active_users - record.included_users
-    told = 0 if is_first else store_records.told(tx, subscription, record.period, dimension=closing.dimension)
-    if told > billed:
-        alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=told, billed=billed)
-    quantity = rules.untold(billed, told)
+    sent = 0
+    if not is_first:
+        store_records.assign_adopted(tx, subscription, record.period, dimension=closing.dimension)
+        sent = store_records.sum_sent(tx, subscription, record.period, dimension=closing.dimension)
+    if sent > billed:
+        alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=sent, billed=billed)
+    quantity = rules.untold(billed, sent)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)

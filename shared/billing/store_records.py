@@ -95,13 +95,11 @@ _OF_METER = (
 )
 _FITS_NOW = sa.and_(_a.month_key.is_(None), _a.day >= bindparam("first_day", type_=_a.day.type))
 _ADOPTED: Final = (
-    sa.select(sa.func.coalesce(sa.func.sum(_a.quantity), 0))
-    .where(*_OF_METER, sa.or_(_a.month_key == _MONTH, _FITS_NOW))
-    .scalar_subquery()
+    sa.select(sa.func.coalesce(sa.func.sum(_a.quantity), 0)).where(*_OF_METER, _a.month_key == _MONTH).scalar_subquery()
 )
-_TOLD: Final[sa.Select[Any]] = sa.select(_SENT.label("sent"), _ADOPTED.label("adopted"))
+_SUM_SENT: Final[sa.Select[Any]] = sa.select(_SENT.label("sent"), _ADOPTED.label("adopted"))
 _ADOPTED_ON: Final[sa.Select[Any]] = sa.select(_a.id).where(*_OF_METER, _a.day == bindparam("on", type_=_a.day.type))
-_TAKE_ADOPTED: Final = adopted_usage.update().where(*_OF_METER, _FITS_NOW).values(month_key=_MONTH)
+_ASSIGN_ADOPTED: Final = adopted_usage.update().where(*_OF_METER, _FITS_NOW).values(month_key=_MONTH)
 _TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.tenant_id == _TENANT,
     _e.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
@@ -204,16 +202,16 @@ def void(tx: sa.Connection, record: Record, *, reason: str, now: dt.datetime) ->
     return True
 
 
-def told(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> int:
-    """Users that the meter was told of, or may yet be told of, for a period's month of a subscription.
+def assign_adopted(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> None:
+    """Gives adopted usage that has no month yet the period's, where it is of the period's last day or later."""
+    key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
+    tx.execute(_ASSIGN_ADOPTED, {**key, "month": period.month, "first_day": first_day_sent(period)})
 
-    Adopted usage among them; what fitted no period until now is this one's from now on.
-    """
-    key: dict[str, Any] = {"tenant": subscription.tenant_id, "month": period.month}
-    key |= {"marketplace": subscription.marketplace_id, "of_dimension": dimension, "first_day": first_day_sent(period)}
-    row = tx.execute(_TOLD, {**key, "subscription": subscription.id}).one()
-    if row.adopted:
-        tx.execute(_TAKE_ADOPTED, key)
+
+def sum_sent(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> int:
+    """Users that the meter was told of, or may yet be told of, for a period's month; adopted usage among them."""
+    key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
+    row = tx.execute(_SUM_SENT, {**key, "month": period.month, "subscription": subscription.id}).one()
     return int(row.sent + row.adopted)
 
 

@@ -76,7 +76,10 @@ _HIDDEN: Final = sa.union_all(
     ),
 )
 _SHOWN_OF_REFUSALS: Final = ("type", "title", "status", "code", "requestId")
-_REDACTED: Final = "Somebody whom this answer was about has had their data hidden. Nothing was done again."
+_REDACTED: Final = (
+    "This request was answered before and is not repeated. Its answer named a person whose data is hidden. Read the "
+    "current state."
+)
 
 
 class KeyTaken(Exception):

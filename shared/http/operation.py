@@ -52,7 +52,7 @@ class Deprecated:
         return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
 
 
-_REDACTED: Final = {204: Answer("A repeat, whose first answer showed somebody whose data is hidden since")}
+_REDACTED: Final = {204: Answer("A repeat. The first answer is withheld: it showed a person whose data is now hidden.")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,7 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
 def _each_once(members: list[tuple[str, Any]]) -> None:
     """Refuses an object that says two things under one name, of which pydantic would keep the last, or far too many."""
     if len(members) > _MOST_FIELDS:
-        wrong = FieldError("", f"must be at most {_MOST_FIELDS} fields")
+        wrong = FieldError("", f"must have at most {_MOST_FIELDS} fields")
         raise InvalidRequest("Send the fields that this takes, and no others.", code="invalid_body", errors=[wrong])
     if len(dict(members)) < len(members):  # to count is dear, and a body may have thousands of objects
         twice = [FieldError(f"/{name}", "is given more than once") for name in _repeated(members)]

@@ -67,8 +67,8 @@ def require_not_held(app: App) -> None:
     found, _ = _standing(app)
     if found.is_held:
         raise Inconclusive(
-            "TimeTracker's database was restored from a backup and is being checked. Nothing was changed, and nothing "
-            "is lost: try again later.",
+            "TimeTracker's database was restored and its operator is checking it. Nothing was changed. Try again in "
+            "five minutes.",
             code=HELD,
             retry_after_seconds=_ASK_AGAIN_SECONDS,
         )

@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, endpoint: str, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._endpoint, self._seconds = endpoint, seconds
         self._lock = threading.Lock()
-        self._found_ahead_at: dt.datetime | None = None
+        self._checked_at: dt.datetime | None = None
         self._paused_until = float("-inf")
 
     @property
@@ -39,12 +39,12 @@ class Watch:
     def is_fresh(self, now: dt.datetime) -> bool:
         """Whether this process found its database not behind, less than an hour ago."""
         with self._lock:
-            return self._found_ahead_at is not None and now - self._found_ahead_at < FRESH
+            return self._checked_at is not None and now - self._checked_at < FRESH
 
     def note(self, now: dt.datetime) -> None:
         """The database was compared just now, and is not behind."""
         with self._lock:
-            self._found_ahead_at = now
+            self._checked_at = now
 
     def ask(self, question: "Callable[[TablesOutside], T]") -> T:
         """For jobs and operators.

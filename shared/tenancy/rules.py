@@ -9,6 +9,9 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Role, Tenant, TenantStatus, User
 
 
+INACTIVE_AFTER: Final = dt.timedelta(days=30)  # without a sign-in: nobody waits for such an admin
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     code: str

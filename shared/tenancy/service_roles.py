@@ -1,7 +1,7 @@
 """Roles that an operator gives, who has checked the customer: the last way where no super admin can act."""
 
 import datetime as dt
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,12 +12,10 @@ from shared.notices import NoticeKind
 from shared.tenancy import store_accounts
 from shared.tenancy.model import Role
 from shared.tenancy.rows import NewId
+from shared.tenancy.rules import INACTIVE_AFTER
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import Member
 from shared.tenancy.store_joining import set_role
-
-
-ABSENT: Final = dt.timedelta(days=30)  # without a sign-in: then a super admin is taken to be gone
 
 
 def confirm_role(
@@ -34,9 +32,9 @@ def confirm_role(
     if member.pending_role is None:
         raise Conflict("no role of this person waits to be confirmed", code="no_role_waiting")
     seen = (each.last_sign_in_at for each in store_accounts.super_admins(tx, tenant_id))
-    if any(at is not None and at > now - ABSENT for at in seen):
+    if any(at is not None and at > now - INACTIVE_AFTER for at in seen):
         raise Conflict(
-            f"a super admin has signed in in the last {ABSENT.days} days; they confirm roles themselves",
+            f"a super admin has signed in in the last {INACTIVE_AFTER.days} days; they confirm roles themselves",
             code="super_admin_present",
         )
     action = Action.ROLE_CHANGED

@@ -59,7 +59,7 @@ _CLAIMED: Final = (_users.id, _users.role, _users.pending_role)
 _IS_ABOVE_USER: Final = sa.or_(_users.pending_role.is_not(None), _users.role != Role.USER.value)
 _INVITED_ROLE: Final = sa.case((_users.pending_role.is_not(None), _users.pending_role), else_=_users.role)
 _WAITING_ROLE: Final = sa.case((_IS_ABOVE_USER, _INVITED_ROLE), else_=None)
-# The object id says who the person is, so the role that goes with it takes force; but no invitation gives a guest one.
+# The object id says who the person is, so the role that goes with it takes force; a guest's waits for a super admin.
 _CLAIM_BY_OBJECT_ID: Final = (
     _CLAIM.where(_users.invited_object_id == bindparam("oid", type_=sa.Uuid))
     .values(
@@ -68,7 +68,7 @@ _CLAIM_BY_OBJECT_ID: Final = (
     )
     .returning(*_CLAIMED)
 )
-# An address may be another person's by now, so a role above user waits for a super admin, and a guest has none.
+# An address may be another person's by now, so a role above user waits for a super admin, and a guest cannot claim it.
 _CLAIM_BY_ADDRESS: Final = (
     _CLAIM.where(
         _users.invited_object_id.is_(None),

@@ -104,7 +104,7 @@ def test_a_role_that_wrote_everything_is_taken_that_right(own_database, monkeypa
     owner.dispose()
 
     assert (before, codes, after) == ("", [0, 0], REFUSED)
-    assert "but for what is on record" in capsys.readouterr().out
+    assert "but not change facts on record" in capsys.readouterr().out
 
 
 def test_a_role_that_is_not_there_is_named(own_database, monkeypatch, capsys):
@@ -119,7 +119,14 @@ def test_a_name_that_is_none_is_refused(own_database, name, monkeypatch, capsys)
     monkeypatch.setenv("DATABASE_URL", own_database)
 
     assert main(["admit", name]) == 2
-    assert "letters, digits" in capsys.readouterr().err
+    assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in capsys.readouterr().err
+
+
+def test_a_client_id_is_refused_on_postgresql(own_database, monkeypatch, capsys):
+    monkeypatch.setenv("DATABASE_URL", own_database)
+
+    assert main(["admit", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3"]) == 2
+    assert "on PostgreSQL, give the role's name alone" in capsys.readouterr().err
 
 
 @on_postgresql

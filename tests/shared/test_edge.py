@@ -57,7 +57,7 @@ def test_thousands_of_unknown_fields_are_refused_in_a_sentence(world, nested):
     answer = ada.post("users", {"users": [many]} if nested else many)
 
     assert (answer.status, answer.code) == (400, "invalid_body")
-    assert answer.body["errors"] == [{"pointer": "", "detail": "must be at most 50 fields"}]
+    assert answer.body["errors"] == [{"pointer": "", "detail": "must have at most 50 fields"}]
 
 
 def test_a_filter_that_is_no_utf8_is_not_another_filter(world):

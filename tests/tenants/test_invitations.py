@@ -202,6 +202,7 @@ def test_a_guests_role_waits_even_where_the_invitation_names_their_object_id(wor
 
     assert gus.post("sign-in").body["user"]["role"] == "user"
     assert ada.get(f"users/{me(gus)}").body["pendingRole"] == "admin"
+    assert confirm(ada, gus).body["role"] == "admin"
 
 
 def test_whoever_signs_in_with_an_address_already_is_not_invited_again(world):

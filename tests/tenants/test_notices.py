@@ -139,6 +139,30 @@ def test_whoever_has_their_data_stopped_is_not_named(team, engine):
         assert connection.execute(users.select().where(own)).one().restricted_at is not None
 
 
+def test_a_restore_is_told_with_its_times():
+    lost = {"from": "2026-11-30T08:15:30.250Z", "to": "2026-11-30T09:45:00.000Z"}
+
+    assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, is_by_person=False) == (
+        "TimeTracker was restored from a backup. Changes made from 2026-11-30 08:15 to 2026-11-30 09:45 UTC may be "
+        "missing. Check your time; admins, also people and settings."
+    )
+
+
+def test_what_an_operator_did_is_told_as_the_vendor_s():
+    def text(kind, details, **who):
+        return text_of(kind, details, about="Ben Tool", **who)
+
+    exported = NoticeKind.TENANT_EXPORTED
+    assert text(exported, {}, by=None, is_by_person=False).endswith(" exported to a file by the vendor.")
+    assert text(exported, {}, by=None, is_by_person=True).endswith(" exported to a file.")
+    assert text(exported, {}, by="Ada", is_by_person=True).endswith(" exported to a file by Ada.")
+    added = NoticeKind.SUPER_ADMIN_ADDED
+    by_vendor = "Ben Tool is a super admin now. The vendor of TimeTracker changed the role."
+    assert text(added, {}, by=None, is_by_person=False) == by_vendor
+    assert text(added, {"to": "super_admin"}, by=None, is_by_person=False) == "Ben Tool is a super admin now."
+    assert text(added, {}, by="Ada", is_by_person=True) == "Ben Tool is a super admin now."
+
+
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_every_kind_has_a_sentence(kind):
     details = {"scope": "tenant", "dueAt": "2026-12-03T10:00:00.000Z", "plan": "seats", "seats": 1}
