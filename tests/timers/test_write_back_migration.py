@@ -22,6 +22,7 @@ from shared.invariants_write_back import WRITE_BACK
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE, AFTER = "c81f5e2a9d47", "c3b0f4d2a917"
 HOUR = 3_600_000
+THEN = [column for column in ITEMS.c if column.name != "checked_epoch"]  # which a later migration has added
 _ID = sa.Uuid()
 
 
@@ -170,7 +171,7 @@ class Migrated:
     def __init__(self, engine, url, rows) -> None:
         self.engine, self.url, self.rows = engine, url, rows
         with engine.connect() as tx:
-            self.items = {(row.organization_id, row.work_item_id): row for row in tx.execute(sa.select(ITEMS))}
+            self.items = {(row.organization_id, row.work_item_id): row for row in tx.execute(sa.select(*THEN))}
             self.changes = tx.execute(sa.select(CHANGES).order_by(CHANGES.c.id)).all()
             self.attempts = tx.execute(sa.select(write_back_attempts)).all()
 

@@ -166,22 +166,23 @@ def test_copies_that_come_at_once_are_applied_once(held, http):
     assert held.told == [("ChangeQuantity", "applied")]
 
 
-def test_a_suspension_sends_eight_statements(held, http, counted):
+def test_a_suspension_sends_nine_statements(held, http, counted):
     operation = held.order("suspend")
     with counted() as sent:
         answer = tell(held, http, operation)
 
     assert answer.status == 200
-    assert len(sent) == 8, sent  # subscription, ledger; tenant, subscription, event, subscription, tenant, audit
+    # installation; subscription, ledger; tenant, subscription, event, subscription, tenant, audit
+    assert len(sent) == 9, sent
 
 
-def test_a_repeat_sends_two(held, http, counted):
+def test_a_repeat_sends_three(held, http, counted):
     operation = held.order("suspend")
     tell(held, http, operation)
     with counted() as sent:
         tell(held, http, operation)
 
-    assert len(sent) == 2, sent  # subscription, ledger
+    assert len(sent) == 3, sent  # installation; subscription, ledger
 
 
 def test_a_forged_event_sends_none(held, http, counted):
