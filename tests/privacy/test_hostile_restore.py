@@ -57,8 +57,7 @@ def place(app, settings, marketplace, azurite):
 
 def history_before(people):
     """Mal and Ben write of each other, an invitation waits with time, and some of them call themselves alike."""
-    for address in (1, 0):
-        people.an_admin_invites((0, "admin"), address, 1, None, by_id=False)
+    people.an_admin_invites((0, "admin"), 1, 1, None, by_id=False)
     for some in range(2):
         people.ada_enters_time_for_an_invitation(some, 1, MAL)
     for who, about in ((BEN, MAL), (MAL, BEN), (EVE, KIM)):
@@ -70,7 +69,7 @@ def history_before(people):
 def history_since(people):
     """Mal takes a colleague's name and is erased, Eve stops processing, the invitation is merged into Ben."""
     people.somebody_takes_the_name_of_a_colleague(MAL, BEN)
-    people.ada_merges_an_invitation(0, BEN)
+    people.ada_merges_an_invitation(1, BEN)
     people.somebody_stops_processing(EVE, "restricted", is_wanted=True)
     people.ada_renames_the_organization("id")
     people.somebody_is_erased(MAL)
@@ -111,9 +110,9 @@ def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, cloc
                 back.a_strangers_rows_are_as_they_were()
                 back.totals_are_those_of_the_log()
                 assert back.rows()["users", (eve,)]["restricted_at"] is not None
-                assert back.unclaimed()
+                [_] = back.unclaimed()  # Kim has come and claimed the other one
                 back.ada_merges_an_invitation(0, BEN)
-                assert not back.unclaimed()
+                assert back.unclaimed() == {}
                 back.teardown()
 
     comes_back()

@@ -97,7 +97,8 @@ class HostilePeople(RuleBasedStateMachine):
     def an_organization(self, names: list[str], texts: list[str], addresses: list[str]) -> None:
         self.texts, self.organization = texts, "contoso"
         ada = self.world.tenant()
-        self.addresses = [each.format(f"a{ada.oid[:8]}.example") for each in addresses]
+        self.domain = f"a{ada.oid[:8]}.example"
+        self.addresses = [each.format(self.domain) for each in addresses]
         others = [
             self.world.member(ada, name=name, **more)
             for name, more in zip(names[:3], ({}, {}, {"acct": 1}), strict=True)
@@ -116,7 +117,14 @@ class HostilePeople(RuleBasedStateMachine):
                 item = {"tenant_id": self.tenant_id, "organization_id": organization, "organization_key": "contoso"}
                 item |= {"work_item_id": number, "type": "Bug", "title": "A title", "state": "Active"}
                 tx.execute(work_items.insert(), {**item, "assignee_name": name, "fetched_at": self.clock()})
+        if kim.email.isascii():
+            self.invite({"email": kim.email, "role": "admin"})
         self._a_stranger(names)
+
+    def invite(self, wanted: dict[str, str]) -> str:
+        """The id of an invitation by Ada."""
+        invited: str = self.people[0].post("users", {"users": [wanted]}).body["results"][0]["user"]["id"]
+        return invited
 
     def _a_stranger(self, names: list[str]) -> None:
         stranger = self.world.tenant()
@@ -251,9 +259,9 @@ class HostilePeople(RuleBasedStateMachine):
         """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
         is_held = flow.read(self.app).is_held
         with self.erasing(*([] if is_held else self._due())):
-            jobs.carry_out_erasures(None)  # type: ignore[arg-type]  # the timer is not read
+            jobs.carry_out_erasures(None)
             if is_held:
-                jobs.remove_expired(None)  # type: ignore[arg-type]
+                jobs.remove_expired(None)
 
     @contextmanager
     def erasing(self, *subjects: int, changing: Iterable[int] = ()) -> Iterator[None]:
