@@ -43,9 +43,9 @@ _ABOUT: Final = (
     "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "
     "every piece of time behind its sums, and opens alike in every spreadsheet; of CSV, what opens without being asked "
     "depends on the region of the computer, see docs/files.md. Titles, assignees and states of work items are shown to "
-    "those who have read them with their own token in the last 30 days. With X-AzureDevOps-Token a report that shows "
-    "work items, or that asks for a type, first has up to 1,000 of them read, for at most five seconds: those that you "
-    "are not shown yet, then those that nobody has looked at for a day, the newest work first."
+    "those who have read them with their own token in the last 30 days. With your Azure DevOps token a report that "
+    "shows work items, or that asks for a type, first has up to 1,000 of them read, for at most five seconds: those "
+    "that you are not shown yet, then those that nobody has looked at for a day, the newest work first."
 )
 
 

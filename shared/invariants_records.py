@@ -37,7 +37,10 @@ def _of_sql_server(function: Any, compiler: Any, **more: Any) -> str:  # noqa: A
     return f"CASE WHEN {document} = N'null' THEN 0 WHEN ISJSON({document}) = 1 THEN 2 ELSE 1 END"
 
 
-_INSTANT: Final = "____-__-__T__:__:__.___Z"
+_INSTANTS: Final = (
+    "____-__-__T__:__:__.___Z",
+    "____-__-__T__:__:__.___+00:00",
+)  # the second in rows of earlier versions
 _SOURCES: Final = ("timer", "manual", "autoStopped")
 _ROLES: Final = ("user", "admin", "super_admin")
 # Of the audit log, the fields whose values nobody makes up: a pseudonym in one is damage
@@ -69,7 +72,7 @@ def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
     ]
     for name in ("startedAt", "stoppedAt"):
         instant = _text(document, name)
-        wrong.append(sa.or_(instant.is_(None), instant.not_like(_INSTANT)))
+        wrong.append(sa.or_(instant.is_(None), sa.and_(*(instant.not_like(spelling) for spelling in _INSTANTS))))
     source, zone = _text(document, "source"), _text(document, "timeZone")
     wrong += [source.is_(None), source.not_in(_SOURCES), zone.is_(None), zone.like("%erased-%")]
     return sa.or_(*wrong)

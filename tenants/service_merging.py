@@ -65,10 +65,12 @@ def _both(
 ) -> tuple[Account, Account]:
     invitation = store_users.find(tx, tenant_id, invitation_id, hold=hold)
     person = store_users.find(tx, tenant_id, person_id, hold=hold)
-    if invitation is None or person is None:
-        raise NotFound("There is no such person in your organization. The invitation may be merged already.")
+    if invitation is None:
+        raise _not_found()
     if invitation.object_id is not None:
         raise _claimed()
+    if person is None:
+        raise _not_found()
     if person.object_id is None:
         raise Conflict(
             "Nobody has signed in with the account to merge into. Merge the invitation into the account with which "
@@ -78,6 +80,10 @@ def _both(
     if person.user.restricted_since is not None:
         raise restricted()
     return invitation, person
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such person in your organization. The invitation may be merged already.")
 
 
 def _claimed() -> Conflict:

@@ -48,7 +48,7 @@ def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnE
 
     An invitation that was merged into them is theirs.
     """
-    return sa.or_(not_stopped(people), people.c.id == viewer, people.c.merged_into == viewer)
+    return sa.or_(not_stopped(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
 
 
 USER_COLUMNS: Final = (

@@ -10,9 +10,8 @@ from shared.db.schema import slugs
 
 
 _ADD: Final = slugs.insert().inline()
-_OWN: Final = sa.select(slugs.c.slug).where(
-    slugs.c.tenant_id == bindparam("tenant"), slugs.c.slug.in_([bindparam("first"), bindparam("second")])
-)
+_EITHER: Final = [bindparam(name, type_=slugs.c.slug.type) for name in ("first", "second")]
+_OWN: Final = sa.select(slugs.c.slug).where(slugs.c.tenant_id == bindparam("tenant"), slugs.c.slug.in_(_EITHER))
 
 
 def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> None:

@@ -66,7 +66,7 @@ def answer(operation=WRITES):
     def work(call):
         with call.transaction() as tx:
             tx.execute(WORK)
-            return call.answer(tx, HTTPStatus.OK, Health(status="ok", version="1"))
+            return call.answer(tx, HTTPStatus.OK, Health(status="ok", version="1", restore_watch="off"))
 
     request = func.HttpRequest("PUT", "http://here/api/health", body=b"")
     return respond(operation, work, request, "one")

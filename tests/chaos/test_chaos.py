@@ -17,7 +17,7 @@ from devcloud.chaos.history import Json, Operation, Outcome
 from devcloud.chaos.run import Options, Rested, Result, rested
 from shared.db.schema import billing_lines, subscriptions, time_entries, usage_events, write_back_items
 from tests.support import harms, harms_books
-from tests.support.tamper import unprotected
+from tests.support.tamper import unprotect_all
 
 
 SEED: Final = 20
@@ -46,7 +46,8 @@ class Laboratory:
 
     @contextmanager
     def broken(self) -> Iterator[sa.Connection]:
-        with self.left.engine.connect() as tx, tx.begin() as transaction, unprotected(tx):
+        with self.left.engine.connect() as tx, tx.begin() as transaction:
+            unprotect_all(tx)
             yield tx
             transaction.rollback()
 

@@ -22,7 +22,6 @@ from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name
 SINCE = "a4d7c0e9b316"
 MAY_OPEN = {"privacy.service", "privacy.service_erasure", "privacy.service_tenant"}  # retention, erasure, of a tenant
 MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
-BY_PERSON = {Kind.WORDS, Kind.MENTIONS, Kind.IDENTITY}
 
 
 def revisions() -> list[str]:
@@ -70,7 +69,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
 @pytest.mark.parametrize("table", sorted(RULES))
 def test_what_may_be_erased_of_a_record_is_what_may_name_a_person(table):
     facts, rule = CATALOGUE[table], RULES[table]
-    text = {name for name, kind in facts.columns.items() if kind in BY_PERSON}
+    text = {name for name, kind in facts.columns.items() if kind.is_text or kind is Kind.IDENTITY}
 
     assert set(rule.erasable) == text
     assert rule.deletable is (facts.tenant_erased is Rows.GO)

@@ -11,7 +11,7 @@ from sqlalchemy.sql import visitors
 
 from privacy import store as retention
 from privacy import store_export, store_words
-from reports import store_pieces, store_sums
+from reports import store_pieces, store_sums, store_titles
 from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata
@@ -110,6 +110,8 @@ def reports():
         for each in (filters, with_unknown) if Filter.TYPE in filters else (filters,):
             yield store_pieces.statement(each, one_month=one_month)
             yield store_pieces.count_statement(each, one_month=one_month)
+            yield store_titles.items_statement(each, one_month=one_month)
+        yield store_titles.unread_statement(filters - {Filter.TYPE}, one_month=one_month)
         chosen = few_groups if filters else every_group
         yield from (store_sums.statement(groups, filters, one_month=one_month) for groups in chosen)
     of_type = frozenset({Filter.TYPE})
@@ -155,7 +157,7 @@ def test_a_statement_names_the_tenant_of_every_table_it_touches(where, statement
 def test_every_statement_of_a_report_names_its_tenant():
     made = list(reports())
 
-    assert len(made) == (64 + 10 * 16 + 2 * (7 + 2 * 4)) * 2 + 64 * 2
+    assert len(made) == (64 + 10 * 16 + 3 * (7 + 2 * 4) + 11) * 2 + 64 * 2
     assert all(names_its_tenant(statement) for statement in made)
 
 

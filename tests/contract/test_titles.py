@@ -8,8 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from privacy import store_export
-from reports import store_titles
-from reports.store import Filter
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.tracking.store_readers import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
@@ -23,6 +21,7 @@ SHOWS_ALL = {("privacy.store_export", "_WHOLE_CACHE")}
 KNOW_THE_CACHE = {
     "privacy.store",
     "privacy.store_export",
+    "privacy.store_words",  # an erasure blanks what names its person
     "reports.store",
     "reports.store_pieces",
     "reports.store_sums",
@@ -35,9 +34,6 @@ KNOW_THE_CACHE = {
 
 def built():
     yield from reports()
-    for filters in (frozenset(), frozenset({Filter.USER}), frozenset({Filter.TYPE})):
-        yield store_titles.items_statement(filters, one_month=True)
-        yield store_titles.unread_statement(filters, one_month=True)
     for section in store_export.SECTIONS.values():
         yield from (each for each in (section.of_tenant, section.of_person) if each is not None)
 

@@ -202,7 +202,7 @@ def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, A
     """An open invitation of a colleague of the admin."""
     mine = users.c.entra_object_id == uuid.UUID(admin.oid)
     row = tx.execute(sa.select(users).where(mine)).one()._asdict()
-    del row["id"]
+    del row["id"], row["log_key"]
     made = {"public_id": uuid.UUID(new_id()), "entra_object_id": None, "email": email, "email_key": email}
     return row | made | {"auth_provider": "manual", "role": "user"}
 

@@ -171,7 +171,7 @@ def filter_failure(_context: Any, failure: Failure, case: Case, response: schema
     if problem["code"] in UNPROCESSABLE:
         return False
     said = problem.get("errors", ())
-    parameters = {**(case.path_parameters or {}), **(case.query or {})}
+    parameters = {**(case.path_parameters or {}), **(case.query or {}), **dict(case.headers or {})}
     return not said or not all(
         is_argued(error["pointer"], error["detail"], body=case.body, parameters=parameters) for error in said
     )

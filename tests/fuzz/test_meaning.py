@@ -8,6 +8,7 @@ from tests.fuzz.meaning import is_argued
 TIME = "must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z"
 DATE = "must be a date from the year 2000 on, like 2026-11-23"
 DAY = "must be a day like 2026-11-23"
+TAG = 'must be an ETag as it was answered, like "3"'
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ DAY = "must be a day like 2026-11-23"
         (TIME, "2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
         (DATE, "3000-01-01", "2026-11-23"),
         (DAY, "2026-02-30", "2026-02-28"),
+        (TAG, "0", '"0"'),
     ],
 )
 def test_a_refusal_of_a_value_is_argued_only_for_values_that_no_schema_can_tell(detail, explained, defect):

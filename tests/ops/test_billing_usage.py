@@ -156,7 +156,7 @@ def test_what_the_meter_has_already_is_not_told_again(billing, tenant, hour, mar
     done = billing("send-usage", "--reslot", str(event), "--yes")
 
     assert done.code == 1
-    assert "the meter has 3.0 for the day" in done.told
+    assert "the meter has 3.0 since the day" in done.told
     assert len(marketplace.stats()["usage"]) == 1
     assert audited(engine, tenant) == []
 

@@ -44,7 +44,9 @@ class Database:
 
     @property
     def url(self) -> str:
-        return self.engine.url.render_as_string(hide_password=False)
+        """As a setting has it: the engine's own dialect is nobody else's."""
+        driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[self.engine.dialect.name]
+        return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 
     def jobs(self) -> None:
         """All that act outward or remove, as the clock would run them."""
@@ -94,8 +96,8 @@ def copies(tmp_path):
 
 @pytest.fixture
 def on(app, settings, marketplace, azurite, clock):
-    """An app on an engine, with a meter and a store outside; by the clock that the command line reads, an hour ago."""
-    clock.at = real.now() - HOUR
+    """An app on an engine, with a meter and a store outside; an hour ago, or when the month began, if that is later."""
+    clock.at = max(real.now() - HOUR, _month_of(real.now()))
     made: list[App] = []
 
     def on(engine: sa.Engine) -> Database:
@@ -110,6 +112,10 @@ def on(app, settings, marketplace, azurite, clock):
             each.marketplace.close()
 
 
+def _month_of(now):
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
 @pytest.fixture
 def story(request, copies, on, clock) -> Story:
     needed = ("empty", "world", "marketplace", "azure_devops")
@@ -118,10 +124,11 @@ def story(request, copies, on, clock) -> Story:
     with engine.begin() as tx:  # each test is an installation of its own
         tx.execute(installation.update().values(public_id=real.new_id()))
     production = on(engine)
-    payer = Payer.make(engine, people=3, since=clock() - dt.timedelta(days=60))
-    payer.pays(clock() - dt.timedelta(days=60), marketplace=uuid.UUID(marketplace.buy(active=True)))
+    began = _month_of(clock()) - dt.timedelta(days=2)  # so that one month has ended, whatever day it is
+    payer = Payer.make(engine, people=3, since=began)
+    payer.pays(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
     for person in payer.people:
-        payer.signs_in(person, clock() - dt.timedelta(days=33))  # of a month that has ended, and is billed late
+        payer.signs_in(person, began + HOUR)
     with use(production.app):
         ada = world.tenant()
         grace, ben = world.member(ada), world.member(ada)

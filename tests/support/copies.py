@@ -41,7 +41,7 @@ def _sqlite(url: str, folder: Path) -> str:
 
 
 def _postgresql(url: str, _folder: Path) -> str:
-    source = sa.make_url(url)
+    source = sa.make_url(url).set(drivername="postgresql+psycopg")  # the engine's own names our dialect
     name = f"{source.database}_{next(_NUMBERS)}"
     server = source.set(database="postgres").render_as_string(hide_password=False)
     return postgres.make_database(server, name, template=source.database)

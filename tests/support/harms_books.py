@@ -30,7 +30,8 @@ _ONE_HOUR: Final = 3_600_000
 
 def a_colleague_of(tx: sa.Connection, user_id: int) -> int:
     """An account beside somebody's, on a seat and on record; nobody ever signed in with it."""
-    mine = {"public_id": new_id(), "entra_object_id": new_id(), "email": "x@example.com", "email_key": None}
+    ids = {"public_id": new_id(), "entra_object_id": new_id(), "log_key": new_id()}
+    mine = {**ids, "email": "x@example.com", "email_key": None}
     number: int = copied(tx, users, users.c.id == user_id, **mine)
     copied(tx, audit_log, audit_log.c.subject_user_id == user_id, subject_user_id=number, public_id=new_id())
     of_it = tenants.c.id == sa.select(users.c.tenant_id).where(users.c.id == user_id).scalar_subquery()
@@ -51,7 +52,8 @@ def add_a_stranger(tx: sa.Connection) -> None:
 
 
 def add_a_directory(tx: sa.Connection) -> None:
-    copied(tx, tenants, sa.true(), public_id=new_id(), entra_tenant_id=new_id(), slug="nobodys", seats_used=0)
+    ids = {"public_id": new_id(), "entra_tenant_id": new_id(), "log_key": new_id()}
+    copied(tx, tenants, sa.true(), **ids, slug="nobodys", seats_used=0)
 
 
 def add_a_purchase(tx: sa.Connection) -> None:

@@ -40,6 +40,7 @@ class Rows:
 
 # What SQLAlchemy asks on the first connection of an engine, and when it takes one from the pool.
 _ABOUT: Final = {
+    "SUSER_SID": "01",  # the server's own administrator
     "ProductVersion": "16.0.1000.5",
     "schema_name()": "dbo",
     "test max support": "test max support",

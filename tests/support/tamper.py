@@ -9,20 +9,19 @@ from shared.db.records import RULES
 from shared.db.records_triggers import protect, unprotect
 
 
-@contextmanager
-def unprotected(tx: sa.Connection) -> Iterator[None]:
-    """Without triggers on the records, until it ends or the transaction does; the tables' owner alone may do it."""
+def unprotect_all(tx: sa.Connection) -> None:
+    """Drops the triggers on the records, for a transaction that is undone; the tables' owner alone may do it."""
     for table in RULES:
         unprotect(tx, table)
-    yield
-    protect(tx)
 
 
 @contextmanager
 def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction without triggers on the records."""
-    with engine.begin() as tx, unprotected(tx):
+    """A transaction without triggers on the records; what it does is kept, and the triggers are back."""
+    with engine.begin() as tx:
+        unprotect_all(tx)
         yield tx
+        protect(tx)
 
 
 @contextmanager
