@@ -1,4 +1,4 @@
-"""Text with which somebody hostile would fill whatever they may choose: names, notes, reasons, keys."""
+"""Text with which somebody hostile would fill whatever they may choose: names, notes, reasons, addresses, slugs."""
 
 from typing import Final
 
@@ -46,4 +46,21 @@ NAMES: Final = (
     "ab " * 66,
 )
 # Whole words of these stand in no text above: as names of a directory they are found where a mention was written.
-DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026")
+DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026", "Kim Admin")
+
+# With a domain of each example's own. Some are the same to a reader, or under some rule of Unicode.
+ADDRESSES: Final = (
+    "kim@{}",
+    "KIM@{}",
+    "\N{KELVIN SIGN}im@{}",
+    "kim+id@{}",
+    "kim@{}\N{ZERO WIDTH SPACE}",
+    "boss.strasse@{}",
+    "boss.stra\N{LATIN SMALL LETTER SHARP S}e@{}",
+    "admin@{}",
+    "true@{}",
+    "%@{}",
+    "x" * 64 + "@{}",
+)
+SLUGS: Final = ("id", "2026", "admin", "null", "xn--a", "0", "contoso", "kim-admin", "a" * 64, "' or 1=1", "%")
+ORGANIZATIONS: Final = ("id", "2026", "true", "contoso", "CONTOSO", "null")

@@ -7,7 +7,7 @@
 import datetime as dt
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
 
-from privacy import flow_erasure, store_requests
+from privacy import jobs, store_requests
 from shared.app import App
 from shared.db.schema import (
     audit_log,
     billing_lines,
     kept_mentions,
+    metadata,
     organizations,
     running_timers,
     tenants,
@@ -32,12 +33,14 @@ from shared.db.schema import (
     work_items,
 )
 from shared.invariants import violations
+from shared.restore import flow
 from tests.support.exports import export
-from tests.support.hostile import DIRECTORY_NAMES, NAMES
+from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 from tests.support.world import FakeClock, Person, World
 
 
-WHO = st.integers(0, 3)
+WHO = st.integers(0, 4)
+ADDRESS = st.integers(0, 3)  # of the few that an example has, so that look-alikes meet
 TEXT = st.integers(0, 2)  # of the few that an example has, so that names meet the notes of others
 DAYS_OF_AN_ERASURE = 3
 _TABLES = (
@@ -50,6 +53,10 @@ _TABLES = (
     users,
     work_items,
 )
+_EVERY_TABLE = tuple(table for table in metadata.sorted_tables if "tenant_id" in table.c)
+_EVE = 3
+GUEST = {"acct": 1}
+_NOT_OPEN = {"email_key": None, "invitation_ends_at": None, "invited_object_id": None}
 _TEXT = ("note", "reason")
 _DOCUMENTS = ("before_change", "after_change")
 Rows = dict[tuple[str, Any], dict[str, Any]]
@@ -67,12 +74,16 @@ class Erased:
 
     def without(self, text: str) -> str:
         for mention in (*self.addresses, *([] if self.name is None or " " not in self.name else [self.name])):
-            text = re.sub(rf"(?<!\S){re.escape(mention)}(?!\S)", self.pseudonym, text)
+            text = re.sub(rf"(?<!\S){re.escape(mention)}(?!\S)", self.pseudonym, text, flags=re.IGNORECASE)
         return text
 
 
 class HostilePeople(RuleBasedStateMachine):
-    """Ada is the super admin, Ben an admin, Mal a user, Eve a guest; each may be somebody else after an erasure."""
+    """Ada is the super admin, Ben an admin, Mal a user, Eve a guest, and Kim comes later, if at all.
+
+    Each may be somebody else after an erasure. Beside them is a stranger's organization with the same names and text,
+    of which no row may change.
+    """
 
     def __init__(self, app: App, world: World, clock: FakeClock, engine: sa.Engine) -> None:
         super().__init__()
@@ -81,35 +92,93 @@ class HostilePeople(RuleBasedStateMachine):
     @initialize(
         names=st.permutations(DIRECTORY_NAMES),
         texts=st.lists(st.sampled_from(NAMES), min_size=3, max_size=3, unique=True),
+        addresses=st.lists(st.sampled_from(ADDRESSES), min_size=4, max_size=4, unique=True),
     )
-    def an_organization(self, names: list[str], texts: list[str]) -> None:
-        self.texts = texts
+    def an_organization(self, names: list[str], texts: list[str], addresses: list[str]) -> None:
+        self.texts, self.organization = texts, "contoso"
         ada = self.world.tenant()
+        self.domain = f"a{ada.oid[:8]}.example"
+        self.addresses = [each.format(self.domain) for each in addresses]
         others = [
-            self.world.member(ada, name=name, **more) for name, more in zip(names, ({}, {}, {"acct": 1}), strict=True)
+            self.world.member(ada, name=name, **more)
+            for name, more in zip(names[:3], ({}, {}, {"acct": 1}), strict=True)
         ]
-        self.people = [ada, *others]
+        kim = self.world.person(ada.tid, names[3], email=self.addresses[0])
+        self.people = [ada, *others, kim]
         oids = [uuid.UUID(each.oid) for each in self.people]
         with self.engine.begin() as tx:
             of_directory = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
             self.tenant_id = int(tx.execute(sa.select(tenants.c.id).where(of_directory)).scalar_one())
             years = {"trial_ends_at": self.clock() + dt.timedelta(days=3650)}
-            tx.execute(tenants.update().where(of_directory).values(**years))
+            tx.execute(tenants.update().where(of_directory).values(**years, plan_kind="internal"))
             tx.execute(users.update().where(users.c.entra_object_id == oids[1]).values(role="admin"))
             organization = tx.scalar(sa.select(organizations.c.id).where(organizations.c.tenant_id == self.tenant_id))
             for number, name in enumerate(names, 501):
                 item = {"tenant_id": self.tenant_id, "organization_id": organization, "organization_key": "contoso"}
                 item |= {"work_item_id": number, "type": "Bug", "title": "A title", "state": "Active"}
                 tx.execute(work_items.insert(), {**item, "assignee_name": name, "fetched_at": self.clock()})
-        self.stopped: set[int] = set()
+        if kim.email.isascii():
+            self.invite({"email": kim.email, "role": "admin"})
+        self._a_stranger(names)
+
+    def invite(self, wanted: dict[str, str]) -> str:
+        """The id of an invitation by Ada."""
+        invited: str = self.people[0].post("users", {"users": [wanted]}).body["results"][0]["user"]["id"]
+        return invited
+
+    def _a_stranger(self, names: list[str]) -> None:
+        stranger = self.world.tenant()
+        with self.engine.begin() as tx:
+            of_directory = tenants.c.entra_tenant_id == uuid.UUID(stranger.tid)
+            self.stranger_id = int(tx.execute(sa.select(tenants.c.id).where(of_directory)).scalar_one())
+            tx.execute(tenants.update().where(of_directory).values(plan_kind="internal"))
+        self.stranger = stranger
+        for name, person in zip(names, self.people[1:], strict=True):
+            twin = self.world.member(stranger, name=name, email=person.email)
+            twin.enter(note=f"with {name} or {person.email} today", project=self.texts[0])
+            twin.patch("me", {"displayName": self.texts[1]})
+            twin.start(7, note=self.texts[2])
+        invited = stranger.post("users", {"users": [{"email": "kim@contoso.example"}]}).body["results"][0]["user"]
+        stranger.enter(userId=invited["id"], note=self.texts[1])
+        assert stranger.post(f"users/{invited['id']}/deactivate").status == 200  # so nothing of it ends by itself
+        self.of_stranger = self.rows_of_stranger()
 
     def again(self, who: int) -> Person:
-        """One of the four, who signs in; after an erasure as somebody new."""
-        person = self.world.again(self.people[who])
+        """One of the five, who signs in; after an erasure as somebody new, perhaps with an invitation of somebody."""
+        person = self.world.again(self.people[who], **(GUEST if who == _EVE else {}))
+        before = None if self._is_known(person) else self.rows()
         signed_in = person.post("sign-in")
         assert signed_in.status == 200, signed_in.raw
         self.people[who] = person
+        if before is not None:
+            self._came_harming_nobody(before, person, signed_in.body["user"]["role"], is_guest=who == _EVE)
         return person
+
+    def _is_known(self, person: Person) -> bool:
+        of_tenant, theirs = users.c.tenant_id == self.tenant_id, users.c.entra_object_id == uuid.UUID(person.oid)
+        with self.engine.connect() as tx:
+            return tx.execute(sa.select(users.c.id).where(of_tenant, theirs)).first() is not None
+
+    def _came_harming_nobody(self, before: Rows, person: Person, role: str, *, is_guest: bool) -> None:
+        """An invitation is claimed by its own object id, or by its address, which gives no role above user."""
+        own = self.row_of(person)
+        claimed = before.get(("users", (own,)))
+        self._compare(before, self.rows(), own)
+        is_named = claimed is not None and claimed["invited_object_id"] == uuid.UUID(person.oid)
+        assert role == "user" or (is_named and not is_guest)
+        if claimed is not None:
+            assert (claimed["entra_object_id"], claimed["merged_into"]) == (None, None)
+            assert claimed["is_active"]
+            assert claimed["invitation_ends_at"] > self.clock()
+            assert is_named or (claimed["email"].lower(), person.email.isascii()) == (person.email.lower(), True)
+            assert is_named or not (is_guest and claimed["pending_role"])
+
+    def unclaimed(self) -> dict[str, int]:
+        """The invitations that nobody has claimed, open or closed, by their ids on the wire."""
+        waiting = (users.c.entra_object_id.is_(None), users.c.merged_into.is_(None), users.c.erased_at.is_(None))
+        with self.engine.connect() as tx:
+            found = sa.select(users.c.public_id, users.c.id).where(users.c.tenant_id == self.tenant_id, *waiting)
+            return {str(row.public_id): row.id for row in tx.execute(found.order_by(users.c.id))}
 
     def ids(self) -> dict[str, int]:
         """The accounts by their ids on the wire."""
@@ -117,37 +186,89 @@ class HostilePeople(RuleBasedStateMachine):
             rows = tx.execute(sa.select(users.c.public_id, users.c.id).where(users.c.tenant_id == self.tenant_id))
             return {str(row.public_id): row.id for row in rows}
 
+    def id_of(self, person: Person) -> str:
+        """The id on the wire of somebody with an account."""
+        own = self.row_of(person)
+        return next(id_ for id_, row in self.ids().items() if row == own)
+
     def row_of(self, person: Person) -> int:
         with self.engine.connect() as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             of_tenant = users.c.tenant_id == self.tenant_id
             return int(tx.execute(sa.select(users.c.id).where(own, of_tenant)).scalar_one())
 
-    def rows(self) -> Rows:
-        """What is on record of the organization."""
+    def rows(self, tenant_id: int | None = None, of: Iterable[sa.Table] = _TABLES) -> Rows:
+        """What is on record of an organization; of theirs, if no other is named."""
         found: Rows = {}
         with self.engine.connect() as tx:
-            for table in _TABLES:
-                for row in tx.execute(sa.select(table).where(table.c.tenant_id == self.tenant_id)).mappings():
+            for table in of:
+                is_theirs = table.c.tenant_id == (tenant_id or self.tenant_id)
+                for row in tx.execute(sa.select(table).where(is_theirs)).mappings():
                     key = tuple(row[column.name] for column in table.primary_key.columns)
                     found[table.name, key] = dict(row)
         return found
 
+    def rows_of_stranger(self) -> Rows:
+        """Every row of the stranger's organization, in whatever table."""
+        return self.rows(self.stranger_id, _EVERY_TABLE)
+
     @contextmanager
     def harming_nobody(self, person: Person) -> Iterator[None]:
         """A step of one person, in which nothing that was on record changes but their own account and timer."""
-        own, before = self.row_of(person), self.rows()
+        with self.changing(self.row_of(person)):
+            yield
+
+    @contextmanager
+    def changing(self, *accounts: int) -> Iterator[None]:
+        """A step in which nothing that was on record changes but these accounts and their timers."""
+        before = self.rows()
+        yield
+        self._compare(before, self.rows(), *accounts)
+
+    def _compare(self, before: Rows, after: Rows, *accounts: int) -> None:
+        for (table, key), row in before.items():
+            is_account = table == "users" and row["id"] in accounts
+            if is_account or (table == "running_timers" and row["user_id"] in accounts):
+                continue
+            found = after.get((table, key))
+            assert found == row or self._has_ended(table, row, found), (table, key)
+
+    def _has_ended(self, table: str, row: dict[str, Any], found: dict[str, Any] | None) -> bool:
+        """Whether an invitation whose time was over is closed now; any step that needs a seat may close it."""
+        if table != "users" or found is None or row["entra_object_id"] is not None:
+            return False
+        ends = row["invitation_ends_at"]
+        closed = {"is_active": False, "version": row["version"] + 1, "updated_at": self.clock(), **_NOT_OPEN}
+        return ends is not None and ends <= self.clock() and found == {**row, **closed}
+
+    @contextmanager
+    def merging(self, invitation: int, person: int) -> Iterator[None]:
+        """A step that gives the entries of an invitation to a person; the log keeps them where they were."""
+        before = self.rows()
         yield
         after = self.rows()
-        for (table, key), row in before.items():
-            if (table, row.get("id")) == ("users", own) or (table, row.get("user_id")) == ("running_timers", own):
-                continue
-            assert after.get((table, key)) == row, (table, key)
+        for (table, key), row in list(before.items()):
+            if table in {"time_entries", "time_entry_days"} and row["user_id"] == invitation:
+                before[table, key] = {**row, "user_id": person}
+            if table == "time_entries" and row["user_id"] == invitation:
+                before[table, key] |= {"version": row["version"] + 1, "updated_at": self.clock()}
+        self._compare(before, after, invitation)
+        merged = after["users", (invitation,)]
+        assert (merged["merged_into"], merged["is_active"], merged["role"]) == (person, False, "user")
 
     def carry_out(self) -> None:
-        """Carries out what is due, and holds each change to the rules of an erasure."""
-        before, erased = self.rows(), self._due()
-        flow_erasure.carry_out_due(self.app)
+        """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
+        is_held = flow.read(self.app).is_held
+        with self.erasing(*([] if is_held else self._due())):
+            jobs.carry_out_erasures(None)
+            if is_held:
+                jobs.remove_expired(None)
+
+    @contextmanager
+    def erasing(self, *subjects: int, changing: Iterable[int] = ()) -> Iterator[None]:
+        """A step that erases accounts, in this order; beside them only these others and their timers may change."""
+        before, erased = self.rows(), self._named(subjects)
+        yield
         after = self.rows()
         with self.engine.connect() as tx:
             called = dict(tx.execute(sa.select(users.c.id, users.c.display_name)).all())
@@ -159,15 +280,20 @@ class HostilePeople(RuleBasedStateMachine):
             for each in erased:
                 expected = _after_erasure(table, expected, each)
             found = after.get((table, key), {})
-            if expected is not None and not (table == "running_timers" and not found):
+            has_stopped = table == "running_timers" and row["user_id"] in {*subjects, *changing} and not found
+            if expected is not None and not has_stopped and not (table == "users" and row["id"] in changing):
                 assert {name: found.get(name) for name in expected} == expected, (table, key)
 
-    def _due(self) -> list[Erased]:
-        """Those who are erased next, in their order, each as the others are called by then."""
+    def _due(self) -> list[int]:
+        """The accounts that are erased next, in their order."""
         with self.engine.connect() as tx:
             found = [id_ for tenant, id_ in store_requests.due(tx, self.clock()) if tenant == self.tenant_id]
             requests = [store_requests.find(tx, self.tenant_id, each) for each in found]
-            subjects = [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
+        return [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
+
+    def _named(self, subjects: Iterable[int]) -> list[Erased]:
+        """Accounts with what was merged into them, each as the others are called by the time that it is erased."""
+        with self.engine.connect() as tx:
             people = {
                 row["id"]: row
                 for row in tx.execute(
@@ -183,8 +309,19 @@ class HostilePeople(RuleBasedStateMachine):
             if name and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each, re.IGNORECASE) for each in taken):
                 name = None
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
-            erased.append(Erased(subject, name, (row["email"],), stay))
+            addresses = {each["email"].casefold() for each in people.values()}
+            for merged in self._merged_into(subject):  # whose address may be the person's own by now
+                alone = merged["email"].casefold() not in {*addresses, row["email"].casefold()}
+                erased.append(Erased(merged["id"], None, (merged["email"],) if alone else (), set()))
+            own = () if row["email"].casefold() in addresses else (row["email"],)
+            erased.append(Erased(subject, name, own, stay))
         return erased
+
+    def _merged_into(self, subject: int) -> list[dict[str, Any]]:
+        of_tenant = (users.c.tenant_id == self.tenant_id, users.c.merged_into == subject)
+        with self.engine.connect() as tx:
+            rows = tx.execute(sa.select(users).where(*of_tenant).order_by(users.c.id)).mappings()
+            return [dict(row) for row in rows]
 
     def everybody_reads_everything(self) -> None:
         """Each page and each export of everybody is answered, and the invariants hold."""
@@ -203,6 +340,11 @@ class HostilePeople(RuleBasedStateMachine):
             assert not any(row.get("unreadable") for row in person.log())
         with self.engine.connect() as tx:
             assert list(violations(tx)) == []
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "of_stranger"))
+    def a_strangers_rows_are_as_they_were(self) -> None:
+        assert self.rows_of_stranger() == self.of_stranger
 
     @invariant()
     @precondition(lambda self: hasattr(self, "people"))
