@@ -67,7 +67,9 @@ def check(url: URL) -> None:
     if given.keys() - _OPTIONS:
         raise ValueError(f"{', '.join(sorted(given.keys() - _OPTIONS))} may not stand in the URL of the database")
     if not _DRIVERS.fullmatch(given.get("driver", DRIVER.lower())):
-        raise ValueError(f"Driver must be {DRIVER}, or a newer one of Microsoft's: others may not encrypt; leave it out")
+        raise ValueError(
+            f"Driver must be {DRIVER}, or a newer one of Microsoft's: others may not encrypt; leave it out"
+        )
     if given.get("encrypt", "yes") not in _ENCRYPTED:
         raise ValueError("Encrypt must be yes or strict: no password, token or hour goes over an open line")
     if given.get("trustservercertificate", "no") != "no":

@@ -109,8 +109,8 @@ def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.d
             raise _slug_taken("This slug is reserved")
         if len(own | {old}) >= _MOST_SLUGS:
             raise Conflict(
-                "Your organization has had ten slugs, which is the most, since each stays reserved for it. Take back one "
-                "that it had; the audit log shows them.",
+                "Your organization has had ten slugs, which is the most, since each stays reserved for it. Take back "
+                "one that it had; the audit log shows them.",
                 code="slug_limit_reached",
             )
     for slug in {old, new} - own:
