@@ -16,9 +16,10 @@ Base path `/api`. JSON in camelCase. Times are RFC 3339 UTC, durations whole mil
 ids opaque strings. Every call but those marked *anyone* carries `Authorization: Bearer <access token>`; every answer
 carries `Cache-Control: no-store` and `X-Request-Id`. Errors are RFC 9457 problem documents: branch on `code`.
 
-`POST` takes an `Idempotency-Key`: repeat the request with the same key and you get the first answer, for 48 hours,
-however often and in whatever order the repeats arrive. A conflict (409) is kept for its key too. A key counts for one
-person and one operation: take a fresh one, such as a UUID, for each thing that is to be done.
+`POST` takes an `Idempotency-Key`, except where it only looks things up: repeat the request with the same key and you
+get the first answer, for 48 hours, however often and in whatever order the repeats arrive. A conflict (409) is kept for
+its key too. A key counts for one person and one operation: take a fresh one, such as a UUID, for each thing that is to
+be done.
 """
 
 

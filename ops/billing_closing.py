@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import sqlalchemy as sa
 import typer
 
 from ops.changes import Asked, DryRun, Yes
-from ops.database import Database, first_line, opened
+from ops.database import Database, opened, reason
 from ops.ending import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
@@ -125,7 +124,7 @@ class _Run:
         try:
             records = self.patience.run(lambda: self._records(tenant_id))
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
-            self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": _why(error)})
+            self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": reason(error)})
         else:
             self.closed += [bill_document(record, self._slugs[tenant_id]) for record in records]
 
@@ -136,10 +135,6 @@ class _Run:
             if self.dry_run:
                 tx.rollback()
         return records
-
-
-def _why(error: Exception) -> str:
-    return first_line(error) if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
 
 
 def _owing(database: Database, name: str | None, closing: Closing) -> list[int]:

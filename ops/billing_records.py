@@ -14,6 +14,7 @@ from ops.billing_closing import DIMENSION, closing_of
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
 from ops.ending import Refused, Unusable
+from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
 from ops.tenants import amount_of, find
 from ops.views_billing import BILL_COLUMNS, bill_document, bill_row, month_text
@@ -24,6 +25,7 @@ from shared.billing.store_records import record_of
 from shared.subscriptions.model import Price
 from shared.subscriptions.store import read as read_subscription
 from shared.tenancy.store import hold_tenant
+from shared.text import is_blank
 
 
 _PAGE: Final = 500
@@ -68,7 +70,7 @@ def void(
     as_json: AsJson = False,
 ) -> None:
     """Void a bill; it is kept, and bills nobody any more. A void bill can still be replaced, once."""
-    if not 0 < len(reason.strip()) <= _LONGEST_REASON:
+    if is_blank(reason) or len(reason.strip()) > _LONGEST_REASON:
         raise Unusable(f"--reason must say why, in at most {_LONGEST_REASON} characters")
     asked = Asked(yes, dry_run, as_json)
     with opened(os.environ, DIMENSION) as database:
@@ -82,6 +84,8 @@ def void(
         closing = closing_of(database)
         tried = _voided(database, bill, reason.strip(), closing, replace=replace, keep=False)
         change = Change(row.slug, _fields(bill, None), _fields(bill, tried, state=State.VOID))
+        if replace and not dry_run:
+            refuse_if_held(database)
         if change.agreed(asked):
             _voided(database, bill, reason.strip(), closing, replace=replace, keep=True)
             change.report(asked, changed=True)
@@ -110,6 +114,8 @@ def price(
         closing = closing_of(database)
         tried = _priced(database, bill, known, closing, keep=False)
         change = Change(row.slug, _fields(bill, None), _fields(bill, tried, state=State.VOID))
+        if not dry_run:
+            refuse_if_held(database)
         if change.agreed(asked):
             _priced(database, bill, known, closing, keep=True)
             change.report(asked, changed=True)

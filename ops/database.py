@@ -147,3 +147,8 @@ def _check(engine: sa.Engine) -> None:
 def first_line(error: sa.exc.DBAPIError) -> str:
     """What the driver says; statement parameters are hidden, and no driver tells the password."""
     return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+
+
+def reason(error: Exception) -> str:
+    """Why one of many turns failed, for a line on its own."""
+    return first_line(error) if isinstance(error, sa.exc.DBAPIError) else type(error).__name__

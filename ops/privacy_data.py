@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,7 +12,8 @@ import typer
 
 from ops import personal
 from ops.changes import DryRun, Yes
-from ops.ending import Refused, Unusable
+from ops.database import reason
+from ops.ending import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy_app import find_person, opened_app, require_yes
@@ -25,7 +27,8 @@ from privacy.service_export import Subject
 from privacy.service_rights import read_nominee
 from shared import audit
 from shared.app import App
-from shared.jobs import in_batches
+from shared.db.retry import of_a_job
+from shared.jobs import in_batches, transact
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -65,16 +68,23 @@ def export(
 
 
 def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Show what is kept how long, and remove what is over; with --dry-run only count it."""
+    """Show what is kept how long, and remove what is over; with --dry-run only count it.
+
+    Each class of each tenant has its own turn; exit code 1 when one failed.
+    """
     with opened_app() as (running, _):
         if not dry_run:
             refuse_if_held(running)
-        over = _over(running, dry_run=dry_run)
+        found = _removed(running, dry_run=dry_run)
     if as_json:
-        print_json([_retained(each, over) for each in _documents()])
+        print_json([_retained(each, found.over) for each in _documents()])
     else:
-        print_rows(_RETENTION, ([*_retained(each, over).values()] for each in _documents()), nothing="")
-        aside().print("A dry run: nothing was removed." if dry_run else f"{sum(over.values())} rows were removed.")
+        print_rows(_RETENTION, ([*_retained(each, found.over).values()] for each in _documents()), nothing="")
+        aside().print("A dry run: nothing was removed." if dry_run else f"{found.removed} rows were removed.")
+    for line in found.failed:
+        aside().print(line, markup=False)
+    if found.failed:
+        raise typer.Exit(REFUSED)
 
 
 def nominee(
@@ -137,20 +147,34 @@ def reapply(
         raise Refused("some could not be erased; see: python -m ops privacy requests")
 
 
-def _over(running: App, *, dry_run: bool) -> Counter[Kept]:
-    """How many rows are over, of all tenants; removed, unless it is a dry run."""
+@dataclass(slots=True)
+class _Found:
+    """How many rows of each class were over, of all tenants, how many were removed, and why a turn failed."""
+
+    over: Counter[Kept] = field(default_factory=Counter)
+    removed: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def _removed(running: App, *, dry_run: bool) -> _Found:
+    """What is over, removed unless it is a dry run; what fails keeps nothing else from its turn."""
     from rich.progress import track  # noqa: PLC0415 - slow to load, and few commands need it
 
-    console, now = aside(), running.now()
-    over: Counter[Kept] = Counter()
+    console, now, patience, found = aside(), running.now(), of_a_job(), _Found()
     with running.transaction(reads_only=True) as tx:
-        tenant_ids = store_retention.tenant_ids(tx)
-    for tenant_id in track(tenant_ids, "Looking", console=console, transient=True, disable=not console.is_terminal):
-        with running.transaction(reads_only=True) as tx:
-            over.update(service.expired(tx, tenant_id, now=now))
-        if not dry_run:
-            in_batches(running, tenant_id, partial(service.remove_some, tenant_id=tenant_id, now=now))
-    return over
+        slugs = store_retention.tenant_slugs(tx)
+    turns = [(*tenant, kept) for tenant in slugs.items() for kept in Kept]
+    looking = track(turns, "Looking", console=console, transient=True, disable=not console.is_terminal)
+    for tenant_id, slug, kept in looking:
+        count = partial(service.expired, tenant_id=tenant_id, kept=kept, now=now)
+        some = partial(service.remove_some, tenant_id=tenant_id, kept=kept, now=now)
+        try:
+            found.over[kept] += transact(running, tenant_id, count, reads_only=True, patience=patience)
+            if not dry_run:
+                found.removed += in_batches(running, tenant_id, some, patience=patience)
+        except Exception as error:  # noqa: BLE001 - one turn's failure must not reach the others
+            found.failed.append(f"{slug}: {kept}: {reason(error)}")
+    return found
 
 
 def _documents() -> list[dict[str, Any]]:

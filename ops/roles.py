@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import sqlalchemy as sa
 import typer
 
+from ops import personal
 from ops.changes import Asked, Change, DryRun, Yes
 from ops.database import Database
 from ops.ending import Unusable
@@ -20,7 +21,7 @@ from shared.tenancy.model import Role, Tenant
 from shared.tenancy.store_accounts import super_admins
 
 
-User = Annotated[str, typer.Argument(metavar="USER", help="the person's id or e-mail address")]
+User = Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)]
 Proof = Annotated[
     str,
     typer.Option(metavar="REFERENCE", help="where you keep the proof of who asks, like a ticket's number; no names"),

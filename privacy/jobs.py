@@ -1,14 +1,17 @@
 """The timer-triggered functions of retention and of erasure."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import azure.functions as func
 import sqlalchemy as sa
 
 from privacy import flow_erasure, service, store
+from privacy.rules_retention import Kept
 from shared.app import App, current
 from shared.db.wall import EVERY_TENANT
-from shared.jobs import Outcome, each_tenant, transact
+from shared.jobs import JobFailed, Outcome, each_tenant, transact
 from shared.restore.flow import outward
 
 
@@ -24,19 +27,31 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work
 
 
 def _remove(app: App) -> None:
-    now = app.now()
+    """Each class of each tenant has its own turn, and what fails keeps nothing else from it.
 
-    def of_tenant(tx: sa.Connection, tenant_id: int) -> int:
-        return service.remove_some(tx, tenant_id, now=now)
+    Raises:
+        JobFailed: in the end, when any failed; it says of which classes.
+    """
+    now, failed = app.now(), list[str]()
 
     def visits(tx: sa.Connection, _everybody: int) -> int:
         return service.forget_visits(tx, now=now)
 
-    try:
-        tenant_ids = transact(app, EVERY_TENANT, store.tenant_ids, reads_only=True)
-        each_tenant(app, _RETENTION, tenant_ids, of_tenant, batches=True)
-    finally:  # the one must not keep the other from its turn
-        each_tenant(app, "forget_visits", [EVERY_TENANT], visits, batches=True)
+    def of_class(tx: sa.Connection, tenant_id: int, *, kept: Kept) -> int:
+        return service.remove_some(tx, tenant_id, kept, now=now)
+
+    def turns(name: str, tenant_ids: list[int], work: Callable[[sa.Connection, int], int]) -> None:
+        try:
+            each_tenant(app, name, tenant_ids, work, batches=True)
+        except JobFailed as error:
+            failed.append(str(error))
+
+    turns("forget_visits", [EVERY_TENANT], visits)
+    tenant_ids = list(transact(app, EVERY_TENANT, store.tenant_slugs, reads_only=True))
+    for kept in Kept:
+        turns(f"{_RETENTION}_{kept}", tenant_ids, partial(of_class, kept=kept))
+    if failed:
+        raise JobFailed("; ".join(failed))
 
 
 @blueprint.function_name(flow_erasure.NAME)

@@ -1,7 +1,6 @@
 """Retention: removes what has outlived its purpose, by the table in rules_retention."""
 
 import datetime as dt
-from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -10,9 +9,9 @@ from privacy.rules_retention import Kept, period
 from shared.db.records import records_open
 
 
-def expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> dict[Kept, int]:
-    """How many rows of each class of a tenant are over; a dry run of `remove_some`."""
-    return {kept: store.count(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id)}
+def expired(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.datetime) -> int:
+    """How many rows of a class of a tenant are over; a dry run of `remove_some`."""
+    return 0 if _stays(tx, tenant_id, kept) else store.count(tx, kept, tenant_id, before=now - period(kept))
 
 
 def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
@@ -20,14 +19,14 @@ def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
     return store.forget_visits(tx, before=now)
 
 
-def remove_some(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
-    """Removes a batch of what is over of a tenant, from each class; how many rows, 0 when nothing is left."""
+def remove_some(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.datetime) -> int:
+    """Removes a batch of what is over of a class of a tenant; how many rows, 0 when nothing is left."""
+    if _stays(tx, tenant_id, kept):
+        return 0
     with records_open(tx):
-        return sum(
-            store.remove_some(tx, kept, tenant_id, before=now - period(kept)) for kept in _classes(tx, tenant_id)
-        )
+        return store.remove_some(tx, kept, tenant_id, before=now - period(kept))
 
 
-def _classes(tx: sa.Connection, tenant_id: int) -> Iterable[Kept]:
+def _stays(tx: sa.Connection, tenant_id: int, kept: Kept) -> bool:
     """Under a legal hold only the answers go, which are copies of what is kept elsewhere."""
-    return (Kept.ANSWERS,) if store_requests.legal_hold(tx, tenant_id) is not None else tuple(Kept)
+    return kept is not Kept.ANSWERS and store_requests.legal_hold(tx, tenant_id) is not None

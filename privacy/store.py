@@ -45,7 +45,7 @@ _keys, _lines, _records, _requests, _readers, _items = (
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _BEFORE: Final = bindparam("before", type_=_records.closed_at.type)
 _NOTHING: Final = sa.literal("", sa.Unicode)
-_TENANT_IDS = sa.select(tenants.c.id).order_by(tenants.c.id)
+_TENANT_SLUGS = sa.select(tenants.c.id, tenants.c.slug).order_by(tenants.c.id)
 _old_answer = (_keys.tenant_id == _TENANT, _keys.created_at < _BEFORE)
 _old_records = sa.select(_records.id).where(_records.tenant_id == _TENANT, _records.closed_at < _BEFORE)
 # A bill whose lines were gone would not add up, and one that was gone would be owed again: names go, sums stay.
@@ -110,8 +110,9 @@ EXPIRED: Final = {
 }
 
 
-def tenant_ids(tx: sa.Connection) -> list[int]:
-    return list(tx.scalars(_TENANT_IDS))
+def tenant_slugs(tx: sa.Connection) -> dict[int, str]:
+    """The slug of every tenant by its row number."""
+    return {row.id: row.slug for row in tx.execute(_TENANT_SLUGS)}
 
 
 def count(tx: sa.Connection, kept: Kept, tenant_id: int, *, before: dt.datetime) -> int:

@@ -34,6 +34,7 @@ _INVISIBLE: Final[dict[int, str | None]] = dict.fromkeys(
     for number in range(first, last + 1)
 ) | {0x2800: " "}  # the blank among the letters of Braille
 _DIRECTION: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NOT_SHOWN: Final = _INVISIBLE | dict.fromkeys(map(ord, [*_DIRECTION, "\ufff9", "\ufffa", "\ufffb"]))
 
 
 def shortened(text: str, limit: int) -> str:
@@ -56,6 +57,11 @@ def name_key(name: str, limit: int) -> str:
         name = unicodedata.normalize("NFD", name.translate(_INVISIBLE)).casefold()
         name = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
     return shortened(" ".join(name.casefold().split()), limit).rstrip()
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of the text is shown: it has only blanks and characters that nobody sees."""
+    return not (text.strip() if text.isascii() and text.isprintable() else text.translate(_NOT_SHOWN).strip())
 
 
 def has_bidi_controls(text: str) -> bool:

@@ -56,7 +56,7 @@ def get_tenant(call: Call) -> Reply:
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
         answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
-        problems={409: ("slug_taken",)},
+        problems={409: ("slug_taken", "slug_limit_reached")},
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:

@@ -79,6 +79,7 @@ def get_work_item(call: Call) -> Reply:
         "the report again without the token. What is `notAsked` then, Azure DevOps does not show you.",
         body=RefreshWorkItems,
         asks_azure_devops=True,
+        is_read=True,
         answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},
         problems={
             400: ("wrong_organization",),

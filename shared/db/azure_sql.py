@@ -13,6 +13,8 @@ from shared.errors import Unavailable
 
 
 DRIVER: Final = "ODBC Driver 18 for SQL Server"
+# Of Microsoft's from version 18 on; whether Encrypt is honored is the driver's choice, and others ignore it
+_DRIVERS: Final = re.compile(r"odbc driver (?:1[89]|[2-9][0-9]) for sql server", re.ASCII)
 ACCESS_TOKEN: Final = 1256  # the driver's connection attribute SQL_COPT_SS_ACCESS_TOKEN
 SCOPE: Final = "https://database.windows.net/.default"
 LOGIN_SECONDS: Final = 15
@@ -64,6 +66,10 @@ def check(url: URL) -> None:
         raise ValueError("each option of the URL may stand in it once")
     if given.keys() - _OPTIONS:
         raise ValueError(f"{', '.join(sorted(given.keys() - _OPTIONS))} may not stand in the URL of the database")
+    if not _DRIVERS.fullmatch(given.get("driver", DRIVER.lower())):
+        raise ValueError(
+            f"Driver must be {DRIVER}, or a newer one of Microsoft's: others may not encrypt; leave it out"
+        )
     if given.get("encrypt", "yes") not in _ENCRYPTED:
         raise ValueError("Encrypt must be yes or strict: no password, token or hour goes over an open line")
     if given.get("trustservercertificate", "no") != "no":

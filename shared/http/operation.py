@@ -76,6 +76,7 @@ class Operation:
     if_match: IfMatch | None = None
     body_limit: int | None = BODY_LIMIT  # in bytes, checked before anything is parsed; None: the handler looks itself
     asks_azure_devops: bool = False  # with the caller's own token, when there is one
+    is_read: bool = False  # a POST that only looks things up: nothing is kept for a repeat
     holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
     final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
     deprecated: Deprecated | None = None  # still answered as before, and each answer says so
@@ -99,7 +100,7 @@ class Operation:
     @property
     def takes_idempotency_key(self) -> bool:
         """A key belongs to a person, so there must be one."""
-        return self.method is HTTPMethod.POST and self.permission.access > Access.ANYONE
+        return self.method is HTTPMethod.POST and not self.is_read and self.permission.access > Access.ANYONE
 
     def may_refuse(self, code: str) -> bool:
         """Whether that may be answered 4xx, which whoever calls may take for a final no."""

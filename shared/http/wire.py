@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.errors import ApiError
 from shared.instants import YEARS, parse_rfc3339, rfc3339
+from shared.text import is_blank
 
 
 class WireModel(BaseModel):
@@ -51,7 +52,7 @@ def in_json_schema(pattern: re.Pattern[str]) -> str:
 
 
 def _visible(value: str) -> str:
-    if not value.strip():
+    if is_blank(value):
         raise ValueError("must not be blank")
     if any(ord(character) < ord(" ") and character not in "\t\n" for character in value):
         raise ValueError("must not contain control characters")

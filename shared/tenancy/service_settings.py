@@ -15,9 +15,11 @@ from shared.errors import Conflict, PreconditionFailed
 from shared.tenancy import service_organizations, store_organizations, store_settings, store_slugs
 from shared.tenancy.model import Caller
 from shared.tenancy.rules_slugs import is_reserved
+from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
 
 
+_MOST_SLUGS: Final = 10  # of a tenant, ever: each is lost to all others
 _MS_PER_MINUTE: Final = 60_000
 _WIRE: Final = {
     "name": "name",
@@ -54,7 +56,7 @@ def change(
 
     Raises:
         PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
-        Conflict: another tenant has or had the slug, or nobody may have it.
+        Conflict: another tenant has or had the slug, nobody may have it, or the tenant has had as many as it may.
     """
     before = store_settings.read(tx, caller.tenant.id)
     if versions is not None and before.version not in versions:
@@ -94,13 +96,23 @@ def change(
 def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.datetime) -> None:
     """Both stay the tenant's for ever; one that it had before it may take back, whatever it is.
 
+    The tenant is held, so that two changes at once do not both count the slugs there were before.
+
     Raises:
-        Conflict: nobody may have the new one.
+        Conflict: nobody may have the new one, or the tenant has had as many as it may.
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
     """
-    own = store_slugs.own(tx, tenant_id, old, new)
-    if new not in own and is_reserved(new):
-        raise _slug_taken("This slug is reserved")
+    hold_tenant(tx, tenant_id)
+    own = store_slugs.own(tx, tenant_id)
+    if new not in own:
+        if is_reserved(new):
+            raise _slug_taken("This slug is reserved")
+        if len(own | {old}) >= _MOST_SLUGS:
+            raise Conflict(
+                "Your organization has had ten slugs, which is the most, since each stays reserved for it. Take back "
+                "one that it had; the audit log shows them.",
+                code="slug_limit_reached",
+            )
     for slug in {old, new} - own:
         store_slugs.add(tx, tenant_id, slug, now=now)
 

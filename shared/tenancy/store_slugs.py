@@ -10,8 +10,7 @@ from shared.db.schema import slugs
 
 
 _ADD: Final = slugs.insert().inline()
-_EITHER: Final = [bindparam(name, type_=slugs.c.slug.type) for name in ("first", "second")]
-_OWN: Final = sa.select(slugs.c.slug).where(slugs.c.tenant_id == bindparam("tenant"), slugs.c.slug.in_(_EITHER))
+_OWN: Final = sa.select(slugs.c.slug).where(slugs.c.tenant_id == bindparam("tenant"))
 
 
 def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> None:
@@ -23,6 +22,6 @@ def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> No
     tx.execute(_ADD, {"tenant_id": tenant_id, "slug": slug, "created_at": now})
 
 
-def own(tx: sa.Connection, tenant_id: int, first: str, second: str) -> set[str]:
-    """Which of two slugs the tenant has, or had before."""
-    return set(tx.scalars(_OWN, {"tenant": tenant_id, "first": first, "second": second}))
+def own(tx: sa.Connection, tenant_id: int) -> set[str]:
+    """The slug that the tenant has, and all that it had before."""
+    return set(tx.scalars(_OWN, {"tenant": tenant_id}))

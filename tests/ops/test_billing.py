@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, tenants
 from tests.support.cutting import cutting, on_postgresql
+from tests.support.installations import change, own
 from tests.support.payers import Payer, at
 from tests.support.world import new_id
 
@@ -289,9 +290,29 @@ def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(does, pa
     assert [row.state for row in payer.records()] == ["void", "closed"]
 
 
+@pytest.mark.parametrize("command", ["void", "price"])
+def test_no_bill_is_closed_anew_while_the_database_is_held(does, engine, command):
+    unknown = Payer.make(engine)
+    unknown.pays(LAST_MONTH, None)
+    unknown.signs_in(unknown.people[0], LAST_MONTH)
+    [closed] = unknown.close(THIS_MONTH)
+    more = {"void": ("--reason", "wrong", "--replace"), "price": ("--rate", "7", "--currency", "EUR")}[command]
+    arguments = ("billing", command, str(closed.public_id), *more)
+    with own(engine):
+        change(engine, held_since=NOW, held_reason="begun")
+        dry, refused, before = does(*arguments, "--dry-run"), does(*arguments, "--yes"), unknown.records()
+        change(engine, held_since=None, held_reason=None)
+        done = does(*arguments, "--yes")
+
+    assert (dry.code, refused.code, done.code) == (0, 1, 0)
+    assert "the database is held" in refused.told
+    assert [[row.state for row in rows] for rows in (before, unknown.records())] == [["closed"], ["void", "closed"]]
+
+
 def test_a_bill_that_is_not_there_and_no_reason_are_refused(does, refused_usage):
     assert "no bill has the id" in does("billing", "void", new_id(), "--reason", "x", "--yes").told
     assert "--reason" in refused_usage("billing", "void", new_id(), "--reason", "", "--yes")
+    assert "--reason" in refused_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")
 
 
 def rows(engine, table, slug, books):

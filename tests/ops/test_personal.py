@@ -64,3 +64,8 @@ def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
 
     assert given("-") == "ben@contoso.example"
     assert "Id or e-mail address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["hand-over", "confirm-role"])
+def test_the_help_says_that_a_person_may_be_named_on_standard_input(here, command):
+    assert "standard input" in " ".join(here("users", command, "--help").out.replace("│", " ").split())

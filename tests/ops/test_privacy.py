@@ -1,5 +1,6 @@
 """Operators carry rights out for people who cannot: with the database's clock, and on record."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -10,13 +11,16 @@ import zipfile
 import pytest
 import sqlalchemy as sa
 
+from shared import clock
 from shared.db.engine import make_engine
-from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users
+from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users, work_items
 from tests.conftest import ROOT
 from tests.reports.test_summary_report import know
 from tests.support.exports import checked
 from tests.support.scan import places
+from tests.support.tamper import unchangeable
 from tests.support.tracked import BEGAN, Ground, Worked
+from tests.timers.test_work_items import refresh
 
 
 @pytest.fixture
@@ -204,6 +208,26 @@ def test_retention_is_shown_with_what_is_over_and_a_dry_run_removes_nothing(read
     ]
     assert "nothing was removed" in shown.err
     assert "idempotency_keys.idempotency_key" in places(engine, "young")
+
+
+def test_a_class_that_fails_keeps_nothing_else_from_its_turn_and_the_command_says_why(
+    reads, admin, world, engine, azure_devops
+):
+    world.clock.at = clock.now() - dt.timedelta(days=60)
+    first, second = world.again(admin), world.tenant()
+    refresh(first, [42], azure_devops.token())
+    for person in (first, second):
+        person.start(7, key="over")
+    slug = first.get("tenant").body["slug"]
+    with unchangeable(engine, work_items, "id > 0"):
+        done = privacy(reads, "retention")
+        shown = privacy(reads, "retention", "--json")
+    again = privacy(reads, "retention")
+
+    assert (done.code, shown.code, again.code) == (1, 1, 0)
+    assert f"{slug}: titles: stuck" in done.err.replace("\n", " ")
+    assert "idempotency_keys.idempotency_key" not in places(engine, "over")
+    assert isinstance(shown.json, list)
 
 
 def test_whoever_is_erased_is_erased_again_after_a_restore(reads, ben, engine, tmp_path):

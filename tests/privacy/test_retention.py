@@ -13,12 +13,22 @@ from privacy.rules_catalogue import CATALOGUE
 from privacy.rules_retention import RETENTION, Kept, period
 from privacy.store import BATCH
 from shared.app import use
-from shared.db.schema import billing_lines, billing_records, idempotency_keys, landing_visits, tenants, users
+from shared.db.schema import (
+    billing_lines,
+    billing_records,
+    idempotency_keys,
+    landing_visits,
+    tenants,
+    users,
+    work_item_readers,
+    work_items,
+)
 from shared.invariants import violations
 from shared.jobs import JobFailed
 from tests.support.a_bill import AT, close_a_month
-from tests.support.tamper import undeletable
+from tests.support.tamper import unchangeable, undeletable
 from tests.support.world import new_id
+from tests.timers.test_work_items import refresh
 
 
 _REMOVED = ("removed@erased.invalid", "removed")
@@ -46,14 +56,15 @@ def lines(engine, tenant_id):
 
 def remove(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = service.expired(tx, tenant_id, now=now)
-    removed = 0
-    while True:
+        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
+    removed, classes = 0, list(Kept)
+    while classes:
         with engine.begin() as tx:
-            some = service.remove_some(tx, tenant_id, now=now)
+            some = service.remove_some(tx, tenant_id, classes[0], now=now)
         removed += some
         if not some:
-            return counted, removed
+            classes.pop(0)
+    return counted, removed
 
 
 def test_every_table_has_a_class_and_only_one():
@@ -155,6 +166,37 @@ def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, 
     assert over == 0
 
 
+@pytest.fixture
+def stuck(billed, engine, world, azure_devops, clock):
+    """Two tenants with answers that are over, and the first with a title that is and cannot be blanked."""
+    ada = world.tenant()
+    refresh(ada, [42], azure_devops.token())
+    with engine.connect() as tx:
+        of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
+        first = tx.execute(of_ada).scalar_one()
+    for tenant_id in (first, billed):
+        keep_answers(engine, tenant_id, ["old"], clock())
+    clock.tick(days=60)
+    with unchangeable(engine, work_items, f"tenant_id = {first}"):
+        yield first, billed
+
+
+def answers_left(engine, tenant_ids):
+    return [kept_answers(engine, tenant_id) for tenant_id in tenant_ids]
+
+
+def test_a_class_that_fails_keeps_no_other_class_and_no_other_tenant_from_its_turn(stuck, engine, app, caplog):
+    with use(app), pytest.raises(JobFailed, match="remove_expired_titles: 1 of"):
+        remove_expired(None)
+    [told] = [line for line in seen(caplog, "remove_expired_titles") if line["event"] == "job_failed_for_tenant"]
+    with engine.connect() as tx:
+        of_first = work_item_readers.c.tenant_id == stuck[0]
+        readings = tx.scalar(sa.select(sa.func.count()).where(of_first))
+
+    assert answers_left(engine, stuck) == [set(), set()]
+    assert (told["ids"], readings) == ([stuck[0]], 0)
+
+
 def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
     """Undone at the end, since such a bill is none that could be."""
     now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
@@ -168,7 +210,7 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
         more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
         tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
         while not done or done[-1]:
-            done.append(service.remove_some(tx, billed, now=now))
+            done.append(service.remove_some(tx, billed, Kept.BILLS, now=now))
         left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
         tx.rollback()
 
@@ -204,7 +246,7 @@ def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, a
         tx.execute(tenants.update().where(tenants.c.id == billed).values(**hold))
     counted, removed = remove(engine, billed, clock() + dt.timedelta(days=365 * 20))
 
-    assert (counted, removed) == ({Kept.ANSWERS: 1}, 1)
+    assert (counted, removed) == (dict.fromkeys(Kept, 0) | {Kept.ANSWERS: 1}, 1)
     assert [line.email for line in lines(engine, billed)] == [ada.email]
 
 

@@ -98,10 +98,11 @@ def tenant_id(engine, ada):
 
 def clean(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = service.expired(tx, tenant_id, now=now)
+        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
         removed = 0
-        while some := service.remove_some(tx, tenant_id, now=now):
-            removed += some
+        for kept in Kept:
+            while some := service.remove_some(tx, tenant_id, kept, now=now):
+                removed += some
     return counted[Kept.TITLES], counted[Kept.READERS], removed
 
 

@@ -27,9 +27,22 @@ def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
 @contextmanager
 def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
     """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
+    with _failing(engine, "DELETE", table, condition):
+        yield
+
+
+@contextmanager
+def unchangeable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+    """As `undeletable`, at changing them."""
+    with _failing(engine, "UPDATE", table, condition):
+        yield
+
+
+@contextmanager
+def _failing(engine: sa.Engine, event: str, table: sa.Table, condition: str) -> Iterator[None]:
     make = [
         (
-            f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} WHEN OLD.{condition} "
+            f"CREATE TRIGGER undeletable BEFORE {event} ON {table.name} WHEN OLD.{condition} "
             "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
         )
     ]
@@ -41,7 +54,7 @@ def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[
                 "$$ BEGIN RAISE EXCEPTION 'stuck'; END $$"
             ),
             (
-                f"CREATE TRIGGER undeletable BEFORE DELETE ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
+                f"CREATE TRIGGER undeletable BEFORE {event} ON {table.name} FOR EACH ROW WHEN (OLD.{condition}) "
                 "EXECUTE FUNCTION undeletable()"
             ),
         ]

@@ -2,8 +2,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
-from shared.db.schema import tenants
+from shared.db.schema import slugs, tenants
 from shared.db.wall import EVERY_TENANT
 
 
@@ -85,6 +86,39 @@ def test_a_former_slug_stays_its_tenants_who_may_take_it_back(world):
     assert {(each.status, each.code) for each in (stolen, stolen_too, stolen_later)} == {(409, "slug_taken")}
     assert ada.get("tenant").body["slug"] == first
     assert bob.get("tenant").body["slug"] not in {first, second}
+
+
+def test_a_tenant_has_at_most_ten_slugs_ever_and_may_always_take_one_back(world):
+    ada, bob = world.tenant(), world.tenant()
+    first = ada.get("tenant").body["slug"]
+    more = [f"slug-{number}-{ada.tid[:8]}" for number in range(10)]
+    taken = [take(ada, slug).status for slug in more[:9]]
+    refused = take(ada, more[9])
+    back, back_again = take(ada, first), take(ada, more[3])
+
+    assert taken == [200] * 9
+    assert (refused.status, refused.code) == (409, "slug_limit_reached")
+    assert "ten slugs" in refused.body["detail"]
+    assert (back.status, back_again.status) == (200, 200)
+    assert take(bob, more[9]).status == 200
+
+
+def test_two_changes_at_once_do_not_pass_the_limit_of_slugs(world, engine):
+    ada = world.tenant()
+    ben = world.member(ada)
+    [account] = [each for each in ada.get("users").body["items"] if each["email"] == ben.email]
+    promoted = ada.patch(f"users/{account['id']}", {"role": "super_admin"}, version=account["version"])
+    assert promoted.status == 200, promoted.raw
+    for number in range(8):
+        take(ada, f"slug-{number}-{ada.tid[:8]}")
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(take, person, f"{person.oid[:8]}-{ada.tid[:8]}") for person in (ada, ben)]
+    of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)).scalar_subquery()
+    with engine.connect() as tx:
+        count = tx.scalar(sa.select(sa.func.count()).where(slugs.c.tenant_id == of_ada))
+    [first, second] = sorted(each.result().status for each in both)
+
+    assert (first, second in {409, 412}, count) == (200, True, 10)
 
 
 @pytest.mark.parametrize(

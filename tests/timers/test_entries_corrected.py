@@ -296,6 +296,23 @@ def test_the_reason_of_a_deletion_comes_in_the_body_and_a_repeat_deletes_nothing
     ]
 
 
+@pytest.mark.parametrize(
+    "blank", ["\u200b\u2060", "\u2800", "\u202e\u2066", " \u00ad\n", "\ufeff", "\U000e0041", "\u3164", "\ufff9"]
+)
+def test_a_reason_of_which_nothing_is_shown_is_none(world, blank):
+    ada = world.tenant()
+    entered = ada.enter()
+    [deleted, corrected] = [delete_for(ada, entered, {"reason": blank}), ada.correct(entered, note="x", reason=blank)]
+    named = ada.patch(f"users/{ada.get('users').body['items'][0]['id']}", {"displayName": blank}, version=1)
+
+    assert [(each.status, each.body["errors"][0]["pointer"]) for each in (deleted, corrected, named)] == [
+        (400, "/reason"),
+        (400, "/reason"),
+        (400, "/displayName"),
+    ]
+    assert delete_for(ada, entered, {"reason": "\u202eevil\u200b"}).status == 204
+
+
 def test_a_reason_in_the_address_still_works_and_each_answer_says_what_to_use(world):
     ada = world.tenant()
     entered = ada.enter()

@@ -217,3 +217,20 @@ def test_the_type_and_the_time_are_shown_to_whoever_may_see_the_time(gus):
     assert item(made) == {"organization": "contoso", "id": SECRET, "type": "Epic", "titleStatus": "notAsked"}
     assert made.body["totalMs"] == of_type.body["totalMs"] == 3_600_000
     assert of_type.body["unknownMs"] == 0
+
+
+def test_a_repeat_with_a_key_shows_no_title_that_was_refused_since(ada, azure_devops):
+    def look_up(token):
+        headers = {HEADER: token, "Idempotency-Key": "titles"}
+        body = {"organization": "contoso", "ids": [SECRET]}
+        return ada.http.send("POST", "work-items/refresh", body, token=ada.token, headers=headers)
+
+    first = look_up(azure_devops.token())
+    again = look_up(azure_devops.token(hidden=["Billing"]))
+
+    assert [each["title"] for each in first.body["items"]] == [TITLE]
+    assert (again.status, again.body, "Idempotent-Replayed" in again.headers) == (
+        200,
+        {"items": [], "missing": [SECRET]},
+        False,
+    )
