@@ -1,8 +1,10 @@
 """The sentence of each notice: what happened, and what its reader can do."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.instants import rfc3339
 from shared.notices import NoticeKind
 
 
@@ -27,13 +29,16 @@ _ERASURE: Final = {
     "person": "The data of {about} will be erased on {due}. It can be taken back until then.",
     "tenant": "All data of your organization will be erased on {due}. It can be taken back until then.",
 }
+_ERASURE_DUE_BEFORE: Final = {
+    "person": "The data of {about} was due to be erased on {due}.",
+    "tenant": "All data of your organization was due to be erased on {due}.",
+}
 _TRIAL_IS_BACK: Final = " Your trial goes on until {trial}."
 
 
-def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str | None) -> str:
+def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str | None, now: dt.datetime) -> str:
     """`about` and `by` are names, None where there is none to show. Days are those of UTC."""
-    scope = str(details.get("scope", "person"))
-    text = _ERASURE.get(scope, _ERASURE["person"]) if kind == NoticeKind.ERASURE_SCHEDULED else _TEXTS.get(kind, kind)
+    text = _erasure(details, now) if kind == NoticeKind.ERASURE_SCHEDULED else _TEXTS.get(kind, kind)
     if kind == NoticeKind.SUBSCRIPTION_CANCELLED and details.get("trialEndsAt"):
         text += _TRIAL_IS_BACK
     return text.format(
@@ -45,6 +50,13 @@ def text_of(kind: str, details: Mapping[str, Any], *, about: str | None, by: str
         due=str(details.get("dueAt", ""))[:_DAY],
         trial=str(details.get("trialEndsAt", ""))[:_DAY],
     )
+
+
+def _erasure(details: Mapping[str, Any], now: dt.datetime) -> str:
+    """What is due is carried out soon after, or waits for what holds it up: it is not told as coming any more."""
+    is_past = str(details.get("dueAt", "")) <= rfc3339(now)
+    sentences = _ERASURE_DUE_BEFORE if is_past else _ERASURE
+    return sentences.get(str(details.get("scope")), sentences["person"])
 
 
 def _bought(details: Mapping[str, Any]) -> str:

@@ -139,11 +139,26 @@ def test_whoever_has_their_data_stopped_is_not_named(team, engine):
         assert connection.execute(users.select().where(own)).one().restricted_at is not None
 
 
+def test_a_scheduled_erasure_is_told_as_coming_until_its_instant_and_as_past_from_then_on(team, world, clock):
+    ada, ben = team
+    request = ada.post("privacy/erasure", {"user": me(ben), "confirm": ben.email}).body["id"]
+    found = []
+    for wait in ({}, {"days": 3, "seconds": -1}, {"seconds": 1}):
+        clock.tick(**wait)
+        [notice] = world.again(ada).get("notices").body["items"]
+        found.append(notice["text"])
+    assert world.again(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
+    day = f"{clock():%Y-%m-%d}"
+    coming = f"The data of Ben Tool will be erased on {day}. It can be taken back until then."
+
+    assert found == [coming, coming, f"The data of Ben Tool was due to be erased on {day}."]
+
+
 @pytest.mark.parametrize("kind", list(NoticeKind))
-def test_every_kind_has_a_sentence(kind):
+def test_every_kind_has_a_sentence(kind, clock):
     details = {"scope": "tenant", "dueAt": "2026-12-03T10:00:00.000Z", "plan": "seats", "seats": 1}
     for known in (details, {}):
-        text = text_of(kind, known, about=None, by=None)
+        text = text_of(kind, known, about=None, by=None, now=clock())
         assert text.endswith(".")
         assert "{" not in text
         assert text != kind
