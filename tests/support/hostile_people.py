@@ -168,22 +168,24 @@ class HostilePeople(RuleBasedStateMachine):
             found = [id_ for tenant, id_ in store_requests.due(tx, self.clock()) if tenant == self.tenant_id]
             requests = [store_requests.find(tx, self.tenant_id, each) for each in found]
             subjects = [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
-            people = {
-                row["id"]: row
-                for row in tx.execute(
-                    sa.select(users).where(users.c.tenant_id == self.tenant_id, users.c.entra_object_id.is_not(None))
-                ).mappings()
-            }
+            of_tenant = (users.c.tenant_id == self.tenant_id, users.c.erased_at.is_(None))
+            people = {row["id"]: row for row in tx.execute(sa.select(users).where(*of_tenant)).mappings()}
             kept = tx.execute(sa.select(kept_mentions).where(kept_mentions.c.tenant_id == self.tenant_id)).all()
         erased = []
         for subject in subjects:
             row = people.pop(subject)
-            taken = [each["directory_name"] or each["display_name"] for each in people.values()]
+            colleagues = [each for each in people.values() if each["entra_object_id"] is not None]
+            given = [each["directory_name"] for each in colleagues if each["directory_name"] is not None]
+            chosen = [each["display_name"].casefold() for each in colleagues if each["directory_name"] is None]
             name = row["directory_name"]
-            if name and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each, re.IGNORECASE) for each in taken):
+            if name is not None and (
+                any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each, re.IGNORECASE) for each in given)
+                or name.casefold() in chosen
+            ):
                 name = None
+            addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
-            erased.append(Erased(subject, name, (row["email"],), stay))
+            erased.append(Erased(subject, name, addresses, stay))
         return erased
 
     def everybody_reads_everything(self) -> None:
