@@ -17,17 +17,29 @@ _WORDS: Final = 2  # of a name: one alone may be any word
 _ASCII_LETTERS: Final = 4  # by which a name is looked for with LIKE; with fewer, by its forms in each case
 _LOWER: Final = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # as every database does it
 _ELLIPSIS: Final = "…"  # shorter than any name
-_SPECIAL: Final = re.compile(r"[\s%_\[\\]+")  # blanks, which may be others in the text, and what LIKE takes for more
+# Blanks, which may be others in the text, what JSON escapes, and what LIKE takes for more.
+_NO_LETTERS: Final = re.compile(r"[\W_]+")
 _ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How an account is named by what its person cannot choose; `name` is None where the directory has given none."""
+    """How an account is named by what its person cannot choose; `name` is None where the directory has given none.
+
+    `chosen_name` is looked for nowhere. Without a name it may be the directory's, so it takes an equal one.
+    """
 
     ids: tuple[str, ...]
     addresses: tuple[str, ...]
     name: str | None
+    chosen_name: str | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether a name is the account's, or a part of what the directory calls it."""
+        expression = _expression(name.casefold())
+        if self.name is not None:
+            return expression.search(self.name.casefold()) is not None
+        return self.chosen_name is not None and expression.fullmatch(self.chosen_name.strip().casefold()) is not None
 
 
 @dataclass(frozen=True)
@@ -46,12 +58,10 @@ class Mentions:
     @classmethod
     def of(cls, person: Naming, colleagues: Iterable[Naming], pseudonym: str) -> "Mentions":
         """Nothing that names a colleague too: whom the text means then cannot be told."""
-        taken, names = set(), []
-        for each in colleagues:
-            taken |= {address.casefold() for address in each.addresses}
-            names += [] if each.name is None else [each.name]
+        others = list(colleagues)
+        taken = {address.casefold() for each in others for address in each.addresses}
         name = None if person.name is None else " ".join(person.name.split())
-        if name is not None and any(_expression(name.casefold()).search(each.casefold()) for each in names):
+        if name is not None and any(each.has(name) for each in others):
             name = None
         words = [] if name is None else [word for word in name.split() if any(map(str.isalpha, word))]
         own = {address.strip() for address in person.addresses if _ADDRESS.fullmatch(address.strip())}
@@ -111,5 +121,5 @@ def _name_patterns(name: str) -> list[str]:
     if len(re.sub(r"[^A-Za-z0-9]+", "", name)) >= _ASCII_LETTERS:
         return [_pattern(name)]
     forms = dict.fromkeys((name, name.lower(), name.upper(), name.title()))
-    in_text = [f"%{_SPECIAL.sub('%', form.translate(_LOWER))}%" for form in forms]
+    in_text = [f"%{_NO_LETTERS.sub('%', form.translate(_LOWER))}%" for form in forms]
     return [*in_text, *(_pattern(json.dumps(form)) for form in forms)]

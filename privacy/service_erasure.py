@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from privacy import service_requests, store_identity, store_mentions, store_requests, store_words
 from privacy.rules import Hold, State, pseudonym
 from privacy.rules_mentions import Mentions, Naming
-from privacy.store_identity import Colleague, Person
+from privacy.store_identity import Person
 from privacy.store_requests import Request
 from shared import audit
 from shared.audit import Action
@@ -73,11 +73,13 @@ def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId)
 
 def mentions_of(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mentions:
     """By what the text of others may name the person, and the pseudonym that is to stand there."""
-    ids = (str(person.public_id), *([] if person.object_id is None else [str(person.object_id)]))
-    own = Naming(ids, _addresses(person), person.directory_name)
-    # While the directory's name of a colleague is not known, the one that is shown may be it
+    if person.object_id is None:
+        # Nobody claimed the account: no directory gave its address, which is what the inviter wrote.
+        own = Naming((str(person.public_id),), (), None)
+    else:
+        own = Naming((str(person.public_id), str(person.object_id)), (person.email,), person.directory_name)
     colleagues = [
-        Naming((), _addresses(each), each.directory_name or each.display_name)
+        Naming((), (each.email,), each.directory_name, each.display_name)
         for each in store_identity.colleagues(tx, person)
     ]
     return Mentions.of(own, colleagues, pseudonym(unique))
@@ -123,7 +125,3 @@ def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
     if done:
         service_requests.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
     return done
-
-
-def _addresses(person: Person | Colleague) -> tuple[str, ...]:
-    return tuple(each for each in (person.email, person.email_key) if each is not None)

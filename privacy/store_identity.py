@@ -35,7 +35,6 @@ class Person:
     public_id: uuid.UUID
     object_id: uuid.UUID | None
     email: str
-    email_key: str | None
     display_name: str
     directory_name: str | None  # NULL for guests, and where it is not known yet
     role: Role
@@ -49,7 +48,6 @@ class Colleague:
     """How somebody else in the tenant is called."""
 
     email: str
-    email_key: str | None
     display_name: str
     directory_name: str | None
 
@@ -62,7 +60,6 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.public_id,
     _users.entra_object_id.label("object_id"),
     _users.email,
-    _users.email_key,
     _users.display_name,
     _users.directory_name,
     _users.role,
@@ -83,7 +80,7 @@ _NEXT: Final = (
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.id > bindparam("after"))
     .order_by(_users.id)
 )
-_COLLEAGUES: Final = sa.select(_users.email, _users.email_key, _users.display_name, _users.directory_name).where(
+_COLLEAGUES: Final = sa.select(_users.email, _users.display_name, _users.directory_name).where(
     _OF_TENANT, _users.id != bindparam("user"), _users.erased_at.is_(None), _users.entra_object_id.is_not(None)
 )
 _SHOWN: Final = sa.select(_users.id, _users.public_id).where(
@@ -184,7 +181,8 @@ def erase(
 ) -> None:
     """Puts the pseudonym in the place of the person wherever a row says who they are.
 
-    `addresses` are the person's and nobody else's: where the organization is reached at one of them, it is no more.
+    `addresses` are those that the directory gave the person and nobody else: where the organization is reached at one
+    of them, it is no more.
     """
     this = {"tenant": person.tenant_id, "user": person.id}
     called = {"new_email": address(pseudonym), "new_name": pseudonym}
@@ -207,7 +205,6 @@ def _person(row: sa.Row[Any]) -> Person:
         public_id=row.public_id,
         object_id=row.object_id,
         email=row.email,
-        email_key=row.email_key,
         display_name=row.display_name,
         directory_name=row.directory_name,
         role=Role(row.role),

@@ -46,7 +46,7 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
         viewer = _viewer(call)
         rows = store.page(tx, viewer, with_dismissed=query.include_dismissed, end=end, most=query.page_size + 1)
         require_page(rows, query.after)
-        items = [Notice.of(row) for row in rows[: query.page_size]]
+        items = [Notice.of(row, now=call.now) for row in rows[: query.page_size]]
         link = query.link_after(items[-1]) if len(rows) > query.page_size else None
         return call.answer(tx, HTTPStatus.OK, Notices(items=items, unseen=store.unseen(tx, viewer), next_link=link))
 
@@ -96,7 +96,7 @@ def _marked(call: Call, tx: sa.Connection, mark: Callable[..., None]) -> Reply:
     mark(tx, viewer, found, now=call.now)
     again = store.find(tx, viewer, found.id)
     assert again is not None, "notices stay, and so does the reader's role while they are held"  # noqa: S101 - ours
-    return call.answer(tx, HTTPStatus.OK, Notice.of(again))
+    return call.answer(tx, HTTPStatus.OK, Notice.of(again, now=call.now))
 
 
 def _viewer(call: Call) -> Viewer:

@@ -1,8 +1,10 @@
 """The sentence of each notice: what happened, and what its reader can do."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.instants import rfc3339
 from shared.notices import NoticeKind
 
 
@@ -29,19 +31,28 @@ _ERASURE: Final = {
     "person": "The data of {about} will be erased on {due}. It can be taken back until then.",
     "tenant": "All data of your organization will be erased on {due}. It can be taken back until then.",
 }
+_ERASURE_DUE_BEFORE: Final = {
+    "person": "The data of {about} was due to be erased on {due}.",
+    "tenant": "All data of your organization was due to be erased on {due}.",
+}
 _TRIAL_IS_BACK: Final = " Your trial goes on until {trial}."
 _CHANGED_BY_VENDOR: Final = " The vendor of TimeTracker changed the role."
 
 
 def text_of(
-    kind: str, details: Mapping[str, Any], *, about: str | None, by: str | None, is_by_person: bool = True
+    kind: str,
+    details: Mapping[str, Any],
+    *,
+    about: str | None,
+    by: str | None,
+    now: dt.datetime,
+    is_by_person: bool = True,
 ) -> str:
     """`about` and `by` are names, None where there is none to show. Days and times are those of UTC."""
     doer = by if by or is_by_person else _VENDOR
     # a super admin who came by an invitation has the role in the details, and nobody changed it
     is_changed_by_vendor = not is_by_person and "to" not in details
-    scope = str(details.get("scope", "person"))
-    text = _ERASURE.get(scope, _ERASURE["person"]) if kind == NoticeKind.ERASURE_SCHEDULED else _TEXTS.get(kind, kind)
+    text = _erasure(details, now) if kind == NoticeKind.ERASURE_SCHEDULED else _TEXTS.get(kind, kind)
     if kind == NoticeKind.SUBSCRIPTION_CANCELLED and details.get("trialEndsAt"):
         text += _TRIAL_IS_BACK
     return text.format(
@@ -60,6 +71,13 @@ def text_of(
 
 def _minute(instant: str) -> str:
     return instant[:_MINUTE].replace("T", " ")
+
+
+def _erasure(details: Mapping[str, Any], now: dt.datetime) -> str:
+    """What is due is carried out soon after, or waits for what holds it up: it is not told as coming any more."""
+    is_past = str(details.get("dueAt", "")) <= rfc3339(now)
+    sentences = _ERASURE_DUE_BEFORE if is_past else _ERASURE
+    return sentences.get(str(details.get("scope")), sentences["person"])
 
 
 def _bought(details: Mapping[str, Any]) -> str:

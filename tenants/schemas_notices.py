@@ -1,5 +1,6 @@
 """Notices on the wire: what happened, in a sentence, and whether the reader has seen it."""
 
+import datetime as dt
 from typing import Annotated, Self
 from urllib.parse import urlencode
 
@@ -45,13 +46,13 @@ class Notice(WireModel):
     dismissed_at: Instant | None = None
 
     @classmethod
-    def of(cls, row: NoticeRow) -> Self:
+    def of(cls, row: NoticeRow, *, now: dt.datetime) -> Self:
         about, by = (None if each is None else each.name for each in (row.about, row.by))
         return cls(
             id=str(row.id),
             at=row.at,
             kind=NoticeKind(row.kind),
-            text=text_of(row.kind, row.details, about=about, by=by, is_by_person=row.by is not None),
+            text=text_of(row.kind, row.details, about=about, by=by, now=now, is_by_person=row.by is not None),
             about=NoticePerson.of(row.about),
             by=NoticePerson.of(row.by),
             seen_at=row.seen_at,

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -145,19 +145,43 @@ def redact(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, but_of: i
 
     The person is found by their id in the body, which nobody has chosen.
     """
-    redact_where(tx, tenant_id, (f"%{public_id}%",), lambda _body: True, but_of=but_of)
+    shown = str(public_id)
+    redact_where(tx, tenant_id, (f"%{shown}%",), lambda text: shown in text.lower(), but_of=but_of)
 
 
 def redact_where(
     tx: sa.Connection, tenant_id: int, patterns: Sequence[str], shows: Callable[[str], bool], *, but_of: int
 ) -> None:
-    """Takes the body of every stored answer that is like one of the patterns and shows somebody, but of their own."""
+    """Takes the body of every stored answer that is like one of the patterns and shows somebody, but of their own.
+
+    `shows` is asked about each text in the body, as it was before JSON escaped it.
+    """
     likely = {f"pattern_{number}": pattern for number, pattern in enumerate(patterns)}
     rows = tx.execute(showing(len(patterns)), {"tenant": tenant_id, "user": but_of, **likely}).all()
-    shown = (row for row in rows if shows(row.body))
+    shown = (row for row in rows if any(map(shows, texts_in(row.body))))
     values = [{"tenant": tenant_id, "row": row.id, **_as_kept(_redacted(_reply(row)))} for row in shown]
     if values:
         tx.execute(_REDACT, values)
+
+
+def texts_in(body: str) -> Iterator[str]:
+    """Every text in a JSON document, names of fields too; of anything else the whole."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return iter((body,))
+    return _texts(document)
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | None:

@@ -40,7 +40,8 @@ def about_triggers(sql, triggers):
 @pytest.fixture
 def database(azure, monkeypatch):
     """An empty database in which every statement has found what it looked for; of the collation that is set."""
-    found, triggers = {"collation": RIGHT, "snapshots": 1}, []
+    found = {"collation": RIGHT, "snapshots": 1}
+    triggers: list[tuple[str, str, int]] = []
     monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
 
     def script(statement):

@@ -10,6 +10,7 @@ from privacy import flow_erasure
 from shared.db.schema import organizations, tenants, users, work_items
 from tests.support.cutting import on_postgresql
 from tests.support.world import new_id
+from tests.tenants.test_users import add
 
 
 def erase(app, clock, person):
@@ -139,6 +140,75 @@ def test_a_name_of_somebody_whose_directory_name_is_not_known_yet_is_left(app, w
     erase(app, clock, new)
 
     assert read(world.again(ada)) == "with John Smith"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        ("Ben Okafor Ada Lovelace", "with {} today"),
+        ("ben  OKAFOR", "with Ben Okafor today"),  # it may be their name in the directory
+    ],
+)
+def test_a_name_that_a_guest_chose_is_a_colleagues_only_where_it_is_the_whole_one(  # noqa: PLR0917
+    app, world, clock, ada, chosen, left
+):
+    ben, guest = world.member(ada, name="Ben Okafor"), world.member(ada, acct=1)
+    assert rename(guest, chosen)
+    read = noted(ada, "with Ben Okafor today")
+    erase(app, clock, ben)
+
+    assert _without_pseudonyms(read(world.again(ada))) == left
+
+
+CHOSEN = "sales@bigcustomer.example"
+
+
+def noted_and_reached_at_a_chosen_address(world, ada):
+    """A colleague's note and the organization's address, both of which an invitation's address could name."""
+    ada.patch("tenant", {"adminEmail": CHOSEN}, version=ada.get("tenant").body["version"])
+    return noted(world.member(ada, name="Chloe Park"), f"Call with {CHOSEN} about order 7")
+
+
+def test_an_address_that_an_inviter_chose_names_nobody_in_the_text_of_others(app, world, clock, ada):
+    read = noted_and_reached_at_a_chosen_address(world, ada)
+    [invited] = add(ada, CHOSEN).body["results"]
+    asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
+    listed = ada.get(f"privacy/erasure/{asked.body['id']}/mentions")
+    clock.tick(days=3)
+    assert flow_erasure.carry_out_due(app).changed == 1
+    ada = world.again(ada)
+
+    assert (asked.status, listed.body["items"]) == (201, [])
+    assert read(ada) == f"Call with {CHOSEN} about order 7"
+    assert ada.get("tenant").body["adminEmail"] == CHOSEN
+    assert CHOSEN not in {each["email"] for each in ada.get("users").body["items"]}
+
+
+def test_an_invitation_that_was_merged_adds_no_address_to_its_persons(app, world, clock, ada):
+    read = noted_and_reached_at_a_chosen_address(world, ada)
+    [invited] = add(ada, CHOSEN).body["results"]
+    ben = world.member(ada)
+    own = noted(ada, f"ask {ben.email}")
+    merged = ada.post(f"users/{invited['user']['id']}/merge", {"into": ben.get("me").body["id"]})
+    erase(app, clock, ben)
+    ada = world.again(ada)
+
+    assert merged.status == 200
+    assert read(ada) == f"Call with {CHOSEN} about order 7"
+    assert ada.get("tenant").body["adminEmail"] == CHOSEN
+    assert _without_pseudonyms(own(ada)) == "ask {}"
+
+
+def test_who_came_by_an_invitation_is_named_by_the_address_that_the_directory_gives(app, world, clock, ada):
+    add(ada, "dana@contoso.example")
+    dana = world.member(ada, email="Dana@contoso.example")
+    ada.patch("tenant", {"adminEmail": dana.email}, version=ada.get("tenant").body["version"])
+    read = noted(ada, "ask dana@contoso.example")
+    erase(app, clock, dana)
+    ada = world.again(ada)
+
+    assert _without_pseudonyms(read(ada)) == "ask {}"
+    assert "adminEmail" not in ada.get("tenant").body
 
 
 def test_ids_and_addresses_are_replaced_but_no_address_of_a_colleague(app, world, clock, ada):

@@ -78,6 +78,37 @@ def test_after_an_erasure_no_stored_answer_names_the_person_in_a_note(app, world
     assert places(engine, ben.email) == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("Dana Cruz", "Standup\nDana Cruz told me"),
+        ("Dana Cruz", "Standup\tDana\nCruz told me"),
+        ("Dana Cruz", "Standup\r\nDANA \t CRUZ"),
+        ("Dana Cruz", 'the "Dana Cruz" desk'),
+        ('Dana "Dee" Cruz', 'with Dana "Dee" Cruz'),
+        ('李 "小" 龍', '李\t"小" 龍'),
+        (None, "Standup\n{email}"),
+        (None, "Standup\n{id}\tsaid so"),
+    ],
+)
+def test_after_an_erasure_no_stored_answer_names_the_person_beside_what_json_escapes(app, world, clock, name, note):
+    ada = world.tenant()
+    gus, dana = world.member(ada, name="Gus"), world.member(ada, name=name)
+    note = note.format(email=dana.email, id=me(dana))
+    dana.post("privacy/erasure", {"confirm": dana.email})
+    clock.tick(days=3)
+    gus = world.again(gus)
+    sent = {"key": "g1", "note": note}
+    assert gus.enter(**sent).status == 201
+    flow_erasure.carry_out_due(app)
+    repeated = world.again(gus).enter(**sent)
+    [entry] = world.again(gus).entries()
+
+    assert (repeated.status, repeated.raw) == (204, b"")
+    assert "erased-" in entry["note"]
+    assert not any(part in entry["note"] for part in (dana.email, "Cruz", "CRUZ", "龍"))
+
+
 def test_an_answer_that_was_kept_just_after_the_restriction_is_redacted_when_it_is_asked_for(two, engine):
     """Somebody's request may have read the person before, and keep its answer after, the restriction."""
     ada, ben = two

@@ -294,27 +294,26 @@ class HostilePeople(RuleBasedStateMachine):
     def _named(self, subjects: Iterable[int]) -> list[Erased]:
         """Accounts with what was merged into them, each as the others are called by the time that it is erased."""
         with self.engine.connect() as tx:
-            people = {
-                row["id"]: row
-                for row in tx.execute(
-                    sa.select(users).where(users.c.tenant_id == self.tenant_id, users.c.entra_object_id.is_not(None))
-                ).mappings()
-            }
+            of_tenant = (users.c.tenant_id == self.tenant_id, users.c.erased_at.is_(None))
+            people = {row["id"]: row for row in tx.execute(sa.select(users).where(*of_tenant)).mappings()}
             kept = tx.execute(sa.select(kept_mentions).where(kept_mentions.c.tenant_id == self.tenant_id)).all()
         erased = []
         for subject in subjects:
             row = people.pop(subject)
-            taken = [each["directory_name"] or each["display_name"] for each in people.values()]
+            colleagues = [each for each in people.values() if each["entra_object_id"] is not None]
+            given = [each["directory_name"] for each in colleagues if each["directory_name"] is not None]
+            chosen = [each["display_name"].casefold() for each in colleagues if each["directory_name"] is None]
             name = row["directory_name"]
-            if name and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each, re.IGNORECASE) for each in taken):
+            if name is not None and (
+                any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each, re.IGNORECASE) for each in given)
+                or name.casefold() in chosen
+            ):
                 name = None
+            addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
-            addresses = {each["email"].casefold() for each in people.values()}
-            for merged in self._merged_into(subject):  # whose address may be the person's own by now
-                alone = merged["email"].casefold() not in {*addresses, row["email"].casefold()}
-                erased.append(Erased(merged["id"], None, (merged["email"],) if alone else (), set()))
-            own = () if row["email"].casefold() in addresses else (row["email"],)
-            erased.append(Erased(subject, name, own, stay))
+            erased += [Erased(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
+            taken = {each["email"].casefold() for each in colleagues}
+            erased.append(Erased(subject, name, () if row["email"].casefold() in taken else addresses, stay))
         return erased
 
     def _merged_into(self, subject: int) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Super admins are notified of what changes who rules, pays or leaves with the data; each reads it for themselves."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from shared.db.schema import users
 from shared.notices import NoticeKind
 from tenants.rules_notices import text_of
+
+
+AT = dt.datetime(2026, 11, 30, 10, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def test_whoever_has_their_data_stopped_is_not_named(team, engine):
 def test_a_restore_is_told_with_its_times():
     lost = {"from": "2026-11-30T08:15:30.250Z", "to": "2026-11-30T09:45:00.000Z"}
 
-    assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, is_by_person=False) == (
+    assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
         "TimeTracker was restored from a backup. Changes made from 2026-11-30 08:15 to 2026-11-30 09:45 UTC may be "
         "missing. Check your time; admins, also people and settings."
     )
@@ -150,7 +154,7 @@ def test_a_restore_is_told_with_its_times():
 
 def test_what_an_operator_did_is_told_as_the_vendor_s():
     def text(kind, details, **who):
-        return text_of(kind, details, about="Ben Tool", **who)
+        return text_of(kind, details, about="Ben Tool", now=AT, **who)
 
     exported = NoticeKind.TENANT_EXPORTED
     assert text(exported, {}, by=None, is_by_person=False).endswith(" exported to a file by the vendor.")
@@ -163,11 +167,26 @@ def test_what_an_operator_did_is_told_as_the_vendor_s():
     assert text(added, {}, by="Ada", is_by_person=True) == "Ben Tool is a super admin now."
 
 
+def test_a_scheduled_erasure_is_told_as_coming_until_its_instant_and_as_past_from_then_on(team, world, clock):
+    ada, ben = team
+    request = ada.post("privacy/erasure", {"user": me(ben), "confirm": ben.email}).body["id"]
+    found = []
+    for wait in ({}, {"days": 3, "seconds": -1}, {"seconds": 1}):
+        clock.tick(**wait)
+        [notice] = world.again(ada).get("notices").body["items"]
+        found.append(notice["text"])
+    assert world.again(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
+    day = f"{clock():%Y-%m-%d}"
+    coming = f"The data of Ben Tool will be erased on {day}. It can be taken back until then."
+
+    assert found == [coming, coming, f"The data of Ben Tool was due to be erased on {day}."]
+
+
 @pytest.mark.parametrize("kind", list(NoticeKind))
-def test_every_kind_has_a_sentence(kind):
+def test_every_kind_has_a_sentence(kind, clock):
     details = {"scope": "tenant", "dueAt": "2026-12-03T10:00:00.000Z", "plan": "seats", "seats": 1}
     for known in (details, {}):
-        text = text_of(kind, known, about=None, by=None)
+        text = text_of(kind, known, about=None, by=None, now=clock())
         assert text.endswith(".")
         assert "{" not in text
         assert text != kind
