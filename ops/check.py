@@ -8,12 +8,17 @@ import typer
 from ops.database import opened
 from ops.ending import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
-from shared.db.records_triggers import unprotected
+from shared.db.records_triggers import left_open, unprotected
 from shared.db.requirements import requirements
 from shared.invariants import INVARIANTS, Violation, check
 
 
 _SEES_TRIGGERS: Final = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DEFINITION')"
+_CLOSING: Final = {
+    "sqlite": "has a row, which lets erasable text be changed; run: alembic upgrade head",
+    "postgresql": "is set for the database or a role, which lets erasable text be changed; "
+    "run ALTER DATABASE or ALTER ROLE … RESET timetracker.records",
+}
 
 
 def command(*, as_json: AsJson = False) -> None:
@@ -43,8 +48,10 @@ def _triggers(tx: sa.Connection) -> str:
     """What is wrong with the triggers on the records and what to do about it; empty where they are all there."""
     if tx.dialect.name == "mssql" and not tx.exec_driver_sql(_SEES_TRIGGERS).scalar_one():
         return "this identity may not see triggers; run check as the database's administrator"
-    tables = unprotected(tx)
-    return f"no triggers on {', '.join(tables)}; run: alembic upgrade head" if tables else ""
+    if tables := unprotected(tx):
+        return f"triggers are missing or changed on {', '.join(tables)}; run: alembic upgrade head"
+    name = left_open(tx)
+    return f"{name} {_CLOSING[tx.dialect.name]}" if name else ""
 
 
 def _told(violation: Violation | None) -> tuple[str, str]:

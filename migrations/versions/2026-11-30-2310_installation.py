@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 from shared.db.types import UtcDateTime, choice, identity
 
@@ -43,8 +43,7 @@ def upgrade() -> None:
             name=op.f("ck_installation_held"),
         ),
     )
-    public_id = uuid.uuid4()  # noqa: TID251 - the migrations have no source of ids of their own
-    op.execute(made.insert().values(id=1, public_id=public_id, mark=0, epoch=0))
+    op.execute(made.insert().values(id=1, public_id=_public_id(), mark=0, epoch=0))
     op.create_table(
         "restore_changes",
         identity(),
@@ -69,6 +68,17 @@ def downgrade() -> None:
         batch_op.drop_column("checked_epoch", mssql_drop_default=True)
     op.drop_table("restore_changes")
     op.drop_table("installation")
+
+
+def _public_id() -> uuid.UUID:
+    """The same each time where there is a tenant: a backup from before may be restored and migrated."""
+    tenants = sa.table("tenants", sa.column("id", sa.BigInteger), sa.column("public_id", sa.Uuid))
+    first = sa.select(tenants.c.public_id).order_by(tenants.c.id).limit(1)
+    # printed, there are no rows to read
+    found: uuid.UUID | None = None if context.is_offline_mode() else op.get_bind().scalar(first)
+    if found is None:
+        return uuid.uuid4()  # noqa: TID251 - the migrations have no source of ids of their own
+    return uuid.uuid5(found, "installation")
 
 
 def _add(

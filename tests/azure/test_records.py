@@ -18,11 +18,11 @@ OPEN, CLOSE = (f"EXEC sys.sp_set_session_context N'records', {value}" for value 
 @pytest.fixture
 def standing(azure):
     """The triggers that the server has: a list to be changed."""
-    found: list[tuple[str, str, int]] = []
+    found: list[tuple[str, str, int, str]] = []
 
     def script(statement):
         if "sys.triggers" in statement.sql:
-            return Rows(("table", "name", "is_enabled"), found) if found else Rows(("table",), [])
+            return Rows(("table", "name", "is_enabled", "definition"), found) if found else Rows(("table",), [])
         if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", statement.sql):
             return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
         return usual(statement)
@@ -70,17 +70,20 @@ def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azu
     with azure_engine.begin() as tx:
         protect(tx)
     names = [name for text in made(azure) for name in re.findall(r"^CREATE TRIGGER (\w+)", text)]
-    standing += [(table, name, 1) for table, name in zip(RULES, names, strict=True)]
+    standing += [(table, name, 1, text) for table, name, text in zip(RULES, names, made(azure), strict=True)]
     azure.asked.clear()
     with azure_engine.begin() as tx:
         protect(tx)
         left_alone = made(azure)
-        standing[0] = (*standing[0][:2], 0)
+        table, name, _, text = standing[0]
+        standing[0] = (table, name, 1, text.replace("THROW", "PRINT"))
+        changed = unprotected(tx)
+        standing[0] = (table, name, 0, text)
         missed = unprotected(tx)
         protect(tx)
 
     assert left_alone == []
-    assert missed == ["audit_log"]
+    assert changed == missed == ["audit_log"]
     assert [text for text in azure.texts if text.startswith("DROP TRIGGER")] == [f"DROP TRIGGER {names[0]}"]
     assert len(made(azure)) == 1
 

@@ -69,7 +69,8 @@ def test_a_migration_keeps_the_rows_that_are_there(tmp_path):
         connection.execute(
             "INSERT INTO tenants (public_id, entra_tenant_id, slug, name, organization, plan_kind, status, time_zone,"
             " seats_used, version, created_at, updated_at)"
-            " VALUES ('a', 'b', 'c', 'Contoso', 'contoso', 'trial', 'active', 'UTC', 0, 1, 'x', 'x')"
+            " VALUES (?, ?, 'c', 'Contoso', 'contoso', 'trial', 'active', 'UTC', 0, 1, 'x', 'x')",
+            (f"{1:032x}", f"{2:032x}"),
         )
         connection.execute("INSERT INTO projects (tenant_id, organization, name, name_key) VALUES (1, 'o', 'n', 'k')")
     upgraded = alembic("upgrade", "head", url=url)

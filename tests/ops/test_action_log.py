@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from azure.data.tables import TableServiceClient
 
 from shared.action_log.model import Action, row_key
-from shared.db.schema import tenants, users
+from shared.db.schema import installation, tenants, users
 from tests.support import action_logs
 from tests.support import azurite as azurite_support
 
@@ -63,6 +63,25 @@ def test_nothing_is_moved_without_a_yes(rekey, tenant, service, engine):
     done = rekey()
 
     assert (done.code, "give --yes" in done.told) == (2, True)
+    assert action_logs.partitions(service) == {f"{tenant.id:012d}"}
+    assert is_numbered(engine, tenant) is True
+
+
+@pytest.fixture
+def held(engine):
+    with engine.begin() as tx:
+        tx.execute(installation.update().values(held_since=START, held_reason="begun"))
+    yield
+    with engine.begin() as tx:
+        tx.execute(installation.update().values(held_since=None, held_reason=None))
+
+
+@pytest.mark.usefixtures("held")
+def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, engine):
+    """The rows are production's, whose log a copy shares."""
+    done = rekey("--yes")
+
+    assert (done.code, "the database is held" in done.told) == (1, True)
     assert action_logs.partitions(service) == {f"{tenant.id:012d}"}
     assert is_numbered(engine, tenant) is True
 

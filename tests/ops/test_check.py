@@ -27,7 +27,38 @@ def test_a_missing_trigger_is_named(ops, slug, database_url):
     assert slug
     assert (found.code, table.code, ops("check").code) == (1, 1, 0)
     assert [each["name"] for each in found.json if not each["holds"]] == ["records_are_append_only"]
-    assert line.split(maxsplit=1)[1] == "no triggers on audit_log; run: alembic upgrade head"
+    assert line.split(maxsplit=1)[1] == "triggers are missing or changed on audit_log; run: alembic upgrade head"
+
+
+def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
+    engine = sa.create_engine(database_url)
+    name = engine.url.database
+    opened, closed, said = {
+        "sqlite": (
+            "INSERT INTO record_guard (is_open) VALUES (1)",
+            "DELETE FROM record_guard",
+            "record_guard has a row, which lets erasable text be changed; run: alembic upgrade head",
+        ),
+        "postgresql": (
+            f"ALTER DATABASE {name} SET timetracker.records = 'open'",
+            f"ALTER DATABASE {name} RESET timetracker.records",
+            (
+                "timetracker.records is set for the database or a role, which lets erasable text be changed; "
+                "run ALTER DATABASE or ALTER ROLE … RESET timetracker.records"
+            ),
+        ),
+    }[engine.dialect.name]
+    with engine.begin() as tx:
+        tx.exec_driver_sql(opened)
+    found = ops("check")
+    with engine.begin() as tx:
+        tx.exec_driver_sql(closed)
+    engine.dispose()
+    line = next(line for line in found.out.splitlines() if line.startswith("records_are"))
+
+    assert slug
+    assert (found.code, ops("check").code) == (1, 0)
+    assert line.split(maxsplit=1)[1] == said
 
 
 def test_what_breaks_an_invariant_is_named_with_its_rows(ops, books, slug):

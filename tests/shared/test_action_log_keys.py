@@ -20,7 +20,7 @@ from shared.action_log import tables as tables_module
 from shared.action_log.model import Action, row_key
 from shared.action_log.tables import TablesActionLog
 from shared.db.engine import make_engine
-from shared.db.schema import tenants, users
+from shared.db.schema import installation, tenants, users
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
 from tests.support.budget import tries
@@ -236,18 +236,41 @@ def test_a_row_number_that_is_given_out_again_takes_over_no_row(log, payer, serv
     assert before == everything(mine, payer) == [action(payer, 0)]
 
 
-def test_the_migration_gives_every_row_a_key_of_its_own(another_database):
-    url = another_database("log_keys")
-    engine = make_engine(url)
-    payers = [Payer.make(engine) for _ in range(3)]
-    for step in ("downgrade c19f3a6e5d42-1", "upgrade head"):
-        command = [sys.executable, "-m", "alembic", *step.split()]
-        subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
-    with engine.connect() as connection:
-        of_tenants = connection.execute(sa.select(tenants.c.log_key, tenants.c.has_numbered_log)).all()
-        of_users = connection.scalars(sa.select(users.c.log_key)).all()
-    engine.dispose()
+def alembic(engine: sa.Engine, *step: str) -> None:
+    driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[engine.dialect.name]
+    url = engine.url.set(drivername=driver).render_as_string(hide_password=False)
+    environment = {**os.environ, "DATABASE_URL": url}
+    subprocess.run([sys.executable, "-m", "alembic", *step], cwd=ROOT, env=environment, check=True)
 
-    assert len({row.log_key for row in of_tenants}) == len(payers) == 3
-    assert {row.has_numbered_log for row in of_tenants} == {True}
-    assert len(set(of_users)) == len(of_users) == 9
+
+def ids(engine: sa.Engine) -> list[list[uuid.UUID]]:
+    """The installation's public id, and the log keys of tenants and of people."""
+    with engine.connect() as connection:
+        return [
+            list(connection.scalars(sa.select(column).order_by(column.table.c.id)))
+            for column in (installation.c.public_id, tenants.c.log_key, users.c.log_key)
+        ]
+
+
+def test_a_backup_from_before_the_migration_gets_the_same_ids_again(another_database, copy):
+    production = make_engine(another_database("log_keys"))
+    before = ids(production)
+    payers = [Payer.make(production, people=people) for people in (3, 1000, 3)]  # more than are read at once
+    alembic(production, "downgrade", "c19f3a6e5d42-1")
+    backup = copy(production)
+    for engine in (production, backup):
+        alembic(engine, "upgrade", "head")
+    [of_installation], of_tenants, of_people = made = ids(production)
+    with production.connect() as connection:
+        numbered = connection.scalars(sa.select(tenants.c.has_numbered_log)).all()
+
+    assert made == ids(backup)
+    assert before != [[of_installation], [], []]
+    assert len({of_installation, *of_tenants, *of_people}) == 1 + 3 + 1006
+    assert numbered == [True] * 3
+
+    payers[0].joins(START)
+    newest = ids(production)[2][-1]
+    production.dispose()
+
+    assert newest not in of_people

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from privacy import store_requests
 from shared.db.engine import is_unique_violation, make_engine, passes, was_undone
 from shared.db.records import RULES, records_open
-from shared.db.records_triggers import MESSAGE, protect, unprotect, unprotected
+from shared.db.records_triggers import MESSAGE, left_open, protect, unprotect, unprotected
 from shared.db.schema import audit_log, billing_lines, billing_records, erasures, metadata, timer_log
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
@@ -268,6 +268,24 @@ def test_a_refusal_is_a_fault_of_ours_and_no_duplicate_and_does_not_pass(made):
     assert isinstance(as_api_error(refused.value), InternalError)
 
 
+def standing(tx: sa.Connection, table: str) -> list[str]:
+    """The names of a table's triggers."""
+    of = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{}'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = '{}'::regclass",
+    }
+    return list(tx.exec_driver_sql(of[tx.dialect.name].format(table)).scalars())
+
+
+def hollow(tx: sa.Connection, name: str) -> list[str]:
+    """What makes a trigger on the audit log let everything pass, under its own name."""
+    if tx.dialect.name == "sqlite":
+        action = name.rsplit("_", 1)[1].upper()
+        return [f"DROP TRIGGER {name}", f"CREATE TRIGGER {name} BEFORE {action} ON audit_log BEGIN SELECT 1; END"]
+    body = "LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN coalesce(new, old); END $$"
+    return [f"CREATE OR REPLACE FUNCTION {name.removesuffix('_truncate')}() RETURNS trigger {body}"]
+
+
 def test_triggers_that_stand_are_left_alone(tx):
     before = unprotected(tx)
     protect(tx)
@@ -292,6 +310,64 @@ def test_a_trigger_that_is_disabled_is_missed_and_made_again(tx):
     protect(tx)
 
     assert (missed, unprotected(tx)) == (["erasures"], [])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_trigger_that_does_nothing_under_its_own_name_is_missed_and_made_again(tx, made, place):
+    name = sorted(standing(tx, "audit_log"))[place]
+    for statement in hollow(tx, name):
+        tx.exec_driver_sql(statement)
+    where, _ = made.one(tx, audit_log)
+    missed = unprotected(tx)
+    protect(tx)
+
+    assert (missed, unprotected(tx)) == (["audit_log"], [])
+    assert MESSAGE in refusal(tx, audit_log.delete().where(where))
+    assert MESSAGE in refusal(tx, audit_log.update().where(where).values(action="x"))
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER FUNCTION {name}() SET search_path = public",
+        "{drop}",
+        "{drop}; DROP TRIGGER {name}_truncate ON audit_log",
+        "{drop}; CREATE TRIGGER {name} AFTER INSERT ON audit_log EXECUTE FUNCTION {name}()",
+        "{drop}; {make} FOR EACH ROW WHEN (false) EXECUTE FUNCTION {name}()",
+        "{drop}; {make} FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+        "{drop}; {columns} FOR EACH ROW EXECUTE FUNCTION {name}()",
+        "{drop}; {make} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    ],
+)
+def test_a_trigger_that_is_another_under_its_own_name_is_missed_and_made_again(tx, made, change):
+    name = min(standing(tx, "audit_log"))
+    drop, make = f"DROP TRIGGER {name} ON audit_log", f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON audit_log"
+    columns = make.replace("UPDATE", "UPDATE OF at")
+    tx.exec_driver_sql(change.format(name=name, drop=drop, make=make, columns=columns))
+    missed = unprotected(tx)
+    protect(tx)
+    where, _ = made.one(tx, audit_log)
+
+    assert (missed, unprotected(tx)) == (["audit_log"], [])
+    assert MESSAGE in refusal(tx, audit_log.delete().where(where))
+
+
+def test_a_guard_that_stays_open_is_found(tx):
+    """By a row that is committed on SQLite; on PostgreSQL by a setting of the database or of a role."""
+    closed = left_open(tx)
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql("INSERT INTO record_guard (is_open) VALUES (1)")
+        assert left_open(tx) == "record_guard"
+        protect(tx)
+    else:
+        name = tx.exec_driver_sql("SELECT current_database()").scalar_one()
+        for whose in (f"DATABASE {name}", "ROLE CURRENT_USER"):
+            tx.exec_driver_sql(f"ALTER {whose} SET timetracker.records = 'open'")
+            assert left_open(tx) == "timetracker.records"
+            tx.exec_driver_sql(f"ALTER {whose} RESET timetracker.records")
+
+    assert closed == left_open(tx) == ""
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
