@@ -41,7 +41,7 @@ ACROSS_TENANTS = {
     ("ops.store_billing", "_BILLS"),
     ("ops.store_billing", "_FIND"),
     ("ops.store_billing", "_PAGE"),
-    ("privacy.store", "_TENANT_IDS"),
+    ("privacy.store", "_TENANT_SLUGS"),
     ("privacy.store_damaged", "_LISTED"),
     ("shared.billing.store", "_STANDINGS"),
     ("shared.billing.store", "_ZONES"),
