@@ -12,7 +12,7 @@ import typer
 from ops.changes import Asked, DryRun, Yes
 from ops.database import Database, opened
 from ops.ending import Refused, Unusable
-from ops.held import require_not_held
+from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_rows
 from shared.action_log import store_keys
 
@@ -39,7 +39,7 @@ def rekey(*, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False)
     with opened(os.environ, _ENDPOINT) as database:
         log = _log(database)
         if not dry_run:
-            require_not_held(database)
+            refuse_if_held(database)
         with database.transaction(reads_only=True) as tx:
             tenants = store_keys.numbered(tx)
         with _told():
