@@ -38,6 +38,7 @@ SENDERS = {
     "shared/marketplace/http.py": "the Marketplace",
     "shared/azure_devops_http.py": "Azure DevOps, with the caller's own token",
     "shared/action_log/tables.py": "the action log in Table Storage",
+    "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
 }
 
 
