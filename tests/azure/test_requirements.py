@@ -27,11 +27,11 @@ RIGHT, BY_DEFAULT = "Latin1_General_100_BIN2_UTF8", "SQL_Latin1_General_CP1_CI_A
 def about_triggers(sql, triggers):
     """What a server says of its triggers, which it is told by the statements that make them."""
     if made := re.match(r"CREATE TRIGGER (\w+) ON (\w+)", sql):
-        triggers.append((made[2], made[1], 1))
+        triggers.append((made[2], made[1], 1, sql))
     if "HAS_PERMS_BY_NAME" in sql:
         return Rows(("",), [(1,)])
     if "sys.triggers" in sql and triggers:
-        return Rows(("table", "name", "is_enabled"), triggers)
+        return Rows(("table", "name", "is_enabled", "definition"), triggers)
     if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", sql):
         return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
     return None
@@ -41,7 +41,7 @@ def about_triggers(sql, triggers):
 def database(azure, monkeypatch):
     """An empty database in which every statement has found what it looked for; of the collation that is set."""
     found = {"collation": RIGHT, "snapshots": 1}
-    triggers: list[tuple[str, str, int]] = []
+    triggers: list[tuple[str, str, int, str]] = []
     monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
 
     def script(statement):
