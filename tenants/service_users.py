@@ -175,22 +175,23 @@ def reactivate(
     tenant = caller.tenant
     require_tracking(tenant, now)
     cap = seat_cap(tenant, trial_user_limit)
+    # before this account is active: until it has its new end it would be taken for one that has lapsed
+    end_lapsed(tx, tenant.id, now=now, new_id=new_id)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
         raise no_seat(tenant, cap)
     store_accounts.set_active(tx, tenant.id, account.user.id, active=True, now=now)
     if account.object_id is None:
-        _invite_again(tx, caller, account, now=now, new_id=new_id)
+        _invite_again(tx, caller, account, now=now)
     closed, active = {"isActive": False}, {"isActive": True}
     _record(tx, caller, Action.USER_REACTIVATED, account, now=now, new_id=new_id, before=closed, after=active)
     _notify(tx, caller, account, (None, account.user.role), now=now, new_id=new_id)
     return _again(tx, caller, public_id)
 
 
-def _invite_again(tx: sa.Connection, caller: Caller, account: Account, *, now: dt.datetime, new_id: NewId) -> None:
+def _invite_again(tx: sa.Connection, caller: Caller, account: Account, *, now: dt.datetime) -> None:
     address = address_key(account.user.email)
     if address is None:
         raise Conflict("This address cannot be matched. Invite the person anew.", code="address_not_plain")
-    end_lapsed(tx, caller.tenant.id, now=now, new_id=new_id)
     try:
         with tx.begin_nested():
             store_invitations.open_again(tx, caller.tenant.id, account.user.id, address=address, now=now)

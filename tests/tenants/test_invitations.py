@@ -252,6 +252,21 @@ def test_an_invitation_can_be_taken_back_and_sent_again(world, clock):
     assert me(ben) == invited["id"]
 
 
+def test_an_invitation_that_is_older_than_its_lifetime_is_opened_again_for_another(world, clock):
+    ada = world.tenant()
+    path = f"users/{add(ada, 'ben@contoso.example').body['results'][0]['user']['id']}"
+    ada.post(f"{path}/deactivate")
+    clock.tick(days=20)
+    ada = world.again(ada)
+    opened = ada.post(f"{path}/reactivate").body
+    seats = ada.get("tenant").body["seatsUsed"]
+    ben = world.member(ada, email="ben@contoso.example")
+
+    assert (opened["isActive"], opened["invitationEndsAt"]) == (True, "2026-12-27T09:00:00.000Z")
+    assert seats == 2
+    assert f"users/{me(ben)}" == path
+
+
 def test_an_invitation_is_not_opened_again_beside_another_to_its_address(world):
     ada = world.tenant()
     invited = add(ada, "ben@contoso.example").body["results"][0]["user"]
