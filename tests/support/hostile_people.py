@@ -214,8 +214,12 @@ class HostilePeople(RuleBasedStateMachine):
 
     @contextmanager
     def harming_nobody(self, person: Person) -> Iterator[None]:
-        """A step of one person, in which nothing that was on record changes but their own account and timer."""
-        with self.changing(self.row_of(person)):
+        """A step of one person, in which nothing that was on record changes but their own account and timer.
+
+        What was merged into the account is theirs as well.
+        """
+        own = self.row_of(person)
+        with self.changing(own, *(each["id"] for each in self._merged_into(own))):
             yield
 
     @contextmanager
