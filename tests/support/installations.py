@@ -20,8 +20,10 @@ def own(engine: sa.Engine) -> Iterator[None]:
     change(engine, public_id=new_id(), mark=100, epoch=3)
     with engine.begin() as tx:
         tx.execute(restore_changes.delete())
-    yield
-    change(engine, **before)
+    try:
+        yield
+    finally:
+        change(engine, **before)
 
 
 def change(engine: sa.Engine, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
