@@ -240,7 +240,10 @@ def test_an_operator_agrees_only_where_nobody_of_the_customer_can(ops, asked, ow
     [agreed] = [row for row in owner.get("audit").body["items"] if row["action"] == "purchase.agreed"]
     assert agreed["actorKind"] == "operator"
     [notice] = [item for item in owner.get("notices").body["items"] if item["kind"] == "purchase_agreed"]
-    assert (notice["text"], "by" in notice) == ("The purchase of plan seats, 5 seats was agreed to.", False)
+    assert (notice["text"], "by" in notice) == (
+        "The purchase of plan seats, 5 seats was agreed to by the vendor.",
+        False,
+    )
 
 
 def test_an_operator_agrees_to_nothing_that_was_cancelled_or_not_asked_for(ops, asked, owner, leave, marketplace):

@@ -146,7 +146,7 @@ def test_the_buyer_decides_nothing_whatever_their_role_below_super_admin(  # noq
     [item] = ada.get("billing/purchases").body["items"]
 
     assert [(each.status, each.code) for each in answers] == [(403, "role_required")] * 4
-    assert "The support of TimeTracker" in answers[-1].body["detail"]
+    assert "Ask the support of TimeTracker" in answers[-1].body["detail"]
     assert (item["agreer"], item["mayAgree"]) == ("operator", False)
     assert marketplace.status(waiting) == "PendingFulfillmentStart"
     assert ben.get("billing/purchases").body["items"][0]["mayAgree"] is True
