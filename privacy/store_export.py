@@ -80,9 +80,7 @@ def _section(table: sa.Table) -> Section:
         told = [table.c[name].label(_spelled(name)) for name in ("public_id", "name", "slug", "organization")]
         of_person = sa.select(*told).where(in_tenant)
     fields = tuple(column.name for column in (*own, *more))
-    in_parts = {"yield_per": _AT_ONCE}
-    of_person = None if of_person is None else of_person.execution_options(**in_parts)
-    return Section(facts.about, fields, everything.execution_options(**in_parts), of_person, facts.own_only)
+    return Section(facts.about, fields, everything, of_person, facts.own_only)
 
 
 def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -184,7 +182,6 @@ _WHOLE_CACHE: Final = (
     .join(organizations, organizations.c.id == work_items.c.organization_id)
     .where(work_items.c.tenant_id == _TENANT, organizations.c.tenant_id == _TENANT)
     .order_by(work_items.c.id)
-    .execution_options(yield_per=_AT_ONCE)
 )
 
 
@@ -229,7 +226,7 @@ def rows(
     parameters: dict[str, Any] = {"tenant": tenant_id, "viewer": reader_id, "read_since": read_since(now)}
     if user_id is not None:
         parameters |= {"user": user_id, "accounts": [user_id, *merged]}
-    for row in tx.execute(statement, parameters).mappings():
+    for row in tx.execute(statement, parameters, execution_options={"yield_per": _AT_ONCE}).mappings():
         yield dict(row)
 
 
