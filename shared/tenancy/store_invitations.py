@@ -119,7 +119,11 @@ _MERGE: Final = (
 )
 _MERGED: Final = (
     sa.select(_users.id)
-    .where(_OF_TENANT, _users.merged_into == bindparam("person", type_=sa.BigInteger))
+    .where(
+        _OF_TENANT,
+        _users.merged_into == bindparam("person", type_=sa.BigInteger),
+        _users.merged_into.is_not(None),  # names the index's predicate, which a parameter does not
+    )
     .order_by(_users.id)
 )
 
