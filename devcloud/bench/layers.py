@@ -165,7 +165,7 @@ def _app(directory: Directory, on: Ground) -> Iterator[_App]:
     from devcloud.bench.pairs import settings  # noqa: PLC0415 - one place knows the settings
 
     plain = build(Settings.from_env(settings(directory, on)))
-    fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
+    fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain) if each.init}
     app = _App(**{**fields, "validator": _Validator(plain.validator, _App.clocks)})
     event.listen(app.engine, "do_connect", _timed_connections(_App.clocks))
     try:
