@@ -1,23 +1,16 @@
 """The app as commands have it that ask the Marketplace: on the operator's database, with the settings for that."""
 
-import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
+from ops.app import app_on
 from ops.database import opened
 from ops.ending import Unusable
-from shared import clock
 from shared.app import App
-from shared.azure_devops import AzureDevOps
-from shared.db.wall import EVERY_TENANT
-from shared.identity import Validator
 from shared.marketplace.errors import MarketplaceError
-from shared.signing_keys import SigningKeys
 
 
 if TYPE_CHECKING:
@@ -33,7 +26,6 @@ _NEEDED: Final = (
     "MARKETPLACE_METERING_DIMENSION",
     "MARKETPLACE_OFFERS",
 )
-logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
 
 
 def guid_of(name: str) -> uuid.UUID:
@@ -55,27 +47,13 @@ def opened_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[
     Raises:
         Unusable: the database or the Marketplace cannot be used, or is off.
     """
-    with opened(environment, *_NEEDED) as database:
-        given = database.settings
-        app = App(
-            settings=given,
-            engine=database.engine,
-            validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-            azure_devops=AzureDevOps(given.azure_devops_url),
-            about=EVERY_TENANT,
-        )
-        client = app.marketplace
-        if client is None:
+    with opened(environment, *_NEEDED) as database, app_on(database) as app:
+        if app.marketplace is None:
             raise Unusable("the Marketplace is off; set the settings MARKETPLACE_… as the app has them")
         try:
-            yield app, client
+            yield app, app.marketplace
         except MarketplaceError as error:
             raise Unusable(f"the Marketplace cannot be asked: {error.reason}") from error
-        except sa.exc.DBAPIError as error:
-            raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
-        finally:
-            client.close()
-            app.azure_devops.close()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The app as commands have it that work on people's data: the operator's database, and the action log where it is."""
 
-import logging
 import os
 import sys
 import uuid
@@ -8,28 +7,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-import sqlalchemy as sa
 import typer
 from rich.text import Text
 
+from ops.app import app_on
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
+from ops.ending import Unusable
 from ops.output import aside
 from ops.personal import given
 from privacy import store_identity, store_requests
 from privacy.store_identity import Person
 from privacy.store_requests import Request
-from shared import clock
 from shared.app import App
-from shared.azure_devops import AzureDevOps
-from shared.db.wall import EVERY_TENANT
-from shared.errors import ApiError
-from shared.identity import Validator
-from shared.signing_keys import SigningKeys
 
 
 _NEEDED: Final = ("ENTRA_AUTHORITY", "ACTION_LOG_TABLE_ENDPOINT")
-logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
 
 
 @contextmanager
@@ -40,23 +32,8 @@ def opened_app(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[Ap
         Unusable: the database cannot be used.
         Refused: a rule of the product says no.
     """
-    with opened(environment, *_NEEDED) as database:
-        given = database.settings
-        app = App(
-            settings=given,
-            engine=database.engine,
-            validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-            azure_devops=AzureDevOps(given.azure_devops_url),
-            about=EVERY_TENANT,
-        )
-        try:
-            yield app, database
-        except ApiError as error:
-            raise Refused(error.detail) from error
-        except sa.exc.DBAPIError as error:
-            raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
-        finally:
-            app.azure_devops.close()
+    with opened(environment, *_NEEDED) as database, app_on(database) as app:
+        yield app, database
 
 
 def find_person(app: App, tenant_id: int, name: str) -> Person:

@@ -4,7 +4,6 @@ Each step may be done again. What fails leaves the database held, with the steps
 """
 
 import datetime as dt
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,22 +15,18 @@ import sqlalchemy as sa
 from billing.flow_adoption import adopt_listed
 from billing.rules_adoption import Adoption, NotAdopted
 from ops import store_restore
+from ops.app import app_on
 from ops.database import opened
 from ops.ending import Refused, Unusable
 from ops.output import shown
 from privacy import flow_restored
 from privacy.flow_restored import Again
-from shared import audit, clock
+from shared import audit
 from shared.app import App
-from shared.azure_devops import AzureDevOps
-from shared.db.wall import EVERY_TENANT
-from shared.errors import ApiError
-from shared.identity import Validator
 from shared.jobs import JobFailed, each_tenant
 from shared.marketplace.errors import MarketplaceError
 from shared.restore import flow, service, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
-from shared.signing_keys import SigningKeys
 from shared.subscriptions.model import EventSource
 from webhooks.flow_reconcile import How, Report, reconcile
 
@@ -49,7 +44,6 @@ _NEEDED: Final = (
 _ALIVE_FOR: Final = dt.timedelta(minutes=10)  # a database that has acted is taken to be in use
 _STAYS: Final = "nothing was changed, and everything stays held"
 _LEFT: Final = "everything stays held; put it right, then accept again"
-logging.getLogger("timetracker").addHandler(logging.NullHandler())  # the operator is told by the command
 
 
 @contextmanager
@@ -60,25 +54,8 @@ def opened_restored(environment: Mapping[str, str] = os.environ) -> Iterator[App
         Unusable: the database cannot be used.
         Refused: a rule of the product says no.
     """
-    with opened(environment, *_NEEDED) as database:
-        given = database.settings
-        app = App(
-            settings=given,
-            engine=database.engine,
-            validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-            azure_devops=AzureDevOps(given.azure_devops_url),
-            about=EVERY_TENANT,
-        )
-        try:
-            yield app
-        except ApiError as error:
-            raise Refused(error.detail) from error
-        except sa.exc.DBAPIError as error:
-            raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
-        finally:
-            if app.marketplace is not None:
-                app.marketplace.close()
-            app.azure_devops.close()
+    with opened(environment, *_NEEDED) as database, app_on(database) as app:
+        yield app
 
 
 def name_of(app: App) -> str:

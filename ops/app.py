@@ -1,0 +1,48 @@
+"""The app as commands run it: on the operator's database, about every tenant."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from ops.database import Database
+from ops.ending import Refused, Unusable
+from shared import clock
+from shared.app import App
+from shared.azure_devops import AzureDevOps
+from shared.db.wall import EVERY_TENANT
+from shared.errors import ApiError
+from shared.identity import Validator
+from shared.signing_keys import SigningKeys
+
+
+logging.getLogger("timetracker").addHandler(logging.NullHandler())  # commands print what operators need to know
+
+
+@contextmanager
+def app_on(database: Database) -> Iterator[App]:
+    """The app with its clients, which are closed in the end.
+
+    Raises:
+        Refused: a rule of the product says no.
+        Unusable: the database failed.
+    """
+    given = database.settings
+    app = App(
+        settings=given,
+        engine=database.engine,
+        validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
+        azure_devops=AzureDevOps(given.azure_devops_url),
+        about=EVERY_TENANT,
+    )
+    try:
+        yield app
+    except ApiError as error:
+        raise Refused(error.detail) from error
+    except sa.exc.DBAPIError as error:
+        raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
+    finally:
+        if app.marketplace is not None:
+            app.marketplace.close()
+        app.azure_devops.close()
