@@ -51,7 +51,7 @@ _OF_SUBSCRIPTION: Final[sa.Select[Any]] = sa.select(adopted_usage).where(
 _OF_TENANT: Final[sa.Select[Any]] = (
     sa.select(adopted_usage).where(_a.tenant_id == _TENANT).order_by(_a.day, _a.marketplace_id, _a.dimension)
 )
-# Whoever is sending one right now keeps it.
+# An event that is being sent is left alone.
 _SETTLE: Final = (
     usage_events.update()
     .where(
@@ -86,7 +86,7 @@ _ASSIGN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """A subscription whose usage the meter is told; `tenant` is the public id of its tenant."""
+    """A subscription with metered usage; `tenant` is the public id of its tenant."""
 
     tenant_id: int
     id: int

@@ -1,4 +1,4 @@
-"""After a restore: erases again whoever is back, and brings what people said about their data into force again."""
+"""After a restore: erases again the people who are back, and puts restrictions and objections into force again."""
 
 import uuid
 from collections import Counter

@@ -120,7 +120,7 @@ def list_mentions(call: Call) -> Reply:
         path="privacy/erasure/{id}/mentions",
         tag=_TAG,
         summary="Say which mentions stay, since they are about somebody else",
-        description="Until the erasure is carried out, which waits for nobody.",
+        description="Possible until the erasure is carried out. The erasure does not wait for your choice.",
         body=ChooseMentions,
         answers={200: Answer("As the list is now", Mentions)},
         problems={404: ("not_found",), 409: ("request_state",)},

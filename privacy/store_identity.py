@@ -70,7 +70,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
 _BY_ROW_HELD: Final = locked(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
-# An invitation that was merged is its person's: whoever is named by its address is that one.
+# An invitation that was merged is its person's: its address names that person.
 _BY_ADDRESS: Final = _PERSON.where(
     _users.merged_into.is_(None),
     sa.or_(_users.email == bindparam("address"), sa.func.lower(_users.email) == bindparam("lower")),

@@ -26,7 +26,7 @@ _BUYER: Final = (
 
 
 def agreement_form(view: View, visit: Visit, form_token: str, wrong: dict[str, str]) -> Html:
-    """For whoever may agree: nothing to fill in, but a tick where an agreement with the vendor ends by it."""
+    """For those who may agree: nothing to fill in, but a tick where an agreement with the vendor ends by it."""
     found = view.found
     label = "Activate" if found.is_agreed else "Agree and activate"
     decline = None

@@ -202,8 +202,8 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
         path="marketplace/activate",
         tag=_TAG,
         summary="Confirm a purchase, ask for agreement to it, or decline it",
-        description="Which purchase it is, is kept on the server since the sign-in. Sent twice, it is done once. What "
-        "it does depends on who sends it: whoever may not agree to a purchase of their organization asks for it.",
+        description="The server knows the purchase from the sign-in. Sent twice, it is done once. Sent by a buyer who "
+        "may not agree to it, it asks for agreement.",
         body=Confirmation,
         answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems={

@@ -40,8 +40,8 @@ _MOST: Final = 100
         path="billing/purchases",
         tag=_TAG,
         summary="Purchases that need somebody's agreement",
-        description="Whoever buys TimeTracker for an organization that has it gets no rights by that: the purchase "
-        "waits until a super admin agrees. A buyer who is a super admin has agreed, and is not listed.",
+        description="Buying TimeTracker for an organization that has it gives no rights: the purchase waits until a "
+        "super admin agrees. A buyer who is a super admin has agreed, and is not listed.",
         answers={200: Answer("The purchases", Purchases)},
     ),
 )

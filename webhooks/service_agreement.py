@@ -140,7 +140,7 @@ def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, deci
 
 
 def require_admitted(may: Approvers, caller: Caller, object_id: str) -> None:
-    """Lets through whoever may agree to a purchase, or decline it.
+    """Requires the right to agree to a purchase, or to decline it.
 
     Raises:
         Forbidden: somebody else may.

@@ -37,8 +37,8 @@ RIGHTS: Final = (
     Sentence(
         "Erasure, verified, within 30 days, but for what the law requires kept.",
         "After three days in which it can be taken back, a random pseudonym in every table; hours, counts and totals "
-        "stay. In the text of others an id, an address and a name that the directory gave; a super admin can have "
-        "mentions stay that are about somebody else. What holds it up is told.",
+        "stay. In the text of others an id, an address and a name that the directory gave; a super admin can keep "
+        "mentions that are about somebody else. The request shows what delays it.",
         ("request_erasure", "list_erasures", "list_mentions", "choose_mentions", "withdraw_erasure"),
         (
             *_ERASED,

@@ -93,7 +93,7 @@ def _work(call: Call, handler: Handler) -> Reply:
         parsed = [parse_query(operation, request), parse_body(operation, request)]
     except ApiError:
         if operation.permission.access >= Access.USER:
-            call.require_admitted()  # whoever may not do it at all is told so, whatever they sent
+            call.require_admitted()  # a caller without the right gets 403, not the errors in the body
         raise
     arguments = [model for model in reversed(parsed) if model is not None]
     return _attempt(call, handler, arguments)
