@@ -24,8 +24,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     NoticeKind.PURCHASE_DECLINED: "The purchase of {bought} was declined{by}.",
     NoticeKind.PURCHASE_CANCELLED: "The purchase of {bought} was canceled before anybody agreed. Nothing changed.",
     NoticeKind.SUBSCRIPTION_CANCELLED: "The subscription to {bought} was canceled. Time and people are kept.",
-    NoticeKind.DATABASE_RESTORED: "TimeTracker was restored from a backup. Changes made from {since} to {until} UTC "
-    "may be missing. Check your time; admins, also people and settings.",
+    NoticeKind.DATABASE_RESTORED: "TimeTracker was restored from a backup. Changes made {lost} UTC may be missing. Check "
+    "your time; admins, also people and settings.",
 }
 _ERASURE: Final = {
     "person": "The data of {about} will be erased on {due}. It can be taken back until then.",
@@ -64,13 +64,14 @@ def text_of(
         role=str(details.get("to", "")).replace("_", " "),
         due=str(details.get("dueAt", ""))[:_DAY],
         trial=str(details.get("trialEndsAt", ""))[:_DAY],
-        since=_minute(details.get("from", "")),
-        until=_minute(details.get("to", "")),
+        lost=_lost(details),
     )
 
 
-def _minute(instant: str) -> str:
-    return instant[:_MINUTE].replace("T", " ")
+def _lost(details: Mapping[str, Any]) -> str:
+    """The time that a restore may have lost; where no job had run before the backup, its beginning is not known."""
+    since, until = (str(details.get(name) or "")[:_MINUTE].replace("T", " ") for name in ("from", "to"))
+    return f"from {since} to {until}" if since else f"before {until}"
 
 
 def _erasure(details: Mapping[str, Any], now: dt.datetime) -> str:

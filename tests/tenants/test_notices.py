@@ -152,6 +152,15 @@ def test_a_restore_is_told_with_its_times():
     )
 
 
+def test_a_restore_to_a_time_that_is_not_known_is_told_with_its_end():
+    lost = {"from": None, "to": "2026-11-30T09:45:00.000Z"}
+
+    assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
+        "TimeTracker was restored from a backup. Changes made before 2026-11-30 09:45 UTC may be missing. Check your "
+        "time; admins, also people and settings."
+    )
+
+
 def test_what_an_operator_did_is_told_as_the_vendor_s():
     def text(kind, details, **who):
         return text_of(kind, details, about="Ben Tool", now=AT, **who)
