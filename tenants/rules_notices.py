@@ -24,8 +24,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     NoticeKind.PURCHASE_DECLINED: "The purchase of {bought} was declined{by}.",
     NoticeKind.PURCHASE_CANCELLED: "The purchase of {bought} was canceled before anybody agreed. Nothing changed.",
     NoticeKind.SUBSCRIPTION_CANCELLED: "The subscription to {bought} was canceled. Time and people are kept.",
-    NoticeKind.DATABASE_RESTORED: "TimeTracker was restored from a backup. Changes made {lost} UTC may be missing. Check "
-    "your time; admins, also people and settings.",
+    NoticeKind.DATABASE_RESTORED: "TimeTracker was restored from a backup. Changes made {lost} UTC may be missing. "
+    "Check your time; admins, also people and settings.",
 }
 _ERASURE: Final = {
     "person": "The data of {about} will be erased on {due}. It can be taken back until then.",

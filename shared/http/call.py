@@ -211,8 +211,8 @@ class Call:
         holds_tenant = holds and self.operation.holds_tenant
         if holds_tenant:
             store.find_tenant(tx, tid=self.principal.tid, lock=True)
-        # With the tenant held nobody's role changes. To wait for the caller's row as well would be a deadlock with their
-        # own correction of a past month, which holds that row and waits for the tenant.
+        # With the tenant held nobody's role changes. Waiting for the caller's row as well could be a deadlock with
+        # their own correction of a past month, which holds that row and waits for the tenant.
         locks = holds and self.operation.writes and not holds_tenant
         return store.find_caller(tx, tid=self.principal.tid, oid=self.principal.oid, lock=locks)
 
