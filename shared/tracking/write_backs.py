@@ -262,7 +262,8 @@ class Attempt:
         """Completed Work to send where it shows this, maybe with more places than are kept."""
         if self.is_cut:
             return _ZERO
-        return (shown or _ZERO) + self.moves
+        after = (shown or _ZERO) + self.moves
+        return max(_ZERO, after) if self.moves < 0 else after  # the move is rounded and may be more than there is
 
 
 def attempt_at(

@@ -43,6 +43,13 @@ FULL: dict[str, dict[str, Any]] = {
     "actions": {"type": "timer.opened", "page": "/work-item"},
     f"users/{NOBODY}/deactivate": {},
     f"users/{NOBODY}/reactivate": {},
+    f"users/{NOBODY}/confirm-role": {},
+    f"users/{NOBODY}/merge": {"into": NOBODY},
+    f"entries/{NOBODY}/delete": {"reason": "twice"},
+    f"billing/purchases/{NOBODY}/agree": {"plan": "team", "quantity": 5, "endAgreement": True},
+    f"billing/purchases/{NOBODY}/decline": {},
+    f"notices/{NOBODY}/seen": {},
+    f"notices/{NOBODY}/dismissed": {},
 }
 COLUMNS = sorted({column.name for table in metadata.tables.values() for column in table.columns})
 WIRE_NAMES = {name for body in FULL.values() for name in body}
@@ -214,7 +221,8 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(ada, path):
 
 def test_every_post_is_covered():
     posts = {path for path, methods in methods().items() if "POST" in methods}
-    others = {"marketplace/webhook", "marketplace/activate"}  # Microsoft's body and a form: tests/webhooks
+    forms = {"marketplace/activate", "marketplace/landing/purchase", "marketplace/landing/sign-out"}
+    others = {"marketplace/webhook", *forms}  # Microsoft's body and forms: tests/webhooks
 
     assert set(FULL) | others == posts
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tracking.write_backs import (
@@ -44,6 +44,7 @@ def test_what_is_owed_is_sent_but_for_what_could_not_be_taken(target_ms, written
 
 
 @given(target_ms=MS, written=HOURS, above=HOURS, shown=SHOWN, takes=st.booleans())
+@example(0, Decimal("0.0007"), Decimal("0.0007"), Decimal("0.0006501"), False).via("fell below 0 by a rounding")
 def test_a_write_moves_by_what_is_sent_or_to_zero_and_the_rest_is_missing(target_ms, written, above, shown, takes):
     balance = Balance(target_ms, written, max(ZERO, written - above))
     send = balance.to_send(takes_missing=takes)
