@@ -97,9 +97,7 @@ def minutes_later(cloud: Cloud) -> Iterator[App]:
     try:
         yield app
     finally:
-        if app.marketplace is not None:
-            app.marketplace.close()
-        app.azure_devops.close()
+        app.close()
         app.engine.dispose()
 
 
