@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from function_app import INVARIANTS
 from shared.app import App, use
 from shared.identity import Validator
 from shared.invariants import violations
@@ -24,4 +25,4 @@ def in_place(
         yield app
     app.close()
     with engine.connect() as connection:
-        assert list(violations(connection)) == []
+        assert list(violations(connection, INVARIANTS)) == []
