@@ -139,6 +139,19 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed():
     assert run.stdout.strip() == "[]"
 
 
+def test_a_package_that_offers_a_client_does_not_import_it():
+    offer = ("shared.azure_devops", "shared.marketplace", "shared.sign_in", "shared.action_log")
+    code = f"""
+import importlib, sys
+for name in {offer!r}:
+    assert importlib.import_module(name).of
+print([name for name in sys.modules if name.startswith({offer!r}) and name not in {offer!r}])
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "['shared.action_log.model']"  # the type of what is offered
+
+
 def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():
     start = cold_start.measure(runs=1)
     told = cold_start.report(start, most=5).splitlines()
