@@ -1,9 +1,11 @@
-"""The FunctionApp: registers each blueprint, nothing else."""
+"""The FunctionApp: registers each blueprint, and puts together the invariants of all slices."""
+
+from typing import Final
 
 import azure.functions as func
 
 from billing.jobs import blueprint as closing
-from billing.jobs_sweep import blueprint as sweep
+from billing.jobs_sweep import blueprint_of as sweep_of
 from billing.jobs_trials import blueprint as trials
 from billing.jobs_usage import blueprint as usage
 from billing.routes_records import blueprint as bills
@@ -14,6 +16,9 @@ from privacy.routes_export import blueprint as export
 from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.http.routes import blueprint as service
+from shared.invariants import INVARIANTS as OF_ALL_SLICES
+from shared.invariants_billing import BILLING
+from shared.invariants_write_back import WRITE_BACK
 from tenants.jobs import blueprint as invitations
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
@@ -35,6 +40,7 @@ from webhooks.routes_purchases import blueprint as purchases
 from webhooks.routes_webhook import blueprint as webhook
 
 
+INVARIANTS: Final = {**OF_ALL_SLICES, **BILLING, **WRITE_BACK}
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (
     actions,
@@ -58,7 +64,7 @@ for blueprint in (
     service,
     settings,
     subscription,
-    sweep,
+    sweep_of(INVARIANTS),
     team,
     tenants,
     timer_log,

@@ -12,8 +12,8 @@ from billing.rules_records import month_key, month_text
 from billing.rules_seats import SeatSpan, charges_for_seats
 from billing.store_records import Bill, Line, Record
 from shared.billing import model
-from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel
+from shared.money import amount_text
 
 
 Kind = Literal["month", "final"]

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from billing.schemas_records import Money
 from billing.store_subscription import Contact, LedgerRow
-from shared.billing.rules import amount_text
 from shared.http.wire import Instant, WireModel
+from shared.money import amount_text
 from shared.subscriptions import model
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from shared.tenancy.rules import status_at

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam
 from billing.rules_seats import SeatSpan, charges_for_seats
 from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
-from shared.subscriptions.model import MONTH
+from shared.money import MONTH
 
 
 @dataclass(frozen=True, slots=True)

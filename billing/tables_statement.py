@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from billing.rules_records import day_text, instant_text, month_name, period_days
 from billing.rules_seats import ListedPrice, SeatSpan
 from billing.store_records import Bill, Line, Record
-from shared.billing.rules import amount_text
+from shared.money import amount_text
 from shared.subscriptions.rules import term_text
 from shared.tenancy.rules import short_id
 

@@ -9,8 +9,9 @@ from ops.ending import Refused
 from ops.rules import Terms
 from shared.billing import service as billing
 from shared.billing.service import Closing
+from shared.money import MONTH
 from shared.subscriptions import service, store, store_ledger
-from shared.subscriptions.model import MONTH, Event, EventSource, Outcome, Price, Quote, Subscription
+from shared.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant
 

@@ -10,7 +10,6 @@ from ops.database import Database
 from ops.ending import Refused, Unusable
 from shared import clock
 from shared.app import App
-from shared.azure_devops import AzureDevOps
 from shared.db.wall import EVERY_TENANT
 from shared.errors import ApiError
 from shared.identity import Validator
@@ -33,7 +32,6 @@ def app_on(database: Database) -> Iterator[App]:
         settings=given,
         engine=database.engine,
         validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-        azure_devops=AzureDevOps(given.azure_devops_url),
         about=EVERY_TENANT,
     )
     try:
@@ -43,6 +41,4 @@ def app_on(database: Database) -> Iterator[App]:
     except sa.exc.DBAPIError as error:
         raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
     finally:
-        if app.marketplace is not None:
-            app.marketplace.close()
-        app.azure_devops.close()
+        app.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ops.app import app_on
 from ops.database import opened
 from ops.ending import Unusable
+from shared import marketplace
 from shared.app import App
 from shared.marketplace.errors import MarketplaceError
 
@@ -48,10 +49,11 @@ def opened_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[
         Unusable: the database or the Marketplace cannot be used, or is off.
     """
     with opened(environment, *_NEEDED) as database, app_on(database) as app:
-        if app.marketplace is None:
+        client = marketplace.of(app)
+        if client is None:
             raise Unusable("the Marketplace is off; set the settings MARKETPLACE_… as the app has them")
         try:
-            yield app, app.marketplace
+            yield app, client
         except MarketplaceError as error:
             raise Unusable(f"the Marketplace cannot be asked: {error.reason}") from error
 

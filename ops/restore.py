@@ -14,6 +14,7 @@ from ops.restore_accept import Accepting, opened_restored
 from shared.app import App
 from shared.restore import flow, store
 from shared.restore.model import Installation, NotReached, Outside
+from shared.restore.watch import of as watch_of
 from shared.usage.rules import TAKEN_FOR
 
 
@@ -95,10 +96,11 @@ def accept(
 
 
 def _outside(running: App, found: Installation) -> tuple[Outside | None, str]:
-    if not running.restore_watch.is_on:
+    watch = watch_of(running)
+    if not watch.is_on:
         return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not noticed by itself"
     try:
-        outside = running.restore_watch.ask(lambda there: there.read(found.public_id))
+        outside = watch.ask(lambda there: there.read(found.public_id))
     except NotReached:
         return None, "cannot be reached"
     if outside is None:

@@ -21,12 +21,13 @@ from ops.ending import Refused, Unusable
 from ops.output import shown
 from privacy import flow_restored
 from privacy.flow_restored import Again
-from shared import audit
+from shared import audit, marketplace
 from shared.app import App
 from shared.jobs import JobFailed, each_tenant
 from shared.marketplace.errors import MarketplaceError
 from shared.restore import flow, service, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
+from shared.restore.watch import of as watch_of
 from shared.subscriptions.model import EventSource
 from webhooks.flow_reconcile import How, Report, reconcile
 
@@ -151,7 +152,7 @@ class Accepting:
         """Raises Unusable when the store cannot be asked, unless the operator goes on without it."""
         if self.without_store:
             return
-        watch = self.app.restore_watch
+        watch = watch_of(self.app)
         if not watch.is_on:
             raise Unusable(
                 "ACTION_LOG_TABLE_ENDPOINT is not set, so nobody knows what the store outside has; set it as the app "
@@ -188,7 +189,7 @@ class Accepting:
             raise Refused(f"{error}; {left}") from error
 
     def _reconciled(self, *, dry_run: bool) -> Report:
-        client = self.app.marketplace
+        client = marketplace.of(self.app)
         if client is not None:
             return reconcile(self.app, client, How(EventSource.OPERATOR, audit.OPERATOR, dry_run=dry_run))
         with self.app.transaction(reads_only=True) as tx:
@@ -231,7 +232,7 @@ class Accepting:
         now, ended = self.app.now(), Mark(self._epoch, self._found.at.number)
         if not self.without_store:
             try:
-                watch = self.app.restore_watch
+                watch = watch_of(self.app)
                 watch.ask(lambda there: there.raise_to(self._found.public_id, ended, now=now))
             except NotReached:
                 raise Unusable(f"the store outside cannot be reached; {_LEFT}") from None

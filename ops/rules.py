@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.ending import Refused
 from ops.model import Account
-from shared.billing.rules import amount_text
+from shared.money import amount_text
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import seat_cap, status_at
 

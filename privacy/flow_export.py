@@ -6,6 +6,7 @@ from privacy import service_export, store_export
 from privacy.service_export import Subject
 from privacy.store_export import ACTIONS, SECTIONS
 from privacy.tables_export import writing
+from shared import action_log
 from shared.app import App
 from shared.spreadsheet import EXCEL_EN, Dialect
 from shared.tenancy.store_invitations import merged_into
@@ -32,5 +33,5 @@ def write(
                         tx, name, subject.tenant_id, subject.user_id, merged, reader_id=subject.reader_id, now=now
                     )
                     export.add(name, SECTIONS[name].about, fields, rows)
-        actions = service_export.actions(app.action_log, subject, people)
+        actions = service_export.actions(action_log.of(app), subject, people)
         export.add(ACTIONS, SECTIONS[ACTIONS].about, store_export.fields(ACTIONS, of_person=of_person), actions)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from privacy import service_erasure, store_identity
 from privacy.rules_mentions import Mentions
 from privacy.store_identity import Person
+from shared import action_log
 from shared.app import App
 from shared.jobs import transact
 from shared.tenancy.store import hold_tenant
@@ -62,4 +63,4 @@ def _forget_actions(app: App, person: Person, mentions: Mentions) -> None:
     def page(user_id: int, page: str) -> str:
         return "" if user_id == person.id else mentions.without(page, _PAGE)
 
-    app.action_log.rewrite(person.tenant_id, page)
+    action_log.of(app).rewrite(person.tenant_id, page)

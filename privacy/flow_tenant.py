@@ -3,6 +3,7 @@
 from functools import partial
 
 from privacy import flow_person, service_tenant, store_identity, store_tenant
+from shared import action_log
 from shared.app import App
 from shared.jobs import transact
 
@@ -12,7 +13,7 @@ def erase(app: App, tenant_id: int) -> None:
     for name in store_tenant.GOING:
         while transact(app, tenant_id, partial(service_tenant.remove_some, name=name, tenant_id=tenant_id)):
             pass
-    app.action_log.forget(tenant_id)
+    action_log.of(app).forget(tenant_id)
     after = 0
     while (user_id := _next_person(app, tenant_id, after)) is not None:
         flow_person.erase(app, tenant_id, user_id)

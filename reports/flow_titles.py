@@ -6,8 +6,8 @@ from typing import Final
 from reports import store_titles
 from reports.store import Asked
 from shared.app import App
-from shared.azure_devops import Visit
-from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops.client import Visit
+from shared.azure_devops.errors import AzureDevOpsError
 from shared.tenancy import store_organizations
 from shared.tenancy.model import Caller
 from shared.tracking.looking_up import AT_ONCE, FRESH, look_up

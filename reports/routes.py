@@ -19,8 +19,9 @@ from reports.tables import Form
 from reports.tables_columns import Names
 from reports.tables_customer import FORMER
 from reports.tables_heading import Heading
+from shared import azure_devops
 from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops.errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.csv_options import require_form
 from shared.http.endpoint import route
@@ -154,7 +155,7 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     media, span = _media(call, query), query.span
     query.require_csv(is_csv=media == CSV)
     require_form({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
-    refused = _read(call, query, media) if call.has_azure_devops_token else NONE_REFUSED
+    refused = _read(call, query, media) if azure_devops.has_token(call) else NONE_REFUSED
     with call.transaction() as tx:
         made = make(tx, replace(_wanted(tx, call, query, kind, media), refused=refused))
     if isinstance(made, Reply):
@@ -175,7 +176,7 @@ def _read(call: Call, query: Query, media: str) -> Refused:
     with call.transaction() as tx:
         asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return flow_titles.read(call.app, call.caller, asked, call.visit_azure_devops(PATIENCE_SECONDS))
+        return flow_titles.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
     return NONE_REFUSED
 
 

@@ -1,4 +1,4 @@
-"""What must always be true of the bills, as queries that find what breaks it; part of shared/invariants.py."""
+"""What must always be true of the bills, as queries that find what breaks it."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What must always be true of the write-back ledger, as queries that find what breaks it; of shared/invariants.py."""
+"""What must always be true of the write-back ledger, as queries that find what breaks it."""
 
 from typing import Any, Final
 

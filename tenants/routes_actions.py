@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
+from shared import action_log
 from shared.action_log.cursor import encode
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -40,7 +41,7 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         reply = call.answer(tx, HTTPStatus.ACCEPTED, RecordedActions(accepted=len(actions), dropped=0))
     # The log may be a service of its own: it is written outside the transaction, and only by whoever got the key.
     dropped = service_actions.keep(
-        call.app.action_log, actions, operation=call.operation.id, request_id=call.request_id
+        action_log.of(call.app), actions, operation=call.operation.id, request_id=call.request_id
     )
     if not dropped:
         return reply
@@ -67,7 +68,7 @@ def list_actions(call: Call, query: ActionQuery) -> Reply:
         user_id = service_actions.whose(tx, call.caller, query.user)
         after = service_actions.page_end(tx, call.caller, query.after)
     tenant_id = call.caller.tenant.id
-    found = call.app.action_log.page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
+    found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
     with call.transaction() as tx:
         people = store_actions.people(tx, tenant_id, (action.user_id for action in found))
         known = [(action, people[action.user_id]) for action in found[: query.page_size] if action.user_id in people]

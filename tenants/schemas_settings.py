@@ -7,10 +7,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.billing.rules import amount_text
 from shared.db.documents import UNREADABLE
 from shared.http.wire import Instant, WireModel, in_json_schema, text
-from shared.subscriptions.model import MONTH
+from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings

@@ -17,8 +17,8 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.azure_devops import Visit
-from shared.azure_devops_errors import (
+from shared.azure_devops.client import Visit
+from shared.azure_devops.errors import (
     AzureDevOpsError,
     Changed,
     NotAllowed,
@@ -28,7 +28,7 @@ from shared.azure_devops_errors import (
     Throttled,
     Unreachable,
 )
-from shared.azure_devops_model import WorkItem
+from shared.azure_devops.model import WorkItem
 from shared.db.retry import of_a_request
 from shared.jobs import transact
 from shared.restore.flow import outward_installation

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.azure_devops import Visit
-from shared.azure_devops_model import Update
+from shared.azure_devops.client import Visit
+from shared.azure_devops.model import Update
 from shared.restore.model import Installation
 from shared.tracking.write_backs import Attempt, to_places
 from timers.store_write_back import Item, Turn

@@ -7,7 +7,8 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared.azure_devops_model import WorkItem
+from shared import azure_devops
+from shared.azure_devops.model import WorkItem
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
@@ -213,7 +214,7 @@ def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeE
 
 def _look(call: Call, body: CorrectEntry) -> WorkItem | None:
     """The work item that a correction is to, where it is another one, or another project."""
-    if not call.has_azure_devops_token:
+    if not azure_devops.has_token(call):
         return None
     with call.transaction() as tx:
         entry = _wanted(call, tx)

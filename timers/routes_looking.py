@@ -4,8 +4,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.azure_devops_errors import AzureDevOpsError
-from shared.azure_devops_model import WorkItem
+from shared import azure_devops
+from shared.azure_devops.errors import AzureDevOpsError
+from shared.azure_devops.model import WorkItem
 from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
 from shared.tenancy import store_organizations
@@ -18,14 +19,14 @@ _SECONDS: Final = 3.0  # a click should not feel slower because somebody else is
 
 def look(call: Call, organization: str, number: int) -> WorkItem | None:
     """The work item as it is now; None where the caller does not let us ask, or Azure DevOps does not tell."""
-    if not call.has_azure_devops_token:
+    if not azure_devops.has_token(call):
         return None
     with call.transaction() as tx:
         found = store_organizations.find(tx, call.caller.tenant.id, organization)
     if found is None or not found.is_active:
         return None  # where time may go is for others to say
     try:
-        visit = call.visit_beside_change(found.name).within(_SECONDS)
+        visit = azure_devops.visit_beside_change(call, found.name).within(_SECONDS)
     except AzureDevOpsError:
         return None
     return look_at(call.app, call.caller, found, number, visit)

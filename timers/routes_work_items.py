@@ -6,9 +6,10 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
+from shared import azure_devops
 from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops_errors import AzureDevOpsError, NoWorkItem
-from shared.azure_devops_model import ORGANIZATION
+from shared.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from shared.azure_devops.model import ORGANIZATION
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -55,7 +56,7 @@ def get_work_item(call: Call) -> Reply:
         read = store_work_items.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
     shown = None if read is None else read[0]
     is_fresh_enough = read is not None and is_fresh(*read, call.now)
-    if call.has_azure_devops_token and organization.is_active and not is_fresh_enough:
+    if azure_devops.has_token(call) and organization.is_active and not is_fresh_enough:
         shown = _fresh(call, organization, number, shown)
     if shown is None:
         raise NotFound(
@@ -97,7 +98,7 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
         require_active(tx, tenant, body.organization)
         organization = store_organizations.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
-    visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
+    visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
     found = look_up(call.app, call.caller, organization, body.ids, visit)
     missing = sorted(set(body.ids) - found.keys())
     items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
@@ -129,7 +130,7 @@ def _no_such_item() -> NotFound:
 def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
     """The work item as it is now; as it was seen last when Azure DevOps does not tell, which is not a refusal of it."""
     try:
-        visit = call.visit_azure_devops(PATIENCE_SECONDS, organization.name)
+        visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
         found = look_up(call.app, call.caller, organization, [number], visit).get(number)
     except AzureDevOpsError:
         if known is None:

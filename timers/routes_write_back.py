@@ -10,8 +10,9 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
+from shared import azure_devops
 from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops_errors import AzureDevOpsError
+from shared.azure_devops.errors import AzureDevOpsError
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -74,7 +75,7 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
         service_write_back.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
-    visit = call.visit_azure_devops(_ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
+    visit = azure_devops.visit(call, _ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
     write_back(call.app, call.caller.tenant, entry_id, visit.at)
     with call.transaction() as tx:
         entry = _find(call, tx, entry_id)
@@ -107,7 +108,7 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
 def get_work_item_write_back(call: Call) -> Reply:
     with call.transaction() as tx:
         place = _place(call, tx)
-    asked = call.has_azure_devops_token or not call.sees_everyone
+    asked = azure_devops.has_token(call) or not call.sees_everyone
     shown = _shown(call, place) if asked else None
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, _page(call, tx, place, asked=asked, shown=shown))
@@ -135,7 +136,7 @@ def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
         place, tenant = _place(call, tx), call.caller.tenant
         service_write_back.require_write_back(tenant)
         counts = store_write_back_page.read(tx, tenant.id, place).newest is not None
-    visit = partial(call.visit_azure_devops, _ASKED_SECONDS)
+    visit = partial(azure_devops.visit, call, _ASKED_SECONDS)
     _shown(call, place)  # only for who may see it
     if counts:
         write_back_item(call.app, tenant, place, visit, Asked(body.take_missing, trusts_written=body.trust_written))
@@ -159,7 +160,7 @@ def written(
 
     `told` makes the answer's body anew. Nothing here makes the change fail: what could not be written is not forgotten.
     """
-    if not call.caller.tenant.write_back or not call.has_azure_devops_token:
+    if not call.caller.tenant.write_back or not azure_devops.has_token(call):
         return reply
     try:
         return _written(call, entry, reply, told)
@@ -173,7 +174,7 @@ def _written(
 ) -> Reply:
     tenant, refusal = call.caller.tenant, None
     try:
-        write_back(call.app, tenant, entry.id, call.visit_beside_change)
+        write_back(call.app, tenant, entry.id, partial(azure_devops.visit_beside_change, call))
     except AzureDevOpsError as error:  # the token is none
         refusal = because(error.code)
     if told is None:
@@ -203,7 +204,7 @@ def _place(call: Call, tx: sa.Connection) -> Place:
 
 def _shown(call: Call, place: Place) -> Decimal | None:
     """Completed Work as the caller sees it now."""
-    return call.visit_azure_devops(PATIENCE_SECONDS, place.organization).work_item(place.number).completed_hours
+    return azure_devops.visit(call, PATIENCE_SECONDS, place.organization).work_item(place.number).completed_hours
 
 
 def _page(call: Call, tx: sa.Connection, place: Place, *, asked: bool, shown: Decimal | None) -> WorkItemWriteBack:

@@ -14,6 +14,7 @@ from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.tenancy.service_organizations import require_active
 from shared.tracking import store as tracking_store
+from shared.tracking import store_projects
 from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
 from shared.tracking.service import stop_if_running
 from shared.tracking.store import find_running
@@ -165,7 +166,7 @@ def _start(
 
 
 def add_project(tx: sa.Connection, caller: Caller, subject: Start, *, new_id: Callable[[], uuid.UUID]) -> None:
-    store.add_project(
+    store_projects.add(
         tx, caller.tenant.id, organization=subject.organization, project=subject.project, public_id=new_id()
     )
 

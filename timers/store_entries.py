@@ -13,13 +13,13 @@ from sqlalchemy import bindparam
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
 from shared.tenancy.store import shown_to
 from shared.tenancy.store_organizations import organization_key
+from shared.tracking import store_projects
 from shared.tracking.model import TimeEntry, WorkItem
 from shared.tracking.store_entries import ENTRIES, with_days
 from shared.tracking.store_projects import counted_as, project_key, project_name_key
 from timers import store_unwritten
 from timers.rules_entries import Span
 from timers.rules_paging import PageEnd
-from timers.store import add_project
 
 
 _DAY: Final = dt.timedelta(days=1)
@@ -201,7 +201,7 @@ def work_item(
     parameters = {"tenant": tenant_id, "name_key": project_key(organization, project)}
     row = tx.execute(_PROJECT, parameters).first()
     if row is None:
-        add_project(tx, tenant_id, organization=organization, project=project, public_id=new_id())
+        store_projects.add(tx, tenant_id, organization=organization, project=project, public_id=new_id())
         row = tx.execute(_PROJECT, parameters).one()
     return WorkItem(row.organization_id, row.id, row.organization, row.name, number)
 

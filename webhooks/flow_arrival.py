@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from shared import sign_in
 from shared.app import App
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
 from shared.identity import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
@@ -202,6 +203,7 @@ def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> told.Subscrip
 
 
 def _sign_ins(app: App) -> "SignIns":
-    if app.landing is None:
+    found = sign_in.of(app)
+    if found is None:
         raise refusals.off()
-    return app.landing
+    return found

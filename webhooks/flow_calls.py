@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from shared import marketplace, sign_in
 from shared.app import App
 from shared.log import get_logger
 from shared.marketplace.errors import MarketplaceError, Refused, TokenRefused
@@ -20,9 +21,10 @@ SECONDS: Final = 15.0
 
 def client_of(app: App) -> "Marketplace":
     """Raises NotFound where the settings turn the landing page off."""
-    if app.marketplace is None or app.landing is None:
+    client = marketplace.of(app)
+    if client is None or sign_in.of(app) is None:
         raise refusals.off()
-    return app.marketplace
+    return client
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from shared import marketplace
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.restore.flow import outward
@@ -31,7 +32,7 @@ def reconcile_all(app: App) -> Report:
     Raises:
         JobFailed: some purchases could not be compared; the others were.
     """
-    client = app.marketplace
+    client = marketplace.of(app)
     if client is None:
         return Report()
     return outward(app, _NAME, lambda: _reconcile(app, client), held=Report())  # it may close a final bill

@@ -12,8 +12,8 @@ import azure.functions as func
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.headers import cookies
-from shared.http.operation import LOCATION, Answer, Operation
-from shared.http.page import HTML, refusal
+from shared.http.operation import HTML, LOCATION, Answer, Operation
+from shared.http.page import refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
@@ -47,7 +47,7 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
         query=Arrival,
         answers={302: Answer("To the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
@@ -75,7 +75,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
             421: ("address_unknown",),
             503: ("sign_in_unchecked", "marketplace_unavailable"),
         },
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def return_from_sign_in(call: Call, query: Return) -> Reply:
@@ -110,7 +110,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
             421: ("address_unknown",),
             503: ("marketplace_unavailable",),
         },
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
@@ -138,7 +138,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
             421: ("address_unknown",),
             503: ("marketplace_unavailable", HELD),
         },
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
@@ -163,7 +163,7 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
             404: ("no_such_route", "visit_over"),
             421: ("address_unknown",),
         },
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
@@ -184,7 +184,7 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
         query=PurchasePage,
         answers={302: Answer("To the sign-in", headers=(LOCATION,))},
         problems={404: ("no_such_route", "visit_over"), 421: ("address_unknown",)},
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
@@ -218,7 +218,7 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
             421: ("address_unknown",),
             503: ("marketplace_unavailable", HELD),
         },
-        for_browser=True,
+        refuses=refusal,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:

@@ -6,6 +6,7 @@ from typing import Final
 
 import azure.functions as func
 
+from shared import marketplace
 from shared.errors import Inconclusive
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -17,7 +18,7 @@ from shared.marketplace.model import WebhookEvent
 from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_events, flow_reconcile
 from webhooks.service_events import PLAN_NOT_SOLD, SEATS_IN_USE
-from webhooks.service_token import require_marketplace
+from webhooks.service_token import require_marketplace, v1_keys_of
 
 
 blueprint = func.Blueprint()
@@ -53,23 +54,24 @@ _BODY_LIMIT: Final = 256 * 1024
 )
 def receive_marketplace_event(call: Call) -> Reply:
     app = call.app
-    if app.marketplace is None:  # a deployment may have lost the settings: what was bought before must not be refused
+    client = marketplace.of(app)
+    if client is None:  # a deployment may have lost the settings: what was bought before must not be refused
         raise Inconclusive(
             "The Marketplace is not set up here.", reason="marketplace_off", code="marketplace_unavailable"
         )
     require_marketplace(
         call.request.headers.get("authorization"),
         keys=app.validator.keys,
-        v1_keys=app.v1_keys,
+        v1_keys=v1_keys_of(app),
         settings=app.settings,
         now=app.now(),
     )
     require_not_held(app)
     body = call.request.get_body()
     if body:
-        flow_events.receive(app, app.marketplace, _event(body))
+        flow_events.receive(app, client, _event(body))
     else:  # every event has one, so it was lost on the way
-        flow_reconcile.catch_up(app, app.marketplace)
+        flow_reconcile.catch_up(app, client)
     return Reply(HTTPStatus.OK)
 
 

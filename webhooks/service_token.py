@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final
 
+from shared.app import App
 from shared.errors import Inconclusive, InvalidToken
 from shared.identity import INCONCLUSIVE, Claims, bearer_token, check_times, claimed_version, signed_claims
 from shared.marketplace.model import RESOURCE
@@ -14,6 +15,11 @@ V1: Final = "1.0"
 _CALLER: Final = {V1: "appid", "2.0": "azp"}
 # The documents promise `exp` and `nbf`; a token that was seen had `iat` instead of `nbf`.
 _NEEDED_TIMES: Final = ("exp",)
+
+
+def v1_keys_of(app: App) -> SigningKeys:
+    """The keys of tokens in Entra's old form, which the Marketplace may use."""
+    return app.once(_v1_keys)
 
 
 def require_marketplace(
@@ -38,6 +44,10 @@ def require_marketplace(
             raise
         sentence = "This token cannot be checked right now. Send the event again."
         raise Inconclusive(sentence, reason=refused.reason) from refused
+
+
+def _v1_keys(app: App) -> SigningKeys:
+    return SigningKeys(app.settings.entra_v1_keys_url)
 
 
 def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:

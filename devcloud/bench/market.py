@@ -18,6 +18,7 @@ from devcloud.entra.people import VENDOR
 from devcloud.marketplace import server
 from devcloud.marketplace.publisher import Publisher
 from devcloud.marketplace.server import Marketplace
+from shared import marketplace
 from shared.app import App, build
 from shared.db.schema import organizations, tenants
 from shared.marketplace.flow import within
@@ -86,7 +87,7 @@ def bought(market: Marketplace, told: Mapping[str, str]) -> list[str]:
 def _activated(market: Marketplace, app: App, number: int) -> str:
     given = {"plan": "seats", "quantity": SEATS, "active": True}
     subscription: str = market.admin.carry_out("POST buy", given)["subscription"]
-    client, flow, tid = app.marketplace, within(10), uuid.UUID(int=2000 + number)
+    client, flow, tid = marketplace.of(app), within(10), uuid.UUID(int=2000 + number)
     assert client is not None  # noqa: S101 - the settings name it
     told = client.get(subscription, flow)
     terms = rules.terms_of(told)

@@ -23,7 +23,7 @@ from devcloud.chaos.replay import Replay
 from devcloud.chaos.settle import Settled
 from devcloud.chaos.stored import Kept, Logged
 from devcloud.chaos.violation import Violation
-from shared.invariants import INVARIANTS
+from function_app import INVARIANTS
 from shared.invariants import check as check_invariant
 
 
@@ -118,8 +118,8 @@ def _barren(histories: list[History]) -> Iterator[Violation]:
 
 
 def _invariants(tx: sa.Connection) -> Iterator[Violation]:
-    for name in INVARIANTS:
-        broken = check_invariant(tx, name)
+    for name, query in INVARIANTS.items():
+        broken = check_invariant(tx, name, query)
         if broken is not None:
             yield Violation("invariant", f"{name}: {broken.count} times, rows {broken.ids}")
 

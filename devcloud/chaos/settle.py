@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from devcloud.chaos.cloud import Cloud
 from devcloud.chaos.fleet import Fleet
 from devcloud.chaos.history import Outcome
 from devcloud.chaos.person import Person
+from function_app import INVARIANTS
 from shared import clock
 from shared.app import App, build
 from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
@@ -64,7 +66,7 @@ _JOBS: Final[Mapping[str, Callable[[App], object]]] = {
     "reconcile_subscriptions": reconcile_all,
     "close_months": close_all_owed,
     "send_usage": send_all,
-    "check_invariants": check_all,
+    "check_invariants": partial(check_all, invariants=INVARIANTS),
 }
 
 
@@ -97,9 +99,7 @@ def minutes_later(cloud: Cloud) -> Iterator[App]:
     try:
         yield app
     finally:
-        if app.marketplace is not None:
-            app.marketplace.close()
-        app.azure_devops.close()
+        app.close()
         app.engine.dispose()
 
 

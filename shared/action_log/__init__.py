@@ -5,13 +5,19 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from shared.action_log.bounded import Bounded
 from shared.action_log.model import ActionLog
-from shared.action_log.sql import SqlActionLog
+from shared.app import App
+
+
+def of(app: App) -> ActionLog:
+    return app.once(_chosen)
 
 
 def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> ActionLog:
     """The log that the settings ask for; nothing is connected, nor an Azure package imported, before it is used."""
+    from shared.action_log.bounded import Bounded  # noqa: PLC0415 - an interface imports no client
+    from shared.action_log.sql import SqlActionLog  # noqa: PLC0415 - likewise
+
     if not endpoint:
         return SqlActionLog(transaction)
 
@@ -23,4 +29,8 @@ def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.C
     return Bounded(tables)
 
 
-__all__ = ["ActionLog", "choose"]
+def _chosen(app: App) -> ActionLog:
+    return choose(app.settings.action_log_table_endpoint, app.transaction)
+
+
+__all__ = ["ActionLog", "choose", "of"]

@@ -10,7 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
-from shared.subscriptions.model import MONTH, Price, Quote, Rate, Subscription
+from shared.money import MONTH, minor_unit
+from shared.subscriptions.model import Price, Quote, Rate, Subscription
 from shared.tracking.rules import first_instant
 
 
@@ -19,14 +20,6 @@ _HOUR: Final = dt.timedelta(hours=1)
 _DAY: Final = dt.timedelta(days=1)
 # The Marketplace refuses usage older than 24 hours; one of them is left to send it in.
 _STILL_TOLD: Final = dt.timedelta(hours=23)
-# ISO 4217: currencies whose minor unit is not a hundredth.
-_WHOLE: Final = frozenset(
-    {
-        *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
-        *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
-    }
-)
-_THOUSANDTHS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 
 def zone_of(name: str) -> ZoneInfo | None:
@@ -156,29 +149,6 @@ def rate_of(rates: Iterable[Rate], starts_at: dt.datetime) -> Rate | None:
     since = [*before[-1:], *in_order[len(before) :]]
     of_plan = list(takewhile(lambda rate: (rate.plan_id, rate.unit) == (since[0].plan_id, since[0].unit), since))
     return next((rate for rate in of_plan if rate.quote.price is not None), since[0] if since else None)
-
-
-def minor_unit(currency: str) -> Decimal:
-    """The smallest amount of a currency (ISO 4217)."""
-    if currency in _WHOLE:
-        return Decimal(1)
-    return Decimal("0.001") if currency in _THOUSANDTHS else Decimal("0.01")
-
-
-def money_text(amount: Decimal, unit: Decimal) -> str:
-    """An amount with the decimal places of its currency's minor unit, and more where it has more."""
-    places = max(_places(unit), _places(amount))
-    return f"{amount:.{places}f}"
-
-
-def amount_text(amount: Decimal | None, currency: str | None) -> str | None:
-    """An amount of a currency on the wire; None where there is none."""
-    return None if amount is None or currency is None else money_text(amount, minor_unit(currency))
-
-
-def _places(amount: Decimal) -> int:
-    exponent = amount.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def total(users: int, price: Price | None) -> Decimal | None:

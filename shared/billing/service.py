@@ -14,6 +14,7 @@ from shared.audit import Action, Actor
 from shared.billing import rules, store, store_records
 from shared.billing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from shared.log import get_logger
+from shared.money import amount_text
 from shared.subscriptions.model import Price, Quote, Subscription
 from shared.subscriptions.store import read as read_subscription
 from shared.subscriptions.store_ledger import add_rate
@@ -304,7 +305,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
             "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": rules.amount_text(record.amount, currency),
+            "total": amount_text(record.amount, currency),
             "currency": currency,
         },
     )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.billing.model import Activity, Bill, Kind, Period, Reason, Record, State
-from shared.billing.rules import first_day_sent, minor_unit
+from shared.billing.rules import first_day_sent
 from shared.db.schema import (
     adopted_usage,
     billing_lines,
@@ -18,7 +18,8 @@ from shared.db.schema import (
     tenants,
     usage_events,
 )
-from shared.subscriptions.model import MONTH, Price, Subscription
+from shared.money import MONTH, minor_unit
+from shared.subscriptions.model import Price, Subscription
 
 
 _r, _l, _e, _a = billing_records.c, billing_lines.c, usage_events.c, adopted_usage.c

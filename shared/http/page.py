@@ -9,12 +9,12 @@ from typing import Final
 
 from shared.errors import ApiError
 from shared.http.html import Content, Html, element, joined
+from shared.http.operation import HTML
 from shared.http.problem import told
 from shared.http.reply import Reply
 from shared.http.style import STYLE
 
 
-HTML: Final = "text/html"
 PRODUCT: Final = "TimeTracker for Azure DevOps"
 # Where these are named, they are a link.
 _PLACES: Final = {

@@ -19,12 +19,12 @@ from shared.http.cors import cors_headers, preflight
 from shared.http.endpoint import route
 from shared.http.headers import has_it, preferred, takes_gzip
 from shared.http.openapi import VERSION, document
-from shared.http.operation import JSON, OPERATIONS, Answer, Operation
-from shared.http.page import HTML, refusal
+from shared.http.operation import HTML, JSON, OPERATIONS, Answer, Operation, Refuse
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
 from shared.restore.store import read
+from shared.restore.watch import of as watch_of
 
 
 blueprint = func.Blueprint()
@@ -63,7 +63,7 @@ def get_health(call: Call) -> Reply:
             return read(tx).is_held
 
     is_held = call.app.liveness.confirm(ask)
-    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if call.app.restore_watch.is_on else "off"
+    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if watch_of(call.app).is_on else "off"
     return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 
 
@@ -108,7 +108,7 @@ def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResp
     extra, contact = {"X-Request-Id": request_id, **strict_transport(None, req)}, ""
     path = req.route_params.get("path", "")
     found = [operation for operation, pattern in _patterns() if pattern.fullmatch(path)]
-    is_page = any(operation.for_browser for operation in found) or preferred(req, (JSON, HTML)) == HTML
+    refuse = _page(found, req)
     try:
         settings = current().settings
         contact = settings.vendor_contact
@@ -116,14 +116,20 @@ def no_such_route(req: func.HttpRequest, context: func.Context) -> func.HttpResp
         extra |= cors_headers(settings, req.headers.get("origin"))
         if req.method == "OPTIONS":
             return preflight(settings, req.headers).to_response(extra)
-        error: Exception = _nothing_here(found, is_page=is_page)
+        error: Exception = _nothing_here(found, is_page=refuse is not None)
     except Exception as failure:  # noqa: BLE001 - the last resort, as in endpoint
         error = failure
-    if is_page:
-        reply = refusal(error, operation="no_such_route", request_id=request_id, contact=contact)
+    if refuse is not None:
+        reply = refuse(error, operation="no_such_route", request_id=request_id, contact=contact)
     else:
         reply = problem(error, operation="no_such_route", request_id=request_id)
     return reply.to_response(extra)
+
+
+def _page(found: list[Operation], req: func.HttpRequest) -> Refuse | None:
+    """How people are told, as other operations tell them: at the address of a page, and where a browser asks."""
+    others = OPERATIONS.values() if preferred(req, (JSON, HTML)) == HTML else ()
+    return next((each.refuses for each in (*found, *others) if each.refuses is not None), None)
 
 
 def _nothing_here(found: list[Operation], *, is_page: bool) -> ApiError:

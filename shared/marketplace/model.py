@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.marketplace.errors import Unreadable
+from shared.money import MONTH
 from shared.settings import GUID
-from shared.subscriptions.model import MONTH
 
 
 RESOURCE: Final = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"  # the Marketplace in Entra, the same for every publisher

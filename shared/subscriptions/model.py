@@ -5,12 +5,9 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
+from shared.money import MONTH
 from shared.tenancy.model import Plan, TenantStatus
-
-
-MONTH: Final = "P1M"
 
 
 class SubscriptionStatus(StrEnum):

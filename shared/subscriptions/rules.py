@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from shared.marketplace import model as told
-from shared.subscriptions.model import MONTH, Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
+from shared.money import MONTH
+from shared.subscriptions.model import Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 
 

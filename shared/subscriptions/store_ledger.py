@@ -8,7 +8,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import subscription_events, subscription_rates
 from shared.db.statements import InsertIfAbsent
-from shared.subscriptions.model import MONTH, Event, Outcome, Price, Quote, Rate, Subscription
+from shared.money import MONTH
+from shared.subscriptions.model import Event, Outcome, Price, Quote, Rate, Subscription
 
 
 _r = subscription_rates.c

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 from shared.app import App
-from shared.azure_devops import Visit
-from shared.azure_devops_errors import AzureDevOpsError, NoWorkItem
-from shared.azure_devops_model import WorkItem
+from shared.azure_devops.client import Visit
+from shared.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from shared.azure_devops.model import WorkItem
 from shared.tenancy.model import Caller, Organization
 from shared.tracking import store_readers
 from shared.tracking import store_work_items as store

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from shared.azure_devops_model import ORGANIZATION
+from shared.azure_devops.model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.text import has_bidi_controls
 from shared.tracking import model

@@ -8,7 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import projects
+from shared.db.schema import organizations, projects
+from shared.db.statements import InsertIfAbsent, locked
 from shared.tenancy.store_organizations import organization_key
 from shared.text import name_key
 
@@ -71,6 +72,38 @@ _JOIN: Final = (
         alias_of=bindparam("to_alias_of", type_=sa.BigInteger), joined_to=bindparam("to_joined_to", type_=sa.BigInteger)
     )
 )
+_ADD: Final = InsertIfAbsent(
+    projects,
+    key=("tenant_id", "name_key"),
+    columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
+    # Held, so that a rename at this moment is waited for, and the row made of what it leaves.
+    source=locked(
+        sa.select(
+            organizations.c.tenant_id,
+            bindparam("public_id", type_=_rows.public_id.type).label("public_id"),
+            organizations.c.id,
+            organizations.c.name,
+            bindparam("name", type_=_rows.name.type).label("name"),
+            bindparam("name_key", type_=_rows.name_key.type).label("name_key"),
+        ).where(
+            organizations.c.tenant_id == bindparam("tenant_id"),
+            organizations.c.name_key == bindparam("organization_key"),
+        ),
+        organizations,
+    ),
+)
+
+
+def add(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, public_id: uuid.UUID) -> bool:
+    """Makes a project of one of the tenant's organizations known; False when it was."""
+    values = {
+        "tenant_id": tenant_id,
+        "public_id": public_id,
+        "organization_key": organization_key(organization),
+        "name": project,
+        "name_key": project_key(organization, project),
+    }
+    return _ADD.run(tx, values) is not None
 
 
 def find_all(tx: sa.Connection, tenant_id: int) -> list[Project]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
+from shared import marketplace
 from shared.app import App
 from shared.db.retry import Patience, of_a_job, of_a_request
 from shared.db.wall import EVERY_TENANT
@@ -41,9 +42,8 @@ _WORD_LENGTH: Final = 40
 
 def meter_of(app: App) -> "Meter | None":
     """None where nothing is metered: the Marketplace is off, or no dimension is named."""
-    if app.marketplace is None or not app.settings.marketplace_metering_dimension:
-        return None
-    return app.marketplace.meter
+    client = marketplace.of(app)
+    return None if client is None or not app.settings.marketplace_metering_dimension else client.meter
 
 
 def send_due(

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from shared import jobs
 from shared.app import App, use
-from shared.azure_devops import AzureDevOps
 from shared.db.retry import of_a_job, of_a_request
 from shared.http import endpoint
 from shared.http.endpoint import respond
@@ -38,14 +37,13 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
             "ENTRA_CLIENT_IDS": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
         }
     )
-    client = AzureDevOps(settings.azure_devops_url)
     validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=clock)
-    app = App(settings=settings, engine=azure_engine, validator=validator, azure_devops=client)
+    app = App(settings=settings, engine=azure_engine, validator=validator)
     with use(app):
         azure_engine.connect().close()
         azure.asked.clear()
         yield app
-    client.close()
+    app.close()
 
 
 def failing(times, fault, at):

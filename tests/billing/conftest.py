@@ -66,5 +66,4 @@ def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
     yield metering
     forget(engine)
     marketplace.stand_in.faults.clear()
-    if metered.marketplace is not None:
-        metered.marketplace.close()
+    metered.close()

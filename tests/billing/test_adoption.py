@@ -104,8 +104,7 @@ def on(app, request, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
 
     yield on
     for each in made:
-        if each.marketplace is not None:
-            each.marketplace.close()
+        each.close()
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rules_records import month_key, month_text, no_record
-from shared.billing.rules import money_text
 from shared.db.schema import audit_log, tenants, users
+from shared.money import money_text
 from tests.support.records import pays
 from tests.support.world import new_id
 

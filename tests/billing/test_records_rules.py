@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.rules_records import month_key, month_name, month_text, period_days
-from shared.billing.rules import money_text
+from shared.money import money_text
 from tests.support.payers import at
 
 

@@ -1,5 +1,6 @@
 """The app as Microsoft's worker library sees it."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import function_app
 from devcloud import cold_start
@@ -52,6 +54,27 @@ def test_the_worker_takes_every_function(indexed):
         "send_usage",
         "stop_forgotten_timers",
     }
+
+
+def test_the_invariants_of_every_slice_are_checked():
+    modules = [
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for top in ("shared", "timers", "tenants", "reports", "billing", "webhooks", "privacy")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        if "invariants" in path.stem.split("_")
+    ]
+    offered = [
+        (name, query)
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, dict)
+        for name, query in each.items()
+        if isinstance(query, sa.Select)
+    ]
+
+    assert len(modules) >= 4
+    assert {name for name, _ in offered} == set(function_app.INVARIANTS)
+    assert [name for name, query in offered if function_app.INVARIANTS[name] is not query] == []
 
 
 def test_the_catch_all_route_sorts_last(indexed):
@@ -114,6 +137,19 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed():
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert run.stdout.strip() == "[]"
+
+
+def test_a_package_that_offers_a_client_does_not_import_it():
+    offer = ("shared.azure_devops", "shared.marketplace", "shared.sign_in", "shared.action_log")
+    code = f"""
+import importlib, sys
+for name in {offer!r}:
+    assert importlib.import_module(name).of
+print([name for name in sys.modules if name.startswith({offer!r}) and name not in {offer!r}])
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "['shared.action_log.model']"  # the type of what is offered
 
 
 def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():

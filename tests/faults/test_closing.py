@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
+from function_app import INVARIANTS
 from shared.db.engine import make_engine
 from shared.invariants import violations
 from tests.faults import product
@@ -73,7 +74,7 @@ def whole(payer: Payer) -> tuple[int, ...]:
 
 def broken(engine: sa.Engine) -> list[object]:
     with engine.connect() as connection:
-        return list(violations(connection))
+        return list(violations(connection, INVARIANTS))
 
 
 def test_four_processes_that_close_the_same_30_tenants_at_once_close_each_once(engine, closers):

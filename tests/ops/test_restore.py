@@ -108,8 +108,7 @@ def on(app, settings, marketplace, azurite, clock):
 
     yield on
     for each in made:
-        if each.marketplace is not None:
-            each.marketplace.close()
+        each.close()
 
 
 def _month_of(now):

@@ -19,8 +19,8 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.ports import bound
 from devcloud.wsgi import serving
-from shared.azure_devops import AzureDevOps, _Pauses
-from shared.azure_devops_errors import (
+from shared.azure_devops.client import AzureDevOps, _Pauses
+from shared.azure_devops.errors import (
     AzureDevOpsError,
     Changed,
     NotAllowed,
@@ -31,7 +31,7 @@ from shared.azure_devops_errors import (
     Throttled,
     Unreachable,
 )
-from shared.azure_devops_model import COMPLETED, Update, WorkItem, work_item_of
+from shared.azure_devops.model import COMPLETED, Update, WorkItem, work_item_of
 from shared.http.problem import problem
 from tests.support.azure_devops import running
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.billing import rules
 from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from shared.money import minor_unit
 from shared.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 
 
@@ -206,7 +207,7 @@ def test_half_a_cent_is_a_cent(rate, currency, total):
 
 
 def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
-    units = {code: str(rules.minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
+    units = {code: str(minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
 
     assert units == {**dict.fromkeys(("EUR", "USD", "INR"), "0.01")} | dict.fromkeys(("JPY", "KRW", "CLP"), "1") | {
         "KWD": "0.001",

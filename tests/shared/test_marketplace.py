@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.wsgi import serving
 from shared.app import App
+from shared.marketplace import of
 from shared.marketplace.client import Marketplace
 from shared.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
 from shared.marketplace.flow import Flow, within
@@ -581,14 +582,16 @@ def test_many_threads_share_a_client(marketplace, client, flow):
 
 
 def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, marketplace, entra, flow):
-    off = App(settings=settings, engine=engine, validator=None, azure_devops=None)  # type: ignore[arg-type]
+    off = App(settings=settings, engine=engine, validator=None)  # type: ignore[arg-type]
     on = replace(off, settings=settings_of(entra.authority, marketplace.api_url))
 
-    assert off.marketplace is None
-    assert on.marketplace is on.marketplace
-    assert on.marketplace is not None
-    assert on.marketplace.get(marketplace.buy(), flow)
-    on.marketplace.close()
+    made = of(on)
+
+    assert of(off) is None
+    assert made is not None
+    assert of(on) is made
+    assert made.get(marketplace.buy(), flow)
+    on.close()
 
 
 def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, client, flow, entra):

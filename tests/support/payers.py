@@ -25,10 +25,10 @@ from shared.db.schema import (
     usage_events,
     users,
 )
+from shared.money import MONTH
 from shared.subscriptions import store as subscription_store
 from shared.subscriptions import store_ledger
 from shared.subscriptions.model import (
-    MONTH,
     Event,
     EventSource,
     Outcome,

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from shared.db.schema import tenants
 from shared.instants import rfc3339
 from shared.tenancy import store_organizations
+from shared.tracking import store_projects
 from tests.support.world import START, Http, new_id
 from tests.timers.late import HOUR
-from timers import store
 
 
 HEADER = "X-AzureDevOps-Token"
@@ -316,7 +316,7 @@ def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_ther
 
     def add():
         with engine.begin() as tx:
-            return store.add_project(
+            return store_projects.add(
                 tx, tenant_id, organization="contoso", project="New", public_id=uuid.UUID(new_id())
             )
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.azure_devops import of as azure_devops_of
 from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
@@ -108,13 +109,14 @@ def test_a_switch_writes_what_it_stopped(ada, clock, azure_devops):
 
 
 def test_all_items_of_a_request_share_one_time_budget(ada, clock, azure_devops, app, monkeypatch):
-    visits, visit = [], app.azure_devops.visit
+    client = azure_devops_of(app)
+    visits, visit = [], client.visit
 
     def counted(*at, **options):
         visits.append(options["seconds"])
         return visit(*at, **options)
 
-    monkeypatch.setattr(app.azure_devops, "visit", counted)
+    monkeypatch.setattr(client, "visit", counted)
     ada.start(BUG)
     clock.tick(minutes=30)
     stopped = send(ada, "POST", "timers/start", azure_devops.token(), {**WORK_ITEM, "workItemId": TASK, "switch": True})

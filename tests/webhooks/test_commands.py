@@ -14,7 +14,7 @@ from shared.marketplace.flow import within
 from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_caller
 from tests.support import purchases
-from tests.support.purchases import Purchase
+from tests.support.purchases import Purchase, client_of
 from tests.support.world import FakeClock, new_id
 from tests.webhooks.test_events import tell
 from webhooks import store_requests
@@ -195,7 +195,7 @@ def asked(app, marketplace, owner, world):
     """A purchase that a member has asked for; its id, and the member."""
     ben = world.member(owner, name="Ben")
     bought = marketplace.buy(plan="seats", quantity=5)
-    terms = terms_of(app.marketplace.get(bought, within(10)))
+    terms = terms_of(client_of(app).get(bought, within(10)))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ben.tid, oid=ben.oid, lock=True)
         assert caller is not None

@@ -6,6 +6,7 @@ import requests
 from shared.errors import Inconclusive
 from tests.support import purchases
 from tests.support.marketplace import until
+from tests.support.purchases import client_of
 from tests.support.world import new_id
 from webhooks.flow_events import SECONDS
 from webhooks.flow_reconcile import catch_up, reconcile
@@ -52,10 +53,10 @@ def test_what_microsoft_leaves_out_of_its_copy_stays_as_it_was(bought, app, lack
     before = bought.row
     bought.marketplace.order("shapes", lacking=lacking)
     heard(bought, bought.order("renew"))
-    reconcile(app, app.marketplace)
+    reconcile(app, client_of(app))
     thin = bought.row
     bought.marketplace.order("shapes", lacking=[])
-    reconcile(app, app.marketplace)
+    reconcile(app, client_of(app))
 
     names = ("offer_id", "quantity", "term_unit", "term_starts_at", "term_ends_at", "auto_renew")
     kept = [name for name in names if getattr(thin, name) == getattr(before, name)]
@@ -399,7 +400,7 @@ def test_a_comparison_for_an_event_ends_while_microsoft_waits_and_says_so(bought
     until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.order("faults", get={"hang": True})
     with pytest.raises(Inconclusive):
-        catch_up(app, app.marketplace, seconds=0.5)
+        catch_up(app, client_of(app), seconds=0.5)
 
     bought.marketplace.stand_in.faults.clear()
     assert SECONDS < 10

@@ -14,6 +14,7 @@ from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
+from tests.support.purchases import client_of
 from tests.webhooks.test_events import heard, tell
 from webhooks import store_requests
 from webhooks.flow_reconcile import How, reconcile
@@ -185,7 +186,7 @@ def test_a_failure_of_ours_is_named_with_its_purchase_and_its_kind(deaf, app, lo
 def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(app):
     """The mark before and after the job, which is a write for any, is left to the job."""
     with app.transaction(), ThreadPoolExecutor(1) as pool:
-        report = pool.submit(reconcile, app, app.marketplace).result()
+        report = pool.submit(reconcile, app, client_of(app)).result()
 
     assert (report.compared, report.changed) == (1, [])
 
@@ -232,7 +233,7 @@ def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, 
 def asked(app, marketplace, owner):
     """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
     bought = marketplace.buy(plan="paid")
-    terms = terms_of(app.marketplace.get(bought, within(10)))
+    terms = terms_of(client_of(app).get(bought, within(10)))
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=owner.tid, lock=True)
         assert tenant is not None
@@ -265,7 +266,7 @@ def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_
 def test_a_purchase_that_was_cancelled_while_it_waited_is_closed_and_told_once(app, marketplace, asked, owner):
     bought, state = asked
     marketplace.order("unsubscribe", subscription=bought)
-    dry = reconcile(app, app.marketplace, How(dry_run=True))
+    dry = reconcile(app, client_of(app), How(dry_run=True))
     before = state()
     reports = [reconcile_all(app), reconcile_all(app)]
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.marketplace import CLIENT_ID, TENANT_ID
 from tests.support.purchases import Purchase
 from tests.support.world import new_id
+from webhooks.service_token import v1_keys_of
 
 
 STRANGER = "11111111-2222-4333-8444-555555555555"
@@ -139,7 +140,7 @@ def test_a_token_signed_with_the_public_key_as_a_secret_changes_nothing(forger, 
 
 def test_a_key_of_another_directory_does_not_vouch_for_ours(forger, version, app):
     head, _ = in_parts(true_token(forger, version))
-    keys = app.v1_keys if version == "v1" else app.validator.keys
+    keys = v1_keys_of(app) if version == "v1" else app.validator.keys
     keys.get(head["kid"])
     known, kid = keys._known, head["kid"]
     other = replace(known[kid].key, issuer=f"https://sts.windows.net/{STRANGER}/")

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from tests.support.purchases import client_of
 from tests.support.world import new_id
 from tests.webhooks.test_events import tell
 
@@ -141,7 +142,7 @@ def test_without_a_database_the_event_is_to_be_sent_again(held, http, monkeypatc
 
 def test_who_is_overtaken_while_asking_asks_again(held, http, app, monkeypatch):
     """Another event is committed after Microsoft told of this one: what it told is older, and is not kept."""
-    client, renewal = app.marketplace, held.order("renew")
+    client, renewal = client_of(app), held.order("renew")
     get, overtaken = client.get, list[bool]()
 
     def slow(subscription, flow):

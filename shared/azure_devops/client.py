@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-from shared.azure_devops_errors import (
+from shared.azure_devops import PATIENCE_SECONDS
+from shared.azure_devops.errors import (
     PAUSE_SECONDS,
     AzureDevOpsError,
     OutcomeUnknown,
@@ -23,8 +24,7 @@ from shared.azure_devops_errors import (
     failure,
     pause_of,
 )
-from shared.azure_devops_http import Answer, Deadline, Line, NoAnswer, Request
-from shared.azure_devops_model import (
+from shared.azure_devops.model import (
     COMPLETED,
     HISTORY,
     ORGANIZATION,
@@ -41,12 +41,11 @@ from shared.azure_devops_model import (
     updates_of,
     work_item_of,
 )
-from shared.azure_devops_types import Remembered
+from shared.azure_devops.transport import Answer, Deadline, Line, NoAnswer, Request
+from shared.azure_devops.work_item_types import Remembered
 from shared.log import get_logger
 
 
-TOKEN_HEADER: Final = "X-AzureDevOps-Token"  # noqa: S105 - where it comes, not what it is
-PATIENCE_SECONDS: Final = 5.0
 _TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,16384}\Z")
 _BATCH: Final = 200  # the service takes no more
 _PAGE: Final = 20  # of a history, whose texts may be long
@@ -104,7 +103,7 @@ class AzureDevOps:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Every call may raise what `shared.azure_devops_errors` has."""
+    """Every call may raise what `shared.azure_devops.errors` has."""
 
     _line: Line = field(repr=False)
     _pauses: "_Pauses" = field(repr=False)
