@@ -11,6 +11,7 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared.db.schema import metadata
+from tests.support.offenders import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,19 +93,20 @@ def test_the_migrations_print_sql_for_azure_sql():
     assert "work_date DATE NOT NULL" in printed.stdout
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_table_and_index_compiles_for_azure_sql(table):
-    dialect = sql_server()
+def test_every_table_and_index_compiles_for_azure_sql():
+    def holds(table: sa.Table) -> None:
+        dialect = sql_server()
 
-    statements = [str(CreateTable(table).compile(dialect=dialect))]
-    statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
+        statements = [str(CreateTable(table).compile(dialect=dialect))]
+        statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
 
-    assert all(statement.strip().startswith("CREATE ") for statement in statements)
+        assert all(statement.strip().startswith("CREATE ") for statement in statements)
+
+    hold(holds, TABLES, at_least=30)
 
 
-@pytest.mark.parametrize("table", [t for t in TABLES if t.name not in WITHOUT_TENANT], ids=lambda table: table.name)
-def test_a_tenants_rows_cannot_point_into_another_tenant(table):
-    for key in table.foreign_key_constraints:
+def test_a_tenants_rows_cannot_point_into_another_tenant():
+    def holds(key: sa.ForeignKeyConstraint) -> None:
         columns = [column.name for column in key.columns]
         targets = [element.column.name for element in key.elements]
 
@@ -112,19 +114,26 @@ def test_a_tenants_rows_cannot_point_into_another_tenant(table):
         assert targets[0] in {"tenant_id", "id"}, key.name
         assert targets[0] == "tenant_id" or key.referred_table.name == "tenants"
 
-
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_no_guid_is_a_clustered_key(table):
-    assert not any(isinstance(column.type, sa.Uuid) for column in table.primary_key.columns)
+    of_tenants = (table for table in TABLES if table.name not in WITHOUT_TENANT)
+    hold(holds, (key for table in of_tenants for key in table.foreign_key_constraints), at_least=35)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_text_has_a_length(table):
-    unbounded = {"idempotency_keys.body"}
-    loose = {
-        f"{table.name}.{column.name}"
-        for column in table.columns
-        if isinstance(column.type, sa.String) and column.type.length is None
-    }
+def test_no_guid_is_a_clustered_key():
+    def holds(table: sa.Table) -> None:
+        assert not any(isinstance(column.type, sa.Uuid) for column in table.primary_key.columns)
 
-    assert loose <= unbounded
+    hold(holds, TABLES, at_least=30)
+
+
+def test_text_has_a_length():
+    def holds(table: sa.Table) -> None:
+        unbounded = {"idempotency_keys.body"}
+        loose = {
+            f"{table.name}.{column.name}"
+            for column in table.columns
+            if isinstance(column.type, sa.String) and column.type.length is None
+        }
+
+        assert loose <= unbounded
+
+    hold(holds, TABLES, at_least=30)
