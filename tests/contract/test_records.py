@@ -1,9 +1,6 @@
 """The append-only records: where their guard is opened, what their rules say, and that migrations keep the triggers."""
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from shared.db.records import RULES
 from shared.db.records_triggers import unprotected
 from shared.db.schema import metadata
 from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name
+from tests.support.migrations import alembic
 
 
 SINCE = "a4d7c0e9b316"
@@ -29,11 +27,6 @@ def revisions() -> list[str]:
     script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
     newest_first = [each.revision for each in script.walk_revisions()]
     return newest_first[newest_first.index(SINCE) :: -1]
-
-
-def alembic(url: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", "alembic", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
 
 
 def lost(url: str) -> list[str]:
