@@ -22,18 +22,19 @@ LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "tables", "service", "st
 
 
 class Read(NamedTuple):
-    """What these tests ask of a module, which is parsed once for all of them."""
+    """What tests ask of a module, which is parsed once for all of them."""
 
     imports: set[str]
     docstring: str
     functions: dict[str, int]  # the lines of the longest of a name
     called: set[str]  # methods
+    texts: list[str]  # of formatted ones what is fixed
 
 
 @cache
 def read(path: Path) -> Read:
     tree = ast.parse(path.read_text())
-    made = Read(set(), ast.get_docstring(tree) or "", {}, set())
+    made = Read(set(), ast.get_docstring(tree) or "", {}, set(), [])
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             made.imports.update(alias.name for alias in node.names)
@@ -44,6 +45,8 @@ def read(path: Path) -> Read:
             made.functions[node.name] = max(lines, made.functions.get(node.name, 0))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             made.called.add(node.func.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            made.texts.append(node.value)
     return made
 
 
