@@ -21,7 +21,7 @@ def hold(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> 
         try:
             claim(*arguments)
         except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - told with the others
-            name = " ".join(str(each) for each in arguments)[:_LONGEST]
+            name = " ".join(word for each in arguments for word in str(each).split())[:_LONGEST]
             broken.append(f"{name}: {type(error).__name__} {error}")
     told = "\n\n".join(broken)
     assert not broken, f"{len(broken)} of {number} cases:\n\n{told}"
