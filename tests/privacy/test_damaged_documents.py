@@ -1,9 +1,5 @@
 """The documents that erasures of earlier versions damaged are listed once, when the database is brought to this one."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
@@ -11,9 +7,9 @@ from devcloud import postgres
 from shared import clock
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, organizations, projects, tenants, timer_log, users
+from tests.support.migrations import alembic
 
 
-ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "5c0e7a3d91f2"
 GONE = "erased-0123456789ab"
 VERSION = {
@@ -29,11 +25,6 @@ VERSION = {
     "needsReview": False,
     "version": 1,
 }
-
-
-def alembic(url, *arguments):
-    command = [sys.executable, "-m", "alembic", *arguments]
-    return subprocess.run(command, cwd=ROOT, env={"DATABASE_URL": url, "PATH": ""}, capture_output=True, check=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,9 +1,6 @@
 """Invitations of the version before end 14 days after the migration, and their roles wait; up, down and up again."""
 
 import datetime as dt
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +11,9 @@ from shared.db.engine import make_engine
 from shared.db.schema import users
 from shared.db.types import UtcDateTime
 from shared.invariants import INVARIANTS, check
+from tests.support.migrations import alembic
 
 
-ROOT = Path(__file__).resolve().parents[2]
 BEFORE, AFTER = "5d3a9c41e7f2", "5d9a3e71c048"
 SHARP = "boss.stra\N{LATIN SMALL LETTER SHARP S}e@a.example"
 STAMPS = {"created_at": UtcDateTime(), "updated_at": UtcDateTime()}
@@ -31,18 +28,6 @@ def table(name, *columns, **typed):
 
 TENANTS = table("tenants", *TENANT, **IDS, **STAMPS)
 USERS = table("users", *PERSON, public_id=sa.Uuid(), entra_object_id=sa.Uuid(), **STAMPS)
-
-
-def alembic(url, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=ROOT,
-        env={"DATABASE_URL": url, "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
