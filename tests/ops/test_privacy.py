@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import os
+import subprocess
+import sys
 import uuid
 import zipfile
 
@@ -13,7 +15,7 @@ from shared import clock
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users, work_items
 from tests.reports.test_summary_report import know
-from tests.support.commands import Ops
+from tests.support.commands import ROOT
 from tests.support.exports import checked
 from tests.support.scan import places
 from tests.support.tamper import unchangeable
@@ -271,20 +273,33 @@ def two_people(another_database):
     return (url, *people)
 
 
+# Told by the process itself: what the kernel tells its parent counts the memory that it was forked from.
+AND_THE_PEAK = """
+import sys
+from ops.__main__ import main
+code = main(sys.argv[1:])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
+sys.exit(code)
+"""
+
+
 @pytest.mark.parametrize("file_format", ["zip", "json"])
 def test_an_export_is_written_as_it_comes_and_never_held_whole(two_people, file_format, tmp_path):
-    """Ten times the entries take less than 8 MB more, where holding them, even as the driver does, takes 20 MB."""
+    """SQLite keeps pages of its file, up to 16 MB. Rows take 30 MB; what PostgreSQL's driver makes them of, 9 MB."""
     url, *people = two_people
     peaks, sizes = [], []
     for tenant in people:
         out = tmp_path / tenant
         command = ("privacy", "export", tenant, "--user", "p0@contoso.example", "--out", str(out))
-        process = Ops(url).start(*command, "--format", file_format, stdout=None, stderr=None)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        peaks.append(usage.ru_maxrss)
+        run = subprocess.run(
+            [sys.executable, "-c", AND_THE_PEAK, *command, "--format", file_format],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        peaks.append(int(run.stdout))
         sizes.append(out.stat().st_size)
 
     assert sizes[1] > 5 * sizes[0]
-    assert peaks[1] - peaks[0] < 8 * 1024, peaks  # KiB
+    assert peaks[1] - peaks[0] < (4 if url.startswith("postgresql") else 16) * 1024, peaks  # KiB
