@@ -27,6 +27,7 @@ from tests.support import marketplace as marketplace_support
 from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
+from tests.support.commands import Ops
 from tests.support.entra import Entra
 from tests.support.logs import Listener, followed, leaks, never_stored
 from tests.support.marketplace import Marketplace, Receiver
@@ -254,6 +255,12 @@ def signing_keys(settings) -> SigningKeys:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def ops(app_database_url) -> Ops:
+    """The operators' command line, on the database of the session."""
+    return Ops(app_database_url)
 
 
 @pytest.fixture

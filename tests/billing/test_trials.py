@@ -6,7 +6,6 @@ import sqlalchemy as sa
 
 from billing.jobs_trials import end_all_trials
 from billing.service_trials import end_trial
-from ops.__main__ import main
 from shared.db.schema import audit_log, metadata, tenants
 from shared.db.wall import EVERY_TENANT, enter
 from shared.tenancy.model import Plan, TenantStatus
@@ -19,17 +18,7 @@ from tests.timers import late
 MS = dt.timedelta(milliseconds=1)
 END = START + dt.timedelta(days=30)
 ENDED = "2026-12-23T09:00:00.000Z"
-
-
-@pytest.fixture
-def operator(monkeypatch, database_url):
-    """The vendor's command line, on the database of the test."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-
-    def run(*arguments: str) -> None:
-        assert main((*arguments, "--yes")) == 0
-
-    return run
+PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
 
 
 def row(engine, person):
@@ -145,7 +134,7 @@ def test_a_start_of_the_trial_that_is_reported_after_the_job_counts(world, app, 
     assert ada.stop().status == 200
 
 
-def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, app, clock, engine, operator):
+def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, app, clock, engine, ops):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=1)
@@ -154,7 +143,10 @@ def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, 
     clock.tick(days=31)
     end_all_trials(app)
     ended, read = counts(engine, ada), ada.report().body
-    operator("tenants", "set-plan", row(engine, ada).slug, "paid", "--rate", "4.50", "--currency", "EUR")
+    assert (
+        ops("tenants", "set-plan", row(engine, ada).slug, "paid", "--rate", "4.50", "--currency", "EUR", "--yes").code
+        == 0
+    )
     started = ada.start(8)
 
     assert ended == before
@@ -164,12 +156,17 @@ def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, 
 
 
 @pytest.mark.parametrize("job_first", [True, False])
-def test_an_end_and_a_purchase_in_either_order_leave_a_paying_tenant(world, app, clock, operator, job_first):
+def test_an_end_and_a_purchase_in_either_order_leave_a_paying_tenant(world, app, clock, ops, job_first):
     ada = world.tenant()
     clock.at = END + MS
     if job_first:
         end_all_trials(app)
-    operator("tenants", "set-plan", row(app.engine, ada).slug, "paid", "--rate", "4.50", "--currency", "EUR")
+    assert (
+        ops(
+            "tenants", "set-plan", row(app.engine, ada).slug, "paid", "--rate", "4.50", "--currency", "EUR", "--yes"
+        ).code
+        == 0
+    )
     end_all_trials(app)
     after = row(app.engine, ada)
 
@@ -188,11 +185,11 @@ def test_a_purchase_that_an_operator_has_before_them_is_not_refused_for_the_job(
     assert row(engine, ada).status == "expired"
 
 
-def test_an_extension_makes_an_ended_trial_active_and_it_ends_again(world, app, clock, engine, operator):
+def test_an_extension_makes_an_ended_trial_active_and_it_ends_again(world, app, clock, engine, ops):
     ada = world.tenant()
     clock.at = END
     end_all_trials(app)
-    operator("tenants", "extend-trial", row(engine, ada).slug, "--days", "7")
+    assert ops("tenants", "extend-trial", row(engine, ada).slug, "--days", "7", "--yes").code == 0
     extended = row(engine, ada)
     put(engine, ada, trial_ends_at=END + dt.timedelta(days=7))  # the command reads the clock of this machine
     clock.tick(days=7)

@@ -1,5 +1,7 @@
 """The second wall between tenants, as operators build it, put it up and take it away."""
 
+import functools
+
 import pytest
 import sqlalchemy as sa
 
@@ -10,6 +12,7 @@ from shared.db.schema import tenants, users
 from shared.db.wall import enter
 from tests.conftest import migrate
 from tests.support import wall as wall_support
+from tests.support.commands import Ops
 from tests.support.payers import Payer
 
 
@@ -28,12 +31,10 @@ def own_database(postgres_server, worker_id):
 
 
 @pytest.fixture
-def wall(here, own_database):
-    def run(*arguments):
-        return here("wall", *arguments, DATABASE_URL=own_database)
-
-    yield run
-    run("remove")
+def wall(own_database):
+    wall = functools.partial(Ops(own_database), "wall")
+    yield wall
+    wall("remove")
 
 
 @pytest.fixture
@@ -112,8 +113,8 @@ def test_a_migration_goes_through_the_wall(wall, own_database):
     assert state(wall) == {True}
 
 
-def test_sqlite_has_no_wall(here, tmp_path):
+def test_sqlite_has_no_wall(tmp_path):
     (tmp_path / "some.db").touch()
-    refused = here("wall", "build", DATABASE_URL=f"sqlite:///{tmp_path}/some.db")
+    refused = Ops(f"sqlite:///{tmp_path}/some.db")("wall", "build")
 
     assert (refused.code, "no row-level security" in refused.told) == (2, True)

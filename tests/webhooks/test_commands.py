@@ -1,12 +1,9 @@
 import datetime as dt
-import json
+import functools
 import uuid
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from ops.__main__ import main
 from shared import clock as real_clock
 from shared.db.schema import users
 from shared.db.wall import EVERY_TENANT
@@ -14,21 +11,11 @@ from shared.marketplace.flow import within
 from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_caller
 from tests.support import purchases
+from tests.support.commands import Ops
 from tests.support.purchases import Purchase, client_of
 from tests.support.world import FakeClock, new_id
 from tests.webhooks.test_events import tell
 from webhooks import store_requests
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -38,19 +25,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def ops(marketplace, app_database_url, entra, monkeypatch, capsys):
-    """Runs a command in this process, with the settings of the database and of the Marketplace."""
-    environment = {"DATABASE_URL": app_database_url, "ENTRA_AUTHORITY": entra.authority}
-
-    def run(*arguments: str, **changed: str) -> Done:
-        with monkeypatch.context() as patched:
-            for name, value in {**environment, **purchases.marketplace_settings(marketplace), **changed}.items():
-                patched.setenv(name, value)
-            code = main(["marketplace", *arguments])
-        out, err = capsys.readouterr()
-        return Done(code, out, err)
-
-    return run
+def ops(marketplace, app_database_url, entra):
+    """The commands about the Marketplace, with its settings."""
+    settings = {"ENTRA_AUTHORITY": entra.authority, **purchases.marketplace_settings(marketplace)}
+    return functools.partial(Ops(app_database_url, **settings), "marketplace")
 
 
 @pytest.fixture
