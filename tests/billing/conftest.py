@@ -42,7 +42,7 @@ class Metering:
             tx.execute(usage_events.delete())
 
     def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the stand-in checks
-        self.marketplace.order("faults", **{endpoint: {"headers": {"Retry-After": "0"}, **fault}})
+        self.marketplace.order("faults", **{endpoint: fault})
 
     def no_trouble(self) -> None:
         self.marketplace.stand_in.faults.clear()

@@ -16,6 +16,7 @@ from billing.rules_records import period_days
 from billing.rules_seats import ListedPrice, SeatSpan
 from billing.store_records import Bill, Line, Record
 from billing.tables_statement import Vendor
+from tests.support.budget import tries
 from tests.support.records import pays
 
 
@@ -330,7 +331,7 @@ def test_names_and_addresses_that_are_too_wide_are_whole_on_several_lines():
     assert "Wolfeschlegel" in text
 
 
-@settings(max_examples=10)  # of up to 60 names each
+@settings(max_examples=tries(5))  # of up to 60 names each
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=60), st.text(max_size=200))
 def test_no_name_makes_a_statement_fail(names, tenant):
     lines = tuple(line(name, name) for name in names)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from billing.store_records import Bill
 from tests.billing.test_statement import line, record, seats, statement
+from tests.support.budget import tries
 
 
 LEAVES = {"P", "H1", "H2", "Lbl", "LBody", "TH", "TD"}
@@ -135,7 +136,7 @@ def test_a_name_is_read_out_as_it_is_where_it_is_printed_otherwise(name, said):
     assert [element["/ActualText"] for element in tree if "/ActualText" in element] == ([] if said is None else [said])
 
 
-@settings(max_examples=8)
+@settings(max_examples=tries(4))
 @given(
     st.lists(st.text(max_size=120), max_size=12),
     st.text(max_size=200),

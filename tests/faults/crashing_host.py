@@ -2,7 +2,9 @@
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
 as one), or, for the number 0, right after the first COMMIT of what it wrote, before the answer is sent; for -1 after
-the second, and so on. What is imported is shared by all of them, so that one costs a fork instead of a start.
+the second, and so on. In the plain run only what writes counts, and what comes first after a COMMIT: to die at another
+statement leaves what to die at one of these does. What is imported is shared by all of them, so that one costs a fork
+instead of a start.
 """
 
 import gc
@@ -17,6 +19,7 @@ from sqlalchemy import event
 import function_app
 from devcloud import serve
 from tests.devcloud.processes import ROOT
+from tests.support.budget import LONG
 
 
 def _die() -> None:
@@ -24,18 +27,26 @@ def _die() -> None:
 
 
 def die_before_statement(number: int) -> None:
-    left = number
+    left, is_first = number, True
 
-    def count(*told: Any) -> None:  # noqa: ANN401 - whatever the event brings
-        nonlocal left
-        if str(told[2:3]).startswith("('SELECT set_config"):
-            return  # the wall's: it changes no row, so dying here is dying at what comes next
-        left -= 1
+    def count(*, commits: bool) -> None:
+        nonlocal left, is_first
+        left, is_first = left - 1, commits
         if left == 0:
             _die()
 
-    event.listen(sa.Engine, "before_cursor_execute", count)
-    event.listen(sa.Engine, "commit", count)
+    def before_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - whatever the event brings
+        if statement.startswith("SELECT set_config"):
+            return  # the wall's: it changes no row, so dying here is dying at what comes next
+        if LONG or is_first or not statement.startswith("SELECT"):
+            count(commits=False)
+
+    def before_commit(connection: sa.Connection) -> None:
+        if LONG or not connection.get_execution_options().get("reads_only", False):
+            count(commits=True)
+
+    event.listen(sa.Engine, "before_cursor_execute", before_statement)
+    event.listen(sa.Engine, "commit", before_commit)
 
 
 def _die_after_commit(number: int) -> None:

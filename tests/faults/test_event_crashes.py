@@ -62,9 +62,8 @@ def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, way, engine, action):
-    every = range(1, 11)
-    some = every if budget.LONG else random.Random(f"{SEED}{action}").sample(every, 2)  # noqa: S311 - likewise
-    for point in (AFTER_COMMIT, *some):
+    points = range(1, 11) if budget.LONG else random.Random(f"{SEED}{action}").sample(range(1, 7), 2)  # noqa: S311 - likewise
+    for point in (AFTER_COMMIT, *points):
         bought = buy(action)
         answers = told_to_a_host_that_dies(crashing, bought, action, point, way)
 
@@ -84,5 +83,5 @@ def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, bu
         assert bought.told == [("Suspend", "applied")], point
         if answers == [200]:
             break
-    assert point > 10  # eight statements, two commits
+    assert point > 6  # at the least what writes, and two commits
     assert broken(engine) == []

@@ -21,6 +21,7 @@ from privacy.rules import Channel, Hold
 from shared import audit
 from shared.db.schema import tenants, time_entries, users
 from shared.errors import Conflict
+from tests.support.budget import tries
 from tests.support.scan import places
 
 
@@ -283,7 +284,7 @@ def test_requests_follow_their_model(app, world, clock, engine):
     run_state_machine_as_test(
         lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
-            max_examples=15,
+            max_examples=tries(8),
             stateful_step_count=25,
             suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         ),

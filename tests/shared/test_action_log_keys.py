@@ -124,7 +124,7 @@ def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
     assert {row.row_key for row in of_bob} == {row.row_key for row in sent if row.user_id == payer.people[1]}
 
 
-@settings(max_examples=tries(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(0, 1), st.sampled_from(["old", "new", "both"])),

@@ -358,19 +358,19 @@ def test_retry_after_is_waited_for(marketplace, client, flow):
 
     client.get(subscription, flow)
 
-    assert 1 <= time.monotonic() - began < 6  # the flow has eight
+    assert time.monotonic() - began >= 1
 
 
 @pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_a_pause_longer_than_the_flow_is_not_begun(marketplace, client, pause):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=503, headers={"Retry-After": pause})
-    began = time.monotonic()
+    flow = within(600)
 
     with pytest.raises(Unreachable, match="http_503"):
-        client.get(subscription, within(20))
+        client.get(subscription, flow)
 
-    assert time.monotonic() - began < 10  # of the twenty that the flow has
+    assert flow.left() > 300
     assert hits(marketplace, "get") == 1
 
 
@@ -382,30 +382,23 @@ def test_a_pause_that_makes_no_sense_is_our_own(marketplace, client, flow, pause
     assert client.get(subscription, flow)
 
 
-@pytest.mark.parametrize("fault", [{"hang": True}, {"delay": 12}])
-def test_a_hanging_call_ends_with_its_flow(marketplace, client, fault):
+def test_a_call_that_is_never_answered_ends_with_its_flow(marketplace, client):
     subscription = marketplace.buy(active=True)
     client.get(subscription, within(5))
-    trouble(marketplace, "get", **fault)
-    began = time.monotonic()
+    trouble(marketplace, "get", hang=True)
 
     with pytest.raises(Unreachable):
         client.get(subscription, within(0.5))
 
-    assert time.monotonic() - began < 6  # the call would have its answer after twelve, or never
     marketplace.stand_in.faults.clear()
 
 
-def test_an_answer_that_trickles_ends_with_its_flow(entra):
+def test_an_answer_that_trickles_without_an_end_ends_with_its_flow(entra):
     with trickling() as url:
         client = Marketplace.of(settings_of(entra.authority, url))
-        began = time.monotonic()
         with pytest.raises(Unreachable):
-            client.get(UNKNOWN, within(1))
-        took = time.monotonic() - began
+            client.get(UNKNOWN, within(0.5))
         client.close()
-
-    assert took < 7  # the answer trickles for ten
 
 
 def test_a_flow_whose_time_is_over_asks_nothing(marketplace, client):
@@ -515,16 +508,14 @@ def test_trouble_of_entra_that_passes_is_waited_for(marketplace, client, entra, 
     assert client.get(subscription, flow)
 
 
-def test_a_token_that_takes_too_long_ends_with_the_flow(client, entra):
+def test_whoever_asks_or_waits_for_a_token_that_never_comes_ends_with_their_flow(client, entra):
     requests.post(f"{entra.authority}/admin/faults", json={"token": {"hang": True}}, timeout=5)
-    began = time.monotonic()
 
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(client.get, UNKNOWN, within(2)) for _ in range(4)]
+        asked = [pool.submit(client.get, UNKNOWN, within(0.5)) for _ in range(4)]
         failures = [each.exception() for each in asked]
 
     assert {type(each) for each in failures} == {Unreachable}
-    assert time.monotonic() - began < 6  # one after the other they would take eight
 
 
 def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, flow, monkeypatch):
@@ -554,22 +545,18 @@ def test_a_managed_identity_that_does_not_answer_ends_with_the_flow(marketplace,
 
     @Request.application
     def identity(_request: Request) -> Response:
-        released.wait(10)
+        released.wait(60)
         return Response(status=503)
 
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", url)
         monkeypatch.setenv("IDENTITY_HEADER", "x")
         client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
-        began = time.monotonic()
         with pytest.raises(Unreachable, match="token_too_slow"):
             client.get(UNKNOWN, within(0.5))
-        took = time.monotonic() - began
         monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
         released.set()
         client.close()
-
-    assert took < 7  # the identity answers after ten
 
 
 def test_many_threads_share_a_client(marketplace, client, flow):
@@ -607,16 +594,16 @@ def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, clie
 
 @contextmanager
 def trickling():
-    """A server that sends a byte of a large body every now and then."""
+    """A server that sends a byte of a body without an end every now and then."""
+    over = threading.Event()
 
     class Trickle(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             self.request.recv(65_536)
             self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
             with contextlib.suppress(OSError):
-                for _ in range(100):
+                while not over.wait(0.1):
                     self.request.sendall(b" ")
-                    time.sleep(0.1)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickle) as server:
         server.daemon_threads = True
@@ -624,6 +611,7 @@ def trickling():
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/api"
         finally:
+            over.set()
             server.shutdown()
 
 
@@ -634,6 +622,6 @@ def answering(document: object, *, status: int = 200, seen: list[dict[str, str]]
     def app(request: Request) -> Response:
         if seen is not None:
             seen.append(dict(request.headers))
-        return Response(json.dumps(document), status, content_type="application/json")
+        return Response(json.dumps(document), status, support.AT_ONCE, content_type="application/json")
 
     return serving(lambda _url: app, port=0)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 
 import pytest
 
@@ -29,28 +28,23 @@ def app(app, azurite_of_its_own):
 
 def dropped_lines(caplog):
     lines = [json.loads(record.message) for record in caplog.records if "actions_dropped" in record.message]
-    return [(line["event"], line["operation"], line["count"]) for line in lines]
+    return [(line["operation"], line["count"], line["reason"] == "paused") for line in lines]
 
 
 def test_an_outage_drops_actions_counts_them_and_disturbs_nothing_else(world, azurite_of_its_own, caplog):
     admin = world.tenant()
     before = admin.post("actions", ACTION)
     azurite_of_its_own.stop()
-    began = time.perf_counter()
     first = admin.post("actions", {"items": [ACTION] * 3})
-    took = time.perf_counter() - began
-    began = time.perf_counter()
     others = [admin.post("actions", ACTION) for _ in range(5)]
-    took_others = time.perf_counter() - began
     reading = admin.get("actions")
 
     assert before.body == {"accepted": 1, "dropped": 0}
     assert (first.status, first.body) == (202, {"accepted": 0, "dropped": 3})
-    assert took < 6  # two seconds, and a slow machine's
     assert [(answer.status, answer.body) for answer in others] == [(202, {"accepted": 0, "dropped": 1})] * 5
-    assert took_others < 5  # two seconds each, they would take ten
     assert (reading.status, reading.code) == (503, "temporarily_unavailable")
-    assert dropped_lines(caplog) == [("actions_dropped", "record_actions", count) for count in (3, 1, 1, 1, 1, 1)]
+    # only the first has asked the log, and waited for it
+    assert dropped_lines(caplog) == [("record_actions", 3, False), *[("record_actions", 1, True)] * 5]
     assert (admin.start().status, admin.stop().status) == (201, 200)
 
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from shared.tenancy.rows import address_key
+from tests.support.budget import tries
 from tests.tenants.test_users import add, set_tenant
 
 
@@ -197,6 +198,6 @@ def test_people_are_where_a_plain_model_has_them(world, engine):
     run_state_machine_as_test(
         lambda: Histories(world, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
-            max_examples=6, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=tries(6), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

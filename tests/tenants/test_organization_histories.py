@@ -15,6 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.support.budget import tries
+
 
 # What is written, and which project it is: twins by composition, by what nobody sees, and by case.
 SPELLINGS = {
@@ -220,7 +222,7 @@ def test_organizations_and_projects_are_where_a_plain_model_has_them(world):
     run_state_machine_as_test(
         lambda: Histories(world),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
-            max_examples=8,
+            max_examples=tries(5),
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -72,7 +72,7 @@ def played_again(rows):
     return made
 
 
-@settings(max_examples=tries(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(steps, min_size=1, max_size=12))
 def test_the_log_played_again_makes_the_entries(world, clock, plan):
     clock.at = START

@@ -55,7 +55,7 @@ def deliver(person: Person, reports: list[Report], *, luck: random.Random, meanw
     return told
 
 
-MANY = settings(max_examples=tries(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY

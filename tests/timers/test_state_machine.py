@@ -214,6 +214,6 @@ def test_everything_agrees_with_the_reference_after_every_step(app, world, clock
     run_state_machine_as_test(
         lambda: Machine(app, world, clock),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
-            max_examples=tries(40), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=tries(12), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

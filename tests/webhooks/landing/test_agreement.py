@@ -425,6 +425,7 @@ def test_an_admin_does_not_give_up_an_agreement_with_the_vendor(  # noqa: PLR091
     assert owner.tid
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_agreement_that_the_vendor_makes_meanwhile_is_not_ended_by_a_purchase_that_was_agreed_to_before(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, agreement
 ):
