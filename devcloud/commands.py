@@ -111,47 +111,6 @@ def azure_devops_token(context: typer.Context) -> None:
     _hand_over("devcloud.azure_devops.cli", context)
 
 
-@app.command("api-docs")
-def api_docs() -> None:
-    """Writes docs/api.md anew from the contract."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
-    from devcloud import apidocs  # noqa: PLC0415 - commands load only what they need
-    from shared.http.openapi import document  # noqa: PLC0415 - likewise
-
-    assert function_app.app  # noqa: S101 - used, by being imported
-    Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
-
-
-@app.command("cold-start")
-def cold_start(
-    runs: Annotated[int, typer.Option(help="starts to take the best of", min=1, max=20)] = 3,
-    most: Annotated[int, typer.Option(help="modules to list", min=1)] = 30,
-) -> None:
-    """Measures what importing the app costs, module by module; fails beyond the budget of a cold start."""
-    from devcloud import cold_start as starting  # noqa: PLC0415 - commands load only what they need
-
-    found = starting.measure(runs)
-    typer.echo(starting.report(found, most=most))
-    if not found.is_within_budget:
-        raise typer.Exit(1)
-
-
-@app.command("privacy-docs")
-def privacy_docs() -> None:
-    """Writes the tables of docs/privacy.md anew from the code, and the schema of an export."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
-    from devcloud.privacydocs import page, schema  # noqa: PLC0415 - commands load only what they need
-
-    assert function_app.app  # noqa: S101 - used, by being imported
-    docs = Path("docs")
-    privacy = docs / "privacy.md"
-    privacy.write_text(page.fill(privacy.read_text(encoding="utf-8")), encoding="utf-8")
-    try:
-        schema.publish(docs)
-    except schema.Published as error:
-        _fail("privacy-docs: ", error, 1)
-
-
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
     """Loads the demo tenants."""

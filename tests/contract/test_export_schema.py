@@ -6,9 +6,9 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from devcloud.privacydocs import schema
 from privacy.store_export import SECTIONS
 from privacy.tables_export import VERSION
+from tools.docs.privacy import export_schema as schema
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import function_app
-from devcloud import cold_start
 from shared.http.operation import OPERATIONS
+from tools import cold_start
 
 
 assert function_app.app, "indexing the app is what registers the operations"

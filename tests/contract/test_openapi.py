@@ -5,9 +5,9 @@ import openapi_spec_validator
 import pytest
 
 import function_app
-from devcloud.apidocs import render
 from shared.http.openapi import document
 from shared.http.operation import OPERATIONS
+from tools.docs.api import render
 
 
 ROOT = Path(__file__).resolve().parents[2]
