@@ -11,10 +11,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from devcloud.entra.people import newcomers
+from devcloud.emulators.entra.people import newcomers
 from shared.db.statements import limit_statements
-from tools.chaos.checks import all as checks
-from tools.chaos.checks.all import Found
+from tools.chaos.checks.all import Found, check
 from tools.chaos.checks.drain import Settled, minutes_later, settle
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.buyer import Buyer
@@ -83,7 +82,7 @@ class Rested:
 
     def check(self, tx: sa.Connection) -> Found:
         """Compares everything; what was seen to be wrong during the trouble comes first."""
-        found = checks.check(tx, self.cloud, self.fleet, self.settled, self.clocks)
+        found = check(tx, self.cloud, self.fleet, self.settled, self.clocks)
         return Found([*self.fleet.seen, *found.violations], found.checked)
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from devcloud.azure_devops.fields import COMPLETED, HISTORY
+from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY
 from shared.db.schema import billing_lines, subscriptions, time_entries, usage_events, write_back_items
 from tests.support import harms, harms_books
 from tests.support.tamper import unprotect_all

@@ -12,9 +12,9 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from devcloud.entra import server
-from devcloud.entra.server import Entra
-from devcloud.wsgi import serving
+from devcloud.emulators.entra import server
+from devcloud.emulators.entra.server import Entra
+from devcloud.emulators.server import serving
 from shared import signing_keys
 from shared.errors import ApiError
 from shared.identity import signed_claims

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from devcloud.faults import Faults
+from devcloud.emulators.faults import Faults
 from shared import clock
 from tools.chaos import report
 from tools.chaos.clients.history import History

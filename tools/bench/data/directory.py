@@ -5,10 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from devcloud.entra import server
-from devcloud.entra.admin import TokenOrder
-from devcloud.entra.clients import EXTENSION as EXTENSION_CLIENT
-from devcloud.entra.clients import TIMETRACKER_API
+from devcloud.emulators.entra import server
+from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.clients import EXTENSION as EXTENSION_CLIENT
+from devcloud.emulators.entra.clients import TIMETRACKER_API
 from shared import clock
 
 

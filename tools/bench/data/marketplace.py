@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from devcloud.entra.clients import PUBLISHER
-from devcloud.entra.people import VENDOR
-from devcloud.marketplace import server
-from devcloud.marketplace.publisher import Publisher
-from devcloud.marketplace.server import Marketplace
+from devcloud.emulators.entra.clients import PUBLISHER
+from devcloud.emulators.entra.people import VENDOR
+from devcloud.emulators.marketplace import server
+from devcloud.emulators.marketplace.publisher import Publisher
+from devcloud.emulators.marketplace.server import Marketplace
 from shared.app import App, build
 from shared.db.schema import organizations, tenants
 from shared.marketplace.flow import within

@@ -12,7 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from devcloud.marketplace.server import Marketplace
+from devcloud.emulators.marketplace.server import Marketplace
 from shared.db.schema import subscription_events
 from tools.bench.bench import Bench
 from tools.bench.data import database as ground

@@ -9,10 +9,7 @@ import sqlalchemy as sa
 
 from shared.invariants import INVARIANTS
 from shared.invariants import check as check_invariant
-from tools.chaos.checks import completed_work as check_hours
-from tools.chaos.checks import database as stored
-from tools.chaos.checks import purchases as check_purchases
-from tools.chaos.checks import sign_ins
+from tools.chaos.checks import completed_work, database, purchases, sign_ins
 from tools.chaos.checks.bills import Users
 from tools.chaos.checks.database import Kept, Logged
 from tools.chaos.checks.drain import Settled
@@ -43,20 +40,20 @@ class Found:
 
 def check(tx: sa.Connection, cloud: Cloud, fleet: Fleet, settled: Settled, clocks: Clocks) -> Found:
     """Compares all of it; the workers have ended, so nothing changes any more."""
-    found, kept, histories = Found(), stored.read(tx), [each.history for each in fleet.everybody]
+    found, kept, histories = Found(), database.read(tx), [each.history for each in fleet.everybody]
     paying = {each.tid for buyer in fleet.buyers for each in buyer.bought}
     logged = Logged.of(kept.values())
     for history in histories:
         mine = kept.get((history.tid, history.oid), Kept())
         found.violations += of_person(history, mine, logged, clocks, pays=history.tid in paying)
     found.violations += [*_strangers(tx, kept, histories), *_barren(histories)]
-    for row in kept.get(stored.NOBODY, Kept()).done:
+    for row in kept.get(database.NOBODY, Kept()).done:
         found.violations.append(Violation("invented", "the service did what nobody asked for", (row.told(),)))
     found.violations += [*_invariants(tx), *_totals(tx, settled)]
-    hours, changes = check_hours.check(tx, cloud.azure_devops)
+    hours, changes = completed_work.check(tx, cloud.azure_devops)
     bought = [each for buyer in fleet.buyers for each in buyer.bought]
-    purchases, lines = check_purchases.check(tx, cloud.marketplace, bought, Users(histories, kept, clocks))
-    found.violations += [*hours, *purchases]
+    of_purchases, lines = purchases.check(tx, cloud.marketplace, bought, Users(histories, kept, clocks))
+    found.violations += [*hours, *of_purchases]
     found.checked = {
         "histories of people": len(histories),
         "rows of the timer log": sum(len(each.log) for each in kept.values()),
@@ -89,14 +86,14 @@ def of_person(history: History, kept: Kept, logged: Logged, clocks: Clocks, *, p
     ]
 
 
-def _strangers(tx: sa.Connection, kept: dict[stored.Who, Kept], histories: list[History]) -> Iterator[Violation]:
+def _strangers(tx: sa.Connection, kept: dict[database.Who, Kept], histories: list[History]) -> Iterator[Violation]:
     """Nobody but the fleet signs in, and no account is made for anybody else."""
     known = {(each.tid, each.oid) for each in histories}
-    for tid, oid in sorted(kept.keys() - known - {stored.NOBODY}):
+    for tid, oid in sorted(kept.keys() - known - {database.NOBODY}):
         each = kept[tid, oid]
         detail = f"{oid} of {tid} is none of the fleet, and has {len(each.entries)} entries"
         yield Violation("invented", detail, tuple(row.told() for row in each.log))
-    for tid in sorted(stored.directories(tx) - {tid for tid, _ in known}):
+    for tid in sorted(database.directories(tx) - {tid for tid, _ in known}):
         yield Violation("invented", f"the directory {tid} is none of the fleet's")
 
 
@@ -131,6 +128,6 @@ def _totals(tx: sa.Connection, settled: Settled) -> Iterator[Violation]:
     for job in settled.failed_jobs:
         yield Violation("failed", f"the job {job} still fails after the trouble")
     for tid, told in settled.totals.items():
-        total = stored.total(tx, tid)
+        total = database.total(tx, tid)
         if told != total:
             yield Violation("changed", f"the report of {tid} comes to {told} ms, its entries to {total} ms")

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from devcloud.marketplace.catalogue import CURRENCY, find_plan
-from devcloud.marketplace.model import State
+from devcloud.emulators.marketplace.catalogue import CURRENCY, find_plan
+from devcloud.emulators.marketplace.model import State
 from shared.db.schema import billing_lines, billing_records, subscription_rates, users
 from tools.chaos.checks import sign_ins
 from tools.chaos.checks.database import Kept, Who

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from devcloud.azure_devops.fields import COMPLETED, HISTORY
-from devcloud.azure_devops.server import AzureDevOps
-from devcloud.azure_devops.tokens import Visitor
+from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY
+from devcloud.emulators.azure_devops.server import AzureDevOps
+from devcloud.emulators.azure_devops.tokens import Visitor
 from shared.db.schema import tenants, time_entries, write_back_changes, write_back_items
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.person import ORGANIZATION, PROJECTS

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from devcloud.marketplace.model import State, Subscription
-from devcloud.marketplace.server import Marketplace
+from devcloud.emulators.marketplace.model import State, Subscription
+from devcloud.emulators.marketplace.server import Marketplace
 from shared.db.schema import billing_records, subscription_events, subscriptions, tenants, usage_events
 from tools.chaos.checks.bills import Bills, Users
 from tools.chaos.checks.violation import Violation

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import requests
 
-from devcloud.entra import people
-from devcloud.entra.people import Directory
-from devcloud.marketplace.refusal import Refused
+from devcloud.emulators.entra import people
+from devcloud.emulators.entra.people import Directory
+from devcloud.emulators.marketplace.refusal import Refused
 from shared import clock
 from tools.chaos.clients.browser import confirm
 from tools.chaos.clients.fleet import new_id, token

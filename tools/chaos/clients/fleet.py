@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from devcloud.azure_devops import tokens as azure_devops_tokens
-from devcloud.entra.admin import TokenOrder
+from devcloud.emulators.azure_devops import tokens as azure_devops_tokens
+from devcloud.emulators.entra.admin import TokenOrder
 from shared import clock
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.history import History, Json, Operation, Outcome

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from devcloud.azure_devops import server as azure_devops
-from devcloud.entra import server as entra
-from devcloud.entra.clients import EXTENSION, LANDING, PUBLISHER, TIMETRACKER_API
-from devcloud.entra.people import VENDOR
-from devcloud.marketplace import server as marketplace
-from devcloud.marketplace.catalogue import DIMENSION
-from devcloud.marketplace.publisher import Publisher
+from devcloud.emulators.azure_devops import server as azure_devops
+from devcloud.emulators.entra import server as entra
+from devcloud.emulators.entra.clients import EXTENSION, LANDING, PUBLISHER, TIMETRACKER_API
+from devcloud.emulators.entra.people import VENDOR
+from devcloud.emulators.marketplace import server as marketplace
+from devcloud.emulators.marketplace.catalogue import DIMENSION
+from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.run import migrate
 from tools.chaos.cloud.databases import Database, database
 from tools.chaos.cloud.processes import Line, Worker, line, workers

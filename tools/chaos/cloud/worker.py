@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from devcloud import serve
+from devcloud.functions import server as serve
 from shared import clock
 from shared.app import App, build, use
 from shared.identity import Validator

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from devcloud.faults import Fault, Faults
+from devcloud.emulators.faults import Fault, Faults
 from tools.chaos.clients.fleet import Fleet
 from tools.chaos.cloud.cloud import Cloud
 from tools.chaos.cloud.processes import start_all
