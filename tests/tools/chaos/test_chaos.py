@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from devcloud import postgres
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY
 from shared.db.schema import billing_lines, subscriptions, time_entries, usage_events, write_back_items
-from tests.support import harms, harms_books
 from tests.support.tamper import unprotect_all
+from tests.tools.chaos import harms, harms_books
 from tools.chaos import report
 from tools.chaos.clients.history import Json, Operation, Outcome
 from tools.chaos.run import Options, Rested, Result, rested

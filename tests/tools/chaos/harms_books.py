@@ -21,7 +21,7 @@ from shared.db.schema import (
     write_back_changes,
     write_back_items,
 )
-from tests.support.harms import an_entry, copied
+from tests.tools.chaos.harms import an_entry, copied
 
 
 _LONG_AGO: Final = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
