@@ -11,8 +11,7 @@ from privacy.rules_catalogue import CATALOGUE
 from privacy.rules_kinds import Facts, Kind, Rows
 from privacy.rules_retention import RETENTION
 from shared.http.operation import OPERATIONS
-from tools.docs.privacy.policy import POLICY
-from tools.docs.privacy.sentence import Sentence
+from tools.docs.privacy.policy import POLICY, Sentence
 
 
 _PART: Final = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
