@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 import function_app
-from devcloud import serve
+from devcloud.functions import server
 from tests.devcloud.processes import ROOT
 from tests.support.budget import LONG
 
@@ -78,7 +78,7 @@ def main() -> None:
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
             die_at(int(line))
-            serve.serve(serve.Options(ROOT, 0))
+            server.serve(server.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(f"ended {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - likewise

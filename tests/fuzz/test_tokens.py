@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from devcloud.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenOrder
 from tests.support.budget import LONG
 from tests.support.world import Answer
 

@@ -23,7 +23,7 @@ FORBIDDEN = NEVER | {
     "parameters of a statement": re.compile(r"\[parameters:|SQL parameters"),
 }
 # Servers of the test's own process that stand for somebody else's; what they log is not the product's.
-_STAND_INS = ("devcloud.entra", "devcloud.marketplace", "devcloud.azure_devops")
+_STAND_INS = ("devcloud.emulators.entra", "devcloud.emulators.marketplace", "devcloud.emulators.azure_devops")
 
 
 class Listener(logging.Handler):

@@ -5,7 +5,7 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
 
 
-_TOGETHER: Final = "tests/chaos/"  # one run on each database, each in a folder that others look at
+_TOGETHER: Final = "tests/tools/chaos/"  # one run on each database, each in a folder that others look at
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
