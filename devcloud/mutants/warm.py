@@ -1,7 +1,7 @@
 """Answers which mutants the tests notice, in a process that has collected the tests once.
 
 Thousands of mutants are tried; to start pytest, a host and a database for each would take longer than its tests. So
-they run in a lane, a fork that keeps its servers and its database from one mutant to the next. What a mutant leaves
+they run in a lane, a fork that keeps its servers from one mutant to the next. What a mutant leaves
 there must not kill the next one: a test that fails is run again without the mutant, and where it fails then, too, the
 lane is thrown away and the mutant tried again in a new one.
 """

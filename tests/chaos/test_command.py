@@ -9,13 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from devcloud.chaos.__main__ import FAILED, INTERRUPTED, VIOLATED
 from tests.devcloud import processes
 
 
-pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "devcloud.chaos", "--database", "sqlite", "--seed", "20"]
 SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users, work_items
-from tests.conftest import ROOT
+from tests.ops.conftest import ROOT
 from tests.reports.test_summary_report import know
 from tests.support.exports import checked
 from tests.support.scan import places
