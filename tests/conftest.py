@@ -33,7 +33,8 @@ from tests.support.world import FakeClock, Http, World
 
 
 ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
-SLOW = ("chaos", "browser", "faults", "fuzz", "devcloud")  # folders whose few tests take long
+SLOW = ("chaos", "browser", "faults", "fuzz", "devcloud")  # folders whose tests take long
+FEW = 6  # tests in a module; where there are so few, one of them has many examples
 # Timings on a busy machine are no claim. The same examples every time; with --all, new ones.
 hypothesis.settings.register_profile(
     "steady",
@@ -53,13 +54,15 @@ INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)  # of those that are left
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules that take long come first, so that processes which share them out end at about the same time.
+    """Modules whose tests take long come first, and small ones last: so processes that share them out end together.
 
     With `--all`, tests have its limit of time, before those that they have for the plain run.
     """
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.parent.name not in SLOW, -sizes[item.path]))  # a module's in their order
+    long = {path for path in sizes if path.parent.name in SLOW or sizes[path] <= FEW}
+    items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))  # a module's in their order
     for item in items:
         if budget.ALL:
             item.add_marker(pytest.mark.timeout(budget.SECONDS), append=False)
