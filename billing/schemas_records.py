@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from billing.rules_records import month_key, month_text
 from billing.rules_seats import SeatSpan, charges_for_seats
+from billing.schemas import Money
 from billing.store_records import Bill, Line, Record
 from shared.billing import model
 from shared.http.wire import Instant, WireModel
@@ -31,7 +32,6 @@ Total = Annotated[
         examples=["13.50"],
     ),
 ]
-Money = Annotated[str, Field(description="a decimal number in the record's currency", examples=["13.50"])]
 Month = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
 Included = Annotated[
     int | None,

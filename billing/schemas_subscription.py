@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from billing.schemas_records import Money
+from billing.schemas import Money
 from billing.store_subscription import Contact, LedgerRow
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text

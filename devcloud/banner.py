@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
-from devcloud.entra.people import PEOPLE, Person
-from devcloud.entra.server import PORT as ENTRA_PORT
+from devcloud.emulators.entra.people import PEOPLE, Person
+from devcloud.emulators.entra.server import PORT as ENTRA_PORT
 
 
 SHOWN = ("ada", "ben", "chloe", "gus", "dana", "eli", "bob", "nora")

@@ -56,25 +56,26 @@ def host(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")] = False,
 ) -> None:
     """Serves one function app the way Azure does."""
-    from devcloud import host as front  # noqa: PLC0415 - commands load only what they need
-    from devcloud import indexing, ports, serve  # noqa: PLC0415 - likewise
+    from devcloud import ports  # noqa: PLC0415 - likewise
+    from devcloud.functions import host as front  # noqa: PLC0415 - commands load only what they need
+    from devcloud.functions import indexing, server  # noqa: PLC0415 - likewise
 
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    options = serve.Options(app_dir.resolve(), port, timers, http_limit, verbose)
+    options = server.Options(app_dir.resolve(), port, timers, http_limit, verbose)
     try:
         settings_file.load(options.app_dir, os.environ)
         if function:
-            raise typer.Exit(0 if serve.run_once(options, function) else 1)
-        serve.serve(options)
+            raise typer.Exit(0 if server.run_once(options, function) else 1)
+        server.serve(options)
     except indexing.IndexingError as error:
         _fail("host: cannot index the app: ", error, 1)
     except (
         settings_file.SettingsFileError,
         front.HostFileError,
         ports.PortUnusable,
-        serve.UnknownFunction,
+        server.UnknownFunction,
     ) as error:
         _fail("host: ", error, USAGE)
 
@@ -82,19 +83,19 @@ def host(
 @app.command(context_settings=PASS_ON)
 def entra(context: typer.Context) -> None:
     """Runs the stand-in for Microsoft Entra."""
-    _hand_over("devcloud.entra.cli", context)
+    _hand_over("devcloud.emulators.entra.cli", context)
 
 
 @app.command(context_settings=PASS_ON)
 def token(context: typer.Context) -> None:
     """Prints an access token of a demo person."""
-    _hand_over("devcloud.entra.cli", context)
+    _hand_over("devcloud.emulators.entra.cli", context)
 
 
 @app.command(context_settings=PASS_ON)
 def marketplace(context: typer.Context) -> None:
     """Runs the stand-in for the Azure Marketplace, or gives it an order: buy, change, suspend, list."""
-    from devcloud.marketplace.cli import app as orders  # noqa: PLC0415 - commands load only what they need
+    from devcloud.emulators.marketplace.cli import app as orders  # noqa: PLC0415 - commands load only what they need
 
     orders(context.args, prog_name="python -m devcloud marketplace")
 
@@ -102,54 +103,13 @@ def marketplace(context: typer.Context) -> None:
 @app.command("azure-devops", context_settings=PASS_ON)
 def azure_devops(context: typer.Context) -> None:
     """Runs the stand-in for Azure DevOps."""
-    _hand_over("devcloud.azure_devops.cli", context)
+    _hand_over("devcloud.emulators.azure_devops.cli", context)
 
 
 @app.command("azure-devops-token", context_settings=PASS_ON)
 def azure_devops_token(context: typer.Context) -> None:
     """Prints a demo person's token for Azure DevOps."""
-    _hand_over("devcloud.azure_devops.cli", context)
-
-
-@app.command("api-docs")
-def api_docs() -> None:
-    """Writes docs/api.md anew from the contract."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
-    from devcloud import apidocs  # noqa: PLC0415 - commands load only what they need
-    from shared.http.openapi import document  # noqa: PLC0415 - likewise
-
-    assert function_app.app  # noqa: S101 - used, by being imported
-    Path("docs/api.md").write_text(apidocs.render(document()), encoding="utf-8")
-
-
-@app.command("cold-start")
-def cold_start(
-    runs: Annotated[int, typer.Option(help="starts to take the best of", min=1, max=20)] = 3,
-    most: Annotated[int, typer.Option(help="modules to list", min=1)] = 30,
-) -> None:
-    """Measures what importing the app costs, module by module; fails beyond the budget of a cold start."""
-    from devcloud import cold_start as starting  # noqa: PLC0415 - commands load only what they need
-
-    found = starting.measure(runs)
-    typer.echo(starting.report(found, most=most))
-    if not found.is_within_budget:
-        raise typer.Exit(1)
-
-
-@app.command("privacy-docs")
-def privacy_docs() -> None:
-    """Writes the tables of docs/privacy.md anew from the code, and the schema of an export."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
-    from devcloud.privacydocs import page, schema  # noqa: PLC0415 - commands load only what they need
-
-    assert function_app.app  # noqa: S101 - used, by being imported
-    docs = Path("docs")
-    privacy = docs / "privacy.md"
-    privacy.write_text(page.fill(privacy.read_text(encoding="utf-8")), encoding="utf-8")
-    try:
-        schema.publish(docs)
-    except schema.Published as error:
-        _fail("privacy-docs: ", error, 1)
+    _hand_over("devcloud.emulators.azure_devops.cli", context)
 
 
 @app.command(context_settings=PASS_ON)

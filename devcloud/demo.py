@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 
-from devcloud.azure_devops.items import ITEMS, LABS_ITEMS
-from devcloud.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
+from devcloud.emulators.azure_devops.items import ITEMS, LABS_ITEMS
+from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
 from shared import audit, clock
 from shared.billing.rules import begins_at, month_before, month_of
 from shared.db.engine import make_engine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 EXIT_CODE = 3
 OURS = frozenset(
-    "billing devcloud function_app migrations ops privacy reports shared tenants tests timers webhooks".split()  # noqa: SIM905
+    "billing devcloud function_app migrations ops privacy reports shared tenants tests timers tools webhooks".split()  # noqa: SIM905
 )
 
 

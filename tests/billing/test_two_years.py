@@ -20,7 +20,7 @@ from shared.db.wall import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription
 from shared.tracking.model import TimeEntry
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
-from tests.support.budget import LONG, tries
+from tests.support.budget import ALL, tries
 from tests.support.payers import Payer, at
 
 
@@ -188,7 +188,7 @@ def happenings(lives: Sequence[Life], days: int, each: float) -> Iterator[tuple[
 
 @pytest.mark.parametrize("seed", range(tries(1)))
 def test_two_years_of_bills_are_those_of_the_oracle(app, engine, seed):
-    since, days = at("2020-01-05"), TWO_YEARS if LONG else 200
+    since, days = at("2020-01-05"), TWO_YEARS if ALL else 200
     world = lives(engine, since, seed)
     coming = sorted(happenings(world, days, each=4), key=lambda each: each[0], reverse=True)
     runs = [since + number * HOUR + HOUR / 12 for number in range(24 * days)]
@@ -217,7 +217,7 @@ def test_two_years_of_bills_are_those_of_the_oracle(app, engine, seed):
 
 
 def test_every_hour_of_the_job_itself_closes_as_the_oracle_does(app, engine, clock):
-    since, days = at("2020-09-25"), TWO_YEARS if LONG else 25
+    since, days = at("2020-09-25"), TWO_YEARS if ALL else 25
     world = lives(engine, since)
     coming = sorted(happenings(world, days + 20, each=1), key=lambda each: each[0], reverse=True)
     runs = [at("2020-10-12T00:05") + number * HOUR for number in range(24 * days)]

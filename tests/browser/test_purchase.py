@@ -4,7 +4,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, ViewportSize, expect
 
-from devcloud.entra.clients import EXTENSION, TIMETRACKER_API
+from devcloud.emulators.entra.clients import EXTENSION, TIMETRACKER_API
 from tests.browser.conftest import Cloud
 from tests.devcloud.processes import ROOT, wait_for
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from devcloud.privacydocs import schema
 from privacy.store_export import SECTIONS
 from privacy.tables_export import VERSION
+from tools.docs.privacy import export_schema
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -20,7 +20,7 @@ PUBLISHED = {
 
 
 def test_the_published_schema_is_that_of_the_code():
-    assert schema.path_of(DOCS).read_text() == schema.render()
+    assert export_schema.path_of(DOCS).read_text() == export_schema.render()
 
 
 @pytest.mark.parametrize("version", PUBLISHED)
@@ -35,17 +35,17 @@ def test_the_current_version_is_published():
 
 
 def test_another_content_is_not_written_over_a_published_version(tmp_path, monkeypatch):
-    schema.publish(tmp_path)
-    before = schema.path_of(tmp_path).read_text()
+    export_schema.publish(tmp_path)
+    before = export_schema.path_of(tmp_path).read_text()
     monkeypatch.setitem(SECTIONS, "more", SECTIONS["account"])
-    with pytest.raises(schema.Published, match="raise VERSION"):
-        schema.publish(tmp_path)
+    with pytest.raises(export_schema.Published, match="raise VERSION"):
+        export_schema.publish(tmp_path)
 
-    assert schema.path_of(tmp_path).read_text() == before
+    assert export_schema.path_of(tmp_path).read_text() == before
 
 
 def test_the_schema_is_a_schema_and_lists_every_field_of_every_section():
-    document = schema.document()
+    document = export_schema.document()
     sections = document["properties"]["sections"]["properties"]
     fields = {name: each["properties"]["rows"]["items"]["properties"] for name, each in sections.items()}
 

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 import function_app
-from devcloud import cold_start
 from shared.http.operation import OPERATIONS
+from tools import cold_start
 
 
 assert function_app.app, "indexing the app is what registers the operations"
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INDEX = """
 import asyncio, json, sys
 from pathlib import Path
-from devcloud.worker import Worker
+from devcloud.functions.worker import Worker
 worker = asyncio.run(Worker.start(Path(sys.argv[1])))
 print(json.dumps({f.name: [f.trigger["type"], f.route, sorted(f.methods or [])] for f in worker.functions.values()}))
 worker.close(grace_seconds=5)

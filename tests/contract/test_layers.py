@@ -11,7 +11,13 @@ from tests.support.offenders import hold
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICES = ("timers", "reports", "tenants", "billing", "webhooks", "privacy")
-OURS = {*SLICES, "shared", "devcloud", "ops", "function_app"}
+OURS = {*SLICES, "shared", "devcloud", "ops", "tools", "function_app"}
+IMPORTERS = {  # what only these may import
+    "tools": {"tools"},
+    "devcloud": {"devcloud", "tools"},
+    "function_app": {"devcloud", "tools"},
+    "ops": {"ops", "migrations"},  # operators run both
+}
 MODULES = [
     path
     for top in ("function_app.py", *sorted(OURS - {"function_app"}), "migrations/env.py")
@@ -73,10 +79,8 @@ def forbidden(importer: str, imported: str) -> bool:
     top, target = importer.partition(".")[0], imported.partition(".")[0]
     if target not in OURS or importer == imported:
         return False
-    if target in {"devcloud", "function_app"}:
-        return top != "devcloud"
-    if target == "ops":
-        return top not in {"ops", "migrations"}  # operators run both
+    if target in IMPORTERS:
+        return top not in IMPORTERS[target]
     if top == "ops":
         return target in SLICES and layer_of(imported.partition(".")[2].partition(".")[0]) in {"routes", "jobs"}
     if top == "shared":
@@ -158,6 +162,9 @@ def test_the_last_word_of_a_files_name_is_its_layer_or_the_first(name, layer):
         ("shared.audit", "ops.store", True),
         ("tenants.service", "ops.rules", True),
         ("devcloud.demo", "ops.store", True),
+        ("devcloud.run", "tools.bench", True),
+        ("shared.app", "tools.chaos.run", True),
+        ("tools.chaos.run", "devcloud.postgres", False),
     ],
 )
 def test_the_command_line_stands_on_what_routes_and_jobs_stand_on_and_nothing_stands_on_it(importer, imported, refused):

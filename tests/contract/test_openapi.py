@@ -4,10 +4,10 @@ from pathlib import Path
 import openapi_spec_validator
 
 import function_app
-from devcloud.apidocs import render
 from shared.http.openapi import document
 from shared.http.operation import OPERATIONS
 from tests.support.offenders import hold
+from tools.docs.api import render
 
 
 ROOT = Path(__file__).resolve().parents[2]

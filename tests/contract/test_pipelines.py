@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text()
 PIPELINE = (ROOT / "azure-pipelines.yml").read_text()
+OF_TOOLS = (ROOT / ".github/workflows/tools.yml").read_text()
+OF_TOOLS_TWIN = (ROOT / "azure-pipelines-tools.yml").read_text()
 PARAMETERS = json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"]
 # Each as `NAME` or `NAME=default`
 GIVEN = [re.fullmatch(r"\$\{(\w+)=?(.*)\}", each["value"]) for each in PARAMETERS.values()]
@@ -59,7 +62,7 @@ def test_secrets_are_for_the_deployment_of_main_alone():
     assert "needs: [test, supply-chain]" in job("deploy")
 
 
-@pytest.mark.parametrize("used", re.findall(r"uses: (.+)", WORKFLOW))
+@pytest.mark.parametrize("used", re.findall(r"uses: (.+)", WORKFLOW + OF_TOOLS))
 def test_an_action_is_pinned_to_a_commit_whose_version_is_told(used):
     assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
 
@@ -79,6 +82,18 @@ def test_both_do_the_same(text):
     assert "/api/health" in text
 
 
+@pytest.mark.parametrize("text", [OF_TOOLS, OF_TOOLS_TWIN], ids=["Actions", "Pipelines"])
+def test_tools_are_tested_every_night_and_where_they_or_the_local_cloud_changed(text):
+    parts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["timetracker"]["mutants"]
+
+    assert "30 1 * * *" in text
+    assert all(re.search(rf"[\[ \"]{folder}[/,\]]", text) for folder in ("devcloud", "tools", "tests/tools"))
+    assert "scripts/test --tools" in text
+    assert all(re.search(rf"\b{part}\b", text) for part in parts)
+    assert "secrets." not in text
+    assert "id-token" not in text
+
+
 def test_the_image_of_sql_server_is_pinned_to_what_it_holds():
     image = re.findall(r"^image=(.*)$", (ROOT / "scripts/sql-server").read_text(), flags=re.MULTILINE)
 
@@ -87,7 +102,8 @@ def test_the_image_of_sql_server_is_pinned_to_what_it_holds():
 
 
 def test_a_checkout_leaves_no_token_behind():
-    checkouts = re.findall(r"actions/checkout@.*\n\s+with: (.*)", WORKFLOW)
+    both = WORKFLOW + OF_TOOLS
+    checkouts = re.findall(r"actions/checkout@.*\n\s+with: (.*)", both)
 
-    assert len(checkouts) == WORKFLOW.count("actions/checkout@")
+    assert len(checkouts) == both.count("actions/checkout@")
     assert set(checkouts) == {"{ persist-credentials: false }"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import function_app
-from devcloud.privacydocs.page import PARTS, fill
-from devcloud.privacydocs.policy import sentences
 from shared.http.operation import OPERATIONS
+from tools.docs.privacy.page import PARTS, fill
+from tools.docs.privacy.policy import sentences
 
 
 ROOT = Path(__file__).resolve().parents[2]

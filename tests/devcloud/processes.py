@@ -58,7 +58,7 @@ class Host:
             return answer
 
 
-_KEPT = ("PATH", "HOME", "LANG", "TEST_LONG", "ODBCSYSINI", "SSL_CERT_FILE")  # the last two lead to a SQL Server
+_KEPT = ("PATH", "HOME", "LANG", "TEST_ALL", "ODBCSYSINI", "SSL_CERT_FILE")  # the last two lead to a SQL Server
 
 
 def environment(**changes: str) -> dict[str, str]:

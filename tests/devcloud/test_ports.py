@@ -2,7 +2,8 @@
 
 import pytest
 
-from devcloud import ports, wsgi
+from devcloud import ports
+from devcloud.emulators import server
 
 
 def test_a_taken_port_is_told_as_taken():
@@ -14,7 +15,7 @@ def test_a_taken_port_is_told_as_taken():
 
 
 def stand_in(port):
-    with wsgi.serving(lambda _: pytest.fail("it was served"), port=port):
+    with server.serving(lambda _: pytest.fail("it was served"), port=port):
         pytest.fail("it was served")
 
 

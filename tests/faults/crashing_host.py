@@ -1,10 +1,9 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one), or, for the number 0, right after the first COMMIT of what it wrote, before the answer is sent; for -1 after
-the second, and so on. In the plain run only what writes counts, and what comes first after a COMMIT: to die at another
-statement leaves what to die at one of these does. What is imported is shared by all of them, so that one costs a fork
-instead of a start.
+as one; of those that only read, the first alone does, but for `scripts/test --all`), or, for the number 0, right after
+the first COMMIT of what it wrote, before the answer is sent; for -1 after the second, and so on. What is imported is
+shared by all of them, so that one costs a fork instead of a start.
 """
 
 import gc
@@ -17,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 import function_app
-from devcloud import serve
+from devcloud.functions import server
 from tests.devcloud.processes import ROOT
-from tests.support.budget import LONG
+from tests.support import budget
 
 
 def _die() -> None:
@@ -27,26 +26,29 @@ def _die() -> None:
 
 
 def die_before_statement(number: int) -> None:
+    """Before what reads, what is written is as it is before the next that writes: dying there is for `--all`."""
     left, is_first = number, True
 
-    def count(*, commits: bool) -> None:
-        nonlocal left, is_first
-        left, is_first = left - 1, commits
+    def count() -> None:
+        nonlocal left
+        left -= 1
         if left == 0:
             _die()
 
-    def before_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - whatever the event brings
+    def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal is_first
         if statement.startswith("SELECT set_config"):
             return  # the wall's: it changes no row, so dying here is dying at what comes next
-        if LONG or is_first or not statement.startswith("SELECT"):
-            count(commits=False)
+        if budget.ALL or is_first or not statement.startswith("SELECT"):
+            count()
+        is_first = False
 
-    def before_commit(connection: sa.Connection) -> None:
-        if LONG or not connection.get_execution_options().get("reads_only", False):
-            count(commits=True)
+    def ended(connection: sa.Connection) -> None:
+        if budget.ALL or not _only_reads(connection):
+            count()
 
-    event.listen(sa.Engine, "before_cursor_execute", before_statement)
-    event.listen(sa.Engine, "commit", before_commit)
+    event.listen(sa.Engine, "before_cursor_execute", sent)
+    event.listen(sa.Engine, "commit", ended)
 
 
 def _die_after_commit(number: int) -> None:
@@ -54,7 +56,7 @@ def _die_after_commit(number: int) -> None:
 
     def note(connection: sa.Connection) -> None:
         nonlocal left
-        left -= not connection.get_execution_options().get("reads_only", False)
+        left -= not _only_reads(connection)
 
     def look(*_: Any) -> None:  # noqa: ANN401 - likewise
         if left <= 0:
@@ -62,6 +64,10 @@ def _die_after_commit(number: int) -> None:
 
     event.listen(sa.Engine, "commit", note)
     event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+
+
+def _only_reads(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get("reads_only", False))
 
 
 def die_at(point: int) -> None:
@@ -78,7 +84,7 @@ def main() -> None:
         if child == 0:
             print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
             die_at(int(line))
-            serve.serve(serve.Options(ROOT, 0))
+            server.serve(server.Options(ROOT, 0))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(f"ended {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - likewise

@@ -86,7 +86,6 @@ def state_of(engine, person):
         return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
 
 
-@pytest.mark.timeout(600)  # two processes for each of dozens of points, or of more than a hundred
 def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
     for point in count(1):
         person = somebody(engine)

@@ -12,15 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from devcloud.chaos import processes
 from shared.app import use
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
-from tests.conftest import migrate
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, broken
 from tests.faults.product import via
+from tests.support.databases import migrate
 from tests.support.world import Answer, Http, Person, new_id
+from tools.chaos.cloud import processes
 
 
 CLIENTS, ENOUGH, PATIENCE = 6, 12, 60

@@ -5,14 +5,13 @@ import functools
 import pytest
 import sqlalchemy as sa
 
-from devcloud import postgres
 from ops import wall_statements
 from shared.db.engine import make_engine
 from shared.db.schema import tenants, users
 from shared.db.wall import enter
-from tests.conftest import migrate
 from tests.support import wall as wall_support
 from tests.support.commands import Ops
+from tests.support.databases import migrate
 from tests.support.payers import Payer
 
 
@@ -20,9 +19,9 @@ BEHIND = set(wall_statements.walled())
 
 
 @pytest.fixture(scope="module")
-def own_database(postgres_server, worker_id):
+def own_database(make_database):
     """A database of its own, with two tenants and no wall."""
-    url = migrate(postgres.make_database(postgres_server, f"wall_{worker_id}"))
+    url = make_database("postgresql", "wall")
     engine = make_engine(url)
     for _ in range(2):
         Payer.make(engine)

@@ -75,7 +75,6 @@ def history_since(people):
     people.somebody_is_erased(MAL)
 
 
-@pytest.mark.timeout(300)
 def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, clock, copies):
     @settings(
         max_examples=tries(2),

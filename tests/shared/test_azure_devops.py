@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.wrappers import Request, Response
 
+from devcloud.emulators.server import serving
 from devcloud.ports import bound
-from devcloud.wsgi import serving
 from shared.azure_devops.client import AzureDevOps, _Pauses
 from shared.azure_devops.errors import (
     AzureDevOpsError,

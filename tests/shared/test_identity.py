@@ -12,10 +12,10 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from devcloud.entra.clients import DAEMON, EXTENSION, FOREIGN_API, GRAPH, LANDING, TIMETRACKER_API
-from devcloud.entra.keyring import SigningKeyPair
-from devcloud.entra.people import CONTOSO, FABRIKAM, PEOPLE
-from devcloud.entra.server import Entra, running
+from devcloud.emulators.entra.clients import DAEMON, EXTENSION, FOREIGN_API, GRAPH, LANDING, TIMETRACKER_API
+from devcloud.emulators.entra.keyring import SigningKeyPair
+from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, PEOPLE
+from devcloud.emulators.entra.server import Entra, running
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InvalidToken, Unavailable
 from shared.http.problem import problem
 from shared.identity import CONSUMER_TENANT, Validator

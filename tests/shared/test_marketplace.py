@@ -14,7 +14,7 @@ import pytest
 import requests
 from werkzeug.wrappers import Request, Response
 
-from devcloud.wsgi import serving
+from devcloud.emulators.server import serving
 from shared.app import App
 from shared.marketplace import of
 from shared.marketplace.client import Marketplace

@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from devcloud.entra.faults import Fault
-from devcloud.entra.keyring import SigningKeyPair, base64url
-from devcloud.entra.server import Entra, running
+from devcloud.emulators.entra.faults import Fault
+from devcloud.emulators.entra.keyring import SigningKeyPair, base64url
+from devcloud.emulators.entra.server import Entra, running
 from shared import signing_keys
 from shared.errors import InvalidToken, Unavailable
 from shared.signing_keys import KeysNotFetched, SigningKeys, fetch_over_http, parse_key_set

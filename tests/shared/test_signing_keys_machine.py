@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from devcloud.entra.keyring import SigningKeyPair
+from devcloud.emulators.entra.keyring import SigningKeyPair
 from shared.errors import InvalidToken, Unavailable
 from shared.signing_keys import KeysNotFetched, SigningKeys
 

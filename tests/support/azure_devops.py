@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from devcloud.azure_devops import server
-from devcloud.azure_devops.admin import TokenOrder
-from devcloud.azure_devops.board import Board
-from devcloud.azure_devops.fields import COMPLETED
-from devcloud.azure_devops.tokens import WRITE, Visitor
-from devcloud.faults import Fault
+from devcloud.emulators.azure_devops import server
+from devcloud.emulators.azure_devops.admin import TokenOrder
+from devcloud.emulators.azure_devops.board import Board
+from devcloud.emulators.azure_devops.fields import COMPLETED
+from devcloud.emulators.azure_devops.tokens import WRITE, Visitor
+from devcloud.emulators.faults import Fault
 
 
 SOMEBODY = Visitor("5ee00000-0000-4000-8000-000000000001", "Somebody Else", "somebody@contoso.example", ("contoso",))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcloud.entra import server
-from devcloud.entra.admin import TokenOrder
-from devcloud.entra.clients import EXTENSION, TIMETRACKER_API
+from devcloud.emulators.entra import server
+from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.clients import EXTENSION, TIMETRACKER_API
 
 
 API_CLIENT_ID = TIMETRACKER_API.id

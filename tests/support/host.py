@@ -9,9 +9,9 @@ from pathlib import Path
 
 import uvicorn
 
-from devcloud.host import Front
-from devcloud.schedule import Timers
-from devcloud.worker import Worker
+from devcloud.functions.host import Front
+from devcloud.functions.schedule import Timers
+from devcloud.functions.worker import Worker
 from shared import clock
 
 

@@ -12,10 +12,10 @@ from urllib.parse import urljoin
 import requests
 import sqlalchemy as sa
 
-from devcloud.entra import clients, people
-from devcloud.entra.faults import Fault
-from devcloud.entra.people import FABRIKAM, Directory
-from devcloud.entra.people import Person as Account
+from devcloud.emulators.entra import clients, people
+from devcloud.emulators.entra.faults import Fault
+from devcloud.emulators.entra.people import FABRIKAM, Directory
+from devcloud.emulators.entra.people import Person as Account
 from shared.app import App
 from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings

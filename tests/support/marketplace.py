@@ -15,11 +15,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import requests
 from werkzeug.wrappers import Request, Response
 
-from devcloud.entra.clients import MARKETPLACE_API, PUBLISHER
-from devcloud.entra.people import VENDOR
-from devcloud.marketplace import server
-from devcloud.marketplace.publisher import Publisher
-from devcloud.wsgi import serving
+from devcloud.emulators.entra.clients import MARKETPLACE_API, PUBLISHER
+from devcloud.emulators.entra.people import VENDOR
+from devcloud.emulators.marketplace import server
+from devcloud.emulators.marketplace.publisher import Publisher
+from devcloud.emulators.server import serving
 from shared import clock
 
 

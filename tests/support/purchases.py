@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from devcloud.entra.clients import LANDING
+from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
 from shared.db.wall import EVERY_TENANT

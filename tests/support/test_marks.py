@@ -56,7 +56,7 @@ def test_each_line_of_a_process_is_read_once(tmp_path):
 
 def test_what_stand_ins_log_is_not_the_products():
     listener = Listener()
-    for name in ("devcloud.entra", "timetracker"):
+    for name in ("devcloud.emulators.entra", "timetracker"):
         listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
 
     assert listener.lines == ["timetracker"]

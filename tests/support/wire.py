@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import requests
 from werkzeug.wrappers import Request, Response
 
-from devcloud.wsgi import serving
+from devcloud.emulators.server import serving
 
 
 @dataclass

@@ -185,7 +185,7 @@ def test_a_page_of_people_follows_though_its_last_was_erased_since(app, world, c
     first = ada.get("users", pageSize="3").body
     assert first["items"][-1]["email"] == people[1].email
     assert ask(people[1]).status == 201
-    assert carry_out(app, clock).changed >= 1  # other tests leave requests
+    assert carry_out(app, clock).changed == 1
     second = world.again(ada).get(first["nextLink"].removeprefix("/api/"))
 
     assert [user["email"] for user in second.body["items"]] == [people[2].email, people[3].email]

@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -106,7 +105,6 @@ class Readings(RuleBasedStateMachine):
             assert {n for n in ITEMS if look(someone, n).status == 200} == shown
 
 
-@pytest.mark.timeout(300)
 def test_each_person_is_shown_what_the_model_says(world, azure_devops):
     chosen = settings(
         max_examples=budget.tries(6), stateful_step_count=12, suppress_health_check=list(HealthCheck), deadline=None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devcloud.azure_devops.fields import COMPLETED, HISTORY, REMAINING
+from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY, REMAINING
 from tests.support.budget import tries
 from tests.timers.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
 

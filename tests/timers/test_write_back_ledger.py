@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from devcloud.azure_devops.fields import COMPLETED, REMAINING
+from devcloud.emulators.azure_devops.fields import COMPLETED, REMAINING
 from shared import clock as real
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from tests.support.world import WORK_ITEM

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from devcloud.entra.faults import Fault
+from devcloud.emulators.entra.faults import Fault
 from shared.app import use
 from shared.http.openapi import problem_codes
 from shared.http.operation import OPERATIONS

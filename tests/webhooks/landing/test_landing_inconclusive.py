@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from devcloud.entra.admin import TokenOrder
-from devcloud.entra.faults import Fault
+from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.faults import Fault
 from shared.signing_keys import SigningKeys
 from tests.support import landing as landing_support
 from tests.support.landing import LANDING, buy

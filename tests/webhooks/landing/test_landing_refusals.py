@@ -7,7 +7,7 @@ import pytest
 import requests
 
 import function_app
-from devcloud.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenOrder
 from shared.app import use
 from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
 from shared.db.wall import EVERY_TENANT

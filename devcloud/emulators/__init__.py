@@ -1,0 +1,1 @@
+"""The emulators of Entra, Azure DevOps and the Marketplace, over real sockets."""

@@ -1,0 +1,106 @@
+"""The stand-in itself: its addresses, who may enter, and which part answers at each."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from devcloud.emulators.azure_devops import api
+from devcloud.emulators.azure_devops.admin import Admin
+from devcloud.emulators.azure_devops.items import directory_of
+from devcloud.emulators.azure_devops.refusal import NotSignedIn, Refused, refusal, sign_in
+from devcloud.emulators.azure_devops.tokens import visitor_of
+from devcloud.emulators.azure_devops.workspace import Workspace
+from devcloud.emulators.server import PACE, serving
+from shared import clock
+
+
+PORT: Final = 7074
+_APIS: Final = "/_apis/"
+
+
+def _rules() -> Iterator[Rule]:
+    for prefix in ("/<organization>", "/<organization>/<project>"):
+        base = f"{prefix}{_APIS}wit"
+        yield Rule(f"{base}/workitems/<int:number>", endpoint="work_item", methods=["GET"])
+        yield Rule(f"{base}/workitems/<int:number>", endpoint="update", methods=["PATCH"])
+        yield Rule(f"{base}/workitems/<int:number>/updates", endpoint="updates", methods=["GET"])
+        yield Rule(f"{base}/workitemsbatch", endpoint="batch", methods=["POST"])
+    of_type = f"/<organization>/<project>{_APIS}wit/workitemtypes/<kind>"
+    yield Rule(f"{of_type}/fields", endpoint="type_fields", methods=["GET"])
+    yield Rule(f"{of_type}/states", endpoint="type_states", methods=["GET"])
+    yield Rule(f"/<organization>{_APIS}connectiondata", endpoint="connection", methods=["GET"])
+    yield Rule("/admin/<order>", endpoint="admin")
+
+
+_ADDRESSES: Final = Map(list(_rules()))
+
+
+class AzureDevOps:
+    """A WSGI application; `{url}/{organization}` stands for `https://dev.azure.com/{organization}`."""
+
+    def __init__(self, url: str, now: Callable[[], dt.datetime] = clock.now) -> None:
+        self.url = url
+        self.workspace = Workspace(url, now)
+        self.admin = Admin(self.workspace, now)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        before, apis, after = request.path.partition(_APIS)
+        try:
+            # The service does not mind the case of its own words, only of names.
+            endpoint, where = _ADDRESSES.bind_to_environ(environ).match(f"{before}{apis}{after.lower()}")
+            response = self._respond(request, endpoint, where)
+        except HTTPException as error:
+            return error(environ, start_response)
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, endpoint: str, where: Mapping[str, Any]) -> Response:
+        if endpoint == "admin":
+            return self.admin.answer(request, where["order"])
+        directory = directory_of(where["organization"])
+        if directory is None:
+            return Response("<html><title>404</title></html>", 404, content_type="text/html")
+        pace, faults = request.environ[PACE], self.workspace.faults
+        response = faults.around(endpoint, pace, lambda: self._work(request, endpoint, where, directory.tid))
+        response.headers["X-VSS-ResourceTenant"] = directory.tid
+        return response
+
+    def _work(self, request: Request, endpoint: str, where: Mapping[str, Any], tid: str) -> Response:
+        organization = where["organization"].lower()
+        try:
+            visitor = visitor_of(request.headers.get("Authorization"))
+            visitor.enter(organization)
+            return api.answer(request, endpoint, self.workspace.board(organization), visitor, where)
+        except Refused as error:
+            return refusal(error)
+        except NotSignedIn:
+            shape = self.workspace.sign_in_shape
+            suppressed = request.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress"
+            chosen = ("401" if suppressed else "302") if shape == "auto" else shape
+            return sign_in(chosen, tid=tid, location=f"{self.url}/_signin")
+
+
+@contextmanager
+def running(*, port: int = PORT, now: Callable[[], dt.datetime] = clock.now) -> Iterator[AzureDevOps]:
+    """The stand-in, serving until the block ends; port 0 takes a free one.
+
+    Raises:
+        PortUnusable: the port is in use, or the system refuses it.
+    """
+    made: list[AzureDevOps] = []
+
+    def make(url: str) -> AzureDevOps:
+        made.append(AzureDevOps(url, now))
+        return made[0]
+
+    with serving(make, port=port):
+        try:
+            yield made[0]
+        finally:
+            made[0].workspace.faults.clear()  # whoever hangs is let go

@@ -1,0 +1,115 @@
+"""The app registrations: which clients may ask, where they are sent back to, and which APIs have which scopes."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from devcloud.emulators.entra.oauth import OAuthError
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A resource: what a token can be for. Delegated scopes go into `scp`, app roles into `roles`."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An app that asks for tokens: public without a secret, and then with PKCE."""
+
+    id: str
+    name: str
+    redirect_uris: tuple[str, ...] = ()
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an asked-for `scope` comes to."""
+
+    api: Api
+    scopes: tuple[str, ...]
+    openid: tuple[str, ...]
+
+    def spelled(self) -> str:
+        return " ".join((*self.openid, *(f"api://{self.api.id}/{name}" for name in self.scopes)))
+
+
+TIMETRACKER_API: Final = Api(
+    "6e74172b-be56-4843-9ff4-e66a39bb12e3", "TimeTracker API", ("access_as_user",), ("Jobs.Run",)
+)
+FOREIGN_API: Final = Api("d2f1b6a4-3c58-4e0d-9b7a-8e6f5c4d3b2a", "Somebody else's API", ("read",), ("Read.All",))
+GRAPH: Final = Api("00000003-0000-0000-c000-000000000000", "Microsoft Graph", ("User.Read",))
+MARKETPLACE_API: Final = Api("20e940b3-4c77-4b0b-9a53-9e16a1b010a7", "Marketplace SaaS API", ())
+APIS: Final = {api.id: api for api in (TIMETRACKER_API, FOREIGN_API, GRAPH, MARKETPLACE_API)}
+
+EXTENSION: Final = Client(
+    "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
+    "TimeTracker extension",
+    ("http://localhost/", "http://localhost/cb", "http://127.0.0.1/", "http://127.0.0.1/cb"),
+)
+LANDING: Final = Client(
+    "5b0d9c7e-2a41-4f63-8d1e-7c3b2a190f8e",
+    "TimeTracker landing page",
+    (
+        "http://127.0.0.1/api/marketplace/landing/signed-in",
+        "http://localhost/api/marketplace/landing/signed-in",
+    ),
+    secret="local-only-secret",  # noqa: S106 - opens nothing but this stand-in
+)
+DAEMON: Final = Client(
+    "da3e0000-1b2c-4d3e-8f4a-5b6c7d8e9f00",
+    "TimeTracker daemon",
+    secret="local-only-secret",  # noqa: S106 - likewise
+)
+PUBLISHER: Final = Client(
+    "9b1c2d3e-4f50-4a61-8b72-c3d4e5f60718",
+    "TimeTracker publisher",
+    secret="local-only-secret",  # noqa: S106 - likewise
+)
+CLIENTS: Final = {client.id: client for client in (EXTENSION, LANDING, DAEMON, PUBLISHER)}
+OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+
+
+def get_client(client_id: str | None) -> Client:
+    """Raises OAuthError for a client nobody registered."""
+    if not client_id:
+        raise OAuthError("invalid_request", 900144, "The request must contain the parameter 'client_id'.")
+    if client_id not in CLIENTS:
+        raise OAuthError("unauthorized_client", 700016, f"Application '{client_id}' was not found in the directory.")
+    return CLIENTS[client_id]
+
+
+def check_redirect(client: Client, uri: str | None) -> str:
+    """The registered redirect URI; on loopback the port is free, as in Entra and RFC 8252 section 7.3."""
+    parts = urlsplit(uri or "")
+    try:
+        portless = f"{parts.scheme}://{parts.hostname}{parts.path or '/'}" if parts.port != 0 else ""
+    except ValueError:
+        portless = ""
+    plain = not (parts.query or parts.fragment or parts.username)
+    if uri is None or not plain or portless not in client.redirect_uris:
+        raise OAuthError("invalid_request", 50011, "The redirect URI does not match those of the application.")
+    return uri
+
+
+def grant(scope: str | None) -> Granted:
+    """What a scope parameter asks for: one API, by `api://{id}/{scope}`, `{id}/{scope}` or `/.default`."""
+    asked = (scope or "").split()
+    openid = tuple(name for name in OPENID_SCOPES if name in asked)
+    wanted = [name for name in asked if name not in OPENID_SCOPES]
+    if not asked:
+        raise OAuthError("invalid_request", 900144, "The request must contain the parameter 'scope'.")
+    named = {name.removeprefix("api://").partition("/")[::2] for name in wanted} or {(GRAPH.id, "User.Read")}
+    apis = {api_id for api_id, _ in named}
+    if len(apis) != 1:
+        raise OAuthError("invalid_request", 28000, "The scope asks for more than one resource.")
+    api = APIS.get(apis.pop())
+    scopes = {name for _, name in named}
+    if api is None or not scopes <= {*api.scopes, ".default"}:
+        raise OAuthError("invalid_scope", 70011, f"The scope '{scope}' is not valid.")
+    return Granted(api, api.scopes if ".default" in scopes else tuple(sorted(scopes)), openid)

@@ -1,0 +1,96 @@
+"""Whose offer it is: the app that may call, where its pages are, and the tokens that pass between it and us."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from werkzeug.wrappers import Request
+
+from devcloud.emulators.entra.clients import MARKETPLACE_API, PUBLISHER
+from devcloud.emulators.entra.people import VENDOR
+from devcloud.emulators.marketplace.refusal import Refused
+from shared import clock
+from shared.errors import ApiError, Inconclusive, InvalidToken
+from shared.identity import bearer_token, check_times, signed_claims
+from shared.signing_keys import UNKNOWN_KID, SigningKeys
+
+
+TOKEN_SECONDS: Final = 3600
+_FORBIDDEN: Final = (
+    "The authorization token is invalid, expired or missing, or the offer was published with a different app id."
+)
+
+
+@dataclass(slots=True)
+class Publisher:
+    """What stands in Partner Center: the app that calls the API, the landing page, and the webhook."""
+
+    landing_url: str
+    webhook_url: str
+    tenant_id: str = VENDOR.tid
+    client_id: str = PUBLISHER.id
+
+
+class Tokens:
+    """Checks the publisher's tokens and has the webhook's made, both with the keys of the stand-in for Entra.
+
+    What Entra issued is checked by this machine's clock, as Entra wrote it; `now` is the time of the webhook's tokens.
+    """
+
+    def __init__(self, authority: str, publisher: Publisher, now: Callable[[], dt.datetime]) -> None:
+        self._authority, self._publisher, self._now = authority.rstrip("/"), publisher, now
+        self._keys = self._new_keys()
+
+    def check(self, request: Request) -> None:
+        """Raises Refused, always with 403 and the same words, unless the publisher's own app calls."""
+        try:
+            claims = self._claims(bearer_token(request.headers.get("Authorization")))
+            check_times(claims, clock.now())
+        except ApiError:
+            raise Refused(403, "Forbidden", _FORBIDDEN) from None
+        tid = self._publisher.tenant_id
+        caller = claims.get("azp") or claims.get("appid")
+        issuers = {f"{self._authority}/{tid}/v2.0", f"https://sts.windows.net/{tid}/"}
+        if (
+            claims.get("aud") != MARKETPLACE_API.id
+            or claims.get("iss") not in issuers
+            or claims.get("tid") != tid
+            or caller != self._publisher.client_id
+        ):
+            raise Refused(403, "Forbidden", _FORBIDDEN)
+
+    def for_webhook(self, version: str, claims: dict[str, Any], key: str = "current") -> str:
+        """A token as Entra gives the Marketplace, in the old or the new form; a claim given as None is left out."""
+        issued = int(self._now().timestamp())
+        times = {"iat": issued, "nbf": issued, "exp": issued + TOKEN_SECONDS}
+        order = {"kind": "app", "key": key, "claims": {**times, **self._webhook_claims(version), **claims}}
+        answer = requests.post(f"{self._authority}/admin/token", json=order, timeout=10)
+        answer.raise_for_status()
+        token: str = answer.json()["token"]
+        return token
+
+    def _webhook_claims(self, version: str) -> dict[str, Any]:
+        tid = self._publisher.tenant_id
+        common = {"aud": self._publisher.client_id, "tid": tid, "roles": None, "idtyp": None}
+        if version == "v1":
+            issuer = f"https://sts.windows.net/{tid}/"
+            old = {"appid": MARKETPLACE_API.id, "appidacr": "2", "idp": issuer, "iss": issuer, "ver": "1.0"}
+            return {**common, **old, "azp": None, "azpacr": None}
+        return {**common, "azp": MARKETPLACE_API.id, "azpacr": "2", "iss": f"{self._authority}/{tid}/v2.0"}
+
+    def _claims(self, token: str) -> Any:  # noqa: ANN401 - whatever the token says
+        """New keys are asked for whenever one is unknown: nobody floods a stand-in."""
+        try:
+            return signed_claims(token, self._keys)[0]
+        except Inconclusive:
+            pass
+        except InvalidToken as error:
+            if error.reason != UNKNOWN_KID:
+                raise
+        self._keys = self._new_keys()
+        return signed_claims(token, self._keys)[0]
+
+    def _new_keys(self) -> SigningKeys:
+        return SigningKeys(f"{self._authority}/common/discovery/v2.0/keys")

@@ -1,0 +1,133 @@
+"""The HTTP front of the local Functions host: requests in and answers out by the platform's rules."""
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from devcloud.functions.routing import Router
+from devcloud.functions.schedule import Timers
+from devcloud.functions.worker import HttpAnswer, HttpCall, Worker
+
+
+MAX_BODY_BYTES = 100 * 1024 * 1024
+LOOPBACK = {"127.0.0.1", "::1"}
+ADMIN = "/admin/functions/"
+NOT_FOUND = HttpAnswer(404, [], b"")
+WITHOUT_LENGTH = {204, 304}
+OURS = {"content-length", "transfer-encoding", "connection"}
+
+log = logging.getLogger("devcloud.functions.host")
+
+
+class HostFileError(Exception):
+    """host.json cannot be used; one line says why."""
+
+
+class Front:
+    """The ASGI application: it answers what arrives with what the function returns."""
+
+    def __init__(self, worker: Worker, timers: Timers, prefix: str) -> None:
+        self._worker = worker
+        self._timers = timers
+        self._router = Router(worker.functions.values(), prefix)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own shapes
+        answer = await self._answered(scope, receive)
+        try:
+            headers = _encoded(answer)
+        except UnicodeEncodeError:
+            log.error("%s: a response header holds more than ASCII, which the platform refuses", scope["path"])  # noqa: TRY400
+            answer, headers = HttpAnswer(500, [], b""), [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answered(self, scope: Any, receive: Any) -> HttpAnswer:  # noqa: ANN401 - ASGI's own shapes
+        raw_path = scope["raw_path"].decode("latin-1")
+        if raw_path.startswith(ADMIN):
+            return self._by_hand(scope, raw_path.removeprefix(ADMIN))
+        match = self._router.find(scope["method"], raw_path)
+        if match is None:
+            return NOT_FOUND
+        try:
+            headers = joined_headers(scope["headers"])
+        except UnicodeDecodeError:
+            return HttpAnswer(400, [], b"")
+        length = headers.get("content-length", "0")
+        if int(length) > MAX_BODY_BYTES:
+            return HttpAnswer(413, [], b"")
+        query = scope["query_string"].decode("latin-1")
+        call = HttpCall(
+            method=scope["method"],
+            url=f"http://{headers.get('host', 'localhost')}{raw_path}{'?' if query else ''}{query}",
+            headers=headers,
+            query=joined_query(query),
+            params=match.params,
+            # a chunked body has no length, and the platform passes on none of it
+            body=await _body(receive) if length != "0" else b"",
+        )
+        return await self._worker.http(match.function, call)
+
+    def _by_hand(self, scope: Any, name: str) -> HttpAnswer:  # noqa: ANN401 - ASGI's own shapes
+        if scope["method"] != "POST" or not scope["client"] or scope["client"][0] not in LOOPBACK:
+            return NOT_FOUND
+        return HttpAnswer(202, [], b"") if self._timers.run_now(name) else NOT_FOUND
+
+
+def route_prefix(app_dir: Path) -> str:
+    """What host.json says stands before every route.
+
+    Raises:
+        HostFileError: there is no host.json, or it is not JSON.
+    """
+    path = app_dir / "host.json"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return str(json.loads(text).get("extensions", {}).get("http", {}).get("routePrefix", "api"))
+    except OSError as error:
+        raise HostFileError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, AttributeError) as error:
+        raise HostFileError(f"{path} is not a host.json: {error}") from error
+
+
+def joined_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names in lower case; the values of a repeated header joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def joined_query(query: str) -> dict[str, str]:
+    """Empty values are dropped and repeated ones joined by commas; names differ by more than their case."""
+    if not query:
+        return {}
+    names: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for given, value in parse_qsl(query):
+        name = names.setdefault(given.lower(), given)
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values
+
+
+async def _body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI's own shapes
+    message = await receive()
+    if not message.get("more_body"):
+        return bytes(message.get("body", b""))
+    parts = [message["body"]]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+def _encoded(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (name.encode("ascii"), value.encode("ascii")) for name, value in answer.headers if name.lower() not in OURS
+    ]
+    if answer.status not in WITHOUT_LENGTH:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    return headers

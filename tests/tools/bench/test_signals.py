@@ -1,0 +1,53 @@
+"""A bench that is ended by a signal leaves no server behind."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.devcloud import processes
+
+
+BENCH = """
+import pathlib, runpy, sys, time
+from tools.bench import parts, processes
+
+processes.PROJECT = pathlib.Path(sys.argv.pop())
+parts.PARTS["pairs"] = lambda *_: print("measuring", flush=True) or time.sleep(60)
+runpy.run_module("tools.bench", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def project():
+    """A folder that also the user can reach as whom PostgreSQL runs."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGTERM] * 3, [signal.SIGINT]])
+def test_a_signal_to_the_bench_leaves_no_database_server_behind(project, numbers):
+    command = [sys.executable, "-c", BENCH, "pairs", str(project)]
+    environment = processes.environment()
+    with subprocess.Popen(
+        command, cwd=processes.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as bench:
+        assert bench.stdout is not None
+        said = []
+        while "measuring" not in (line := bench.stdout.readline()):
+            said.append(line)
+            assert line, said
+        data = project / ".data" / "bench" / "postgres" / "data"
+        server = int((data / "postmaster.pid").read_text().split()[0])
+        for number in numbers:
+            bench.send_signal(number)
+            time.sleep(0.05)  # the next comes while the server is being ended
+        bench.communicate(timeout=60)
+
+    assert bench.returncode != 0
+    assert not processes.is_alive(server)

@@ -1,0 +1,106 @@
+"""The command ends with what it found: nothing wrong, a broken promise, or that the run proves nothing."""
+
+import contextlib
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.devcloud import processes
+from tools.chaos.__main__ import FAILED, INTERRUPTED, VIOLATED
+
+
+COMMAND = [sys.executable, "-m", "tools.chaos", "--database", "sqlite", "--seed", "20"]
+SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
+
+
+def test_a_run_that_finds_nothing_ends_well_and_writes_its_page(tmp_path):
+    page = tmp_path / "page.md"
+    command = [*COMMAND, *SMALL, "--minutes", "60", "--operations", "400", "--write", str(page)]
+    ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "; 0 violations." in page.read_text()
+    assert "HAD NO TURN" in page.read_text()  # it was too short for that
+    again = "scripts/chaos --database sqlite --seed 20 --minutes 60 --operations 400 --workers 2 --tenants 2 --people 3"
+    assert again in page.read_text()
+
+
+def lose_an_entry(database: Path) -> bool:
+    """As no code of ours does; False while there is none."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection,
+    ):
+        found = connection.execute("SELECT id FROM time_entries WHERE source = 'timer' LIMIT 1").fetchone()
+        if found is not None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM time_entry_days WHERE entry_id = ?", found)
+            connection.execute("DELETE FROM time_entries WHERE id = ?", found)
+            connection.execute("COMMIT")
+            return True
+    return False
+
+
+def test_a_promise_that_somebody_breaks_during_the_run_is_its_exit_code(tmp_path):
+    command = [*COMMAND, *SMALL, "--minutes", "0.15", "--folder", str(tmp_path)]
+    with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        lost = False
+        while not lost and process.poll() is None:
+            lost = any(lose_an_entry(each) for each in tmp_path.rglob("timetracker.db"))
+            time.sleep(0.05)
+        told, _ = process.communicate(timeout=280)
+
+    assert lost
+    assert process.returncode == VIOLATED, told
+    assert " 0 violations." not in told
+
+
+def test_a_run_that_cannot_begin_proves_nothing():
+    ended = subprocess.run(
+        [*COMMAND, "--minutes", "0.05"],
+        cwd=processes.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),  # no file may have a byte
+    )
+
+    assert ended.returncode == FAILED, ended.stdout + ended.stderr
+    assert ended.stdout.startswith("chaos: the database was not migrated")  # it ends so for wrong words, too
+    assert ended.stderr == ""
+
+
+def test_a_run_that_met_no_trouble_proves_nothing_and_says_so():
+    command = [*COMMAND, *SMALL, "--minutes", "60", "--operations", "1"]
+    ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+    assert ended.returncode == FAILED, ended.stdout + ended.stderr
+    assert "THIS PROVES NOTHING" in " ".join(ended.stdout.split())
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_run():
+    command = [*COMMAND, "--minutes", "60", "--write", "/nonexistent/page.md"]
+    ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == FAILED
+    assert ended.stdout == "chaos: /nonexistent/page.md cannot be written: No such file or directory\n"
+    assert ended.stderr == ""
+
+
+def test_whoever_ends_a_run_before_its_end_is_told_that_nothing_was_compared(tmp_path):
+    command = [*COMMAND, *SMALL, "--minutes", "60", "--folder", str(tmp_path)]
+    with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.rglob("keys.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)  # while it starts, when there is nothing yet that could be compared
+        told, _ = process.communicate(timeout=120)
+
+    assert process.returncode == INTERRUPTED
+    assert "nothing was compared" in told
+    assert list(tmp_path.iterdir()) == []

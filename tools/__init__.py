@@ -1,0 +1,1 @@
+"""Programs for developers: measurements, chaos runs, mutation tests and generated documents."""

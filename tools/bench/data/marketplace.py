@@ -1,0 +1,116 @@
+"""The stand-in for the Marketplace, what hosts are told of it, and customers who have bought by seats."""
+
+import contextlib
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from devcloud.emulators.entra.clients import PUBLISHER
+from devcloud.emulators.entra.people import VENDOR
+from devcloud.emulators.marketplace import server
+from devcloud.emulators.marketplace.publisher import Publisher
+from devcloud.emulators.marketplace.server import Marketplace
+from shared import marketplace
+from shared.app import App, build
+from shared.db.schema import organizations, tenants
+from shared.marketplace.flow import within
+from shared.marketplace.tokens import SCOPE
+from shared.settings import Settings
+from shared.subscriptions import rules, service
+from shared.subscriptions.model import Event, EventSource
+from shared.tenancy.model import Tenant
+from shared.tenancy.store import find_tenant
+from tools.bench.bench import Bench
+from tools.bench.data import rows
+from tools.bench.data.database import Ground
+from tools.bench.data.directory import Directory
+from tools.bench.parts import start_stop as pairs
+
+
+SUBSCRIPTIONS: Final = 20
+SEATS: Final = 100
+_NOWHERE: Final = "http://127.0.0.1:9/"
+
+
+@contextlib.contextmanager
+def running(directory: Directory) -> Iterator[Marketplace]:
+    """It holds events back until they are let go, and calls once about each: a repeat would hide a wrong answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = server.Options(Path(folder), directory.authority, Publisher(_NOWHERE, _NOWHERE))
+        with server.running(options, port=0) as market:
+            market.admin.carry_out("POST shapes", {"held": True})
+            market.admin.carry_out("POST pace", {"ack_seconds": 0.2, "retries": 0, "retry_seconds": 0})
+            yield market
+
+
+def call_at(market: Marketplace, port: int) -> None:
+    """From now on the host at that port is told."""
+    webhook = f"http://127.0.0.1:{port}/api/marketplace/webhook"
+    market.admin.carry_out("POST pages", {"landing": _NOWHERE, "webhook": webhook})
+
+
+def our_settings(directory: Directory, on: Ground, market: Marketplace) -> dict[str, str]:
+    return {
+        **pairs.settings(directory, on),
+        "MARKETPLACE_API_URL": f"{market.url}/api",
+        "MARKETPLACE_TENANT_ID": VENDOR.tid,
+        "MARKETPLACE_CLIENT_ID": PUBLISHER.id,
+        "MARKETPLACE_CLIENT_SECRET": str(PUBLISHER.secret),
+    }
+
+
+def floor_settings(bench: Bench, on: Ground, market: Marketplace) -> dict[str, str]:
+    vendor = f"{bench.directory.authority}/{VENDOR.tid}"
+    client = {"client_id": PUBLISHER.id, "client_secret": str(PUBLISHER.secret)}
+    return {
+        **pairs.floor_settings(bench, on),
+        "FLOOR_MARKETPLACE_URL": f"{market.url}/api",
+        "FLOOR_PUBLISHER_TOKEN_URL": f"{vendor}/oauth2/v2.0/token",
+        "FLOOR_PUBLISHER_FORM": urlencode({"grant_type": "client_credentials", "scope": SCOPE, **client}),
+        "FLOOR_WEBHOOK_AUDIENCE": PUBLISHER.id,
+        "FLOOR_WEBHOOK_ISSUER": f"{vendor}/v2.0",
+    }
+
+
+def bought(market: Marketplace, told: Mapping[str, str]) -> list[str]:
+    """A subscription in force for each of many tenants, as their landing page leaves it."""
+    app = build(Settings.from_env(told))
+    try:
+        return [_activated(market, app, number) for number in range(SUBSCRIPTIONS)]
+    finally:
+        app.engine.dispose()
+
+
+def _activated(market: Marketplace, app: App, number: int) -> str:
+    given = {"plan": "seats", "quantity": SEATS, "active": True}
+    subscription: str = market.admin.carry_out("POST buy", given)["subscription"]
+    client, flow, tid = marketplace.of(app), within(10), uuid.UUID(int=2000 + number)
+    assert client is not None  # noqa: S101 - the settings name it
+    told = client.get(subscription, flow)
+    terms = rules.terms_of(told)
+    assert terms is not None  # noqa: S101 - it is active
+    quote = rules.quote_of(client.plans(subscription, flow), terms)
+    with app.transaction() as tx:
+        tx.execute(tenants.insert(), _tenant(number, tid))
+        tenant = find_tenant(tx, tid=str(tid), lock=True)
+        assert tenant is not None  # noqa: S101 - just made
+        tx.execute(organizations.insert(), _organization(tenant, number, app.now()))
+        row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
+        event = Event("Activate", EventSource.LANDING, app.now())
+        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+    return subscription
+
+
+def _organization(tenant: Tenant, number: int, now: dt.datetime) -> dict[str, Any]:
+    names = {"name": tenant.organization, "name_key": tenant.organization}
+    ids = {"id": 2000 + number, "tenant_id": tenant.id, "public_id": uuid.UUID(int=2000 + number)}
+    return {**ids, **names, "is_active": True, "created_at": now}
+
+
+def _tenant(number: int, tid: uuid.UUID) -> dict[str, Any]:
+    own = {"id": 100 + number, "public_id": tid, "entra_tenant_id": tid, "slug": f"customer-{number}", "seats_used": 0}
+    return {**rows.tenant(), **own}

@@ -1,0 +1,109 @@
+"""The command of the chaos laboratory: runs it on each database asked for, shows what came of it, writes the page."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from devcloud.postgres import NoPostgres
+from devcloud.run import NotStarted as NotMigrated
+from devcloud.signals import end_in_order
+from shared import clock
+from tools.chaos import report
+from tools.chaos.clients.fleet import NotReady, NotWell
+from tools.chaos.cloud.databases import NAMES
+from tools.chaos.cloud.processes import NotStarted
+from tools.chaos.run import FOLDER, Options, Result, run
+
+
+VIOLATED, FAILED, INTERRUPTED = 1, 2, 130
+
+
+def main(
+    *,
+    database: Annotated[str, typer.Option(help=f"{' or '.join(NAMES)}, or both with a comma between")] = NAMES[0],
+    minutes: Annotated[float, typer.Option(help="how long each database is at it", min=0.05)] = 2.0,
+    operations: Annotated[
+        int | None, typer.Option(help="end after so many operations, if that is earlier", min=1)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="repeats the choices of a run; a new one when absent")] = None,
+    workers: Annotated[int, typer.Option(help="processes of the product", min=1, max=16)] = 3,
+    tenants: Annotated[int, typer.Option(help="organisations", min=1, max=50)] = 4,
+    people: Annotated[int, typer.Option(help="people of each, at work at the same time", min=1, max=50)] = 4,
+    write: Annotated[Path | None, typer.Option(help="write the report there, as Markdown")] = None,
+    folder: Annotated[Path, typer.Option(help="keep databases and logs there, for as long as it runs")] = FOLDER,
+) -> None:
+    """Breaks the product while people use it, then compares all they were told with what it kept.
+
+    Exit code 1 says that a promise was broken, 2 that the run proves nothing, 130 that it was ended before the end.
+    """
+    end_in_order()
+    logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have logs of their own
+    names = [each.strip() for each in database.split(",")]
+    if not set(names) <= set(NAMES):
+        raise typer.BadParameter(f"the databases are {', '.join(NAMES)}", param_hint="--database")
+    chosen = int(clock.new_id().int % 10**6) if seed is None else seed
+    console = Console()
+    if not console.is_terminal:
+        console.width = 150
+    if write is not None and (reason := _unwritable(write)) is not None:
+        console.print(f"chaos: {write} cannot be written: {reason}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED)
+    results = []
+    for name in names:
+        options = Options(name, chosen, minutes * 60, operations, workers, tenants, people, folder=folder)
+        results.append(_shown(options, console))
+        if results[-1].interrupted:
+            break
+    if write is not None:
+        write.write_text(report.page(results, written=clock.now().date()))
+        console.print(f"wrote {write}", markup=False)
+    if any(each.violations for each in results):
+        raise typer.Exit(VIOLATED)
+    if not all(each.met_trouble for each in results):
+        raise typer.Exit(FAILED)
+
+
+def _unwritable(page: Path) -> str | None:
+    """Why the page could not be written at the end; None where it can be, and then nothing of it is there yet."""
+    was_there = page.exists()
+    try:
+        page.open("a").close()
+    except OSError as error:
+        return error.strerror
+    if not was_there:
+        page.unlink()
+    return None
+
+
+def _shown(options: Options, console: Console) -> Result:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(options.database, total=1.0, done="")
+
+        def show(doing: str, done: int, seconds: float) -> None:
+            shares = [seconds / options.seconds, done / options.operations if options.operations else 0.0]
+            progress.update(
+                task, completed=max(shares), description=f"{options.database}  {doing:<32}", done=f"{done:,} operations"
+            )
+
+        try:
+            result = run(options, show)
+        except (NotWell, NotReady, NotStarted, NotMigrated, NoPostgres) as error:
+            console.print(f"chaos: {error}", style="bold red", markup=False)
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            console.print("chaos: ended before it was done; nothing was compared", style="bold red", markup=False)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception:  # noqa: BLE001 - a mistake of the laboratory's own is no broken promise
+            console.print_exception()
+            raise typer.Exit(FAILED) from None
+    report.show(result, console)
+    return result
+
+
+if __name__ == "__main__":
+    typer.run(main)
