@@ -41,7 +41,7 @@ EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every c
 for at, statement in statements():
     if at not in TEMPLATES:
         EVERY.setdefault(".".join(at), []).append(statement)
-MODULES: dict[str, list[str]] = {}  # the names in each: read on several processors, since readers of T-SQL are slow
+MODULES: dict[str, list[str]] = {}  # the names in each, so that no test takes long: readers of T-SQL are slow
 for each in EVERY:
     MODULES.setdefault(each.rpartition(".")[0], []).append(each)
 # A filtered index serves only statements with its predicate in their text, since a plan is made before parameters are
