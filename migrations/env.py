@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
-from ops.wall_migration import without_policy
+from ops.row_level_security.migration import without_policy
 from shared.db import wall
 from shared.db.engine import make_engine
 from shared.db.records import GUARD

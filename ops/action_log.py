@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 import typer
 
-from ops.changes import Asked, DryRun, Yes
+from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_rows
 from shared.action_log import store_keys

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ops.database import Database
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from shared import clock
 from shared.app import App
 from shared.db.wall import EVERY_TENANT

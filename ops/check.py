@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import typer
 
 from ops.database import opened
-from ops.ending import REFUSED
+from ops.exits import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
 from shared.db.records_triggers import left_open, unprotected
 from shared.db.requirements import requirements

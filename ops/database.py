@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ops.ending import Unusable
+from ops.exits import Unusable
 from shared.db import operator
 from shared.db.engine import make_engine
 from shared.db.schema import metadata

@@ -5,7 +5,7 @@ import functools
 import pytest
 import sqlalchemy as sa
 
-from ops import wall_statements
+from ops.row_level_security import statements as wall_statements
 from shared.db.engine import make_engine
 from shared.db.schema import tenants, users
 from shared.db.wall import enter

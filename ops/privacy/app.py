@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ops.app import app_on
 from ops.database import Database, opened
-from ops.ending import Unusable
+from ops.exits import Unusable
 from ops.output import aside
 from ops.personal import given
 from privacy import store_identity, store_requests

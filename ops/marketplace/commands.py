@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ops import purchase_agreement
-from ops import store_purchases as store
-from ops.changes import Asked, Change, DryRun, Yes
-from ops.ending import REFUSED, Unusable
+from ops.confirm import Asked, Change, DryRun, Yes
+from ops.exits import REFUSED, Unusable
 from ops.held import refuse_if_held
-from ops.marketplace import guid_of, opened_marketplace
+from ops.marketplace import agree as purchase_agreement
+from ops.marketplace import store
+from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared import audit
 from shared.app import App

@@ -11,12 +11,12 @@ from billing import service_adoption, store_adoption
 from billing.rules_adoption import NotAdopted
 from billing.service_adoption import Adopting
 from billing.store_adoption import AdoptedRow
-from ops.changes import Asked, DryRun, Yes
+from ops.billing.views import month_text
+from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.output import AsJson, print_json, print_rows
-from ops.tenants import find
-from ops.views_billing import month_text
+from ops.tenants.commands import find
 from shared import clock
 
 

@@ -5,8 +5,8 @@ import uuid
 
 import sqlalchemy as sa
 
-from ops.ending import Refused
-from ops.rules import Terms
+from ops.exits import Refused
+from ops.terms import Terms
 from shared.billing import service as billing
 from shared.billing.service import Closing
 from shared.money import MONTH

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import personal, privacy_data
-from ops.changes import DryRun, Yes
-from ops.ending import Refused, Unusable
+from ops import personal
+from ops.confirm import DryRun, Yes
+from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
-from ops.privacy_app import find_person, find_request, opened_app, require_yes
-from ops.tenants import Id, find, find_by_id
+from ops.privacy import data as privacy_data
+from ops.privacy.app import find_person, find_request, opened_app, require_yes
+from ops.tenants.commands import Id, find, find_by_id
 from privacy import flow_erasure, service_requests, store_requests
 from privacy.rules import Channel, Hold
 from privacy.store_requests import Request

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops import store_audit
+from ops.audit import store as store_audit
 from ops.database import Database, opened
 from ops.output import AsJson, print_json_rows, print_rows
-from ops.tenants import Name, find
+from ops.tenants.commands import Name, find
 
 
 _COLUMNS: Final = ("AT (UTC)", "ACTION", "BY", "ID", "OPERATOR", "DONE TO")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import sqlalchemy as sa
 import typer
 
-from ops.changes import Asked, DryRun, Yes
-from ops.ending import Refused, Unusable
+from ops.confirm import Asked, DryRun, Yes
+from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
-from ops.marketplace import guid_of, opened_marketplace
+from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
 from shared import audit
 from shared.app import App

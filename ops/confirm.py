@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.output import Fields, aside, plain, print_json, shown
 
 

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import restore_accept, store_restore
-from ops.billing_adopted import assigned_of
-from ops.changes import Asked, DryRun, Yes
-from ops.ending import REFUSED, Refused
+from ops.billing.adopted import assigned_of
+from ops.confirm import Asked, DryRun, Yes
+from ops.exits import REFUSED, Refused
 from ops.output import AsJson, aside, plain, print_fields, print_json, print_rows, shown
-from ops.restore_accept import Accepting, opened_restored
+from ops.restore import accept as restore_accept
+from ops.restore import store as store_restore
+from ops.restore.accept import Accepting, opened_restored
 from shared.app import App
 from shared.restore import flow, store
 from shared.restore.model import Installation, NotReached, Outside

@@ -2,7 +2,10 @@
 
 import typer
 
-from ops import billing_adopted, billing_closing, billing_records, billing_usage
+from ops.billing import adopted as billing_adopted
+from ops.billing import closing as billing_closing
+from ops.billing import records as billing_records
+from ops.billing import usage as billing_usage
 
 
 app = typer.Typer(help="The bills, and what the Marketplace's meter is told.", no_args_is_help=True)

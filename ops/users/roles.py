@@ -8,12 +8,12 @@ import sqlalchemy as sa
 import typer
 
 from ops import personal
-from ops.changes import Asked, Change, DryRun, Yes
+from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database
-from ops.ending import Unusable
+from ops.exits import Unusable
 from ops.output import AsJson
-from ops.privacy_app import find_person, opened_app
-from ops.tenants import Name, find
+from ops.privacy.app import find_person, opened_app
+from ops.tenants.commands import Name, find
 from privacy.store_identity import Person
 from shared.app import App
 from shared.tenancy import service_roles

@@ -7,13 +7,13 @@ import typer
 
 from billing import flow_usage, service_usage, store_usage
 from billing.rules_usage import Entry, Mismatch, NotReslotted
-from ops.changes import Asked, Change, DryRun, Yes
+from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database
-from ops.ending import REFUSED, Refused, Unusable
+from ops.exits import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
-from ops.marketplace import opened_metered
+from ops.marketplace.app import opened_metered
 from ops.output import AsJson, Fields, aside, print_json, print_rows
-from ops.tenants import find
+from ops.tenants.commands import find
 from shared.app import App
 from shared.usage.flow import meter_of, send_due
 from shared.usage.model import Sent, UsageState

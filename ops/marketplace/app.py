@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ops.app import app_on
 from ops.database import opened
-from ops.ending import Unusable
+from ops.exits import Unusable
 from shared import marketplace
 from shared.app import App
 from shared.marketplace.errors import MarketplaceError

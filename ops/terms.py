@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ops.ending import Refused
-from ops.model import Account
+from ops.account import Account
+from ops.exits import Refused
 from shared.money import amount_text
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import seat_cap, status_at

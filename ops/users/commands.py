@@ -1,4 +1,4 @@
-"""The commands of a tenant's people: `users list`, and those of `ops.roles`."""
+"""The commands of a tenant's people: `users list`, and those of `ops.users.roles`."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops import roles, store
 from ops.database import Database, opened
 from ops.output import AsJson, print_json_rows, print_rows
-from ops.tenants import Name, find
-from ops.views import USER_COLUMNS, user_document, user_row
+from ops.tenants import store
+from ops.tenants.commands import Name, find
+from ops.tenants.views import USER_COLUMNS, user_document, user_row
+from ops.users import roles
 from shared.tenancy.model import Role
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from ops import wall_statements
 from ops.database import reached
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.output import AsJson, print_json, print_rows
+from ops.row_level_security import statements as wall_statements
 from shared.db.statements import limit_statements
 
 

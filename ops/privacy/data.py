@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from ops import personal
-from ops.changes import DryRun, Yes
+from ops.confirm import DryRun, Yes
 from ops.database import reason
-from ops.ending import REFUSED, Refused, Unusable
+from ops.exits import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
-from ops.privacy_app import find_person, opened_app, require_yes
-from ops.tenants import Id, find_by_id
+from ops.privacy.app import find_person, opened_app, require_yes
+from ops.tenants.commands import Id, find_by_id
 from privacy import flow_export, flow_restored, service, service_export, store_damaged, store_requests
 from privacy import store as store_retention
 from privacy.flow_restored import Again

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ops.changes import Asked, DryRun, Yes
+from ops.billing.views import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
+from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened, reason
-from ops.ending import REFUSED, Refused, Unusable
+from ops.exits import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
-from ops.tenants import find
-from ops.views_billing import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
+from ops.tenants.commands import find
 from shared import audit, clock
 from shared.billing import service
 from shared.billing.model import Record

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ops.model import Account
+from ops.account import Account
 from shared.tenancy.model import Organization, Plan, Role
 from shared.tenancy.rules import seat_cap, status_at
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from ops.model import Account
+from ops.account import Account
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
 from shared.tenancy.model import Plan
 from shared.tenancy.store import tenant_of

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from ops import wall_statements
+from ops.row_level_security import statements as wall_statements
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops import agreements, rules, store
-from ops.changes import Asked, Change, DryRun, Yes
+from ops import terms as rules
+from ops.account import Account
+from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
-from ops.model import Account
+from ops.exits import Refused, Unusable
+from ops.marketplace import agreements
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
-from ops.views import TENANT_COLUMNS, organizations_of, summary, tenant_document, tenant_fields, tenant_row
+from ops.tenants import store
+from ops.tenants.views import TENANT_COLUMNS, organizations_of, summary, tenant_document, tenant_fields, tenant_row
 from shared import audit, clock
 from shared.billing.service import Closing
 from shared.subscriptions.model import Price

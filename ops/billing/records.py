@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops import store_billing as store
-from ops.billing_closing import DIMENSION, closing_of
-from ops.changes import Asked, Change, DryRun, Yes
+from ops.billing import store
+from ops.billing.closing import DIMENSION, closing_of
+from ops.billing.views import BILL_COLUMNS, bill_document, bill_row, month_text
+from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
-from ops.tenants import amount_of, find
-from ops.views_billing import BILL_COLUMNS, bill_document, bill_row, month_text
+from ops.tenants.commands import amount_of, find
 from shared.billing import service
 from shared.billing.model import NotVoidable, Record, State
 from shared.billing.service import Closing

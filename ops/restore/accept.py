@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from billing.flow_adoption import adopt_listed
 from billing.rules_adoption import Adoption, NotAdopted
-from ops import store_restore
 from ops.app import app_on
 from ops.database import opened
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.output import shown
+from ops.restore import store as store_restore
 from privacy import flow_restored
 from privacy.flow_restored import Again
 from shared import audit, marketplace
