@@ -4,6 +4,7 @@ from typing import Final
 
 import azure.functions as func
 
+from billing.invariants import BILLING
 from billing.jobs import blueprint as closing
 from billing.jobs_sweep import blueprint_of as sweep_of
 from billing.jobs_trials import blueprint as trials
@@ -15,10 +16,8 @@ from privacy.routes_erasure import blueprint as erasure
 from privacy.routes_export import blueprint as export
 from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
-from shared.http.routes import blueprint as service
-from shared.invariants import INVARIANTS as OF_ALL_SLICES
-from shared.invariants_billing import BILLING
-from shared.invariants_write_back import WRITE_BACK
+from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
+from shared.health.routes import blueprint as service
 from tenants.jobs import blueprint as invitations
 from tenants.routes import blueprint as tenants
 from tenants.routes_actions import blueprint as actions
@@ -34,6 +33,7 @@ from timers.routes_projects import blueprint as projects
 from timers.routes_team import blueprint as team
 from timers.routes_work_items import blueprint as work_items
 from timers.routes_write_back import blueprint as write_back
+from timers.write_back.invariants import WRITE_BACK
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing
 from webhooks.routes_purchases import blueprint as purchases

@@ -14,7 +14,7 @@ from billing.service_adoption import Adopting
 from billing.store_adoption import Metered
 from shared.app import App
 from shared.billing.service import alarm_more_sent
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger
 from shared.marketplace.flow import within

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from billing import store_usage
 from billing.rules_usage import Accepted, Entry, Mismatch, mismatches, require_untaken
 from shared.app import App
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger
 from shared.marketplace.flow import within

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.billing import service
 from shared.billing.service import Closing
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import each_tenant, transact
 from shared.restore.flow import outward
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from shared.app import App, current
 from shared.db.retry import Patience, of_a_job
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.statements import limit_statements
-from shared.db.wall import EVERY_TENANT
-from shared.invariants import Invariants, Violation, check
+from shared.health.invariants import Invariants, Violation, check
 from shared.jobs import transact
 from shared.log import get_logger, where
 

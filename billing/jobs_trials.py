@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from billing import service_trials, store_trials
 from shared.app import App, current
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant, transact
 
 

@@ -15,9 +15,9 @@ import typer
 from devcloud.emulators.azure_devops.items import ITEMS, LABS_ITEMS
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
 from shared import audit, clock
+from shared.auth.tokens import Principal
 from shared.billing.rules import begins_at, month_before, month_of
 from shared.db.engine import make_engine
-from shared.identity import Principal
 from shared.settings import Settings
 from shared.subscriptions import service as subscriptions
 from shared.subscriptions.model import Price, Quote, TenantChange

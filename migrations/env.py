@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from ops.row_level_security.migration import without_policy
-from shared.db import wall
+from shared.db import row_level_security as wall
 from shared.db.engine import make_engine
 from shared.db.records import GUARD
 from shared.db.records_triggers import protect

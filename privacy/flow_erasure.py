@@ -10,7 +10,7 @@ from privacy import flow_person, flow_tenant, service_erasure, service_tenant, s
 from privacy.rules import Scope
 from privacy.store_requests import Request
 from shared.app import App
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import JobFailed, Outcome, transact
 from shared.log import get_logger, where
 

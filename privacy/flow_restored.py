@@ -21,7 +21,7 @@ from privacy.rules import Channel, Right, State
 from privacy.store_requests import Request
 from shared import audit
 from shared.app import App
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict
 from shared.jobs import transact
 from shared.restore.model import Change, ChangeKind

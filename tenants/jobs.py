@@ -4,7 +4,7 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App, current
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant, transact
 from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import hold_tenant

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from shared import sign_in
 from shared.app import App
+from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
-from shared.identity import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.log import get_logger
 from shared.marketplace import model as told
 from shared.marketplace.errors import Unreadable

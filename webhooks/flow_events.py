@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.billing.service import Closing
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from shared.marketplace.errors import MarketplaceError

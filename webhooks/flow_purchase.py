@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
-from shared.db.wall import EVERY_TENANT
+from shared.auth.tokens import Principal
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict
-from shared.identity import Principal
 from shared.log import get_logger
 from shared.marketplace import model as told
 from shared.marketplace.errors import MarketplaceError, Unreadable

@@ -15,7 +15,7 @@ from shared import audit
 from shared.app import App
 from shared.audit import Actor
 from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.identity import Principal
+from shared.auth.tokens import Principal
 from shared.marketplace import model as told
 from shared.tenancy.model import Role, User
 from shared.tenancy.rules import INACTIVE_AFTER

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.identity import Principal
+from shared.auth.tokens import Principal
 from shared.marketplace import model as told
 from shared.subscriptions.model import Subscription, SubscriptionStatus
 from shared.subscriptions.rules import terms_of

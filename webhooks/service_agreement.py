@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from shared import audit, notices
 from shared.audit import Action, Actor
+from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden, NotFound
-from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.notices import NoticeKind
 from shared.settings import Settings

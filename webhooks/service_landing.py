@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Actor
+from shared.auth.tokens import Principal
 from shared.billing import service as billing
 from shared.billing.service import Closing
 from shared.errors import Forbidden
-from shared.identity import Principal
 from shared.marketplace import model as told
 from shared.settings import Settings
 from shared.subscriptions import store

@@ -8,8 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.auth.tokens import Principal
 from shared.db.schema import landing_visits
-from shared.identity import Principal
 from shared.sign_in.model import Attempt
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from shared.db.row_level_security import CONTEXT, EVERY_TENANT, KEY, POLICY, PREDICATE
 from shared.db.schema import metadata
-from shared.db.wall import CONTEXT, EVERY_TENANT, KEY, POLICY, PREDICATE
 
 
 DIRECTORY: Final = ("tenants", "users")  # where the owner of a token is looked up before a tenant is known

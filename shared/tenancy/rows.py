@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.identity import Principal
+from shared.auth.tokens import Principal
 from shared.tenancy.model import AuthProvider, Plan, Role, TenantStatus
 from shared.text import shortened
 

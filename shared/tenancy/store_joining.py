@@ -6,9 +6,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.db.row_level_security import enter
 from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
-from shared.db.wall import enter
 from shared.tenancy.model import Role
 
 

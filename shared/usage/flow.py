@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from shared import marketplace
 from shared.app import App
 from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ops.row_level_security import statements as wall_statements
 from ops.row_level_security.migration import without_policy
-from shared.db.wall import EVERY_TENANT, enter
+from shared.db.row_level_security import EVERY_TENANT, enter
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
 from tests.support.commands import Ops

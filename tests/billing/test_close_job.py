@@ -8,8 +8,8 @@ import pytest
 
 from billing.jobs import close_all_owed
 from shared.billing import service
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import tenants
-from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from shared.log import get_logger
 from shared.subscriptions.model import Price

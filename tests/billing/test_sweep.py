@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from billing.jobs_sweep import DataUnsound, check_all
 from function_app import INVARIANTS
 from shared.db.schema import tenants, time_entries, users
-from shared.invariants import Violation, check
+from shared.health.invariants import Violation, check
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from billing.jobs_trials import end_all_trials
 from billing.service_trials import end_trial
+from shared.db.row_level_security import EVERY_TENANT, enter
 from shared.db.schema import audit_log, metadata, tenants
-from shared.db.wall import EVERY_TENANT, enter
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import status_at, tracking_refusal
 from shared.tenancy.store import read_tenant

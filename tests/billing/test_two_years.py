@@ -16,7 +16,7 @@ import pytest
 
 from billing.jobs import close_all_owed
 from shared.billing import rules, store
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription
 from shared.tracking.model import TimeEntry
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills

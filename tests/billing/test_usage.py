@@ -14,8 +14,8 @@ from sqlalchemy import event as sa_event
 from billing import service_usage, store_usage
 from billing.jobs_usage import send_all
 from shared.clock import new_id
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
-from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from shared.usage import flow, store
 from shared.usage.flow import CLAIM, send_at_once, send_due

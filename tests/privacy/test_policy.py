@@ -31,7 +31,7 @@ NETWORK = {
 }
 # Who is sent something, and by which module.
 SENDERS = {
-    "shared/signing_keys.py": "Entra's keys",
+    "shared/auth/signing_keys.py": "Entra's keys",
     "shared/sign_in/client.py": "Entra, for those who sign in to the landing page",
     "shared/marketplace/tokens.py": "Entra, for the app's own token",
     "shared/marketplace/client.py": "the Marketplace",

@@ -24,7 +24,7 @@ from shared.db.schema import (
     work_item_readers,
     work_items,
 )
-from shared.invariants import violations
+from shared.health.invariants import violations
 from shared.jobs import JobFailed
 from tests.support.a_bill import AT, close_a_month
 from tests.support.tamper import unchangeable, undeletable

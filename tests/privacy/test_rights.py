@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from privacy import flow_export
 from privacy.service_export import Subject
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import users
-from shared.db.wall import EVERY_TENANT
 from tests.support.exports import export
 from tests.support.scan import places
 from tests.support.world import WORK_ITEM

@@ -16,11 +16,11 @@ from devcloud.emulators.entra.clients import DAEMON, EXTENSION, FOREIGN_API, GRA
 from devcloud.emulators.entra.keyring import SigningKeyPair
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, PEOPLE
 from devcloud.emulators.entra.server import Entra, running
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import CONSUMER_TENANT, Validator
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InvalidToken, Unavailable
 from shared.http.problem import problem
-from shared.identity import CONSUMER_TENANT, Validator
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 
 
 NOW = int(time.time())

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log
-from shared.invariants import INVARIANTS, check
+from shared.health.invariants import INVARIANTS, check
 from tests.support.tamper import tampering
 
 

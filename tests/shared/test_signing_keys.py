@@ -18,9 +18,9 @@ from jwt.algorithms import RSAAlgorithm
 from devcloud.emulators.entra.faults import Fault
 from devcloud.emulators.entra.keyring import SigningKeyPair, base64url
 from devcloud.emulators.entra.server import Entra, running
-from shared import signing_keys
+from shared.auth import signing_keys
+from shared.auth.signing_keys import KeysNotFetched, SigningKeys, fetch_over_http, parse_key_set
 from shared.errors import InvalidToken, Unavailable
-from shared.signing_keys import KeysNotFetched, SigningKeys, fetch_over_http, parse_key_set
 
 
 HOUR = 3600

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from devcloud.emulators.entra.keyring import SigningKeyPair
+from shared.auth.signing_keys import KeysNotFetched, SigningKeys
 from shared.errors import InvalidToken, Unavailable
-from shared.signing_keys import KeysNotFetched, SigningKeys
 
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600

@@ -33,7 +33,7 @@ from shared.db.schema import (
     users,
     work_items,
 )
-from shared.invariants import violations
+from shared.health.invariants import violations
 from shared.restore import flow
 from tests.support.exports import export
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
-from shared.db.wall import EVERY_TENANT
 from shared.marketplace import of as marketplace_of
 from shared.marketplace.client import Marketplace as Client
 from shared.marketplace.flow import within

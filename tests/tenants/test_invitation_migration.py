@@ -10,7 +10,7 @@ from shared import clock
 from shared.db.engine import make_engine
 from shared.db.schema import users
 from shared.db.types import UtcDateTime
-from shared.invariants import INVARIANTS, check
+from shared.health.invariants import INVARIANTS, check
 from tests.support.migrations import alembic
 
 

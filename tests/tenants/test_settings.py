@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import slugs, tenants
-from shared.db.wall import EVERY_TENANT
 
 
 def change(person, body, **headers):

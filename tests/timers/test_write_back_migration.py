@@ -16,7 +16,7 @@ from shared.db.schema import write_back_attempts
 from shared.db.schema import write_back_changes as CHANGES  # noqa: N812 - as the other tables here
 from shared.db.schema import write_back_items as ITEMS  # noqa: N812 - as the other tables here
 from shared.db.types import Hours, UtcDateTime
-from shared.invariants_write_back import WRITE_BACK
+from timers.write_back.invariants import WRITE_BACK
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from shared import clock as real_clock
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import users
-from shared.db.wall import EVERY_TENANT
 from shared.marketplace.flow import within
 from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_caller

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from shared.billing import service
 from shared.billing.service import Closing
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
-from shared.db.wall import EVERY_TENANT
 from shared.settings import Settings
 from tests.support import purchases
 from tests.support.marketplace import until

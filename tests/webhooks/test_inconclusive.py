@@ -6,9 +6,9 @@ import pytest
 
 from devcloud.emulators.entra.faults import Fault
 from shared.app import use
+from shared.auth.signing_keys import SigningKeys
 from shared.http.openapi import problem_codes
 from shared.http.operation import OPERATIONS
-from shared.signing_keys import SigningKeys
 from tests.support.world import new_id
 
 

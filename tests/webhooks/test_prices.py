@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from billing.jobs import close_all_owed
 from shared.app import use
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
-from shared.db.wall import EVERY_TENANT
 from tests.support import purchases
 from tests.webhooks.test_events import heard
 from webhooks.jobs import reconcile_all

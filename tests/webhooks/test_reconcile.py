@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import subscriptions
-from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed
 from shared.marketplace.flow import within
 from shared.subscriptions.rules import terms_of

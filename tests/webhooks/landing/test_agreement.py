@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
 from shared.subscriptions.model import Price
 from shared.subscriptions.service import agree
 from shared.tenancy.store import read_tenant

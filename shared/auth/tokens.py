@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from shared.auth.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
 from shared.errors import Inconclusive, InsufficientScope, InvalidToken
 from shared.settings import GUID, Settings
-from shared.signing_keys import UNKNOWN_KID, SigningKey, SigningKeys
 
 
 SCOPE: Final = "access_as_user"

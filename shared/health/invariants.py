@@ -23,7 +23,7 @@ from shared.db.schema import (
     timer_log,
     users,
 )
-from shared.invariants_records import RECORDS
+from shared.health.record_invariants import RECORDS
 
 
 Invariants = Mapping[str, sa.Select[Any]]
