@@ -25,14 +25,14 @@ from tenants.routes_notices import blueprint as notices
 from tenants.routes_organizations import blueprint as organizations
 from tenants.routes_settings import blueprint as settings
 from tenants.routes_users import blueprint as people
-from timers.jobs import blueprint as forgotten_timers
-from timers.routes import blueprint as timers
-from timers.routes_entries import blueprint as entries
-from timers.routes_log import blueprint as timer_log
-from timers.routes_projects import blueprint as projects
-from timers.routes_team import blueprint as team
-from timers.routes_work_items import blueprint as work_items
-from timers.routes_write_back import blueprint as write_back
+from timers.entries.routes import blueprint as entries
+from timers.entries.write_back_routes import blueprint as write_back
+from timers.forgotten.jobs import blueprint as forgotten_timers
+from timers.log.routes import blueprint as timer_log
+from timers.projects.routes import blueprint as projects
+from timers.running.routes import blueprint as timers
+from timers.team.routes import blueprint as team
+from timers.work_items.routes import blueprint as work_items
 from timers.write_back.invariants import WRITE_BACK
 from webhooks.jobs import blueprint as reconcile
 from webhooks.routes_landing import blueprint as landing

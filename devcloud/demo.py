@@ -27,7 +27,7 @@ from shared.tenancy import service_organizations
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rows import NewTenant
 from shared.tenancy.store import find_caller, find_tenant
-from timers import service as timers
+from timers.running import service as timers
 
 
 TIME_ZONE: Final = "Europe/Berlin"

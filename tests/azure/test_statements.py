@@ -36,7 +36,7 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.store_log", "_EVERYONE")}  # others are made of it, and it is never sent
+TEMPLATES = {("timers.log.store", "_EVERYONE")}  # others are made of it, and it is never sent
 EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
 for at, statement in statements():
     if at not in TEMPLATES:
@@ -51,8 +51,8 @@ READERS = {
     "ix_billing_records_unpriced": tuple(
         f"shared.billing.store_records.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
     ),
-    "ix_write_back_changes_open": ("timers.store_unwritten._CANDIDATES",),
-    "ix_write_back_items_open": tuple(f"timers.store_unwritten.{name}" for name in ("_CANDIDATES", "_short")),
+    "ix_write_back_changes_open": ("timers.entries.unwritten_store._CANDIDATES",),
+    "ix_write_back_items_open": tuple(f"timers.entries.unwritten_store.{name}" for name in ("_CANDIDATES", "_short")),
     "ix_time_entries_review": ("shared.tracking.store_entries._TO_REVIEW",),
     "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
     "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),

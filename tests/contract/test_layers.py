@@ -161,7 +161,7 @@ def test_the_last_word_of_a_files_name_is_its_layer_or_the_first(name, layer):
         ("timers.running.store", "timers.entries.routes", False),
         ("webhooks.landing.service", "webhooks.landing.pages.form", True),
         ("webhooks.landing.routes", "webhooks.landing.pages.form", False),
-        ("timers.model", "timers.store", False),
+        ("timers.model", "timers.running.store", False),
     ],
 )
 def test_a_layer_is_compared_with_those_of_its_feature(importer, imported, is_upwards):

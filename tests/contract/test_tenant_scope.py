@@ -67,7 +67,7 @@ ACROSS_TENANTS = {
     ("shared.usage.store", "_DUE"),
     ("shared.usage.store", "_LATE"),
     ("shared.usage.store", "_UNASKED"),
-    ("timers.store_forgotten", "_TENANTS"),
+    ("timers.forgotten.store", "_TENANTS"),
     ("webhooks.store", "_BOUGHT"),
     ("webhooks.store", "_WITHOUT_PRICE"),
     ("webhooks.store_requests", "_BY_ID"),

@@ -28,7 +28,7 @@ from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
 from tests.timers.write_backs import BUG, again, change, send
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.jobs import reconcile_all
 
 

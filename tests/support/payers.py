@@ -44,8 +44,8 @@ from shared.tenancy.store import find_caller, read_tenant, record_sign_in
 from shared.tracking import changes, rules
 from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from tests.support.world import new_id
-from timers import service as timing
-from timers.service import Start
+from timers.running import service as timing
+from timers.running.service import Start
 
 
 DIMENSION = "active_user"

@@ -11,8 +11,8 @@ from shared.tenancy.store import find_caller
 from tenants.jobs import end_all_invitations
 from tests.privacy.test_erasure import ask, carry_out
 from tests.tenants.test_users import actions, add, me
-from timers import service_entries
-from timers.service_entries import Work
+from timers.entries import service as service_entries
+from timers.entries.service import Work
 
 
 @pytest.fixture

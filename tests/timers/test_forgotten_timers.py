@@ -8,8 +8,8 @@ from shared.db.schema import running_timers, tenants, time_entries, timer_log
 from shared.jobs import JobFailed
 from tests.support.cutting import on_postgresql
 from tests.timers.late import rows
-from timers import service_forgotten
-from timers.jobs import stop_all_forgotten
+from timers.forgotten import service as service_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 def test_a_timer_over_the_limit_ends_at_the_limit_and_its_person_is_asked(world, app, clock, engine):

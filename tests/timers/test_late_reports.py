@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.budget import tries
 from tests.support.world import START, Answer, Person
 from tests.timers.late import ENDED, HOUR, MS, RUNS, SWITCHED, Report, Timer, assert_true, reports_of
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 @st.composite

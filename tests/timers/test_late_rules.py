@@ -12,8 +12,8 @@ from shared.tracking.model import RunningTimer, Source, TimeEntry, WorkItem
 from shared.tracking.rules import split
 from tests.support.world import START, new_id
 from tests.timers.late import HOUR, MS
-from timers import rules
-from timers.rules import LATEST, SKEW, InsideAnother
+from timers.running import rules
+from timers.running.rules import LATEST, SKEW, InsideAnother
 
 
 LIMIT_MS = 12 * 3_600_000

@@ -9,7 +9,7 @@ from shared.db.schema import running_timers, time_entries, timer_log
 from shared.instants import rfc3339
 from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.late import HOUR, MINUTE, MS, rows, start, stop
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 @pytest.fixture

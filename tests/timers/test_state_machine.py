@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 
 from tests.support.budget import tries
 from tests.timers.reference import Reference
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati", "America/Havana"]

@@ -9,7 +9,7 @@ from tests.support.months import close_month
 from tests.support.tamper import tampering
 from tests.support.world import START
 from tests.timers.late import HOUR, start
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):

@@ -22,7 +22,7 @@ from shared.app import App, build
 from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
 from shared.jobs import JobFailed
 from shared.settings import Settings
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 from tools.chaos.clients.fleet import Fleet
 from tools.chaos.clients.history import Outcome
 from tools.chaos.clients.person import Person
