@@ -6,11 +6,11 @@ from typing import Final
 from reports import store_titles
 from reports.store import Asked
 from shared.app import App
-from shared.azure_devops.client import Visit
-from shared.azure_devops.errors import AzureDevOpsError
 from shared.tenancy import store_organizations
 from shared.tenancy.model import Caller
-from shared.tracking.looking_up import AT_ONCE, FRESH, look_up
+from timers.azure_devops.client import Visit
+from timers.azure_devops.errors import AzureDevOpsError
+from timers.work_items.lookup import AT_ONCE, FRESH, look_up
 
 
 MOST: Final = 1000  # for one report, five requests

@@ -19,9 +19,6 @@ from reports.tables import Form
 from reports.tables_columns import Names
 from reports.tables_customer import FORMER
 from reports.tables_heading import Heading
-from shared import azure_devops
-from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops.errors import AzureDevOpsError
 from shared.http.call import Call
 from shared.http.csv_options import require_form
 from shared.http.endpoint import route
@@ -31,7 +28,10 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
-from shared.tracking.store_readers import read_since
+from timers import azure_devops
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError
+from timers.work_items.reader_store import read_since
 
 
 blueprint = func.Blueprint()

@@ -9,8 +9,8 @@ from shared.jobs import Outcome, each_tenant, transact
 from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_invitations import tenants_with_lapsed
-from shared.tracking.moves import move_left_behind
-from shared.tracking.store_moves import tenants_with_left_behind
+from timers.entries.move_service import move_left_behind
+from timers.entries.move_store import tenants_with_left_behind
 
 
 blueprint = func.Blueprint()

@@ -12,7 +12,7 @@ from shared.tenancy.rows import NewTenant
 from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.service_organizations import is_default
-from shared.tracking.schemas import Organization, RunningTimer, TimeEntry
+from timers.schemas import Organization, RunningTimer, TimeEntry
 
 
 class CreateTenant(WireModel):

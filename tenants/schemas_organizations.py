@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from shared.http.wire import WireModel
 from shared.tenancy.service_organizations import OrganizationChange
-from shared.tracking.schemas import Organization
 from tenants.schemas import AzureDevOpsOrganization
+from timers.schemas import Organization
 
 
 class OrganizationList(WireModel):

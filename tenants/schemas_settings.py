@@ -13,10 +13,10 @@ from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings
-from shared.tracking.schemas import Organization as OrganizationName
 from tenants.schemas import Tenant
 from tenants.schemas_users import Address
 from tenants.store_audit import AuditRow
+from timers.schemas import Organization as OrganizationName
 
 
 _MS_PER_MINUTE: Final = 60_000

@@ -14,9 +14,9 @@ from shared.tenancy.rows import NewId
 from shared.tenancy.rules import restricted
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back
-from shared.tracking.moves import move_entries
 from tenants import store_users
 from tenants.store_users import Account
+from timers.entries.move_service import move_entries
 
 
 def merge(

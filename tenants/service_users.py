@@ -19,10 +19,10 @@ from shared.tenancy.model import Caller, Role
 from shared.tenancy.rows import address_key
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.service_invitations import end_lapsed
-from shared.tracking import service as tracking
 from tenants import store_users
 from tenants.rules import RANK, may_manage
 from tenants.store_users import Account
+from timers.entries import finish_service as tracking
 
 
 NewId = Callable[[], uuid.UUID]

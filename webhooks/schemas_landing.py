@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.http.wire import WireModel
 from shared.tenancy.schemas import TimeZone
-from shared.tracking.schemas import Organization
+from timers.schemas import Organization
 from webhooks.service_landing import Choices
 
 

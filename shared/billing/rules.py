@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
 from shared.money import MONTH, minor_unit
 from shared.subscriptions.model import Price, Quote, Rate, Subscription
-from shared.tracking.rules import first_instant
+from timers.days import first_instant
 
 
 _MS: Final = dt.timedelta(milliseconds=1)

@@ -53,7 +53,7 @@ READERS = {
     ),
     "ix_write_back_changes_open": ("timers.entries.unwritten_store._CANDIDATES",),
     "ix_write_back_items_open": tuple(f"timers.entries.unwritten_store.{name}" for name in ("_CANDIDATES", "_short")),
-    "ix_time_entries_review": ("shared.tracking.store_entries._TO_REVIEW",),
+    "ix_time_entries_review": ("timers.entries.store._TO_REVIEW",),
     "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
     "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
     "ix_users_merged_into": ("shared.tenancy.store_invitations._MERGED",),
@@ -308,7 +308,7 @@ def test_each_of_several_rows_is_declared_like_one(azure, azure_engine):
 
 
 def test_several_work_items_without_an_assignee_are_sent_without_a_question(azure, azure_engine):
-    statement = for_many(EVERY["shared.tracking.store_work_items._ADD"][0])
+    statement = for_many(EVERY["timers.work_items.store._ADD"][0])
     rows = [{**parameters(statement), "assignee_name": None, "title": "a" * length} for length in (3, 6, 9)]
     with azure_engine.connect() as connection:
         azure.asked.clear()

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from shared.db.schema import tenants, users
 from shared.tenancy import store_accounts, store_invitations
 from shared.tenancy.store import hold_tenant
-from shared.tracking.moves import move_entries
 from tests.support.payers import Payer, at
+from timers.entries.move_service import move_entries
 
 
 JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))

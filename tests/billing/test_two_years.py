@@ -18,10 +18,10 @@ from billing.jobs import close_all_owed
 from shared.billing import rules, store
 from shared.db.row_level_security import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription
-from shared.tracking.model import TimeEntry
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
 from tests.support.budget import ALL, tries
 from tests.support.payers import Payer, at
+from timers.model import TimeEntry
 
 
 HOUR, DAY, MS = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(milliseconds=1)

@@ -60,7 +60,7 @@ ACROSS_TENANTS = {
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("shared.tenancy.store_invitations", "_TENANTS"),
-    ("shared.tracking.store_moves", "_TENANTS"),
+    ("timers.entries.move_store", "_TENANTS"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),

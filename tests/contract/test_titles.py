@@ -9,10 +9,10 @@ from sqlalchemy.sql import visitors
 from privacy import store_export
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
-from shared.tracking.store_readers import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 from tests.contract.test_layers import MODULES, imports_of, module_name
 from tests.contract.test_tenant_scope import reports, statements
 from tests.support.offenders import hold
+from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 
 # An operator's export on an order or at a departure has the whole cache, and is on record.
@@ -27,8 +27,8 @@ KNOW_THE_CACHE = {
     "reports.store_sums",
     "reports.store_titles",
     "shared.tenancy.store_organizations",
-    "shared.tracking.store_readers",
-    "shared.tracking.store_work_items",
+    "timers.work_items.reader_store",
+    "timers.work_items.store",
 }
 
 

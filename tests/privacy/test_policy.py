@@ -36,7 +36,7 @@ SENDERS = {
     "shared/marketplace/tokens.py": "Entra, for the app's own token",
     "shared/marketplace/client.py": "the Marketplace",
     "shared/marketplace/http.py": "the Marketplace",
-    "shared/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
+    "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
     "shared/action_log/tables.py": "the action log in Table Storage",
     "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
 }

@@ -23,8 +23,8 @@ from reports.store import Asked, Unknown
 from reports.tables import Form
 from reports.tables_heading import Heading
 from shared.db.schema import metadata
-from shared.tracking.store_readers import read_since
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
+from timers.work_items.reader_store import read_since
 
 
 FIRST = dt.datetime(2026, 9, 20, tzinfo=dt.UTC)  # zones change their clocks in the weeks after

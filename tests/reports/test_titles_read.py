@@ -6,10 +6,10 @@ import openpyxl
 import pytest
 
 from reports import flow_titles
-from shared.tracking import looking_up
 from tests.tenants.test_organizations import add
 from tests.timers.test_titles import report
 from tests.timers.test_work_items import HEADER, refresh
+from timers.work_items import lookup as looking_up
 
 
 OLD, NEWER, NEWEST, SECRET = 42, 57, 61, 66

@@ -18,8 +18,11 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.server import serving
 from devcloud.ports import bound
-from shared.azure_devops.client import AzureDevOps, _Pauses
-from shared.azure_devops.errors import (
+from shared.http.problem import problem
+from tests.support.azure_devops import running
+from tests.support.marketplace import until
+from timers.azure_devops.client import AzureDevOps, _Pauses
+from timers.azure_devops.errors import (
     AzureDevOpsError,
     Changed,
     NotAllowed,
@@ -30,10 +33,7 @@ from shared.azure_devops.errors import (
     Throttled,
     Unreachable,
 )
-from shared.azure_devops.model import COMPLETED, Update, WorkItem, work_item_of
-from shared.http.problem import problem
-from tests.support.azure_devops import running
-from tests.support.marketplace import until
+from timers.azure_devops.model import COMPLETED, Update, WorkItem, work_item_of
 
 
 BUG, STORY = 42, 61

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tracking.model import DayPiece
-from shared.tracking.rules import elapsed_ms, split
 from tests.support.offenders import hold
+from timers.days import elapsed_ms, split
+from timers.model import DayPiece
 
 
 ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tracking.write_backs import (
+from timers.write_back.model import (
     Balance,
     Change,
     Help,

@@ -41,9 +41,10 @@ from shared.tenancy import store_settings
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
-from shared.tracking import changes, rules
-from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
 from tests.support.world import new_id
+from timers import days as rules
+from timers.entries import changes
+from timers.model import EventKind, Source, TimeEntry, WorkItem
 from timers.running import service as timing
 from timers.running.service import Start
 

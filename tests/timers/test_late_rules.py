@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest, NotYet
-from shared.tracking.model import RunningTimer, Source, TimeEntry, WorkItem
-from shared.tracking.rules import split
 from tests.support.world import START, new_id
 from tests.timers.late import HOUR, MS
+from timers.days import split
+from timers.model import RunningTimer, Source, TimeEntry, WorkItem
 from timers.running import rules
 from timers.running.rules import LATEST, SKEW, InsideAnother
 

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import organizations, users, work_item_readers
-from shared.tracking import store_readers
 from tests.support.world import START
 from tests.timers.test_work_items import HEADER, look, refresh
+from timers.work_items import reader_store as store_readers
 
 
 SECRET = 66  # in a project that is hidden from Gus

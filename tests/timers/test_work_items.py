@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants, work_items
-from shared.tracking import store_work_items
 from tests.support.world import START
+from timers.work_items import store as store_work_items
 
 
 HEADER = "X-AzureDevOps-Token"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.azure_devops import of as azure_devops_of
 from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
 from tests.timers.write_backs import BUG, STORY, TASK, again, change, removed, send, worked
+from timers.azure_devops import of as azure_devops_of
 
 
 # What may go wrong with one request; the words are the stand-in's.

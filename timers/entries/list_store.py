@@ -13,13 +13,13 @@ from sqlalchemy import bindparam
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
 from shared.tenancy.store import shown_to
 from shared.tenancy.store_organizations import organization_key
-from shared.tracking import store_projects
-from shared.tracking.model import TimeEntry, WorkItem
-from shared.tracking.store_entries import ENTRIES, with_days
-from shared.tracking.store_projects import counted_as, project_key, project_name_key
 from timers.cursor import PageEnd
 from timers.entries import unwritten_store as store_unwritten
 from timers.entries.rules import Span
+from timers.entries.store import ENTRIES, with_days
+from timers.model import TimeEntry, WorkItem
+from timers.projects import store as store_projects
+from timers.projects.store import counted_as, project_key, project_name_key
 
 
 _DAY: Final = dt.timedelta(days=1)

@@ -7,29 +7,28 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared import azure_devops
-from shared.azure_devops.model import WorkItem
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, Deprecated, IfMatch, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tracking import model
-from shared.tracking.schemas import TimeEntry
-from shared.tracking.store_changes import MOST_OVERLAPS, overlapping
-from shared.tracking.store_projects import project_key
-from shared.tracking.store_write_backs import standings
 from timers import access as service_people
+from timers import azure_devops, model
+from timers.azure_devops.model import WorkItem
 from timers.cursor import PageEnd
 from timers.entries import list_store as store_entries
 from timers.entries import rules as rules_entries
 from timers.entries import service as service_entries
+from timers.entries.change_store import MOST_OVERLAPS, overlapping
 from timers.entries.list_store import Filters
 from timers.entries.schemas import AddEntry, CorrectEntry, DeleteEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
 from timers.entries.service import Changed
 from timers.entries.write_back_routes import standing, written
+from timers.projects.store import project_key
+from timers.schemas import TimeEntry
 from timers.work_items.look_routes import look, require_own_project
+from timers.write_back.store import standings
 
 
 blueprint = func.Blueprint()

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from shared.errors import FieldError, InvalidRequest
-from shared.tracking.model import TimeEntry
+from timers.model import TimeEntry
 
 
 SKEW: Final = dt.timedelta(minutes=2)

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.wire import GivenDate, GivenInstant, WireModel, text
-from shared.tracking.schemas import IS_PROJECT_NAME, Organization, TimeEntry, WorkItemId
 from timers.cursor import PageEnd
 from timers.entries.service import Correction, Work
+from timers.schemas import IS_PROJECT_NAME, Organization, TimeEntry, WorkItemId
 
 
 MOST_DAYS = 366

@@ -14,13 +14,14 @@ from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.tenancy.service_organizations import require_active
-from shared.tracking import changes, rules
-from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
-from shared.tracking.store_entries import find_entry
-from shared.tracking.store_projects import project_key
+from timers import days as rules
 from timers.access import may_see
+from timers.entries import changes
 from timers.entries import list_store as store_entries
 from timers.entries.rules import LONGEST, not_after, require_times
+from timers.entries.store import find_entry
+from timers.model import EventKind, Source, TimeEntry, WorkItem
+from timers.projects.store import project_key
 
 
 NewId = Callable[[], uuid.UUID]

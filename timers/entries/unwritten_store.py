@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_changes, write_back_items
-from shared.tracking.store_write_backs import IS_OPEN, MAY_LAND, OF_ITEM
+from timers.write_back.store import IS_OPEN, MAY_LAND, OF_ITEM
 
 
 _ZERO: Final = Decimal(0)
@@ -44,7 +44,7 @@ _CANDIDATES: Final = sa.union_all(
     ),
 )
 _was_tried = sa.func.max(sa.case((_changes.batch.is_not(None), 1), else_=0)) == 1
-# As shared.tracking.write_backs has it for the changes of an entry on one item
+# As timers.write_back.model has it for the changes of an entry on one item
 _state = sa.case(
     (organizations.c.is_active == sa.false(), _text("failed")),
     (bindparam("is_on", type_=sa.Integer) == 0, _text("pending")),

@@ -10,9 +10,6 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared import azure_devops
-from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops.errors import AzureDevOpsError
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -22,17 +19,19 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, WireModel
 from shared.log import get_logger, where
-from shared.tracking import model
-from shared.tracking.schemas import TimeEntry
-from shared.tracking.store_write_backs import standings
-from shared.tracking.write_backs import Standing, WriteBack, because
 from timers import access as service_people
+from timers import azure_devops, model
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError
 from timers.entries import write_back_service as service_write_back
+from timers.schemas import TimeEntry
 from timers.work_items.schemas import work_item_number
 from timers.write_back import summary_store as store_write_back_page
 from timers.write_back.flow import Asked, write_back, write_back_item
 from timers.write_back.item_store import Place
+from timers.write_back.model import Standing, WriteBack, because
 from timers.write_back.schemas import WorkItemWriteBack, WriteBackWorkItem
+from timers.write_back.store import standings
 
 
 blueprint = func.Blueprint()

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller, Tenant
-from shared.tracking import store_write_backs
-from shared.tracking.model import TimeEntry
-from shared.tracking.store_entries import find_entry
-from shared.tracking.write_backs import WriteBack
 from timers.access import may_see
 from timers.entries.service import no_such_entry
+from timers.entries.store import find_entry
+from timers.model import TimeEntry
+from timers.write_back import store as store_write_backs
+from timers.write_back.model import WriteBack
 
 
 def find(tx: sa.Connection, caller: Caller, wanted: uuid.UUID, *, sees_everyone: bool) -> TimeEntry | None:

@@ -6,10 +6,10 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.tenancy.store import read_tenant
-from shared.tracking.model import Source
-from shared.tracking.service import keep_time
-from shared.tracking.store import end_running
+from timers.entries.finish_service import keep_time
 from timers.forgotten import store as store_forgotten
+from timers.model import Source
+from timers.store import end_running
 
 
 MOST_AT_ONCE: Final = 100

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, tenants, users
 from shared.db.statements import locked
-from shared.tracking.rules import elapsed_ms
+from timers.days import elapsed_ms
 
 
 @dataclass(frozen=True, slots=True)

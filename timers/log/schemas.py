@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field, ValidationError
 
 from shared.http.wire import ElapsedMs, Instant, WireModel
-from shared.tracking.model import EventKind, Source
 from timers.log.store import LogRow
+from timers.model import EventKind, Source
 
 
 class TimerLogQuery(WireModel):

@@ -10,9 +10,9 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tracking.store_projects import find_all
 from timers.projects import service as service_projects
 from timers.projects.schemas import JoinProject, ProjectList
+from timers.projects.store import find_all
 
 
 blueprint = func.Blueprint()

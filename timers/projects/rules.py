@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.errors import Conflict
-from shared.tracking.store_projects import Project
+from timers.projects.store import Project
 
 
 def joined(projects: Iterable[Project], one: Project, to: Project) -> list[Project]:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from shared.http.wire import WireModel
-from shared.tracking import store_projects
+from timers.projects import store as store_projects
 
 
 class Project(WireModel):

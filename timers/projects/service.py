@@ -11,9 +11,9 @@ from shared.audit import Action, Actor
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.store import hold_tenant
-from shared.tracking import store_projects as store
-from shared.tracking.store_projects import Project
 from timers.projects import rules as rules_projects
+from timers.projects import store
+from timers.projects.store import Project
 
 
 NewId = Callable[[], uuid.UUID]

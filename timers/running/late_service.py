@@ -15,12 +15,12 @@ from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.tenancy.service_organizations import require_active
-from shared.tracking import changes
-from shared.tracking import store as tracking_store
-from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
-from shared.tracking.service import keep_time
-from shared.tracking.store_entries import find_entry
-from shared.tracking.store_projects import project_key
+from timers import store as tracking_store
+from timers.entries import changes
+from timers.entries.finish_service import keep_time
+from timers.entries.store import find_entry
+from timers.model import EventKind, RunningTimer, Source, TimeEntry
+from timers.projects.store import project_key
 from timers.running import late_store as store_late
 from timers.running import rules, service
 from timers.running.service import Start, Started, Stop

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, timer_log
 from shared.db.statements import locked
-from shared.tracking.model import Source, TimeEntry, WorkItem
-from shared.tracking.store_entries import ENTRIES, with_days
+from timers.entries.store import ENTRIES, with_days
+from timers.model import Source, TimeEntry, WorkItem
 
 
 _entries = time_entries.c

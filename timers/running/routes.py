@@ -15,17 +15,17 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import dump
-from shared.tracking import model
-from shared.tracking.looking_up import plausible_hours
-from shared.tracking.schemas import RunningTimer, TimeEntry
-from shared.tracking.store import find_running
-from shared.tracking.store_changes import overlapping
-from shared.tracking.write_backs import Standing
+from timers import model
+from timers.entries.change_store import overlapping
 from timers.entries.write_back_routes import standing, written
 from timers.running import late_service as service_late
 from timers.running import rules, service
 from timers.running.schemas import StartedTimer, StartTimer, StopTimer
+from timers.schemas import RunningTimer, TimeEntry
+from timers.store import find_running
 from timers.work_items.look_routes import look, require_own_project
+from timers.work_items.lookup import plausible_hours
+from timers.write_back.model import Standing
 
 
 blueprint = func.Blueprint()

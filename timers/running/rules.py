@@ -7,8 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.errors import Conflict, FieldError, InvalidRequest, NotYet
-from shared.tracking.model import RunningTimer, Source, TimeEntry
-from shared.tracking.rules import elapsed_ms, split
+from timers.days import elapsed_ms, split
+from timers.model import RunningTimer, Source, TimeEntry
 
 
 LATEST: Final = dt.timedelta(hours=24)

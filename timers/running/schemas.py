@@ -9,8 +9,8 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import GivenInstant, WireModel, text
-from shared.tracking.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
 from timers.running import service
+from timers.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
 
 
 class StartTimer(WireModel):

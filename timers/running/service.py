@@ -13,13 +13,13 @@ from shared.tenancy import store_organizations
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.tenancy.service_organizations import require_active
-from shared.tracking import store as tracking_store
-from shared.tracking import store_projects
-from shared.tracking.model import EventKind, RunningTimer, TimeEntry, TimerEvent
-from shared.tracking.service import stop_if_running
-from shared.tracking.store import find_running
-from shared.tracking.store_projects import project_key
+from timers import store as tracking_store
+from timers.entries.finish_service import stop_if_running
+from timers.model import EventKind, RunningTimer, TimeEntry, TimerEvent
+from timers.projects import store as store_projects
+from timers.projects.store import project_key
 from timers.running import rules, store
+from timers.store import find_running
 
 
 @dataclass(frozen=True, slots=True)

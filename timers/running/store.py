@@ -8,8 +8,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, running_timers
 from shared.db.statements import InsertIfAbsent
-from shared.tracking.model import RunningTimer
-from shared.tracking.store import RUNNING_COLUMNS, running_of
+from timers.model import RunningTimer
+from timers.store import RUNNING_COLUMNS, running_of
 
 
 _running = running_timers.c

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import WireModel
-from shared.tracking.schemas import RunningTimer
+from timers.schemas import RunningTimer
 from timers.team.store import TeamTimer
 
 

@@ -9,9 +9,9 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, users
 from shared.tenancy.store import shown_to
-from shared.tracking.model import RunningTimer
-from shared.tracking.store import RUNNING_COLUMNS, running_of
 from timers.cursor import PageEnd
+from timers.model import RunningTimer
+from timers.store import RUNNING_COLUMNS, running_of
 
 
 @dataclass(frozen=True, slots=True)

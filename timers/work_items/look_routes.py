@@ -4,14 +4,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared import azure_devops
-from shared.azure_devops.errors import AzureDevOpsError
-from shared.azure_devops.model import WorkItem
 from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
 from shared.tenancy import store_organizations
-from shared.tracking.looking_up import look_at
-from shared.tracking.store_projects import count_as_one
+from timers import azure_devops
+from timers.azure_devops.errors import AzureDevOpsError
+from timers.azure_devops.model import WorkItem
+from timers.projects.store import count_as_one
+from timers.work_items.lookup import look_at
 
 
 _SECONDS: Final = 3.0  # a click should not feel slower because somebody else is

@@ -6,10 +6,6 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from shared import azure_devops
-from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops.errors import AzureDevOpsError, NoWorkItem
-from shared.azure_devops.model import ORGANIZATION
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -18,10 +14,14 @@ from shared.http.reply import Reply
 from shared.tenancy import store_organizations
 from shared.tenancy.model import Organization
 from shared.tenancy.service_organizations import require_active
-from shared.tracking import store_work_items
-from shared.tracking.looking_up import is_fresh, look_up
-from shared.tracking.store_work_items import CachedWorkItem
+from timers import azure_devops
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops.model import ORGANIZATION
+from timers.work_items import store as store_work_items
+from timers.work_items.lookup import is_fresh, look_up
 from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
+from timers.work_items.store import CachedWorkItem
 
 
 blueprint = func.Blueprint()

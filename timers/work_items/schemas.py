@@ -6,8 +6,8 @@ from typing import Annotated, Final, Self
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
-from shared.tracking.schemas import Organization, WorkItemId
-from shared.tracking.store_work_items import CachedWorkItem
+from timers.schemas import Organization, WorkItemId
+from timers.work_items.store import CachedWorkItem
 
 
 _DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import write_back_attempts, write_back_items
-from shared.tracking.write_backs import Attempt
 from timers.write_back.item_store import ITEM_HELD, MINE, PIN, Item, Turn, item_of
+from timers.write_back.model import Attempt
 
 
 _items, _attempts = write_back_items.c, write_back_attempts.c

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.azure_devops.client import Visit
-from shared.azure_devops.model import Update
 from shared.restore.model import Installation
-from shared.tracking.write_backs import Attempt, to_places
+from timers.azure_devops.client import Visit
+from timers.azure_devops.model import Update
 from timers.write_back.item_store import Item, Turn
+from timers.write_back.model import Attempt, to_places
 
 
 _MOST: Final = 200  # updates that are read at either end of a history

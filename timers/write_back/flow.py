@@ -17,8 +17,13 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.azure_devops.client import Visit
-from shared.azure_devops.errors import (
+from shared.db.retry import of_a_request
+from shared.jobs import transact
+from shared.restore.flow import outward_installation
+from shared.restore.model import Installation
+from shared.tenancy.model import Tenant
+from timers.azure_devops.client import Visit
+from timers.azure_devops.errors import (
     AzureDevOpsError,
     Changed,
     NotAllowed,
@@ -28,17 +33,12 @@ from shared.azure_devops.errors import (
     Throttled,
     Unreachable,
 )
-from shared.azure_devops.model import WorkItem
-from shared.db.retry import of_a_request
-from shared.jobs import transact
-from shared.restore.flow import outward_installation
-from shared.restore.model import Installation
-from shared.tenancy.model import Tenant
-from shared.tracking.write_backs import Attempt, Remaining, WriteBack, attempt_at, remaining_after, spelled, to_places
+from timers.azure_devops.model import WorkItem
 from timers.write_back import adoption_store as store_write_back_adopt
 from timers.write_back import item_store as store
 from timers.write_back.check_flow import History, NotVerified, first_epoch
 from timers.write_back.item_store import Item, Outcome, Place, Turn
+from timers.write_back.model import Attempt, Remaining, WriteBack, attempt_at, remaining_after, spelled, to_places
 
 
 T = TypeVar("T")

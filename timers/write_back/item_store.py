@@ -14,8 +14,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from shared.db.statements import InsertIfAbsent, locked
-from shared.tracking.store_write_backs import IS_OPEN, OF_ITEM
-from shared.tracking.write_backs import Attempt, Balance, Remaining, WriteBack
+from timers.write_back.model import Attempt, Balance, Remaining, WriteBack
+from timers.write_back.store import IS_OPEN, OF_ITEM
 
 
 _items, _changes, _attempts = write_back_items.c, write_back_changes.c, write_back_attempts.c

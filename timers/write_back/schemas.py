@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import ElapsedMs, WireModel
-from shared.tracking.write_backs import DONE, Help, WriteBack, hours_of
+from timers.write_back.model import DONE, Help, WriteBack, hours_of
 from timers.write_back.summary_store import Page
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, write_back_changes, write_back_items
 from shared.tenancy import store_organizations
-from shared.tracking.write_backs import Balance, Change, WriteBack
 from timers.write_back.item_store import Place
+from timers.write_back.model import Balance, Change, WriteBack
 
 
 _items, _changes, _entries = write_back_items.c, write_back_changes.c, time_entries.c

@@ -37,7 +37,7 @@ projects = sa.Table(
     Column("organization_id", BigInteger, nullable=False),
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
-    Column("name_key", Unicode(256), nullable=False),  # shared.tracking.store_projects.project_key
+    Column("name_key", Unicode(256), nullable=False),  # timers.projects.store.project_key
     Column("alias_of", BigInteger),  # the project as which it counts, which is never an alias itself
     Column("joined_to", BigInteger),  # the project that somebody joined it with; `alias_of` is where that leads
     PrimaryKey("id"),

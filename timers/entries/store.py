@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days
 from shared.db.statements import locked
-from shared.tracking.model import DayPiece, Source, TimeEntry, WorkItem
+from timers.model import DayPiece, Source, TimeEntry, WorkItem
 
 
 MOST_TO_REVIEW: Final = 50

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, time_entries, time_entry_days, timer_log
 from shared.instants import rfc3339
-from shared.tracking.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
+from timers.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
 
 
 RUNNING_COLUMNS: Final = (

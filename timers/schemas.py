@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from shared.azure_devops.model import ORGANIZATION
 from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
 from shared.text import has_bidi_controls
-from shared.tracking import model
-from shared.tracking.store_projects import project_name_key
-from shared.tracking.write_backs import Help, Standing, WriteBack
+from timers import model
+from timers.azure_devops.model import ORGANIZATION
+from timers.projects.store import project_name_key
+from timers.write_back.model import Help, Standing, WriteBack
 
 
 WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]

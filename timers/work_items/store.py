@@ -12,7 +12,7 @@ from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Organization
 from shared.tenancy.store_organizations import organization_key
-from shared.tracking.store_readers import IS_SHOWN, SHOWN, of_viewer, read_since
+from timers.work_items.reader_store import IS_SHOWN, SHOWN, of_viewer, read_since
 
 
 @dataclass(frozen=True, slots=True)

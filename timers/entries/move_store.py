@@ -9,8 +9,8 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import time_entries, time_entry_days, users
 from shared.db.statements import locked
-from shared.tracking.model import TimeEntry
-from shared.tracking.store_entries import ENTRIES, with_days
+from timers.entries.store import ENTRIES, with_days
+from timers.model import TimeEntry
 
 
 BATCH: Final = 500

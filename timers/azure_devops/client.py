@@ -12,8 +12,9 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops.errors import (
+from shared.log import get_logger
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import (
     PAUSE_SECONDS,
     AzureDevOpsError,
     OutcomeUnknown,
@@ -24,7 +25,7 @@ from shared.azure_devops.errors import (
     failure,
     pause_of,
 )
-from shared.azure_devops.model import (
+from timers.azure_devops.model import (
     COMPLETED,
     HISTORY,
     ORGANIZATION,
@@ -41,9 +42,8 @@ from shared.azure_devops.model import (
     updates_of,
     work_item_of,
 )
-from shared.azure_devops.transport import Answer, Deadline, Line, NoAnswer, Request
-from shared.azure_devops.work_item_types import Remembered
-from shared.log import get_logger
+from timers.azure_devops.transport import Answer, Deadline, Line, NoAnswer, Request
+from timers.azure_devops.work_item_types import Remembered
 
 
 _TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,16384}\Z")
@@ -103,7 +103,7 @@ class AzureDevOps:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Every call may raise what `shared.azure_devops.errors` has."""
+    """Every call may raise what `timers.azure_devops.errors` has."""
 
     _line: Line = field(repr=False)
     _pauses: "_Pauses" = field(repr=False)

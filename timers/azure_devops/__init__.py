@@ -8,7 +8,7 @@ from shared.http.operation import AZURE_DEVOPS_TOKEN
 
 
 if TYPE_CHECKING:
-    from shared.azure_devops.client import AzureDevOps, Visit
+    from timers.azure_devops.client import AzureDevOps, Visit
 
 
 PATIENCE_SECONDS: Final = 5.0
@@ -47,7 +47,7 @@ def visit_beside_change(call: Call, organization: str | None = None) -> "Visit":
 
 
 def _client(app: App) -> "AzureDevOps":
-    from shared.azure_devops.client import AzureDevOps  # noqa: PLC0415 - an interface imports no client
+    from timers.azure_devops.client import AzureDevOps  # noqa: PLC0415 - an interface imports no client
 
     return AzureDevOps(app.settings.azure_devops_url)
 

@@ -6,8 +6,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.tracking import store, store_moves
-from shared.tracking.model import EventKind, TimerEvent
+from timers import store
+from timers.entries import move_store as store_moves
+from timers.model import EventKind, TimerEvent
 
 
 _REASON: Final = "The invitation was merged into its person."

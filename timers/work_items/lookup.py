@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Final
 
 from shared.app import App
-from shared.azure_devops.client import Visit
-from shared.azure_devops.errors import AzureDevOpsError, NoWorkItem
-from shared.azure_devops.model import WorkItem
 from shared.tenancy.model import Caller, Organization
-from shared.tracking import store_readers
-from shared.tracking import store_work_items as store
-from shared.tracking.store_work_items import CachedWorkItem
+from timers.azure_devops.client import Visit
+from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops.model import WorkItem
+from timers.work_items import reader_store as store_readers
+from timers.work_items import store
+from timers.work_items.store import CachedWorkItem
 
 
 FRESH: Final = dt.timedelta(days=1)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import closed_months, time_entries, time_entry_days
-from shared.tracking.model import TimeEntry
-from shared.tracking.store import add_days
+from timers.model import TimeEntry
+from timers.store import add_days
 
 
 MOST_OVERLAPS: Final = 20

@@ -5,8 +5,10 @@ import datetime as dt
 import sqlalchemy as sa
 
 from shared.tenancy.model import Tenant
-from shared.tracking import changes, rules, store
-from shared.tracking.model import EventKind, RunningTimer, Source, TimeEntry
+from timers import days as rules
+from timers import store
+from timers.entries import changes
+from timers.model import EventKind, RunningTimer, Source, TimeEntry
 
 
 def stop_if_running(

@@ -3,7 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from shared.tracking.model import DayPiece
+from timers.model import DayPiece
 
 
 _MS = dt.timedelta(milliseconds=1)

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, timer_log, write_back_attempts, write_back_changes, write_back_items
-from shared.tracking.model import TimeEntry
-from shared.tracking.write_backs import Balance, Change, Standing, WriteBack, standing_of
+from timers.model import TimeEntry
+from timers.write_back.model import Balance, Change, Standing, WriteBack, standing_of
 
 
 Item = tuple[int, int]  # organization and work item

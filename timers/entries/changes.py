@@ -8,9 +8,11 @@ from shared.errors import PreconditionFailed
 from shared.tenancy.model import Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import hold_tenant
-from shared.tracking import store, store_changes, store_write_backs
-from shared.tracking.model import EventKind, TimeEntry, TimerEvent
-from shared.tracking.store_write_backs import item_of
+from timers import store
+from timers.entries import change_store as store_changes
+from timers.model import EventKind, TimeEntry, TimerEvent
+from timers.write_back import store as store_write_backs
+from timers.write_back.store import item_of
 
 
 def add(
