@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants, timer_log, users, write_back_changes
 from shared.tenancy.store import find_caller
-from tenants.jobs import end_all_invitations
+from tenants.invitations.jobs import end_all_invitations
 from tests.privacy.test_erasure import ask, carry_out
 from tests.tenants.test_users import actions, add, me
 from timers.entries import service as service_entries

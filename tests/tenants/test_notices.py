@@ -7,7 +7,7 @@ import pytest
 
 from shared.db.schema import users
 from shared.notices import NoticeKind
-from tenants.rules_notices import text_of
+from tenants.notices.rules import text_of
 
 
 AT = dt.datetime(2026, 11, 30, 10, tzinfo=dt.UTC)

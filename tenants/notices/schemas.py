@@ -8,8 +8,8 @@ from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
 from shared.notices import NoticeKind
-from tenants.rules_notices import text_of
-from tenants.store_notices import Named, NoticeRow
+from tenants.notices.rules import text_of
+from tenants.notices.store import Named, NoticeRow
 
 
 class NoticesQuery(WireModel):

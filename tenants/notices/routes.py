@@ -14,9 +14,9 @@ from shared.http.operation import Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from tenants import store_notices as store
-from tenants.schemas_notices import Notice, Notices, NoticesQuery
-from tenants.store_notices import Viewer
+from tenants.notices import store
+from tenants.notices.schemas import Notice, Notices, NoticesQuery
+from tenants.notices.store import Viewer
 
 
 blueprint = func.Blueprint()

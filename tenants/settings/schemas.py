@@ -13,9 +13,9 @@ from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from shared.tenancy.schemas import TimeZone
 from shared.tenancy.store_settings import TenantSettings
-from tenants.schemas import Tenant
-from tenants.schemas_users import Address
-from tenants.store_audit import AuditRow
+from tenants.people.schemas import Address
+from tenants.settings.audit_store import AuditRow
+from tenants.sign_in.schemas import Tenant
 from timers.schemas import Organization as OrganizationName
 
 

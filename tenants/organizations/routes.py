@@ -11,8 +11,8 @@ from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.tenancy import service_organizations, store_organizations
-from tenants.schemas import AzureDevOpsOrganization
-from tenants.schemas_organizations import AddOrganization, ChangeOrganization, OrganizationList
+from tenants.organizations.schemas import AddOrganization, ChangeOrganization, OrganizationList
+from tenants.sign_in.schemas import AzureDevOpsOrganization
 
 
 blueprint = func.Blueprint()

@@ -19,9 +19,9 @@ from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store_invitations import LIFETIME
 from shared.text import shortened
-from tenants import store_users
-from tenants.service_users import only_super_admins_grant
-from tenants.store_users import Account
+from tenants.people import store as store_users
+from tenants.people.service import only_super_admins_grant
+from tenants.people.store import Account
 
 
 NewId = Callable[[], uuid.UUID]

@@ -14,7 +14,7 @@ from shared.http.wire import NoFields
 from shared.tenancy import service, store_organizations
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
-from tenants.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
+from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
 from timers.entries.store import entries_to_review
 from timers.schemas import RunningTimer, TimeEntry
 from timers.store import find_running

@@ -17,8 +17,11 @@ from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.instants import parse_rfc3339, rfc3339
-from tenants import service_adding, service_merging, service_users, store_users
-from tenants.schemas_users import (
+from tenants.people import add_service as service_adding
+from tenants.people import merge_service as service_merging
+from tenants.people import service as service_users
+from tenants.people import store as store_users
+from tenants.people.schemas import (
     AddedUser,
     AddedUsers,
     AddUsers,
@@ -28,7 +31,7 @@ from tenants.schemas_users import (
     UsersPage,
     UsersQuery,
 )
-from tenants.store_users import Account, AccountsEnd
+from tenants.people.store import Account, AccountsEnd
 
 
 blueprint = func.Blueprint()

@@ -14,8 +14,8 @@ from shared.tenancy.rows import NewId
 from shared.tenancy.rules import restricted
 from shared.tenancy.store import hold_tenant
 from shared.tenancy.store_accounts import give_seat_back
-from tenants import store_users
-from tenants.store_users import Account
+from tenants.people import store as store_users
+from tenants.people.store import Account
 from timers.entries.move_service import move_entries
 
 

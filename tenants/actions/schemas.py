@@ -7,8 +7,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from shared.action_log.model import Action
 from shared.http.wire import GivenInstant, Instant, WireModel
-from tenants.rules_actions import is_plain_path
-from tenants.service_actions import Said
+from tenants.actions.rules import is_plain_path
+from tenants.actions.service import Said
 
 
 MOST_AT_ONCE: Final = 50

@@ -17,8 +17,8 @@ from shared.tenancy import service_settings, store_organizations, store_settings
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
 from shared.tenancy.store_settings import TenantSettings
-from tenants import store_audit
-from tenants.schemas_settings import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
+from tenants.settings import audit_store as store_audit
+from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
 
 
 blueprint = func.Blueprint()

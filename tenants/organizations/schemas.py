@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from shared.http.wire import WireModel
 from shared.tenancy.service_organizations import OrganizationChange
-from tenants.schemas import AzureDevOpsOrganization
+from tenants.sign_in.schemas import AzureDevOpsOrganization
 from timers.schemas import Organization
 
 

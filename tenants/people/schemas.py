@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.http.wire import Instant, Problem, WireModel, in_json_schema, text
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
-from tenants.schemas import User
-from tenants.service_adding import Added, NewPerson
-from tenants.service_users import Change
-from tenants.store_users import Account
+from tenants.people.add_service import Added, NewPerson
+from tenants.people.service import Change
+from tenants.people.store import Account
+from tenants.sign_in.schemas import User
 
 
 MOST_AT_ONCE: Final = 200

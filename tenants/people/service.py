@@ -19,9 +19,9 @@ from shared.tenancy.model import Caller, Role
 from shared.tenancy.rows import address_key
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.tenancy.service_invitations import end_lapsed
-from tenants import store_users
-from tenants.rules import RANK, may_manage
-from tenants.store_users import Account
+from tenants.people import store as store_users
+from tenants.people.rules import RANK, may_manage
+from tenants.people.store import Account
 from timers.entries import finish_service as tracking
 
 

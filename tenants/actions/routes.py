@@ -11,8 +11,9 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
-from tenants import service_actions, store_actions
-from tenants.schemas_actions import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
+from tenants.actions import service as service_actions
+from tenants.actions import store as store_actions
+from tenants.actions.schemas import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
 
 
 blueprint = func.Blueprint()

@@ -15,8 +15,8 @@ from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.log import get_logger, where
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
-from tenants import store_actions
-from tenants.rules_actions import when
+from tenants.actions import store as store_actions
+from tenants.actions.rules import when
 
 
 @dataclass(frozen=True, slots=True)
