@@ -22,11 +22,11 @@ from shared.settings import Settings
 from shared.subscriptions import service as subscriptions
 from shared.subscriptions.model import Price, Quote, TenantChange
 from shared.subscriptions.store import change_tenant
-from shared.tenancy import service as tenants
-from shared.tenancy import service_organizations
+from shared.tenancy import organization_service as service_organizations
 from shared.tenancy.model import Plan, TenantStatus
-from shared.tenancy.rows import NewTenant
 from shared.tenancy.store import find_caller, find_tenant
+from tenants.new_rows import NewTenant
+from tenants.sign_in import service as tenants
 from timers.running import service as timers
 
 

@@ -6,10 +6,10 @@ from privacy import service_export, store_export
 from privacy.service_export import Subject
 from privacy.store_export import ACTIONS, SECTIONS
 from privacy.tables_export import writing
-from shared import action_log
 from shared.app import App
 from shared.spreadsheet import EXCEL_EN, Dialect
-from shared.tenancy.store_invitations import merged_into
+from tenants.actions import log as action_log
+from tenants.invitations.store import merged_into
 
 
 def write(

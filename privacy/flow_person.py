@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from privacy import service_erasure, store_identity
 from privacy.rules_mentions import Mentions
 from privacy.store_identity import Person
-from shared import action_log
 from shared.app import App
 from shared.jobs import transact
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_invitations import merged_into
+from tenants.actions import log as action_log
+from tenants.invitations.store import merged_into
 
 
 _PAGE: Final = 200  # characters of a page in the action log

@@ -3,9 +3,9 @@
 from functools import partial
 
 from privacy import flow_person, service_tenant, store_identity, store_tenant
-from shared import action_log
 from shared.app import App
 from shared.jobs import transact
+from tenants.actions import log as action_log
 
 
 def erase(app: App, tenant_id: int) -> None:

@@ -16,7 +16,7 @@ from shared.audit import Action
 from shared.db.records import records_open
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_accounts import give_seat_back, set_active
+from tenants.seat_store import give_seat_back, set_active
 from timers.entries.finish_service import stop_if_running
 
 

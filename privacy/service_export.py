@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from privacy.rules import Scope
 from privacy.rules_retention import RETENTION
 from shared import audit, notices
-from shared.action_log.model import Action, ActionLog
 from shared.audit import Actor
 from shared.instants import rfc3339
 from shared.notices import NoticeKind
+from tenants.actions.log.model import Action, ActionLog
 
 
 _AT_ONCE: Final = 500

@@ -22,8 +22,8 @@ from shared.db.schema import (
 )
 from shared.db.statements import locked
 from shared.tenancy.model import Role
-from shared.tenancy.rows import address_key
 from shared.tenancy.store import shown_to, stopped_since
+from tenants.new_rows import address_key
 
 
 @dataclass(frozen=True, slots=True)

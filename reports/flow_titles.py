@@ -6,7 +6,7 @@ from typing import Final
 from reports import store_titles
 from reports.store import Asked
 from shared.app import App
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Caller
 from timers.azure_devops.client import Visit
 from timers.azure_devops.errors import AzureDevOpsError

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from shared.http.html import Html, element, joined
-from shared.tenancy.schemas import zones
+from tenants.time_zones import zones
 from webhooks.pages_agreement import ACTION, END_AGREEMENT
 from webhooks.schemas_landing import Confirmation
 from webhooks.store_visits import Visit

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.http.wire import WireModel
-from shared.tenancy.schemas import TimeZone
+from tenants.time_zones import TimeZone
 from timers.schemas import Organization
 from webhooks.service_landing import Choices
 

@@ -17,10 +17,10 @@ from shared.settings import Settings
 from shared.subscriptions import store
 from shared.subscriptions.model import Agreed, Subscription, SubscriptionStatus, Terms
 from shared.subscriptions.service import begin
-from shared.tenancy import service
 from shared.tenancy.model import Caller, Plan, Tenant
-from shared.tenancy.rows import NewId
 from shared.tenancy.store import find_caller
+from tenants.new_rows import NewId
+from tenants.sign_in import service
 from webhooks import store_requests
 from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, buyers_of
 from webhooks.rules_approvers import TEXTS

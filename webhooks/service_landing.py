@@ -17,10 +17,10 @@ from shared.settings import Settings
 from shared.subscriptions import store
 from shared.subscriptions.model import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms
 from shared.subscriptions.service import begin, move
-from shared.tenancy import service
 from shared.tenancy.model import Tenant
-from shared.tenancy.rows import NewId, NewTenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
+from tenants.new_rows import NewId, NewTenant
+from tenants.sign_in import service
 from webhooks import service_agreement, store_requests
 from webhooks.rules_agreement import RequestState
 from webhooks.rules_landing import Found, may_confirm, may_decline

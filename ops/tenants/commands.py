@@ -22,7 +22,7 @@ from shared import audit, clock
 from shared.billing.service import Closing
 from shared.subscriptions.model import Price
 from shared.tenancy.model import Plan, TenantStatus
-from shared.tenancy.store_organizations import find_all as find_organizations
+from shared.tenancy.organization_store import find_all as find_organizations
 
 
 app = typer.Typer(help="The tenants: see them, extend a trial, set a plan.", no_args_is_help=True)

@@ -16,9 +16,9 @@ from ops.privacy.app import find_person, opened_app
 from ops.tenants.commands import Name, find
 from privacy.store_identity import Person
 from shared.app import App
-from shared.tenancy import service_roles
 from shared.tenancy.model import Role, Tenant
-from shared.tenancy.store_accounts import super_admins
+from tenants.people import role_service as service_roles
+from tenants.seat_store import super_admins
 
 
 User = Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)]

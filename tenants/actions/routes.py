@@ -5,14 +5,14 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
-from shared import action_log
-from shared.action_log.cursor import encode
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
+from tenants.actions import log as action_log
 from tenants.actions import service as service_actions
 from tenants.actions import store as store_actions
+from tenants.actions.log.cursor import encode
 from tenants.actions.schemas import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from shared.action_log.model import Action
 from shared.http.wire import GivenInstant, Instant, WireModel
+from tenants.actions.log.model import Action
 from tenants.actions.rules import is_plain_path
 from tenants.actions.service import Said
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from shared.action_log.cursor import decode
-from shared.action_log.model import Action, ActionLog, NotKept, row_key
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.log import get_logger, where
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
 from tenants.actions import store as store_actions
+from tenants.actions.log.cursor import decode
+from tenants.actions.log.model import Action, ActionLog, NotKept, row_key
 from tenants.actions.rules import when
 
 

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant, transact
-from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_invitations import tenants_with_lapsed
+from tenants.invitations.service import end_lapsed
+from tenants.invitations.store import tenants_with_lapsed
 from timers.entries.move_service import move_left_behind
 from timers.entries.move_store import tenants_with_left_behind
 

@@ -10,7 +10,8 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy import service_organizations, store_organizations
+from shared.tenancy import organization_service as service_organizations
+from shared.tenancy import organization_store as store_organizations
 from tenants.organizations.schemas import AddOrganization, ChangeOrganization, OrganizationList
 from tenants.sign_in.schemas import AzureDevOpsOrganization
 

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import ApiError, Conflict
-from shared.tenancy import store_accounts
-from shared.tenancy import store_joining as store
 from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
-from shared.tenancy.rows import address_key
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.tenancy.service_invitations import end_lapsed
-from shared.tenancy.store_invitations import LIFETIME
 from shared.text import shortened
+from tenants import account_store as store
+from tenants import seat_store as store_accounts
+from tenants.invitations.service import end_lapsed
+from tenants.invitations.store import LIFETIME
+from tenants.new_rows import address_key
 from tenants.people import store as store_users
 from tenants.people.service import only_super_admins_grant
 from tenants.people.store import Account

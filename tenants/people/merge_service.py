@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import Conflict, NotFound
-from shared.tenancy import store_invitations
 from shared.tenancy.model import Caller
-from shared.tenancy.rows import NewId
 from shared.tenancy.rules import restricted
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_accounts import give_seat_back
+from tenants.invitations import store as store_invitations
+from tenants.new_rows import NewId
 from tenants.people import store as store_users
 from tenants.people.store import Account
+from tenants.seat_store import give_seat_back
 from timers.entries.move_service import move_entries
 
 

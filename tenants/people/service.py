@@ -13,12 +13,13 @@ from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from shared.notices import NoticeKind
-from shared.tenancy import store_accounts, store_invitations
-from shared.tenancy import store_joining as store
 from shared.tenancy.model import Caller, Role
-from shared.tenancy.rows import address_key
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.tenancy.service_invitations import end_lapsed
+from tenants import account_store as store
+from tenants import seat_store as store_accounts
+from tenants.invitations import store as store_invitations
+from tenants.invitations.service import end_lapsed
+from tenants.new_rows import address_key
 from tenants.people import store as store_users
 from tenants.people.rules import RANK, may_manage
 from tenants.people.store import Account

@@ -13,12 +13,14 @@ from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
-from shared.tenancy import service_settings, store_organizations, store_settings
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
-from shared.tenancy.store_settings import TenantSettings
 from tenants.settings import audit_store as store_audit
+from tenants.settings import service as service_settings
+from tenants.settings import store as store_settings
 from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
+from tenants.settings.store import TenantSettings
 
 
 blueprint = func.Blueprint()

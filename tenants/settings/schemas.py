@@ -11,11 +11,11 @@ from shared.db.documents import UNREADABLE
 from shared.http.wire import Instant, WireModel, in_json_schema, text
 from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
-from shared.tenancy.schemas import TimeZone
-from shared.tenancy.store_settings import TenantSettings
 from tenants.people.schemas import Address
 from tenants.settings.audit_store import AuditRow
+from tenants.settings.store import TenantSettings
 from tenants.sign_in.schemas import Tenant
+from tenants.time_zones import TimeZone
 from timers.schemas import Organization as OrganizationName
 
 

@@ -11,9 +11,10 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from shared.tenancy import service, store_organizations
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
+from tenants.sign_in import service
 from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
 from timers.entries.store import entries_to_review
 from timers.schemas import RunningTimer, TimeEntry

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from shared.http.wire import Instant, WireModel, text
 from shared.tenancy import model
-from shared.tenancy.rows import NewTenant
+from shared.tenancy.organization_service import is_default
 from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
-from shared.tenancy.schemas import TimeZone
-from shared.tenancy.service_organizations import is_default
+from tenants.new_rows import NewTenant
+from tenants.time_zones import TimeZone
 from timers.schemas import Organization, RunningTimer, TimeEntry
 
 

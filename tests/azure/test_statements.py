@@ -56,7 +56,7 @@ READERS = {
     "ix_time_entries_review": ("timers.entries.store._TO_REVIEW",),
     "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
     "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
-    "ix_users_merged_into": ("shared.tenancy.store_invitations._MERGED",),
+    "ix_users_merged_into": ("tenants.invitations.store._MERGED",),
 }
 FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
 LINTER = Linter(dialect="tsql")

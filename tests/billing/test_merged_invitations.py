@@ -4,8 +4,9 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants, users
-from shared.tenancy import store_accounts, store_invitations
 from shared.tenancy.store import hold_tenant
+from tenants import seat_store as store_accounts
+from tenants.invitations import store as store_invitations
 from tests.support.payers import Payer, at
 from timers.entries.move_service import move_entries
 

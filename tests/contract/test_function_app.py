@@ -146,7 +146,7 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed(started):
 
 
 def test_a_package_that_offers_a_client_does_not_import_it():
-    offer = ("timers.azure_devops", "shared.marketplace", "shared.sign_in", "shared.action_log")
+    offer = ("timers.azure_devops", "shared.marketplace", "shared.sign_in", "tenants.actions.log")
     code = f"""
 import importlib, sys
 for name in {offer!r}:
@@ -155,7 +155,7 @@ print([name for name in sys.modules if name.startswith({offer!r}) and name not i
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert run.stdout.strip() == "['shared.action_log.model']"  # the type of what is offered
+    assert run.stdout.strip() == "['tenants.actions.log.model']"  # the type of what is offered
 
 
 def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():

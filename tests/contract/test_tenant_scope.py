@@ -59,7 +59,7 @@ ACROSS_TENANTS = {
     ("shared.restore.store", "_WAITING"),
     ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
-    ("shared.tenancy.store_invitations", "_TENANTS"),
+    ("tenants.invitations.store", "_TENANTS"),
     ("timers.entries.move_store", "_TENANTS"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
@@ -78,8 +78,8 @@ ACROSS_TENANTS = {
 WITHOUT_TENANT = {"installation", "landing_visits"}
 # What is on record is changed by an erasure, which puts a pseudonym where it names somebody, and by nothing else.
 ERASURE = {
-    ("shared.action_log.sql", "_REWRITE"),
-    ("shared.action_log.sql", "_FORGET"),
+    ("tenants.actions.log.sql", "_REWRITE"),
+    ("tenants.actions.log.sql", "_FORGET"),
     ("privacy.store_tenant", "GOING"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part

@@ -26,7 +26,7 @@ KNOW_THE_CACHE = {
     "reports.store_pieces",
     "reports.store_sums",
     "reports.store_titles",
-    "shared.tenancy.store_organizations",
+    "shared.tenancy.organization_store",
     "timers.work_items.reader_store",
     "timers.work_items.store",
 }

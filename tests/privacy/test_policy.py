@@ -37,7 +37,7 @@ SENDERS = {
     "shared/marketplace/client.py": "the Marketplace",
     "shared/marketplace/http.py": "the Marketplace",
     "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
-    "shared/action_log/tables.py": "the action log in Table Storage",
+    "tenants/actions/log/tables.py": "the action log in Table Storage",
     "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
 }
 

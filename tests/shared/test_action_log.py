@@ -12,15 +12,15 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from shared.action_log import choose
-from shared.action_log.bounded import Bounded
-from shared.action_log.cursor import decode, encode
-from shared.action_log.model import Action, NotKept, month_of, row_key
-from shared.action_log.sql import SqlActionLog
-from shared.action_log.tables import TablesActionLog
 from shared.db.schema import tenants, users
 from shared.errors import Unavailable
 from shared.log import get_logger
+from tenants.actions.log import choose
+from tenants.actions.log.bounded import Bounded
+from tenants.actions.log.cursor import decode, encode
+from tenants.actions.log.model import Action, NotKept, month_of, row_key
+from tenants.actions.log.sql import SqlActionLog
+from tenants.actions.log.tables import TablesActionLog
 from tests.support import azurite as azurite_support
 
 
@@ -307,7 +307,7 @@ def test_what_is_no_cursor_is_refused(text):
 
 def test_no_azure_package_is_imported_before_the_log_is_used():
     code = (
-        "import function_app, sys; from shared.action_log import choose; choose('UseDevelopmentStorage=true', None); "
+        "import function_app, sys; from tenants.actions.log import choose; choose('UseDevelopmentStorage=true', None); "
         "print([name for name in sys.modules if name.startswith(('azure.data', 'azure.core', 'azure.identity'))])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

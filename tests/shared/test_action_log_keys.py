@@ -15,12 +15,12 @@ from azure.data.tables import TableServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.action_log import store_keys
-from shared.action_log import tables as tables_module
-from shared.action_log.model import Action, row_key
-from shared.action_log.tables import TablesActionLog
 from shared.db.engine import make_engine
 from shared.db.schema import installation, tenants, users
+from tenants.actions.log import key_store as store_keys
+from tenants.actions.log import tables as tables_module
+from tenants.actions.log.model import Action, row_key
+from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
 from tests.support.budget import tries

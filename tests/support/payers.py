@@ -37,10 +37,10 @@ from shared.subscriptions.model import (
     Subscription,
     SubscriptionStatus,
 )
-from shared.tenancy import store_settings
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
+from tenants.settings import store as store_settings
 from tests.support.world import new_id
 from timers import days as rules
 from timers.entries import changes

@@ -4,9 +4,9 @@ import threading
 import pytest
 import requests
 
-from shared import action_log
 from shared.app import use
 from shared.tenancy.store import find_caller
+from tenants.actions import log as action_log
 from tests.support.world import Http
 
 

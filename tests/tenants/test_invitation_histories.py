@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.tenancy.rows import address_key
+from tenants.new_rows import address_key
 from tests.support.budget import tries
 from tests.tenants.test_users import add, set_tenant
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants
 from shared.instants import rfc3339
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from tests.support.world import START, Http, new_id
 from tests.timers.late import HOUR
 from timers.projects import store as store_projects

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
+from shared.tenancy.organization_store import organization_key
 from shared.tenancy.store import shown_to
-from shared.tenancy.store_organizations import organization_key
 from timers.cursor import PageEnd
 from timers.entries import unwritten_store as store_unwritten
 from timers.entries.rules import Span

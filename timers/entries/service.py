@@ -12,8 +12,8 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
+from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
-from shared.tenancy.service_organizations import require_active
 from timers import days as rules
 from timers.access import may_see
 from timers.entries import changes

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects
 from shared.db.statements import InsertIfAbsent, locked
-from shared.tenancy.store_organizations import organization_key
+from shared.tenancy.organization_store import organization_key
 from shared.text import name_key
 
 

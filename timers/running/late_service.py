@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict, NotYet
 from shared.tenancy.model import Caller
+from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
-from shared.tenancy.service_organizations import require_active
 from timers import store as tracking_store
 from timers.entries import changes
 from timers.entries.finish_service import keep_time

@@ -9,10 +9,10 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from shared.errors import Conflict
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Caller
+from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
-from shared.tenancy.service_organizations import require_active
 from timers import store as tracking_store
 from timers.entries.finish_service import stop_if_running
 from timers.model import EventKind, RunningTimer, TimeEntry, TimerEvent

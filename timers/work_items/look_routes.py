@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from timers import azure_devops
 from timers.azure_devops.errors import AzureDevOpsError
 from timers.azure_devops.model import WorkItem

@@ -11,9 +11,9 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Organization
-from shared.tenancy.service_organizations import require_active
+from shared.tenancy.organization_service import require_active
 from timers import azure_devops
 from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Organization
-from shared.tenancy.store_organizations import organization_key
+from shared.tenancy.organization_store import organization_key
 from timers.work_items.reader_store import IS_SHOWN, SHOWN, of_viewer, read_since
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, write_back_changes, write_back_items
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from timers.write_back.item_store import Place
 from timers.write_back.model import Balance, Change, WriteBack
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Final
 
-from shared.action_log.model import Action, ActionLog, NotKept
+from tenants.actions.log.model import Action, ActionLog, NotKept
 
 
 _WAIT_SECONDS: Final = 2.0

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from shared.action_log.model import LAST_TICK
+from tenants.actions.log.model import LAST_TICK
 
 
 _LAYOUT: Final = struct.Struct(">Q16s4s")

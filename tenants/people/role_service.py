@@ -9,13 +9,13 @@ from shared import audit, notices
 from shared.audit import Action
 from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
-from shared.tenancy import store_accounts
 from shared.tenancy.model import Role
-from shared.tenancy.rows import NewId
 from shared.tenancy.rules import INACTIVE_AFTER
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_accounts import Member
-from shared.tenancy.store_joining import set_role
+from tenants import seat_store as store_accounts
+from tenants.account_store import set_role
+from tenants.new_rows import NewId
+from tenants.seat_store import Member
 
 
 def confirm_role(

@@ -21,10 +21,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableClient, TableEntity, TableServiceClient, UpdateMode
 
-from shared.action_log import store_keys
-from shared.action_log.model import Action, NotKept, month_of
-from shared.action_log.store_keys import Keys
 from shared.errors import Unavailable
+from tenants.actions.log import key_store as store_keys
+from tenants.actions.log.key_store import Keys
+from tenants.actions.log.model import Action, NotKept, month_of
 
 
 _MOST_AT_ONCE: Final = 100  # in one transaction; the service takes no more

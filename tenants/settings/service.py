@@ -12,11 +12,14 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
-from shared.tenancy import service_organizations, store_organizations, store_settings, store_slugs
+from shared.tenancy import organization_service as service_organizations
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Caller
-from shared.tenancy.rules_slugs import is_reserved
 from shared.tenancy.store import hold_tenant
-from shared.tenancy.store_settings import CHANGEABLE, TenantSettings
+from tenants import slug_store as store_slugs
+from tenants.settings import store as store_settings
+from tenants.settings.store import CHANGEABLE, TenantSettings
+from tenants.slug_rules import is_reserved
 
 
 _MOST_SLUGS: Final = 10  # of a tenant, ever: each is lost to all others

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from shared.action_log.model import ActionLog
 from shared.app import App
+from tenants.actions.log.model import ActionLog
 
 
 def of(app: App) -> ActionLog:
@@ -15,14 +15,14 @@ def of(app: App) -> ActionLog:
 
 def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> ActionLog:
     """The log that the settings ask for; nothing is connected, nor an Azure package imported, before it is used."""
-    from shared.action_log.bounded import Bounded  # noqa: PLC0415 - an interface imports no client
-    from shared.action_log.sql import SqlActionLog  # noqa: PLC0415 - likewise
+    from tenants.actions.log.bounded import Bounded  # noqa: PLC0415 - an interface imports no client
+    from tenants.actions.log.sql import SqlActionLog  # noqa: PLC0415 - likewise
 
     if not endpoint:
         return SqlActionLog(transaction)
 
     def tables() -> ActionLog:
-        from shared.action_log.tables import TablesActionLog  # noqa: PLC0415 - a cold start does without it
+        from tenants.actions.log.tables import TablesActionLog  # noqa: PLC0415 - a cold start does without it
 
         return TablesActionLog(endpoint, transaction)
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.action_log.model import Action, NotKept
 from shared.db.schema import action_log
 from shared.db.statements import InsertIfAbsent
+from tenants.actions.log.model import Action, NotKept
 
 
 _log = action_log.c

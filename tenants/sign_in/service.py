@@ -13,13 +13,16 @@ from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
 from shared.settings import Settings
-from shared.tenancy import rows, store_invitations, store_organizations, store_slugs
-from shared.tenancy import store_joining as store
+from shared.tenancy import organization_store as store_organizations
 from shared.tenancy.model import Caller, Role, Tenant
-from shared.tenancy.rows import NewId, NewTenant
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
-from shared.tenancy.service_invitations import end_lapsed
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
+from tenants import account_store as store
+from tenants import new_rows as rows
+from tenants import slug_store as store_slugs
+from tenants.invitations import store as store_invitations
+from tenants.invitations.service import end_lapsed
+from tenants.new_rows import NewId, NewTenant
 
 
 def start_tenant(

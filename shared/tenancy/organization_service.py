@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import Conflict, FieldError, InvalidRequest, NotFound
-from shared.tenancy import store_organizations as store
+from shared.tenancy import organization_store as store
 from shared.tenancy.model import Caller, Organization, Tenant
 from shared.tenancy.store import hold_tenant
 

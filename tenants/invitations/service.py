@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action
-from shared.tenancy import store_invitations
-from shared.tenancy.rows import NewId
-from shared.tenancy.store_accounts import give_seat_back
+from tenants.invitations import store as store_invitations
+from tenants.new_rows import NewId
+from tenants.seat_store import give_seat_back
 
 
 def end_lapsed(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: NewId) -> int:
