@@ -12,7 +12,9 @@ from sqlalchemy.sql import visitors
 
 from privacy import store as retention
 from privacy import store_export, store_words
-from reports import store_pieces, store_sums, store_titles
+from reports import piece_store as store_pieces
+from reports import sum_store as store_sums
+from reports import title_store as store_titles
 from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata

@@ -23,9 +23,9 @@ KNOW_THE_CACHE = {
     "privacy.store_export",
     "privacy.store_words",  # an erasure blanks what names its person
     "reports.store",
-    "reports.store_pieces",
-    "reports.store_sums",
-    "reports.store_titles",
+    "reports.piece_store",
+    "reports.sum_store",
+    "reports.title_store",
     "shared.tenancy.organization_store",
     "timers.work_items.reader_store",
     "timers.work_items.store",

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reports.rules_hours import HUNDREDTH, Shares, decimal_hours, rounded, shares
+from reports.exports.hour_rules import HUNDREDTH, Shares, decimal_hours, rounded, shares
 
 
 amounts = st.lists(st.integers(0, 40 * 3_600_000) | st.integers(0, 5).map(lambda n: n * HUNDREDTH // 3), max_size=40)

@@ -15,13 +15,16 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import service, store_sums, tables, tables_summary
+from reports import service
+from reports import sum_store as store_sums
+from reports.exports import csv as tables
+from reports.exports import summary as tables_summary
+from reports.exports.csv import Form
+from reports.exports.heading import Heading
+from reports.exports.hour_rules import decimal_hours, rounded
 from reports.rules import Group, Span
-from reports.rules_hours import decimal_hours, rounded
-from reports.service_tally import Tally
 from reports.store import Asked, Unknown
-from reports.tables import Form
-from reports.tables_heading import Heading
+from reports.tally import Tally
 from shared.db.schema import metadata
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 from timers.work_items.reader_store import read_since

@@ -5,7 +5,7 @@ import io
 import openpyxl
 import pytest
 
-from reports import flow_titles
+from reports import title_flow as flow_titles
 from tests.tenants.test_organizations import add
 from tests.timers.test_titles import report
 from tests.timers.test_work_items import HEADER, refresh

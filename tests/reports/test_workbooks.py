@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 from openpyxl.utils.escape import unescape
 
-from reports import service, tables_book
+from reports import service
+from reports.exports import workbook as tables_book
 from reports.rules import Span
 from shared.db.schema import users
 from shared.spreadsheet import XLSX

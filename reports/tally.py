@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from reports.piece_store import Piece
 from reports.rules import Group, Span
 from reports.store import Person, Row, WorkItem
-from reports.store_pieces import Piece
 
 
 class Tally:

@@ -4,17 +4,20 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports import service, tables_charts, tables_details, tables_heading
+from reports import service
+from reports.exports import charts as tables_charts
+from reports.exports import details as tables_details
+from reports.exports import heading as tables_heading
+from reports.exports.charts import Chart, Series
+from reports.exports.customer import for_customer
+from reports.exports.heading import Heading
+from reports.exports.hour_rules import shares
+from reports.exports.workbook import MS_PER_DAY, Sheet, area, book
+from reports.piece_store import Piece
 from reports.rules import Group
-from reports.rules_hours import shares
 from reports.service import PersonWeek
-from reports.service_tally import Tally
-from reports.service_titles import NO_TITLES, Titles
-from reports.store_pieces import Piece
-from reports.tables_book import MS_PER_DAY, Sheet, area, book
-from reports.tables_charts import Chart, Series
-from reports.tables_customer import for_customer
-from reports.tables_heading import Heading
+from reports.tally import Tally
+from reports.title_service import NO_TITLES, Titles
 
 
 def week_book(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reports.store_pieces import Piece
-from reports.tables_book import MS_PER_DAY, Book, Sheet
-from reports.tables_columns import Names
-from reports.tables_heading import Heading
+from reports.exports.columns import Names
+from reports.exports.heading import Heading
+from reports.exports.workbook import MS_PER_DAY, Book, Sheet
+from reports.piece_store import Piece
 
 
 _DAY: Final = dt.timedelta(days=1)

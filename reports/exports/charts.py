@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reports.tables_book import Sheet
+from reports.exports.workbook import Sheet
 
 
 MOST_BARS: Final = 30

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from reports.exports.columns import ALL_NAMES, Names
+from reports.exports.hour_rules import rounded, to_the_minute
+from reports.exports.workbook import Sheet
 from reports.rules import Span
-from reports.rules_hours import rounded, to_the_minute
-from reports.service_titles import Titles
-from reports.tables_book import Sheet
-from reports.tables_columns import ALL_NAMES, Names
+from reports.title_service import Titles
 
 
 _NOT_READ_TITLES: Final = (

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
+from reports.exports.columns import ALL_NAMES, Column, Names, columns
+from reports.exports.hour_rules import Shares, decimal_hours, shares
 from reports.rules import Group
-from reports.rules_hours import Shares, decimal_hours, shares
 from reports.service import PersonWeek, Week
 from reports.store import Row
-from reports.tables_columns import ALL_NAMES, Column, Names, columns
 from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, to_csv
 
 

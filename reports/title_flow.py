@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
-from reports import store_titles
+from reports import title_store as store_titles
 from reports.store import Asked
 from shared.app import App
 from shared.tenancy import organization_store as store_organizations

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from reports.rules_hours import to_the_minute
+from reports.exports.hour_rules import to_the_minute
+from reports.piece_store import Piece
 from reports.store import Person
-from reports.store_pieces import Piece
 
 
 FORMER: Final = Person(uuid.UUID(int=0), "Former member", "", is_erased=True)
