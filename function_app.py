@@ -4,19 +4,19 @@ from typing import Final
 
 import azure.functions as func
 
+from billing.closing.jobs import blueprint as closing
 from billing.invariants import BILLING
-from billing.jobs import blueprint as closing
-from billing.jobs_sweep import blueprint_of as sweep_of
-from billing.jobs_trials import blueprint as trials
-from billing.jobs_usage import blueprint as usage
-from billing.routes_records import blueprint as bills
-from billing.routes_subscription import blueprint as subscription
+from billing.metering.jobs import blueprint as usage
+from billing.records.routes import blueprint as bills
+from billing.subscriptions.routes import blueprint as subscription
+from billing.trials.jobs import blueprint as trials
 from privacy.jobs import blueprint as retention
 from privacy.routes_erasure import blueprint as erasure
 from privacy.routes_export import blueprint as export
 from privacy.routes_rights import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
+from shared.health.jobs import blueprint_of as sweep_of
 from shared.health.routes import blueprint as service
 from tenants.actions.routes import blueprint as actions
 from tenants.invitations.jobs import blueprint as invitations

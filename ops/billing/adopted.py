@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing import service_adoption, store_adoption
-from billing.rules_adoption import NotAdopted
-from billing.service_adoption import Adopting
-from billing.store_adoption import AdoptedRow
+from billing.adoption import service as service_adoption
+from billing.adoption import store as store_adoption
+from billing.adoption.rules import NotAdopted
+from billing.adoption.service import Adopting
+from billing.adoption.store import AdoptedRow
 from ops.billing.views import month_text
 from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened

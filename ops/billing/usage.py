@@ -5,8 +5,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing import flow_usage, service_usage, store_usage
-from billing.rules_usage import Entry, Mismatch, NotReslotted
+from billing.metering import reconcile_flow as flow_usage
+from billing.metering import reconcile_store as store_usage
+from billing.metering import reschedule_service as service_usage
+from billing.metering.reconcile_rules import Entry, Mismatch, NotReslotted
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database
 from ops.exits import REFUSED, Refused, Unusable

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from billing.flow_adoption import adopt_listed
-from billing.rules_adoption import Adoption, NotAdopted
+from billing.adoption.flow import adopt_listed
+from billing.adoption.rules import Adoption, NotAdopted
 from ops.app import app_on
 from ops.database import opened
 from ops.exits import Refused, Unusable

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import flow_usage, service_adoption
-from billing.flow_adoption import adopt_listed
-from billing.jobs_usage import send_all
-from billing.rules_adoption import Difference, Listed, NotAdopted, difference, listed_by_subscription
+from billing.adoption import service as service_adoption
+from billing.adoption.flow import adopt_listed
+from billing.adoption.rules import Difference, Listed, NotAdopted, difference, listed_by_subscription
+from billing.metering import reconcile_flow as flow_usage
+from billing.metering.jobs import send_all
 from shared.app import App
 from shared.billing import rules
 from shared.billing.model import Kind, Period

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.jobs import close_all_owed
+from billing.closing.jobs import close_all_owed
 from shared.billing import service
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import tenants

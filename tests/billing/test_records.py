@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules_records import month_key, month_text, no_record
+from billing.records.rules import month_key, month_text, no_record
 from shared.db.schema import audit_log, tenants, users
 from shared.money import money_text
 from tests.support.records import pays

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.rules_records import month_key, month_name, month_text, period_days
+from billing.records.rules import month_key, month_name, month_text, period_days
 from shared.money import money_text
 from tests.support.payers import at
 

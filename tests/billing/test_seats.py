@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from billing.rules_seats import ListedPrice, SeatChange, seat_spans
+from billing.records.seat_rules import ListedPrice, SeatChange, seat_spans
 from shared.db.schema import subscription_rates
 from shared.subscriptions.rules import term_text
 from tests.billing.test_statement import text_of

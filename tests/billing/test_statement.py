@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import tables_statement
-from billing.rules_records import period_days
-from billing.rules_seats import ListedPrice, SeatSpan
-from billing.store_records import Bill, Line, Record
-from billing.tables_statement import Vendor
+from billing.records import statement as tables_statement
+from billing.records.rules import period_days
+from billing.records.seat_rules import ListedPrice, SeatSpan
+from billing.records.statement import Vendor
+from billing.records.store import Bill, Line, Record
 from tests.support.budget import tries
 from tests.support.records import pays
 

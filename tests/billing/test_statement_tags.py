@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.store_records import Bill
+from billing.records.store import Bill
 from tests.billing.test_statement import line, record, seats, statement
 from tests.support.budget import tries
 

@@ -5,10 +5,10 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs_sweep import DataUnsound, check_all
 from function_app import INVARIANTS
 from shared.db.schema import tenants, time_entries, users
 from shared.health.invariants import Violation, check
+from shared.health.jobs import DataUnsound, check_all
 
 
 @pytest.fixture

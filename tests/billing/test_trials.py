@@ -4,8 +4,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs_trials import end_all_trials
-from billing.service_trials import end_trial
+from billing.trials.jobs import end_all_trials
+from billing.trials.service import end_trial
 from shared.db.row_level_security import EVERY_TENANT, enter
 from shared.db.schema import audit_log, metadata, tenants
 from shared.tenancy.model import Plan, TenantStatus

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.jobs import close_all_owed
+from billing.closing.jobs import close_all_owed
 from shared.billing import rules, store
 from shared.db.row_level_security import EVERY_TENANT
 from shared.subscriptions.model import Price, Subscription

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
-from billing import service_usage, store_usage
-from billing.jobs_usage import send_all
+from billing.metering import reconcile_store as store_usage
+from billing.metering import reschedule_service as service_usage
+from billing.metering.jobs import send_all
 from shared.clock import new_id
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import flow_usage
-from billing.jobs_usage import send_all
+from billing.metering import reconcile_flow as flow_usage
+from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
 from tests.support.billed import Billed
 from tests.support.budget import tries

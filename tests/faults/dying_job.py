@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 
-from billing.jobs_usage import send_all
+from billing.metering.jobs import send_all
 from privacy.flow_erasure import carry_out_due
 from shared.app import build
 from shared.settings import Settings

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
-from billing.jobs_usage import send_all
+from billing.closing.jobs import close_all_owed
+from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
 from shared.app import App, use

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from billing.jobs_trials import end_all_trials
+from billing.trials.jobs import end_all_trials
 from privacy import flow_erasure
 from shared.db.schema import tenants
 from shared.marketplace.model_usage import Usage

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules_usage import (
+from billing.metering.reconcile_rules import (
     Accepted,
     Difference,
     Entry,

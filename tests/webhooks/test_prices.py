@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
+from billing.closing.jobs import close_all_owed
 from shared.app import use
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events

@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.rules_seats import ListedPrice, SeatChange, UnreadPrice
+from billing.records.seat_rules import ListedPrice, SeatChange, UnreadPrice
 from shared.db.schema import subscription_events, subscription_rates
 from shared.subscriptions.model import Outcome
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from billing import rules_records, store_records, store_seats
-from billing.rules_seats import SeatChange, SeatSpan, seat_spans
-from billing.store_records import Bill, Line, Record
+from billing.records import rules as rules_records
+from billing.records import seat_store as store_seats
+from billing.records import store as store_records
+from billing.records.seat_rules import SeatChange, SeatSpan, seat_spans
+from billing.records.store import Bill, Line, Record
 from shared import audit
 from shared.audit import Action, Actor
 from shared.billing import model

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.rules_usage import Accepted, Entry
+from billing.metering.reconcile_rules import Accepted, Entry
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 from shared.usage.model import Owed, UsageState
 from shared.usage.store import IS_OWED, owed_of

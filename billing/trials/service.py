@@ -5,7 +5,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from billing import store_trials
+from billing.trials import store as store_trials
 from shared import audit
 from shared.audit import Action
 from shared.tenancy.model import TenantStatus

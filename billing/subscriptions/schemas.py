@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from billing.schemas import Money
-from billing.store_subscription import Contact, LedgerRow
+from billing.subscriptions.history_store import Contact, LedgerRow
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
 from shared.subscriptions import model

@@ -4,7 +4,7 @@ from typing import Final
 
 import azure.functions as func
 
-from billing import flow_usage
+from billing.metering import reconcile_flow as flow_usage
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger

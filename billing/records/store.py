@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.rules_seats import SeatSpan, charges_for_seats
+from billing.records.seat_rules import SeatSpan, charges_for_seats
 from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
 from shared.money import MONTH

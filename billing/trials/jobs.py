@@ -3,7 +3,8 @@
 import azure.functions as func
 import sqlalchemy as sa
 
-from billing import service_trials, store_trials
+from billing.trials import service as service_trials
+from billing.trials import store as store_trials
 from shared.app import App, current
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant, transact

@@ -5,8 +5,8 @@ import uuid
 
 import sqlalchemy as sa
 
-from billing import store_usage
-from billing.rules_usage import Entry, NotReslotted, free_hour
+from billing.metering import reconcile_store as store_usage
+from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
 from shared import audit
 from shared.usage.rules import TAKEN_FOR
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing import store_adoption as store
-from billing.rules_adoption import (
+from billing.adoption import store
+from billing.adoption.rules import (
     AdoptedDay,
     DayKey,
     Difference,
@@ -20,7 +20,7 @@ from billing.rules_adoption import (
     difference,
     events_by_day,
 )
-from billing.store_adoption import AdoptedRow, Metered
+from billing.adoption.store import AdoptedRow, Metered
 from shared import audit
 from shared.billing import rules, store_records
 from shared.billing import store as billing_store

@@ -4,8 +4,8 @@ from http import HTTPMethod, HTTPStatus
 
 import azure.functions as func
 
-from billing import store_subscription
-from billing.schemas_subscription import Subscription, SubscriptionDetail, SubscriptionEvent, SubscriptionQuery
+from billing.subscriptions import history_store as store_subscription
+from billing.subscriptions.schemas import Subscription, SubscriptionDetail, SubscriptionEvent, SubscriptionQuery
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation

@@ -8,10 +8,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing import service_adoption, store_adoption
-from billing.rules_adoption import Adoption, DayKey, Listed, TenantAdoption, listed_by_subscription
-from billing.service_adoption import Adopting
-from billing.store_adoption import Metered
+from billing.adoption import service as service_adoption
+from billing.adoption import store as store_adoption
+from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, listed_by_subscription
+from billing.adoption.service import Adopting
+from billing.adoption.store import Metered
 from shared.app import App
 from shared.billing.service import alarm_more_sent
 from shared.db.row_level_security import EVERY_TENANT

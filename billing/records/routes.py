@@ -5,10 +5,11 @@ from typing import Final
 
 import azure.functions as func
 
-from billing import service_records, store_records
-from billing.rules_records import month_text
-from billing.schemas_records import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
-from billing.tables_statement import Vendor, statement
+from billing.records import service as service_records
+from billing.records import store as store_records
+from billing.records.rules import month_text
+from billing.records.schemas import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
+from billing.records.statement import Vendor, statement
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from billing.rules_records import month_key, month_text
-from billing.rules_seats import SeatSpan, charges_for_seats
+from billing.records.rules import month_key, month_text
+from billing.records.seat_rules import SeatSpan, charges_for_seats
+from billing.records.store import Bill, Line, Record
 from billing.schemas import Money
-from billing.store_records import Bill, Line, Record
 from shared.billing import model
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text

@@ -9,16 +9,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from billing.rules_records import day_text, instant_text, month_name, period_days
-from billing.rules_seats import ListedPrice, SeatSpan
-from billing.store_records import Bill, Line, Record
+from billing.records.rules import day_text, instant_text, month_name, period_days
+from billing.records.seat_rules import ListedPrice, SeatSpan
+from billing.records.store import Bill, Line, Record
 from shared.money import amount_text
 from shared.subscriptions.rules import term_text
 from shared.tenancy.rules import short_id
 
 
 if TYPE_CHECKING:
-    from billing.tables_paper import Column, Paper
+    from billing.records.pdf import Column, Paper
 
 _TITLE: Final = "Usage statement"
 _COUNTED: Final = (
@@ -65,7 +65,7 @@ class _Head:
 
 def statement(vendor: Vendor, tenant_name: str, month: int, bills: Sequence[Bill]) -> bytes:
     """The PDF of every record of a month (yyyymm), in the order in which they were closed."""
-    from billing.tables_paper import Paper  # noqa: PLC0415 - slow to load, and nothing else needs it
+    from billing.records.pdf import Paper  # noqa: PLC0415 - slow to load, and nothing else needs it
 
     head = _Head(vendor, tenant_name, month_name(month), [bill.record for bill in bills])
     ids = ", ".join(str(record.id) for record in head.records)
@@ -154,7 +154,7 @@ def _void(record: Record, zone: ZoneInfo) -> str:
 
 
 def _user_columns() -> Sequence["Column"]:
-    from billing.tables_paper import Column  # noqa: PLC0415 - as above
+    from billing.records.pdf import Column  # noqa: PLC0415 - as above
 
     return (
         Column("No.", 10),
@@ -184,7 +184,7 @@ def _row(number: int, line: Line, month: int, zone: ZoneInfo, alike: frozenset[u
 
 
 def _seat_columns() -> Sequence["Column"]:
-    from billing.tables_paper import Column  # noqa: PLC0415 - as above
+    from billing.records.pdf import Column  # noqa: PLC0415 - as above
 
     return (
         Column("From", 42),

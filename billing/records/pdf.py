@@ -18,7 +18,7 @@ from fpdf.bidi import BidiParagraph
 from fpdf.fonts import TTFFont
 from fpdf.prefs import ViewerPreferences
 
-from billing.tables_tags import Element, Tags
+from billing.records.pdf_tags import Element, Tags
 
 
 _FONTS: Final = Path(__file__).parent / "fonts"

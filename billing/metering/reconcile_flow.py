@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from billing import store_usage
-from billing.rules_usage import Accepted, Entry, Mismatch, mismatches, require_untaken
+from billing.metering import reconcile_store as store_usage
+from billing.metering.reconcile_rules import Accepted, Entry, Mismatch, mismatches, require_untaken
 from shared.app import App
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
