@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from billing.marketplace import model as told
+from billing.marketplace.errors import Unreadable
+from billing.subscriptions import store
+from billing.subscriptions.model import SubscriptionStatus, Terms
+from billing.subscriptions.rules import lacks_seats, terms_of
 from shared.app import App
 from shared.audit import Actor
-from shared.marketplace import model as told
-from shared.marketplace.errors import Unreadable
-from shared.subscriptions import store
-from shared.subscriptions.model import SubscriptionStatus, Terms
-from shared.subscriptions.rules import lacks_seats, terms_of
 from shared.tenancy.store import hold_tenant
 from webhooks import service_agreement as service
 from webhooks import store_requests
@@ -24,7 +24,7 @@ from webhooks.service_agreement import Decision
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 _SECONDS: Final = 25.0

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from billing.marketplace import model as told
+from billing.marketplace.errors import Unreadable
 from shared import sign_in
 from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
 from shared.log import get_logger
-from shared.marketplace import model as told
-from shared.marketplace.errors import Unreadable
 from shared.sign_in.model import Aim, Attempt, CodeRefused, own_visit
 from webhooks import flow_purchase, rules_visits, store_visits
 from webhooks import rules_refusals as refusals

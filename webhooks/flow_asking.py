@@ -8,19 +8,19 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import NotKnown
+from billing.marketplace.model import Operation
+from billing.subscriptions import rules as moving
+from billing.subscriptions.model import EventSource, SubscriptionStatus, Terms
 from shared import audit
 from shared.audit import Actor
-from shared.marketplace.errors import NotKnown
-from shared.marketplace.flow import Flow
-from shared.marketplace.model import Operation
-from shared.subscriptions import rules as moving
-from shared.subscriptions.model import EventSource, SubscriptionStatus, Terms
 from webhooks import rules_events as rules
 from webhooks.rules_events import Action, Seen, Told
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 RECONCILE: Final = "Reconcile"

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from shared import marketplace, sign_in
+from billing import marketplace
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError, Refused, TokenRefused
+from shared import sign_in
 from shared.app import App
 from shared.log import get_logger
-from shared.marketplace.errors import MarketplaceError, Refused, TokenRefused
-from shared.marketplace.flow import Flow, within
 from webhooks import rules_refusals as refusals
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 SECONDS: Final = 15.0

@@ -11,16 +11,16 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from billing.closing.service import Closing
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError
+from billing.marketplace.model import WebhookEvent
+from billing.metering.flow import send_at_once
+from billing.subscriptions.model import Outcome
 from shared.app import App
-from shared.billing.service import Closing
 from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
-from shared.marketplace.errors import MarketplaceError
-from shared.marketplace.flow import Flow, within
-from shared.marketplace.model import WebhookEvent
-from shared.subscriptions.model import Outcome
-from shared.usage.flow import send_at_once
 from webhooks import rules_events as rules
 from webhooks import service_events as service
 from webhooks.flow_asking import NotTold, Question, UnknownAction, ask, find_unnamed
@@ -29,7 +29,7 @@ from webhooks.service_events import Incoming, Taken
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 # Microsoft waits for 10 seconds: half for what it is asked itself, half for a database that somebody else holds.

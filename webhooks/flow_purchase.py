@@ -10,6 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from billing.marketplace import model as told
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import MarketplaceError, Unreadable
+from billing.subscriptions.model import EventSource, Subscription, Terms
+from billing.subscriptions.rules import alarms_of, lacks_seats, quote_of, terms_of
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
@@ -17,12 +22,7 @@ from shared.auth.tokens import Principal
 from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict
 from shared.log import get_logger
-from shared.marketplace import model as told
-from shared.marketplace.errors import MarketplaceError, Unreadable
-from shared.marketplace.flow import Flow
 from shared.restore.flow import require_not_held
-from shared.subscriptions.model import EventSource, Subscription, Terms
-from shared.subscriptions.rules import alarms_of, lacks_seats, quote_of, terms_of
 from webhooks import service_landing, store_visits
 from webhooks.flow_asking import RECONCILE, NotTold, Question
 from webhooks.flow_calls import asking, client_of
@@ -35,7 +35,7 @@ from webhooks.store_visits import Visit
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 _CONFIRMING_SECONDS: Final = 25.0

@@ -11,6 +11,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError
+from billing.marketplace.model import UNSUBSCRIBED, UnreadableRow
+from billing.marketplace.model import Subscription as Copy
+from billing.subscriptions import rules as moving
+from billing.subscriptions.model import EventSource, Subscription, SubscriptionStatus
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
@@ -19,12 +25,6 @@ from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.marketplace.errors import MarketplaceError
-from shared.marketplace.flow import Flow, within
-from shared.marketplace.model import UNSUBSCRIBED, UnreadableRow
-from shared.marketplace.model import Subscription as Copy
-from shared.subscriptions import rules as moving
-from shared.subscriptions.model import EventSource, Subscription, SubscriptionStatus
 from shared.tenancy.store import hold_tenant
 from webhooks import store, store_requests
 from webhooks.flow_asking import RECONCILE, NotTold, Question
@@ -35,7 +35,7 @@ from webhooks.service_agreement import close as close_request
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 _LIST_SECONDS: Final = 180.0

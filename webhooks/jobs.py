@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared import marketplace
+from billing import marketplace
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.restore.flow import outward
@@ -12,7 +12,7 @@ from webhooks.flow_reconcile import Report, reconcile, tell
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 blueprint = func.Blueprint()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from billing.subscriptions.service import another_is_live
 from shared.http.html import Html
 from shared.http.page import note, paragraphs
-from shared.subscriptions.service import another_is_live
 from webhooks.rules_landing import Scene
 from webhooks.rules_refusals import OPEN_AGAIN
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from billing.marketplace.model import Plan, Price, Subscription
+from billing.subscriptions.rules import term_text
 from shared.http.html import Html, element
-from shared.marketplace.model import Plan, Price, Subscription
-from shared.subscriptions.rules import term_text
 
 
 NO_MORE: Final[Mapping[str, str]] = {}

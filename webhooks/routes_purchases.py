@@ -7,6 +7,7 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
+from billing.subscriptions.store import find_live
 from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
@@ -16,7 +17,6 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.restore.flow import HELD, require_not_held
-from shared.subscriptions.store import find_live
 from shared.tenancy.store import find_caller
 from webhooks import flow_agreement, store_requests
 from webhooks import service_agreement as service

@@ -6,15 +6,15 @@ from typing import Final
 
 import azure.functions as func
 
-from shared import marketplace
+from billing import marketplace
+from billing.marketplace.errors import Unreadable
+from billing.marketplace.model import WebhookEvent
 from shared.errors import Inconclusive
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.log import get_logger
-from shared.marketplace.errors import Unreadable
-from shared.marketplace.model import WebhookEvent
 from shared.restore.flow import HELD, require_not_held
 from webhooks import flow_events, flow_reconcile
 from webhooks.service_events import PLAN_NOT_SOLD, SEATS_IN_USE

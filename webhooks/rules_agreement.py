@@ -5,8 +5,8 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
+from billing.marketplace import model as told
 from shared.auth.tokens import Principal
-from shared.marketplace import model as told
 from shared.tenancy.model import Role, User
 from shared.tenancy.rules import INACTIVE_AFTER
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from shared.marketplace import model as told
-from shared.subscriptions.model import Outcome, Quote, Subscription, SubscriptionStatus, Terms
+from billing.marketplace import model as told
+from billing.subscriptions.model import Outcome, Quote, Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant
 
 

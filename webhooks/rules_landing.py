@@ -4,10 +4,10 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
+from billing.marketplace import model as told
+from billing.subscriptions.model import Subscription, SubscriptionStatus
+from billing.subscriptions.rules import terms_of
 from shared.auth.tokens import Principal
-from shared.marketplace import model as told
-from shared.subscriptions.model import Subscription, SubscriptionStatus
-from shared.subscriptions.rules import terms_of
 from shared.tenancy.model import Tenant, User
 from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, is_buyer
 

@@ -7,16 +7,16 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from billing.marketplace import model as told
+from billing.subscriptions import store
+from billing.subscriptions.model import Agreed, Subscription, SubscriptionStatus, Terms
+from billing.subscriptions.service import begin
 from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden, NotFound
-from shared.marketplace import model as told
 from shared.notices import NoticeKind
 from shared.settings import Settings
-from shared.subscriptions import store
-from shared.subscriptions.model import Agreed, Subscription, SubscriptionStatus, Terms
-from shared.subscriptions.service import begin
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
 from tenants.new_rows import NewId

@@ -8,16 +8,16 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from billing.closing import service as billing
+from billing.closing.service import Closing
+from billing.marketplace.model import SUCCEEDED
+from billing.subscriptions import ledger_store as ledger
+from billing.subscriptions import rules as moving
+from billing.subscriptions import service as subscriptions
+from billing.subscriptions import store as bought
+from billing.subscriptions.model import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action, Actor
-from shared.billing import service as billing
-from shared.billing.service import Closing
-from shared.marketplace.model import SUCCEEDED
-from shared.subscriptions import rules as moving
-from shared.subscriptions import service as subscriptions
-from shared.subscriptions import store as bought
-from shared.subscriptions import store_ledger as ledger
-from shared.subscriptions.model import Event, EventSource, Moved, Outcome, Subscription
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
 from webhooks import rules_events as rules

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from billing.closing import service as billing
+from billing.closing.service import Closing
+from billing.marketplace import model as told
+from billing.subscriptions import store
+from billing.subscriptions.model import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms
+from billing.subscriptions.service import begin, move
 from shared import audit
 from shared.audit import Actor
 from shared.auth.tokens import Principal
-from shared.billing import service as billing
-from shared.billing.service import Closing
 from shared.errors import Forbidden
-from shared.marketplace import model as told
 from shared.settings import Settings
-from shared.subscriptions import store
-from shared.subscriptions.model import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms
-from shared.subscriptions.service import begin, move
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
 from tenants.new_rows import NewId, NewTenant

@@ -8,10 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.ledger_store import last_price
+from billing.subscriptions.model import Outcome, Subscription, SubscriptionStatus
+from billing.subscriptions.store import subscription_of
 from shared.db.schema import subscription_events, subscription_rates, subscriptions
-from shared.subscriptions.model import Outcome, Subscription, SubscriptionStatus
-from shared.subscriptions.store import subscription_of
-from shared.subscriptions.store_ledger import last_price
 from webhooks.rules_events import ACCEPTED, Action, Seen
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.model import Terms
 from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
-from shared.subscriptions.model import Terms
 from shared.tenancy.model import Role
 from shared.tenancy.store import stopped_since
 from webhooks.rules_agreement import Admin, PurchaseRequest, RequestState

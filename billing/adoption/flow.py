@@ -13,14 +13,14 @@ from billing.adoption import store as store_adoption
 from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, listed_by_subscription
 from billing.adoption.service import Adopting
 from billing.adoption.store import Metered
+from billing.closing.service import alarm_more_sent
+from billing.marketplace.deadline import within
+from billing.metering.flow import meter_of
+from billing.metering.model import Alarm
 from shared.app import App
-from shared.billing.service import alarm_more_sent
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger
-from shared.marketplace.flow import within
-from shared.usage.flow import meter_of
-from shared.usage.model import Alarm
 
 
 _SECONDS: Final = 60.0

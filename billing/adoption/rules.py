@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
-from shared.marketplace.model_usage import UsageDay
-from shared.usage.model import Owed, UsageState
-from shared.usage.rules import accepted_among, arrived_among
+from billing.marketplace.usage_model import UsageDay
+from billing.metering.model import Owed, UsageState
+from billing.metering.rules import accepted_among, arrived_among
 
 
 DayKey: TypeAlias = tuple[str, dt.date]  # a dimension, and a day of UTC

@@ -21,15 +21,16 @@ from billing.adoption.rules import (
     events_by_day,
 )
 from billing.adoption.store import AdoptedRow, Metered
+from billing.closing import record_store as store_records
+from billing.closing import rules
+from billing.closing import store as billing_store
+from billing.closing.model import Period, Record, Zones
+from billing.metering.model import Owed
+from billing.subscriptions.model import Subscription
+from billing.subscriptions.store import read as read_subscription
 from shared import audit
-from shared.billing import rules, store_records
-from shared.billing import store as billing_store
-from shared.billing.model import Period, Record, Zones
-from shared.subscriptions.model import Subscription
-from shared.subscriptions.store import read as read_subscription
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
-from shared.usage.model import Owed
 
 
 _NEW_ROW: Final = 0

@@ -9,12 +9,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.billing.model import Record, State
-from shared.billing.store_records import record_of
+from billing.closing.model import Record, State
+from billing.closing.record_store import record_of
+from billing.metering.model import Owed, UsageState
+from billing.metering.rules import LISTED
+from billing.metering.store import midnight, owed_of
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
-from shared.usage.model import Owed, UsageState
-from shared.usage.rules import LISTED
-from shared.usage.store import midnight, owed_of
 
 
 _e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c

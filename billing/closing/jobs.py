@@ -3,9 +3,9 @@
 import azure.functions as func
 import sqlalchemy as sa
 
+from billing.closing import service
+from billing.closing.service import Closing
 from shared.app import App, current
-from shared.billing import service
-from shared.billing.service import Closing
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import each_tenant, transact
 from shared.restore.flow import outward

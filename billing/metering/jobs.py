@@ -5,11 +5,11 @@ from typing import Final
 import azure.functions as func
 
 from billing.metering import reconcile_flow as flow_usage
+from billing.metering.flow import meter_of, send_due, tell_late
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger
 from shared.restore.flow import outward
-from shared.usage.flow import meter_of, send_due, tell_late
 
 
 blueprint = func.Blueprint()

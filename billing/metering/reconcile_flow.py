@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from billing.marketplace.deadline import within
 from billing.metering import reconcile_store as store_usage
+from billing.metering.flow import meter_of
+from billing.metering.model import Alarm
 from billing.metering.reconcile_rules import Accepted, Entry, Mismatch, mismatches, require_untaken
+from billing.metering.rules import TAKEN_FOR, accepted_among
+from billing.metering.store import adopted, beside, midnight
 from shared.app import App
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger
-from shared.marketplace.flow import within
-from shared.usage.flow import meter_of
-from shared.usage.model import Alarm
-from shared.usage.rules import TAKEN_FOR, accepted_among
-from shared.usage.store import adopted, beside, midnight
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.metering import Meter
+    from billing.marketplace.metering import Meter
 
 _SECONDS: Final = 60.0
 _DAYS: Final = 40  # back: this month's hours and the last one's

@@ -9,9 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from shared.marketplace.model_usage import UsageDay, hour_of
-from shared.usage.model import Owed, UsageState
-from shared.usage.rules import TAKEN_FOR
+from billing.marketplace.usage_model import UsageDay, hour_of
+from billing.metering.model import Owed, UsageState
+from billing.metering.rules import TAKEN_FOR
 
 
 _NOT_CHARGED: Final = {"rejected", "mismatch"}

@@ -8,10 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.metering.model import Owed, UsageState
 from billing.metering.reconcile_rules import Accepted, Entry
+from billing.metering.store import IS_OWED, owed_of
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
-from shared.usage.model import Owed, UsageState
-from shared.usage.store import IS_OWED, owed_of
 
 
 _e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c

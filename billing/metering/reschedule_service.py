@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from billing.metering import reconcile_store as store_usage
 from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
+from billing.metering.rules import TAKEN_FOR
 from shared import audit
-from shared.usage.rules import TAKEN_FOR
 
 
 def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetime:

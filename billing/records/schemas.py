@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from billing.closing import model
 from billing.records.rules import month_key, month_text
 from billing.records.seat_rules import SeatSpan, charges_for_seats
 from billing.records.store import Bill, Line, Record
 from billing.schemas import Money
-from shared.billing import model
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.records.seat_rules import ListedPrice, SeatChange, UnreadPrice
+from billing.subscriptions.model import Outcome
 from shared.db.schema import subscription_events, subscription_rates
-from shared.subscriptions.model import Outcome
 
 
 _e, _r = subscription_events.c, subscription_rates.c

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from billing.closing import model
+from billing.closing import service as closing
 from billing.records import rules as rules_records
 from billing.records import seat_store as store_seats
 from billing.records import store as store_records
@@ -13,8 +15,6 @@ from billing.records.seat_rules import SeatChange, SeatSpan, seat_spans
 from billing.records.store import Bill, Line, Record
 from shared import audit
 from shared.audit import Action, Actor
-from shared.billing import model
-from shared.billing import service as closing
 from shared.errors import NotFound
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key

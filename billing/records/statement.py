@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from billing.records.rules import day_text, instant_text, month_name, period_days
 from billing.records.seat_rules import ListedPrice, SeatSpan
 from billing.records.store import Bill, Line, Record
+from billing.subscriptions.rules import term_text
 from shared.money import amount_text
-from shared.subscriptions.rules import term_text
 from shared.tenancy.rules import short_id
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.closing.model import Activity
 from billing.records.seat_rules import SeatSpan, charges_for_seats
-from shared.billing.model import Activity
 from shared.db.schema import billing_lines, billing_records, users
 from shared.money import MONTH
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.ledger_store import rate_of
+from billing.subscriptions.model import Rate, Subscription
+from billing.subscriptions.store import subscription_of
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, users
-from shared.subscriptions.model import Rate, Subscription
-from shared.subscriptions.store import subscription_of
-from shared.subscriptions.store_ledger import rate_of
 from shared.tenancy.store import stopped_since
 
 

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from billing.schemas import Money
+from billing.subscriptions import model
 from billing.subscriptions.history_store import Contact, LedgerRow
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
-from shared.subscriptions import model
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from shared.tenancy.rules import status_at
 

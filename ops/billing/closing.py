@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from billing.closing import service
+from billing.closing.model import Record
+from billing.closing.service import Closing
 from ops.billing.views import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
 from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened, reason
@@ -17,9 +20,6 @@ from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
 from ops.tenants.commands import find
 from shared import audit, clock
-from shared.billing import service
-from shared.billing.model import Record
-from shared.billing.service import Closing
 from shared.db.retry import Patience, of_a_job
 from shared.instants import parse_rfc3339
 from shared.tenancy.store import read_tenant

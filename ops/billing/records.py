@@ -9,6 +9,12 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
+from billing.closing import service
+from billing.closing.model import NotVoidable, Record, State
+from billing.closing.record_store import record_of
+from billing.closing.service import Closing
+from billing.subscriptions.model import Price
+from billing.subscriptions.store import read as read_subscription
 from ops.billing import store
 from ops.billing.closing import DIMENSION, closing_of
 from ops.billing.views import BILL_COLUMNS, bill_document, bill_row, month_text
@@ -18,12 +24,6 @@ from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
 from ops.tenants.commands import amount_of, find
-from shared.billing import service
-from shared.billing.model import NotVoidable, Record, State
-from shared.billing.service import Closing
-from shared.billing.store_records import record_of
-from shared.subscriptions.model import Price
-from shared.subscriptions.store import read as read_subscription
 from shared.tenancy.store import hold_tenant
 from shared.text import is_blank
 

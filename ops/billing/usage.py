@@ -8,6 +8,8 @@ import typer
 from billing.metering import reconcile_flow as flow_usage
 from billing.metering import reconcile_store as store_usage
 from billing.metering import reschedule_service as service_usage
+from billing.metering.flow import meter_of, send_due
+from billing.metering.model import Sent, UsageState
 from billing.metering.reconcile_rules import Entry, Mismatch, NotReslotted
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database
@@ -17,8 +19,6 @@ from ops.marketplace.app import opened_metered
 from ops.output import AsJson, Fields, aside, print_json, print_rows
 from ops.tenants.commands import find
 from shared.app import App
-from shared.usage.flow import meter_of, send_due
-from shared.usage.model import Sent, UsageState
 
 
 _COLUMNS: Final = ("EVENT", "TENANT", "MONTH", "USERS", "HOUR (UTC)", "STATE", "RESULT", "TRIES")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.billing.model import Activity, Bill, Record
+from billing.closing.model import Activity, Bill, Record
 
 
 BILL_COLUMNS: Final = (

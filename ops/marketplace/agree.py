@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import sqlalchemy as sa
 import typer
 
+from billing.subscriptions.store import find_live
 from ops.confirm import Asked, DryRun, Yes
 from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
@@ -14,7 +15,6 @@ from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
 from shared import audit
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
-from shared.subscriptions.store import find_live
 from shared.tenancy.store import read_tenant
 from webhooks import flow_agreement, service_agreement, store_requests
 from webhooks.flow_agreement import Agreement
@@ -23,7 +23,7 @@ from webhooks.rules_approvers import TEXTS
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 def agree(

@@ -5,13 +5,14 @@ import uuid
 
 import sqlalchemy as sa
 
+from billing.closing import service as billing
+from billing.closing.service import Closing
+from billing.subscriptions import ledger_store as store_ledger
+from billing.subscriptions import service, store
+from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
 from ops.exits import Refused
 from ops.terms import Terms
-from shared.billing import service as billing
-from shared.billing.service import Closing
 from shared.money import MONTH
-from shared.subscriptions import service, store, store_ledger
-from shared.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant
 

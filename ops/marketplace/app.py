@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from billing import marketplace
+from billing.marketplace.errors import MarketplaceError
 from ops.app import app_on
 from ops.database import opened
 from ops.exits import Unusable
-from shared import marketplace
 from shared.app import App
-from shared.marketplace.errors import MarketplaceError
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 _NEEDED: Final = (

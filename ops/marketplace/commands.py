@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import NotKnown
+from billing.marketplace.model import Operation
+from billing.subscriptions import rules
+from billing.subscriptions.ledger_store import last_price
+from billing.subscriptions.model import EventSource, Price, Subscription, Terms
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.exits import REFUSED, Unusable
 from ops.held import refuse_if_held
@@ -16,12 +22,6 @@ from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared import audit
 from shared.app import App
-from shared.marketplace.errors import NotKnown
-from shared.marketplace.flow import Flow, within
-from shared.marketplace.model import Operation
-from shared.subscriptions import rules
-from shared.subscriptions.model import EventSource, Price, Subscription, Terms
-from shared.subscriptions.store_ledger import last_price
 from shared.tenancy.store import read_tenant
 from webhooks.flow_asking import REPLAY, NotTold, Question, ask
 from webhooks.flow_events import settle
@@ -30,7 +30,7 @@ from webhooks.service_events import look_up
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 app = typer.Typer(help="The purchases of the Marketplace: see, compare and repair them.", no_args_is_help=True)

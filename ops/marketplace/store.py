@@ -7,9 +7,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.model import Subscription
+from billing.subscriptions.store import find_bought, subscription_of
 from shared.db.schema import subscription_events, subscriptions
-from shared.subscriptions.model import Subscription
-from shared.subscriptions.store import find_bought, subscription_of
 
 
 _e, _s = subscription_events.c, subscriptions.c

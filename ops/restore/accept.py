@@ -12,8 +12,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from billing import marketplace
 from billing.adoption.flow import adopt_listed
 from billing.adoption.rules import Adoption, NotAdopted
+from billing.marketplace.errors import MarketplaceError
+from billing.subscriptions.model import EventSource
 from ops.app import app_on
 from ops.database import opened
 from ops.exits import Refused, Unusable
@@ -21,14 +24,12 @@ from ops.output import shown
 from ops.restore import store as store_restore
 from privacy import flow_restored
 from privacy.flow_restored import Again
-from shared import audit, marketplace
+from shared import audit
 from shared.app import App
 from shared.jobs import JobFailed, each_tenant
-from shared.marketplace.errors import MarketplaceError
 from shared.restore import flow, service, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
-from shared.subscriptions.model import EventSource
 from webhooks.flow_reconcile import How, Report, reconcile
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from billing.metering.rules import TAKEN_FOR
 from ops.billing.adopted import assigned_of
 from ops.confirm import Asked, DryRun, Yes
 from ops.exits import REFUSED, Refused
@@ -16,7 +17,6 @@ from shared.app import App
 from shared.restore import flow, store
 from shared.restore.model import Installation, NotReached, Outside
 from shared.restore.watch import of as watch_of
-from shared.usage.rules import TAKEN_FOR
 
 
 app = typer.Typer(help="After a restore: hold the database, see what waits, accept it.", no_args_is_help=True)

@@ -7,8 +7,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.closing.service import tenants_owing
 from privacy.store_requests import due
-from shared.billing.service import tenants_owing
 from shared.db.schema import restore_changes, subscriptions, usage_events, write_back_items
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from billing.closing.service import Closing
+from billing.subscriptions.model import Price
 from ops import terms as rules
 from ops.account import Account
 from ops.confirm import Asked, Change, DryRun, Yes
@@ -19,8 +21,6 @@ from ops.output import AsJson, aside, print_fields, print_json, print_json_rows,
 from ops.tenants import store
 from ops.tenants.views import TENANT_COLUMNS, organizations_of, summary, tenant_document, tenant_fields, tenant_row
 from shared import audit, clock
-from shared.billing.service import Closing
-from shared.subscriptions.model import Price
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.organization_store import find_all as find_organizations
 

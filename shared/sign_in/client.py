@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 import requests
 import urllib3
 
+from billing.marketplace.transport import new_session
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, check_issuer, check_times, principal_of, signed_claims
 from shared.errors import InvalidToken, Unavailable
 from shared.log import get_logger
-from shared.marketplace.http import new_session
 from shared.settings import Settings
 from shared.sign_in.model import Attempt, CodeRefused
 

@@ -49,13 +49,13 @@ for each in EVERY:
 # equality implies, or over a state, which hold a rule and are read through the tenant's own index.
 READERS = {
     "ix_billing_records_unpriced": tuple(
-        f"shared.billing.store_records.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
+        f"billing.closing.record_store.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
     ),
     "ix_write_back_changes_open": ("timers.entries.unwritten_store._CANDIDATES",),
     "ix_write_back_items_open": tuple(f"timers.entries.unwritten_store.{name}" for name in ("_CANDIDATES", "_short")),
     "ix_time_entries_review": ("timers.entries.store._TO_REVIEW",),
-    "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
-    "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
+    "ix_usage_events_not_accepted": ("billing.metering.store._LATE",),
+    "ix_usage_events_open": tuple(f"billing.metering.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
     "ix_users_merged_into": ("tenants.invitations.store._MERGED",),
 }
 FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
@@ -256,7 +256,7 @@ def test_an_insert_looks_for_its_key_through_an_index_where_one_has_every_row():
     }
 
     assert len(made) > 10
-    assert without == {"shared.subscriptions.store._ADD_BOUGHT", "shared.subscriptions.store_ledger._ADD_EVENT"}
+    assert without == {"billing.subscriptions.store._ADD_BOUGHT", "billing.subscriptions.ledger_store._ADD_EVENT"}
 
 
 def nothing(bind):

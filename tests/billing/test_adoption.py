@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from billing.adoption import service as service_adoption
 from billing.adoption.flow import adopt_listed
 from billing.adoption.rules import Difference, Listed, NotAdopted, difference, listed_by_subscription
+from billing.closing import rules
+from billing.closing.model import Kind, Period
+from billing.closing.record_store import record_of
+from billing.marketplace.errors import Unreachable
+from billing.marketplace.usage_model import Usage, UsageDay
 from billing.metering import reconcile_flow as flow_usage
 from billing.metering.jobs import send_all
+from billing.metering.model import Owed, UsageState
 from shared.app import App
-from shared.billing import rules
-from shared.billing.model import Kind, Period
-from shared.billing.store_records import record_of
 from shared.db.engine import make_engine
 from shared.db.schema import adopted_usage, subscriptions, usage_events
-from shared.marketplace.errors import Unreachable
-from shared.marketplace.model_usage import Usage, UsageDay
-from shared.usage.model import Owed, UsageState
 from tests.billing.conftest import metered_settings
 from tests.support.budget import tries
 from tests.support.copies import copying

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from billing.closing import service
 from billing.closing.jobs import close_all_owed
-from shared.billing import service
+from billing.subscriptions.model import Price
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import tenants
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from shared.subscriptions.model import Price
 from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
 
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from shared.billing import service, store_records
-from shared.billing.model import NotVoidable
+from billing.closing import record_store as store_records
+from billing.closing import service
+from billing.closing.model import NotVoidable
+from billing.subscriptions import store as subscription_store
+from billing.subscriptions.model import Price, SubscriptionStatus
 from shared.db.schema import usage_events, users
-from shared.subscriptions import store as subscription_store
-from shared.subscriptions.model import Price, SubscriptionStatus
 from tests.support.payers import FOUR_FIFTY, Payer, at, closing
 from tests.support.tamper import tampering
 

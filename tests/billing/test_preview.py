@@ -3,8 +3,8 @@ import uuid
 
 import pytest
 
-from shared.billing import service
-from shared.billing.service import Closing
+from billing.closing import service
+from billing.closing.service import Closing
 from shared.db.schema import tenants
 from tests.support.records import PAID_FROM, pays
 from tests.support.world import new_id

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.records.seat_rules import ListedPrice, SeatChange, seat_spans
+from billing.subscriptions.rules import term_text
 from shared.db.schema import subscription_rates
-from shared.subscriptions.rules import term_text
 from tests.billing.test_statement import text_of
 from tests.support.records import pays
 

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from billing.closing import rules, store
 from billing.closing.jobs import close_all_owed
-from shared.billing import rules, store
+from billing.subscriptions.model import Price, Subscription
 from shared.db.row_level_security import EVERY_TENANT
-from shared.subscriptions.model import Price, Subscription
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
 from tests.support.budget import ALL, tries
 from tests.support.payers import Payer, at

@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from billing.metering import flow, store
 from billing.metering import reconcile_store as store_usage
 from billing.metering import reschedule_service as service_usage
+from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
 from shared.clock import new_id
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.jobs import JobFailed
-from shared.usage import flow, store
-from shared.usage.flow import CLAIM, send_at_once, send_due
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.marketplace import until
 from tests.support.world import START

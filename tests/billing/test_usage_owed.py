@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from shared.billing import store_records
-from shared.billing.model import NotVoidable, State
+from billing.closing import record_store as store_records
+from billing.closing.model import NotVoidable, State
 from shared.db.schema import usage_events
 from tests.support.payers import Payer, at
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from billing.marketplace.errors import Unreachable
 from billing.metering import reconcile_flow as flow_usage
 from billing.metering.jobs import send_all
 from billing.metering.reconcile_rules import Difference
 from shared.db.schema import usage_events
-from shared.marketplace.errors import Unreachable
 from tests.support.world import START
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.billing import rules
-from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing import rules
+from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 from shared.money import minor_unit
-from shared.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 from tests.support.offenders import hold
 
 

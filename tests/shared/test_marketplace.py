@@ -14,15 +14,15 @@ import pytest
 import requests
 from werkzeug.wrappers import Request, Response
 
+from billing.marketplace import of
+from billing.marketplace.client import Marketplace
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
+from billing.marketplace.model import UnreadableRow
+from billing.marketplace.tokens import SCOPE, SecretTokens
+from billing.marketplace.transport import new_session
 from devcloud.emulators.server import serving
 from shared.app import App
-from shared.marketplace import of
-from shared.marketplace.client import Marketplace
-from shared.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
-from shared.marketplace.flow import Flow, within
-from shared.marketplace.http import new_session
-from shared.marketplace.model import UnreadableRow
-from shared.marketplace.tokens import SCOPE, SecretTokens
 from shared.settings import Settings
 from tests.support import marketplace as support
 from tests.support.marketplace import until

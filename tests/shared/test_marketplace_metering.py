@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from shared.marketplace.client import Marketplace
-from shared.marketplace.errors import NotAuthorized, Refused, Unreachable, Unreadable
-from shared.marketplace.flow import within
-from shared.marketplace.model_usage import Usage
+from billing.marketplace.client import Marketplace
+from billing.marketplace.deadline import within
+from billing.marketplace.errors import NotAuthorized, Refused, Unreachable, Unreadable
+from billing.marketplace.usage_model import Usage
+from billing.metering.model import Alarm, Owed, UsageState
+from billing.metering.rules import verdict
 from shared.settings import Settings
-from shared.usage.model import Alarm, Owed, UsageState
-from shared.usage.rules import verdict
 from tests.support import marketplace as support
 from tests.support.world import START
 

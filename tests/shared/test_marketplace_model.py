@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.marketplace.errors import Unreadable
-from shared.marketplace.model import Operation, Party, Plan, Subscription
+from billing.marketplace.errors import Unreadable
+from billing.marketplace.model import Operation, Party, Plan, Subscription
 
 
 ID = "37f9dea2-4345-438f-b0bd-03d40d28c7e0"

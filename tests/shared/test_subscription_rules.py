@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.marketplace.model import Plan
-from shared.marketplace.model import Subscription as Copy
-from shared.subscriptions import rules
-from shared.subscriptions.model import Subscription, SubscriptionStatus, Terms
+from billing.marketplace.model import Plan
+from billing.marketplace.model import Subscription as Copy
+from billing.subscriptions import rules
+from billing.subscriptions.model import Subscription, SubscriptionStatus, Terms
 
 
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.marketplace.usage_model import Usage, UsageDay, UsageResult
+from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
 from billing.metering.reconcile_rules import (
     Accepted,
     Difference,
@@ -19,9 +21,7 @@ from billing.metering.reconcile_rules import (
     mismatches,
     require_untaken,
 )
-from shared.marketplace.model_usage import Usage, UsageDay, UsageResult
-from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
-from shared.usage.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, verdict
+from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, verdict
 
 
 SLOT = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
+from billing.marketplace.deadline import within
+from billing.subscriptions.rules import terms_of
 from shared import clock as real_clock
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import users
-from shared.marketplace.flow import within
-from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_caller
 from tests.support import purchases
 from tests.support.commands import Ops

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.marketplace.model import Operation
-from shared.subscriptions.model import Subscription, SubscriptionStatus, Terms
+from billing.marketplace.model import Operation
+from billing.subscriptions.model import Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks import rules_events as rules
 

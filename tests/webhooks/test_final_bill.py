@@ -3,8 +3,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from shared.billing import service
-from shared.billing.service import Closing
+from billing.closing import service
+from billing.closing.service import Closing
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
 from shared.settings import Settings

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from billing.marketplace.deadline import within
+from billing.subscriptions.rules import terms_of
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import subscriptions
 from shared.jobs import JobFailed
-from shared.marketplace.flow import within
-from shared.subscriptions.rules import terms_of
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql

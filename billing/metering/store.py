@@ -8,10 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.marketplace.usage_model import Usage
+from billing.metering.model import Owed, UsageState, Verdict
+from billing.metering.rules import UNASKED
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
-from shared.marketplace.model_usage import Usage
-from shared.usage.model import Owed, UsageState, Verdict
-from shared.usage.rules import UNASKED
 
 
 _e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c

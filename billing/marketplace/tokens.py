@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import requests
 
-from shared.marketplace.errors import NotAuthorized, Unreachable, Unreadable
-from shared.marketplace.flow import Flow
-from shared.marketplace.model import RESOURCE
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import NotAuthorized, Unreachable, Unreadable
+from billing.marketplace.model import RESOURCE
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.marketplace.model_usage import Usage
+from billing.marketplace.usage_model import Usage
 
 
 class UsageState(StrEnum):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from shared.subscriptions.model import Price, Subscription
+from billing.subscriptions.model import Price, Subscription
 
 
 class Kind(StrEnum):

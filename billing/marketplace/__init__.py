@@ -6,7 +6,7 @@ from shared.app import App
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace
 
 
 def of(app: App) -> "Marketplace | None":
@@ -17,6 +17,6 @@ def of(app: App) -> "Marketplace | None":
 def _client(app: App) -> "Marketplace | None":
     if not app.settings.marketplace_is_on:
         return None
-    from shared.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
+    from billing.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
 
     return Marketplace.of(app.settings)

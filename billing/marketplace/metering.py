@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from shared.marketplace.errors import Unreadable
-from shared.marketplace.flow import Flow
-from shared.marketplace.http import Call, Http
-from shared.marketplace.model import listed
-from shared.marketplace.model_usage import Usage, UsageDay, UsageKey, UsageResult
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import Unreadable
+from billing.marketplace.model import listed
+from billing.marketplace.transport import Call, Http
+from billing.marketplace.usage_model import Usage, UsageDay, UsageKey, UsageResult
 
 
 MOST_EVENTS: Final = 25

@@ -6,12 +6,12 @@ from typing import Any, Final, Self
 
 import requests
 
-from shared.marketplace.errors import Conflicting, NotKnown, Refused, TokenRefused, Unreadable
-from shared.marketplace.flow import Flow
-from shared.marketplace.http import Answer, Call, Http, new_session
-from shared.marketplace.metering import Meter
-from shared.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, listed
-from shared.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import Conflicting, NotKnown, Refused, TokenRefused, Unreadable
+from billing.marketplace.metering import Meter
+from billing.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, listed
+from billing.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
+from billing.marketplace.transport import Answer, Call, Http, new_session
 from shared.settings import GUID, Settings
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.marketplace.model import Id, Instant, Needed, Text, Told
+from billing.marketplace.model import Id, Instant, Needed, Text, Told
 from shared.settings import GUID
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.model import Event, Outcome, Price, Quote, Rate, Subscription
 from shared.db.schema import subscription_events, subscription_rates
 from shared.db.statements import InsertIfAbsent
 from shared.money import MONTH
-from shared.subscriptions.model import Event, Outcome, Price, Quote, Rate, Subscription
 
 
 _r = subscription_rates.c

@@ -8,12 +8,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared import audit, notices
-from shared.audit import Action, Actor
-from shared.errors import Conflict
-from shared.notices import NoticeKind
-from shared.subscriptions import rules, store, store_ledger
-from shared.subscriptions.model import (
+from billing.subscriptions import ledger_store as store_ledger
+from billing.subscriptions import rules, store
+from billing.subscriptions.model import (
     Agreed,
     Event,
     EventSource,
@@ -25,6 +22,10 @@ from shared.subscriptions.model import (
     SubscriptionStatus,
     Terms,
 )
+from shared import audit, notices
+from shared.audit import Action, Actor
+from shared.errors import Conflict
+from shared.notices import NoticeKind
 from shared.tenancy.model import Plan, Tenant
 
 

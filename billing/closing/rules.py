@@ -9,9 +9,9 @@ from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.billing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.subscriptions.model import Price, Quote, Rate, Subscription
 from shared.money import MONTH, minor_unit
-from shared.subscriptions.model import Price, Quote, Rate, Subscription
 from timers.days import first_instant
 
 

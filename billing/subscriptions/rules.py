@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from shared.marketplace import model as told
+from billing.marketplace import model as told
+from billing.subscriptions.model import Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.money import MONTH
-from shared.subscriptions.model import Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 
 

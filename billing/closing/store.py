@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.billing import rules
-from shared.billing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
+from billing.closing import rules
+from billing.closing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
+from billing.subscriptions.ledger_store import rate_of
+from billing.subscriptions.model import Outcome, Rate, Subscription
+from billing.subscriptions.store import subscription_of
 from shared.db.schema import (
     adopted_usage,
     billing_lines,
@@ -28,9 +31,6 @@ from shared.db.schema import (
     user_months,
     users,
 )
-from shared.subscriptions.model import Outcome, Rate, Subscription
-from shared.subscriptions.store import subscription_of
-from shared.subscriptions.store_ledger import rate_of
 from shared.tenancy.model import Plan, Tenant
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from billing.subscriptions.model import Agreed, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.db.schema import subscriptions, tenants
 from shared.db.statements import InsertIfAbsent
-from shared.subscriptions.model import Agreed, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.tenancy.model import Plan, TenantStatus
 
 

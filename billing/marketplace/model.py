@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from shared.marketplace.errors import Unreadable
+from billing.marketplace.errors import Unreadable
 from shared.money import MONTH
 from shared.settings import GUID
 

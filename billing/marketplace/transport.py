@@ -16,9 +16,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from shared import clock
-from shared.log import get_logger
-from shared.marketplace.errors import (
+from billing.marketplace.deadline import Flow
+from billing.marketplace.errors import (
     Conflicting,
     MarketplaceError,
     NotAuthorized,
@@ -27,8 +26,9 @@ from shared.marketplace.errors import (
     Unreachable,
     Unreadable,
 )
-from shared.marketplace.flow import Flow
-from shared.marketplace.tokens import TokenSource
+from billing.marketplace.tokens import TokenSource
+from shared import clock
+from shared.log import get_logger
 
 
 API_VERSION: Final = "2018-08-31"

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
-from shared import marketplace
+from billing import marketplace
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
+from billing.marketplace.usage_model import UsageKey, UsageResult
+from billing.metering import rules, store
+from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
 from shared.app import App
 from shared.db.retry import Patience, of_a_job, of_a_request
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
-from shared.marketplace.flow import Flow, within
-from shared.marketplace.model_usage import UsageKey, UsageResult
 from shared.restore.flow import outward_installation
-from shared.usage import rules, store
-from shared.usage.model import Alarm, Owed, Sent, UsageState, Verdict
 
 
 if TYPE_CHECKING:
-    from shared.marketplace.metering import Meter, UsageList
+    from billing.marketplace.metering import Meter, UsageList
 
 T = TypeVar("T")
 CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take

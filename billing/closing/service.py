@@ -9,18 +9,19 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from billing.closing import record_store as store_records
+from billing.closing import rules, store
+from billing.closing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
+from billing.metering.model import Alarm
+from billing.subscriptions.ledger_store import add_rate
+from billing.subscriptions.model import Price, Quote, Subscription
+from billing.subscriptions.store import read as read_subscription
 from shared import audit
 from shared.audit import Action, Actor
-from shared.billing import rules, store, store_records
-from shared.billing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from shared.log import get_logger
 from shared.money import amount_text
-from shared.subscriptions.model import Price, Quote, Subscription
-from shared.subscriptions.store import read as read_subscription
-from shared.subscriptions.store_ledger import add_rate
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant, read_tenant
-from shared.usage.model import Alarm
 
 
 NewId = Callable[[], uuid.UUID]

@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from shared.marketplace.model_usage import UsageResult, hour_of
-from shared.usage.model import Alarm, Owed, UsageState, Verdict
+from billing.marketplace.usage_model import UsageResult, hour_of
+from billing.metering.model import Alarm, Owed, UsageState, Verdict
 
 
 TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused

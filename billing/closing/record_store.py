@@ -7,8 +7,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.billing.model import Activity, Bill, Kind, Period, Reason, Record, State
-from shared.billing.rules import first_day_sent
+from billing.closing.model import Activity, Bill, Kind, Period, Reason, Record, State
+from billing.closing.rules import first_day_sent
+from billing.subscriptions.model import Price, Subscription
 from shared.db.schema import (
     adopted_usage,
     billing_lines,
@@ -19,7 +20,6 @@ from shared.db.schema import (
     usage_events,
 )
 from shared.money import MONTH, minor_unit
-from shared.subscriptions.model import Price, Subscription
 
 
 _r, _l, _e, _a = billing_records.c, billing_lines.c, usage_events.c, adopted_usage.c
