@@ -34,10 +34,10 @@ from timers.running.routes import blueprint as timers
 from timers.team.routes import blueprint as team
 from timers.work_items.routes import blueprint as work_items
 from timers.write_back.invariants import WRITE_BACK
-from webhooks.jobs import blueprint as reconcile
-from webhooks.routes_landing import blueprint as landing
-from webhooks.routes_purchases import blueprint as purchases
-from webhooks.routes_webhook import blueprint as webhook
+from webhooks.events.jobs import blueprint as reconcile
+from webhooks.events.routes import blueprint as webhook
+from webhooks.landing.routes import blueprint as landing
+from webhooks.purchases.routes import blueprint as purchases
 
 
 INVARIANTS: Final = {**OF_ALL_SLICES, **BILLING, **WRITE_BACK}

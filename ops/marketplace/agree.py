@@ -16,10 +16,12 @@ from shared import audit
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
 from shared.tenancy.store import read_tenant
-from webhooks import flow_agreement, service_agreement, store_requests
-from webhooks.flow_agreement import Agreement
-from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest
-from webhooks.rules_approvers import TEXTS
+from webhooks.agreement import service as service_agreement
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.approver_rules import TEXTS
+from webhooks.agreement.rules import Agreer, Approvers, PurchaseRequest
+from webhooks.purchases import flow as flow_agreement
+from webhooks.purchases.flow import Agreement
 
 
 if TYPE_CHECKING:

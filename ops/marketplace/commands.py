@@ -23,10 +23,10 @@ from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, p
 from shared import audit
 from shared.app import App
 from shared.tenancy.store import read_tenant
-from webhooks.flow_asking import REPLAY, NotTold, Question, ask
-from webhooks.flow_events import settle
-from webhooks.flow_reconcile import How, Report, reconcile
-from webhooks.service_events import look_up
+from webhooks.events.flow import settle
+from webhooks.events.lookups import REPLAY, NotTold, Question, ask
+from webhooks.events.reconcile_flow import How, Report, reconcile
+from webhooks.events.service import look_up
 
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from shared.jobs import JobFailed, each_tenant
 from shared.restore import flow, service, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
-from webhooks.flow_reconcile import How, Report, reconcile
+from webhooks.events.reconcile_flow import How, Report, reconcile
 
 
 _NEEDED: Final = (

@@ -70,10 +70,10 @@ ACROSS_TENANTS = {
     ("billing.metering.store", "_LATE"),
     ("billing.metering.store", "_UNASKED"),
     ("timers.forgotten.store", "_TENANTS"),
-    ("webhooks.store", "_BOUGHT"),
-    ("webhooks.store", "_WITHOUT_PRICE"),
-    ("webhooks.store_requests", "_BY_ID"),
-    ("webhooks.store_requests", "_OPEN"),
+    ("webhooks.events.store", "_BOUGHT"),
+    ("webhooks.events.store", "_WITHOUT_PRICE"),
+    ("webhooks.agreement.store", "_BY_ID"),
+    ("webhooks.agreement.store", "_OPEN"),
 }
 # A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant; the
 # installation's one row is about all of them.

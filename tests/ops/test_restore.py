@@ -29,7 +29,7 @@ from tests.support.copies import copying
 from tests.support.payers import Payer
 from tests.timers.write_backs import BUG, again, change, send
 from timers.forgotten.jobs import stop_all_forgotten
-from webhooks.jobs import reconcile_all
+from webhooks.events.jobs import reconcile_all
 
 
 HOUR = dt.timedelta(hours=1)

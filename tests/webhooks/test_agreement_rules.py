@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.tenancy.model import AuthProvider, Role, User
 from shared.tenancy.rules import INACTIVE_AFTER
-from webhooks.rules_agreement import Admin, Agreer, Approvers
+from webhooks.agreement.rules import Admin, Agreer, Approvers
 
 
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)

@@ -15,7 +15,7 @@ from tests.support.commands import Ops
 from tests.support.purchases import Purchase, client_of
 from tests.support.world import FakeClock, new_id
 from tests.webhooks.test_events import tell
-from webhooks import store_requests
+from webhooks.agreement import store as store_requests
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from tests.support import purchases
 from tests.support.marketplace import until
 from tests.support.purchases import client_of
 from tests.support.world import new_id
-from webhooks.flow_events import SECONDS
-from webhooks.flow_reconcile import catch_up, reconcile
+from webhooks.events.flow import SECONDS
+from webhooks.events.reconcile_flow import catch_up, reconcile
 
 
 def heard(bought, operation):

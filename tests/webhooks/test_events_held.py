@@ -5,7 +5,7 @@ import pytest
 from tests.support.installations import change, own
 from tests.support.marketplace import until
 from tests.support.world import START
-from webhooks.jobs import reconcile_all
+from webhooks.events.jobs import reconcile_all
 
 
 @pytest.fixture

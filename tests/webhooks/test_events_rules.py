@@ -8,7 +8,7 @@ import pytest
 from billing.marketplace.model import Operation
 from billing.subscriptions.model import Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant, TenantStatus
-from webhooks import rules_events as rules
+from webhooks.events import rules
 
 
 TENANT = Tenant(

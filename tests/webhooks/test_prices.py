@@ -11,7 +11,7 @@ from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
 from tests.support import purchases
 from tests.webhooks.test_events import heard
-from webhooks.jobs import reconcile_all
+from webhooks.events.jobs import reconcile_all
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.purchases import client_of
 from tests.webhooks.test_events import heard, tell
-from webhooks import store_requests
-from webhooks.flow_reconcile import How, reconcile
-from webhooks.jobs import reconcile_all
-from webhooks.store import all_bought
+from webhooks.agreement import store as store_requests
+from webhooks.events.jobs import reconcile_all
+from webhooks.events.reconcile_flow import How, reconcile
+from webhooks.events.store import all_bought
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from tests.support.marketplace import CLIENT_ID, TENANT_ID
 from tests.support.purchases import Purchase
 from tests.support.world import new_id
-from webhooks.service_token import v1_keys_of
+from webhooks.events.publisher_token import v1_keys_of
 
 
 STRANGER = "11111111-2222-4333-8444-555555555555"

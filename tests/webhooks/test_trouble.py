@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from tests.support.purchases import client_of
 from tests.support.world import new_id
 from tests.webhooks.test_events import tell
-from webhooks import flow_events
+from webhooks.events import flow as flow_events
 
 
 TROUBLE = {

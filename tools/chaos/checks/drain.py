@@ -27,7 +27,7 @@ from tools.chaos.clients.fleet import Fleet
 from tools.chaos.clients.history import Outcome
 from tools.chaos.clients.person import Person
 from tools.chaos.cloud.cloud import Cloud
-from webhooks.jobs import reconcile_all
+from webhooks.events.jobs import reconcile_all
 
 
 LATER_SECONDS: Final = 240.0  # claims of those who were killed have run out by then

@@ -15,8 +15,8 @@ from billing.subscriptions import rules as moving
 from billing.subscriptions.model import EventSource, SubscriptionStatus, Terms
 from shared import audit
 from shared.audit import Actor
-from webhooks import rules_events as rules
-from webhooks.rules_events import Action, Seen, Told
+from webhooks.events import rules
+from webhooks.events.rules import Action, Seen, Told
 
 
 if TYPE_CHECKING:

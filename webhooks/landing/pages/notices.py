@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from billing.subscriptions.service import another_is_live
 from shared.http.html import Html
 from shared.http.page import note, paragraphs
-from webhooks.rules_landing import Scene
-from webhooks.rules_refusals import OPEN_AGAIN
+from webhooks.landing.refusals import OPEN_AGAIN
+from webhooks.landing.rules import Scene
 
 
 class Still(NamedTuple):

@@ -13,7 +13,7 @@ from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Role
 from shared.tenancy.store import stopped_since
-from webhooks.rules_agreement import Admin, PurchaseRequest, RequestState
+from webhooks.agreement.rules import Admin, PurchaseRequest, RequestState
 
 
 _r, _u = purchase_requests.c, users.c

@@ -9,7 +9,7 @@ from billing.subscriptions.model import Subscription, SubscriptionStatus
 from billing.subscriptions.rules import terms_of
 from shared.auth.tokens import Principal
 from shared.tenancy.model import Tenant, User
-from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, is_buyer
+from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, is_buyer
 
 
 class Scene(StrEnum):

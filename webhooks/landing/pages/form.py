@@ -7,9 +7,9 @@ from typing import Final
 
 from shared.http.html import Html, element, joined
 from tenants.time_zones import zones
-from webhooks.pages_agreement import ACTION, END_AGREEMENT
-from webhooks.schemas_landing import Confirmation
-from webhooks.store_visits import Visit
+from webhooks.landing.pages.agreement import ACTION, END_AGREEMENT
+from webhooks.landing.schemas import Confirmation
+from webhooks.landing.visit_store import Visit
 
 
 _ORGANIZATION: Final = "organization"

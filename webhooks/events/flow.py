@@ -21,11 +21,10 @@ from shared.app import App
 from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
-from webhooks import rules_events as rules
-from webhooks import service_events as service
-from webhooks.flow_asking import NotTold, Question, UnknownAction, ask, find_unnamed
-from webhooks.rules_events import Action, NotSold, SeatsTaken, Seen, Told
-from webhooks.service_events import Incoming, Taken
+from webhooks.events import rules, service
+from webhooks.events.lookups import NotTold, Question, UnknownAction, ask, find_unnamed
+from webhooks.events.rules import Action, NotSold, SeatsTaken, Seen, Told
+from webhooks.events.service import Incoming, Taken
 
 
 if TYPE_CHECKING:

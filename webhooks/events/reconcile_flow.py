@@ -26,12 +26,13 @@ from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.tenancy.store import hold_tenant
-from webhooks import store, store_requests
-from webhooks.flow_asking import RECONCILE, NotTold, Question
-from webhooks.flow_events import SECONDS, settle
-from webhooks.rules_agreement import PurchaseRequest, RequestState
-from webhooks.service_agreement import Decision
-from webhooks.service_agreement import close as close_request
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.rules import PurchaseRequest, RequestState
+from webhooks.agreement.service import Decision
+from webhooks.agreement.service import close as close_request
+from webhooks.events import store
+from webhooks.events.flow import SECONDS, settle
+from webhooks.events.lookups import RECONCILE, NotTold, Question
 
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.log import get_logger
 from shared.restore.flow import HELD, require_not_held
-from webhooks import flow_events, flow_reconcile
-from webhooks.service_events import PLAN_NOT_SOLD, SEATS_IN_USE
-from webhooks.service_token import require_marketplace, v1_keys_of
+from webhooks.events import flow as flow_events
+from webhooks.events import reconcile_flow as flow_reconcile
+from webhooks.events.publisher_token import require_marketplace, v1_keys_of
+from webhooks.events.service import PLAN_NOT_SOLD, SEATS_IN_USE
 
 
 blueprint = func.Blueprint()

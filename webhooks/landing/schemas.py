@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from shared.http.wire import WireModel
 from tenants.time_zones import TimeZone
 from timers.schemas import Organization
-from webhooks.service_landing import Choices
+from webhooks.landing.service import Choices
 
 
 _SHORT: Final = 200

@@ -21,9 +21,9 @@ from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
 from tenants.new_rows import NewId
 from tenants.sign_in import service
-from webhooks import store_requests
-from webhooks.rules_agreement import Approvers, PurchaseRequest, RequestState, buyers_of
-from webhooks.rules_approvers import TEXTS
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.approver_rules import TEXTS
+from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, buyers_of
 
 
 ROLE_REQUIRED: Final = "role_required"

@@ -17,14 +17,17 @@ from shared.http.page import refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
-from webhooks import flow_arrival, flow_purchase, pages_landing, rules_visits
-from webhooks import rules_refusals as refusals
-from webhooks.flow_arrival import NotFinished, Retry, Returned, Sessions
-from webhooks.flow_calls import client_of
-from webhooks.flow_purchase import Form
-from webhooks.rules_visits import Session
-from webhooks.schemas_landing import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
-from webhooks.store_visits import Visit
+from webhooks.landing import arrival_flow as flow_arrival
+from webhooks.landing import purchase_flow as flow_purchase
+from webhooks.landing import refusals
+from webhooks.landing import visits as rules_visits
+from webhooks.landing.arrival_flow import NotFinished, Retry, Returned, Sessions
+from webhooks.landing.marketplace_calls import client_of
+from webhooks.landing.pages import purchase as pages_landing
+from webhooks.landing.purchase_flow import Form
+from webhooks.landing.schemas import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
+from webhooks.landing.visit_store import Visit
+from webhooks.landing.visits import Session
 
 
 blueprint = func.Blueprint()

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
-from webhooks.rules_agreement import Agreer, Approvers, PurchaseRequest, RequestState
+from webhooks.agreement.rules import Agreer, Approvers, PurchaseRequest, RequestState
 
 
 class PurchasePerson(WireModel):

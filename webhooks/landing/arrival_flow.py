@@ -14,12 +14,14 @@ from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
 from shared.log import get_logger
 from shared.sign_in.model import Aim, Attempt, CodeRefused, own_visit
-from webhooks import flow_purchase, rules_visits, store_visits
-from webhooks import rules_refusals as refusals
-from webhooks.flow_calls import asking, client_of
-from webhooks.rules_landing import is_of
-from webhooks.rules_visits import Session
-from webhooks.store_visits import Begun, Visit
+from webhooks.landing import purchase_flow as flow_purchase
+from webhooks.landing import refusals
+from webhooks.landing import visit_store as store_visits
+from webhooks.landing import visits as rules_visits
+from webhooks.landing.marketplace_calls import asking, client_of
+from webhooks.landing.rules import is_of
+from webhooks.landing.visit_store import Begun, Visit
+from webhooks.landing.visits import Session
 
 
 if TYPE_CHECKING:

@@ -21,10 +21,11 @@ from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
 from tenants.new_rows import NewId, NewTenant
 from tenants.sign_in import service
-from webhooks import service_agreement, store_requests
-from webhooks.rules_agreement import RequestState
-from webhooks.rules_landing import Found, may_confirm, may_decline
-from webhooks.service_agreement import Decision
+from webhooks.agreement import service as service_agreement
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.rules import RequestState
+from webhooks.agreement.service import Decision
+from webhooks.landing.rules import Found, may_confirm, may_decline
 
 
 ACTIVATED = "Activate"

@@ -10,7 +10,7 @@ from billing.marketplace.errors import MarketplaceError, Refused, TokenRefused
 from shared import sign_in
 from shared.app import App
 from shared.log import get_logger
-from webhooks import rules_refusals as refusals
+from webhooks.landing import refusals
 
 
 if TYPE_CHECKING:

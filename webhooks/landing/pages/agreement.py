@@ -6,11 +6,11 @@ from typing import Final
 from shared.http.html import Html, element, joined
 from shared.http.page import note, page, paragraphs
 from shared.http.reply import Reply
-from webhooks.flow_purchase import View
-from webhooks.pages_terms import facts
-from webhooks.rules_approvers import TEXTS
-from webhooks.rules_landing import Scene, may_decline
-from webhooks.store_visits import Visit
+from webhooks.agreement.approver_rules import TEXTS
+from webhooks.landing.pages.summary import facts
+from webhooks.landing.purchase_flow import View
+from webhooks.landing.rules import Scene, may_decline
+from webhooks.landing.visit_store import Visit
 
 
 END_AGREEMENT: Final = "endAgreement"

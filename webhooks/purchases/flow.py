@@ -15,12 +15,12 @@ from billing.subscriptions.rules import lacks_seats, terms_of
 from shared.app import App
 from shared.audit import Actor
 from shared.tenancy.store import hold_tenant
-from webhooks import service_agreement as service
-from webhooks import store_requests
-from webhooks.flow_calls import asking
-from webhooks.flow_purchase import activated, put_in_force
-from webhooks.rules_agreement import Approvers, RequestState
-from webhooks.service_agreement import Decision
+from webhooks.agreement import service
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.rules import Approvers, RequestState
+from webhooks.agreement.service import Decision
+from webhooks.landing.marketplace_calls import asking
+from webhooks.landing.purchase_flow import activated, put_in_force
 
 
 if TYPE_CHECKING:

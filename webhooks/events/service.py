@@ -20,9 +20,8 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
-from webhooks import rules_events as rules
-from webhooks import store
-from webhooks.rules_events import NotSold, SeatsTaken, Seen, Told
+from webhooks.events import rules, store
+from webhooks.events.rules import NotSold, SeatsTaken, Seen, Told
 
 
 SEATS_IN_USE: Final = "seats_in_use"

@@ -12,7 +12,7 @@ from billing.subscriptions.ledger_store import last_price
 from billing.subscriptions.model import Outcome, Subscription, SubscriptionStatus
 from billing.subscriptions.store import subscription_of
 from shared.db.schema import subscription_events, subscription_rates, subscriptions
-from webhooks.rules_events import ACCEPTED, Action, Seen
+from webhooks.events.rules import ACCEPTED, Action, Seen
 
 
 _e, _r, _s = subscription_events.c, subscription_rates.c, subscriptions.c

@@ -8,7 +8,7 @@ from billing import marketplace
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.restore.flow import outward
-from webhooks.flow_reconcile import Report, reconcile, tell
+from webhooks.events.reconcile_flow import Report, reconcile, tell
 
 
 if TYPE_CHECKING:

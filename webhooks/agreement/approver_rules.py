@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from webhooks.rules_agreement import Agreer
+from webhooks.agreement.rules import Agreer
 
 
 @dataclass(frozen=True, slots=True)

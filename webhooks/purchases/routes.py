@@ -18,13 +18,14 @@ from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.restore.flow import HELD, require_not_held
 from shared.tenancy.store import find_caller
-from webhooks import flow_agreement, store_requests
-from webhooks import service_agreement as service
-from webhooks.flow_agreement import Agreement
-from webhooks.flow_calls import client_of
-from webhooks.rules_agreement import Approvers, PurchaseRequest
-from webhooks.schemas_purchases import AgreePurchase, Purchase, Purchases
-from webhooks.service_agreement import Decision
+from webhooks.agreement import service
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.rules import Approvers, PurchaseRequest
+from webhooks.agreement.service import Decision
+from webhooks.landing.marketplace_calls import client_of
+from webhooks.purchases import flow as flow_agreement
+from webhooks.purchases.flow import Agreement
+from webhooks.purchases.schemas import AgreePurchase, Purchase, Purchases
 
 
 blueprint = func.Blueprint()

@@ -23,15 +23,16 @@ from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict
 from shared.log import get_logger
 from shared.restore.flow import require_not_held
-from webhooks import service_landing, store_visits
-from webhooks.flow_asking import RECONCILE, NotTold, Question
-from webhooks.flow_calls import asking, client_of
-from webhooks.flow_events import settle
-from webhooks.rules_agreement import RequestState
-from webhooks.rules_landing import Found, Scene, scene_of
-from webhooks.service_agreement import Decision
-from webhooks.service_landing import Choices
-from webhooks.store_visits import Visit
+from webhooks.agreement.rules import RequestState
+from webhooks.agreement.service import Decision
+from webhooks.events.flow import settle
+from webhooks.events.lookups import RECONCILE, NotTold, Question
+from webhooks.landing import service as service_landing
+from webhooks.landing import visit_store as store_visits
+from webhooks.landing.marketplace_calls import asking, client_of
+from webhooks.landing.rules import Found, Scene, scene_of
+from webhooks.landing.service import Choices
+from webhooks.landing.visit_store import Visit
 
 
 if TYPE_CHECKING:

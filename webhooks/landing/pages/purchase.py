@@ -8,15 +8,15 @@ from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
 from shared.tenancy.model import Plan, Tenant, TenantStatus
-from webhooks.flow_purchase import View
-from webhooks.pages_agreement import agreement_form, buyer_page
-from webhooks.pages_form import FIELDS, set_up_form
-from webhooks.pages_still import STILL
-from webhooks.pages_terms import counted, facts, listed
-from webhooks.rules_agreement import RequestState
-from webhooks.rules_landing import Scene
-from webhooks.schemas_landing import Confirmation
-from webhooks.store_visits import Visit
+from webhooks.agreement.rules import RequestState
+from webhooks.landing.pages.agreement import agreement_form, buyer_page
+from webhooks.landing.pages.form import FIELDS, set_up_form
+from webhooks.landing.pages.notices import STILL
+from webhooks.landing.pages.summary import counted, facts, listed
+from webhooks.landing.purchase_flow import View
+from webhooks.landing.rules import Scene
+from webhooks.landing.schemas import Confirmation
+from webhooks.landing.visit_store import Visit
 
 
 _FINISH: Final = "Finish setting up TimeTracker"
