@@ -146,7 +146,7 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed(started):
 
 
 def test_a_package_that_offers_a_client_does_not_import_it():
-    offer = ("timers.azure_devops", "billing.marketplace", "shared.sign_in", "tenants.actions.log")
+    offer = ("timers.azure_devops", "billing.marketplace", "webhooks.landing.sign_in", "tenants.actions.log")
     code = f"""
 import importlib, sys
 for name in {offer!r}:

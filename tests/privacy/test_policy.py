@@ -32,7 +32,7 @@ NETWORK = {
 # Who is sent something, and by which module.
 SENDERS = {
     "shared/auth/signing_keys.py": "Entra's keys",
-    "shared/sign_in/client.py": "Entra, for those who sign in to the landing page",
+    "webhooks/landing/sign_in/client.py": "Entra, for those who sign in to the landing page",
     "billing/marketplace/tokens.py": "Entra, for the app's own token",
     "billing/marketplace/client.py": "the Marketplace",
     "billing/marketplace/transport.py": "the Marketplace",

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from billing.marketplace import model as told
 from billing.marketplace.errors import Unreadable
-from shared import sign_in
 from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
 from shared.log import get_logger
-from shared.sign_in.model import Aim, Attempt, CodeRefused, own_visit
 from webhooks.landing import purchase_flow as flow_purchase
-from webhooks.landing import refusals
+from webhooks.landing import refusals, sign_in
 from webhooks.landing import visit_store as store_visits
 from webhooks.landing import visits as rules_visits
 from webhooks.landing.marketplace_calls import asking, client_of
 from webhooks.landing.rules import is_of
+from webhooks.landing.sign_in.model import Aim, Attempt, CodeRefused, own_visit
 from webhooks.landing.visit_store import Begun, Visit
 from webhooks.landing.visits import Session
 
 
 if TYPE_CHECKING:
-    from shared.sign_in.client import SignIns
+    from webhooks.landing.sign_in.client import SignIns
 
 
 Sessions: TypeAlias = Mapping[uuid.UUID, str]  # the browser's secrets, by visit

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 from billing import marketplace
 from billing.marketplace.deadline import Flow, within
 from billing.marketplace.errors import MarketplaceError, Refused, TokenRefused
-from shared import sign_in
 from shared.app import App
 from shared.log import get_logger
-from webhooks.landing import refusals
+from webhooks.landing import refusals, sign_in
 
 
 if TYPE_CHECKING:

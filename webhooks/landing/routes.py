@@ -13,7 +13,6 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.headers import cookies
 from shared.http.operation import HTML, LOCATION, Answer, Operation
-from shared.http.page import refusal
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
@@ -24,6 +23,7 @@ from webhooks.landing import visits as rules_visits
 from webhooks.landing.arrival_flow import NotFinished, Retry, Returned, Sessions
 from webhooks.landing.marketplace_calls import client_of
 from webhooks.landing.pages import purchase as pages_landing
+from webhooks.landing.pages.page import refusal
 from webhooks.landing.purchase_flow import Form
 from webhooks.landing.schemas import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
 from webhooks.landing.visit_store import Visit

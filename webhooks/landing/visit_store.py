@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.auth.tokens import Principal
 from shared.db.schema import landing_visits
-from shared.sign_in.model import Attempt
+from webhooks.landing.sign_in.model import Attempt
 
 
 _v = landing_visits.c

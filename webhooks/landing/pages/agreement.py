@@ -3,10 +3,10 @@
 import uuid
 from typing import Final
 
-from shared.http.html import Html, element, joined
-from shared.http.page import note, page, paragraphs
 from shared.http.reply import Reply
 from webhooks.agreement.approver_rules import TEXTS
+from webhooks.landing.pages.html import Html, element, joined
+from webhooks.landing.pages.page import note, page, paragraphs
 from webhooks.landing.pages.summary import facts
 from webhooks.landing.purchase_flow import View
 from webhooks.landing.rules import Scene, may_decline

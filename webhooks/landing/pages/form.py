@@ -5,9 +5,9 @@ from functools import cache
 from itertools import groupby
 from typing import Final
 
-from shared.http.html import Html, element, joined
 from tenants.time_zones import zones
 from webhooks.landing.pages.agreement import ACTION, END_AGREEMENT
+from webhooks.landing.pages.html import Html, element, joined
 from webhooks.landing.schemas import Confirmation
 from webhooks.landing.visit_store import Visit
 

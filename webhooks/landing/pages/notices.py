@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from billing.subscriptions.service import another_is_live
-from shared.http.html import Html
-from shared.http.page import note, paragraphs
+from webhooks.landing.pages.html import Html
+from webhooks.landing.pages.page import note, paragraphs
 from webhooks.landing.refusals import OPEN_AGAIN
 from webhooks.landing.rules import Scene
 

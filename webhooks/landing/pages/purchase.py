@@ -3,15 +3,15 @@
 import uuid
 from typing import Final
 
-from shared.http.html import Html, element, joined
-from shared.http.page import help_from, linked, note, page, paragraphs
 from shared.http.reply import Reply
 from shared.settings import Settings
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from webhooks.agreement.rules import RequestState
 from webhooks.landing.pages.agreement import agreement_form, buyer_page
 from webhooks.landing.pages.form import FIELDS, set_up_form
+from webhooks.landing.pages.html import Html, element, joined
 from webhooks.landing.pages.notices import STILL
+from webhooks.landing.pages.page import help_from, linked, note, page, paragraphs
 from webhooks.landing.pages.summary import counted, facts, listed
 from webhooks.landing.purchase_flow import View
 from webhooks.landing.rules import Scene

@@ -6,7 +6,7 @@ from typing import Final
 
 from billing.marketplace.model import Plan, Price, Subscription
 from billing.subscriptions.rules import term_text
-from shared.http.html import Html, element
+from webhooks.landing.pages.html import Html, element
 
 
 NO_MORE: Final[Mapping[str, str]] = {}

@@ -19,7 +19,7 @@ from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, check_issuer, check_t
 from shared.errors import InvalidToken, Unavailable
 from shared.log import get_logger
 from shared.settings import Settings
-from shared.sign_in.model import Attempt, CodeRefused
+from webhooks.landing.sign_in.model import Attempt, CodeRefused
 
 
 SCOPES: Final = "openid profile email"

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.errors import ApiError
-from shared.http.html import Content, Html, element, joined
 from shared.http.operation import HTML
 from shared.http.problem import told
 from shared.http.reply import Reply
-from shared.http.style import STYLE
+from webhooks.landing.pages.html import Content, Html, element, joined
+from webhooks.landing.pages.style import STYLE
 
 
 PRODUCT: Final = "TimeTracker for Azure DevOps"

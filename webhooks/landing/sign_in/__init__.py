@@ -6,7 +6,7 @@ from shared.app import App
 
 
 if TYPE_CHECKING:
-    from shared.sign_in.client import SignIns
+    from webhooks.landing.sign_in.client import SignIns
 
 
 def of(app: App) -> "SignIns | None":
@@ -17,6 +17,6 @@ def of(app: App) -> "SignIns | None":
 def _client(app: App) -> "SignIns | None":
     if not app.settings.landing_page_is_on:
         return None
-    from shared.sign_in.client import SignIns  # noqa: PLC0415 - a cold start does without it
+    from webhooks.landing.sign_in.client import SignIns  # noqa: PLC0415 - a cold start does without it
 
     return SignIns(app.settings, app.validator.keys, now=app.now)
