@@ -10,10 +10,10 @@ from billing.metering.jobs import blueprint as usage
 from billing.records.routes import blueprint as bills
 from billing.subscriptions.routes import blueprint as subscription
 from billing.trials.jobs import blueprint as trials
+from privacy.erasure.routes import blueprint as erasure
+from privacy.export.routes import blueprint as export
 from privacy.jobs import blueprint as retention
-from privacy.routes_erasure import blueprint as erasure
-from privacy.routes_export import blueprint as export
-from privacy.routes_rights import blueprint as rights
+from privacy.rights.routes import blueprint as rights
 from reports.routes import blueprint as reports
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
 from shared.health.jobs import blueprint_of as sweep_of

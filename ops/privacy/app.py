@@ -15,9 +15,10 @@ from ops.database import Database, opened
 from ops.exits import Unusable
 from ops.output import aside
 from ops.personal import given
-from privacy import store_identity, store_requests
-from privacy.store_identity import Person
-from privacy.store_requests import Request
+from privacy import person_store as store_identity
+from privacy.person_store import Person
+from privacy.requests import store as store_requests
+from privacy.requests.store import Request
 from shared.app import App
 
 

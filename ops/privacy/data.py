@@ -18,13 +18,18 @@ from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy.app import find_person, opened_app, require_yes
 from ops.tenants.commands import Id, find_by_id
-from privacy import flow_export, flow_restored, service, service_export, store_damaged, store_requests
-from privacy import store as store_retention
-from privacy.flow_restored import Again
-from privacy.rules_retention import RETENTION, Kept
-from privacy.schemas_export import Format
-from privacy.service_export import Subject
-from privacy.service_rights import read_nominee
+from privacy.erasure import damage_store as store_damaged
+from privacy.export import flow as flow_export
+from privacy.export import service as service_export
+from privacy.export.schemas import Format
+from privacy.export.service import Subject
+from privacy.requests import store as store_requests
+from privacy.restore import flow as flow_restored
+from privacy.restore.flow import Again
+from privacy.retention import service
+from privacy.retention import store as store_retention
+from privacy.retention.rules import RETENTION, Kept
+from privacy.rights.service import read_nominee
 from shared import audit
 from shared.app import App
 from shared.db.retry import of_a_job

@@ -12,9 +12,11 @@ from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
 from ops.privacy import data as privacy_data
 from ops.privacy.app import find_person, find_request, opened_app, require_yes
 from ops.tenants.commands import Id, find, find_by_id
-from privacy import flow_erasure, service_requests, store_requests
+from privacy.erasure import flow as flow_erasure
+from privacy.requests import service as service_requests
+from privacy.requests import store as store_requests
+from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
-from privacy.store_requests import Request
 from shared import audit
 from shared.app import App
 from shared.jobs import JobFailed

@@ -22,8 +22,8 @@ from ops.database import opened
 from ops.exits import Refused, Unusable
 from ops.output import shown
 from ops.restore import store as store_restore
-from privacy import flow_restored
-from privacy.flow_restored import Again
+from privacy.restore import flow as flow_restored
+from privacy.restore.flow import Again
 from shared import audit
 from shared.app import App
 from shared.jobs import JobFailed, each_tenant

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing.service import tenants_owing
-from privacy.store_requests import due
+from privacy.requests.store import due
 from shared.db.schema import restore_changes, subscriptions, usage_events, write_back_items
 
 

@@ -14,7 +14,7 @@ from ops.exits import Unusable
 from ops.output import AsJson
 from ops.privacy.app import find_person, opened_app
 from ops.tenants.commands import Name, find
-from privacy.store_identity import Person
+from privacy.person_store import Person
 from shared.app import App
 from shared.tenancy.model import Role, Tenant
 from tenants.people import role_service as service_roles

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy import store as retention
-from privacy import store_export, store_words
+from privacy.erasure import text_store as store_words
+from privacy.export import store as store_export
+from privacy.retention import store as retention
 from reports import piece_store as store_pieces
 from reports import sum_store as store_sums
 from reports import title_store as store_titles
@@ -46,17 +47,17 @@ ACROSS_TENANTS = {
     ("ops.billing.store", "_BILLS"),
     ("ops.billing.store", "_FIND"),
     ("ops.billing.store", "_PAGE"),
-    ("privacy.store", "_TENANT_SLUGS"),
-    ("privacy.store_damaged", "_LISTED"),
+    ("privacy.retention.store", "_TENANT_SLUGS"),
+    ("privacy.erasure.damage_store", "_LISTED"),
     ("billing.closing.store", "_STANDINGS"),
     ("billing.closing.store", "_ZONES"),
     ("billing.closing.record_store", "_ALL_WITHOUT_PRICE"),
     ("billing.closing.record_store", "_PRICEABLE"),
-    ("privacy.store_requests", "_DUE"),
-    ("privacy.store_restored", "_PERSON"),
-    ("privacy.store_restored", "_TENANT"),
-    ("privacy.store_requests", "_EVERYWHERE"),
-    ("privacy.store_requests", "_LIST"),
+    ("privacy.requests.store", "_DUE"),
+    ("privacy.restore.store", "_PERSON"),
+    ("privacy.restore.store", "_TENANT"),
+    ("privacy.requests.store", "_EVERYWHERE"),
+    ("privacy.requests.store", "_LIST"),
     ("shared.restore.store", "_REMOVE"),
     ("shared.restore.store", "_WAITING"),
     ("billing.subscriptions.store", "_BY_MARKETPLACE_ID"),
@@ -82,7 +83,7 @@ WITHOUT_TENANT = {"installation", "landing_visits"}
 ERASURE = {
     ("tenants.actions.log.sql", "_REWRITE"),
     ("tenants.actions.log.sql", "_FORGET"),
-    ("privacy.store_tenant", "GOING"),
+    ("privacy.erasure.tenant_store", "GOING"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(

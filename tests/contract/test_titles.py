@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy import store_export
+from privacy.export import store as store_export
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from tests.contract.test_layers import MODULES, imports_of, module_name
@@ -16,12 +16,12 @@ from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 
 # An operator's export on an order or at a departure has the whole cache, and is on record.
-SHOWS_ALL = {("privacy.store_export", "_WHOLE_CACHE")}
+SHOWS_ALL = {("privacy.export.store", "_WHOLE_CACHE")}
 # Each module that knows the cache; those that build statements when they are first asked are called by `built`.
 KNOW_THE_CACHE = {
-    "privacy.store",
-    "privacy.store_export",
-    "privacy.store_words",  # an erasure blanks what names its person
+    "privacy.retention.store",
+    "privacy.export.store",
+    "privacy.erasure.text_store",  # an erasure blanks what names its person
     "reports.store",
     "reports.piece_store",
     "reports.sum_store",

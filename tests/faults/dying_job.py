@@ -9,7 +9,7 @@ import os
 import sys
 
 from billing.metering.jobs import send_all
-from privacy.flow_erasure import carry_out_due
+from privacy.erasure.flow import carry_out_due
 from shared.app import build
 from shared.settings import Settings
 from tests.faults.crashing_host import die_before_statement

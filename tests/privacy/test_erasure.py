@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_erasure
+from privacy.erasure import flow as flow_erasure
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.a_bill import close_a_month

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_erasure
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import organizations, tenants, users, work_items
 from tests.support.cutting import on_postgresql
 from tests.support.world import new_id

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from privacy.rules_catalogue import CATALOGUE
-from privacy.tables_export import writing
+from privacy.catalogue.columns import CATALOGUE
+from privacy.export.writer import writing
 from tests.support.exports import checked, export
 from tests.support.scan import places
 from tests.timers.write_backs import change

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_erasure
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import notices, tenants, users
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from billing.marketplace.usage_model import Usage
 from billing.trials.jobs import end_all_trials
-from privacy import flow_erasure
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import tenants
 from tests.support.exports import export
 from tests.support.scan import places

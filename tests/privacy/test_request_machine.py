@@ -16,7 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from privacy import flow_erasure, service_requests, store_identity, store_requests
+from privacy import person_store as store_identity
+from privacy.erasure import flow as flow_erasure
+from privacy.requests import service as service_requests
+from privacy.requests import store as store_requests
 from privacy.rules import Channel, Hold
 from shared import audit
 from shared.db.schema import tenants, time_entries, users

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from privacy import service_requests
-from privacy.flow_restored import Again, apply_rights, erase_again
+from privacy.requests import service as service_requests
+from privacy.restore.flow import Again, apply_rights, erase_again
 from privacy.rules import Hold
 from shared.clock import new_id
 from shared.db.schema import audit_log, users

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from privacy import service
+from privacy.catalogue.columns import CATALOGUE
 from privacy.jobs import remove_expired
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_retention import RETENTION, Kept, period
-from privacy.store import BATCH
+from privacy.retention import service
+from privacy.retention.rules import RETENTION, Kept, period
+from privacy.retention.store import BATCH
 from shared.app import use
 from shared.db.schema import (
     billing_lines,

@@ -4,8 +4,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_export
-from privacy.service_export import Subject
+from privacy.export import flow as flow_export
+from privacy.export.service import Subject
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import users
 from tests.support.exports import export

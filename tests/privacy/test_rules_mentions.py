@@ -6,7 +6,7 @@ import re
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from privacy.rules_mentions import Mentions, Naming
+from privacy.erasure.mention_rules import Mentions, Naming
 from shared.http.idempotency import texts_in
 from tests.support.hostile import NAMES
 

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_erasure
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import idempotency_keys
 from tests.support.scan import places
 

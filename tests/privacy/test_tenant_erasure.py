@@ -5,9 +5,9 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_erasure
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_kinds import Rows
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Rows
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.a_bill import close_a_month, subscribe
 from tests.support.scan import places

@@ -6,9 +6,9 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy import service
-from privacy.rules_retention import Kept, period
-from privacy.store import BATCH
+from privacy.retention import service
+from privacy.retention.rules import Kept, period
+from privacy.retention.store import BATCH
 from shared.db.schema import tenants, users, work_item_readers, work_items
 from tests.privacy.test_erasure import ask, carry_out
 from tests.support.exports import export

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from privacy import service
-from privacy.rules_retention import Kept
+from privacy.retention import service
+from privacy.retention.rules import Kept
 from shared import jobs
 from shared.db.engine import make_engine
 from shared.db.retry import Patience, of_a_job

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
-from privacy import store_requests
+from privacy.requests import store as store_requests
 from shared.db.engine import is_unique_violation, make_engine, passes, was_undone
 from shared.db.records import RULES, records_open
 from shared.db.records_triggers import MESSAGE, left_open, protect, unprotect, unprotected

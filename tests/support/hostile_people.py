@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
 
 from function_app import INVARIANTS
-from privacy import jobs, store_requests
+from privacy import jobs
+from privacy.requests import store as store_requests
 from shared.app import App
 from shared.db.schema import (
     audit_log,
