@@ -27,7 +27,7 @@ from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_backs import BUG, again, change, send
+from tests.timers.write_back.write_backs import BUG, again, change, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
 

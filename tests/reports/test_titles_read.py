@@ -6,9 +6,9 @@ import openpyxl
 import pytest
 
 from reports import title_flow as flow_titles
-from tests.tenants.test_organizations import add
-from tests.timers.test_titles import report
-from tests.timers.test_work_items import HEADER, refresh
+from tests.tenants.organizations.test_organizations import add
+from tests.timers.work_items.test_titles import report
+from tests.timers.work_items.test_work_items import HEADER, refresh
 from timers.work_items import lookup as looking_up
 
 
