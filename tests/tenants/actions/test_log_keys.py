@@ -28,7 +28,7 @@ from tests.support.copies import copying
 from tests.support.payers import Payer
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 TAG = "0a1b2c3d"
 

@@ -19,7 +19,7 @@ from shared.db.types import Hours, UtcDateTime
 from timers.write_back.invariants import WRITE_BACK
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BEFORE, AFTER = "c81f5e2a9d47", "c3b0f4d2a917"
 HOUR = 3_600_000
 THEN = [column for column in ITEMS.c if column.name != "checked_epoch"]  # which a later migration has added
