@@ -7,13 +7,13 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ops.database import Database
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from shared import clock
 from shared.app import App
-from shared.db.wall import EVERY_TENANT
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import ApiError
-from shared.identity import Validator
-from shared.signing_keys import SigningKeys
 
 
 logging.getLogger("timetracker").addHandler(logging.NullHandler())  # commands print what operators need to know

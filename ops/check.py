@@ -5,15 +5,15 @@ from typing import Final
 import sqlalchemy as sa
 import typer
 
+from billing.invariants import BILLING
 from ops.database import opened
-from ops.ending import REFUSED
+from ops.exits import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
 from shared.db.records_triggers import left_open, unprotected
 from shared.db.requirements import requirements
-from shared.invariants import INVARIANTS as OF_ALL_SLICES
-from shared.invariants import Violation, check
-from shared.invariants_billing import BILLING
-from shared.invariants_write_back import WRITE_BACK
+from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
+from shared.health.invariants import Violation, check
+from timers.write_back.invariants import WRITE_BACK
 
 
 INVARIANTS: Final = {**OF_ALL_SLICES, **BILLING, **WRITE_BACK}

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from shared import clock
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
-from shared.db.wall import enter
+from shared.db.row_level_security import enter
 from shared.errors import Unavailable
-from shared.identity import Validator
 from shared.liveness import Liveness
 from shared.log import get_logger
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 
 
 T = TypeVar("T")

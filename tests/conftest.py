@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from shared.app import App
+from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support import apps, budget, marks, mssql, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support

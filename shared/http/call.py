@@ -11,6 +11,7 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App
+from shared.auth.tokens import Principal
 from shared.errors import ApiError, Conflict, Forbidden
 from shared.http.address import base_address
 from shared.http.etag import versions_wanted
@@ -19,7 +20,6 @@ from shared.http.operation import IfMatch, Operation
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
-from shared.identity import Principal
 from shared.permissions import Access
 from shared.tenancy import store
 from shared.tenancy.model import Caller
@@ -51,7 +51,7 @@ class Call:
         """Checks the token, on every call.
 
         Raises:
-            InvalidToken, InsufficientScope, Unavailable: as shared.identity says.
+            InvalidToken, InsufficientScope, Unavailable: as shared.auth.tokens says.
         """
         self._principal = self.app.validator.validate(self.request.headers.get("authorization"))
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared.app import App
 from shared.db.retry import of_a_request
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger

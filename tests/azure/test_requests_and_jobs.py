@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from shared import jobs
 from shared.app import App, use
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
 from shared.db.retry import of_a_job, of_a_request
+from shared.health.routes import Health
 from shared.http import endpoint
 from shared.http.endpoint import respond
 from shared.http.operation import OPERATIONS
-from shared.http.routes import Health
-from shared.identity import Validator
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support.sql_server import COMMIT, Error, Lost, usual
 
 

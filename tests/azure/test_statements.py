@@ -36,7 +36,7 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.store_log", "_EVERYONE")}  # others are made of it, and it is never sent
+TEMPLATES = {("timers.log.store", "_EVERYONE")}  # others are made of it, and it is never sent
 EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
 for at, statement in statements():
     if at not in TEMPLATES:
@@ -49,14 +49,14 @@ for each in EVERY:
 # equality implies, or over a state, which hold a rule and are read through the tenant's own index.
 READERS = {
     "ix_billing_records_unpriced": tuple(
-        f"shared.billing.store_records.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
+        f"billing.closing.record_store.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
     ),
-    "ix_write_back_changes_open": ("timers.store_unwritten._CANDIDATES",),
-    "ix_write_back_items_open": tuple(f"timers.store_unwritten.{name}" for name in ("_CANDIDATES", "_short")),
-    "ix_time_entries_review": ("shared.tracking.store_entries._TO_REVIEW",),
-    "ix_usage_events_not_accepted": ("shared.usage.store._LATE",),
-    "ix_usage_events_open": tuple(f"shared.usage.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
-    "ix_users_merged_into": ("shared.tenancy.store_invitations._MERGED",),
+    "ix_write_back_changes_open": ("timers.entries.unwritten_store._CANDIDATES",),
+    "ix_write_back_items_open": tuple(f"timers.entries.unwritten_store.{name}" for name in ("_CANDIDATES", "_short")),
+    "ix_time_entries_review": ("timers.entries.store._TO_REVIEW",),
+    "ix_usage_events_not_accepted": ("billing.metering.store._LATE",),
+    "ix_usage_events_open": tuple(f"billing.metering.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
+    "ix_users_merged_into": ("tenants.invitations.store._MERGED",),
 }
 FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
 LINTER = Linter(dialect="tsql")
@@ -256,7 +256,7 @@ def test_an_insert_looks_for_its_key_through_an_index_where_one_has_every_row():
     }
 
     assert len(made) > 10
-    assert without == {"shared.subscriptions.store._ADD_BOUGHT", "shared.subscriptions.store_ledger._ADD_EVENT"}
+    assert without == {"billing.subscriptions.store._ADD_BOUGHT", "billing.subscriptions.ledger_store._ADD_EVENT"}
 
 
 def nothing(bind):
@@ -308,7 +308,7 @@ def test_each_of_several_rows_is_declared_like_one(azure, azure_engine):
 
 
 def test_several_work_items_without_an_assignee_are_sent_without_a_question(azure, azure_engine):
-    statement = for_many(EVERY["shared.tracking.store_work_items._ADD"][0])
+    statement = for_many(EVERY["timers.work_items.store._ADD"][0])
     rows = [{**parameters(statement), "assignee_name": None, "title": "a" * length} for length in (3, 6, 9)]
     with azure_engine.connect() as connection:
         azure.asked.clear()

@@ -25,7 +25,7 @@ def run(*words, **more):
 
 
 def test_a_given_sql_server_is_the_third_engine_of_the_whole_suite():
-    some = ("--collect-only", "tests/contract/test_schema.py", "tests/timers/test_idempotency.py")
+    some = ("--collect-only", "tests/contract/test_schema.py", "tests/timers/running/test_idempotency.py")
     found = {line for line in run(*some, TEST_MSSQL_URL=NOBODY) if "::" in line}
     on_sqlite = {name for name in found if "[sqlite" in name}
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ops import wall_statements
-from ops.wall_migration import without_policy
-from shared.db.wall import EVERY_TENANT, enter
+from ops.row_level_security import statements as wall_statements
+from ops.row_level_security.migration import without_policy
+from shared.db.row_level_security import EVERY_TENANT, enter
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
 from tests.support.commands import Ops

@@ -183,7 +183,7 @@ def test_there_is_an_alarm_for_what_is_told_for_what_fails_and_for_nothing_being
     alarms = {alarm["name"]: alarm for alarm in variable("watch", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
     told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
-    known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "billing/jobs_sweep.py"))
+    known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "shared/health/jobs.py"))
 
     assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
     assert tables <= set(variable("watch", "telemetry"))

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_kinds import Kind, Rows
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Kind, Rows
 from shared.db.schema import metadata
 from tests.support.offenders import hold
 
@@ -12,7 +12,7 @@ TABLES = sorted(metadata.tables)
 
 
 def test_the_catalogue_says_of_every_column_what_it_may_hold_of_a_person():
-    """A new column needs a line in privacy/rules_catalogue.py: may it hold personal data, and what becomes of it?"""
+    """A new column needs a line in privacy/catalogue/columns.py: may it hold personal data, and what becomes of it?"""
 
     def holds(name: str) -> None:
         assert name in CATALOGUE

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_kinds import Kind, Rows
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Kind, Rows
 from shared.db.records import RULES
 from shared.db.records_triggers import unprotected
 from shared.db.schema import metadata
@@ -15,7 +15,11 @@ from tests.support.migrations import alembic
 
 
 SINCE = "a4d7c0e9b316"
-MAY_OPEN = {"privacy.service", "privacy.service_erasure", "privacy.service_tenant"}  # retention, erasure, of a tenant
+MAY_OPEN = {
+    "privacy.retention.service",
+    "privacy.erasure.service",
+    "privacy.erasure.tenant_service",
+}  # retention, erasure, of a tenant
 MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 
 

@@ -10,9 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy import store as retention
-from privacy import store_export, store_words
-from reports import store_pieces, store_sums, store_titles
+from privacy.erasure import text_store as store_words
+from privacy.export import store as store_export
+from privacy.retention import store as retention
+from reports import piece_store as store_pieces
+from reports import sum_store as store_sums
+from reports import title_store as store_titles
 from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata
@@ -27,60 +30,60 @@ ROOT = Path(__file__).resolve().parents[2]
 # the purchases they go through, and operators list and find tenants. A batch of usage holds events of several tenants,
 # and the meter lists all of them together.
 ACROSS_TENANTS = {
-    ("billing.store_adoption", "_METERED"),
-    ("billing.store_usage", "_ACCEPTED"),
-    ("billing.store_usage", "_ADOPTED"),
-    ("billing.store_usage", "_FIND"),
-    ("billing.store_usage", "_OPEN"),
-    ("billing.store_usage", "_OWNERS"),
-    ("billing.store_trials", "_OVER"),
-    ("ops.store", "_FIND"),
-    ("ops.store", "_PAGE"),
-    ("ops.store_purchases", "_BY_OPERATION"),
-    ("ops.store_restore", "_BOUGHT"),
-    ("ops.store_restore", "_CHANGES"),
-    ("ops.store_restore", "_ITEMS"),
-    ("ops.store_restore", "_USAGE"),
-    ("ops.store_billing", "_BILLS"),
-    ("ops.store_billing", "_FIND"),
-    ("ops.store_billing", "_PAGE"),
-    ("privacy.store", "_TENANT_SLUGS"),
-    ("privacy.store_damaged", "_LISTED"),
-    ("shared.billing.store", "_STANDINGS"),
-    ("shared.billing.store", "_ZONES"),
-    ("shared.billing.store_records", "_ALL_WITHOUT_PRICE"),
-    ("shared.billing.store_records", "_PRICEABLE"),
-    ("privacy.store_requests", "_DUE"),
-    ("privacy.store_restored", "_PERSON"),
-    ("privacy.store_restored", "_TENANT"),
-    ("privacy.store_requests", "_EVERYWHERE"),
-    ("privacy.store_requests", "_LIST"),
+    ("billing.adoption.store", "_METERED"),
+    ("billing.metering.reconcile_store", "_ACCEPTED"),
+    ("billing.metering.reconcile_store", "_ADOPTED"),
+    ("billing.metering.reconcile_store", "_FIND"),
+    ("billing.metering.reconcile_store", "_OPEN"),
+    ("billing.metering.reconcile_store", "_OWNERS"),
+    ("billing.trials.store", "_OVER"),
+    ("ops.tenants.store", "_FIND"),
+    ("ops.tenants.store", "_PAGE"),
+    ("ops.marketplace.store", "_BY_OPERATION"),
+    ("ops.restore.store", "_BOUGHT"),
+    ("ops.restore.store", "_CHANGES"),
+    ("ops.restore.store", "_ITEMS"),
+    ("ops.restore.store", "_USAGE"),
+    ("ops.billing.store", "_BILLS"),
+    ("ops.billing.store", "_FIND"),
+    ("ops.billing.store", "_PAGE"),
+    ("privacy.retention.store", "_TENANT_SLUGS"),
+    ("privacy.erasure.damage_store", "_LISTED"),
+    ("billing.closing.store", "_STANDINGS"),
+    ("billing.closing.store", "_ZONES"),
+    ("billing.closing.record_store", "_ALL_WITHOUT_PRICE"),
+    ("billing.closing.record_store", "_PRICEABLE"),
+    ("privacy.requests.store", "_DUE"),
+    ("privacy.restore.store", "_PERSON"),
+    ("privacy.restore.store", "_TENANT"),
+    ("privacy.requests.store", "_EVERYWHERE"),
+    ("privacy.requests.store", "_LIST"),
     ("shared.restore.store", "_REMOVE"),
     ("shared.restore.store", "_WAITING"),
-    ("shared.subscriptions.store", "_BY_MARKETPLACE_ID"),
+    ("billing.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
-    ("shared.tenancy.store_invitations", "_TENANTS"),
-    ("shared.tracking.store_moves", "_TENANTS"),
+    ("tenants.invitations.store", "_TENANTS"),
+    ("timers.entries.move_store", "_TENANTS"),
     ("shared.tenancy.store", "_TENANT_LOCKED"),
     ("shared.tenancy.store", "_CALLER"),
     ("shared.tenancy.store", "_CALLER_LOCKED"),
-    ("shared.usage.store", "_DUE"),
-    ("shared.usage.store", "_LATE"),
-    ("shared.usage.store", "_UNASKED"),
-    ("timers.store_forgotten", "_TENANTS"),
-    ("webhooks.store", "_BOUGHT"),
-    ("webhooks.store", "_WITHOUT_PRICE"),
-    ("webhooks.store_requests", "_BY_ID"),
-    ("webhooks.store_requests", "_OPEN"),
+    ("billing.metering.store", "_DUE"),
+    ("billing.metering.store", "_LATE"),
+    ("billing.metering.store", "_UNASKED"),
+    ("timers.forgotten.store", "_TENANTS"),
+    ("webhooks.events.store", "_BOUGHT"),
+    ("webhooks.events.store", "_WITHOUT_PRICE"),
+    ("webhooks.agreement.store", "_BY_ID"),
+    ("webhooks.agreement.store", "_OPEN"),
 }
 # A visit to the landing page belongs to nobody before the sign-in, and then to a person who may have no tenant; the
 # installation's one row is about all of them.
 WITHOUT_TENANT = {"installation", "landing_visits"}
 # What is on record is changed by an erasure, which puts a pseudonym where it names somebody, and by nothing else.
 ERASURE = {
-    ("shared.action_log.sql", "_REWRITE"),
-    ("shared.action_log.sql", "_FORGET"),
-    ("privacy.store_tenant", "GOING"),
+    ("tenants.actions.log.sql", "_REWRITE"),
+    ("tenants.actions.log.sql", "_FORGET"),
+    ("privacy.erasure.tenant_store", "GOING"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(

@@ -6,29 +6,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy import store_export
+from privacy.export import store as store_export
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
-from shared.tracking.store_readers import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 from tests.contract.test_layers import MODULES, imports_of, module_name
 from tests.contract.test_tenant_scope import reports, statements
 from tests.support.offenders import hold
+from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 
 # An operator's export on an order or at a departure has the whole cache, and is on record.
-SHOWS_ALL = {("privacy.store_export", "_WHOLE_CACHE")}
+SHOWS_ALL = {("privacy.export.store", "_WHOLE_CACHE")}
 # Each module that knows the cache; those that build statements when they are first asked are called by `built`.
 KNOW_THE_CACHE = {
-    "privacy.store",
-    "privacy.store_export",
-    "privacy.store_words",  # an erasure blanks what names its person
+    "privacy.retention.store",
+    "privacy.export.store",
+    "privacy.erasure.text_store",  # an erasure blanks what names its person
     "reports.store",
-    "reports.store_pieces",
-    "reports.store_sums",
-    "reports.store_titles",
-    "shared.tenancy.store_organizations",
-    "shared.tracking.store_readers",
-    "shared.tracking.store_work_items",
+    "reports.piece_store",
+    "reports.sum_store",
+    "reports.title_store",
+    "shared.tenancy.organization_store",
+    "timers.work_items.reader_store",
+    "timers.work_items.store",
 }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from ops import wall_statements
+from ops.row_level_security import statements as wall_statements
+from shared.db.row_level_security import EVERY_TENANT, enter
 from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
-from shared.db.wall import EVERY_TENANT, enter
 from tests.support.cutting import on_postgresql
 from tests.support.offenders import hold
 from tests.support.world import new_id

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from function_app import INVARIANTS
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
-from shared.invariants import Violation, violations
+from shared.health.invariants import Violation, violations
 from tests.support.world import Answer
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from shared.invariants import violations
+from shared.health.invariants import violations
 from tests.faults import product
 from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER

@@ -9,7 +9,10 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_person, service_erasure, service_requests, store_identity
+from privacy import person_store as store_identity
+from privacy.erasure import person_flow as flow_person
+from privacy.erasure import service as service_erasure
+from privacy.requests import service as service_requests
 from privacy.rules import Channel
 from shared import audit, clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users

@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from billing.jobs_usage import send_all
+from billing.metering.jobs import send_all
 from shared import clock as real
 from shared.db.schema import usage_events
 from shared.settings import Settings

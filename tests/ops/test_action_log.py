@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from azure.data.tables import TableServiceClient
 
-from shared.action_log.model import Action, row_key
 from shared.db.schema import installation, tenants, users
+from tenants.actions.log.model import Action, row_key
 from tests.support import action_logs
 from tests.support import azurite as azurite_support
 

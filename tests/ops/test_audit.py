@@ -31,7 +31,7 @@ def test_a_job_that_an_operator_runs_is_on_record_as_theirs(ops, books, admin, s
 
 
 def test_the_newest_is_shown_first_and_a_long_log_whole(slug, monkeypatch, ops):
-    monkeypatch.setattr("ops.audit._PAGE", 2)
+    monkeypatch.setattr("ops.audit.commands._PAGE", 2)
     for days in ("1", "2", "3", "4"):
         ops("tenants", "extend-trial", slug, "--days", days, "--yes")
     shown = ops("audit", slug, "--json").json

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from ops.ending import Unusable
+from ops.exits import Unusable
 from ops.personal import given
 from tests.support.commands import NOWHERE, Ops, Terminal
 

@@ -20,7 +20,7 @@ from tests.support.exports import checked
 from tests.support.scan import places
 from tests.support.tamper import unchangeable
 from tests.support.tracked import BEGAN, Ground, Worked
-from tests.timers.test_work_items import refresh
+from tests.timers.work_items.test_work_items import refresh
 
 
 @pytest.fixture

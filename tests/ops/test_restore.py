@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
-from billing.jobs_usage import send_all
+from billing.closing.jobs import close_all_owed
+from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
 from shared.app import App, use
@@ -27,9 +27,9 @@ from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_backs import BUG, again, change, send
-from timers.jobs import stop_all_forgotten
-from webhooks.jobs import reconcile_all
+from tests.timers.write_back.write_backs import BUG, again, change, send
+from timers.forgotten.jobs import stop_all_forgotten
+from webhooks.events.jobs import reconcile_all
 
 
 HOUR = dt.timedelta(hours=1)

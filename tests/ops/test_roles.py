@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import notices, tenants, users
 from tests.ops.conftest import Books
-from tests.tenants.test_users import add, me
+from tests.tenants.people.test_people import add, me
 
 
 @pytest.fixture

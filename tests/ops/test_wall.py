@@ -5,10 +5,10 @@ import functools
 import pytest
 import sqlalchemy as sa
 
-from ops import wall_statements
+from ops.row_level_security import statements as wall_statements
 from shared.db.engine import make_engine
+from shared.db.row_level_security import enter
 from shared.db.schema import tenants, users
-from shared.db.wall import enter
 from tests.support import wall as wall_support
 from tests.support.commands import Ops
 from tests.support.databases import migrate

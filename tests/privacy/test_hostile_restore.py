@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ops.restore_accept import Accepting
+from ops.restore.accept import Accepting
 from shared.app import use
 from shared.clock import new_id
 from shared.db.engine import make_engine

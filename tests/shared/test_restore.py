@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.app import use
 from shared.clock import new_id
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.restore import flow, store

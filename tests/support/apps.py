@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from shared import azure_devops
 from shared.app import App, use
-from shared.identity import Validator
-from shared.invariants import violations
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
+from shared.health.invariants import violations
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support.world import FakeClock
+from timers import azure_devops
 
 
 @contextmanager

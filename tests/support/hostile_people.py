@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
 
 from function_app import INVARIANTS
-from privacy import jobs, store_requests
+from privacy import jobs
+from privacy.requests import store as store_requests
 from shared.app import App
 from shared.db.schema import (
     audit_log,
@@ -33,7 +34,7 @@ from shared.db.schema import (
     users,
     work_items,
 )
-from shared.invariants import violations
+from shared.health.invariants import violations
 from shared.restore import flow
 from tests.support.exports import export
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES

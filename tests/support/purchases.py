@@ -7,16 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from billing.marketplace import of as marketplace_of
+from billing.marketplace.client import Marketplace as Client
+from billing.marketplace.deadline import within
+from billing.subscriptions import rules, service
+from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
-from shared.db.wall import EVERY_TENANT
-from shared.marketplace import of as marketplace_of
-from shared.marketplace.client import Marketplace as Client
-from shared.marketplace.flow import within
 from shared.settings import Settings
-from shared.subscriptions import rules, service
-from shared.subscriptions.model import Event, EventSource
 from shared.tenancy.store import find_tenant
 from tests.support import marketplace as support
 from tests.support.marketplace import Marketplace

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from devcloud import postgres
-from reports import store_sums
+from reports import sum_store as store_sums
 from reports.rules import Group, Span
 from reports.store import Asked, filters_of, parameters
 from shared.db.engine import make_engine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports import store_sums
+from reports import sum_store as store_sums
 from reports.rules import Group
 from tools.bench import titles
 from tools.bench.data.engines import Postgres, Sqlite

@@ -11,7 +11,7 @@ from tests.support import purchases
 from tests.support.landing import Browser, Firm, in_the_extension
 from tests.support.logs import Listener
 from tests.support.world import FakeClock
-from webhooks import flow_purchase
+from webhooks.landing import purchase_flow as flow_purchase
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from billing.subscriptions.model import Price
+from billing.subscriptions.service import agree
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
-from shared.subscriptions.model import Price
-from shared.subscriptions.service import agree
 from shared.tenancy.store import read_tenant
 from tests.support.landing import buy, rows, sign_up
 from tests.support.marketplace import until

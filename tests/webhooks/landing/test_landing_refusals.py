@@ -9,10 +9,10 @@ import requests
 import function_app
 from devcloud.emulators.entra.admin import TokenOrder
 from shared.app import use
+from shared.auth.tokens import CONSUMER_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
 from shared.http.operation import OPERATIONS
-from shared.identity import CONSUMER_TENANT
 from tests.support import landing as landing_support
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up
 from tests.support.purchases import client_of

@@ -12,7 +12,7 @@ from shared.db.schema import landing_visits, metadata
 from shared.http.headers import cookies
 from tests.support.landing import LANDING, Browser, buy, rows, with_settings
 from tests.support.world import new_id
-from webhooks.rules_visits import Session, cookie_of, sessions_of
+from webhooks.landing.visits import Session, cookie_of, sessions_of
 
 
 HTTPS = "https://timetracker.example.com"

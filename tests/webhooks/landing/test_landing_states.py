@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from shared.app import use
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import subscription_events, subscriptions, tenants
-from shared.db.wall import EVERY_TENANT
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up, with_settings
 from tests.support.marketplace import until
 

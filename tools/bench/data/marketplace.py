@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from billing import marketplace
+from billing.marketplace.deadline import within
+from billing.marketplace.tokens import SCOPE
+from billing.subscriptions import rules, service
+from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import PUBLISHER
 from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace import server
 from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.emulators.marketplace.server import Marketplace
-from shared import marketplace
 from shared.app import App, build
 from shared.db.schema import organizations, tenants
-from shared.marketplace.flow import within
-from shared.marketplace.tokens import SCOPE
 from shared.settings import Settings
-from shared.subscriptions import rules, service
-from shared.subscriptions.model import Event, EventSource
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
 from tools.bench.bench import Bench

@@ -17,12 +17,12 @@ from sqlalchemy import event
 
 from reports.routes import get_month_report
 from shared.app import App, build, use
+from shared.auth.tokens import Principal
 from shared.db.dialects import SqliteConnection
 from shared.http.endpoint import Handler, respond
 from shared.http.operation import OPERATIONS
-from shared.identity import Principal
 from shared.settings import Settings
-from timers.routes import start_timer, stop_timer
+from timers.running.routes import start_timer, stop_timer
 from tools.bench.bench import Bench
 from tools.bench.data import database as ground
 from tools.bench.data.database import Ground

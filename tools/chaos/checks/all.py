@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from shared.invariants import check as check_invariant
+from shared.health.invariants import check as check_invariant
 from tools.chaos.checks import completed_work, database, purchases, sign_ins
 from tools.chaos.checks.bills import Users
 from tools.chaos.checks.database import Kept, Logged
