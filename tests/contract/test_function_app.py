@@ -128,6 +128,7 @@ HEAVY = (
     "openpyxl",
     "pypdf",
     "tests",
+    "tools",
 )
 
 
