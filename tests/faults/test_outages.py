@@ -13,13 +13,17 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from shared.app import use
+from shared.auth.signing_keys import SigningKeys
+from shared.db import engine as db_engine
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
+from shared.settings import Settings
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, broken
 from tests.faults.product import via
+from tests.support import apps
 from tests.support.databases import migrate
-from tests.support.world import Answer, Http, Person, new_id
+from tests.support.world import Answer, Http, Person, World, new_id
 from tools.chaos.cloud import processes
 
 
@@ -139,21 +143,26 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
     assert len(stored.started) + len(stored.entries) - len(ledger.started) - len(ledger.ended) <= given_up
 
 
-def test_a_line_to_the_database_that_goes_silent_is_given_up_and_the_repeat_is_done(own_server, entra, tmp_path):
+def test_a_line_to_the_database_that_goes_silent_is_given_up_and_the_repeat_is_done(  # noqa: PLR0917 - fixtures
+    own_server, host, entra, clock, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(db_engine._PROBES, "tcp_user_timeout", 3_200)  # milliseconds, not ten seconds
     url = sa.make_url(migrate(postgres.make_database(own_server.url, "silence")))
     assert url.port is not None
+    direct = make_engine(url.render_as_string(hide_password=False))
     with processes.line(tmp_path / "line", url.port) as line:
         through = url.set(port=line.port).render_as_string(hide_password=False)
-        with product.host(tmp_path / "log", product.environment(through, entra)) as base:
-            ada = product.admin(entra, base)
+        settings, engine = Settings.from_env(product.environment(through, entra)), make_engine(through)
+        with apps.in_place(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
+            ada = World(Http(host), entra, clock).tenant()
             started = ada.start(7).body
             line.order("hole")
             refused = ada.stop(key="stop")
             line.order("open")
             stopped = ada.stop(key="stop")
-    engine = make_engine(url.render_as_string(hide_password=False))
-    stored = Stored.of(engine, ada.tid)
-    engine.dispose()
+        engine.dispose()
+    stored = Stored.of(direct, ada.tid)
+    direct.dispose()
 
     assert_unavailable(refused)
     assert (stopped.status, stopped.body["id"]) == (200, started["id"])
