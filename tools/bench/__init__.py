@@ -1,1 +1,1 @@
-"""The bench: what a request costs over HTTP beside the least it could cost, and where the time goes."""
+"""Measures what the product costs, against the aims of docs/performance.md, a baseline and a peer."""

@@ -1,13 +1,11 @@
-"""What every part of a bench is given: where it runs, on which engines, how often and how long."""
+"""What every part is given: where it runs, on which engines, how often, how long and on how much data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench.data import database as ground
-from tools.bench.data.database import Ground
 from tools.bench.data.directory import Directory
-from tools.bench.data.engines import Engine, Sqlite
+from tools.bench.data.engines import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +17,9 @@ class Bench:
     engines: Sequence[Engine]
     rounds: int
     seconds: float
+    entries: int
     progress: Callable[[str, float], None]
 
     @property
     def sqlite(self) -> Engine:
-        return next(each for each in self.engines if isinstance(each, Sqlite))
-
-    def filled(self, engine: Engine, entries: int) -> Ground:
-        return ground.filled(engine, entries, lambda done: self.progress(f"filling {engine.name}, {entries:,}", done))
+        return next(each for each in self.engines if each.name == "SQLite")

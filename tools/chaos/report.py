@@ -9,10 +9,10 @@ from typing import Final
 
 from rich.console import Console
 
-from tools.bench.report.tables import Table
 from tools.chaos.clients.history import Attempt, History, Operation, Outcome
 from tools.chaos.faults.driver import Injection
 from tools.chaos.run import Options, Result
+from tools.tables import Table
 
 
 _HEAD: Final = ("operation", "tried", "acknowledged", "refused", "unknown", "p50 ms", "p95", "p99", "calm p95")

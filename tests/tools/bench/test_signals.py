@@ -14,10 +14,11 @@ from tests.devcloud import processes
 
 BENCH = """
 import pathlib, runpy, sys, time
-from tools.bench import parts, processes
+from tools.bench.load import processes
+from tools.bench.parts import start_stop
 
 processes.PROJECT = pathlib.Path(sys.argv.pop())
-parts.PARTS["pairs"] = lambda *_: print("measuring", flush=True) or time.sleep(60)
+start_stop.run = lambda *_: print("measuring", flush=True) or time.sleep(60)
 runpy.run_module("tools.bench", run_name="__main__", alter_sys=True)
 """
 
@@ -32,7 +33,7 @@ def project():
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGTERM] * 3, [signal.SIGINT]])
 def test_a_signal_to_the_bench_leaves_no_database_server_behind(project, numbers):
-    command = [sys.executable, "-c", BENCH, "pairs", str(project)]
+    command = [sys.executable, "-c", BENCH, "start-stop", str(project)]
     environment = processes.environment()
     with subprocess.Popen(
         command, cwd=processes.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

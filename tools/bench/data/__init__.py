@@ -1,1 +1,1 @@
-"""Data."""
+"""The databases and emulators that the measurements stand on."""

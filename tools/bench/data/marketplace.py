@@ -7,11 +7,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from billing import marketplace
 from billing.marketplace.deadline import within
-from billing.marketplace.tokens import SCOPE
 from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import PUBLISHER
@@ -24,11 +22,10 @@ from shared.db.schema import organizations, tenants
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
-from tools.bench.bench import Bench
 from tools.bench.data import rows
-from tools.bench.data.database import Ground
+from tools.bench.data.database import Database
 from tools.bench.data.directory import Directory
-from tools.bench.parts import start_stop as pairs
+from tools.bench.parts import start_stop
 
 
 SUBSCRIPTIONS: Final = 20
@@ -53,26 +50,13 @@ def call_at(market: Marketplace, port: int) -> None:
     market.admin.carry_out("POST pages", {"landing": _NOWHERE, "webhook": webhook})
 
 
-def our_settings(directory: Directory, on: Ground, market: Marketplace) -> dict[str, str]:
+def settings(directory: Directory, on: Database, market: Marketplace) -> dict[str, str]:
     return {
-        **pairs.settings(directory, on),
+        **start_stop.settings(directory, on),
         "MARKETPLACE_API_URL": f"{market.url}/api",
         "MARKETPLACE_TENANT_ID": VENDOR.tid,
         "MARKETPLACE_CLIENT_ID": PUBLISHER.id,
         "MARKETPLACE_CLIENT_SECRET": str(PUBLISHER.secret),
-    }
-
-
-def floor_settings(bench: Bench, on: Ground, market: Marketplace) -> dict[str, str]:
-    vendor = f"{bench.directory.authority}/{VENDOR.tid}"
-    client = {"client_id": PUBLISHER.id, "client_secret": str(PUBLISHER.secret)}
-    return {
-        **pairs.floor_settings(bench, on),
-        "FLOOR_MARKETPLACE_URL": f"{market.url}/api",
-        "FLOOR_PUBLISHER_TOKEN_URL": f"{vendor}/oauth2/v2.0/token",
-        "FLOOR_PUBLISHER_FORM": urlencode({"grant_type": "client_credentials", "scope": SCOPE, **client}),
-        "FLOOR_WEBHOOK_AUDIENCE": PUBLISHER.id,
-        "FLOOR_WEBHOOK_ISSUER": f"{vendor}/v2.0",
     }
 
 

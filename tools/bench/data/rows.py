@@ -16,9 +16,6 @@ PROJECTS: Final = ("Website", *(f"Project {number}" for number in range(2, 13)))
 ITEMS_EACH: Final = 400  # work items of a project
 MONTHS: Final = tuple((year, month) for year in (2025, 2026) for month in range(1, 13))
 REPORT_MONTH: Final = "2026-06"
-# Months that have as many entries in every table that is large enough not to be made of them.
-THIN_MONTHS: Final = {"2024-12": 400, "2024-11": 4_000, "2024-10": 40_000}
-_SHARE: Final = 50
 _BEGAN: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 ENTRY: Final = (
@@ -34,23 +31,14 @@ assert all(set(names) <= set(metadata.tables[table].c.keys()) for table, names i
 _BATCH: Final = 50_000
 
 Values: TypeAlias = tuple[int | str, ...]
-Batch: TypeAlias = tuple[
-    float, Sequence[Sequence[Values]]
-]  # how much is done with it, from 0 to 1; rows for each table
-
-
-def thin_months(entries: int) -> dict[str, int]:
-    """The thin months that a table of so many entries has; the newest first."""
-    return {month: many for month, many in THIN_MONTHS.items() if many * _SHARE <= entries}
+# How much is done with it, from 0 to 1; rows for each table
+Batch: TypeAlias = tuple[float, Sequence[Sequence[Values]]]
 
 
 def rows(entries: int) -> Iterator[tuple[Values, Values]]:
-    """Each entry and its one day, oldest first. Everybody works every working day of 24 months and of the thin ones."""
-    number = 0
-    for days, many in _shares(entries):
-        for of_these in range(many):
-            yield _row(number, days[of_these * len(days) // many])
-            number += 1
+    """Each entry and its one day, oldest first. Everybody works every working day of 24 months."""
+    days = [day for year, month in MONTHS for day in _working_days(year, month)]
+    return (_row(number, days[number * len(days) // entries]) for number in range(entries))
 
 
 def batches(entries: int) -> Iterator[Batch]:
@@ -59,13 +47,6 @@ def batches(entries: int) -> Iterator[Batch]:
     while batch := list(itertools.islice(coming, _BATCH)):
         written += len(batch)
         yield written / entries, list(zip(*batch, strict=True))
-
-
-def _shares(entries: int) -> Iterator[tuple[list[dt.date], int]]:
-    thin = thin_months(entries)
-    for month, many in sorted(thin.items()):
-        yield _working_days(*map(int, month.split("-"))), many
-    yield [day for year, month in MONTHS for day in _working_days(year, month)], entries - sum(thin.values())
 
 
 def _row(number: int, day: dt.date) -> tuple[Values, Values]:

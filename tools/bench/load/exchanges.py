@@ -96,25 +96,6 @@ class Read:
         return "read"
 
 
-class SignIn:
-    """The same person's sign-in over and over, which is what each opening of the extension begins with."""
-
-    at_rest = True
-
-    def __init__(self, *, host: str, token: str, expected: str) -> None:
-        head = f"POST /api/sign-in HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-        self._request = f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode()
-        self._expected = expected.encode()
-
-    def request(self) -> bytes:
-        return self._request
-
-    def judge(self, status: int, body: bytes) -> str:
-        if status != 200 or self._expected not in body:  # noqa: PLR2004 - as above
-            raise WrongAnswer(f"sign-in: {status} {body[:200]!r}")
-        return "sign-in"
-
-
 class PeerStartAndStop:
     """The same day at TimeTagger: a record that begins and has not ended, and that record again with its end."""
 
@@ -145,4 +126,4 @@ class PeerStartAndStop:
 
 
 def exchange(kind: str, **arguments: Any) -> Exchange:  # noqa: ANN401 - from JSON
-    return {"pair": StartAndStop, "read": Read, "sign-in": SignIn, "peer": PeerStartAndStop}[kind](**arguments)  # type: ignore[no-any-return]
+    return {"pair": StartAndStop, "read": Read, "peer": PeerStartAndStop}[kind](**arguments)  # type: ignore[no-any-return]

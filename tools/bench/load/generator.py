@@ -1,74 +1,54 @@
 """The load generator, a process of its own: HTTP/1.1 over kept connections, one request at a time on each.
 
-A closed loop over epoll, or at a `rate` an open one: then requests are due at fixed times, and what waits behind a slow
-answer has been waiting since it was due. What was due in the measured seconds counts whenever it is answered, and is an
-error if it is not. It takes a small share of the machine; how much is part of its result. It reads a plan as a line of
-JSON and writes a line of what it measured for each slice of its time; once its input is closed, that slice is the last.
+A closed loop over epoll: the next request of a connection waits for its answer. It reads a plan as a line of JSON and
+writes what it measured as another.
 """
 
-import heapq
-import itertools
 import json
-import select
 import selectors
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tools.bench.load.exchanges import Exchange, WrongAnswer, exchange
-from tools.bench.load.processes import cpu_seconds, machine_busy_seconds, rss_mb, tree
+from tools.bench.load.processes import cpu_seconds, rss_mb, tree
 
 
 _READ_BYTES = 1 << 18
 _MOST_TOLD = 3
 _LEAST_ANSWERS = 4  # of a round, also where one takes longer than that
-_LONGEST_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 
 
 @dataclass
 class Measured:
-    """Latencies in microseconds by name, none left out; processor seconds of the server, of the load and of all."""
+    """Latencies in microseconds by name, none left out; processor seconds of the server."""
 
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
-    answer_bytes: int = 0
-    errors: int = 0
-    told: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     server_cpu: float = 0.0
-    load_cpu: float = 0.0
-    machine_cpu: float = 0.0
     server_rss_mb: float = 0.0
 
     @property
     def answers(self) -> int:
         return sum(len(each) for each in self.latencies.values())
 
-    def failed(self, told: str) -> None:
-        self.errors += 1
-        if len(self.told) < _MOST_TOLD:
-            self.told.append(told)
-
 
 class Connection:
-    """One user on one connection; `due` tells when each request is to be sent, None at once after an answer."""
+    """One user on one connection."""
 
-    def __init__(self, port: int, talk: Exchange, due: Iterator[float] | None) -> None:
+    def __init__(self, port: int, talk: Exchange) -> None:
         self.talk = talk
-        self._due = due
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._got = b""
         self.asked_at = 0.0
-
-    def plan(self) -> None:
-        """Sets when the next request is due, from when its latency counts; not later than now if it is late."""
-        self.asked_at = time.perf_counter() if self._due is None else next(self._due)
+        self._got = b""
 
     def send(self) -> None:
+        self.asked_at = time.perf_counter()
         self.sock.sendall(self.talk.request())
 
     def receive(self) -> tuple[int, bytes] | None:
@@ -94,39 +74,46 @@ class Connection:
 
 
 class Load:
-    """All connections, each waiting for its answer or for its next request to be due."""
+    """All connections of a round; it counts what was asked for after the warm-up and before the end."""
 
-    def __init__(self, connections: list[Connection]) -> None:
+    def __init__(self, plan: dict[str, Any]) -> None:
         self.measured = Measured()
-        self._ended = float("inf")  # what is due from then on is asked no more
+        self._seconds, self._drain, self._server = plan["seconds"], plan["drain"], tree(plan["server_pid"])
+        self._since = time.perf_counter() + plan["warm_up"]
+        self._ended_at: float | None = None
+        self._cpu_before: float | None = None
         self._selector = selectors.DefaultSelector()
-        self._waiting: list[tuple[float, int, Connection]] = []
-        self._order = itertools.count()
-        for each in connections:
-            self._selector.register(each.sock, selectors.EVENT_READ, each)
-            self._plan(each)
+        for talk in plan["connections"]:
+            connection = Connection(plan["port"], exchange(**talk))
+            self._selector.register(connection.sock, selectors.EVENT_READ, connection)
+            connection.send()
 
-    def drive(self, *, since: float, until: float) -> None:
-        """Takes answers and sends what is due; keeps the latency of what was asked for at `since` or later."""
-        while self._selector.get_map() and (now := time.perf_counter()) < until:
-            self._send_due(now)
-            soon = self._waiting[0][0] - time.perf_counter() if self._waiting else _LOOK_SECONDS
-            for ready, _ in self._selector.select(max(0.0, min(soon, _LOOK_SECONDS))):
-                self._take(ready.data, since)
+    def run(self) -> Measured:
+        """Ends when every connection is at rest; what is not answered within `drain` seconds is an error."""
+        while waiting := list(self._selector.get_map().values()):
+            self._look_at_the_clock()
+            if self._ended_at is not None and time.perf_counter() > self._ended_at + self._drain:
+                self.measured.errors += [f"no answer in {self._drain:.1f} s"] * len(waiting)
+                break
+            for ready, _ in self._selector.select(_LOOK_SECONDS):
+                self._take(ready.data)
+        return self.measured
 
-    def end(self, *, since: float, drain: float) -> None:
-        """Asks what has been due and leaves nothing open; what is not answered within `drain` seconds is an error."""
-        self._ended = time.perf_counter()
-        planned, self._waiting = self._waiting, []
-        for _, _, connection in planned:
-            self._wait(connection)
-        self.drive(since=since, until=self._ended + drain)
+    def _look_at_the_clock(self) -> None:
         now = time.perf_counter()
-        for unanswered in self._selector.get_map().values():
-            if (waited := now - unanswered.data.asked_at) > 0:
-                self.measured.failed(f"no answer in {waited:.1f} s")
+        if self._cpu_before is None:
+            self._cpu_before = cpu_seconds(self._server) if now >= self._since else None
+        elif self._ended_at is None and self._is_over(now):
+            self._ended_at, self.measured.seconds = now, now - self._since
+            self.measured.server_cpu = cpu_seconds(self._server) - self._cpu_before
+            self.measured.server_rss_mb = rss_mb(self._server)
 
-    def _take(self, connection: Connection, since: float) -> None:
+    def _is_over(self, now: float) -> bool:
+        """A slow answer prolongs the round, one that never comes does not."""
+        late = now - self._since - self._seconds
+        return late >= 0 and (self.measured.answers >= _LEAST_ANSWERS or late >= self._drain)
+
+    def _take(self, connection: Connection) -> None:
         try:
             answer = connection.receive()
             now = time.perf_counter()
@@ -134,78 +121,22 @@ class Load:
                 return
             name = connection.talk.judge(*answer)
         except (WrongAnswer, OSError, ValueError, KeyError) as error:
-            self.measured.failed(str(error))
-            self._selector.unregister(connection.sock)
+            self.measured.errors.append(str(error))
+            self._end(connection)
             return
-        if since <= connection.asked_at < self._ended:
+        if connection.asked_at >= self._since and self._ended_at is None:
             self.measured.latencies.setdefault(name, []).append(round((now - connection.asked_at) * 1e6, 1))
-            self.measured.answer_bytes = len(answer[1])
-        self._plan(connection)
-
-    def _plan(self, connection: Connection) -> None:
-        connection.plan()
-        self._wait(connection)
-
-    def _wait(self, connection: Connection) -> None:
-        if connection.asked_at >= self._ended and connection.talk.at_rest:
-            self._selector.unregister(connection.sock)
+        if self._ended_at is not None and connection.talk.at_rest:
+            self._end(connection)
         else:
-            heapq.heappush(self._waiting, (connection.asked_at, next(self._order), connection))
+            connection.send()
 
-    def _send_due(self, now: float) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
-            heapq.heappop(self._waiting)[2].send()
-
-
-def run(plan: dict[str, Any], is_over: Callable[[], bool]) -> Iterator[Measured]:
-    """Keeps every connection busy for the warm-up and the measured seconds, then waits for what is unanswered.
-
-    The seconds may be had in slices, one after the other on the same connections; an answer counts where it came. What
-    was wrong in the warm-up is an error of the first. Where it `is_over` at the end of a slice, there are no more.
-    """
-    talks = plan["connections"]
-    due: list[Iterator[float] | None] = [None] * len(talks)
-    if plan["rate"] is not None:
-        began, apart = time.perf_counter(), 1 / plan["rate"]
-        due = [itertools.count(began + number * apart, len(talks) * apart) for number in range(len(talks))]
-    connections = [Connection(plan["port"], exchange(**talk), at) for talk, at in zip(talks, due, strict=True)]
-    load, never = Load(connections), float("inf")
-    load.drive(since=never, until=time.perf_counter() + plan["warm_up"])
-    since = time.perf_counter()
-    for left in reversed(range(plan["slices"])):
-        _slice(load, plan, since)
-        is_last = not left or is_over()
-        if is_last:
-            load.end(since=since, drain=plan["drain"])
-        yield load.measured
-        if is_last:
-            break
-        load.measured = Measured()
-    for each in connections:
-        each.sock.close()
-
-
-def _slice(load: Load, plan: dict[str, Any], since: float) -> None:
-    measured, meters, began = load.measured, _meters(plan["server_pid"]), time.perf_counter()
-    load.drive(since=since, until=began + plan["seconds"])
-    while measured.answers < _LEAST_ANSWERS and not measured.errors and time.perf_counter() - began < _LONGEST_SECONDS:
-        load.drive(since=since, until=time.perf_counter() + plan["seconds"])
-    measured.seconds = time.perf_counter() - began
-    spent = [after - before for before, after in zip(meters, _meters(plan["server_pid"]), strict=True)]
-    measured.server_cpu, measured.load_cpu, measured.machine_cpu = spent
-    measured.server_rss_mb = rss_mb(tree(plan["server_pid"]))
-
-
-def _meters(server_pid: int) -> tuple[float, float, float]:
-    return cpu_seconds(tree(server_pid)), time.process_time(), machine_busy_seconds()
-
-
-def _is_input_closed() -> bool:
-    """Nothing follows the plan, so all that can be read is the end."""
-    return bool(select.select([sys.stdin], [], [], 0)[0])
+    def _end(self, connection: Connection) -> None:
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
 
 
 if __name__ == "__main__":
-    for found in run(json.loads(sys.stdin.readline()), _is_input_closed):
-        sys.stdout.write(f"{json.dumps(asdict(found))}\n")
-        sys.stdout.flush()
+    found = Load(json.loads(sys.stdin.readline())).run()
+    found.errors = [*found.errors[:_MOST_TOLD], *(["and more"] if len(found.errors) > _MOST_TOLD else [])]
+    sys.stdout.write(json.dumps(asdict(found)))

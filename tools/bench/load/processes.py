@@ -115,10 +115,3 @@ def _memory_mb(pids: list[int], name: str) -> float:
                 if line.startswith(f"{name}:"):
                     total += int(line.split()[1])
     return total / _MB_KB
-
-
-def machine_busy_seconds() -> float:
-    """What all cores together have worked since the machine began."""
-    with Path("/proc/stat").open() as opened:
-        fields = [int(field) for field in opened.readline().split()[1:9]]
-    return (sum(fields) - fields[3] - fields[4]) / _TICKS

@@ -1,1 +1,1 @@
-"""Parts."""
+"""What is measured, one module for each part."""

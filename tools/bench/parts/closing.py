@@ -1,16 +1,13 @@
-"""Bills of many paying tenants, beside a floor: the running month seen over HTTP, then closed by the hourly job."""
+"""Bills of many paying tenants: the running month seen over HTTP, then closed by the hourly job."""
 
 import asyncio
 import datetime as dt
 import multiprocessing
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -22,23 +19,21 @@ from shared.db.engine import make_engine
 from shared.db.schema import billing_lines, metadata
 from shared.settings import Settings
 from tools.bench.bench import Bench
-from tools.bench.data import paid_rows as rows_paid
-from tools.bench.data.database import Ground
+from tools.bench.data import paid_rows
+from tools.bench.data.database import Database
 from tools.bench.data.directory import API, EXTENSION
-from tools.bench.data.engines import Engine
+from tools.bench.data.engines import Engine, fill
 from tools.bench.data.paid_rows import ENTRIES, USERS
-from tools.bench.floors import closing as closing_floor
-from tools.bench.floors.closing import Written
-from tools.bench.load.generator import Measured
-from tools.bench.load.processes import cpu_seconds, peak_mb, reset_peak, rss_mb
-from tools.bench.load.rounds import LoadFailed, load
-from tools.bench.parts.start_stop import hosts
+from tools.bench.load.processes import PROJECT, cpu_seconds, host, peak_mb, reset_peak, rss_mb
+from tools.bench.load.rounds import CELLS, Figures, LoadFailed, figures, load
+from tools.bench.page import Found, aim
+from tools.bench.parts.start_stop import settings
+from tools.tables import Table
 
 
-WARM_UP: Final = 0.3
-MOST_SECONDS: Final = 1.0  # of a round of previews, of which each is quick and steady
-P = ParamSpec("P")
-T = TypeVar("T")
+AIM_TENANTS: Final = 10_000
+AIM_SECONDS, AIM_MB, AIM_PREVIEW_MS = 60.0, 50.0, 20.0
+_MOST_SECONDS: Final = 1.0  # of a round of previews, of which each is quick and steady
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,116 +48,79 @@ class Closed:
     peak_mb: float
     idle_seconds: float
 
-    @property
-    def above_rest_mb(self) -> float:
-        return self.peak_mb - self.rest_mb
+
+def run(bench: Bench) -> Found:
+    """Raises LoadFailed where a preview was wrong, or not every month was closed, once and with everybody."""
+    tenants, month = bench.entries // ENTRIES, _first_of(clock.now())
+    closes, previews, verdicts = [], [], []
+    for engine in bench.engines:
+        on = _filled(bench, engine, tenants, month)
+        preview = _previewed(bench, on)
+        bench.progress(f"bills of {tenants:,} tenants on {engine.name}", 0.5)
+        closed = _in_a_process_of_its_own(on.url, month + dt.timedelta(days=32))
+        require_complete(closed, tenants)
+        previews.append([engine.name, *preview.cells()])
+        closes.append(_row(engine.name, tenants, closed))
+        verdicts += [
+            aim(f"On {engine.name} the month of {tenants:,} tenants is closed in", closed.seconds, AIM_SECONDS, " s"),
+            aim("The job's process grows by", closed.peak_mb - closed.rest_mb, AIM_MB, " MB"),
+            aim("Of 100 previews 99 are answered within", preview.p99, AIM_PREVIEW_MS, " ms"),
+        ]
+    verdicts += [] if tenants >= AIM_TENANTS else [f"{tenants:,} tenants are fewer than the aims are for."]
+    head = ("engine", "tenants", "people", "s", "per s", "CPU s", "idle s", "MB at rest", "at peak")
+    return Found(
+        [Table("A month closed by the hourly job", head, closes), Table("Previews", ("preview on", *CELLS), previews)],
+        verdicts,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """So many tenants on an engine: the preview of one of them, and the close of all; floor and ours took turns."""
-
-    engine: str
-    tenants: int
-    floor_preview: list[Measured]
-    preview: list[Measured]
-    floor: list[Written]
-    closed: list[Closed]
-
-    @property
-    def seconds(self) -> float:
-        return statistics.median(each.seconds for each in self.closed)
-
-    @property
-    def largest(self) -> Closed:
-        """The round whose process grew most."""
-        return max(self.closed, key=lambda each: each.above_rest_mb)
-
-
-def run(bench: Bench, *, entries: int) -> list[Case]:
-    """A tenth of the tenants that have so many entries together, in rounds, and all of them once, on each engine.
-
-    Raises:
-        LoadFailed: a preview was wrong, or not every month was closed, once and with everybody.
-    """
-    most = entries // ENTRIES
-    sizes = ((most // 10, bench.rounds), (most, 1))
-    return [_case(bench, engine, tenants, rounds) for engine in bench.engines for tenants, rounds in sizes]
-
-
-def _case(bench: Bench, engine: Engine, tenants: int, rounds: int) -> Case:
-    step, month = f"bills of {tenants:,} tenants on {engine.name}", clock.now().replace(day=1)
-    month = month.replace(hour=0, minute=0, second=0, microsecond=0)
-    with _filled(bench, engine, tenants, month) as on:
-        bench.progress(step, 0.1)
-        case = Case(engine.name, tenants, *_previewed(bench, on), [], [])
-        bench.progress(step, 0.3)
-        for left in reversed(range(rounds)):
-            with _copied(on) if left else nullcontext(on) as fresh:
-                case.floor.append(_in_a_process_of_its_own(closing_floor.write, fresh.url, rows_paid.month_key(month)))
-                case.closed.append(_in_a_process_of_its_own(close, fresh.url, month + dt.timedelta(days=32)))
-            _check("the floor", case.floor[-1], tenants)
-            _check("the job", case.closed[-1], tenants)
-            bench.progress(step, 1 - 0.7 * left / rounds)
-    return case
-
-
-def _check(who: str, found: Written | Closed, tenants: int) -> None:
-    if (found.bills, found.lines) != (tenants, tenants * USERS):
-        told = f"{who} wrote {found.bills} bills with {found.lines} lines"
+def require_complete(closed: Closed, tenants: int) -> None:
+    if (closed.bills, closed.lines) != (tenants, tenants * USERS):
+        told = f"the job wrote {closed.bills} bills with {closed.lines} lines"
         raise LoadFailed(f"{told} for {tenants} tenants of {USERS} people")
 
 
-@contextmanager
-def _filled(bench: Bench, engine: Engine, tenants: int, month: dt.datetime) -> Iterator[Ground]:
-    """Made anew each time, and not kept: what was closed cannot be closed again."""
-    name = f"closing_{tenants}"
-    engine.create(name)
-    asyncio.run(migrate({**os.environ, "DATABASE_URL": engine.url(name)}))
-    connected = make_engine(engine.url(name))
+def _row(engine: str, tenants: int, closed: Closed) -> list[str]:
+    counts = [engine, f"{tenants:,}", f"{closed.lines:,}"]
+    times = [f"{closed.seconds:.1f}", f"{tenants / closed.seconds:.0f}", f"{closed.cpu_seconds:.1f}"]
+    return [*counts, *times, f"{closed.idle_seconds:.2f}", f"{closed.rest_mb:.0f}", f"{closed.peak_mb:.0f}"]
+
+
+def _first_of(now: dt.datetime) -> dt.datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _filled(bench: Bench, engine: Engine, tenants: int, month: dt.datetime) -> Database:
+    """Made anew each time: what was closed cannot be closed again."""
+    on = Database(engine, "closing")
+    engine.create(on.database)
+    asyncio.run(migrate({**os.environ, "DATABASE_URL": on.url}))
+    connected = make_engine(on.url)
     with connected.begin() as tx:
-        for table, rows in rows_paid.tenants(tenants, month):
+        for table, rows in paid_rows.tenants(tenants, month):
             tx.execute(metadata.tables[table].insert(), rows)
     connected.dispose()
-    filling = f"filling {engine.name}, {tenants:,} tenants"
-    batches = rows_paid.batches(tenants, month)
-    engine.fill(name, rows_paid.COLUMNS, batches, lambda done: bench.progress(filling, done))
-    bench.progress(filling, 1.0)
-    try:
-        yield Ground(engine, name, tenants * ENTRIES)
-    finally:
-        engine.drop(name)
+    step = f"filling {engine.name} with {tenants:,} tenants"
+    fill(on.url, paid_rows.COLUMNS, paid_rows.batches(tenants, month), lambda done: bench.progress(step, done))
+    return on
 
 
-@contextmanager
-def _copied(on: Ground) -> Iterator[Ground]:
-    """The same rows for one round."""
-    name = f"{on.database}_round"
-    on.engine.copy(on.database, name)
-    try:
-        yield replace(on, database=name)
-    finally:
-        on.engine.drop(name)
+def _previewed(bench: Bench, on: Database) -> Figures:
+    expected = {"expected": f'"activeUsers":{USERS},', "varies": True}
+    asked: dict[str, Any] = {
+        "kind": "read",
+        "path": "/api/billing/preview",
+        "token": bench.directory.token(0),
+        **expected,
+    }
+    with host(PROJECT, settings(bench.directory, on)) as ours:
+        return figures([load(ours, [asked], seconds=min(bench.seconds, _MOST_SECONDS)) for _ in range(bench.rounds)])
 
 
-def _previewed(bench: Bench, on: Ground) -> tuple[list[Measured], list[Measured]]:
-    """Rounds of the floor and of ours."""
-    asked: dict[str, Any] = {"kind": "read", "path": "/api/billing/preview", "token": bench.directory.token(0)}
-    floor_talk = {**asked, "expected": f'"activeUsers": {USERS}}}'}
-    our_talk = {**asked, "expected": f'"activeUsers":{USERS},', "varies": True}
-    seconds = min(bench.seconds, MOST_SECONDS)
-    found: tuple[list[Measured], list[Measured]] = ([], [])
-    with hosts(bench, on) as both:
-        for _ in range(bench.rounds):
-            for host, talk, kept in zip(both, (floor_talk, our_talk), found, strict=True):
-                kept.append(load(host, [talk], seconds=seconds, warm_up=WARM_UP))
-    return found
-
-
-def _in_a_process_of_its_own(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+def _in_a_process_of_its_own(url: str, now: dt.datetime) -> Closed:
     """So that what the bench itself holds hides no growth."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(work, *given, **named).result()
+        return process.submit(close, url, now).result()
 
 
 def close(url: str, now: dt.datetime) -> Closed:

@@ -1,114 +1,92 @@
-"""The product beside the floor and TimeTagger, in turns: start and stop over HTTP, and a month of as many records."""
+"""The product beside TimeTagger, in turns: start and stop over HTTP, and a month of as many records."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from tools.bench.bench import Bench
-from tools.bench.data import database as ground
-from tools.bench.data.database import Ground
+from tools.bench.data import database
 from tools.bench.data.rows import REPORT_MONTH
-from tools.bench.floors import peer_host
-from tools.bench.floors.peer_host import Peer
+from tools.bench.load import peer_server
 from tools.bench.load.generator import Measured
-from tools.bench.load.processes import Host
-from tools.bench.load.rounds import Ratio, load, median_of, ratio
-from tools.bench.parts.start_stop import WARM_UP, hosts, talks
+from tools.bench.load.processes import PROJECT, Host, host
+from tools.bench.load.rounds import CELLS, Ratio, figures, load, ratio
+from tools.bench.page import Found, aim
+from tools.bench.parts import months
+from tools.bench.parts.start_stop import settings, talks
+from tools.tables import Table
 
 
-CONNECTIONS: Final = (1, 8)
-Talk: TypeAlias = dict[str, Any]
+AIM: Final = 1.0
+_CONNECTIONS: Final = (1, 8)
+_MOST_ENTRIES: Final = 100_000  # the peer takes long to be filled
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Rounds of one thing that all do: the nth of the floor, of ours and of the peer ran one after the other."""
+    """Rounds of one thing that both do: the nth of ours and of the peer ran one after the other."""
 
     what: str
     connections: int
-    names: tuple[str, ...]
-    floor: list[Measured] = field(default_factory=list)
     ours: list[Measured] = field(default_factory=list)
     peer: list[Measured] = field(default_factory=list)
 
-    def over(self, others: list[Measured]) -> Ratio:
-        """Ours over the floor, or over the peer."""
-        ours, other = ([median_of(one, *self.names) for one in rounds] for rounds in (self.ours, others))
-        return ratio(ours, other)
+    @property
+    def over(self) -> Ratio:
+        return ratio(self.ours, self.peer)
 
 
-def run(bench: Bench, *, sizes: Sequence[int]) -> list[Beside]:
-    """Start and stop, then the month in tables of these sizes.
+def run(bench: Bench) -> Found:
+    """On SQLite, which the peer has too."""
+    folder, entries = bench.folder / "peer", min(bench.entries, _MOST_ENTRIES)
+    with (
+        peer_server.running(folder / "timers") as peer,
+        host(PROJECT, settings(bench.directory, database.empty(bench.sqlite, "peer"))) as ours,
+    ):
+        found = [_timers(bench, ours, peer, connections) for connections in _CONNECTIONS]
+    on = database.filled(bench, bench.sqlite, entries)
+    with peer_server.running(folder / str(entries)) as peer, host(PROJECT, settings(bench.directory, on)) as ours:
+        filled = folder / str(entries) / "filled"
+        if not filled.exists():
+            peer_server.fill(peer, entries)
+            filled.touch()
+        found.append(_month(bench, ours, peer, on))
+    rows = []
+    for each in found:
+        rows.append([each.what, str(each.connections), "**ours**", *figures(each.ours).cells(), str(each.over)])
+        rows.append([each.what, str(each.connections), "TimeTagger", *figures(each.peer).cells(), ""])
+    verdicts = [
+        aim(
+            f"{each.what}, {each.connections} at once: ours takes",
+            each.over.median,
+            AIM,
+            " times as long as TimeTagger",
+        )
+        for each in found
+    ]
+    return Found([Table("Beside TimeTagger", ("", "conns", "", *CELLS, "over TimeTagger"), rows)], verdicts)
 
-    Raises:
-        LoadFailed: an answer of one of them was wrong.
-    """
-    found = []
-    with _all(bench, ground.empty(bench.sqlite, "peer"), "timers") as servers:
-        found = [_timers(bench, servers, connections) for connections in CONNECTIONS]
-    for size in sizes:
-        on = bench.filled(bench.sqlite, size)
-        with _all(bench, on, str(size)) as servers:
-            found.append(_month(bench, servers, on))
-    return found
+
+def _timers(bench: Bench, ours: Host, peer: peer_server.Peer, connections: int) -> Beside:
+    theirs = [{"kind": "peer", "base": peer_server.API, "token": peer.tokens[number]} for number in range(connections)]
+    beside = Beside("start and stop", connections)
+    return _rounds(bench, beside, (ours, talks(bench.directory, connections)), (peer.host, theirs))
 
 
-@dataclass(frozen=True, slots=True)
-class _Servers:
-    floor: Host
-    ours: Host
-    peer: Peer
-
-
-def _timers(bench: Bench, servers: _Servers, connections: int) -> Beside:
-    people = talks(bench.directory, connections)
-    theirs = [{"kind": "peer", "base": peer_host.API, "token": servers.peer.tokens[n]} for n in range(connections)]
-    return _rounds(bench, servers, Beside("start + stop", connections, ("start", "stop")), (people, people, theirs))
-
-
-def _month(bench: Bench, servers: _Servers, on: Ground) -> Beside:
+def _month(bench: Bench, ours: Host, peer: peer_server.Peer, on: database.Database) -> Beside:
     """Ours is summed up and theirs is the list that their client sums up; all of the same rows."""
-    rows, total = on.total(REPORT_MONTH)
-    path, token = f"/api/reports/month?month={REPORT_MONTH}", bench.directory.token(0)
-    floor, ours = (
-        {"kind": "read", "path": path, "token": token, "expected": expected}
-        for expected in (f'"totalMs": {total}', f'"totalMs":{total}')
-    )
-    theirs = {
-        "kind": "read",
-        "path": servers.peer.records(REPORT_MONTH),
-        "token": servers.peer.tokens[0],
-        "expected": '{"records":',
-        "header": "authtoken:",
-    }
-    beside = Beside(f"month of {rows:,} in {on.entries:,}", 1, ("read",))
-    return _rounds(bench, servers, beside, ([floor], [ours], [theirs]))
+    theirs = {"kind": "read", "path": peer_server.records(REPORT_MONTH), "token": peer.tokens[0]}
+    theirs |= {"expected": '{"records":', "header": "authtoken:"}
+    beside = Beside(f"a month of {on.total(REPORT_MONTH)[0]:,}", 1)
+    return _rounds(bench, beside, (ours, [months.talk(bench, on)]), (peer.host, [theirs]))
 
 
-def _rounds(
-    bench: Bench, servers: _Servers, beside: Beside, said: tuple[Sequence[Talk], Sequence[Talk], Sequence[Talk]]
-) -> Beside:
-    turns = zip(
-        (servers.floor, servers.ours, servers.peer.host), said, (beside.floor, beside.ours, beside.peer), strict=True
-    )
-    each_turn = list(turns)
+_Turn = tuple[Host, Sequence[dict[str, Any]]]
+
+
+def _rounds(bench: Bench, beside: Beside, ours: _Turn, theirs: _Turn) -> Beside:
     for number in range(bench.rounds):
-        for server, connections, kept in each_turn:
-            kept.append(load(server, connections, seconds=bench.seconds, warm_up=WARM_UP))
+        beside.ours.append(load(*ours, seconds=bench.seconds))
+        beside.peer.append(load(*theirs, seconds=bench.seconds))
         bench.progress(f"beside TimeTagger: {beside.what}, {beside.connections}", (number + 1) / bench.rounds)
     return beside
-
-
-@contextlib.contextmanager
-def _all(bench: Bench, on: Ground, data: str) -> Iterator[_Servers]:
-    """The three servers, with as many records at the peer as the product has entries."""
-    folder = bench.folder / "peer" / data
-    folder.mkdir(parents=True, exist_ok=True)
-    filled = folder / "filled"
-    with peer_host.running(folder) as peer, hosts(bench, on) as (floor, ours):
-        if on.entries and not filled.exists():
-            for done in peer_host.fill(peer, on.entries):
-                bench.progress(f"filling TimeTagger, {on.entries:,}", done)
-            filled.touch()
-        yield _Servers(floor, ours, peer)

@@ -1,46 +1,67 @@
-"""Start and stop over HTTP, the product and the floor in turns, at several numbers of connections."""
+"""Start and stop over HTTP, the product and a baseline in turns, at several numbers of connections.
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+The baseline (`tools/bench/baseline`) is the least that a correct answer could cost on this server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from tools.bench.bench import Bench
-from tools.bench.data import database as ground
-from tools.bench.data.database import Ground
+from tools.bench.data import database
+from tools.bench.data.database import Database
 from tools.bench.data.directory import API, EXTENSION, Directory
 from tools.bench.load.generator import Measured
-from tools.bench.load.processes import PROJECT, Host, host
-from tools.bench.load.rounds import load
+from tools.bench.load.processes import PROJECT, host
+from tools.bench.load.rounds import CELLS, Ratio, figures, load, ratio
+from tools.bench.page import Found, aim
+from tools.tables import Table
 
 
-CONNECTIONS: Final = (1, 4, 8)
-WARM_UP: Final = 0.5
-FLOOR: Final = Path(__file__).resolve().parents[1] / "floors" / "app"
+BASELINE: Final = Path(__file__).resolve().parents[1] / "baseline"
+AIM: Final = 1.5
+_CONNECTIONS: Final = (1, 4, 8)
 _ITEMS_EACH: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Rounds of one number of connections: the nth of the floor ran right before the nth of ours."""
+    """Rounds of one number of connections: the nth of the baseline ran right before the nth of ours."""
 
     connections: int
-    floor: list[Measured]
-    ours: list[Measured]
+    baseline: list[Measured] = field(default_factory=list)
+    ours: list[Measured] = field(default_factory=list)
+
+    @property
+    def over(self) -> Ratio:
+        return ratio(self.ours, self.baseline)
 
 
-@contextlib.contextmanager
-def hosts(bench: Bench, on: Ground) -> Iterator[tuple[Host, Host]]:
-    """The floor and the product, side by side on the same kind of host."""
+def run(bench: Bench) -> Found:
+    """All rounds; machines drift, so the two are never further apart than one round."""
+    pairs = [Pair(connections) for connections in _CONNECTIONS]
     with (
-        host(FLOOR, floor_settings(bench, on)) as floor,
-        host(PROJECT, settings(bench.directory, on)) as ours,
+        host(BASELINE, baseline_settings(bench)) as baseline,
+        host(PROJECT, settings(bench.directory, database.empty(bench.sqlite, "pairs"))) as ours,
     ):
-        yield floor, ours
+        for number in range(bench.rounds):
+            for each in pairs:
+                people = talks(bench.directory, each.connections)
+                each.baseline.append(load(baseline, people, seconds=bench.seconds))
+                each.ours.append(load(ours, people, seconds=bench.seconds))
+            bench.progress("start and stop", (number + 1) / bench.rounds)
+    rows = []
+    for each in pairs:
+        rows.append(["baseline", str(each.connections), *figures(each.baseline).cells(), ""])
+        rows.append(["**ours**", str(each.connections), *figures(each.ours).cells(), str(each.over)])
+    verdict = aim(
+        "On one connection a start and a stop take", pairs[0].over.median, AIM, " times as long as the baseline"
+    )
+    return Found([Table("Start and stop", ("", "conns", *CELLS, "over the baseline"), rows)], [verdict])
 
 
-def settings(directory: Directory, on: Ground) -> Mapping[str, str]:
+def settings(directory: Directory, on: Database) -> Mapping[str, str]:
     """What the product is told; nothing of the developer's own settings gets in."""
     return {
         "DATABASE_URL": on.url,
@@ -53,37 +74,18 @@ def settings(directory: Directory, on: Ground) -> Mapping[str, str]:
     }
 
 
-def floor_settings(bench: Bench, on: Ground) -> Mapping[str, str]:
-    """What the floor is told; its starts and stops go to a database of its own."""
-    own, directory = bench.folder / "floor.db", bench.directory
+def baseline_settings(bench: Bench) -> Mapping[str, str]:
+    """What the baseline is told; its starts and stops go to a database of its own."""
+    own = bench.folder / "baseline.db"
     for old in own.parent.glob(f"{own.name}*"):
         old.unlink()
     return {
-        "FLOOR_DATABASE": str(own),
-        "FLOOR_REPORT_DATABASE": on.url,
-        "FLOOR_KEYS_URL": directory.keys_url,
-        "FLOOR_AUDIENCE": API,
-        "FLOOR_ISSUER": directory.issuer,
+        "BASELINE_DATABASE": str(own),
+        "BASELINE_KEYS_URL": bench.directory.keys_url,
+        "BASELINE_AUDIENCE": API,
+        "BASELINE_ISSUER": bench.directory.issuer,
         "PYTHON_THREADPOOL_THREAD_COUNT": "16",
     }
-
-
-def run(bench: Bench) -> list[Pair]:
-    """All rounds; machines drift, so the two are never further apart than one round.
-
-    Raises:
-        LoadFailed: an answer was wrong.
-    """
-    with hosts(bench, ground.empty(bench.sqlite, "pairs")) as (floor, ours):
-        pairs = [Pair(connections, [], []) for connections in CONNECTIONS]
-        for number in range(bench.rounds):
-            for each in pairs:
-                people = talks(bench.directory, each.connections)
-                each.floor.append(load(floor, people, seconds=bench.seconds, warm_up=WARM_UP))
-                each.ours.append(load(ours, people, seconds=bench.seconds, warm_up=WARM_UP))
-                done = number * len(pairs) + pairs.index(each) + 1
-                bench.progress("start and stop", done / (bench.rounds * len(pairs)))
-    return pairs
 
 
 def talks(directory: Directory, people: int) -> list[dict[str, Any]]:

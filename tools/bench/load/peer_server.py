@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import datetime as dt
+import itertools
 import json
 import subprocess
 import time
@@ -34,15 +35,12 @@ class Peer:
     host: Host
     tokens: list[str]
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.host.port}{API}"
 
-    def records(self, month: str) -> str:
-        """The path that reads the month's records, which the client adds up: the server has no report."""
-        first = dt.datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
-        after = (first + dt.timedelta(days=31)).replace(day=1)
-        return f"{API}/records?timerange={first.timestamp():.0f}-{after.timestamp() - 1:.0f}"
+def records(month: str) -> str:
+    """The path that reads the month's records, which the client adds up: the server has no report."""
+    first = dt.datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+    after = (first + dt.timedelta(days=31)).replace(day=1)
+    return f"{API}/records?timerange={first.timestamp():.0f}-{after.timestamp() - 1:.0f}"
 
 
 def install() -> None:
@@ -64,6 +62,7 @@ def running(folder: Path) -> Iterator[Peer]:
     """
     if not PYTHON.exists():
         raise HostDied(f"TimeTagger is not here; {' '.join(_INSTALL)} installs it")
+    folder.mkdir(parents=True, exist_ok=True)
     with bound(0) as listening:
         port = listening.getsockname()[1]
     users, one_hash = [f"user{number}" for number in range(USERS)], _hashed()
@@ -78,19 +77,13 @@ def running(folder: Path) -> Iterator[Peer]:
         yield Peer(Host(port, process.pid), [_token(login, user) for user in users])
 
 
-def fill(peer: Peer, entries: int) -> Iterator[float]:
-    """Gives the first user as many records as the product's tenant has entries, at the same times; the share done."""
-    now, written = int(time.time()), 0
-    batch: list[dict[str, Any]] = []
-    for entry, _ in rows.rows(entries):
-        batch.append(_record(entry, now))
-        if len(batch) == _BATCH or written + len(batch) == entries:
-            headers = {"authtoken": peer.tokens[0]}
-            answer = requests.put(f"{peer.url}/records", data=json.dumps(batch), headers=headers, timeout=60)
-            answer.raise_for_status()
-            written += len(batch)
-            batch.clear()
-            yield written / entries
+def fill(peer: Peer, entries: int) -> None:
+    """Gives the first user as many records as the product's tenant has entries, at the same times."""
+    now, coming = int(time.time()), rows.rows(entries)
+    headers = {"authtoken": peer.tokens[0]}
+    while batch := [_record(entry, now) for entry, _ in itertools.islice(coming, _BATCH)]:
+        url = f"http://127.0.0.1:{peer.host.port}{API}/records"
+        requests.put(url, data=json.dumps(batch), headers=headers, timeout=60).raise_for_status()
 
 
 def _record(entry: rows.Values, now: int) -> dict[str, Any]:

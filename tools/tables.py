@@ -1,0 +1,32 @@
+"""Tables of text: shown on the terminal, written as Markdown into the docs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text, each as wide as the head."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.head) for row in self.rows):
+            raise ValueError(f"a row of {self.title!r} is not as wide as its head")
+
+    def markdown(self) -> str:
+        lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def show(self, console: Console) -> None:
+        shown = RichTable(title=self.title, title_justify="left", title_style="bold", header_style="dim")
+        for number, title in enumerate(self.head):
+            shown.add_column(title, justify="right" if number else "left", no_wrap=True)
+        for row in self.rows:
+            shown.add_row(*row, style="bold" if row[0] == "**ours**" else "")
+        console.print(shown)
