@@ -13,7 +13,7 @@ from shared.tenancy.model import Caller
 from shared.tenancy.store import hold_tenant
 from timers.projects import rules as rules_projects
 from timers.projects import store
-from timers.projects.store import Project
+from timers.projects.model import Project
 
 
 NewId = Callable[[], uuid.UUID]
