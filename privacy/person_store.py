@@ -23,7 +23,7 @@ from shared.db.schema import (
 from shared.db.statements import locked
 from shared.tenancy.model import Role
 from shared.tenancy.store import shown_to, stopped_since
-from tenants.new_rows import address_key
+from tenants import address_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users, work_items
-from timers.projects.store import counted_as
+from timers.projects import counted_as
 
 
 _BATCH: Final = 1000

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 from reports.rules import MOST_DAYS, Group, Span, date
 from shared.http.csv_options import CsvOptions
 from shared.http.wire import text
-from timers.schemas import Organization
+from timers import Organization
 
 
 def _parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:

@@ -32,9 +32,8 @@ from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
 from timers import azure_devops
-from timers.azure_devops import PATIENCE_SECONDS
-from timers.azure_devops.errors import AzureDevOpsError
-from timers.work_items.reader_store import read_since
+from timers.azure_devops import PATIENCE_SECONDS, AzureDevOpsError
+from timers.work_items import read_since
 
 
 blueprint = func.Blueprint()

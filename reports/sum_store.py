@@ -27,8 +27,8 @@ from reports.store import (
     where,
 )
 from shared.db.schema import organizations, projects, time_entry_days, users, work_item_readers, work_items
-from timers.projects.store import counted_as
-from timers.work_items.reader_store import SHOWN, of_viewer
+from timers.projects import counted_as
+from timers.work_items import SHOWN, of_viewer
 
 
 EVERY_ROW: Final = 2**31 - 2 - MOST_DAYS

@@ -1,22 +1,25 @@
 """Reads the work items of a report with its reader's own token before it is made, and keeps what they are shown."""
 
 from collections import defaultdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reports import title_store
 from reports.store import Asked
 from shared.app import App
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
-from timers.azure_devops.client import Visit
-from timers.azure_devops.errors import AzureDevOpsError
-from timers.work_items.lookup import AT_ONCE, FRESH, look_up
+from timers.azure_devops import AzureDevOpsError
+from timers.work_items import AT_ONCE, FRESH, look_up
+
+
+if TYPE_CHECKING:
+    from timers.azure_devops import Visit
 
 
 MOST: Final = 1000  # for one report, five requests
 
 
-def read(app: App, caller: Caller, asked: Asked, visit: Visit) -> frozenset[tuple[str, int]]:
+def read(app: App, caller: Caller, asked: Asked, visit: "Visit") -> frozenset[tuple[str, int]]:
     """Reads at most 1,000 items within the time of the visit; those that Azure DevOps refused, by organization.
 
     The report is made in any case, of what is kept by then. A batch at a time, so that the newest work comes first in

@@ -23,7 +23,7 @@ from reports.store import (
 )
 from shared.db.schema import organizations, projects, time_entry_days, work_item_readers, work_items
 from shared.db.types import Day
-from timers.work_items.reader_store import IS_SHOWN, SHOWN, of_viewer
+from timers.work_items import IS_SHOWN, SHOWN, of_viewer
 
 
 _BATCH: Final = 1000

@@ -1,1 +1,17 @@
 """Sign-in, and the start of a tenant: who a token belongs to, and the trial that makes room for them."""
+
+from tenants.new_rows import NewId, NewTenant, address_key
+from tenants.seat_store import give_seat_back, other_super_admins, set_active
+from tenants.time_zones import TimeZone, zones
+
+
+__all__ = [
+    "NewId",
+    "NewTenant",
+    "TimeZone",
+    "address_key",
+    "give_seat_back",
+    "other_super_admins",
+    "set_active",
+    "zones",
+]

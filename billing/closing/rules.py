@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription
 from shared.money import MONTH, minor_unit
-from timers.days import first_instant
+from timers import first_instant
 
 
 _MS: Final = dt.timedelta(milliseconds=1)

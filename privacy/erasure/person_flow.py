@@ -17,7 +17,7 @@ from shared.app import App
 from shared.jobs import transact
 from shared.tenancy.store import hold_tenant
 from tenants.actions import log as action_log
-from tenants.invitations.store import merged_into
+from tenants.invitations import merged_into
 
 
 _PAGE: Final = 200  # characters of a page in the action log

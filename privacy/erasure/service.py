@@ -19,8 +19,8 @@ from shared.audit import Action
 from shared.db.records import records_open
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import hold_tenant
-from tenants.seat_store import give_seat_back, set_active
-from timers.entries.finish_service import stop_if_running
+from tenants import give_seat_back, set_active
+from timers.entries import stop_if_running
 
 
 NewId = Callable[[], uuid.UUID]

@@ -10,7 +10,7 @@ from privacy.export.writer import writing
 from shared.app import App
 from shared.spreadsheet import EXCEL_EN, Dialect
 from tenants.actions import log as action_log
-from tenants.invitations.store import merged_into
+from tenants.invitations import merged_into
 
 
 def write(

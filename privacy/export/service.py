@@ -14,7 +14,7 @@ from shared import audit, notices
 from shared.audit import Actor
 from shared.instants import rfc3339
 from shared.notices import NoticeKind
-from tenants.actions.log.model import Action, ActionLog
+from tenants.actions.log import Action, ActionLog
 
 
 _AT_ONCE: Final = 500

@@ -28,7 +28,7 @@ from shared.db.schema import (
     write_back_items,
 )
 from shared.tenancy.store import not_stopped
-from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, of_viewer, read_since, shown
+from timers.work_items import HIDDEN_FROM_OTHERS, of_viewer, read_since, shown
 
 
 ACTIONS: Final = "actions"

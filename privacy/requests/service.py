@@ -17,7 +17,7 @@ from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.store import hold_tenant
-from tenants.seat_store import other_super_admins
+from tenants import other_super_admins
 
 
 NewId = Callable[[], uuid.UUID]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.http.idempotency import KEPT
-from timers.work_items.reader_store import SHOWN_FOR
+from timers.work_items import SHOWN_FOR
 
 
 class Kept(StrEnum):

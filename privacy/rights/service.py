@@ -19,7 +19,7 @@ from shared.http.idempotency import redact
 from shared.restore.model import ChangeKind
 from shared.restore.store import add_change
 from shared.tenancy.model import Caller
-from timers.entries.finish_service import stop_if_running
+from timers.entries import stop_if_running
 
 
 NewId = Callable[[], uuid.UUID]

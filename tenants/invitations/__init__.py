@@ -1,1 +1,6 @@
 """Invitations."""
+
+from tenants.invitations.store import merged_into
+
+
+__all__ = ["merged_into"]

@@ -9,8 +9,7 @@ from shared.jobs import Outcome, each_tenant, transact
 from shared.tenancy.store import hold_tenant
 from tenants.invitations.service import end_lapsed
 from tenants.invitations.store import tenants_with_lapsed
-from timers.entries.move_service import move_left_behind
-from timers.entries.move_store import tenants_with_left_behind
+from timers.entries import move_left_behind, tenants_with_left_behind
 
 
 blueprint = func.Blueprint()

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from shared.http.wire import WireModel
 from shared.tenancy.organization_service import OrganizationChange
 from tenants.sign_in.schemas import AzureDevOpsOrganization
-from timers.schemas import Organization
+from timers import Organization
 
 
 class OrganizationList(WireModel):

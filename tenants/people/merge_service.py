@@ -16,7 +16,7 @@ from tenants.new_rows import NewId
 from tenants.people import store as people_store
 from tenants.people.store import Account
 from tenants.seat_store import give_seat_back
-from timers.entries.move_service import move_entries
+from timers.entries import move_entries
 
 
 def merge(

@@ -23,7 +23,7 @@ from tenants.new_rows import address_key
 from tenants.people import store as people_store
 from tenants.people.rules import RANK, may_manage
 from tenants.people.store import Account
-from timers.entries import finish_service as tracking
+from timers.entries import stop_if_running
 
 
 NewId = Callable[[], uuid.UUID]
@@ -144,7 +144,7 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
     if account.user.role is Role.SUPER_ADMIN:
         _require_another_super_admin(tx, caller, account)
     tenant, user_id = caller.tenant, account.user.id
-    tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
+    stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
     if seat_store.set_active(tx, tenant.id, user_id, active=False, now=now):
         seat_store.give_seat_back(tx, tenant.id, now=now)
         before, after = {"isActive": True}, {"isActive": False}

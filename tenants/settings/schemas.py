@@ -16,7 +16,7 @@ from tenants.settings.audit_store import AuditRow
 from tenants.settings.store import TenantSettings
 from tenants.sign_in.schemas import Tenant
 from tenants.time_zones import TimeZone
-from timers.schemas import Organization as OrganizationName
+from timers import Organization as OrganizationName
 
 
 _MS_PER_MINUTE: Final = 60_000

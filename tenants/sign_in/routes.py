@@ -16,9 +16,8 @@ from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
 from tenants.sign_in import service
 from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
-from timers.entries.store import entries_to_review
-from timers.schemas import RunningTimer, TimeEntry
-from timers.store import find_running
+from timers import RunningTimer, TimeEntry, find_running
+from timers.entries import entries_to_review
 
 
 blueprint = func.Blueprint()

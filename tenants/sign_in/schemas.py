@@ -12,7 +12,7 @@ from shared.tenancy.organization_service import is_default
 from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
 from tenants.new_rows import NewTenant
 from tenants.time_zones import TimeZone
-from timers.schemas import Organization, RunningTimer, TimeEntry
+from timers import Organization, RunningTimer, TimeEntry
 
 
 class CreateTenant(WireModel):

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Final
 from shared.app import App
 from shared.http.call import Call
 from shared.http.operation import AZURE_DEVOPS_TOKEN
+from timers.azure_devops.errors import AzureDevOpsError
 
 
 if TYPE_CHECKING:
-    from timers.azure_devops.client import AzureDevOps, Visit
+    from timers.azure_devops.client import AzureDevOps, Visit  # noqa: TC004 - offered for annotations alone
 
 
 PATIENCE_SECONDS: Final = 5.0
@@ -54,3 +55,6 @@ def _client(app: App) -> "AzureDevOps":
 
 def _beside_change(call: Call) -> "Visit":
     return visit(call, _CHANGE_SECONDS)
+
+
+__all__ = ["PATIENCE_SECONDS", "AzureDevOpsError", "Visit", "has_token", "of", "visit", "visit_beside_change"]

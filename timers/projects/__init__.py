@@ -1,1 +1,6 @@
 """Projects."""
+
+from timers.projects.store import counted_as, project_name_key
+
+
+__all__ = ["counted_as", "project_name_key"]

@@ -3,15 +3,18 @@
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.tenancy.model import Caller, Organization
-from timers.azure_devops.client import Visit
 from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
 from timers.azure_devops.model import WorkItem
 from timers.work_items import reader_store, store
 from timers.work_items.store import CachedWorkItem
+
+
+if TYPE_CHECKING:
+    from timers.azure_devops import Visit
 
 
 FRESH: Final = dt.timedelta(days=1)
@@ -20,7 +23,7 @@ MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
 def look_up(
-    app: App, caller: Caller, organization: Organization, ids: Iterable[int], visit: Visit
+    app: App, caller: Caller, organization: Organization, ids: Iterable[int], visit: "Visit"
 ) -> dict[int, CachedWorkItem]:
     """Those of the work items that the caller may see, as they are now. `visit` is at their organization.
 
@@ -37,7 +40,7 @@ def look_up(
     return found
 
 
-def look_at(app: App, caller: Caller, organization: Organization, number: int, visit: Visit) -> WorkItem | None:
+def look_at(app: App, caller: Caller, organization: Organization, number: int, visit: "Visit") -> WorkItem | None:
     """One work item as it is now; None when Azure DevOps does not tell: no work fails for that."""
     try:
         item = visit.work_item(number)

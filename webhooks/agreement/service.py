@@ -19,8 +19,8 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
-from tenants.new_rows import NewId
-from tenants.sign_in import service
+from tenants import NewId
+from tenants.sign_in import admit_buyer
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
 from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, buyers_of
@@ -77,7 +77,7 @@ def ask(
     Raises:
         Forbidden: the buyer's account is deactivated.
     """
-    buyer = service.admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+    buyer = admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
     buyer_id = None if buyer is None else buyer.user.id
     if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
         return

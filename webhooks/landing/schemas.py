@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.http.wire import WireModel
-from tenants.time_zones import TimeZone
-from timers.schemas import Organization
+from tenants import TimeZone
+from timers import Organization
 from webhooks.landing.service import Choices
 
 

@@ -19,8 +19,8 @@ from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
-from tenants.new_rows import NewId, NewTenant
-from tenants.sign_in import service
+from tenants import NewId, NewTenant
+from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import RequestState
@@ -78,7 +78,7 @@ def prepare(
         return
     assert choices is not None, "a new directory has chosen"  # noqa: S101 - the form was checked
     chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
-    caller = service.start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id)
+    caller = start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id)
     begin(tx, caller.tenant, uuid.UUID(bought.id), terms, Agreed(caller.user.id), now=now)
 
 

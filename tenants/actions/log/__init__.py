@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from shared.app import App
-from tenants.actions.log.model import ActionLog
+from tenants.actions.log.model import Action, ActionLog
 
 
 def of(app: App) -> ActionLog:
@@ -33,4 +33,4 @@ def _chosen(app: App) -> ActionLog:
     return choose(app.settings.action_log_table_endpoint, app.transaction)
 
 
-__all__ = ["ActionLog", "choose", "of"]
+__all__ = ["Action", "ActionLog", "choose", "of"]

@@ -5,7 +5,7 @@ from functools import cache
 from itertools import groupby
 from typing import Final
 
-from tenants.time_zones import zones
+from tenants import zones
 from webhooks.landing.pages.agreement import ACTION, END_AGREEMENT
 from webhooks.landing.pages.html import Html, element, joined
 from webhooks.landing.schemas import Confirmation
