@@ -1,4 +1,5 @@
 import ast
+import importlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,12 +20,14 @@ MODULES = [
 ]
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "tables", "service", "store", "rules")
+OPEN = {"timers", "tenants"}  # slices whose packages say in __all__ what other slices may use
 
 
 class Read(NamedTuple):
     """What tests ask of a module, which is parsed once for all of them."""
 
     imports: set[str]
+    names: set[tuple[str, str]]  # of `from module import name`
     docstring: str
     functions: dict[str, int]  # the lines of the longest of a name
     called: set[str]  # methods
@@ -34,12 +37,13 @@ class Read(NamedTuple):
 @cache
 def read(path: Path) -> Read:
     tree = ast.parse(path.read_text())
-    made = Read(set(), ast.get_docstring(tree) or "", {}, set(), [])
+    made = Read(set(), set(), ast.get_docstring(tree) or "", {}, set(), [])
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             made.imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             made.imports.update({node.module}, (f"{node.module}.{alias.name}" for alias in node.names))
+            made.names.update((node.module, alias.name) for alias in node.names)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             made.functions[node.name] = max(lines, made.functions.get(node.name, 0))
@@ -56,6 +60,10 @@ def imports_of(path: Path) -> set[str]:
 
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def slice_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def layer_of(name: str) -> str:
@@ -78,7 +86,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def of(*tops: str) -> Iterator[tuple[str, Path]]:
-    return ((name, path) for name, path in modules() if name.partition(".")[0] in tops)
+    return ((name, path) for name, path in modules() if slice_of(name) in tops)
 
 
 def upwards(importer: str, imported: str) -> bool:
@@ -94,10 +102,26 @@ def test_in_a_feature_imports_point_to_the_layers_below():
     hold(holds, ((name, path) for name, path in of(*SLICES, "shared") if place_of(name)[1]), at_least=150)
 
 
+def is_offered(module: str, name: str) -> bool:
+    """Whether a package lists a name in its `__all__`, or the name is another package, which lint-imports judges."""
+    folder = ROOT.joinpath(*module.split("."))
+    if not folder.is_dir() or (folder / f"{name}.py").exists():
+        return False
+    return (folder / name).is_dir() or name in importlib.import_module(module).__all__
+
+
+def test_a_slice_takes_from_another_one_what_its_packages_offer():
+    def holds(_: str, module: str, name: str) -> None:
+        assert is_offered(module, name)
+
+    taken = ((importer, *names) for importer, path in of(*SLICES) for names in sorted(read(path).names))
+    hold(holds, (each for each in taken if slice_of(each[1]) in OPEN - {slice_of(each[0])}), at_least=50)
+
+
 def test_the_command_line_imports_no_routes_and_no_jobs():
     def holds(_: str, path: Path) -> None:
         opened = {name for name in imports_of(path) if place_of(name)[1] in {"routes", "jobs"}}
-        assert {name for name in opened if name.partition(".")[0] in SLICES} == set()
+        assert {name for name in opened if slice_of(name) in SLICES} == set()
 
     hold(holds, of("ops"), at_least=20)
 
@@ -151,6 +175,23 @@ def test_services_stores_and_rules_never_commit_or_open_a_transaction(layer):
 )
 def test_the_last_word_of_a_files_name_is_its_layer_or_the_first(name, layer):
     assert layer_of(name) == layer
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "is_open"),
+    [
+        ("timers", "find_running", True),
+        ("timers", "azure_devops", True),
+        ("timers", "store", False),
+        ("timers.store", "find_running", False),
+        ("timers.entries", "stop_if_running", True),
+        ("timers.entries", "finish_service", False),
+        ("timers.azure_devops", "Visit", True),
+        ("timers.azure_devops", "App", False),
+    ],
+)
+def test_a_package_offers_what_it_lists_and_no_module(module, name, is_open):
+    assert is_offered(module, name) is is_open
 
 
 @pytest.mark.parametrize(
