@@ -10,12 +10,12 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
+from ops.requirements import requirements
 from ops.row_level_security.migration import without_policy
 from shared.db import row_level_security as wall
 from shared.db.engine import make_engine
 from shared.db.records import GUARD
 from shared.db.records_triggers import protect
-from shared.db.requirements import requirements
 from shared.db.schema import metadata
 from shared.db.statements import limit_statements
 

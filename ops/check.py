@@ -9,8 +9,8 @@ from billing.invariants import BILLING
 from ops.database import opened
 from ops.exits import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
+from ops.requirements import requirements
 from shared.db.records_triggers import left_open, unprotected
-from shared.db.requirements import requirements
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
 from shared.health.invariants import Violation, check
 from timers.write_back.invariants import WRITE_BACK

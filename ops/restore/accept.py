@@ -21,13 +21,14 @@ from ops.app import app_on
 from ops.database import opened
 from ops.exits import Refused, Unusable
 from ops.output import shown
+from ops.restore import service as restore_service
 from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from shared import audit
 from shared.app import App
 from shared.jobs import JobFailed, each_tenant
-from shared.restore import flow, service, store
+from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
 from webhooks.events.reconcile_flow import How, Report, reconcile
@@ -218,10 +219,10 @@ class Accepting:
     def _noticed(self) -> int:
         app, found, lost_until, now = self.app, self._found, self._lost_until, self.app.now()
         with app.transaction(reads_only=True) as tx:
-            tenants = service.tenant_ids(tx)
+            tenants = restore_service.tenant_ids(tx)
 
         def work(tx: sa.Connection, tenant_id: int) -> int:
-            return service.record_restore(tx, tenant_id, found, lost_until, now=now, new_id=app.new_id)
+            return restore_service.record_restore(tx, tenant_id, found, lost_until, now=now, new_id=app.new_id)
 
         try:
             return each_tenant(app, "restore", tenants, work).changed

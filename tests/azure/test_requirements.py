@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from ops.requirements import requirements
 from shared.db import engine as engines
 from shared.db.records_triggers import protect
-from shared.db.requirements import requirements
 from shared.db.schema import metadata
 from tests.support.commands import Ops
 from tests.support.sql_server import COMMIT, Rows, usual

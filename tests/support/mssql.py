@@ -14,8 +14,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ops.admission import denials
+from ops.requirements import COLLATION
 from shared.db.engine import make_engine
-from shared.db.requirements import COLLATION
 from tests.support import odbc
 
 
