@@ -1,5 +1,6 @@
 import ast
 import importlib
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ MODULES = [
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "tables", "service", "store", "rules")
 OPEN = {"timers", "tenants"}  # slices whose packages say in __all__ what other slices may use
+EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes through
 
 
 class Read(NamedTuple):
@@ -116,6 +118,38 @@ def test_a_slice_takes_from_another_one_what_its_packages_offer():
 
     taken = ((importer, *names) for importer, path in of(*SLICES) for names in sorted(read(path).names))
     hold(holds, (each for each in taken if slice_of(each[1]) in OPEN - {slice_of(each[0])}), at_least=50)
+
+
+def users_of_shared() -> dict[str, set[str]]:
+    """The slices that use a module of shared, directly or through others of shared, and `edge` for every request."""
+    importers: defaultdict[str, set[str]] = defaultdict(set)
+    for importer, path in of(*SLICES, "shared", "function_app"):
+        for name in imports_of(path):
+            importers[name].add(importer)
+
+    def of_module(module: str, seen: set[str]) -> set[str]:
+        users: set[str] = set()
+        for importer in importers[module] - seen:
+            seen.add(importer)
+            if importer in EDGE:
+                users.add("edge")
+            elif slice_of(importer) != "shared":
+                users.add(slice_of(importer))
+            else:
+                users |= of_module(importer, seen)
+        return users
+
+    return {module: of_module(module, {module}) for module, _ in of("shared")}
+
+
+def test_shared_is_what_two_slices_use_or_the_edge():
+    def holds(_: str, users: set[str]) -> None:
+        assert "edge" in users or len(users) >= 2
+
+    users = users_of_shared()
+    modules_with_code = {name for name, path in of("shared") if len(ast.parse(path.read_text()).body) > 1}
+
+    hold(holds, sorted((name, users[name]) for name in modules_with_code), at_least=50)
 
 
 def test_the_command_line_imports_no_routes_and_no_jobs():
