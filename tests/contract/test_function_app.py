@@ -55,13 +55,25 @@ def test_the_worker_takes_every_function(indexed):
     }
 
 
-def test_the_invariants_of_every_slice_are_checked():
-    modules = [
+def modules_of(*layers):
+    return [
         importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for top in ("shared", "timers", "tenants", "reports", "billing", "webhooks", "privacy")
         for path in sorted((ROOT / top).rglob("*.py"))
-        if "invariants" in path.stem.split("_")
+        if path.stem.split("_")[-1] in layers
     ]
+
+
+def test_every_blueprint_is_registered_once():
+    made = [each.blueprint for each in modules_of("routes", "jobs") if hasattr(each, "blueprint")]
+    registered = [each for each in function_app.BLUEPRINTS if each in made]
+
+    assert len(made) >= 30
+    assert sorted(map(id, registered)) == sorted(map(id, made))
+
+
+def test_the_invariants_of_every_slice_are_checked():
+    modules = modules_of("invariants")
     offered = [
         (name, query)
         for module in modules
