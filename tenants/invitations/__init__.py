@@ -1,4 +1,4 @@
-"""Invitations."""
+"""Invitations: accounts that wait, until an end, for the person they are meant for."""
 
 from tenants.invitations.store import merged_into
 

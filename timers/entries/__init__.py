@@ -1,4 +1,4 @@
-"""Entries."""
+"""Time entries: what timers leave and people add by hand, and every change of them."""
 
 from timers.entries.finish_service import stop_if_running
 from timers.entries.move_service import move_entries, move_left_behind

@@ -1,4 +1,4 @@
-"""Work items."""
+"""Work items: what Azure DevOps shows of them, and to whom it has shown them."""
 
 from timers.work_items.lookup import AT_ONCE, FRESH, look_up
 from timers.work_items.reader_store import (
