@@ -12,22 +12,22 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 
+from billing.closing.rules import begins_at, month_before, month_of
+from billing.subscriptions import service as subscriptions
+from billing.subscriptions.model import Price, Quote, TenantChange
+from billing.subscriptions.store import change_tenant
 from devcloud.emulators.azure_devops.items import ITEMS, LABS_ITEMS
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
 from shared import audit, clock
-from shared.billing.rules import begins_at, month_before, month_of
+from shared.auth.tokens import Principal
 from shared.db.engine import make_engine
-from shared.identity import Principal
 from shared.settings import Settings
-from shared.subscriptions import service as subscriptions
-from shared.subscriptions.model import Price, Quote, TenantChange
-from shared.subscriptions.store import change_tenant
-from shared.tenancy import service as tenants
-from shared.tenancy import service_organizations
+from shared.tenancy import organization_service as service_organizations
 from shared.tenancy.model import Plan, TenantStatus
-from shared.tenancy.rows import NewTenant
 from shared.tenancy.store import find_caller, find_tenant
-from timers import service as timers
+from tenants.new_rows import NewTenant
+from tenants.sign_in import service as tenants
+from timers.running import service as timers
 
 
 TIME_ZONE: Final = "Europe/Berlin"

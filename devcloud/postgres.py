@@ -40,12 +40,14 @@ def server() -> Iterator[str]:
 
 def make_database(server_url: str, name: str, *, template: str | None = None) -> str:
     """Makes a database anew, empty or as a copy of another that nobody is connected to; its URL."""
-    engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-    engine.dispose()
+    drop_database(server_url, name)
+    _say(server_url, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_database(server_url: str, name: str) -> None:
+    """Removes a database, where there is one, and ends the connections to it."""
+    _say(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def make_role(database_url: str, name: str) -> str:
@@ -57,6 +59,13 @@ def make_role(database_url: str, name: str) -> str:
     engine.dispose()
     url = sa.make_url(database_url).set(username=name, password=name)
     return url.render_as_string(hide_password=False)
+
+
+def _say(server_url: str, statement: str) -> None:
+    engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def _debian_programs() -> Path | None:

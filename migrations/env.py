@@ -10,8 +10,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
-from ops.wall_migration import without_policy
-from shared.db import wall
+from ops.row_level_security.migration import without_policy
+from shared.db import row_level_security as wall
 from shared.db.engine import make_engine
 from shared.db.records import GUARD
 from shared.db.records_triggers import protect

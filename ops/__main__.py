@@ -6,8 +6,15 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from ops import action_log, admission, audit, billing, check, privacy, purchases, restore, tenants, users, wall
-from ops.ending import REFUSED, UNUSABLE, Ended
+from ops import action_log, admission, billing, check
+from ops.audit import commands as audit
+from ops.exits import REFUSED, UNUSABLE, Ended
+from ops.marketplace import commands as purchases
+from ops.privacy import erasures as privacy
+from ops.restore import commands as restore
+from ops.row_level_security import commands as wall
+from ops.tenants import commands as tenants
+from ops.users import commands as users
 
 
 HELP = """TimeTracker for its operators: tenants, plans, people, and whether the data is sound.

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 import typer
 
-from ops.changes import Asked, DryRun, Yes
+from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_rows
-from shared.action_log import store_keys
+from tenants.actions.log import key_store as store_keys
 
 
 if TYPE_CHECKING:
-    from shared.action_log.tables import TablesActionLog
+    from tenants.actions.log.tables import TablesActionLog
 
 app = typer.Typer(help="The log of what people did in the product, where it is in Table Storage.", no_args_is_help=True)
 _ENDPOINT: Final = "ACTION_LOG_TABLE_ENDPOINT"
@@ -71,7 +71,7 @@ def _move(database: Database, log: "TablesActionLog", waiting: list[tuple[int, s
 
 
 def _log(database: Database) -> "TablesActionLog":
-    from shared.action_log.tables import TablesActionLog  # noqa: PLC0415 - slow to load, and few commands need it
+    from tenants.actions.log.tables import TablesActionLog  # noqa: PLC0415 - slow to load, and few commands need it
 
     endpoint = database.settings.action_log_table_endpoint
     if not endpoint:
@@ -92,7 +92,7 @@ def _told() -> Iterator[None]:
     """The storage's failures, in a line."""
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - likewise
 
-    from shared.action_log.tables import NotMoved  # noqa: PLC0415 - likewise
+    from tenants.actions.log.tables import NotMoved  # noqa: PLC0415 - likewise
 
     try:
         yield

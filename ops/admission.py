@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import typer
 
 from ops.database import reached
-from ops.ending import Unusable
+from ops.exits import Unusable
 from shared.db.records import RULES
 from shared.db.schema import metadata
 

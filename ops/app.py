@@ -7,14 +7,13 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ops.database import Database
-from ops.ending import Refused, Unusable
+from ops.exits import Refused, Unusable
 from shared import clock
 from shared.app import App
-from shared.azure_devops import AzureDevOps
-from shared.db.wall import EVERY_TENANT
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import ApiError
-from shared.identity import Validator
-from shared.signing_keys import SigningKeys
 
 
 logging.getLogger("timetracker").addHandler(logging.NullHandler())  # commands print what operators need to know
@@ -33,7 +32,6 @@ def app_on(database: Database) -> Iterator[App]:
         settings=given,
         engine=database.engine,
         validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-        azure_devops=AzureDevOps(given.azure_devops_url),
         about=EVERY_TENANT,
     )
     try:
@@ -43,6 +41,4 @@ def app_on(database: Database) -> Iterator[App]:
     except sa.exc.DBAPIError as error:
         raise Unusable(f"the database failed: {type(error.orig).__name__}") from error
     finally:
-        if app.marketplace is not None:
-            app.marketplace.close()
-        app.azure_devops.close()
+        app.close()

@@ -5,14 +5,18 @@ from typing import Final
 import sqlalchemy as sa
 import typer
 
+from billing.invariants import BILLING
 from ops.database import opened
-from ops.ending import REFUSED
+from ops.exits import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
 from shared.db.records_triggers import left_open, unprotected
 from shared.db.requirements import requirements
-from shared.invariants import INVARIANTS, Violation, check
+from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
+from shared.health.invariants import Violation, check
+from timers.write_back.invariants import WRITE_BACK
 
 
+INVARIANTS: Final = {**OF_ALL_SLICES, **BILLING, **WRITE_BACK}
 _SEES_TRIGGERS: Final = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DEFINITION')"
 _CLOSING: Final = {
     "sqlite": "has a row, which lets erasable text be changed; run: alembic upgrade head",
@@ -30,9 +34,10 @@ def command(*, as_json: AsJson = False) -> None:
     with opened() as database:
         with database.transaction(reads_only=True) as tx:
             required = {**requirements(tx), "records_are_append_only": _triggers(tx)}
-        for name in track(INVARIANTS, "Checking", console=console, transient=True, disable=not console.is_terminal):
+        shown = track(INVARIANTS.items(), "Checking", console=console, transient=True, disable=not console.is_terminal)
+        for name, query in shown:
             with database.transaction(reads_only=True, patient=True) as tx:
-                found[name] = check(tx, name)
+                found[name] = check(tx, name, query)
     if as_json:
         of_database = [_document(name, Violation(name, 1, ()) if text else None) for name, text in required.items()]
         print_json([*(_document(name, violation) for name, violation in found.items()), *of_database])

@@ -9,12 +9,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ops.ending import Unusable
+from ops.exits import Unusable
 from shared.db import operator
 from shared.db.engine import make_engine
+from shared.db.row_level_security import EVERY_TENANT, enter
 from shared.db.schema import metadata
 from shared.db.statements import limit_statements
-from shared.db.wall import EVERY_TENANT, enter
 from shared.settings import Settings, SettingsError
 
 

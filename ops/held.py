@@ -1,7 +1,7 @@
 """Refuses commands that act outward or remove, while the database is held after a restore."""
 
 from ops.database import Database
-from ops.ending import Refused
+from ops.exits import Refused
 from ops.output import shown
 from shared.app import App
 from shared.restore.store import read

@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from ops.ending import Unusable
+from ops.exits import Unusable
 from ops.output import aside
 
 

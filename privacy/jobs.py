@@ -7,10 +7,11 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy import flow_erasure, service, store
-from privacy.rules_retention import Kept
+from privacy.erasure import flow as flow_erasure
+from privacy.retention import service, store
+from privacy.retention.rules import Kept
 from shared.app import App, current
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import JobFailed, Outcome, each_tenant, transact
 from shared.restore.flow import outward
 

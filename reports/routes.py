@@ -10,17 +10,19 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from reports import flow_titles, service, tables, tables_summary, tables_week
-from reports.schemas import MonthReportQuery, Query, SummaryReportQuery, WeekReportQuery
-from reports.schemas_answers import Report, WeekReport
-from reports.service_titles import NONE_REFUSED, Refused
+from reports import service
+from reports import title_flow as flow_titles
+from reports.exports import csv as tables
+from reports.exports import summary as tables_summary
+from reports.exports import timesheet as tables_week
+from reports.exports.columns import Names
+from reports.exports.csv import Form
+from reports.exports.customer import FORMER
+from reports.exports.heading import Heading
+from reports.queries import MonthReportQuery, Query, SummaryReportQuery, WeekReportQuery
+from reports.schemas import Report, WeekReport
 from reports.store import Asked, Unknown
-from reports.tables import Form
-from reports.tables_columns import Names
-from reports.tables_customer import FORMER
-from reports.tables_heading import Heading
-from shared.azure_devops import PATIENCE_SECONDS
-from shared.azure_devops_errors import AzureDevOpsError
+from reports.title_service import NONE_REFUSED, Refused
 from shared.http.call import Call
 from shared.http.csv_options import require_form
 from shared.http.endpoint import route
@@ -30,7 +32,10 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
-from shared.tracking.store_readers import read_since
+from timers import azure_devops
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError
+from timers.work_items.reader_store import read_since
 
 
 blueprint = func.Blueprint()
@@ -154,7 +159,7 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     media, span = _media(call, query), query.span
     query.require_csv(is_csv=media == CSV)
     require_form({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
-    refused = _read(call, query, media) if call.has_azure_devops_token else NONE_REFUSED
+    refused = _read(call, query, media) if azure_devops.has_token(call) else NONE_REFUSED
     with call.transaction() as tx:
         made = make(tx, replace(_wanted(tx, call, query, kind, media), refused=refused))
     if isinstance(made, Reply):
@@ -175,7 +180,7 @@ def _read(call: Call, query: Query, media: str) -> Refused:
     with call.transaction() as tx:
         asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return flow_titles.read(call.app, call.caller, asked, call.visit_azure_devops(PATIENCE_SECONDS))
+        return flow_titles.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
     return NONE_REFUSED
 
 

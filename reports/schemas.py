@@ -1,155 +1,169 @@
-"""What a report is asked for with."""
+"""The reports' shapes on the wire."""
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field
 
-from reports.rules import MOST_DAYS, Group, Span, date
-from shared.http.csv_options import CsvOptions
-from shared.http.wire import text
-from shared.tracking.schemas import Organization
-
-
-def _parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
-    def validate(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
-        try:
-            return parse(value)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"must be {wanted}") from error
-
-    return PlainValidator(validate)
+from reports import service
+from reports.rules import Group
+from reports.store import Person, Row, WorkItem
+from reports.title_service import Refused, Titles, TitleStatus, status_of
+from shared.http.wire import ElapsedMs, WireModel
 
 
-def _groups(value: str) -> tuple[Group, ...]:
-    groups = tuple(Group(word.strip()) for word in value.split(","))
-    if len(set(groups)) < len(groups):
-        raise ValueError("twice")
-    return groups
+class ReportUser(WireModel):
+    id: str
+    display_name: str
+    email: str
 
-
-_WORDS: Final = "project|user|workItem|day"
-MonthText = Annotated[
-    Span,
-    _parsed(Span.month, "a month like 2026-11"),
-    WithJsonSchema({"type": "string", "pattern": "^2[0-9]{3}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
-]
-WeekText = Annotated[
-    Span,
-    _parsed(Span.week, "a week of a year that has it, like 2026-W48"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^2[0-9]{3}-W(0[1-9]|[1-4][0-9]|5[0-3])$",
-            "description": "a week of ISO 8601, like 2026-W48",
-        }
-    ),
-]
-DateText = Annotated[
-    dt.date, _parsed(date, "a day like 2026-11-23"), WithJsonSchema({"type": "string", "format": "date"})
-]
-Groups = Annotated[
-    tuple[Group, ...],
-    _parsed(_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^({_WORDS})(,({_WORDS})){{0,3}}$",
-            "description": "any of project, user, workItem, day, separated by commas; rows come in this order",
-        }
-    ),
-]
-
-
-class Filters(CsvOptions):
-    organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
-    project: text(64) | None = Field(  # type: ignore[valid-type]
-        None, description="only the project of this name, and those that count as it"
-    )
-    user: str | None = Field(None, description="only the person with this id")
-    type: text(128) | None = Field(None, description="only work items of this type, like Bug")  # type: ignore[valid-type]
-    include_unknown: bool = Field(
-        default=True,
-        description="with `type`: whether the time on work items whose type nobody has read yet is told: in JSON as "
-        "`unknownMs`, in a workbook as a line of its head, in CSV as rows that say no under Type known",
-    )
-    format: Literal["json", "csv", "xlsx"] | None = Field(
-        None, description="json, csv or xlsx; an Accept header says the same"
-    )
-    variant: Literal["customer"] | None = Field(
-        None,
-        description="of a workbook, to be given to a customer: without addresses, seconds and pseudonyms of erased "
-        "people, and without the columns Source and Needs review",
-    )
-
-
-class _Grouped(Filters):
-    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
-
-    @property
-    def has_people(self) -> bool:
-        """Its rows are about people."""
-        return Group.USER in self.group_by
-
-    @property
-    def has_work_items(self) -> bool:
-        """Its rows are about work items."""
-        return Group.WORK_ITEM in self.group_by
-
-
-class MonthReportQuery(_Grouped):
-    month: MonthText
-
-    @property
-    def span(self) -> Span:
-        return self.month
-
-
-class SummaryReportQuery(_Grouped):
-    from_: DateText = Field(validation_alias="from", serialization_alias="from")
-    to: DateText = Field(json_schema_extra={"description": f"the last day, at most {MOST_DAYS} days in all"})
-
-    @field_validator("to")
     @classmethod
-    def _is_a_span(cls, to: dt.date, info: ValidationInfo) -> dt.date:
-        first = info.data.get("from_", to)
-        if to < first:
-            raise ValueError("must not be before from")
-        if (to - first).days >= MOST_DAYS:
-            raise ValueError(f"must be at most {MOST_DAYS} days from the first")
-        return to
-
-    @property
-    def span(self) -> Span:
-        return Span.days(self.from_, self.to)
+    def of(cls, person: Person) -> Self:
+        return cls(id=str(person.id), display_name=person.display_name, email=person.email)
 
 
-class WeekReportQuery(Filters):
-    has_people: ClassVar = True
-    has_work_items: ClassVar = False
+class ReportWorkItem(WireModel):
+    """The type is there once anybody has read the item; title, assignee and state are shown to whom Azure DevOps does.
 
-    from_: DateText | None = Field(
-        None,
-        validation_alias="from",
-        serialization_alias="from",
-        json_schema_extra={"description": "instead of week: the first of seven days, of any weekday"},
+    That is, to those who have read the item with their own token in the last 30 days, whatever their role.
+    """
+
+    organization: str
+    id: int
+    type: str | None = None
+    title: str | None = None
+    assignee_name: str | None = None
+    state: str | None = None
+    title_status: TitleStatus = Field(
+        description="`hidden`: Azure DevOps has just refused it to your token; `notAsked`: you have not read it in the "
+        "last 30 days"
     )
-    week: WeekText | None = Field(None, validate_default=True)
 
-    @field_validator("week")
     @classmethod
-    def _is_one_of_the_two(cls, week: Span | None, info: ValidationInfo) -> Span | None:
-        if "from_" in info.data and (week is None) == (info.data["from_"] is None):
-            raise ValueError("must be given where from is not, and only there")
-        return week
+    def of(cls, item: WorkItem, refused: Refused) -> Self:
+        return cls(
+            organization=item.organization,
+            id=item.id,
+            type=item.type,
+            title=item.title,
+            assignee_name=item.assignee_name,
+            state=item.state,
+            title_status=status_of(item, refused),
+        )
 
-    @property
-    def span(self) -> Span:
-        if self.week is not None:
-            return self.week
-        assert self.from_ is not None  # noqa: S101 - one of the two is given
-        return Span.seven_days(self.from_)
+
+class ReportRow(WireModel):
+    organization: str | None = Field(None, description="the project's Azure DevOps organization")
+    project: str | None = None
+    user: ReportUser | None = None
+    work_item: ReportWorkItem | None = None
+    date: dt.date | None = None
+    elapsed_ms: ElapsedMs
+    entries: int = Field(description="each counts once, on the day it began, or on the report's first day")
+
+    @classmethod
+    def of(cls, row: Row, refused: Refused) -> Self:
+        return cls(
+            organization=row.organization,
+            project=row.project,
+            user=None if row.user is None else ReportUser.of(row.user),
+            work_item=None if row.work_item is None else ReportWorkItem.of(row.work_item, refused),
+            date=row.date,
+            elapsed_ms=row.elapsed_ms,
+            entries=row.entries,
+        )
 
 
-Query = MonthReportQuery | SummaryReportQuery | WeekReportQuery
+UnknownMs = Annotated[
+    ElapsedMs | None,
+    Field(description="with `type`: time on work items whose type nobody has read yet, not in the total"),
+]
+
+
+class ReportDay(WireModel):
+    date: dt.date
+    elapsed_ms: ElapsedMs
+
+
+class ReportTitles(WireModel):
+    """How many work items of the report you are shown the title of; as `titleStatus` says of each."""
+
+    shown: int
+    hidden: int
+    not_asked: int
+
+    @classmethod
+    def of(cls, titles: Titles) -> Self:
+        return cls(shown=titles.shown, hidden=titles.hidden, not_asked=titles.not_asked)
+
+
+class Report(WireModel):
+    """`from` and `to` are the first and the last day, both in the report."""
+
+    from_: dt.date = Field(serialization_alias="from", validation_alias="from")
+    to: dt.date
+    time_zone: str
+    group_by: list[Group]
+    rows: list[ReportRow]
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+    unknown_ms: UnknownMs = None
+    titles: ReportTitles | None = Field(None, description="where the rows are about work items")
+
+    @classmethod
+    def of(cls, report: service.Report) -> Self:
+        return cls.model_validate(
+            {
+                "from": report.span.first,
+                "to": report.span.last,
+                "time_zone": report.time_zone,
+                "group_by": list(report.groups),
+                "rows": [ReportRow.of(row, report.refused) for row in report.rows],
+                "days": [ReportDay(date=date, elapsed_ms=ms) for date, ms in report.days],
+                "total_ms": report.total_ms,
+                "unknown_ms": report.unknown_ms,
+                "titles": None if report.titles is None else ReportTitles.of(report.titles),
+            }
+        )
+
+
+class WeekRow(WireModel):
+    """`days` are seven, in order, those without time too."""
+
+    user: ReportUser
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+
+
+class WeekReport(WireModel):
+    """A timesheet of everybody who worked; `week` is there when the seven days are a week of ISO 8601."""
+
+    from_: dt.date = Field(serialization_alias="from", validation_alias="from")
+    to: dt.date
+    week: str | None = None
+    time_zone: str
+    rows: list[WeekRow]
+    days: list[ReportDay]
+    total_ms: ElapsedMs
+    unknown_ms: UnknownMs = None
+
+    @classmethod
+    def of(cls, week: service.Week) -> Self:
+        def each_day(times: tuple[int, ...]) -> list[ReportDay]:
+            return [ReportDay(date=day, elapsed_ms=ms) for day, ms in zip(week.span, times, strict=True)]
+
+        rows = [
+            WeekRow(user=ReportUser.of(row.user), days=each_day(row.days), total_ms=sum(row.days)) for row in week.rows
+        ]
+        return cls.model_validate(
+            {
+                "from": week.span.first,
+                "to": week.span.last,
+                "week": week.span.name if week.span.is_iso_week else None,
+                "time_zone": week.time_zone,
+                "rows": rows,
+                "days": each_day(week.days),
+                "total_ms": sum(week.days),
+                "unknown_ms": week.unknown_ms,
+            }
+        )

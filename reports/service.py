@@ -9,11 +9,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from reports import service_titles, store, store_pieces, store_sums, store_titles
+from reports import piece_store as store_pieces
+from reports import store
+from reports import sum_store as store_sums
+from reports import title_service as service_titles
+from reports import title_store as store_titles
+from reports.piece_store import Piece
 from reports.rules import Group, Span
-from reports.service_titles import NONE_REFUSED, Refused, Titles
 from reports.store import Asked, Person, Row, Somebody, Unknown, WorkItem
-from reports.store_pieces import Piece
+from reports.title_service import NONE_REFUSED, Refused, Titles
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import InvalidRequest, NotFound

@@ -11,9 +11,9 @@ from sqlalchemy import bindparam
 
 from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
+from shared.tenancy.organization_store import organization_key
 from shared.tenancy.store import shown_to, stopped_since
-from shared.tenancy.store_organizations import organization_key
-from shared.tracking.store_projects import counted_as, project_name_key
+from timers.projects.store import counted_as, project_name_key
 
 
 class Unknown(Enum):

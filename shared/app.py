@@ -7,28 +7,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from shared import clock
-from shared.action_log import ActionLog, choose
-from shared.azure_devops import AzureDevOps
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
-from shared.db.wall import enter
+from shared.db.row_level_security import enter
 from shared.errors import Unavailable
-from shared.identity import Validator
 from shared.liveness import Liveness
 from shared.log import get_logger
-from shared.restore.watch import Watch
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 
 
-if TYPE_CHECKING:
-    from shared.marketplace.client import Marketplace
-    from shared.sign_in.client import SignIns
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,44 +32,28 @@ class App:
     settings: Settings
     engine: sa.Engine
     validator: Validator
-    azure_devops: AzureDevOps
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
     about: int | None = None  # the tenant of transactions that name none: an operator's are about EVERY_TENANT
     liveness: Liveness[bool] = field(default_factory=Liveness, init=False, repr=False)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _made: dict[Callable[["App"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _making: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
-    @cached_property
-    def action_log(self) -> ActionLog:
-        return choose(self.settings.action_log_table_endpoint, self.transaction)
+    def once(self, make: Callable[["App"], T]) -> T:
+        """What `make` makes of this App, made when first asked for; whoever asks meanwhile waits for the same one."""
+        if make not in self._made:
+            with self._making:  # to be entered again: what is made may ask for what it needs
+                if make not in self._made:
+                    self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
-    @cached_property
-    def restore_watch(self) -> Watch:
-        """The way to the store outside the database, which is where the action log is; off where that is in SQL."""
-        return Watch(self.settings.action_log_table_endpoint)
-
-    @cached_property
-    def v1_keys(self) -> SigningKeys:
-        """The keys of tokens in Entra's old form, which the Marketplace may use."""
-        return SigningKeys(self.settings.entra_v1_keys_url)
-
-    @cached_property
-    def marketplace(self) -> "Marketplace | None":
-        """None where the settings do not name our app in Partner Center: the Marketplace is off."""
-        if not self.settings.marketplace_is_on:
-            return None
-        from shared.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
-
-        return Marketplace.of(self.settings)
-
-    @cached_property
-    def landing(self) -> "SignIns | None":
-        """How buyers sign in; None where the settings do not say, and then there is no landing page."""
-        if not self.settings.landing_page_is_on:
-            return None
-        from shared.sign_in.client import SignIns  # noqa: PLC0415 - a cold start does without it
-
-        return SignIns(self.settings, self.validator.keys, now=self.now)
+    def close(self) -> None:
+        """Closes what was made, where it can be closed."""
+        for made in self._made.values():
+            if hasattr(made, "close"):
+                made.close()
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False, tenant: int | None = None) -> Iterator[sa.Connection]:
@@ -119,7 +97,6 @@ def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> 
         settings=settings,
         engine=make_engine(settings.database_url),
         validator=validator,
-        azure_devops=AzureDevOps(settings.azure_devops_url),
         now=now,
     )
 

@@ -16,7 +16,7 @@ ApiError
 ├── Misdirected           421  address_unknown
 ├── IdempotencyKeyReused  422  idempotency_key_reused
 ├── PreconditionRequired  428  if_match_required
-├── AzureDevOpsError      403, 404, 409, 422, 429, 503: shared/azure_devops_errors.py
+├── AzureDevOpsError      403, 404, 409, 422, 429, 503: timers/azure_devops/errors.py
 ├── InternalError         500  internal_error
 └── Unavailable           503  temporarily_unavailable, signing_keys_unavailable
     └── Inconclusive           the same, and no failure of ours: signing_key_unknown

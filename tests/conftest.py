@@ -1,12 +1,10 @@
 import itertools
 import logging
 import os
-import shutil
-import subprocess
-import sys
+import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import hypothesis
@@ -15,9 +13,9 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from shared.app import App
+from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support import apps, budget, marks, mssql, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
@@ -27,19 +25,22 @@ from tests.support import marketplace as marketplace_support
 from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
+from tests.support.commands import Ops
+from tests.support.databases import Databases
 from tests.support.entra import Entra
 from tests.support.logs import Listener, followed, leaks, never_stored
 from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
 
-ROOT = Path(__file__).resolve().parents[1]
 ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
-# Timings on a busy machine are no claim; in CI the same examples every time, elsewhere and in the long run new ones.
+SLOW = ("chaos", "browser", "faults", "fuzz", "devcloud")  # folders whose tests take long
+FEW = 6  # tests in a module; where there are so few, one of them has many examples
+# Timings on a busy machine are no claim. The same examples every time; with --all, new ones.
 hypothesis.settings.register_profile(
     "steady",
     deadline=None,
-    derandomize=os.environ.get("CI") == "true" and not budget.LONG,
+    derandomize=not budget.ALL,
     max_examples=budget.tries(100),
     print_blob=True,
 )
@@ -50,19 +51,21 @@ _VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
 FIRST_ONLY = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
 hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, phases=FIRST_ONLY)
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
+# A shell's job in the background ignores Ctrl-C and hands that on to what it starts; here some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's own
-    from tests.support.scheduling import Scheduling  # noqa: PLC0415 - of the process that shares tests out
-
-    return Scheduling(config, log)
-
-
+@pytest.hookimpl(trylast=True)  # of those that are left
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long run has its own limit of time, before those that tests have for the plain one."""
+    """Modules whose tests take long come first, and small ones last: so processes that share them out end together.
+
+    With `--all`, tests have its limit of time, before those that they have for the plain run.
+    """
+    sizes = Counter(item.path for item in items)
+    long = {path for path in sizes if path.parent.name in SLOW or sizes[path] <= FEW}
+    items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))  # a module's in their order
     for item in items:
-        if budget.LONG:
+        if budget.ALL:
             item.add_marker(pytest.mark.timeout(budget.SECONDS), append=False)
         for mark in item.iter_markers("skip_on"):
             if isinstance(item, pytest.Function) and mark.args == (_engine_of(item),):
@@ -74,16 +77,6 @@ def _engine_of(item: pytest.Function) -> str | None:
     callspec = getattr(item, "callspec", None)
     engine: str | None = callspec.params.get("database_url") if callspec is not None else None
     return engine
-
-
-def migrate(url: str) -> str:
-    """The database at its newest revision; where MIGRATED_SQLITE names such a file, a copy of it, which is quicker."""
-    if (migrated := os.environ.get("MIGRATED_SQLITE")) and url.startswith("sqlite"):
-        shutil.copy(migrated, str(sa.make_url(url).database))
-        return url
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
-    return url
 
 
 @pytest.fixture(scope="session")
@@ -99,35 +92,37 @@ def mssql_server(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def make_database(request, tmp_path_factory, worker_id) -> Callable[[str, str], str]:
-    """Makes an empty, migrated database of a kind, by a name; its URL."""
+def databases(request, tmp_path_factory, worker_id) -> Databases:
+    def server_of(kind: str) -> str:
+        url: str = request.getfixturevalue({"postgresql": "postgres_server", "mssql": "mssql_server"}[kind])
+        return url
 
-    def make(kind: str, name: str) -> str:
-        if kind == "sqlite":
-            return migrate(f"sqlite:///{tmp_path_factory.mktemp(name)}/timetracker.db")
-        if kind == "mssql":
-            return migrate(mssql.make_database(request.getfixturevalue("mssql_server"), f"{name}_{worker_id}"))
-        return migrate(postgres.make_database(request.getfixturevalue("postgres_server"), f"{name}_{worker_id}"))
-
-    return make
+    return Databases(tmp_path_factory.mktemp("databases"), worker_id, server_of)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="module")
+def make_database(databases) -> Iterator[Callable[[str, str], str]]:
+    """Makes an empty, migrated database of a kind, by a name; its URL. Each is gone at the module's end."""
+    with ExitStack() as stack:
+        yield lambda kind, name: stack.enter_context(databases.made(kind, name))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
 def database_url(request, make_database) -> str:
-    """An empty, migrated database of each kind; one for the whole session, so tests make tenants of their own."""
+    """An empty, migrated database of each kind: the module's own, which its tests share."""
     url: str = make_database(request.param, "timetracker")
     if request.param == "postgresql":
         wall_support.put_up(url)
     return url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def another_database(database_url, make_database) -> Callable[[str], str]:
-    """Makes another database of the same kind, for tests that must not see what the others leave."""
+    """Makes another database of the same kind, for tests that must not see what the module's others leave."""
     return lambda name: make_database(sa.make_url(database_url).get_backend_name(), name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app_database_url(request, database_url) -> str:
     """The database as the app enters it: on a server as a role that changes no table, on PostgreSQL behind the wall."""
     kind = sa.make_url(database_url).get_backend_name()
@@ -136,9 +131,9 @@ def app_database_url(request, database_url) -> str:
     return wall_support.app_role(database_url) if kind == "postgresql" else str(database_url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(database_url) -> Iterator[sa.Engine]:
-    """The database of the session; in the end nothing in it is ruled out, or of somebody without an account."""
+    """The database of the module; in the end nothing in it is ruled out, or of somebody without an account."""
     engine = make_engine(database_url)
     yield engine
     stored = never_stored(scan.everything(engine))
@@ -148,7 +143,7 @@ def engine(database_url) -> Iterator[sa.Engine]:
     assert (stored, left) == (set(), set())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app_engine(app_database_url) -> Iterator[sa.Engine]:
     engine = make_engine(app_database_url)
     yield engine
@@ -156,7 +151,8 @@ def app_engine(app_database_url) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="session")
-def azurite(database_url) -> Iterator[Azurite]:  # noqa: ARG001 - one for each, since tenants are told apart by row number
+def azurite() -> Iterator[Azurite]:
+    """One for every database, since what is kept there is told apart by random keys."""
     with azurite_support.required() as running:
         yield running
         assert never_stored(running.everything()) == set()
@@ -231,7 +227,7 @@ def internal_tid() -> str:
     return INTERNAL_TID
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def settings(entra, azure_devops_server, app_database_url) -> Settings:
     return Settings.from_env(
         {
@@ -246,7 +242,7 @@ def settings(entra, azure_devops_server, app_database_url) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signing_keys(settings) -> SigningKeys:
     return SigningKeys(settings.entra_keys_url)
 
@@ -254,6 +250,12 @@ def signing_keys(settings) -> SigningKeys:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def ops(app_database_url) -> Ops:
+    """The operators' command line, on the database of the session."""
+    return Ops(app_database_url)
 
 
 @pytest.fixture

@@ -1,58 +1,159 @@
-"""What the extension sends to start a timer, and what it gets back."""
+"""The running timer and the time entry on the wire."""
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from shared.http.wire import GivenInstant, WireModel, text
-from shared.tracking.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
-from timers import service
+from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
+from shared.text import has_bidi_controls
+from timers import model
+from timers.azure_devops.model import ORGANIZATION
+from timers.projects.store import project_name_key
+from timers.write_back.model import Help, Standing, WriteBack
 
 
-class StartTimer(WireModel):
-    organization: Organization
-    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
-    work_item_id: WorkItemId
-    existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
-    note: text(400, lines=True) | None = None  # type: ignore[valid-type]
-    switch: bool = Field(default=False, description="stop what runs and start this, in one step")
-    started_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
-    timer_id: uuid.UUID | None = Field(None, description="a random UUID of yours that becomes the timer's id")
+WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
 
-    def to_start(self) -> service.Start:
-        hours = None if self.existing_hours is None else Decimal(str(self.existing_hours))
-        return service.Start(
-            organization=self.organization,
-            project=self.project,
-            work_item_id=self.work_item_id,
-            existing_hours=hours,
-            note=self.note,
-            switch=self.switch,
-            started_at=self.started_at,
-            timer_id=self.timer_id,
+
+def _organization(value: str) -> str:
+    if not ORGANIZATION.match(value):
+        raise ValueError(
+            "must be the name of an Azure DevOps organisation: letters, digits and hyphens inside, up to 50"
+        )
+    return value
+
+
+Organization = Annotated[
+    str,
+    AfterValidator(_organization),
+    Field(
+        description="the Azure DevOps organisation's name",
+        max_length=50,
+        examples=["contoso"],
+        json_schema_extra={"pattern": in_json_schema(ORGANIZATION)},
+    ),
+]
+
+
+def _project_name(value: str) -> str:
+    if has_bidi_controls(value):
+        raise ValueError("must not have characters that change the direction of its letters")
+    if not project_name_key(value):
+        raise ValueError("must have something to see")
+    return value
+
+
+# Names that look the same are one project, so a name that would look like another one is refused.
+IS_PROJECT_NAME: Final = AfterValidator(_project_name)
+
+
+class RunningTimer(WireModel):
+    id: str
+    user_id: str
+    organization: str
+    project: str
+    work_item_id: int
+    started_at: Instant
+    existing_hours: float | None = None
+    note: str | None = None
+    elapsed_ms: ElapsedMs
+
+    @classmethod
+    def of(cls, timer: model.RunningTimer, *, user: uuid.UUID, now: dt.datetime) -> Self:
+        """`user` is the person's id on the wire; the timer has run until `now`."""
+        hours = timer.existing_hours
+        return cls(
+            id=str(timer.id),
+            user_id=str(user),
+            organization=timer.work_item.organization,
+            project=timer.work_item.project,
+            work_item_id=timer.work_item.work_item_id,
+            started_at=timer.started_at,
+            existing_hours=None if hours is None else float(hours),
+            note=timer.note,
+            elapsed_ms=max(0, (now - timer.started_at) // dt.timedelta(milliseconds=1)),
         )
 
 
-class StartedTimer(RunningTimer):
-    stopped: TimeEntry | None = Field(None, description="the entry that `switch` ended")
-    ended: TimeEntry | None = Field(None, description="the entry that it became at once: a later start was known")
+class EntryDay(WireModel):
+    date: dt.date
+    elapsed_ms: ElapsedMs
+
+
+class TimeEntry(WireModel):
+    id: str
+    user_id: str
+    organization: str
+    project: str
+    work_item_id: int
+    started_at: Instant
+    stopped_at: Instant
+    elapsed_ms: ElapsedMs
+    existing_hours: float | None = None
+    note: str | None = None
+    source: model.Source
+    needs_review: bool
+    version: int = Field(description="also the ETag, for If-Match")
+    days: list[EntryDay]
+    overlaps_with: list[str] | None = Field(
+        None, description="the person's other entries, up to 20, that share time with this one: it is counted in both"
+    )
+    is_adjustment: Literal[True] | None = Field(
+        None, description="in the answer to a change that touched a closed month"
+    )
+    write_back: WriteBack | None = Field(
+        None, description="how far the hours are on their way to Completed Work; absent when they do not go there"
+    )
+    write_back_reason: str | None = Field(None, description="why they are not there, as a stable code")
+    write_back_detail: str | None = Field(None, description="and in words, for the person")
+    write_back_help: Help | None = Field(None, description="who can do something about it")
 
     @classmethod
-    def of_started(
-        cls, started: service.Started, made: Mapping[str, TimeEntry], *, user: uuid.UUID, now: dt.datetime
+    def of(
+        cls,
+        entry: model.TimeEntry,
+        *,
+        user: uuid.UUID,
+        overlaps: Iterable[uuid.UUID] = (),
+        is_adjustment: bool = False,
+        standing: Standing | None = None,
     ) -> Self:
-        """As `of`, with the entries that the start made, as `stopped` or `ended`."""
-        until = now if started.ended is None else started.ended.stopped_at
-        return cls.of(started.timer, user=user, now=until).model_copy(update=dict(made))
+        """`user` is the person's id on the wire."""
+        hours = entry.existing_hours
+        return cls(
+            id=str(entry.id),
+            user_id=str(user),
+            organization=entry.work_item.organization,
+            project=entry.work_item.project,
+            work_item_id=entry.work_item.work_item_id,
+            started_at=entry.started_at,
+            stopped_at=entry.stopped_at,
+            elapsed_ms=entry.elapsed_ms,
+            existing_hours=None if hours is None else float(hours),
+            note=entry.note,
+            source=entry.source,
+            needs_review=entry.needs_review,
+            version=entry.version,
+            days=[EntryDay(date=piece.date, elapsed_ms=piece.elapsed_ms) for piece in entry.days],
+            overlaps_with=[str(other) for other in overlaps] or None,
+            is_adjustment=True if is_adjustment else None,
+            **_write_back(standing),
+        )
+
+    def standing_at(self, standing: Standing) -> Self:
+        """The same entry, with its hours so far on their way."""
+        return self.model_copy(update=_write_back(standing))
 
 
-class StopTimer(WireModel):
-    stopped_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
-    timer_id: uuid.UUID | None = Field(None, description="stop this timer and no other")
-
-    def to_stop(self) -> service.Stop:
-        return service.Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+def _write_back(standing: Standing | None) -> dict[str, Any]:
+    if standing is None:
+        return {}
+    return {
+        "write_back": standing.state,
+        "write_back_reason": standing.reason,
+        "write_back_detail": standing.detail,
+        "write_back_help": standing.help,
+    }

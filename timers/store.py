@@ -1,95 +1,162 @@
-"""The rows that a start writes: the running timer, and the project it is on."""
+"""The rows of tracked time that several slices touch: the running timer and its end, entries with days, the log."""
 
+import datetime as dt
 import uuid
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, projects, running_timers
-from shared.db.statements import InsertIfAbsent, locked
-from shared.tenancy.store_organizations import organization_key
-from shared.tracking.model import RunningTimer
-from shared.tracking.store import RUNNING_COLUMNS, running_of
-from shared.tracking.store_projects import project_key
+from shared.db.schema import running_timers, time_entries, time_entry_days, timer_log
+from shared.instants import rfc3339
+from timers.model import RunningTimer, TimeEntry, TimerEvent, WorkItem
 
 
-_running = running_timers.c
-
-
-def _parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    return bindparam(column.name, type_=column.type).label(column.name)
-
-
-# The project is found and the timer started in one statement; no row back means either is in the way.
-_START = InsertIfAbsent(
-    running_timers,
-    key=("tenant_id", "user_id"),
-    columns=(
-        "tenant_id",
-        "user_id",
-        "public_id",
-        "organization_id",
-        "project_id",
-        "organization",
-        "project",
-        "work_item_id",
-        "started_at",
-        "existing_hours",
-        "note",
-    ),
-    source=sa.select(
-        _parameter(_running.tenant_id),
-        _parameter(_running.user_id),
-        _parameter(_running.public_id),
-        projects.c.organization_id,
-        projects.c.id,
-        projects.c.organization,
-        projects.c.name,
-        _parameter(_running.work_item_id),
-        _parameter(_running.started_at),
-        _parameter(_running.existing_hours),
-        _parameter(_running.note),
-    ).where(projects.c.tenant_id == bindparam("tenant_id"), projects.c.name_key == bindparam("name_key")),
-    returning=tuple(column.name for column in RUNNING_COLUMNS),
+RUNNING_COLUMNS: Final = (
+    running_timers.c.public_id,
+    running_timers.c.user_id,
+    running_timers.c.organization_id,
+    running_timers.c.project_id,
+    running_timers.c.organization,
+    running_timers.c.project,
+    running_timers.c.work_item_id,
+    running_timers.c.started_at,
+    running_timers.c.existing_hours,
+    running_timers.c.note,
 )
-_ADD_PROJECT = InsertIfAbsent(
-    projects,
-    key=("tenant_id", "name_key"),
-    columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
-    # Held, so that a rename at this moment is waited for, and the row made of what it leaves.
-    source=locked(
-        sa.select(
-            organizations.c.tenant_id,
-            _parameter(projects.c.public_id),
-            organizations.c.id,
-            organizations.c.name,
-            _parameter(projects.c.name),
-            _parameter(projects.c.name_key),
-        ).where(
-            organizations.c.tenant_id == bindparam("tenant_id"),
-            organizations.c.name_key == bindparam("organization_key"),
-        ),
-        organizations,
-    ),
+_OF_USER: Final = (running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user"))
+_RUNNING: Final[sa.Select[Any]] = sa.select(*RUNNING_COLUMNS).where(*_OF_USER)
+_END: Final[Any] = running_timers.delete().where(*_OF_USER).returning(*RUNNING_COLUMNS)
+_END_THIS: Final[Any] = (
+    running_timers.delete()
+    .where(*_OF_USER, running_timers.c.public_id == bindparam("public"))
+    .returning(*RUNNING_COLUMNS)
 )
+_ADD_ENTRY = time_entries.insert().returning(time_entries.c.id)
+_ADD_DAYS = time_entry_days.insert()
+_LOG = timer_log.insert().inline()
 
 
-def start(
-    tx: sa.Connection, tenant_id: int, user_id: int, *, timer_id: uuid.UUID, values: dict[str, Any]
-) -> RunningTimer | None:
-    """Starts a timer unless one runs or the project is not known yet; None then."""
-    row = _START.run(tx, {"tenant_id": tenant_id, "user_id": user_id, "public_id": timer_id, **values})
+def find_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
+    row = tx.execute(_RUNNING, {"tenant": tenant_id, "user": user_id}).first()
     return None if row is None else running_of(row)
 
 
-def add_project(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, public_id: uuid.UUID) -> bool:
-    """Makes a project of one of the tenant's organizations known; False when it was."""
-    values = {
+def running_of(row: sa.Row[Any]) -> RunningTimer:
+    return RunningTimer(
+        id=row.public_id,
+        user_id=row.user_id,
+        work_item=WorkItem(row.organization_id, row.project_id, row.organization, row.project, row.work_item_id),
+        started_at=row.started_at,
+        existing_hours=row.existing_hours,
+        note=row.note,
+    )
+
+
+def end_running(
+    tx: sa.Connection, tenant_id: int, user_id: int, timer_id: uuid.UUID | None = None
+) -> RunningTimer | None:
+    """Takes the running timer away, if it is the one that is named; of two at once, one gets it and the other None."""
+    whose = {"tenant": tenant_id, "user": user_id}
+    found = tx.execute(_END, whose) if timer_id is None else tx.execute(_END_THIS, {**whose, "public": timer_id})
+    row = found.first()
+    return None if row is None else running_of(row)
+
+
+def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.datetime) -> None:
+    """Writes an entry and its days; the unique key on the timer's id refuses a second entry of one timer."""
+    entry_id = tx.execute(
+        _ADD_ENTRY,
+        {
+            "tenant_id": tenant_id,
+            "user_id": entry.user_id,
+            "public_id": entry.id,
+            "project_id": entry.work_item.project_id,
+            "work_item_id": entry.work_item.work_item_id,
+            "started_at": entry.started_at,
+            "stopped_at": entry.stopped_at,
+            "elapsed_ms": entry.elapsed_ms,
+            "time_zone": entry.time_zone,
+            "existing_hours": entry.existing_hours,
+            "note": entry.note,
+            "source": entry.source.value,
+            "needs_review": entry.needs_review,
+            "end_inferred": entry.end_inferred,
+            "version": entry.version,
+            "created_at": now,
+            "updated_at": now,
+        },
+    ).scalar_one()
+    add_days(tx, tenant_id, entry_id, entry)
+
+
+def add_days(tx: sa.Connection, tenant_id: int, entry_id: int, entry: TimeEntry) -> None:
+    """Writes the days of an entry whose row number is given."""
+    tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
+
+
+def log(tx: sa.Connection, tenant_id: int, event: TimerEvent) -> None:
+    """Appends to the timer log; its key refuses a second start, end or version of one number."""
+    log_all(tx, tenant_id, [event])
+
+
+def log_all(tx: sa.Connection, tenant_id: int, events: Sequence[TimerEvent]) -> None:
+    """Appends many events, one at least."""
+    rows = [_event_row(tenant_id, event) for event in events]
+    tx.execute(_LOG, rows[0] if len(rows) == 1 else rows)
+
+
+def _event_row(tenant_id: int, event: TimerEvent) -> dict[str, Any]:
+    return {
         "tenant_id": tenant_id,
-        "public_id": public_id,
-        "organization_key": organization_key(organization),
-        "name": project,
-        "name_key": project_key(organization, project),
+        "user_id": event.user_id,
+        "actor_id": event.actor_id,
+        "timer_id": event.timer_id,
+        "event": event.kind.value,
+        "entry_version": event.entry_version,
+        "happened_at": event.happened_at,
+        "received_at": event.received_at,
+        "reported_late": event.reported_late,
+        "project_id": event.work_item.project_id,
+        "work_item_id": event.work_item.work_item_id,
+        "elapsed_ms": event.elapsed_ms,
+        "reason": event.reason,
+        "is_adjustment": event.is_adjustment,
+        "before_change": _version(event.before),
+        "after_change": _version(event.after),
     }
-    return _ADD_PROJECT.run(tx, values) is not None
+
+
+def _version(entry: TimeEntry | None) -> dict[str, Any] | None:
+    """A whole version of an entry as the log keeps it, spelled as on the wire."""
+    if entry is None:
+        return None
+    return {
+        "organization": entry.work_item.organization,
+        "project": entry.work_item.project,
+        "workItemId": entry.work_item.work_item_id,
+        "startedAt": rfc3339(entry.started_at),
+        "stoppedAt": rfc3339(entry.stopped_at),
+        "elapsedMs": entry.elapsed_ms,
+        "timeZone": entry.time_zone,
+        "note": entry.note,
+        "source": entry.source.value,
+        "needsReview": entry.needs_review,
+        "version": entry.version,
+    }
+
+
+def _day_rows(tenant_id: int, entry_id: int, entry: TimeEntry) -> Iterable[dict[str, Any]]:
+    for number, piece in enumerate(entry.days):
+        yield {
+            "tenant_id": tenant_id,
+            "entry_id": entry_id,
+            "work_date": piece.date,
+            "month_key": piece.month_key,
+            "user_id": entry.user_id,
+            "project_id": entry.work_item.project_id,
+            "work_item_id": entry.work_item.work_item_id,
+            "elapsed_ms": piece.elapsed_ms,
+            "starts_entry": int(number == 0),
+        }

@@ -80,7 +80,7 @@ def noticed(counts: Counter[str]) -> float:
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="parts, as pyproject.toml has them; else all")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="only mutants with such names, as shared.billing.rules.*")
+        list[str] | None, typer.Option(help="only mutants with such names, as billing.closing.rules.*")
     ] = None,
     children: Annotated[int, typer.Option(help="mutants tested at a time", min=1)] = 2,
     *,

@@ -66,11 +66,19 @@ class Faults:
         """Ends every fault: whoever hangs in one is answered normally, and what lands late has landed."""
         with self._lock:
             self._faults.clear()
-            self._released.set()
-            self._released = threading.Event()
+            self._release()
             landing, self._landing = self._landing, []
         for each in landing:
             each.join()
+
+    def release(self) -> None:
+        """Whoever waits in a fault now goes on; the faults stay."""
+        with self._lock:
+            self._release()
+
+    def _release(self) -> None:
+        self._released.set()
+        self._released = threading.Event()
 
     def hits(self) -> dict[str, int]:
         with self._lock:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, documents, records, wall
+from shared.db import dialects, documents, records
+from shared.db import row_level_security as wall
 from shared.errors import Unavailable
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.characteristics import ConnectionCharacteristic
 from sqlalchemy.types import NullType, String, TypeEngine, Unicode
 
-from shared.db import wall
+from shared.db import row_level_security as wall
 
 
 READS_ONLY: Final = "reads_only"  # the execution option of a connection whose transactions leave the write lock alone

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, dialects, documents, postgresql, wall
+from shared.db import azure_sql, dialects, documents, postgresql
+from shared.db import row_level_security as wall
 
 
 LOCK_WAIT_SECONDS: Final = 5

@@ -1,17 +1,17 @@
 """One request in progress: who calls, in which transaction, and the answer that is kept with the work."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, TypeVar
 
 import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.azure_devops import TOKEN_HEADER, Visit
+from shared.auth.tokens import Principal
 from shared.errors import ApiError, Conflict, Forbidden
 from shared.http.address import base_address
 from shared.http.etag import versions_wanted
@@ -20,14 +20,13 @@ from shared.http.operation import IfMatch, Operation
 from shared.http.problem import problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
-from shared.identity import Principal
 from shared.permissions import Access
 from shared.tenancy import store
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import deactivated, require_not_cancelled
 
 
-_CHANGE_SECONDS: Final = 4.0  # of the five that a start or stop may take: the rest is for the answer's own work
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -44,7 +43,7 @@ class Call:
     _now: dt.datetime | None = None
     _answers: bool = False
     _may_be_done: bool = False
-    _visit: Visit | None = None
+    _made: dict[Callable[["Call"], Any], Any] = field(default_factory=dict)
     # The random ids of the caller's tenant and account, also of one who is refused
     known_as: dict[str, str] = field(default_factory=dict)
 
@@ -52,7 +51,7 @@ class Call:
         """Checks the token, on every call.
 
         Raises:
-            InvalidToken, InsufficientScope, Unavailable: as shared.identity says.
+            InvalidToken, InsufficientScope, Unavailable: as shared.auth.tokens says.
         """
         self._principal = self.app.validator.validate(self.request.headers.get("authorization"))
 
@@ -98,31 +97,12 @@ class Call:
         """
         return versions_wanted(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
 
-    @property
-    def has_azure_devops_token(self) -> bool:
-        return bool(self.request.headers.get(TOKEN_HEADER))
-
-    def visit_azure_devops(self, seconds: float, organization: str | None = None) -> Visit:
-        """Azure DevOps with the caller's own token, for at most so many seconds from now.
-
-        `organization` is one of the tenant's, the default one where it is left out.
-
-        Raises:
-            SignInRequired: there is no token, or nothing that could be one.
-        """
-        tenant, token = self.caller.tenant, self.request.headers.get(TOKEN_HEADER)
-        who = (tenant.id, self.caller.user.id)
-        return self.app.azure_devops.visit(organization or tenant.organization, token, who=who, seconds=seconds)
-
-    def visit_beside_change(self, organization: str | None = None) -> Visit:
-        """Azure DevOps beside a change of time, with one time budget for all these visits of a call.
-
-        Raises:
-            SignInRequired: there is no token, or nothing that could be one.
-        """
-        if self._visit is None:
-            self._visit = self.visit_azure_devops(_CHANGE_SECONDS)
-        return self._visit if organization is None else self._visit.at(organization)
+    def once(self, make: Callable[["Call"], T]) -> T:
+        """What `make` makes of this call, made when first asked for."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     @property
     def base_address(self) -> str:

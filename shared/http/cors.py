@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from shared.http.operation import AZURE_DEVOPS_TOKEN
 from shared.http.reply import Reply
 from shared.settings import Settings
 
 
-_ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-Match, X-AzureDevOps-Token"
+_ALLOWED_HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-Match, {AZURE_DEVOPS_TOKEN}"
 _EXPOSED_HEADERS: Final = "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
 _ALLOWED_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 

@@ -14,7 +14,6 @@ from shared.http.call import Call
 from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
 from shared.http.operation import Operation, register
-from shared.http.page import refusal
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import problem
 from shared.http.reply import Reply
@@ -67,8 +66,8 @@ def respond(operation: Operation, handler: Handler, request: func.HttpRequest, r
         reply = _work(call, handler)
     except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
         told, caller = _certain(error, operation), {} if call is None else call.known_as
-        if operation.for_browser:
-            reply = refusal(told, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
+        if (refuse := operation.refuses) is not None:
+            reply = refuse(told, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
         else:
             reply = problem(told, operation=operation.id, request_id=request_id, caller=caller)
     return reply.to_response(extra)

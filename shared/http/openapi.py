@@ -8,10 +8,20 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from shared.azure_devops import TOKEN_HEADER
 from shared.http import etag
-from shared.http.operation import DEPRECATION, ETAG, JSON, LINK, LOCATION, OPERATIONS, Answer, IfMatch, Operation
-from shared.http.page import HTML
+from shared.http.operation import (
+    AZURE_DEVOPS_TOKEN,
+    DEPRECATION,
+    ETAG,
+    HTML,
+    JSON,
+    LINK,
+    LOCATION,
+    OPERATIONS,
+    Answer,
+    IfMatch,
+    Operation,
+)
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
 from shared.permissions import Access
@@ -165,7 +175,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     if operation.asks_azure_devops:
         parameters.append(
             {
-                "name": TOKEN_HEADER,
+                "name": AZURE_DEVOPS_TOKEN,
                 "in": "header",
                 "required": False,
                 "description": "Your token for Azure DevOps; used for this request and kept nowhere",

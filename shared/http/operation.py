@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPMethod
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
+from shared.http.reply import Reply
 from shared.http.wire import WireModel
 from shared.permissions import PERMISSIONS, Access, Permission
 
 
 BODY_LIMIT: Final = 64 * 1024
+AZURE_DEVOPS_TOKEN: Final = "X-AzureDevOps-Token"  # noqa: S105 - the header that it comes in, not what it is
+HTML: Final = "text/html"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 ETAG: Final = "ETag"
@@ -52,6 +55,14 @@ class Deprecated:
         return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
 
 
+class Refuse(Protocol):
+    """A page that tells what went wrong and what to do; the rest is as in `problem`, and `contact` is the vendor's."""
+
+    def __call__(
+        self, error: Exception, *, operation: str, request_id: str, caller: Mapping[str, str] = ..., contact: str = ...
+    ) -> Reply: ...
+
+
 _REDACTED: Final = {204: Answer("A repeat. The first answer is withheld: it showed a person whose data is now hidden.")}
 
 
@@ -80,7 +91,7 @@ class Operation:
     holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
     final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
     deprecated: Deprecated | None = None  # still answered as before, and each answer says so
-    for_browser: bool = False  # people see its answers: pages, also for refusals, and forms in the place of JSON
+    refuses: Refuse | None = None  # with a page, since people see its answers, and send forms in the place of JSON
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +116,11 @@ class Operation:
     def may_refuse(self, code: str) -> bool:
         """Whether that may be answered 4xx, which whoever calls may take for a final no."""
         return self.final_refusals is None or code in self.final_refusals
+
+    @property
+    def for_browser(self) -> bool:
+        """Whether people see its answers: pages, and forms in the place of JSON."""
+        return self.refuses is not None
 
     @property
     def body_type(self) -> str:

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from shared.app import App
 from shared.db.retry import of_a_request
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger
 from shared.restore import store
 from shared.restore.model import Installation, NotReached, Outside
+from shared.restore.watch import of as watch_of
 
 
 T = TypeVar("T")
@@ -80,8 +81,8 @@ def tell(app: App, found: Installation, *, now: dt.datetime) -> None:
     Raises:
         NotReached: there is no answer.
     """
-    if app.restore_watch.is_on:
-        app.restore_watch.ask(lambda outside: outside.raise_to(found.public_id, found.at, now=now))
+    if (watch := watch_of(app)).is_on:
+        watch.ask(lambda outside: outside.raise_to(found.public_id, found.at, now=now))
 
 
 def tell_changes(app: App) -> None:
@@ -91,9 +92,9 @@ def tell_changes(app: App) -> None:
         NotReached: there is no answer; the others wait.
     """
     while waiting := transact(app, EVERY_TENANT, store.changes_waiting, reads_only=True):
-        if app.restore_watch.is_on:
+        if (watch := watch_of(app)).is_on:
             installation, changes = read(app).public_id, [change for _, change in waiting]
-            app.restore_watch.ask(lambda outside, of=installation, some=changes: outside.add(of, some))  # type: ignore[misc]
+            watch.ask(lambda outside, of=installation, some=changes: outside.add(of, some))  # type: ignore[misc]
         rows = [row for row, _ in waiting]
         transact(app, EVERY_TENANT, lambda tx, told=rows: store.remove_changes(tx, told))  # type: ignore[misc]
 
@@ -110,7 +111,7 @@ def _begin(app: App, function: str, look: Look) -> bool:
         get_logger().error(HELD, function=function, reason=found.held_reason.value)
         return False
     if _tell_if_reached(app, found, now):
-        app.restore_watch.note(now)
+        watch_of(app).note(now)
     return True
 
 
@@ -138,18 +139,19 @@ def _tell_changes_if_reached(app: App) -> None:
 
 
 def _look(app: App, now: dt.datetime) -> Look:
-    if not app.restore_watch.is_on:
+    watch = watch_of(app)
+    if not watch.is_on:
         return Look(None, is_checked=True)
     installation = read(app).public_id
     try:
-        return Look(app.restore_watch.ask(lambda outside: outside.read(installation)), is_checked=True)
+        return Look(watch.ask(lambda outside: outside.read(installation)), is_checked=True)
     except NotReached:
-        return Look(None, is_checked=app.restore_watch.is_fresh(now))
+        return Look(None, is_checked=watch.is_fresh(now))
 
 
 def _standing(app: App) -> tuple[Installation, bool]:
     """The database's row, and whether it is known not to be behind: asked outside once an hour in each process."""
-    now, watch = app.now(), app.restore_watch
+    now, watch = app.now(), watch_of(app)
     found = transact(app, EVERY_TENANT, store.read, reads_only=True, patience=of_a_request())
     if found.is_held or not watch.is_on or watch.is_fresh(now):
         return found, True

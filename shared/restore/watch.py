@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from shared.app import App
 from shared.restore.model import NotReached
 
 
@@ -21,6 +22,11 @@ _JOB_SECONDS: Final = 30.0
 _REQUEST_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 15.0
 _THREADS: Final = 2
+
+
+def of(app: App) -> "Watch":
+    """The store is where the action log is; off where that is in SQL."""
+    return app.once(_watch)
 
 
 class Watch:
@@ -88,3 +94,7 @@ class Watch:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(_THREADS, thread_name_prefix="restore-watch")
+
+
+def _watch(app: App) -> Watch:
+    return Watch(app.settings.action_log_table_endpoint)

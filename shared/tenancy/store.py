@@ -7,9 +7,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.db.row_level_security import enter
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
-from shared.db.wall import enter
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
 
 

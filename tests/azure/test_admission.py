@@ -1,24 +1,29 @@
 """How the app's identity is let into the database."""
 
+import functools
 import re
 import uuid
 
 import pytest
 
 from ops import admission
-from ops.__main__ import main
 from shared.db.schema import metadata
 from tests.azure.conftest import Identity
+from tests.support.commands import Ops
 from tests.support.sql_server import COMMIT
 
 
 CLIENT_ID = uuid.UUID("6e74172b-be56-4843-9ff4-e66a39bb12e3")
 
 
-def test_an_identity_may_read_and_write_rows_and_nothing_more(azure, monkeypatch):
+@pytest.fixture
+def admit(azure, monkeypatch):
     monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
-    monkeypatch.setenv("DATABASE_URL", azure.url)
-    code = main(["admit", "id-timetracker", str(CLIENT_ID)])
+    return functools.partial(Ops(azure.url), "admit")
+
+
+def test_an_identity_may_read_and_write_rows_and_nothing_more(azure, admit):
+    code = admit("id-timetracker", str(CLIENT_ID)).code
     said = [text for text in azure.texts if "id-timetracker" in text]
 
     absent = "IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = N'id-timetracker')"
@@ -34,12 +39,10 @@ def test_an_identity_may_read_and_write_rows_and_nothing_more(azure, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["x]; DROP TABLE users; --", "a'b", "ab"])
-def test_a_name_that_is_none_is_refused(azure, name, capsys, monkeypatch):
-    monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
-    monkeypatch.setenv("DATABASE_URL", azure.url)
+def test_a_name_that_is_none_is_refused(admit, name):
+    done = admit(name, str(CLIENT_ID))
 
-    assert main(["admit", name, str(CLIENT_ID)]) == 2
-    assert "letters, digits and hyphens" in capsys.readouterr().err
+    assert (done.code, "letters, digits and hyphens" in done.err) == (2, True)
 
 
 def test_facts_on_record_are_denied_to_it_whatever_its_roles_say():
@@ -67,9 +70,7 @@ def test_the_statements_are_made_for_one_name():
     assert all("id-a" in statement for statement in admission.azure_sql("id-a", CLIENT_ID))
 
 
-def test_an_identity_of_azure_has_a_client_id(azure, monkeypatch, capsys):
-    monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
-    monkeypatch.setenv("DATABASE_URL", azure.url)
+def test_an_identity_of_azure_has_a_client_id(admit):
+    done = admit("id-timetracker")
 
-    assert main(["admit", "id-timetracker"]) == 2
-    assert "client id" in capsys.readouterr().err
+    assert (done.code, "client id" in done.err) == (2, True)

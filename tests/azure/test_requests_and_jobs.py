@@ -11,15 +11,14 @@ import sqlalchemy as sa
 
 from shared import jobs
 from shared.app import App, use
-from shared.azure_devops import AzureDevOps
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
 from shared.db.retry import of_a_job, of_a_request
+from shared.health.routes import Health
 from shared.http import endpoint
 from shared.http.endpoint import respond
 from shared.http.operation import OPERATIONS
-from shared.http.routes import Health
-from shared.identity import Validator
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support.sql_server import COMMIT, Error, Lost, usual
 
 
@@ -38,14 +37,13 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
             "ENTRA_CLIENT_IDS": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
         }
     )
-    client = AzureDevOps(settings.azure_devops_url)
     validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=clock)
-    app = App(settings=settings, engine=azure_engine, validator=validator, azure_devops=client)
+    app = App(settings=settings, engine=azure_engine, validator=validator)
     with use(app):
         azure_engine.connect().close()
         azure.asked.clear()
         yield app
-    client.close()
+    app.close()
 
 
 def failing(times, fault, at):

@@ -1,6 +1,5 @@
 """What the database itself must be, and how long a migration may take, through Microsoft's own driver."""
 
-import json
 import os
 import re
 import subprocess
@@ -12,11 +11,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from ops.__main__ import main
 from shared.db import engine as engines
 from shared.db.records_triggers import protect
 from shared.db.requirements import requirements
 from shared.db.schema import metadata
+from tests.support.commands import Ops
 from tests.support.sql_server import COMMIT, Rows, usual
 
 
@@ -112,16 +111,15 @@ def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
         ({"snapshots": 0}, ["database_reads_snapshots"]),
     ],
 )
-def test_an_operators_check_tells_what_the_database_is(database, azure_engine, capsys, changed, unmet):
+def test_an_operators_check_tells_what_the_database_is(database, azure_engine, changed, unmet):
     with azure_engine.begin() as tx:
         protect(tx)
     database.update(changed)
-    checked = main(["check", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    main(["check"])
-    table = capsys.readouterr().out
+    ops = Ops(os.environ["DATABASE_URL"])
+    checked, table = ops("check", "--json"), ops("check").out
+    told = checked.json
 
-    assert checked == (1 if unmet else 0)
+    assert checked.code == (1 if unmet else 0)
     assert [each["name"] for each in told if not each["holds"]] == unmet
     assert {"database_compares_texts_exactly", "database_reads_snapshots"} <= {each["name"] for each in told}
     assert ("make the database anew" in table, "ALTER DATABASE" in table) == (

@@ -25,7 +25,7 @@ def run(*words, **more):
 
 
 def test_a_given_sql_server_is_the_third_engine_of_the_whole_suite():
-    some = ("--collect-only", "tests/contract/test_schema.py", "tests/timers/test_idempotency.py")
+    some = ("--collect-only", "tests/contract/test_schema.py", "tests/timers/running/test_idempotency.py")
     found = {line for line in run(*some, TEST_MSSQL_URL=NOBODY) if "::" in line}
     on_sqlite = {name for name in found if "[sqlite" in name}
 
@@ -53,6 +53,7 @@ def test_its_databases_are_made_as_those_of_azure_outside_of_transactions(azure)
     url = azure.url.replace("//", "//sa:secret@")
     made = mssql.make_database(url, "timetracker_gw0")
     login = mssql.make_login(url, made, "timetracker_app")
+    mssql.drop_database(url, "timetracker_gw0")
     said = [text for text in azure.texts if "timetracker_" in text]
 
     assert sa.make_url(made).database == "timetracker_gw0"
@@ -61,6 +62,10 @@ def test_its_databases_are_made_as_those_of_azure_outside_of_transactions(azure)
         "DROP DATABASE IF EXISTS [timetracker_gw0]",
         "CREATE DATABASE [timetracker_gw0] COLLATE Latin1_General_100_BIN2_UTF8",
         "ALTER DATABASE [timetracker_gw0] SET READ_COMMITTED_SNAPSHOT ON",
+    ]
+    assert said[-2:] == [
+        "ALTER DATABASE [timetracker_gw0] SET SINGLE_USER WITH ROLLBACK IMMEDIATE",
+        "DROP DATABASE [timetracker_gw0]",
     ]
     assert [text.partition(" ADD ")[0] for text in said if text.startswith("ALTER ROLE")] == [
         "ALTER ROLE db_datareader",

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ops import wall_statements
-from ops.__main__ import main
-from ops.wall_migration import without_policy
-from shared.db.wall import EVERY_TENANT, enter
+from ops.row_level_security import statements as wall_statements
+from ops.row_level_security.migration import without_policy
+from shared.db.row_level_security import EVERY_TENANT, enter
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
+from tests.support.commands import Ops
 from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
 
 
@@ -88,22 +88,22 @@ def test_the_wall_is_built_of_t_sql(statement):
     assert unreadable(statement) == []
 
 
-def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, monkeypatch, capsys):
+def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, monkeypatch):
     monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
-    monkeypatch.setenv("DATABASE_URL", azure.url)
+    ops = Ops(azure.url)
     standing: list[tuple[str, str]] = []
     azure.script = lambda statement: (
         Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
     )
-    built = main(["wall", "build"])
+    built = ops("wall", "build")
     made = [text for text in azure.texts if text in wall_statements.build("mssql")]
-    refused = main(["wall", "up"])
+    refused = ops("wall", "up")
     standing += [(table, "") for table in wall_statements.walled()]
-    raised = main(["wall", "up"])
+    raised = ops("wall", "up")
 
-    assert (built, refused, raised) == (0, 1, 0)
+    assert [each.code for each in (built, refused, raised)] == [0, 1, 0]
     assert made == wall_statements.build("mssql")
-    assert "would stay outside" in capsys.readouterr().err
+    assert "would stay outside" in refused.err
     assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts
 
 

@@ -42,7 +42,7 @@ class Metering:
             tx.execute(usage_events.delete())
 
     def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the stand-in checks
-        self.marketplace.order("faults", **{endpoint: {"headers": {"Retry-After": "0"}, **fault}})
+        self.marketplace.order("faults", **{endpoint: fault})
 
     def no_trouble(self) -> None:
         self.marketplace.stand_in.faults.clear()
@@ -66,5 +66,4 @@ def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
     yield metering
     forget(engine)
     marketplace.stand_in.faults.clear()
-    if metered.marketplace is not None:
-        metered.marketplace.close()
+    metered.close()

@@ -6,8 +6,8 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from privacy.store_export import SECTIONS
-from privacy.tables_export import VERSION
+from privacy.export.store import SECTIONS
+from privacy.export.writer import VERSION
 from tools.docs.privacy import export_schema
 
 

@@ -103,7 +103,7 @@ def test_the_runtime_is_one_that_the_tests_run_on():
     runtime = resource("resources", "app")["functionAppConfig"]["runtime"]
 
     assert runtime == {"name": "python", "version": "3.13"}
-    assert f"newest=$(venv_of {runtime['version']})" in (ROOT / "scripts/test").read_text()
+    assert f" run {runtime['version']} " in (ROOT / "scripts/test").read_text()
 
 
 def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections():
@@ -183,7 +183,7 @@ def test_there_is_an_alarm_for_what_is_told_for_what_fails_and_for_nothing_being
     alarms = {alarm["name"]: alarm for alarm in variable("watch", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
     told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
-    known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "billing/jobs_sweep.py"))
+    known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "shared/health/jobs.py"))
 
     assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
     assert tables <= set(variable("watch", "telemetry"))

@@ -2,11 +2,11 @@ import re
 from pathlib import Path
 
 import openapi_spec_validator
-import pytest
 
 import function_app
 from shared.http.openapi import document
 from shared.http.operation import OPERATIONS
+from tests.support.offenders import hold
 from tools.docs.api import render
 
 
@@ -61,8 +61,10 @@ def test_whoever_is_answered_a_version_finds_what_to_do_with_it():
     assert {"412", "428"} <= set(change["responses"])
 
 
-@pytest.mark.parametrize("operation", list(OPERATIONS.values()), ids=lambda operation: operation.id)
-def test_an_operation_says_what_it_is(operation):
-    assert operation.summary
-    assert operation.answers
-    assert not operation.path.startswith(("/", "api"))
+def test_an_operation_says_what_it_is():
+    def holds(name: str) -> None:
+        assert OPERATIONS[name].summary
+        assert OPERATIONS[name].answers
+        assert not OPERATIONS[name].path.startswith(("/", "api"))
+
+    hold(holds, OPERATIONS, at_least=70)

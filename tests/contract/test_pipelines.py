@@ -59,7 +59,7 @@ def test_secrets_are_for_the_deployment_of_main_alone():
     assert "secrets." not in beyond
     assert "pull_request_target" not in WORKFLOW
     assert "if: github.ref == 'refs/heads/main'" in job("deploy")
-    assert "needs: [test, supply-chain]" in job("deploy")
+    assert "needs: [lint, test, supply-chain]" in job("deploy")
 
 
 @pytest.mark.parametrize("used", re.findall(r"uses: (.+)", WORKFLOW + OF_TOOLS))
@@ -70,7 +70,8 @@ def test_an_action_is_pinned_to_a_commit_whose_version_is_told(used):
 @pytest.mark.parametrize("text", [WORKFLOW, PIPELINE], ids=["Actions", "Pipelines"])
 def test_both_do_the_same(text):
     for step in (
-        "scripts/test",
+        "scripts/lint",
+        "scripts/test --pass $",
         "export $(scripts/sql-server) && scripts/test -n 4 -k mssql",
         "pip-audit --strict",
         "cyclonedx-py requirements",

@@ -1,19 +1,15 @@
 """The migration that joins projects whose names look the same, from rows that the version before wrote."""
 
-import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
+from tests.support.migrations import alembic
 from tests.support.world import new_id
 
 
-ROOT = Path(__file__).resolve().parents[2]
 BEFORE, AFTER = "a4c07d91e2b6", "c81f5e2a9d47"
 MADE = "2026-11-01T00:00:00.000Z"
 # As the version before kept them: organization, name, key.
@@ -26,18 +22,6 @@ PROJECTS = [
     ("contoso", "No\N{NO-BREAK SPACE}break", "contoso/no\N{NO-BREAK SPACE}break"),
     ("Labs", "Website", "labs/website"),
 ]
-
-
-def alembic(url, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

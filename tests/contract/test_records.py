@@ -1,26 +1,25 @@
 """The append-only records: where their guard is opened, what their rules say, and that migrations keep the triggers."""
 
-import ast
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_kinds import Kind, Rows
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Kind, Rows
 from shared.db.records import RULES
 from shared.db.records_triggers import unprotected
 from shared.db.schema import metadata
-from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name
+from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name, read
+from tests.support.migrations import alembic
 
 
 SINCE = "a4d7c0e9b316"
-MAY_OPEN = {"privacy.service", "privacy.service_erasure", "privacy.service_tenant"}  # retention, erasure, of a tenant
+MAY_OPEN = {
+    "privacy.retention.service",
+    "privacy.erasure.service",
+    "privacy.erasure.tenant_service",
+}  # retention, erasure, of a tenant
 MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 
 
@@ -31,11 +30,6 @@ def revisions() -> list[str]:
     return newest_first[newest_first.index(SINCE) :: -1]
 
 
-def alembic(url: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", "alembic", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
-
-
 def lost(url: str) -> list[str]:
     """The tables without their triggers."""
     engine = sa.create_engine(url)
@@ -43,12 +37,6 @@ def lost(url: str) -> list[str]:
         found = unprotected(tx)
     engine.dispose()
     return found
-
-
-def strings(path: Path) -> str:
-    """Every text in a module, of formatted ones what is fixed."""
-    nodes = ast.walk(ast.parse(path.read_text()))
-    return " ".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def test_the_guard_is_opened_by_erasure_and_retention_alone():
@@ -79,7 +67,7 @@ def test_what_may_be_erased_of_a_record_is_what_may_name_a_person(table):
 
 def test_no_statement_replaces_a_row():
     """It removes a row on record without a DELETE: SQLite asks the triggers only by a setting of each connection."""
-    said = {path: strings(path).upper() for path in (*MODULES, *MIGRATIONS)}
+    said = {path: " ".join(read(path).texts).upper() for path in (*MODULES, *MIGRATIONS)}
     replacing = [str(path) for path, text in said.items() if "OR REPLACE" in text or "REPLACE INTO" in text]
 
     assert any("CREATE TABLE IF NOT EXISTS" in text for text in said.values())

@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.records import PAID_FROM, pays
 from tests.support.world import START, new_id
-from tests.timers import late
-from tests.timers.write_backs import change
+from tests.timers.running import late
+from tests.timers.write_back.write_backs import change
 
 
 @pytest.fixture

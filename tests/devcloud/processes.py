@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
+from devcloud.commands import app
+from tests.support import commands
+from tests.support.commands import Done
 from tests.support.logs import follow
 
 
@@ -53,7 +58,7 @@ class Host:
             return answer
 
 
-_KEPT = ("PATH", "HOME", "LANG", "ODBCSYSINI", "SSL_CERT_FILE")  # the last two lead to a SQL Server
+_KEPT = ("PATH", "HOME", "LANG", "TEST_ALL", "ODBCSYSINI", "SSL_CERT_FILE")  # the last two lead to a SQL Server
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -72,6 +77,13 @@ def devcloud(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str
         timeout=60,
         check=False,
     )
+
+
+def in_this_process(*arguments: str, **changes: str) -> Done:
+    """A command that ends by itself and starts nothing, without the seconds that a start takes."""
+    with commands.process_wide(changes) as (out, err), pytest.raises(SystemExit) as ended:
+        app(arguments, prog_name="python -m devcloud")
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from tests.devcloud import processes
 
 
 def test_the_command_has_no_options_that_do_nothing():
-    done = processes.devcloud("demo", "--host", "http://127.0.0.1:7071")
+    done = processes.in_this_process("demo", "--host", "http://127.0.0.1:7071")
 
-    assert done.returncode == 2
-    assert "No such option: --host" in done.stderr
+    assert done.code == 2
+    assert "No such option: --host" in done.err

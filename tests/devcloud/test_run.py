@@ -14,22 +14,22 @@ def test_a_taken_port_is_one_line(tmp_path, offset):
         taken.bind(("127.0.0.1", port + offset))
         taken.listen()
 
-        done = processes.devcloud("run", "--port", str(port), "--data", str(tmp_path / "data"))
+        done = processes.in_this_process("run", "--port", str(port), "--data", str(tmp_path / "data"))
 
-    assert done.returncode == 2
-    assert (done.stdout + done.stderr).splitlines() == [
+    assert done.code == 2
+    assert (done.out + done.err).splitlines() == [
         f"port {port + offset} is taken: stop what listens there, or choose another with --port"
     ]
     assert not (tmp_path / "data").exists()
 
 
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path):
-    done = processes.devcloud(
+    done = processes.in_this_process(
         "run", "--port", str(processes.free_ports()), "--data", str(tmp_path / "data"), TRIAL_DAYS="soon"
     )
 
-    assert done.returncode == 2
-    [line] = (done.stdout + done.stderr).splitlines()
+    assert done.code == 2
+    [line] = (done.out + done.err).splitlines()
     assert line.startswith("wrong settings: TRIAL_DAYS: ")
 
 

@@ -64,12 +64,13 @@ def test_the_stand_ins_are_used_whatever_is_set(project):
 def test_fresh_refuses_a_database_that_is_not_the_data_directorys(tmp_path, url):
     port = processes.free_ports()
 
-    done = processes.devcloud("run", "--fresh", "--port", str(port), "--data", str(tmp_path / "data"), DATABASE_URL=url)
+    given = ("--port", str(port), "--data", str(tmp_path / "data"))
+    done = processes.in_this_process("run", "--fresh", *given, DATABASE_URL=url)
 
-    assert (done.stdout + done.stderr).splitlines() == [
+    assert (done.out + done.err).splitlines() == [
         "--fresh empties only the database under --data; DATABASE_URL names another: unset it, or leave --fresh out"
     ]
-    assert done.returncode == 2
+    assert done.code == 2
     assert not (tmp_path / "data").exists()
 
 

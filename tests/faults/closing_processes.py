@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 
-from billing.jobs import close_all_owed
+from billing.closing.jobs import close_all_owed
 from shared.app import build
 from shared.jobs import JobFailed
 from shared.settings import Settings

@@ -1,8 +1,9 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
 Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one), or, for the number 0, right after the first COMMIT of what it wrote, before the answer is sent; for -1 after
-the second, and so on. What is imported is shared by all of them, so that one costs a fork instead of a start.
+as one; of those that only read, the first alone does, but for `scripts/test --all`), or, for the number 0, right after
+the first COMMIT of what it wrote, before the answer is sent; for -1 after the second, and so on. What is imported is
+shared by all of them, so that one costs a fork instead of a start.
 """
 
 import gc
@@ -17,6 +18,7 @@ from sqlalchemy import event
 import function_app
 from devcloud.functions import server
 from tests.devcloud.processes import ROOT
+from tests.support import budget
 
 
 def _die() -> None:
@@ -24,18 +26,29 @@ def _die() -> None:
 
 
 def die_before_statement(number: int) -> None:
-    left = number
+    """Before what reads, what is written is as it is before the next that writes: dying there is for `--all`."""
+    left, is_first = number, True
 
-    def count(*told: Any) -> None:  # noqa: ANN401 - whatever the event brings
+    def count() -> None:
         nonlocal left
-        if str(told[2:3]).startswith("('SELECT set_config"):
-            return  # the wall's: it changes no row, so dying here is dying at what comes next
         left -= 1
         if left == 0:
             _die()
 
-    event.listen(sa.Engine, "before_cursor_execute", count)
-    event.listen(sa.Engine, "commit", count)
+    def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal is_first
+        if statement.startswith("SELECT set_config"):
+            return  # the wall's: it changes no row, so dying here is dying at what comes next
+        if budget.ALL or is_first or not statement.startswith("SELECT"):
+            count()
+        is_first = False
+
+    def ended(connection: sa.Connection) -> None:
+        if budget.ALL or not _only_reads(connection):
+            count()
+
+    event.listen(sa.Engine, "before_cursor_execute", sent)
+    event.listen(sa.Engine, "commit", ended)
 
 
 def _die_after_commit(number: int) -> None:
@@ -43,7 +56,7 @@ def _die_after_commit(number: int) -> None:
 
     def note(connection: sa.Connection) -> None:
         nonlocal left
-        left -= not connection.get_execution_options().get("reads_only", False)
+        left -= not _only_reads(connection)
 
     def look(*_: Any) -> None:  # noqa: ANN401 - likewise
         if left <= 0:
@@ -51,6 +64,10 @@ def _die_after_commit(number: int) -> None:
 
     event.listen(sa.Engine, "commit", note)
     event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+
+
+def _only_reads(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get("reads_only", False))
 
 
 def die_at(point: int) -> None:

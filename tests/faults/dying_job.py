@@ -8,8 +8,8 @@ import gc
 import os
 import sys
 
-from billing.jobs_usage import send_all
-from privacy.flow_erasure import carry_out_due
+from billing.metering.jobs import send_all
+from privacy.erasure.flow import carry_out_due
 from shared.app import build
 from shared.settings import Settings
 from tests.faults.crashing_host import die_before_statement

@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from function_app import INVARIANTS
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
-from shared.invariants import Violation, violations
+from shared.health.invariants import Violation, violations
 from tests.support.world import Answer
 
 
@@ -78,7 +79,7 @@ def addresses(engine: sa.Engine, tid: str) -> list[str]:
 
 def broken(engine: sa.Engine) -> list[Violation]:
     with _reading(engine) as tx:
-        return list(violations(tx))
+        return list(violations(tx, INVARIANTS))
 
 
 @contextmanager

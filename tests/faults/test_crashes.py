@@ -12,7 +12,7 @@ from tests.faults import product
 from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
 from tests.faults.ledger import Stored, broken
 from tests.support.world import Answer, Person
-from tests.timers import late
+from tests.timers.running import late
 
 
 KEY = "the-same-key"

@@ -9,7 +9,10 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from privacy import flow_person, service_erasure, service_requests, store_identity
+from privacy import person_store as store_identity
+from privacy.erasure import person_flow as flow_person
+from privacy.erasure import service as service_erasure
+from privacy.requests import service as service_requests
 from privacy.rules import Channel
 from shared import audit, clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
@@ -86,7 +89,6 @@ def state_of(engine, person):
         return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
 
 
-@pytest.mark.timeout(600)  # one process for each of more than a hundred points
 def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
     for point in count(1):
         person = somebody(engine)

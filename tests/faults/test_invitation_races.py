@@ -11,7 +11,7 @@ from shared import clock
 from shared.app import build
 from shared.db.schema import users
 from shared.settings import Settings
-from tenants.jobs import end_all_invitations
+from tenants.invitations.jobs import end_all_invitations
 from tests.faults import product
 from tests.faults.ledger import broken, seats
 from tests.faults.test_people_races import me, patch, post

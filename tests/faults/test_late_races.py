@@ -13,8 +13,8 @@ from tests.faults.ledger import Stored, broken, watched
 from tests.faults.product import via
 from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
-from tests.timers import late
-from tests.timers.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, Report, Timer
+from tests.timers.running import late
+from tests.timers.running.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, Report, Timer
 
 
 JOB = "/admin/functions/stop_forgotten_timers"

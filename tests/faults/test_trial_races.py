@@ -1,8 +1,5 @@
 """The end of a trial and a purchase at the same moment, through processes of their own: who pays can go on."""
 
-import os
-import subprocess
-import sys
 import uuid
 from functools import partial
 
@@ -11,9 +8,9 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.db.schema import audit_log, tenants
-from tests.devcloud.processes import ROOT
 from tests.faults import product
 from tests.faults.ledger import broken
+from tests.support.commands import Ops, ended
 
 
 JOB = "/admin/functions/end_trials"
@@ -36,9 +33,8 @@ def run_job(base):
 
 
 def buy(database_url, slug):
-    command = [sys.executable, "-m", "ops", "tenants", "set-plan", slug, "paid", "--rate", "4.50", "--currency", "EUR"]
-    environment = {**os.environ, "DATABASE_URL": database_url}
-    return subprocess.run([*command, "--yes"], cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+    terms = ("paid", "--rate", "4.50", "--currency", "EUR")
+    return ended(Ops(database_url).start("tenants", "set-plan", slug, *terms, "--yes")).code
 
 
 def test_a_purchase_while_two_processes_end_the_trial_leaves_a_paying_tenant(

@@ -14,7 +14,7 @@ from tests.faults import product
 from tests.faults.ledger import broken
 from tests.faults.product import via
 from tests.support.world import new_id
-from tests.timers.write_backs import BUG, HEADER, again, change
+from tests.timers.write_back.write_backs import BUG, HEADER, again, change
 
 
 TEAM, ROUNDS = 6, 2

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from shared.text import has_bidi_controls, is_blank, name_key
 from tests.support import rfc4180
-from tests.support.budget import LONG
+from tests.support.budget import ALL
 from tests.support.spreadsheets import unmarked
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
-MANY = settings(max_examples=400 if LONG else 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+MANY = settings(max_examples=400 if ALL else 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DAY = {"from": "2026-11-20", "to": "2026-11-20"}
 # By what Excel, LibreOffice and Google Sheets begin a formula, in half and full width.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these are the letters meant

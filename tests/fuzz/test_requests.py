@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import function_app
 from shared.http.operation import OPERATIONS
-from tests.support.budget import LONG
+from tests.support.budget import ALL
 from tests.support.world import Answer
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
-MANY = settings(max_examples=1500 if LONG else 80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+MANY = settings(max_examples=1500 if ALL else 80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 assert function_app.app, "indexing the app is what registers the operations"
 READ = sorted(each.path for each in OPERATIONS.values() if each.method == "GET" and "{" not in each.path)
 # What may stand in an address: the server refuses the rest as no HTTP.

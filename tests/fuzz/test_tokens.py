@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from devcloud.emulators.entra.admin import TokenOrder
-from tests.support.budget import LONG
+from tests.support.budget import ALL
 from tests.support.world import Answer
 
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # none gets as far as a database
-MANY = settings(max_examples=2000 if LONG else 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=2000 if ALL else 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SECONDS = 3.0
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),

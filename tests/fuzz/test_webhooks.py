@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from shared.db.schema import subscription_events, subscriptions, tenants, users
 from tests.support import purchases
-from tests.support.budget import LONG
+from tests.support.budget import ALL
 from tests.support.purchases import Purchase
 from tests.support.world import Answer, new_id
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
-MANY = settings(max_examples=1000 if LONG else 50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+MANY = settings(max_examples=1000 if ALL else 50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe", "Subscribe", "Transfer")
 NOTICES = ("Suspend", "Reinstate", "Renew")
 LETTERS = "AZaz09-_"

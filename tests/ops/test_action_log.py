@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from azure.data.tables import TableServiceClient
 
-from shared.action_log.model import Action, row_key
 from shared.db.schema import installation, tenants, users
+from tenants.actions.log.model import Action, row_key
 from tests.support import action_logs
 from tests.support import azurite as azurite_support
 
@@ -25,9 +25,8 @@ def service(azurite):
 
 
 @pytest.fixture
-def rekey(here, app_database_url, azurite):
-    settings = {"DATABASE_URL": app_database_url, "ACTION_LOG_TABLE_ENDPOINT": azurite.connection_string}
-    return functools.partial(here, "action-log", "rekey", **settings)
+def rekey(ops, azurite):
+    return functools.partial(ops, "action-log", "rekey", ACTION_LOG_TABLE_ENDPOINT=azurite.connection_string)
 
 
 @pytest.fixture
@@ -86,15 +85,15 @@ def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, eng
     assert is_numbered(engine, tenant) is True
 
 
-def test_a_log_in_the_database_has_no_such_rows(here, app_database_url):
-    done = here("action-log", "rekey", "--yes", DATABASE_URL=app_database_url, ACTION_LOG_TABLE_ENDPOINT="")
+def test_a_log_in_the_database_has_no_such_rows(ops):
+    done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT="")
 
     assert (done.code, "the action log is in the database" in done.told) == (2, True)
 
 
-def test_a_storage_that_is_away_is_told_in_a_line(here, app_database_url, tenant, engine):
+def test_a_storage_that_is_away_is_told_in_a_line(ops, tenant, engine):
     away = azurite_support.connection_string(azurite_support.free_port())
-    done = here("action-log", "rekey", "--yes", DATABASE_URL=app_database_url, ACTION_LOG_TABLE_ENDPOINT=away)
+    done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT=away)
 
     assert (done.code, "the storage failed" in done.told) == (2, True)
     assert is_numbered(engine, tenant) is True

@@ -4,12 +4,12 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from ops.__main__ import main
 from shared.db.engine import make_engine
 from shared.db.records import RULES, records_open
 from shared.db.records_triggers import unprotect
 from shared.db.schema import metadata
 from tests.support import wall as wall_support
+from tests.support.commands import Ops
 from tests.support.cutting import on_postgresql
 from tests.support.payers import Payer, at
 
@@ -87,15 +87,14 @@ def test_a_table_that_comes_later_is_the_apps_to_write(app, own_database):
     assert left == ""
 
 
-def test_a_role_that_wrote_everything_is_taken_that_right(own_database, monkeypatch, capsys):
+def test_a_role_that_wrote_everything_is_taken_that_right(own_database):
     entered = make_engine(postgres.make_role(own_database, "wrote_everything"))
     owner = make_engine(own_database)
     with owner.begin() as tx:
         tx.exec_driver_sql("GRANT pg_read_all_data, pg_write_all_data TO wrote_everything")
     removing = metadata.tables["audit_log"].delete()
     before = state(entered, removing)
-    monkeypatch.setenv("DATABASE_URL", own_database)
-    codes = [main(["admit", "wrote_everything"]) for _ in range(2)]
+    done = [Ops(own_database)("admit", "wrote_everything") for _ in range(2)]
     after = state(entered, removing)
     entered.dispose()
     with owner.begin() as tx:
@@ -103,30 +102,28 @@ def test_a_role_that_wrote_everything_is_taken_that_right(own_database, monkeypa
         tx.exec_driver_sql("DROP ROLE wrote_everything")
     owner.dispose()
 
-    assert (before, codes, after) == ("", [0, 0], REFUSED)
-    assert "but not change facts on record" in capsys.readouterr().out
+    assert (before, [each.code for each in done], after) == ("", [0, 0], REFUSED)
+    assert all("but not change facts on record" in each.out for each in done)
 
 
-def test_a_role_that_is_not_there_is_named(own_database, monkeypatch, capsys):
-    monkeypatch.setenv("DATABASE_URL", own_database)
+def test_a_role_that_is_not_there_is_named(own_database):
+    done = Ops(own_database)("admit", "nobody_here")
 
-    assert main(["admit", "nobody_here"]) == 2
-    assert "there is no role nobody_here" in capsys.readouterr().err
+    assert (done.code, "there is no role nobody_here" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["x; DROP TABLE users; --", 'a"b', "ab"])
-def test_a_name_that_is_none_is_refused(own_database, name, monkeypatch, capsys):
-    monkeypatch.setenv("DATABASE_URL", own_database)
+def test_a_name_that_is_none_is_refused(own_database, name):
+    done = Ops(own_database)("admit", name)
 
-    assert main(["admit", name]) == 2
-    assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in capsys.readouterr().err
+    assert done.code == 2
+    assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in done.err
 
 
-def test_a_client_id_is_refused_on_postgresql(own_database, monkeypatch, capsys):
-    monkeypatch.setenv("DATABASE_URL", own_database)
+def test_a_client_id_is_refused_on_postgresql(own_database):
+    done = Ops(own_database)("admit", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3")
 
-    assert main(["admit", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3"]) == 2
-    assert "on PostgreSQL, give the role's name alone" in capsys.readouterr().err
+    assert (done.code, "on PostgreSQL, give the role's name alone" in done.err) == (2, True)
 
 
 @on_postgresql
@@ -134,9 +131,8 @@ def test_in_the_tests_the_app_is_let_in_so(app_engine):
     assert state(app_engine, metadata.tables["audit_log"].delete()) == REFUSED
 
 
-def test_sqlite_has_no_roles(tmp_path, monkeypatch, capsys):
+def test_sqlite_has_no_roles(tmp_path):
     (tmp_path / "a.db").touch()
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/a.db")
+    done = Ops(f"sqlite:///{tmp_path}/a.db")("admit", "timetracker_app")
 
-    assert main(["admit", "timetracker_app"]) == 2
-    assert "SQLite has no roles" in capsys.readouterr().err
+    assert (done.code, "SQLite has no roles" in done.err) == (2, True)

@@ -4,11 +4,11 @@ import os
 ME = f"os:{os.getuid()}"
 
 
-def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(reads, books, admin, slug):
-    reads("tenants", "extend-trial", slug, "--days", "14", "--yes")
+def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(ops, books, admin, slug):
+    ops("tenants", "extend-trial", slug, "--days", "14", "--yes")
     (row,) = books.audit(slug, "trial.extended")
-    shown = reads("audit", slug, "--json").json
-    table = reads("audit", slug, "--operators").out.splitlines()
+    shown = ops("audit", slug, "--json").json
+    table = ops("audit", slug, "--operators").out.splitlines()
     told = admin.get("audit").raw + admin.get("privacy/export?format=json").raw
 
     assert row["operator_id"] == ME
@@ -21,21 +21,21 @@ def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(read
     assert ME.encode() not in told
 
 
-def test_a_job_that_an_operator_runs_is_on_record_as_theirs(reads, books, admin, slug):
-    asked = reads("privacy", "erase", admin.tid, "--verified", "--yes")
-    run = reads("privacy", "run")
+def test_a_job_that_an_operator_runs_is_on_record_as_theirs(ops, books, admin, slug):
+    asked = ops("privacy", "erase", admin.tid, "--verified", "--yes")
+    run = ops("privacy", "run")
     done = books.audit(slug, "erasure.done")
 
     assert (asked.code, run.code) == (0, 0)
     assert [(row["actor_kind"], row["operator_id"]) for row in done] == [("service", ME)]
 
 
-def test_the_newest_is_shown_first_and_a_long_log_whole(slug, monkeypatch, reads):
-    monkeypatch.setattr("ops.audit._PAGE", 2)
+def test_the_newest_is_shown_first_and_a_long_log_whole(slug, monkeypatch, ops):
+    monkeypatch.setattr("ops.audit.commands._PAGE", 2)
     for days in ("1", "2", "3", "4"):
-        reads("tenants", "extend-trial", slug, "--days", days, "--yes")
-    shown = reads("audit", slug, "--json").json
-    by_operators = reads("audit", slug, "--operators", "--json").json
+        ops("tenants", "extend-trial", slug, "--days", days, "--yes")
+    shown = ops("audit", slug, "--json").json
+    by_operators = ops("audit", slug, "--operators", "--json").json
 
     assert [each["action"] for each in by_operators] == ["trial.extended"] * 4
     assert len(shown) > 4

@@ -32,19 +32,13 @@ def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
     return payer
 
 
-@pytest.fixture
-def does(reads):
-    """Runs a command in this process: a start takes a second."""
-    return reads
-
-
 def name(payer):
     with payer.engine.connect() as connection:
         return payer.tenant(connection).slug
 
 
-def test_a_close_shows_its_bills_and_is_on_record(does, payer):
-    done = does("billing", "close", "--tenant", name(payer), "--yes", "--json", MARKETPLACE_METERING_DIMENSION="users")
+def test_a_close_shows_its_bills_and_is_on_record(ops, payer):
+    done = ops("billing", "close", "--tenant", name(payer), "--yes", "--json", MARKETPLACE_METERING_DIMENSION="users")
     [bill] = done.json["closed"]
     [row] = payer.audit("bill.closed")
 
@@ -55,23 +49,23 @@ def test_a_close_shows_its_bills_and_is_on_record(does, payer):
     assert [event.dimension for event in payer.usage()] == ["users"]
 
 
-def test_a_close_again_finds_nothing(does, payer):
-    does("billing", "close", "--tenant", name(payer), "--yes")
-    again = does("billing", "close", "--tenant", name(payer), "--yes")
+def test_a_close_again_finds_nothing(ops, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
+    again = ops("billing", "close", "--tenant", name(payer), "--yes")
 
     assert (again.code, again.told) == (0, "No month is owed a bill.")
 
 
-def test_a_dry_run_tells_the_bills_and_closes_nothing(does, payer):
-    dry = does("billing", "close", "--tenant", name(payer), "--dry-run", "--json")
+def test_a_dry_run_tells_the_bills_and_closes_nothing(ops, payer):
+    dry = ops("billing", "close", "--tenant", name(payer), "--dry-run", "--json")
 
     assert (dry.code, [bill["total"] for bill in dry.json["closed"]]) == (0, ["4.50"])
     assert payer.records() == payer.audit("bill.closed") == payer.closed_months() == []
 
 
-def test_as_of_closes_no_more_than_what_had_ended_by_then(does, payer):
+def test_as_of_closes_no_more_than_what_had_ended_by_then(ops, payer):
     before = THIS_MONTH - dt.timedelta(milliseconds=1)
-    done = does("billing", "close", "--tenant", name(payer), "--as-of", before.isoformat(), "--yes", "--json")
+    done = ops("billing", "close", "--tenant", name(payer), "--as-of", before.isoformat(), "--yes", "--json")
 
     assert (done.code, done.json["closed"]) == (0, [])
 
@@ -81,13 +75,13 @@ def test_an_instant_that_is_none_or_still_to_come_is_refused(refused_usage, inst
     assert "--as-of" in refused_usage("billing", "close", "--as-of", instant, "--yes")
 
 
-def test_a_bill_without_a_price_is_given_one_once(does, engine):
+def test_a_bill_without_a_price_is_given_one_once(ops, engine):
     unknown = Payer.make(engine)
     unknown.pays(LAST_MONTH, None)
     unknown.signs_in(unknown.people[0], LAST_MONTH)
-    closed = does("billing", "close", "--tenant", name(unknown), "--yes", "--json").json["closed"]
+    closed = ops("billing", "close", "--tenant", name(unknown), "--yes", "--json").json["closed"]
     price = ("billing", "price", closed[0]["id"], "--rate", "7", "--currency", "eur", "--json")
-    tried, done, again = (does(*price, *more) for more in (("--dry-run",), ("--yes",), ("--yes",)))
+    tried, done, again = (ops(*price, *more) for more in (("--dry-run",), ("--yes",), ("--yes",)))
 
     assert (closed[0]["ratePerUser"], closed[0]["total"], closed[0]["activeUsers"]) == (None, None, 1)
     assert [each.code for each in (tried, done, again)] == [0, 0, 1], again.err
@@ -108,14 +102,14 @@ def seated(engine):
     return payer
 
 
-def test_a_bill_by_seats_has_no_total_anywhere(does, engine):
+def test_a_bill_by_seats_has_no_total_anywhere(ops, engine):
     payer = Payer.make(engine)
     payer.pays(LAST_MONTH, quantity=20)
     payer.signs_in(payer.people[0], LAST_MONTH)
-    [closed] = does("billing", "close", "--tenant", name(payer), "--yes", "--json").json["closed"]
-    [record] = does("billing", "records", "--tenant", name(payer), "--json").json
-    preview = does("billing", "preview", "--tenant", name(payer), "--json").json
-    void = does("billing", "void", closed["id"], "--reason", "wrong", "--dry-run", "--json").json
+    [closed] = ops("billing", "close", "--tenant", name(payer), "--yes", "--json").json["closed"]
+    [record] = ops("billing", "records", "--tenant", name(payer), "--json").json
+    preview = ops("billing", "preview", "--tenant", name(payer), "--json").json
+    void = ops("billing", "void", closed["id"], "--reason", "wrong", "--dry-run", "--json").json
     [audited] = payer.audit("bill.closed")
 
     assert (closed["ratePerUser"], closed["total"]) == ("4.50", None)
@@ -123,9 +117,9 @@ def test_a_bill_by_seats_has_no_total_anywhere(does, engine):
     assert void["before"]["total"] == "Microsoft charges for the seats"
 
 
-def test_a_price_given_to_a_bill_is_that_of_the_term_that_was_bought(does, seated):
-    [closed] = does("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
-    done = does("billing", "price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
+def test_a_price_given_to_a_bill_is_that_of_the_term_that_was_bought(ops, seated):
+    [closed] = ops("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
+    done = ops("billing", "price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
 
     assert done.code == 0, done.err
     assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in seated.records()] == [
@@ -134,9 +128,9 @@ def test_a_price_given_to_a_bill_is_that_of_the_term_that_was_bought(does, seate
     ]
 
 
-def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(does, seated, engine):
+def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, seated, engine):
     seated.change(plan_kind="paid", status="active", seat_limit=20)
-    done = does("tenants", "set-plan", name(seated), "paid", "--rate", "59", "--currency", "USD", "--yes")
+    done = ops("tenants", "set-plan", name(seated), "paid", "--rate", "59", "--currency", "USD", "--yes")
     with engine.connect() as tx:
         mine = subscription_rates.c.tenant_id == seated.tenant_id
         rates = tx.execute(sa.select(subscription_rates).where(mine).order_by(subscription_rates.c.from_at)).all()
@@ -147,11 +141,11 @@ def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(does, seated, engi
     assert (tenant.rate_per_user, tenant.rate_unit) == (59, "P1Y")
 
 
-def test_an_agreement_after_a_purchase_does_not_have_its_id(does, books, engine, slug):
+def test_an_agreement_after_a_purchase_does_not_have_its_id(ops, books, engine, slug):
     tenant, bought = books.tenant(slug)["id"], uuid.UUID(new_id())
     with engine.begin() as tx:
         tx.execute(tenants.update().where(tenants.c.id == tenant).values(subscription_id=bought, rate_unit="P1Y"))
-    done = does("tenants", "set-plan", slug, *PAID, "--yes")
+    done = ops("tenants", "set-plan", slug, *PAID, "--yes")
 
     assert done.code == 0, done.err
     assert [books.tenant(slug)[column] for column in ("subscription_id", "rate_unit")] == [None, "P1M"]
@@ -182,15 +176,15 @@ def interrupted_at(bill: int, payers: list[Payer]) -> Iterator[None]:
 
 
 @on_postgresql
-def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(does, engine, app):  # noqa: ARG001
-    does("billing", "close", "--yes")  # what other tests owe
+def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(ops, engine, app):  # noqa: ARG001
+    ops("billing", "close", "--yes")  # what other tests owe
     payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
     for payer in payers:
         payer.pays(LAST_MONTH)
     with engine.begin() as other:
         other.execute(sa.select(tenants).where(tenants.c.id == payers[1].tenant_id).with_for_update())
-        met = does("billing", "close", "--yes", "--json")
-    resumed = does("billing", "close", "--yes", "--json")
+        met = ops("billing", "close", "--yes", "--json")
+    resumed = ops("billing", "close", "--yes", "--json")
 
     first, held, last = map(name, payers)
     [why] = [failed["error"] for failed in met.json["failed"] if failed["tenant"] == held]
@@ -203,25 +197,25 @@ def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(does, engine,
 
 
 @on_postgresql
-def test_a_line_that_is_cut_in_a_close_is_made_again(does, engine, payer):
+def test_a_line_that_is_cut_in_a_close_is_made_again(ops, engine, payer):
     with cutting(sa.Engine, engine, "INSERT INTO billing_records") as met:
-        closed = does("billing", "close", "--yes", "--tenant", name(payer), "--json")
+        closed = ops("billing", "close", "--yes", "--tenant", name(payer), "--json")
 
     assert (closed.code, len(met), len(closed.json["closed"])) == (0, 1, 1)
     assert len(payer.records()) == 1
 
 
-def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(does, engine, app):  # noqa: ARG001
-    does("billing", "close", "--yes")  # what other tests owe
+def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(ops, engine, app):  # noqa: ARG001
+    ops("billing", "close", "--yes")  # what other tests owe
     payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
         payer.pays(LAST_MONTH)
     ours = {name(payer) for payer in payers}
 
     with interrupted_at(3, payers):
-        cut = does("billing", "close", "--yes", "--json")
+        cut = ops("billing", "close", "--yes", "--json")
     kept = [len(payer.records()) for payer in payers]
-    resumed = does("billing", "close", "--yes", "--json")
+    resumed = ops("billing", "close", "--yes", "--json")
 
     assert (cut.code, kept) == (1, [1, 1, 0, 0, 0])
     assert cut.json["left"] >= 3  # ours, and any that other tests left behind ours
@@ -232,29 +226,29 @@ def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(does
     assert resumed.json["left"] == 0
 
 
-def test_the_preview_shows_who_is_active_so_far(does, payer):
-    does("billing", "close", "--tenant", name(payer), "--yes")
+def test_the_preview_shows_who_is_active_so_far(ops, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
     payer.signs_in(payer.people[1], THIS_MONTH)
-    shown = does("billing", "preview", "--tenant", name(payer))
-    document = does("billing", "preview", "--tenant", name(payer), "--json").json
+    shown = ops("billing", "preview", "--tenant", name(payer))
+    document = ops("billing", "preview", "--tenant", name(payer), "--json").json
 
     assert (document["month"], document["activeUsers"], document["total"]) == (f"{NOW:%Y-%m}", 1, "4.50")
     assert [line["email"] for line in document["lines"]] == ["p1@contoso.example"]
     assert "p1@contoso.example" in shown.out
 
 
-def test_there_is_no_preview_for_who_does_not_pay(does, engine, app):  # noqa: ARG001
+def test_there_is_no_preview_for_who_does_not_pay(ops, engine, app):  # noqa: ARG001
     idle = Payer.make(engine)
-    refused = does("billing", "preview", "--tenant", name(idle))
+    refused = ops("billing", "preview", "--tenant", name(idle))
 
     assert (refused.code, "pays for nothing now" in refused.told) == (1, True)
 
 
-def test_bills_are_listed_by_tenant_and_month(does, payer):
-    does("billing", "close", "--tenant", name(payer), "--yes")
-    [bill] = does("billing", "records", "--tenant", name(payer), "--month", TEXT, "--json").json
-    nothing = does("billing", "records", "--tenant", name(payer), "--month", "2020-01")
-    shown = does("billing", "records", "--tenant", name(payer))
+def test_bills_are_listed_by_tenant_and_month(ops, payer):
+    ops("billing", "close", "--tenant", name(payer), "--yes")
+    [bill] = ops("billing", "records", "--tenant", name(payer), "--month", TEXT, "--json").json
+    nothing = ops("billing", "records", "--tenant", name(payer), "--month", "2020-01")
+    shown = ops("billing", "records", "--tenant", name(payer))
 
     assert (bill["tenant"], bill["month"], bill["state"]) == (name(payer), TEXT, "closed")
     assert nothing.told == "There is no such bill."
@@ -266,14 +260,14 @@ def test_a_month_that_is_none_is_refused(refused_usage, month):
     assert "--month" in refused_usage("billing", "records", "--month", month)
 
 
-def test_a_bill_is_voided_and_replaced_once_with_a_reason(does, payer):
+def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
     payer.works(payer.people[1], LAST_MONTH, LAST_MONTH + dt.timedelta(hours=1))
     [closed] = payer.close(THIS_MONTH)
     arguments = ("billing", "void", str(closed.public_id), "--reason", "a test account", "--replace")
-    dry = does(*arguments, "--dry-run", "--json")
+    dry = ops(*arguments, "--dry-run", "--json")
     untouched = payer.records()
-    done = does(*arguments, "--yes", "--json")
-    again = does(*arguments, "--yes")
+    done = ops(*arguments, "--yes", "--json")
+    again = ops(*arguments, "--yes")
     void, anew = payer.records()
 
     assert (dry.json["changed"], len(untouched), untouched[0].state) == (False, 1, "closed")
@@ -283,18 +277,18 @@ def test_a_bill_is_voided_and_replaced_once_with_a_reason(does, payer):
     assert len(payer.audit("bill.voided")) == 1
 
 
-def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(does, payer):
+def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(ops, payer):
     [closed] = payer.close(THIS_MONTH)
-    first = does("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
-    second = does("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
-    anew = does("billing", "void", str(closed.public_id), "--reason", "right now", "--replace", "--yes")
+    first = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
+    second = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
+    anew = ops("billing", "void", str(closed.public_id), "--reason", "right now", "--replace", "--yes")
 
     assert (first.code, second.code, anew.code) == (0, 1, 0)
     assert [row.state for row in payer.records()] == ["void", "closed"]
 
 
 @pytest.mark.parametrize("command", ["void", "price"])
-def test_no_bill_is_closed_anew_while_the_database_is_held(does, engine, command):
+def test_no_bill_is_closed_anew_while_the_database_is_held(ops, engine, command):
     unknown = Payer.make(engine)
     unknown.pays(LAST_MONTH, None)
     unknown.signs_in(unknown.people[0], LAST_MONTH)
@@ -303,17 +297,17 @@ def test_no_bill_is_closed_anew_while_the_database_is_held(does, engine, command
     arguments = ("billing", command, str(closed.public_id), *more)
     with own(engine):
         change(engine, held_since=NOW, held_reason="begun")
-        dry, refused, before = does(*arguments, "--dry-run"), does(*arguments, "--yes"), unknown.records()
+        dry, refused, before = ops(*arguments, "--dry-run"), ops(*arguments, "--yes"), unknown.records()
         change(engine, held_since=None, held_reason=None)
-        done = does(*arguments, "--yes")
+        done = ops(*arguments, "--yes")
 
     assert (dry.code, refused.code, done.code) == (0, 1, 0)
     assert "the database is held" in refused.told
     assert [[row.state for row in rows] for rows in (before, unknown.records())] == [["closed"], ["void", "closed"]]
 
 
-def test_a_bill_that_is_not_there_and_no_reason_are_refused(does, refused_usage):
-    assert "no bill has the id" in does("billing", "void", new_id(), "--reason", "x", "--yes").told
+def test_a_bill_that_is_not_there_and_no_reason_are_refused(ops, refused_usage):
+    assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").told
     assert "--reason" in refused_usage("billing", "void", new_id(), "--reason", "", "--yes")
     assert "--reason" in refused_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")
 
@@ -324,9 +318,9 @@ def rows(engine, table, slug, books):
         return connection.execute(query).all()
 
 
-def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(does, books, engine, slug):
+def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(ops, books, engine, slug):
     before = clock.now()
-    does("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
     [agreed] = rows(engine, subscriptions, slug, books)
     [rate] = rows(engine, subscription_rates, slug, books)
     [event] = rows(engine, subscription_events, slug, books)
@@ -337,9 +331,9 @@ def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(does, b
     assert (event.event_type, event.source, event.outcome) == ("Agree", "operator", "applied")
 
 
-def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(does, books, engine, slug):
-    does("tenants", "set-plan", slug, *PAID, "--yes")
-    does("tenants", "set-plan", slug, "paid", "--rate", "6", "--currency", "EUR", "--seats", "8", "--yes")
+def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(ops, books, engine, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    ops("tenants", "set-plan", slug, "paid", "--rate", "6", "--currency", "EUR", "--seats", "8", "--yes")
     [agreed] = rows(engine, subscriptions, slug, books)
 
     assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [
@@ -355,9 +349,9 @@ def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(d
 
 
 @pytest.mark.parametrize("plan", ["trial", "internal"])
-def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(does, books, engine, slug, plan):
-    does("tenants", "set-plan", slug, *PAID, "--yes")
-    done = does("tenants", "set-plan", slug, plan, "--yes")
+def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(ops, books, engine, slug, plan):
+    ops("tenants", "set-plan", slug, *PAID, "--yes")
+    done = ops("tenants", "set-plan", slug, plan, "--yes")
     [ended] = rows(engine, subscriptions, slug, books)
     payer = Payer(engine, books.tenant(slug)["id"], 0, 0, [])
     [bill] = payer.records()
@@ -367,22 +361,22 @@ def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(does, book
     assert payer.close(clock.now() + dt.timedelta(days=70)) == []
 
 
-def test_back_on_the_paid_plan_is_another_agreement(does, books, engine, slug):
+def test_back_on_the_paid_plan_is_another_agreement(ops, books, engine, slug):
     for plan in (PAID, ("trial",), PAID):
-        does("tenants", "set-plan", slug, *plan, "--yes")
+        ops("tenants", "set-plan", slug, *plan, "--yes")
 
     assert [each.status for each in rows(engine, subscriptions, slug, books)] == ["unsubscribed", "subscribed"]
 
 
-def test_a_purchase_in_the_marketplace_is_cancelled_there(does, books, engine, slug):
-    does("tenants", "set-plan", slug, *PAID, "--seats", "5", "--yes")
+def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, slug):
+    ops("tenants", "set-plan", slug, *PAID, "--seats", "5", "--yes")
     bought, mine = uuid.UUID(new_id()), subscriptions.c.tenant_id == books.tenant(slug)["id"]
     with engine.begin() as tx:
         tx.execute(subscriptions.update().where(mine).values(marketplace_id=bought))
     before = books.tenant(slug)
-    internal = does("tenants", "set-plan", slug, "internal", "--yes")
-    seats = does("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
-    dearer = does("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
+    internal = ops("tenants", "set-plan", slug, "internal", "--yes")
+    seats = ops("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
+    dearer = ops("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
 
     assert (internal.code, f"in the Marketplace, {bought}; cancel that one first" in internal.told) == (1, True)
     assert (seats.code, "their number is changed there" in seats.told) == (1, True)

@@ -27,8 +27,8 @@ def tenant(engine, marketplace):
 
 
 @pytest.fixture
-def adopted(here, app_database_url, tenant):
-    return functools.partial(here, "billing", "adopted", tenant.slug, DATABASE_URL=app_database_url)
+def adopted(ops, tenant):
+    return functools.partial(ops, "billing", "adopted", tenant.slug)
 
 
 def months(done):
@@ -69,10 +69,10 @@ def test_what_is_no_day_and_month_or_not_paid_for_changes_nothing(adopted, text,
     assert months(adopted("--json"))[1] == ("2026-11-03", 2, None)
 
 
-def test_a_bill_that_the_meter_had_already_shows_it(here, app_database_url, tenant, engine):
+def test_a_bill_that_the_meter_had_already_shows_it(ops, tenant, engine):
     tenant.owe(3, month=202610)
     with engine.begin() as tx:
         tx.execute(usage_events.delete().where(usage_events.c.tenant_id == tenant.tenant_id))
-    [bill] = here("billing", "records", "--tenant", tenant.slug, "--json", DATABASE_URL=app_database_url).json
+    [bill] = ops("billing", "records", "--tenant", tenant.slug, "--json").json
 
     assert (bill["usage"], bill["adoptedUsers"]) == ("adopted", 3)

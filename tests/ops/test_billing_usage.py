@@ -31,11 +31,10 @@ def tenant(engine, marketplace, now):
 
 
 @pytest.fixture
-def billing(here, app_database_url, entra, marketplace):
+def billing(ops, entra, marketplace):
     return functools.partial(
-        here,
+        ops,
         "billing",
-        DATABASE_URL=app_database_url,
         ENTRA_AUTHORITY=entra.authority,
         MARKETPLACE_API_URL=marketplace.api_url,
         MARKETPLACE_TENANT_ID=support.TENANT_ID,

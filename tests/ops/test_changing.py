@@ -1,12 +1,11 @@
 import datetime as dt
 import os
-import subprocess
 from decimal import Decimal
 
 import pytest
 
 from shared import clock
-from tests.ops.conftest import COMMAND, ROOT
+from tests.support.commands import Terminal, ended
 
 
 PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
@@ -186,55 +185,75 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(ops, books, slug)
 
 @pytest.mark.parametrize(("answer", "outcome"), [("y", (0, "paid")), ("n", (1, "trial")), ("", (1, "trial"))])
 def test_the_operator_sees_before_and_after_and_decides(ops, books, slug, answer, outcome):
-    with ops.at_the_question("tenants", "set-plan", slug, *PAID) as asking:
-        question = asking.question()
-        done = asking.answer(answer)
+    done = ops("tenants", "set-plan", slug, *PAID, stdin=Terminal(answer))
+    question, asked, _ = done.err.partition("[y/N] ")
 
+    assert asked
     assert [line.split() for line in question.splitlines() if line.startswith("plan")] == [["plan", "trial", "paid"]]
     assert (done.code, books.tenant(slug)["plan_kind"]) == outcome
 
 
+@pytest.fixture
+def terminal():
+    """Both ends of a terminal: the keyboard, and what a process has as its standard input."""
+    ends = os.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_a_real_terminal_is_asked_on(ops, books, slug, terminal):
+    keyboard, theirs = terminal
+    with ops.start("tenants", "set-plan", slug, *PAID, stdin=theirs) as process:
+        try:
+            shown = ""
+            while not shown.endswith("[y/N] "):
+                letter = process.stderr.read(1)
+                assert letter, shown
+                shown += letter
+            os.write(keyboard, b"y\n")
+            done = ended(process)
+        finally:
+            process.kill()
+
+    assert (done.code, books.tenant(slug)["plan_kind"]) == (0, "paid")
+
+
 def test_what_somebody_else_changed_meanwhile_is_not_overwritten(ops, books, slug):
-    with ops.at_the_question("tenants", "set-plan", slug, *PAID) as asking:
-        asking.question()
+    between = []
+
+    def extend():
         ops("tenants", "extend-trial", slug, "--days", "9", "--yes")
-        between = books.tenant(slug)
-        done = asking.answer("y")
+        between.append(books.tenant(slug))
+
+    done = ops("tenants", "set-plan", slug, *PAID, stdin=Terminal("y", meanwhile=extend))
 
     assert done.code == 1
-    assert f"{slug} was changed by somebody else meanwhile; nothing was changed" in done.told
-    assert books.tenant(slug) == between
+    assert f"{slug} was changed by somebody else meanwhile; nothing was changed" in done.answered
+    assert between == [books.tenant(slug)]
     assert books.audit(slug, "plan.changed") == []
 
 
 def test_a_seat_taken_meanwhile_counts_against_the_new_limit(ops, books, world, admin, slug):
-    with ops.at_the_question("tenants", "set-plan", slug, *PAID, "--seats", "1") as asking:
-        asking.question()
-        world.member(admin)
-        done = asking.answer("y")
+    somebody_comes = Terminal("y", meanwhile=lambda: world.member(admin))
+    done = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", stdin=somebody_comes)
 
     assert done.code == 1
-    assert "has 2 enabled accounts, and the plan would admit 1" in done.told
+    assert "has 2 enabled accounts, and the plan would admit 1" in done.answered
     assert books.tenant(slug)["plan_kind"] == "trial"
 
 
 def test_of_many_operators_at_once_each_who_succeeds_is_on_record(ops, books, slug):
     version = books.tenant(slug)["version"]
     racing = [
-        subprocess.Popen(
-            [*COMMAND, "tenants", "set-plan", slug, "paid", "--rate", str(rate), "--currency", "EUR", "--yes"],
-            cwd=ROOT,
-            env={**os.environ, **ops.environment},
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for rate in range(1, 6)
+        ops.start("tenants", "set-plan", slug, "paid", "--rate", str(rate), "--currency", "EUR", "--yes")
+        for rate in range(1, 4)
     ]
-    told = [each.communicate(timeout=60)[1] for each in racing]
-    codes = [each.returncode for each in racing]
+    done = [ended(each) for each in racing]
+    codes = [each.code for each in done]
     rows = books.audit(slug, "plan.changed")
 
-    assert set(codes) <= {0, 1}, told
+    assert set(codes) <= {0, 1}, done
     assert len(rows) == codes.count(0) >= 1
     assert books.tenant(slug)["version"] == version + codes.count(0)
     assert [row["before_change"].get("ratePerUser") for row in rows[1:]] == [

@@ -1,7 +1,7 @@
 import sqlalchemy as sa
 
+from function_app import INVARIANTS
 from shared.db.records_triggers import protect, unprotect
-from shared.invariants import INVARIANTS
 
 
 def test_every_invariant_is_checked_and_holds(ops, slug):

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from tests.ops.conftest import Ops
+from tests.support.commands import Ops
 
 
 def test_a_missing_database_file_is_told_and_not_made(tmp_path):

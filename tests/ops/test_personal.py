@@ -4,8 +4,9 @@ import io
 
 import pytest
 
-from ops.ending import Unusable
+from ops.exits import Unusable
 from ops.personal import given
+from tests.support.commands import NOWHERE, Ops, Terminal
 
 
 @pytest.fixture
@@ -43,29 +44,26 @@ def test_nothing_on_standard_input_names_nobody(typed, text):
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_every_command_that_takes_an_address_reads_it(typed, reads, world, *, admin, arguments, tmp_path):
+def test_every_command_that_takes_an_address_reads_it(ops, world, admin, arguments, tmp_path):
     ben = world.member(admin)
     command = ["privacy", *(each.format(tid=ben.tid, folder=tmp_path) for each in arguments)]
-    typed(f"{ben.email}\n")
-    found = reads(*command)
-    typed("nobody@contoso.example\n")
-    refused = reads(*command)
+    found, refused = (
+        ops(*command, stdin=io.StringIO(f"{address}\n")) for address in (ben.email, "nobody@contoso.example")
+    )
 
     assert (found.code, refused.code) == (1 if arguments[0] == "nominee" else 0, 2)  # he has named nobody
     assert ben.email not in found.err + found.out
 
 
 def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setattr("sys.stdin", Terminal("ben@contoso.example\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("ben@contoso.example"))
 
     assert given("-") == "ben@contoso.example"
     assert "Id or e-mail address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["hand-over", "confirm-role"])
-def test_the_help_says_that_a_person_may_be_named_on_standard_input(here, command):
-    assert "standard input" in " ".join(here("users", command, "--help").out.replace("│", " ").split())
+def test_the_help_says_that_a_person_may_be_named_on_standard_input(command):
+    told = Ops(NOWHERE)("users", command, "--help").out
+
+    assert "standard input" in " ".join(told.replace("│", " ").split())

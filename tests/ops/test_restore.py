@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
-from billing.jobs_usage import send_all
+from billing.closing.jobs import close_all_owed
+from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
 from shared.app import App, use
@@ -24,11 +24,12 @@ from shared.restore import flow
 from tests.billing.conftest import metered_settings
 from tests.support import marketplace as support
 from tests.support.azurite import connection_string, free_port
+from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_backs import BUG, again, change, send
-from timers.jobs import stop_all_forgotten
-from webhooks.jobs import reconcile_all
+from tests.timers.write_back.write_backs import BUG, again, change, send
+from timers.forgotten.jobs import stop_all_forgotten
+from webhooks.events.jobs import reconcile_all
 
 
 HOUR = dt.timedelta(hours=1)
@@ -108,8 +109,7 @@ def on(app, settings, marketplace, azurite, clock):
 
     yield on
     for each in made:
-        if each.marketplace is not None:
-            each.marketplace.close()
+        each.close()
 
 
 def _month_of(now):
@@ -155,12 +155,11 @@ def story(request, copies, on, clock) -> Story:
 
 
 @pytest.fixture
-def restore(here, story, entra, marketplace, azurite):
+def restore(story, entra, marketplace, azurite):
     """The commands, on the copy."""
     return functools.partial(
-        here,
+        Ops(story.copy.url),
         "restore",
-        DATABASE_URL=story.copy.url,
         ENTRA_AUTHORITY=entra.authority,
         MARKETPLACE_API_URL=marketplace.api_url,
         MARKETPLACE_TENANT_ID=support.TENANT_ID,
@@ -175,7 +174,7 @@ def on_meter(marketplace):
     return [each["quantity"] for each in marketplace.stats()["usage"]]
 
 
-def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, marketplace, azure_devops, here):
+def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, marketplace, azure_devops):
     copy = story.copy
     assert on_meter(marketplace) == [3.0]
     copy.jobs()  # before anybody has begun: the mark alone holds them
@@ -210,7 +209,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     [on_record] = copy.rows(audit_log, audit_log.c.action == "database.restored", of_tenant)
     [notice] = copy.rows(notices, notices.c.kind == "database_restored", notices.c.tenant_id == ben["tenant_id"])
     assert set(on_record["after_change"]) == set(notice["details"]) == {"from", "to"}
-    checked = here("check", DATABASE_URL=copy.url)
+    checked = Ops(copy.url)("check")
     assert checked.code == 0, checked.out
 
 
@@ -325,13 +324,11 @@ def test_a_dry_run_shows_each_step_and_changes_nothing(story, restore):
     assert story.copy.is_held
 
 
-def test_while_it_is_held_commands_that_act_outward_are_refused(story, restore, here):
+def test_while_it_is_held_commands_that_act_outward_are_refused(story, restore):
     restore("begin", "--yes")
-    refused = [
-        here(*words, DATABASE_URL=story.copy.url)
-        for words in (("billing", "close", "--yes"), ("privacy", "run"), ("privacy", "retention"))
-    ]
+    ops = Ops(story.copy.url)
+    refused = [ops("billing", "close", "--yes"), ops("privacy", "run"), ops("privacy", "retention")]
 
     assert [each.code for each in refused] == [1] * 3
     assert all("the database is held since" in each.err for each in refused)
-    assert here("billing", "close", "--dry-run", DATABASE_URL=story.copy.url).code == 0
+    assert ops("billing", "close", "--dry-run").code == 0

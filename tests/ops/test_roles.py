@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import notices, tenants, users
 from tests.ops.conftest import Books
-from tests.tenants.test_users import add, me
+from tests.tenants.people.test_people import add, me
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def long_ago(engine, person):
         )
 
 
-def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(reads, admin, ben, slug, engine):
+def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(ops, admin, ben, slug, engine):
     command = ("users", "confirm-role", slug, ben.email, "--proof", "CASE-17", "--yes")
-    early = reads(*command)
+    early = ops(*command)
     long_ago(engine, admin)
-    done = reads(*command)
-    twice = reads(*command)
+    done = ops(*command)
+    twice = ops(*command)
     [record] = [row for row in Books(engine).audit(slug, "role.changed") if row["actor_kind"] == "operator"]
 
     assert (early.code, "confirm roles themselves" in early.err) == (1, True)
@@ -52,9 +52,9 @@ def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(reads, a
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-def test_a_tenant_is_handed_over_with_proof(reads, admin, ben, engine, replaces):
+def test_a_tenant_is_handed_over_with_proof(ops, admin, ben, engine, replaces):
     slug, more = admin.post("sign-in").body["tenant"]["slug"], ["--replace"] if replaces else []
-    done = reads("users", "hand-over", slug, me(ben), "--proof", "letter/2026-11-30", "--yes", *more)
+    done = ops("users", "hand-over", slug, me(ben), "--proof", "letter/2026-11-30", "--yes", *more)
     [record] = Books(engine).audit(slug, "tenant.handed_over")
 
     assert (done.code, role_of(ben)) == (0, "super_admin")
@@ -67,8 +67,8 @@ def test_a_tenant_is_handed_over_with_proof(reads, admin, ben, engine, replaces)
     assert kinds(engine, slug) == ["role_waiting", "super_admin_added", *removed]
 
 
-def test_a_dry_run_shows_and_changes_nothing(reads, admin, ben, slug):
-    shown = reads("users", "hand-over", slug, ben.email, "--proof", "x1", "--replace", "--dry-run", "--json")
+def test_a_dry_run_shows_and_changes_nothing(ops, admin, ben, slug):
+    shown = ops("users", "hand-over", slug, ben.email, "--proof", "x1", "--replace", "--dry-run", "--json")
 
     assert shown.json == {
         "slug": slug,
@@ -79,12 +79,12 @@ def test_a_dry_run_shows_and_changes_nothing(reads, admin, ben, slug):
     assert (role_of(ben), role_of(admin)) == ("user", "super_admin")
 
 
-def test_a_tenant_is_handed_to_nobody_who_has_not_come(reads, admin, slug):
+def test_a_tenant_is_handed_to_nobody_who_has_not_come(ops, admin, slug):
     [invited] = add(admin, "chloe@contoso.example").body["results"]
     answers = [
-        reads("users", "hand-over", slug, invited["user"]["id"], "--proof", "x1", "--yes"),
-        reads("users", "hand-over", slug, "chloe@contoso.example", "--proof", "Ada Lovelace said so", "--yes"),
-        reads("users", "hand-over", slug, "chloe@contoso.example", "--yes"),
+        ops("users", "hand-over", slug, invited["user"]["id"], "--proof", "x1", "--yes"),
+        ops("users", "hand-over", slug, "chloe@contoso.example", "--proof", "Ada Lovelace said so", "--yes"),
+        ops("users", "hand-over", slug, "chloe@contoso.example", "--yes"),
     ]
 
     assert [answer.code for answer in answers] == [1, 2, 2]
@@ -102,11 +102,11 @@ def test_a_tenant_is_handed_to_nobody_who_has_not_come(reads, admin, slug):
     ],
     ids=lambda command: command[1],
 )
-def test_no_command_chooses_between_two_accounts_of_one_address(reads, world, admin, tmp_path, command):
+def test_no_command_chooses_between_two_accounts_of_one_address(ops, world, admin, tmp_path, command):
     twins = [world.member(admin, name="Sam", email=email) for email in ("sam@contoso.example", "SAM@contoso.example")]
     tenant = admin.post("sign-in").body["tenant"]["id"]
     named = [part.format(tenant, who="Sam@contoso.example", file=tmp_path / "out.zip") for part in command]
-    refused = reads(*named)
+    refused = ops(*named)
 
     assert refused.code == 2
     assert all(me(twin) in refused.told for twin in twins)
@@ -114,22 +114,22 @@ def test_no_command_chooses_between_two_accounts_of_one_address(reads, world, ad
     assert [role_of(twin) for twin in twins] == ["user", "user"]
 
 
-def test_an_address_that_only_looks_alike_is_nobodys(reads, world, admin):
+def test_an_address_that_only_looks_alike_is_nobodys(ops, world, admin):
     world.member(admin, email="kim@contoso.example")
-    refused = reads(
+    refused = ops(
         "privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], "\N{KELVIN SIGN}im@contoso.example", "--yes"
     )
 
     assert (refused.code, "nobody in this tenant" in refused.told) == (2, True)
 
 
-def test_an_invitation_that_was_merged_is_its_person(reads, world, admin, slug):
+def test_an_invitation_that_was_merged_is_its_person(ops, world, admin, slug):
     [invited] = add(admin, "ben@contoso.example").body["results"]
     ben = world.member(admin, email="ben.okafor@contoso.example")
     admin.post(f"users/{invited['user']['id']}/merge", {"into": me(ben)})
     tenant = admin.post("sign-in").body["tenant"]["id"]
-    listed = reads("users", "list", slug, "--json").json
-    gone = reads("privacy", "nominee", tenant, "ben@contoso.example", "--yes")
+    listed = ops("users", "list", slug, "--json").json
+    gone = ops("privacy", "nominee", tenant, "ben@contoso.example", "--yes")
 
     assert "nobody in this tenant" in gone.told
     assert [(row["email"], row["isMerged"]) for row in listed][1:] == [

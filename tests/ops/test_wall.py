@@ -1,15 +1,17 @@
 """The second wall between tenants, as operators build it, put it up and take it away."""
 
+import functools
+
 import pytest
 import sqlalchemy as sa
 
-from devcloud import postgres
-from ops import wall_statements
+from ops.row_level_security import statements as wall_statements
 from shared.db.engine import make_engine
+from shared.db.row_level_security import enter
 from shared.db.schema import tenants, users
-from shared.db.wall import enter
-from tests.conftest import migrate
 from tests.support import wall as wall_support
+from tests.support.commands import Ops
+from tests.support.databases import migrate
 from tests.support.payers import Payer
 
 
@@ -17,9 +19,9 @@ BEHIND = set(wall_statements.walled())
 
 
 @pytest.fixture(scope="module")
-def own_database(postgres_server, worker_id):
+def own_database(make_database):
     """A database of its own, with two tenants and no wall."""
-    url = migrate(postgres.make_database(postgres_server, f"wall_{worker_id}"))
+    url = make_database("postgresql", "wall")
     engine = make_engine(url)
     for _ in range(2):
         Payer.make(engine)
@@ -28,12 +30,10 @@ def own_database(postgres_server, worker_id):
 
 
 @pytest.fixture
-def wall(here, own_database):
-    def run(*arguments):
-        return here("wall", *arguments, DATABASE_URL=own_database)
-
-    yield run
-    run("remove")
+def wall(own_database):
+    wall = functools.partial(Ops(own_database), "wall")
+    yield wall
+    wall("remove")
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def test_a_migration_goes_through_the_wall(wall, own_database):
     assert state(wall) == {True}
 
 
-def test_sqlite_has_no_wall(here, tmp_path):
+def test_sqlite_has_no_wall(tmp_path):
     (tmp_path / "some.db").touch()
-    refused = here("wall", "build", DATABASE_URL=f"sqlite:///{tmp_path}/some.db")
+    refused = Ops(f"sqlite:///{tmp_path}/some.db")("wall", "build")
 
     assert (refused.code, "no row-level security" in refused.told) == (2, True)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from shared.db.engine import make_engine
 from shared.db.schema import tenants
 from tests.devcloud import processes
+from tests.support.commands import Ops
 from tests.support.logs import leaks, never_stored
 from tests.support.scan import everything, places
 from tests.support.world import WORK_ITEM, Http
@@ -68,20 +69,6 @@ def token(name, authority):
     return done.stdout.strip()
 
 
-def ops(url, *arguments):
-    command = [sys.executable, "-m", "ops", "privacy", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=processes.ROOT,
-        env=processes.environment(DATABASE_URL=url),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def test_the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_who_is_erased(used):
     url, lines = used
     engine = make_engine(url)
@@ -89,8 +76,9 @@ def test_the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_w
     before = places(engine, *BEN)
     with engine.connect() as tx:
         tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.slug.startswith("contoso")))
-    ops(url, "erase", str(tenant), "--user", BEN[0], "--verified", "--yes")
-    done = ops(url, "run")
+    ops = Ops(url)
+    asked = ops("privacy", "erase", str(tenant), "--user", BEN[0], "--verified", "--yes")
+    done = ops("privacy", "run")
     after = places(engine, *BEN)
     engine.dispose()
 
@@ -98,5 +86,6 @@ def test_the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_w
     assert leaks(lines) == []
     assert kept == set()
     assert {"users.email", "users.display_name"} <= before
-    assert "1 carried out" in done.stderr
+    assert (asked.code, done.code) == (0, 0), asked.err + done.err
+    assert "1 carried out" in done.err
     assert after == set()

@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from shared.http.idempotency import KEPT
 from shared.restore import store
-from tenants.jobs import end_all_invitations
+from tenants.invitations.jobs import end_all_invitations
 from tests.support import installations
 from tests.support.budget import tries
 from tests.support.exports import export

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ops.restore_accept import Accepting
+from ops.restore.accept import Accepting
 from shared.app import use
 from shared.clock import new_id
 from shared.db.engine import make_engine
@@ -75,7 +75,6 @@ def history_since(people):
     people.somebody_is_erased(MAL)
 
 
-@pytest.mark.timeout(300)
 def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, clock, copies):
     @settings(
         max_examples=tries(2),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from billing.jobs_trials import end_all_trials
-from privacy import flow_erasure
+from billing.marketplace.usage_model import Usage
+from billing.trials.jobs import end_all_trials
+from privacy.erasure import flow as flow_erasure
 from shared.db.schema import tenants
-from shared.marketplace.model_usage import Usage
 from tests.support.exports import export
 from tests.support.scan import places
 from tests.support.world import new_id
@@ -31,13 +31,13 @@ NETWORK = {
 }
 # Who is sent something, and by which module.
 SENDERS = {
-    "shared/signing_keys.py": "Entra's keys",
-    "shared/sign_in/client.py": "Entra, for those who sign in to the landing page",
-    "shared/marketplace/tokens.py": "Entra, for the app's own token",
-    "shared/marketplace/client.py": "the Marketplace",
-    "shared/marketplace/http.py": "the Marketplace",
-    "shared/azure_devops_http.py": "Azure DevOps, with the caller's own token",
-    "shared/action_log/tables.py": "the action log in Table Storage",
+    "shared/auth/signing_keys.py": "Entra's keys",
+    "webhooks/landing/sign_in/client.py": "Entra, for those who sign in to the landing page",
+    "billing/marketplace/tokens.py": "Entra, for the app's own token",
+    "billing/marketplace/client.py": "the Marketplace",
+    "billing/marketplace/transport.py": "the Marketplace",
+    "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
+    "tenants/actions/log/tables.py": "the action log in Table Storage",
     "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
 }
 

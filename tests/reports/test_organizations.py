@@ -5,8 +5,8 @@ import io
 
 import pytest
 
+from tests.reports.exports.test_workbooks import charts, opened, table
 from tests.reports.test_summary_report import know
-from tests.reports.test_workbooks import charts, opened, table
 
 
 SPAN = {"from": "2026-11-01", "to": "2026-11-30"}

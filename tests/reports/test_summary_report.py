@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from reports import service
 from shared.clock import new_id
 from shared.db.schema import organizations, tenants, users, work_item_readers, work_items
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 
 
 def work(person, clock, work_item_id, project="Website", **length):

@@ -5,11 +5,11 @@ import io
 import openpyxl
 import pytest
 
-from reports import flow_titles
-from shared.tracking import looking_up
-from tests.tenants.test_organizations import add
-from tests.timers.test_titles import report
-from tests.timers.test_work_items import HEADER, refresh
+from reports import title_flow as flow_titles
+from tests.tenants.organizations.test_organizations import add
+from tests.timers.work_items.test_titles import report
+from tests.timers.work_items.test_work_items import HEADER, refresh
+from timers.work_items import lookup as looking_up
 
 
 OLD, NEWER, NEWEST, SECRET = 42, 57, 61, 66

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from devcloud import postgres
-from privacy import service
-from privacy.rules_retention import Kept
+from privacy.retention import service
+from privacy.retention.rules import Kept
 from shared import jobs
 from shared.db.engine import make_engine
 from shared.db.retry import Patience, of_a_job
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import idempotency_keys, tenants
-from shared.db.wall import EVERY_TENANT
 from shared.jobs import JobFailed, each_tenant, transact
 from shared.log import get_logger
 from tests.support.cutting import cutting, on_postgresql

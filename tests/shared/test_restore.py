@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from shared.app import use
 from shared.clock import new_id
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Mark, NotReached
 from shared.restore.outside import TablesOutside
+from shared.restore.watch import of as watch_of
 from tests.support.azurite import connection_string, free_port
 from tests.support.budget import tries
 from tests.support.installations import change, own, with_store
@@ -56,7 +57,7 @@ def away(app):
 
 def outside(app):
     found = flow.read(app).public_id
-    return app.restore_watch.ask(lambda there: there.read(found))
+    return watch_of(app).ask(lambda there: there.read(found))
 
 
 def run(app, **options):
@@ -138,7 +139,7 @@ def test_while_the_store_is_away_a_process_goes_on_for_an_hour_by_what_it_heard(
     def nobody(*_args):
         raise NotReached
 
-    monkeypatch.setattr(watched.restore_watch, "ask", nobody)
+    monkeypatch.setattr(watch_of(watched), "ask", nobody)
     clock.tick(minutes=59)
     within_an_hour = run(watched)
     clock.tick(minutes=1)
@@ -233,7 +234,7 @@ def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(wa
     assert still == waiting
     assert transact(watched, EVERY_TENANT, store.changes_waiting, reads_only=True) == []
     found = flow.read(watched).public_id
-    assert watched.restore_watch.ask(lambda there: there.changes(found)) == [each for _, each in waiting]
+    assert watch_of(watched).ask(lambda there: there.changes(found)) == [each for _, each in waiting]
 
 
 def test_a_held_database_tells_nothing_outside(watched, world, engine):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from azure.data.tables import TableEntity, TableServiceClient
 
-from shared.action_log.model import Action, month_of
+from tenants.actions.log.model import Action, month_of
 
 
 def empty(service: TableServiceClient) -> None:

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from shared import azure_devops as azure_devops_client
+from function_app import INVARIANTS
 from shared.app import App, use
-from shared.identity import Validator
-from shared.invariants import violations
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
+from shared.health.invariants import violations
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 from tests.support.world import FakeClock
+from timers import azure_devops
 
 
 @contextmanager
@@ -20,12 +21,10 @@ def in_place(
 ) -> Iterator[App]:
     """Works through `app_engine`, as the product does; `engine` sees every tenant in the end."""
     validator = Validator(signing_keys, settings, now=clock)
-    client = azure_devops_client.AzureDevOps(settings.azure_devops_url)
-    app = App(settings=settings, engine=app_engine, validator=validator, azure_devops=client, now=clock)
+    app = App(settings=settings, engine=app_engine, validator=validator, now=clock)
+    azure_devops.of(app)._sleep = lambda _: None  # between tries of a read
     with use(app):
         yield app
-    client.close()
-    if app.marketplace is not None:
-        app.marketplace.close()
+    app.close()
     with engine.connect() as connection:
-        assert list(violations(connection)) == []
+        assert list(violations(connection, INVARIANTS)) == []

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
-from shared.tenancy import store_organizations
+from shared.tenancy import organization_store as store_organizations
 from tests.support.tamper import tampering
 from tests.support.world import START
 

@@ -1,14 +1,20 @@
-"""How much a test tries: a sample in the plain run, all of it or twenty times as much in `scripts/test --long`."""
+"""How much a test tries: a sample in the plain run, all of it or twenty times as much in `scripts/test --all`."""
 
 import os
+import random
 from typing import Final
 
 
-LONG: Final = os.environ.get("TEST_LONG") == "1"
-SECONDS: Final = 4 * 3600  # that a test may take in the long run
+ALL: Final = os.environ.get("TEST_ALL") == "1"
+SECONDS: Final = 4 * 3600  # that a test may take then
 _TIMES: Final = 20
 
 
 def tries(plain: int) -> int:
     """How many examples, cases or seeds, where so many are enough for the plain run."""
-    return plain * _TIMES if LONG else plain
+    return plain * _TIMES if ALL else plain
+
+
+def seed(plain: int) -> int:
+    """Of dice: the same in each plain run, else another; TEST_SEED names the one of a run that is to be repeated."""
+    return int(os.environ.get("TEST_SEED") or (random.randrange(10**6) if ALL else plain))  # noqa: S311 - hides nothing

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="session")
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="module")
 
 
 @contextmanager

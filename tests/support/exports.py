@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from privacy.tables_export import VERSION
+from privacy.export.writer import VERSION
 from tests.support.world import Answer, Person
 
 

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
 
-from privacy import jobs, store_requests
+from function_app import INVARIANTS
+from privacy import jobs
+from privacy.requests import store as store_requests
 from shared.app import App
 from shared.db.schema import (
     audit_log,
@@ -32,7 +34,7 @@ from shared.db.schema import (
     users,
     work_items,
 )
-from shared.invariants import violations
+from shared.health.invariants import violations
 from shared.restore import flow
 from tests.support.exports import export
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
@@ -342,7 +344,7 @@ class HostilePeople(RuleBasedStateMachine):
             assert [each.raw for each in answers if each.status not in {200, 204}] == []
             assert not any(row.get("unreadable") for row in person.log())
         with self.engine.connect() as tx:
-            assert list(violations(tx)) == []
+            assert list(violations(tx, INVARIANTS)) == []
 
     @invariant()
     @precondition(lambda self: hasattr(self, "of_stranger"))

@@ -17,7 +17,7 @@ from devcloud.emulators.entra.faults import Fault
 from devcloud.emulators.entra.people import FABRIKAM, Directory
 from devcloud.emulators.entra.people import Person as Account
 from shared.app import App
-from shared.db.wall import EVERY_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.settings import Settings
 from tests.support.entra import Entra
 from tests.support.marketplace import Marketplace

@@ -8,16 +8,17 @@ from pathlib import Path
 from tests.support import marks
 
 
-# What the policy says is never collected: neither logged nor stored.
+# What the policy says is never collected: neither logged nor stored. All that is logged is searched, so each expression
+# begins, where it can, with a letter that is rare in a log: Python finds one much sooner than a class of letters.
 NEVER = {
     "a token": re.compile(r"eyJ[\w-]{10,}\.[\w-]"),
-    "an IPv4 address": re.compile(r"\b(?!127\.0\.0\.1\b)\d{1,3}(?:\.\d{1,3}){3}\b"),
-    "an IPv6 address": re.compile(r"\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b", re.IGNORECASE),
+    "an IPv4 address": re.compile(r"\.(?<=\d\.)(?!(?<=\b127\.)0\.0\.1\b)\d{1,3}(?:\.\d{1,3}){2}\b"),
+    "an IPv6 address": re.compile(r":(?<=[0-9a-fA-F]:)(?:[0-9a-fA-F]{1,4}:){6}[0-9a-fA-F]{1,4}\b"),
     "a user agent": re.compile(rf"{re.escape(marks.AGENT)}|python-requests|Mozilla|HeadlessChrome", re.IGNORECASE),
     "a place": re.compile(rf"{re.escape(marks.PLACE)}"),
 }
 FORBIDDEN = NEVER | {
-    "an e-mail address": re.compile(r"[\w.+-]+@[\w-]+\.\w+"),
+    "an e-mail address": re.compile(r"@(?<=[\w.+-]@)[\w-]+\.\w"),
     "a name of somebody": re.compile(r"Lovelace|Okafor|Person \d+|Hopper-"),
     "a purchase token": re.compile(r"[?&]token=", re.IGNORECASE),
     "parameters of a statement": re.compile(r"\[parameters:|SQL parameters"),
@@ -52,6 +53,8 @@ class Followed:
     def taken(self) -> list[str]:
         """The lines since the last time; none when the file is gone."""
         try:
+            if self._path.stat().st_size <= self._read:  # as after nearly every test
+                return []
             with self._path.open("rb") as file:
                 file.seek(self._read)
                 whole, _, _ = file.read().rpartition(b"\n")

@@ -28,6 +28,7 @@ CLIENT_ID = PUBLISHER.id
 CLIENT_SECRET = str(PUBLISHER.secret)
 SCOPE = f"{MARKETPLACE_API.id}/.default"
 VERSION = {"api-version": "2018-08-31"}
+AT_ONCE = {"Retry-After": "0"}
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -88,7 +89,9 @@ class Marketplace:
         return f"{self.stand_in.url}/api"
 
     def order(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-        """Carries out an order of the admin endpoint, which must succeed."""
+        """Carries out an order of the admin endpoint, which must succeed; no fault has us pause unless it says so."""
+        if name == "faults":
+            given = {endpoint: {"headers": AT_ONCE, **fault} for endpoint, fault in given.items()}
         answer = requests.post(f"{self.stand_in.url}/admin/{name}", json=given, timeout=10)
         assert answer.ok, answer.text
         done: dict[str, Any] = answer.json()

@@ -48,6 +48,15 @@ def make_database(server_url: str, name: str) -> str:
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
+def drop_database(server_url: str, name: str) -> None:
+    """Removes a database and ends the connections to it."""
+    _run(
+        server_url,
+        f"ALTER DATABASE [{name}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE",
+        f"DROP DATABASE [{name}]",
+    )
+
+
 def make_login(server_url: str, database_url: str, name: str) -> str:
     """A login that reads and writes rows and changes no table, as the app's identity; its URL of the database."""
     _run(

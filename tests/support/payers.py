@@ -9,10 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from billing.closing import service
+from billing.closing.model import Bill, Record
+from billing.closing.service import Closing
+from billing.subscriptions import ledger_store as store_ledger
+from billing.subscriptions import store as subscription_store
+from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription, SubscriptionStatus
 from shared import audit, clock
-from shared.billing import service
-from shared.billing.model import Bill, Record
-from shared.billing.service import Closing
 from shared.db.schema import (
     audit_log,
     billing_lines,
@@ -25,27 +28,17 @@ from shared.db.schema import (
     usage_events,
     users,
 )
-from shared.subscriptions import store as subscription_store
-from shared.subscriptions import store_ledger
-from shared.subscriptions.model import (
-    MONTH,
-    Event,
-    EventSource,
-    Outcome,
-    Price,
-    Quote,
-    Subscription,
-    SubscriptionStatus,
-)
-from shared.tenancy import store_settings
+from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
-from shared.tracking import changes, rules
-from shared.tracking.model import EventKind, Source, TimeEntry, WorkItem
+from tenants.settings import store as store_settings
 from tests.support.world import new_id
-from timers import service as timing
-from timers.service import Start
+from timers import days as rules
+from timers.entries import changes
+from timers.model import EventKind, Source, TimeEntry, WorkItem
+from timers.running import service as timing
+from timers.running.service import Start
 
 
 DIMENSION = "active_user"

@@ -7,14 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from billing.marketplace import of as marketplace_of
+from billing.marketplace.client import Marketplace as Client
+from billing.marketplace.deadline import within
+from billing.subscriptions import rules, service
+from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
-from shared.db.wall import EVERY_TENANT
-from shared.marketplace.flow import within
 from shared.settings import Settings
-from shared.subscriptions import rules, service
-from shared.subscriptions.model import Event, EventSource
 from shared.tenancy.store import find_tenant
 from tests.support import marketplace as support
 from tests.support.marketplace import Marketplace
@@ -114,11 +116,16 @@ class Purchase:
             return list(tx.execute(query))
 
 
+def client_of(app: App) -> Client:
+    found = marketplace_of(app)
+    assert found is not None
+    return found
+
+
 def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
     """A purchase of the tenant of that directory, in force at Microsoft and here."""
     bought = begun(app, marketplace, tid, active=True, **purchase)
-    client = app.marketplace
-    assert client is not None
+    client = client_of(app)
     flow = within(10)
     told = client.get(bought.id, flow)
     terms = rules.terms_of(told)
@@ -136,9 +143,7 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
 def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
     """A purchase that the buyer has confirmed here, and that waits for its activation."""
     bought = marketplace.buy(**{"plan": "seats", "quantity": 5, **purchase})
-    client = app.marketplace
-    assert client is not None
-    terms = rules.terms_of(client.get(bought, within(10)))
+    terms = rules.terms_of(client_of(app).get(bought, within(10)))
     assert terms is not None
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from shared.db.schema import organizations, projects, tenants, time_entries, time_entry_days, users, work_items
-from shared.tracking.rules import elapsed_ms, split
-from shared.tracking.store_projects import project_key
+from timers.days import elapsed_ms, split
+from timers.projects.store import project_key
 
 
 BEGAN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 
 from devcloud import postgres
-from ops import admission, wall_statements
+from ops import admission
+from ops.row_level_security import statements as wall_statements
 
 
 def put_up(url: str) -> None:

@@ -12,9 +12,9 @@ from devcloud.emulators.entra.clients import MARKETPLACE_API, PUBLISHER
 from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace.refusal import Refused
 from shared import clock
+from shared.auth.signing_keys import UNKNOWN_KID, SigningKeys
+from shared.auth.tokens import bearer_token, check_times, signed_claims
 from shared.errors import ApiError, Inconclusive, InvalidToken
-from shared.identity import bearer_token, check_times, signed_claims
-from shared.signing_keys import UNKNOWN_KID, SigningKeys
 
 
 TOKEN_SECONDS: Final = 3600

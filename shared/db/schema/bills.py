@@ -7,7 +7,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_user, tenant_id
-from shared.db.schema.purchases import of_subscription
+from shared.db.schema.subscriptions import of_subscription
 from shared.db.types import Day, Money, UtcDateTime, choice, identity, only_where
 
 

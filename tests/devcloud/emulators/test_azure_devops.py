@@ -381,8 +381,8 @@ def test_a_page_in_a_browser_gives_no_orders(azure_devops):
 
 
 def test_the_command_runs_it_and_the_printed_token_opens_it():
-    token = processes.devcloud("azure-devops-token", "ben").stdout.strip()
-    unknown = processes.devcloud("azure-devops-token", "zed")
+    token = processes.in_this_process("azure-devops-token", "ben").out.strip()
+    unknown = processes.in_this_process("azure-devops-token", "zed")
     command = [sys.executable, "-m", "devcloud", "azure-devops", "--port", "0"]
     with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -392,7 +392,7 @@ def test_the_command_runs_it_and_the_printed_token_opens_it():
         process.terminate()
 
     assert (answer.json()["fields"]["System.Title"], process.returncode) == ("Checkout fails for guests", 0)
-    assert (unknown.returncode, unknown.stderr.count("\n"), "ben" in unknown.stderr) == (1, 1, True)
+    assert (unknown.code, unknown.err.count("\n"), "ben" in unknown.err) == (1, 1, True)
 
 
 @pytest.mark.parametrize(("kind", "has"), [("Bug", True), ("task", True), ("User%20Story", False)])

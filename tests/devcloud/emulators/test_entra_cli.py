@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devcloud.emulators.entra.people import PEOPLE
+from tests.devcloud.processes import in_this_process
 
 
 COMMAND = [sys.executable, "-m", "devcloud.emulators.entra"]
@@ -27,10 +28,6 @@ def ready(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
-
-
 def url_of(ready: str) -> str:
     return ready.removeprefix("entra ready on ").strip()
 
@@ -41,37 +38,38 @@ def test_it_says_when_it_is_ready(ready: str):
 
 @pytest.mark.parametrize("person", ["ada", "gus", "bob@fabrikam.example"])
 def test_the_token_command_prints_a_token_and_nothing_else(ready: str, person: str):
-    done = run("token", person, "--authority", url_of(ready))
+    done = in_this_process("token", person, "--authority", url_of(ready))
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count(".") == 2
-    assert len(done.stdout.split()) == 1
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count(".") == 2
+    assert len(done.out.split()) == 1
 
 
 def test_an_unknown_person_is_answered_with_the_known_ones():
-    done = run("token", "zed")
+    done = in_this_process("token", "zed")
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1
-    assert all(person.short in done.stderr for person in PEOPLE)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.count("\n") == 1
+    assert all(person.short in done.err for person in PEOPLE)
 
 
 def test_a_wrong_scope_is_one_line(ready: str):
-    done = run("token", "ada", "--authority", url_of(ready), "--scope", "api://nothing/x")
+    done = in_this_process("token", "ada", "--authority", url_of(ready), "--scope", "api://nothing/x")
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("token: AADSTS70011")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("token: AADSTS70011")
 
 
 def test_a_stand_in_that_does_not_run_is_one_line():
-    done = run("token", "ada", "--authority", "http://127.0.0.1:1")
+    done = in_this_process("token", "ada", "--authority", "http://127.0.0.1:1")
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("token: no stand-in answers on http://127.0.0.1:1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("token: no stand-in answers on http://127.0.0.1:1")
 
 
 def test_a_taken_port_is_one_line(ready: str, tmp_path: Path):
-    done = run("entra", "--port", url_of(ready).rpartition(":")[2], "--data", str(tmp_path))
+    taken = [*COMMAND, "entra", "--port", url_of(ready).rpartition(":")[2], "--data", str(tmp_path)]
+    done = subprocess.run(taken, capture_output=True, text=True, cwd=ROOT, check=False)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "is taken" in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.devcloud import processes
+from tests.support.commands import Done
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +28,25 @@ def url(process: subprocess.Popen[str]) -> str:
     return ready.removeprefix("marketplace ready on ").strip()
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return processes.devcloud("marketplace", *arguments)
+def run(*arguments: str) -> Done:
+    return processes.in_this_process("marketplace", *arguments)
 
 
 def test_a_purchase_is_made_changed_and_listed(url: str):
     bought = run("buy", "ada", "--plan", "seats", "--quantity", "3", "--at", url)
-    subscription, landing = bought.stdout.split()
+    subscription, landing = bought.out.split()
     document = json.dumps({"person": "ben", "active": True})
-    active = json.loads(run("order", "buy", document, "--at", url).stdout)["subscription"]
+    active = json.loads(run("order", "buy", document, "--at", url).out)["subscription"]
 
     changed = run("change", active[:13], "--plan", "gold", "--at", url)
     listed = run("list", "--at", url)
     managed = run("manage", subscription, "--at", url)
 
     assert landing.startswith("http://127.0.0.1:7071/api/marketplace/landing?token=")
-    assert (changed.returncode, len(changed.stdout.strip())) == (0, 36)
-    assert f"{subscription}  PendingFulfillmentStart  seats  3  ada@contoso.example" in listed.stdout
-    assert managed.stdout.startswith("http://127.0.0.1:7071/api/marketplace/landing?token=")
-    assert managed.stdout.strip() != landing
+    assert (changed.code, len(changed.out.strip())) == (0, 36)
+    assert f"{subscription}  PendingFulfillmentStart  seats  3  ada@contoso.example" in listed.out
+    assert managed.out.startswith("http://127.0.0.1:7071/api/marketplace/landing?token=")
+    assert managed.out.strip() != landing
 
 
 @pytest.mark.parametrize(
@@ -62,18 +63,18 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
 def test_a_refusal_is_one_line(url: str, arguments: tuple[str, ...], told: str):
     done = run(*arguments, "--at", url)
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert (done.code, done.out, done.err) == (1, "", told)
 
 
 def test_a_stand_in_that_does_not_run_is_one_line():
     done = run("stats", "--at", "http://127.0.0.1:1")
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("marketplace: no stand-in answers on http://127.0.0.1:1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("marketplace: no stand-in answers on http://127.0.0.1:1")
 
 
 def test_a_taken_port_is_one_line(url: str, tmp_path: Path):
-    done = run("serve", "--port", url.rpartition(":")[2], "--data", str(tmp_path))
+    done = processes.devcloud("marketplace", "serve", "--port", url.rpartition(":")[2], "--data", str(tmp_path))
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "is taken" in done.stderr

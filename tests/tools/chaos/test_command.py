@@ -9,13 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.devcloud import processes
 from tools.chaos.__main__ import FAILED, INTERRUPTED, VIOLATED
 
 
-pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "tools.chaos", "--database", "sqlite", "--seed", "20"]
 SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
 

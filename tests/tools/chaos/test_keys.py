@@ -15,10 +15,10 @@ from werkzeug.wrappers import Request, Response
 from devcloud.emulators.entra import server
 from devcloud.emulators.entra.server import Entra
 from devcloud.emulators.server import serving
-from shared import signing_keys
+from shared.auth import signing_keys
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import signed_claims
 from shared.errors import ApiError
-from shared.identity import signed_claims
-from shared.signing_keys import SigningKeys
 from tools.chaos.clients.history import History
 from tools.chaos.cloud.worker import ClockFile
 from tools.chaos.faults.signing_keys import Keys

@@ -11,6 +11,7 @@ from tests.support import purchases
 from tests.support.landing import Browser, Firm, in_the_extension
 from tests.support.logs import Listener
 from tests.support.world import FakeClock
+from webhooks.landing import purchase_flow as flow_purchase
 
 
 @pytest.fixture
@@ -41,6 +42,12 @@ def browser(app, host) -> Iterator[Browser]:  # noqa: ARG001 - the app is in pla
 def member(http, entra, clock):
     """Somebody of the firm, as they use the extension."""
     return lambda account: in_the_extension(http, entra, clock, account)
+
+
+@pytest.fixture
+def hurried(monkeypatch) -> None:
+    """The page waits a moment for an activation to show, not three seconds."""
+    monkeypatch.setattr(flow_purchase, "_SHOWN_WITHIN", 0.1)
 
 
 @pytest.fixture

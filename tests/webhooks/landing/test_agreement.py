@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from billing.subscriptions.model import Price
+from billing.subscriptions.service import agree
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
-from shared.subscriptions.model import Price
-from shared.subscriptions.service import agree
 from shared.tenancy.store import read_tenant
 from tests.support.landing import buy, rows, sign_up
 from tests.support.marketplace import until
@@ -425,6 +425,7 @@ def test_an_admin_does_not_give_up_an_agreement_with_the_vendor(  # noqa: PLR091
     assert owner.tid
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_agreement_that_the_vendor_makes_meanwhile_is_not_ended_by_a_purchase_that_was_agreed_to_before(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, agreement
 ):

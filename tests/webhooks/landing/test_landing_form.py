@@ -2,8 +2,8 @@
 
 import pytest
 
-from webhooks.schemas_landing import Confirmation, choices_of
-from webhooks.service_landing import Choices
+from webhooks.landing.schemas import Confirmation, choices_of
+from webhooks.landing.service import Choices
 
 
 def chosen(organization):

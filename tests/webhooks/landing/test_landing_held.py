@@ -1,5 +1,7 @@
 """While a restored database is held no purchase is activated; the page says to come again."""
 
+import pytest
+
 from shared.db.schema import tenants
 from tests.support.installations import change, own
 from tests.support.landing import buy, rows
@@ -22,6 +24,7 @@ def test_a_purchase_waits_while_the_database_is_held(engine, marketplace, browse
     assert (active.status, marketplace.status(subscription)) == (200, "Subscribed")
 
 
+@pytest.mark.usefixtures("hurried")
 def test_what_was_confirmed_before_is_not_put_in_force_while_the_database_is_held(
     app, engine, marketplace, browser, firm
 ):

@@ -7,7 +7,7 @@ import pytest
 
 from devcloud.emulators.entra.admin import TokenOrder
 from devcloud.emulators.entra.faults import Fault
-from shared.signing_keys import SigningKeys
+from shared.auth.signing_keys import SigningKeys
 from tests.support import landing as landing_support
 from tests.support.landing import LANDING, buy
 from tests.webhooks.landing.test_landing_refusals import claims

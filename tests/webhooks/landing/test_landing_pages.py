@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from shared.http.html import element, joined
-from shared.http.style import STYLE
 from tests.support.landing import LANDING, buy
+from webhooks.landing.pages.html import element, joined
+from webhooks.landing.pages.style import STYLE
 
 
 VOID = {"input", "link", "meta"}

@@ -121,7 +121,6 @@ def crashing(app, entra, marketplace, tmp_path):
         yield hosts
 
 
-@pytest.mark.timeout(300)
 def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
     app, marketplace, browser, crashing, monkeypatch
 ):

@@ -9,12 +9,13 @@ import requests
 import function_app
 from devcloud.emulators.entra.admin import TokenOrder
 from shared.app import use
+from shared.auth.tokens import CONSUMER_TENANT
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
 from shared.http.operation import OPERATIONS
-from shared.identity import CONSUMER_TENANT
 from tests.support import landing as landing_support
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up
+from tests.support.purchases import client_of
 
 
 assert function_app.app, "indexing the app is what registers the operations"
@@ -262,13 +263,13 @@ def test_a_right_that_is_lost_while_the_form_is_taken_changes_nothing(
     """Another directory member makes the tenant after the first look."""
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.colleague)
-    plans = app.marketplace.plans
+    plans = client_of(app).plans
 
     def slow(*given):
         sign_up(member(firm.buyer))
         return plans(*given)
 
-    monkeypatch.setattr(app.marketplace, "plans", slow)
+    monkeypatch.setattr(client_of(app), "plans", slow)
     page = browser.submit(shown)
 
     assert (page.status, codes()) == (403, ["role_required"])

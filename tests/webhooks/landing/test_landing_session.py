@@ -12,7 +12,7 @@ from shared.db.schema import landing_visits, metadata
 from shared.http.headers import cookies
 from tests.support.landing import LANDING, Browser, buy, rows, with_settings
 from tests.support.world import new_id
-from webhooks.rules_visits import Session, cookie_of, sessions_of
+from webhooks.landing.visits import Session, cookie_of, sessions_of
 
 
 HTTPS = "https://timetracker.example.com"
@@ -109,9 +109,10 @@ def everything(app):
     return {table.name: rows(app, table) for table in metadata.sorted_tables}
 
 
+@pytest.mark.usefixtures("hurried")
 def test_to_load_the_page_changes_nothing(app, marketplace, browser, firm):
     """What Microsoft has moved on is written down when somebody presses the button, or comes back from a sign-in."""
-    marketplace.order("pace", activation_seconds=5)
+    marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     with marketplace.stand_in.operations.changing() as state:

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from shared.app import use
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import subscription_events, subscriptions, tenants
-from shared.db.wall import EVERY_TENANT
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up, with_settings
 from tests.support.marketplace import until
 
@@ -200,10 +200,9 @@ def test_a_status_that_nobody_knows_changes_nothing(app, marketplace, browser, f
     assert rows(app, tenants, entra_tenant_id=firm.key) == []
 
 
-def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_somebody_looks(
-    app, marketplace, browser, firm
-):
-    marketplace.order("pace", activation_seconds=5)
+@pytest.mark.usefixtures("hurried")
+def test_an_activation_that_takes_its_time_is_completed_when_somebody_looks(app, marketplace, browser, firm):
+    marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
@@ -218,7 +217,7 @@ def test_an_activation_that_takes_its_time_is_waited_for_and_completed_when_some
 
 
 def test_an_activation_that_shows_after_a_moment_is_waited_for(marketplace, browser, firm):
-    marketplace.order("pace", activation_seconds=1)
+    marketplace.order("pace", activation_seconds=0.3)
     _, token = buy(marketplace, firm)
 
     assert browser.submit(browser.open(token, firm.buyer)).heading == "Your subscription is active"

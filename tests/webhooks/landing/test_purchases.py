@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import notices, subscription_events, subscriptions, tenants, users
-from shared.db.wall import EVERY_TENANT
 from tests.support.landing import buy, rows, sign_up
 from tests.support.marketplace import until
 from tests.support.world import new_id

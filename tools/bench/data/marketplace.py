@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from billing import marketplace
+from billing.marketplace.deadline import within
+from billing.subscriptions import rules, service
+from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import PUBLISHER
 from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace import server
@@ -15,10 +19,7 @@ from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.emulators.marketplace.server import Marketplace
 from shared.app import App, build
 from shared.db.schema import organizations, tenants
-from shared.marketplace.flow import within
 from shared.settings import Settings
-from shared.subscriptions import rules, service
-from shared.subscriptions.model import Event, EventSource
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
 from tools.bench.data import rows
@@ -71,7 +72,7 @@ def bought(market: Marketplace, told: Mapping[str, str]) -> list[str]:
 def _activated(market: Marketplace, app: App, number: int) -> str:
     given = {"plan": "seats", "quantity": SEATS, "active": True}
     subscription: str = market.admin.carry_out("POST buy", given)["subscription"]
-    client, flow, tid = app.marketplace, within(10), uuid.UUID(int=2000 + number)
+    client, flow, tid = marketplace.of(app), within(10), uuid.UUID(int=2000 + number)
     assert client is not None  # noqa: S101 - the settings name it
     told = client.get(subscription, flow)
     terms = rules.terms_of(told)

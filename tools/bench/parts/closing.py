@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
+from billing.closing.jobs import close_all_owed
 from devcloud.run import migrate
 from shared import clock
 from shared.app import build

@@ -7,8 +7,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.invariants import INVARIANTS
-from shared.invariants import check as check_invariant
+from function_app import INVARIANTS
+from shared.health.invariants import check as check_invariant
 from tools.chaos.checks import completed_work, database, purchases, sign_ins
 from tools.chaos.checks.bills import Users
 from tools.chaos.checks.database import Kept, Logged
@@ -118,8 +118,8 @@ def _barren(histories: list[History]) -> Iterator[Violation]:
 
 
 def _invariants(tx: sa.Connection) -> Iterator[Violation]:
-    for name in INVARIANTS:
-        broken = check_invariant(tx, name)
+    for name, query in INVARIANTS.items():
+        broken = check_invariant(tx, name, query)
         if broken is not None:
             yield Violation("invariant", f"{name}: {broken.count} times, rows {broken.ids}")
 

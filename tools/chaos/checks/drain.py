@@ -7,25 +7,27 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 
-from billing.jobs import close_all_owed
-from billing.jobs_sweep import DataUnsound, check_all
-from billing.jobs_trials import end_all_trials
-from billing.jobs_usage import send_all
+from billing.closing.jobs import close_all_owed
+from billing.metering.jobs import send_all
+from billing.trials.jobs import end_all_trials
+from function_app import INVARIANTS
 from shared import clock
 from shared.app import App, build
 from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
+from shared.health.jobs import DataUnsound, check_all
 from shared.jobs import JobFailed
 from shared.settings import Settings
-from timers.jobs import stop_all_forgotten
+from timers.forgotten.jobs import stop_all_forgotten
 from tools.chaos.clients.fleet import Fleet
 from tools.chaos.clients.history import Outcome
 from tools.chaos.clients.person import Person
 from tools.chaos.cloud.cloud import Cloud
-from webhooks.jobs import reconcile_all
+from webhooks.events.jobs import reconcile_all
 
 
 LATER_SECONDS: Final = 240.0  # claims of those who were killed have run out by then
@@ -64,7 +66,7 @@ _JOBS: Final[Mapping[str, Callable[[App], object]]] = {
     "reconcile_subscriptions": reconcile_all,
     "close_months": close_all_owed,
     "send_usage": send_all,
-    "check_invariants": check_all,
+    "check_invariants": partial(check_all, invariants=INVARIANTS),
 }
 
 
@@ -97,9 +99,7 @@ def minutes_later(cloud: Cloud) -> Iterator[App]:
     try:
         yield app
     finally:
-        if app.marketplace is not None:
-            app.marketplace.close()
-        app.azure_devops.close()
+        app.close()
         app.engine.dispose()
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from devcloud.functions import server as serve
 from shared import clock
 from shared.app import App, build, use
-from shared.identity import Validator
+from shared.auth.signing_keys import SigningKeys
+from shared.auth.tokens import Validator
 from shared.settings import Settings
-from shared.signing_keys import SigningKeys
 
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import requests
 
 from devcloud.emulators.faults import Fault
-from shared.signing_keys import ABSENT_FOR, FETCH_BURST, FETCH_PAUSE, REFRESH_AFTER
+from shared.auth.signing_keys import ABSENT_FOR, FETCH_BURST, FETCH_PAUSE, REFRESH_AFTER
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.fleet import Fleet, token
 from tools.chaos.clients.http import SECONDS

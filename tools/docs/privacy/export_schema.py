@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from privacy.export.store import SECTIONS
+from privacy.export.writer import SCHEMA, VERSION
 from privacy.rules import Scope
-from privacy.store_export import SECTIONS
-from privacy.tables_export import SCHEMA, VERSION
 from shared.db.types import Day, Hours, Money, UtcDateTime
 
 
@@ -47,7 +47,7 @@ def publish(folder: Path) -> None:
     """
     path, text = path_of(folder), render()
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise Published(f"{path} is published and would change: raise VERSION in privacy/tables_export.py")
+        raise Published(f"{path} is published and would change: raise VERSION in privacy/export/writer.py")
     path.write_text(text, encoding="utf-8")
 
 

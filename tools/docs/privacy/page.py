@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from privacy.rules_catalogue import CATALOGUE
-from privacy.rules_kinds import Facts, Kind, Rows
-from privacy.rules_retention import RETENTION
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Facts, Kind, Rows
+from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
 from tools.docs.privacy.policy import POLICY, Sentence
 

@@ -1,0 +1,47 @@
+"""The timer-triggered function that closes the months that have ended."""
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from billing.closing import service
+from billing.closing.service import Closing
+from shared.app import App, current
+from shared.db.row_level_security import EVERY_TENANT
+from shared.jobs import each_tenant, transact
+from shared.restore.flow import outward
+
+
+blueprint = func.Blueprint()
+_NAME = "close_months"
+_LANES = 2  # while one waits for the database's answer, the other puts its statements together
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="%MONTH_CLOSE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    close_all_owed(current())
+
+
+def close_all_owed(app: App) -> int:
+    """Closes every month that has ended and has no record, each tenant in its own transaction; how many records.
+
+    Each run logs the bills that have no price.
+
+    Raises:
+        JobFailed: some tenants failed; the others had their turn.
+    """
+    return outward(app, _NAME, lambda: _close(app), held=0)
+
+
+def _close(app: App) -> int:
+    now = app.now()
+    closing = Closing(app.settings.marketplace_metering_dimension, now, app.new_id)
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return len(service.close_tenant(tx, tenant_id, closing))
+
+    tenant_ids = transact(app, EVERY_TENANT, lambda tx: service.tenants_owing(tx, now), reads_only=True)
+    try:
+        return each_tenant(app, _NAME, tenant_ids, work, lanes=_LANES).changed
+    finally:
+        transact(app, EVERY_TENANT, service.tell_without_price, reads_only=True)

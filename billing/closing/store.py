@@ -1,0 +1,371 @@
+"""Reads what a bill is made of: subscriptions and up to where they are billed, rates, sign-ins, and dated time."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from billing.closing import rules
+from billing.closing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
+from billing.subscriptions.ledger_store import rate_of
+from billing.subscriptions.model import Outcome, Rate, Subscription
+from billing.subscriptions.store import subscription_of
+from shared.db.schema import (
+    adopted_usage,
+    billing_lines,
+    billing_records,
+    closed_months,
+    running_timers,
+    subscription_events,
+    subscription_rates,
+    subscriptions,
+    tenant_zones,
+    tenants,
+    time_entries,
+    time_entry_days,
+    user_months,
+    users,
+)
+from shared.tenancy.model import Plan, Tenant
+
+
+_s, _r, _d, _e, _l, _m, _u = (
+    subscriptions.c,
+    billing_records.c,
+    time_entry_days.c,
+    time_entries.c,
+    billing_lines.c,
+    user_months.c,
+    users.c,
+)
+_TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
+_MONTH: Final = bindparam("month", type_=sa.Integer)
+_MONTHS = (bindparam("before", type_=sa.Integer), _MONTH, bindparam("after", type_=sa.Integer))
+_FROM, _TO = (bindparam(name, type_=_r.period_from.type) for name in ("starts_at", "ends_at"))
+_NEWEST = billing_records.alias("newest").c
+_BILLED = (_NEWEST.tenant_id == _s.tenant_id, _NEWEST.subscription_id == _s.id)
+
+
+def _exists(*where: sa.ColumnElement[bool]) -> sa.Case[int]:
+    """As a number: SQL Server selects no truth values."""
+    return sa.case((sa.exists().where(*where), 1), else_=0)
+
+
+_LAST_MONTH = sa.select(sa.func.max(_NEWEST.month_key)).where(*_BILLED).scalar_subquery().label("last_month")
+_BILLED_TO = sa.select(sa.func.max(_NEWEST.period_to)).where(*_BILLED).scalar_subquery().label("billed_to")
+_MARKED = (
+    sa.select(sa.func.max(closed_months.c.month_key))
+    .where(closed_months.c.tenant_id == tenants.c.id)
+    .scalar_subquery()
+    .label("marked")
+)
+_HAS_EARLIER_ZONES = _exists(tenant_zones.c.tenant_id == _s.tenant_id).label("has_earlier_zones")
+_HAS_ADOPTED = _exists(
+    adopted_usage.c.tenant_id == _s.tenant_id, adopted_usage.c.marketplace_id == _s.marketplace_id
+).label("has_adopted")
+_LACKS_PRICE = _exists(*_BILLED, _NEWEST.rate_per_user.is_(None), _NEWEST.state == State.CLOSED.value).label(
+    "lacks_price"
+)
+
+# Of every tenant that ever paid, in the order of the tenants; which months that makes is for the zone to say.
+_STANDINGS: Final[sa.Select[Any]] = (
+    sa.select(subscriptions, tenants.c.time_zone, tenants.c.plan_kind, _LAST_MONTH, _BILLED_TO, _MARKED)
+    .join(tenants, tenants.c.id == _s.tenant_id)
+    .where(_s.paid_from.is_not(None))
+    .order_by(_s.tenant_id, _s.id)
+)
+_STANDINGS_OF: Final[sa.Select[Any]] = (
+    sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
+    .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
+    .order_by(_s.id)
+)
+_z: Final = tenant_zones.c
+_ZONES: Final[sa.Select[Any]] = sa.select(_z.tenant_id, _z.until_at, _z.time_zone).order_by(_z.tenant_id, _z.until_at)
+_ZONES_OF: Final = _ZONES.where(_z.tenant_id == _TENANT)
+_RATES: Final[sa.Select[Any]] = sa.select(subscription_rates).where(
+    subscription_rates.c.tenant_id == _TENANT, subscription_rates.c.subscription_id == bindparam("subscription")
+)
+_LAST_EVENT: Final[sa.Select[Any]] = (
+    sa.select(subscription_events.c.event_type, subscription_events.c.operation_id)
+    .where(
+        subscription_events.c.tenant_id == _TENANT,
+        subscription_events.c.subscription_id == bindparam("subscription"),
+        subscription_events.c.outcome == Outcome.APPLIED.value,
+    )
+    .order_by(subscription_events.c.id.desc())
+    .limit(1)
+)
+
+
+def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again.
+
+    Nor is the person of an invitation that was billed before it was merged into their account.
+    """
+    lines, merged = billing_lines.alias("billed").c, users.alias("merged").c
+    of_month = (lines.tenant_id == _TENANT, lines.activity_month == month, lines.is_void == sa.false())
+    as_invitation = (merged.tenant_id == _TENANT, merged.merged_into == user, merged.id == lines.user_id)
+    return sa.or_(sa.exists().where(*of_month, lines.user_id == user), sa.exists().where(*of_month, *as_invitation))
+
+
+# Rows have the month of the zone that was in force at the sign-in; the period decides, so those beside are looked at.
+_SIGNED_IN: Final[sa.Select[Any]] = (
+    sa.select(
+        _m.user_id,
+        _u.email,
+        _u.display_name,
+        _m.first_sign_in_at.label("first_at"),
+        _m.last_sign_in_at.label("last_at"),
+        _m.first_paid_sign_in_at,
+        _m.last_paid_sign_in_at,
+    )
+    .join(users, sa.and_(_u.tenant_id == _m.tenant_id, _u.id == _m.user_id))
+    .where(
+        _m.month_key.in_(_MONTHS),
+        _m.tenant_id == _TENANT,
+        sa.or_(
+            *(
+                sa.and_(at >= _FROM, at < _TO)
+                for at in (
+                    _m.first_sign_in_at,
+                    _m.last_sign_in_at,
+                    _m.first_paid_sign_in_at,
+                    _m.last_paid_sign_in_at,
+                )
+            )
+        ),
+        ~_on_a_bill(_MONTH, _m.user_id),
+    )
+)
+# Time counts where it was, as sign-ins do: an entry must reach into the period. That is the month it is dated in,
+# but for the first and the last of a subscription, and for a zone that was changed since.
+_TIME = (_d.tenant_id == _TENANT, _d.elapsed_ms > 0)
+_WHO = (_d.user_id, _u.email, _u.display_name)
+_WHEN = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
+_OF_DAY = time_entry_days.join(time_entries, sa.and_(_e.tenant_id == _d.tenant_id, _e.id == _d.entry_id)).join(
+    users, sa.and_(_u.tenant_id == _d.tenant_id, _u.id == _d.user_id)
+)
+_WORKED: Final[sa.Select[Any]] = (
+    sa.select(*_WHO, *_WHEN)
+    .select_from(_OF_DAY)
+    .where(
+        *_TIME,
+        _d.month_key.in_(_MONTHS),
+        _e.stopped_at > _FROM,
+        _e.started_at < _TO,
+        ~_on_a_bill(_MONTH, _d.user_id),
+    )
+    .group_by(*_WHO)
+)
+_t: Final = running_timers.c
+_RUNNING: Final[sa.Select[Any]] = (
+    sa.select(_t.user_id, _u.email, _u.display_name, _t.started_at.label("first_at"), _t.started_at.label("last_at"))
+    .join(users, sa.and_(_u.tenant_id == _t.tenant_id, _u.id == _t.user_id))
+    .where(_t.tenant_id == _TENANT, _t.started_at < _TO, ~_on_a_bill(_MONTH, _t.user_id))
+)
+# How many users a subscription's bills have for a month.
+_BILLED_USERS: Final[sa.Select[Any]] = (
+    sa.select(_l.activity_month, sa.func.count().label("users"))
+    .join(billing_records, sa.and_(_r.tenant_id == _l.tenant_id, _r.id == _l.record_id))
+    .where(
+        _l.tenant_id == _TENANT,
+        _l.is_void == sa.false(),
+        _l.activity_month.in_(bindparam("months", expanding=True)),
+        _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+    )
+    .group_by(_l.activity_month)
+)
+# When the period of a subscription's own bill for a month began.
+_PERIOD_STARTS: Final[sa.Select[Any]] = sa.select(_r.month_key, _r.period_from).where(
+    _r.tenant_id == _TENANT,
+    _r.month_key.in_(bindparam("months", expanding=True)),
+    _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+    _r.state == State.CLOSED.value,
+)
+_CLOSED_EARLIER = (
+    _r.tenant_id == _d.tenant_id,
+    _r.month_key == _d.month_key,
+    _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+    _r.state == State.CLOSED.value,
+)
+_SINCE = (_d.month_key >= bindparam("first", type_=sa.Integer), _d.month_key < _MONTH)
+_ANY_LATE: Final[sa.Select[Any]] = (
+    sa.select(_d.user_id)
+    .where(
+        _d.tenant_id == _TENANT,
+        *_SINCE,
+        _d.elapsed_ms > 0,
+        ~_on_a_bill(_d.month_key, _d.user_id),
+        sa.exists().where(*_CLOSED_EARLIER),
+    )
+    .limit(1)
+)
+_LATE: Final[sa.Select[Any]] = (
+    sa.select(_d.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    .select_from(_OF_DAY.join(billing_records, sa.and_(*_CLOSED_EARLIER)))
+    .where(
+        *_TIME,
+        *_SINCE,
+        _e.stopped_at > _r.period_from,
+        _e.started_at < _r.period_to,
+        ~_on_a_bill(_d.month_key, _d.user_id),
+    )
+    .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
+)
+# Where the zone was changed, days may be dated in the month beside the one whose period they lie in.
+_DATED = _d.month_key
+_BESIDE_DATED = (
+    _DATED,
+    sa.case((_DATED % 100 == 1, _DATED - 89), else_=_DATED - 1),
+    sa.case((_DATED % 100 == 12, _DATED + 89), else_=_DATED + 1),  # noqa: PLR2004 - December
+)
+_LATE_BESIDE: Final[sa.Select[Any]] = (
+    sa.select(_r.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    .select_from(
+        _OF_DAY.join(
+            billing_records,
+            sa.and_(
+                _r.tenant_id == _d.tenant_id,
+                _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
+                _r.state == State.CLOSED.value,
+                _r.month_key < _MONTH,
+                _r.month_key.in_(_BESIDE_DATED),
+            ),
+        )
+    )
+    .where(
+        *_TIME,
+        _d.month_key >= bindparam("first", type_=sa.Integer),
+        _d.month_key <= bindparam("after", type_=sa.Integer),
+        _e.stopped_at > _r.period_from,
+        _e.started_at < _r.period_to,
+        ~_on_a_bill(_r.month_key, _d.user_id),
+    )
+    .group_by(_r.month_key, *_WHO, _r.period_from, _r.period_to)
+)
+
+
+def candidates(tx: sa.Connection) -> list[Candidate]:
+    """Every subscription that was ever paid for."""
+    earlier: defaultdict[int, list[tuple[dt.datetime, str]]] = defaultdict(list)
+    for tenant_id, until_at, zone in tx.execute(_ZONES):
+        earlier[tenant_id].append((until_at, zone))
+    return [
+        Candidate(
+            _standing(row),
+            rules.zones_of(row.time_zone, earlier.get(row.tenant_id, ())),
+            row.plan_kind != Plan.INTERNAL.value,
+            row.marked,
+        )
+        for row in tx.execute(_STANDINGS)
+    ]
+
+
+def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zones:
+    """The tenant's zones, read where there may be earlier ones; each of their names was set once, and so is known."""
+    rows = tx.execute(_ZONES_OF, {"tenant": tenant.id}) if has_earlier else ()
+    return Zones(tenant.zone, tuple((row.until_at, ZoneInfo(row.time_zone)) for row in rows))
+
+
+def standings(tx: sa.Connection, tenant_id: int) -> list[Standing]:
+    """Those of one tenant, in the order in which they were begun."""
+    return [
+        replace(
+            _standing(row),
+            has_earlier_zones=bool(row.has_earlier_zones),
+            lacks_price=bool(row.lacks_price),
+            has_adopted=bool(row.has_adopted),
+        )
+        for row in tx.execute(_STANDINGS_OF, {"tenant": tenant_id})
+    ]
+
+
+def rates(tx: sa.Connection, subscription: Subscription) -> list[Rate]:
+    rows = tx.execute(_RATES, {"tenant": subscription.tenant_id, "subscription": subscription.id})
+    return [rate_of(row) for row in rows]
+
+
+def last_event(tx: sa.Connection, subscription: Subscription) -> LastEvent | None:
+    row = tx.execute(_LAST_EVENT, {"tenant": subscription.tenant_id, "subscription": subscription.id}).first()
+    return None if row is None else LastEvent(row.event_type, row.operation_id)
+
+
+def signed_in(tx: sa.Connection, tenant_id: int, period: Period) -> list[Activity]:
+    """Who signed in in the period and is on no bill of its month yet."""
+    rows = tx.execute(_SIGNED_IN, _within(tenant_id, period))
+    return [
+        rules.signed_in(
+            _activity(row, period.month, Reason.SIGN_IN), period, (row.first_paid_sign_in_at, row.last_paid_sign_in_at)
+        )
+        for row in rows
+    ]
+
+
+def worked(tx: sa.Connection, subscription: Subscription, period: Period) -> list[Activity]:
+    """Who has time in the period and is on no bill of its month yet."""
+    rows = tx.execute(_WORKED, _within(subscription.tenant_id, period))
+    found = (_activity(row, period.month, Reason.TIME) for row in rows)
+    return [rules.worked(each, period.starts_at, period.ends_at) for each in found]
+
+
+def running(tx: sa.Connection, tenant: Tenant, period: Period, now: dt.datetime) -> list[Activity]:
+    """Whose timer runs in the period and who is on no bill of its month yet; no longer than such a timer may run.
+
+    To be read before the entries: a timer that is stopped meanwhile is then among them.
+    """
+    limit = dt.timedelta(milliseconds=tenant.forgotten_timer_limit_ms)
+    key = {"tenant": tenant.id, "month": period.month, "ends_at": period.ends_at}
+    found = [_activity(row, period.month, Reason.TIME) for row in tx.execute(_RUNNING, key)]
+    ran = (rules.ran(each, period, limit=limit, now=now) for each in found)
+    return [each for each in ran if each is not None]
+
+
+def billed_before(
+    tx: sa.Connection, subscription: Subscription, months: Collection[int], rates: Sequence[Rate]
+) -> dict[int, tuple[int, int]]:
+    """Of closed months of a subscription: how many users were billed for each, and how many its fee covers."""
+    key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "months": list(months)}
+    billed = {row.activity_month: row.users for row in tx.execute(_BILLED_USERS, key)}
+    found: dict[int, tuple[int, int]] = {}
+    for month, starts_at in tx.execute(_PERIOD_STARTS, key):
+        rate = rules.rate_of(rates, starts_at)
+        found[month] = billed.get(month, 0), 0 if rate is None else rate.quote.included_a_month
+    return found
+
+
+def worked_late(tx: sa.Connection, subscription: Subscription, period: Period, zones: Zones) -> Sequence[Activity]:
+    """Who has time in an earlier month of this subscription that is closed, and is on no bill of that month.
+
+    Found in the days themselves, so nothing that came late by whatever way is missed.
+    """
+    assert subscription.paid_from is not None, "only what is paid for is billed"  # noqa: S101 - an invariant of ours
+    first = rules.month_before(rules.month_of(subscription.paid_from, dt.UTC))  # whatever the zone was
+    key = {"tenant": subscription.tenant_id, "subscription": subscription.id}
+    values = {**key, "month": period.month, "first": first}
+    if zones.earlier:
+        rows = tx.execute(_LATE_BESIDE, {**values, "after": rules.next_month(period.month)}).all()
+    elif tx.execute(_ANY_LATE, values).first() is not None:
+        rows = tx.execute(_LATE, values).all()
+    else:
+        return ()
+    return [rules.worked(_activity(row, row.month_key, Reason.TIME), row.period_from, row.period_to) for row in rows]
+
+
+def _within(tenant_id: int, period: Period) -> dict[str, Any]:
+    """Of the month and those beside it, whatever reaches into the period."""
+    months = {"before": rules.month_before(period.month), "after": rules.next_month(period.month)}
+    edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
+    return {"tenant": tenant_id, "month": period.month, **months, **edges}
+
+
+def _standing(row: sa.Row[Any]) -> Standing:
+    return Standing(subscription_of(row), row.last_month, row.billed_to)
+
+
+def _activity(row: sa.Row[Any], month: int, reason: Reason) -> Activity:
+    return Activity(row.user_id, month, row.email, row.display_name, reason, row.first_at, row.last_at)

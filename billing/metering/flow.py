@@ -1,0 +1,261 @@
+"""Sends what the meter is owed: claims events, tells the meter outside a transaction, and settles what it said.
+
+An event keeps its hour, and the meter takes one event for an hour. So whoever dies between sending and settling leaves
+a claim that runs out, and the repeat is told that it is a duplicate.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import sqlalchemy as sa
+
+from billing import marketplace
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
+from billing.marketplace.usage_model import UsageKey, UsageResult
+from billing.metering import rules, store
+from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
+from shared.app import App
+from shared.db.retry import Patience, of_a_job, of_a_request
+from shared.db.row_level_security import EVERY_TENANT
+from shared.jobs import transact
+from shared.log import get_logger, where
+from shared.restore.flow import outward_installation
+
+
+if TYPE_CHECKING:
+    from billing.marketplace.metering import Meter, UsageList
+
+T = TypeVar("T")
+CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take
+RUN_SECONDS: Final = 200.0  # the platform ends a run after 300
+AT_ONCE_SECONDS: Final = 3.0  # a webhook is answered within 10
+_BATCH_SECONDS: Final = 20.0
+_MOST_AT_ONCE: Final = 25
+_OUTAGE: Final = 3  # batches in a row without an answer: the others wait for the next run
+_WORD_LENGTH: Final = 40
+
+
+def meter_of(app: App) -> "Meter | None":
+    """None where nothing is metered: the Marketplace is off, or no dimension is named."""
+    client = marketplace.of(app)
+    return None if client is None or not app.settings.marketplace_metering_dimension else client.meter
+
+
+def send_due(
+    app: App,
+    *,
+    tenant_id: int | None = None,
+    seconds: float = RUN_SECONDS,
+    progress: Callable[[int], None] = lambda _settled: None,
+    patience: Patience | None = None,
+) -> Sent:
+    """Tells the meter once of every event that is due, of all tenants or one; `progress` hears how many were tried.
+
+    What cannot be sent stays as it is for the next run. `failed` in the result says that somebody should look.
+    """
+    meter = meter_of(app)
+    if meter is None:
+        return Sent()
+    run = _Run(app, meter, within(seconds), tenant_id, patience or of_a_job())
+    for batch in run.claimed_batches():
+        run.send(batch)
+        progress(len(batch))
+    return run.sent
+
+
+def send_at_once(app: App, tenant_id: int) -> None:
+    """For whoever has just closed a bill: tries to tell the meter now, within seconds. It never fails its caller.
+
+    What does not succeed is left to the next run of the job.
+    """
+    try:
+        if outward_installation(app) is None:
+            return
+        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, patience=of_a_request())
+    except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
+        get_logger().error("usage_not_sent_at_once", **where(error))
+
+
+def tell_late(app: App) -> int:
+    """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all.
+
+    Those that wait for the meter's list are told of after 12.
+    """
+    before = app.now() - rules.ASKED_FOR
+    for tenant, count in transact(app, EVERY_TENANT, lambda tx: store.unasked(tx, before), reads_only=True):
+        get_logger().error(Alarm.UNASKED.value, tenant=str(tenant), count=count)
+    late = transact(app, EVERY_TENANT, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
+    for tenant, count in late:
+        get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
+    return sum(count for _, count in late)
+
+
+@dataclass(slots=True)
+class _Run:
+    app: App
+    meter: "Meter"
+    flow: Flow
+    tenant_id: int | None
+    patience: Patience
+    sent: Sent = field(default_factory=Sent)
+    _unanswered: int = 0
+    _is_over: bool = False
+
+    def claimed_batches(self) -> Iterable[list[Owed]]:
+        """Each event is claimed at most once in a run, in the order of the rows."""
+        after = (0, 0)
+        while not self._is_over and self.flow.left() > 0:
+            found, batch = self._transact(self.tenant_id or EVERY_TENANT, partial(self._claim, after=after))
+            if not found:
+                return
+            after = found[-1].tenant_id, found[-1].id
+            if batch:
+                yield batch
+
+    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[Owed], list[Owed]]:
+        """What is due, and what of it nobody else has. A claim whose COMMIT was not answered runs out by itself."""
+        now = self.app.now()
+        found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
+        claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
+        return found, [each for each in claims if each is not None]
+
+    def send(self, batch: list[Owed]) -> None:
+        batch = self._never_taken(batch)
+        if not batch:
+            return
+        try:
+            results = self.meter.send_usage([each.usage for each in batch], self._flow())
+        except MarketplaceError as error:
+            self._not_sent(batch, error)
+            return
+        self._unanswered = 0
+        for of_tenant in _by_tenant(batch):
+            self._guarded(of_tenant, lambda owed: self._settle(owed, results))
+
+    def _never_taken(self, batch: list[Owed]) -> list[Owed]:
+        """Those to be sent: usage that is told late is looked for at the meter first, since it may have it already.
+
+        What cannot be looked for waits.
+        """
+        late = [each for each in batch if rules.must_be_asked_for(each)]
+        if not late:
+            return batch
+        until = self.app.now().date()
+        try:
+            listing = self.meter.usage(min(map(rules.first_day, late)), until, self._flow())
+        except MarketplaceError as error:
+            self.sent.failed += 1
+            get_logger().error("usage_not_listed", reason=error.reason)
+            for of_tenant in _by_tenant(late):
+                self._guarded(of_tenant, lambda owed: self._release(owed, rules.UNASKED))
+            return [each for each in batch if each not in late]
+        taken: list[Owed] = []
+        for of_tenant in _by_tenant(late):
+            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing, until)))
+        return [each for each in batch if each not in taken]
+
+    def _taken_before(self, owed: list[Owed], listing: "UsageList", until: dt.date) -> list[Owed]:
+        """Of one tenant's events those that are not to be sent now, settled by what the meter lists."""
+        settled = []
+        for each in owed:
+            since, now = rules.first_day(each), self.app.now()
+            beside, adopted = self._known(each, since, until)
+            listed = listing.of(each.usage, since, until)
+            seen = rules.before_sending(each, listed=listed, beside=beside, adopted=adopted, now=now)
+            if seen is not None:
+                self._keep([(each, seen)], now)
+                settled.append(each)
+        return settled
+
+    def _known(self, owed: Owed, since: dt.date, until: dt.date) -> tuple[list[Owed], int]:
+        """The events beside one from a day to another, and the units adopted on these days."""
+
+        def look(tx: sa.Connection) -> tuple[list[Owed], int]:
+            return store.beside(tx, owed, since, until), store.adopted(tx, owed, since, until)
+
+        return self._transact(owed.tenant_id, look, reads_only=True)
+
+    def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
+        """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
+        self.sent.failed += 1
+        get_logger().error("usage_batch_failed", reason=error.reason, count=len(batch))
+        self._unanswered = self._unanswered + 1 if isinstance(error, Unreachable) else 0
+        self._is_over = isinstance(error, NotAuthorized) or self._unanswered == _OUTAGE
+        for of_tenant in _by_tenant(batch):
+            self._guarded(of_tenant, lambda owed: self._release(owed, error.reason))
+
+    def _guarded(self, owed: list[Owed], work: Callable[[list[Owed]], None]) -> None:
+        """One tenant's failure is kept from the others; its claims run out, and the next run has its events again."""
+        try:
+            work(owed)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.sent.failed += 1
+            get_logger().error(
+                "job_failed_for_tenant", function="send_usage", tenant=str(owed[0].tenant), **where(error)
+            )
+
+    def _release(self, owed: list[Owed], word: str) -> None:
+        def give_back(tx: sa.Connection) -> None:
+            for each in owed:
+                store.release(tx, each, word[:_WORD_LENGTH])
+
+        self._transact(owed[0].tenant_id, give_back)
+        self.sent.waiting += len(owed)
+
+    def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
+        """Those that are clear come first: they tell what of the meter's list the others may be."""
+        now = self.app.now()
+        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in owed]
+        doubtful = [(each, found) for each, found in verdicts if self._is_doubtful(each, found)]
+        verdicts = [each for each in verdicts if each not in doubtful]
+        clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
+        if clear:
+            self._keep(clear, now)
+        for each, found in verdicts:
+            if rules.may_have_arrived(each, found):
+                self._keep([(each, self._after_look(each, found, now))], now)
+        for each, _ in doubtful:
+            self._keep([(each, self._after_look(each, rules.of_lost_event(), now))], now)
+
+    def _is_doubtful(self, owed: Owed, found: Verdict) -> bool:
+        day = owed.usage.slot.date()
+        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._known(owed, day, day)[1])
+
+    def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
+        def keep(tx: sa.Connection) -> list[tuple[Owed, Verdict]]:
+            return [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
+
+        mine = self._transact(verdicts[0][0].tenant_id, keep)
+        for each, verdict in mine:
+            self.sent.count(verdict.state)
+            if verdict.alarm is not None:
+                get_logger().error(verdict.alarm.value, tenant=str(each.tenant), code=verdict.word)
+
+    def _after_look(self, owed: Owed, found: Verdict, now: dt.datetime) -> Verdict:
+        day = owed.usage.slot.date()
+        try:
+            listing = self.meter.usage(day, day, self._flow())
+        except MarketplaceError as error:
+            self.sent.failed += 1
+            get_logger().error("usage_not_listed", reason=error.reason)
+            return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
+        beside, adopted = self._known(owed, day, day)
+        listed = listing.of(owed.usage, day, day)
+        return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
+
+    def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
+        return transact(self.app, tenant_id, work, reads_only=reads_only, patience=self.patience)
+
+    def _flow(self) -> Flow:
+        """Of one call, inside that of the run."""
+        return within(min(_BATCH_SECONDS, self.flow.left()), self.flow.correlation_id)
+
+
+def _by_tenant(batch: list[Owed]) -> Iterable[list[Owed]]:
+    """They are in the order of their tenants."""
+    return (list(owed) for _, owed in itertools.groupby(batch, key=lambda each: each.tenant_id))

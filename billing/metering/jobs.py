@@ -1,0 +1,50 @@
+"""The timer-triggered functions of the meter: tell it what is owed, and compare what it has."""
+
+from typing import Final
+
+import azure.functions as func
+
+from billing.metering import reconcile_flow as flow_usage
+from billing.metering.flow import meter_of, send_due, tell_late
+from shared.app import App, current
+from shared.jobs import JobFailed
+from shared.log import get_logger
+from shared.restore.flow import outward
+
+
+blueprint = func.Blueprint()
+_SEND: Final = "send_usage"
+_RECONCILE: Final = "reconcile_usage"
+
+
+@blueprint.function_name(_SEND)
+@blueprint.timer_trigger(arg_name="timer", schedule="%USAGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    send_all(current())
+
+
+@blueprint.function_name(_RECONCILE)
+@blueprint.timer_trigger(arg_name="timer", schedule="0 20 4 * * *", run_on_startup=False, use_monitor=True)
+def reconcile_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - likewise
+    found = flow_usage.reconcile(current())
+    get_logger().info("job_done", function=_RECONCILE, count=len(found), failed=0)
+
+
+def send_all(app: App) -> int:
+    """Tells the meter of everything that is due; how many events were accepted.
+
+    Raises:
+        JobFailed: some batches, or tenants of a batch, failed; the others had their turn.
+    """
+    if meter_of(app) is None:
+        return 0
+    return outward(app, _SEND, lambda: _send(app), held=0)
+
+
+def _send(app: App) -> int:
+    sent = send_due(app)
+    tell_late(app)
+    get_logger().info("job_done", function=_SEND, count=sent.accepted, failed=sent.failed)
+    if sent.failed:
+        raise JobFailed(f"{_SEND}: {sent.failed} batches or tenants failed")
+    return sent.accepted

@@ -1,0 +1,75 @@
+"""What of the outbox needs the meter's own list: reconciliation, and whether usage may be told again."""
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from billing.marketplace.deadline import within
+from billing.metering import reconcile_store as store_usage
+from billing.metering.flow import meter_of
+from billing.metering.model import Alarm
+from billing.metering.reconcile_rules import Accepted, Entry, Mismatch, mismatches, require_untaken
+from billing.metering.rules import TAKEN_FOR, accepted_among
+from billing.metering.store import adopted, beside, midnight
+from shared.app import App
+from shared.db.row_level_security import EVERY_TENANT
+from shared.jobs import transact
+from shared.log import get_logger
+
+
+if TYPE_CHECKING:
+    from billing.marketplace.metering import Meter
+
+_SECONDS: Final = 60.0
+_DAYS: Final = 40  # back: this month's hours and the last one's
+
+
+def reconcile(app: App) -> list[Mismatch]:
+    """Compares the last 40 days that are over for good with what the meter lists, and changes nothing.
+
+    What is listed of another product is left out. A day is over when its last hour is too old to be
+    told any more, so nothing can be on its way.
+
+    Raises:
+        MarketplaceError: the meter's list could not be had.
+    """
+    meter = meter_of(app)
+    if meter is None:
+        return []
+    until = (app.now() - TAKEN_FOR).date() - dt.timedelta(days=1)
+    since = until - dt.timedelta(days=_DAYS)
+    listing = meter.usage(since, until, within(_SECONDS))
+
+    ours = [each for each in listing.days if app.settings.is_sold_here(each.offer_id, each.plan_id)]
+
+    def look(tx: sa.Connection) -> tuple[list[Accepted], dict[uuid.UUID, uuid.UUID]]:
+        accepted = store_usage.accepted(tx, midnight(since), midnight(until + dt.timedelta(days=1)))
+        accepted += store_usage.adopted(tx, since, until)
+        known = {each.subscription_id for each in accepted}
+        foreign = {uuid.UUID(day.subscription_id) for day in ours} - known
+        return accepted, store_usage.owners(tx, foreign)
+
+    accepted, owners = transact(app, EVERY_TENANT, look, reads_only=True)
+    found = mismatches(accepted, ours, owners)
+    for each in found:
+        tenant = {} if each.tenant is None else {"tenant": str(each.tenant)}
+        get_logger().error(Alarm.MISMATCH.value, reason=each.difference.value, **tenant)
+    if listing.unreadable:
+        get_logger().error(Alarm.MISMATCH.value, reason="unreadable", count=listing.unreadable)
+    return found
+
+
+def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
+    """Asks the meter about the days since that of an event: another hour may have been given to it before a restore.
+
+    Raises:
+        NotReslotted: the event, or something else, is there.
+        MarketplaceError: the meter could not be asked.
+    """
+    since, until = entry.owed.usage.slot.date(), app.now().date()
+    listing = meter.usage(since, until, within(_SECONDS))
+    with app.transaction(reads_only=True, tenant=entry.owed.tenant_id) as tx:
+        known = accepted_among(beside(tx, entry.owed, since, until)) + adopted(tx, entry.owed, since, until)
+    require_untaken(entry, listing.of(entry.owed.usage, since, until), known)

@@ -1,0 +1,40 @@
+"""Gives usage that was never taken another hour, on record."""
+
+import datetime as dt
+import uuid
+
+import sqlalchemy as sa
+
+from billing.metering import reconcile_store as store_usage
+from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
+from billing.metering.rules import TAKEN_FOR
+from shared import audit
+
+
+def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetime:
+    """The hour that the event would get.
+
+    Raises:
+        NotReslotted: there is none.
+    """
+    return free_hour(entry, store_usage.hours_taken(tx, entry.owed, now - TAKEN_FOR), now)
+
+
+def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.datetime, row_id: uuid.UUID) -> None:
+    """Lets the event be sent again, for another hour: Microsoft allows units that were too late to be told later.
+
+    Raises:
+        NotReslotted: somebody else changed it meanwhile.
+    """
+    if not store_usage.reslot(tx, entry, hour):
+        raise NotReslotted(f"event {entry.owed.id} was changed by somebody else meanwhile; nothing was changed")
+    audit.record(
+        tx,
+        entry.owed.tenant_id,
+        audit.Action.USAGE_RESLOTTED,
+        actor=audit.OPERATOR,
+        at=now,
+        row_id=row_id,
+        before={"slot": entry.owed.usage.slot, "plan": entry.owed.usage.plan_id},
+        after={"slot": hour, "plan": entry.plan_id},
+    )

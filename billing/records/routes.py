@@ -1,0 +1,122 @@
+"""The HTTP functions of the bills: records, a month with its lines, its statement to print, and the running month."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+
+from billing.records import service as service_records
+from billing.records import store as store_records
+from billing.records.rules import month_text
+from billing.records.schemas import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
+from billing.records.statement import Vendor, statement
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.reply import Reply
+from shared.settings import Settings
+
+
+blueprint = func.Blueprint()
+PDF: Final = "application/pdf"
+_TAG: Final = "billing"
+_NO_RECORD: Final = {404: ("not_found",)}
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_billing_records",
+        method=HTTPMethod.GET,
+        path="billing/records",
+        tag=_TAG,
+        summary="Your organisation's bills, newest month first",
+        description="One record for each subscription and month. A record never changes: a mistake is voided and "
+        "replaced, and both are listed.",
+        query=RecordsQuery,
+        answers={200: Answer("A page of records", BillingRecordPage)},
+    ),
+)
+def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
+    end = public_id(query.after)
+    if query.after is not None and end is None:
+        raise not_a_page_end()
+    with call.transaction() as tx:
+        rows = store_records.page(
+            tx, call.caller.tenant.id, month=query.month, state=query.state, end=end, most=query.page_size + 1
+        )
+        require_page(rows, query.after)
+        items = [BillingRecord.of(row) for row in rows[: query.page_size]]
+        link = query.link_after(items[-1]) if len(rows) > query.page_size else None
+        return call.answer(tx, HTTPStatus.OK, BillingRecordPage(items=items, next_link=link))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_billing_month",
+        method=HTTPMethod.GET,
+        path="billing/records/{month}",
+        tag=_TAG,
+        summary="The bills of a month, with everybody who counts and why",
+        description="`month` is written like 2026-11. A month with several subscriptions has several records.",
+        answers={200: Answer("The records of the month", BillingMonth)},
+        problems=_NO_RECORD,
+    ),
+)
+def get_billing_month(call: Call) -> Reply:
+    with call.transaction() as tx:
+        month, bills = service_records.bills_of(tx, call.caller.tenant, call.path("month"), now=call.now)
+        return call.answer(tx, HTTPStatus.OK, BillingMonth.of(month, bills))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_billing_statement",
+        method=HTTPMethod.GET,
+        path="billing/records/{month}/statement",
+        tag=_TAG,
+        summary="The usage statement of a month, as PDF",
+        description="A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor "
+        "what was agreed with it. It has every record of the month.",
+        answers={200: Answer("The statement", media=(PDF,))},
+        problems=_NO_RECORD,
+    ),
+)
+def get_billing_statement(call: Call) -> Reply:
+    with call.transaction() as tx:
+        tenant = call.caller.tenant
+        month, bills = service_records.bills_of(tx, tenant, call.path("month"), now=call.now)
+    document = statement(_vendor(call.app.settings), tenant.name, month, bills)
+    if not call.is_head:
+        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
+            service_records.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
+    name = f"timetracker-{tenant.slug}-{month_text(month)}-statement.pdf"
+    return Reply(
+        HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_billing_preview",
+        method=HTTPMethod.GET,
+        path="billing/preview",
+        tag=_TAG,
+        summary="What the running month comes to so far",
+        description="By the same computation that will close the month. It changes until then.",
+        answers={200: Answer("The bill as it would be now", BillingPreview)},
+        problems=_NO_RECORD,
+    ),
+)
+def get_billing_preview(call: Call) -> Reply:
+    with call.transaction() as tx:
+        bill, lines, seats = service_records.preview(tx, call.caller.tenant, now=call.now)
+        return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, seats, now=call.now))
+
+
+def _vendor(settings: Settings) -> Vendor:
+    return Vendor(settings.vendor_name, settings.vendor_address, settings.vendor_contact)

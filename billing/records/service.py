@@ -1,0 +1,90 @@
+"""The bills of a month as the customer asks for them, what the running one comes to, and statements taken out."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from billing.closing import model
+from billing.closing import service as closing
+from billing.records import rules as rules_records
+from billing.records import seat_store as store_seats
+from billing.records import store as store_records
+from billing.records.seat_rules import SeatChange, SeatSpan, seat_spans
+from billing.records.store import Bill, Line, Record
+from shared import audit
+from shared.audit import Action, Actor
+from shared.errors import NotFound
+from shared.tenancy.model import Caller, Tenant
+from shared.tenancy.rules import month_key
+
+
+def bills_of(tx: sa.Connection, tenant: Tenant, month: str, *, now: dt.datetime) -> tuple[int, list[Bill]]:
+    """A month as yyyymm, and its records.
+
+    Raises:
+        NotFound: it is no month, or has no record; the text says why, and where to look.
+    """
+    try:
+        key = rules_records.month_key(month)
+    except ValueError as error:
+        raise NotFound("There is no such month. Write it like 2026-11.") from error
+    bills = store_records.bills_of(tx, tenant.id, key)
+    if not bills:
+        raise NotFound(rules_records.no_record(key, month_key(now, tenant)))
+    return key, [replace(bill, seats=_seats_of(tx, tenant.id, bill.record)) for bill in bills]
+
+
+def preview(
+    tx: sa.Connection, tenant: Tenant, *, now: dt.datetime
+) -> tuple[model.Bill, tuple[Line, ...], tuple[SeatSpan, ...]]:
+    """What the running month would come to if it ended now, by the computation that will close it; who counts, seats.
+
+    Raises:
+        NotFound: nothing is paid for, so nothing will be billed.
+    """
+    bill = closing.preview(tx, tenant, now=now)
+    if bill is None:
+        raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
+    return bill, store_records.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
+
+
+def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.datetime, row_id: uuid.UUID) -> None:
+    audit.record(
+        tx,
+        caller.tenant.id,
+        Action.STATEMENT_EXPORTED,
+        actor=Actor.user(caller.user.id),
+        at=now,
+        row_id=row_id,
+        after={"month": rules_records.month_text(month), "format": "pdf"},
+    )
+
+
+def _seats_of(tx: sa.Connection, tenant_id: int, record: Record) -> tuple[SeatSpan, ...]:
+    """As they were known when the record was closed: it never changes."""
+    if record.marketplace_id is None or record.is_void:
+        return ()
+    seats = SeatChange(record.period_from, record.plan_id, record.quantity)
+    key, ends_at = (tenant_id, record.subscription_row), record.period_to
+    return _seats(tx, key, seats, ends_at=ends_at, known_at=record.closed_at)
+
+
+def _seats_so_far(tx: sa.Connection, bill: model.Bill, now: dt.datetime) -> tuple[SeatSpan, ...]:
+    subscription, terms = bill.subscription, bill.subscription.terms
+    if subscription.marketplace_id is None:
+        return ()
+    seats = SeatChange(bill.period.starts_at, terms.plan_id, terms.quantity)
+    return _seats(tx, (subscription.tenant_id, subscription.id), seats, ends_at=now, known_at=now)
+
+
+def _seats(
+    tx: sa.Connection, key: tuple[int, int], otherwise: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
+) -> tuple[SeatSpan, ...]:
+    """From the ledger of a tenant's subscription, for a period that begins at `otherwise`, which stands without one."""
+    changes = store_seats.changes(tx, *key, known_at=known_at) or [otherwise]
+    if all(each.seats is None for each in changes):
+        return ()
+    prices = store_seats.prices(tx, *key, known_at=known_at)
+    return seat_spans(changes, prices, starts_at=otherwise.at, ends_at=ends_at)

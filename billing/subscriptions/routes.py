@@ -1,0 +1,50 @@
+"""The HTTP function of what an organisation pays for."""
+
+from http import HTTPMethod, HTTPStatus
+
+import azure.functions as func
+
+from billing.subscriptions import history_store as store_subscription
+from billing.subscriptions.schemas import Subscription, SubscriptionDetail, SubscriptionEvent, SubscriptionQuery
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.parsing import require_page
+from shared.http.reply import Reply
+from shared.tenancy.rules import seat_cap
+
+
+blueprint = func.Blueprint()
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_subscription",
+        method=HTTPMethod.GET,
+        path="billing/subscription",
+        tag="billing",
+        summary="What your organisation pays for",
+        description="Plan, seats, term and price, and what happened to its subscriptions. A trial has no subscription.",
+        query=SubscriptionQuery,
+        answers={200: Answer("The plan, and a page of the history", SubscriptionDetail)},
+    ),
+)
+def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
+    with call.transaction() as tx:
+        tenant = call.caller.tenant
+        found = store_subscription.current(tx, tenant.id)
+        rate = None if found is None else store_subscription.rate_in_force(tx, found, call.now)
+        contact = None if found is None else store_subscription.billing_contact(tx, found)
+        rows = store_subscription.ledger(tx, tenant.id, end=query.end, most=query.page_size + 1)
+        require_page(rows, None if query.after is None else str(query.after))
+        history = [SubscriptionEvent.of(row) for row in rows[: query.page_size]]
+        detail = SubscriptionDetail.of(
+            tenant,
+            None if found is None else Subscription.of(found, rate, contact),
+            history,
+            seat_limit=seat_cap(tenant, call.app.settings.trial_user_limit),
+            next_link=query.link_after(history[-1]) if len(rows) > query.page_size else None,
+            now=call.now,
+        )
+        return call.answer(tx, HTTPStatus.OK, detail)

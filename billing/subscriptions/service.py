@@ -1,0 +1,243 @@
+"""Moves a subscription: a purchase begins, follows what Microsoft holds, and its tenant has what is paid for."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from billing.subscriptions import ledger_store as store_ledger
+from billing.subscriptions import rules, store
+from billing.subscriptions.model import (
+    Agreed,
+    Event,
+    EventSource,
+    Moved,
+    Outcome,
+    Price,
+    Quote,
+    Subscription,
+    SubscriptionStatus,
+    Terms,
+)
+from shared import audit, notices
+from shared.audit import Action, Actor
+from shared.errors import Conflict
+from shared.notices import NoticeKind
+from shared.tenancy.model import Plan, Tenant
+
+
+NewId = Callable[[], uuid.UUID]
+NOTHING_REPLACED: Final = Agreed()
+_ENDED: Final = "Unsubscribe"
+
+
+def begin(
+    tx: sa.Connection,
+    tenant: Tenant,
+    marketplace_id: uuid.UUID,
+    terms: Terms,
+    agreed: Agreed = NOTHING_REPLACED,
+    *,
+    now: dt.datetime,
+) -> Subscription:
+    """The purchase of a tenant, pending until it is activated; the one there is, when it was begun before.
+
+    Raises:
+        Conflict: it is another tenant's, or the tenant pays for another one, also by an agreement with the vendor
+            that this one does not replace.
+    """
+    pending = replace(terms, status=SubscriptionStatus.PENDING)
+    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, agreed, now=now) or store.find_bought(
+        tx, marketplace_id
+    )
+    assert subscription is not None, "it is there, or was added"  # noqa: S101 - an invariant of ours
+    if subscription.tenant_id != tenant.id:
+        raise Conflict("This purchase belongs to another organization.", code="purchase_of_another")
+    if subscription.terms.status is not SubscriptionStatus.PENDING:
+        return subscription
+    if agreed.replaces_agreement and not subscription.replaces_agreement:
+        subscription = replace(subscription, replaces_agreement=True)
+        store.change(tx, subscription, now=now)
+        subscription = replace(subscription, version=subscription.version + 1)
+    _require_no_other(tx, subscription)
+    return subscription
+
+
+def move(
+    tx: sa.Connection,
+    tenant: Tenant,
+    subscription: Subscription,
+    terms: Terms,
+    event: Event,
+    *,
+    quote: Quote | None,
+    actor: Actor = audit.SERVICE,
+    now: dt.datetime,
+    new_id: NewId,
+) -> Moved | None:
+    """Puts a subscription on the terms that Microsoft has for it; None when the event's operation is known.
+
+    `tenant` and `subscription` are as they are in this transaction, which holds the tenant. `quote` is None where it
+    was not asked for; the one there was stays.
+
+    Raises:
+        Conflict: the tenant pays for another Marketplace subscription.
+    """
+    after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
+    if tenant.plan is Plan.INTERNAL and after.ended_at is not None:
+        after = rules.never_paid(after)
+    ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
+    final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
+    outcome = Outcome.SUPERSEDED if final and event.event_type != _ENDED else Outcome.APPLIED
+    if not store_ledger.add_event(tx, after, event, outcome, now=now):
+        return None
+    if final:
+        return Moved(subscription)
+    if after.terms.status.is_live and not subscription.terms.status.is_live:
+        ended += _end_agreed(tx, after, now=now)
+        after = replace(after, replaced_trial=after.replaced_trial and tenant.plan is Plan.TRIAL)
+    if not store.change(tx, after, now=now):
+        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+    after = replace(after, version=after.version + 1)
+    in_force = _set_price(tx, subscription, after, quote, now=now)
+    _change_tenant(tx, tenant, subscription, after, in_force, actor=actor, now=now, new_id=new_id)
+    if after.ended_at is not None and after.marketplace_id is not None:
+        notices.record(
+            tx,
+            tenant.id,
+            NoticeKind.SUBSCRIPTION_CANCELLED,
+            now,
+            row_id=new_id(),
+            by=actor.user_id,
+            details={"plan": after.terms.plan_id, "trialEndsAt": _trial_that_is_back(tenant, after, now)},
+        )
+    return Moved(after, tuple(ended))
+
+
+def agree(
+    tx: sa.Connection, tenant: Tenant, plan_id: str, seats: int | None, price: Price, *, now: dt.datetime
+) -> Subscription:
+    """An agreement with the vendor, in force from now on, without the Marketplace.
+
+    Raises:
+        Conflict: the tenant pays for something else.
+    """
+    if store.find_live(tx, tenant.id) is not None:
+        raise another_is_live()
+    terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
+    agreed = store.add_agreed(tx, tenant.id, terms, now=now)
+    store_ledger.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
+    store_ledger.add_rate(tx, agreed, Quote(price), from_at=now)
+    return agreed
+
+
+def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now: dt.datetime) -> Subscription:
+    """Ends an agreement with the vendor at this instant; its last month is then to be closed."""
+    ended = rules.moved(agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now)
+    store_ledger.add_event(tx, ended, event, Outcome.APPLIED, now=now)
+    if not store.change(tx, ended, now=now):
+        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+    return replace(ended, version=ended.version + 1)
+
+
+def another_is_live() -> Conflict:
+    return Conflict(
+        "Your organization pays for another subscription to TimeTracker. Cancel one of the two in the Azure portal: a "
+        "purchase that is canceled within 72 hours costs nothing.",
+        code="another_subscription_is_live",
+    )
+
+
+def agreement_is_live() -> Conflict:
+    return Conflict(
+        "Your organization has an agreement with the vendor of TimeTracker. A super admin can agree that this purchase "
+        "replaces it: it ends once the purchase is active, and does not come back when the purchase is canceled.",
+        code="agreement_is_live",
+    )
+
+
+def in_the_way(tx: sa.Connection, subscription: Subscription) -> Subscription | None:
+    """What the tenant pays for, so that this purchase has to wait; an agreement that it replaces is none."""
+    live = store.find_live(tx, subscription.tenant_id)
+    if live is None or live.id == subscription.id:
+        return None
+    return None if live.marketplace_id is None and subscription.replaces_agreement else live
+
+
+def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
+    other = in_the_way(tx, subscription)
+    if other is not None:
+        raise agreement_is_live() if other.marketplace_id is None else another_is_live()
+
+
+def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
+    """Ends the agreement with the vendor that the purchase replaces: from now on the tenant pays in the Marketplace."""
+    _require_no_other(tx, bought)
+    live = store.find_live(tx, bought.tenant_id)
+    if live is None or live.id == bought.id:
+        return []
+    return [end_agreement(tx, live, Event(_ENDED, EventSource.OPERATOR, now), now=now)]
+
+
+def _set_price(
+    tx: sa.Connection, before: Subscription, after: Subscription, quote: Quote | None, *, now: dt.datetime
+) -> Quote | None:
+    """The quote, where it brings something new.
+
+    A change of the price counts from now on, for bills of the months that begin later.
+
+    The price of another plan or term that cannot be read is written down, too: the former one must not stand for it.
+    That of the same plan and term stays in force, as it was read before.
+    """
+    if quote is None or not after.terms.status.is_live:
+        return None
+    last = store_ledger.last_rate(tx, after)
+    if last is not None and last.plan_id == after.terms.plan_id:
+        is_same_term = after.terms.price_unit in {"", last.unit}
+        if last.quote == quote if quote.price is not None else is_same_term:
+            return None
+    begins = after.paid_from if before.paid_from is None else now
+    store_ledger.add_rate(tx, after, quote, from_at=begins or now)
+    return quote
+
+
+def _change_tenant(
+    tx: sa.Connection,
+    tenant: Tenant,
+    before: Subscription,
+    after: Subscription,
+    quote: Quote | None,
+    *,
+    actor: Actor,
+    now: dt.datetime,
+    new_id: NewId,
+) -> None:
+    change = rules.tenant_change(tenant, before, after, quote, now=now)
+    if change is not None:
+        store.change_tenant(tx, tenant.id, change, now=now)
+    audit.record(
+        tx,
+        tenant.id,
+        Action.SUBSCRIPTION_MOVED,
+        actor=actor,
+        at=now,
+        row_id=new_id(),
+        before={"plan": tenant.plan, "status": tenant.status, "seatLimit": tenant.seat_limit, **_told(before)},
+        after={
+            "plan": tenant.plan if change is None else change.plan,
+            "status": tenant.status if change is None else change.status,
+            "seatLimit": tenant.seat_limit if change is None else change.seat_limit,
+            **_told(after),
+        },
+    )
+
+
+def _trial_that_is_back(tenant: Tenant, ended: Subscription, now: dt.datetime) -> dt.datetime | None:
+    return tenant.trial_ends_at if rules.has_trial_left(tenant, ended, now) else None
+
+
+def _told(subscription: Subscription) -> dict[str, object]:
+    return {"subscriptionPlan": subscription.terms.plan_id, "subscriptionStatus": subscription.terms.status}

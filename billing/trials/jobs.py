@@ -1,0 +1,36 @@
+"""The timer-triggered function that puts trials down as expired when they are over."""
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from billing.trials import service as service_trials
+from billing.trials import store as store_trials
+from shared.app import App, current
+from shared.db.row_level_security import EVERY_TENANT
+from shared.jobs import Outcome, each_tenant, transact
+
+
+blueprint = func.Blueprint()
+_NAME = "end_trials"
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(arg_name="timer", schedule="%TRIAL_EXPIRY_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def end_trials(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    end_all_trials(current())
+
+
+def end_all_trials(app: App) -> Outcome:
+    """Ends every trial that is over now.
+
+    Raises:
+        JobFailed: some tenants failed; the others had their turn.
+    """
+    now = app.now()
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return service_trials.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
+
+    over = store_trials.tenants_whose_trial_is_over
+    tenant_ids = transact(app, EVERY_TENANT, lambda tx: over(tx, now), reads_only=True)
+    return each_tenant(app, _NAME, tenant_ids, work)

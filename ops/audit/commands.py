@@ -1,0 +1,60 @@
+"""The command `audit`: a tenant's audit log with the operators behind it, whom no tenant is shown."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import sqlalchemy as sa
+import typer
+
+from ops.audit import store as store_audit
+from ops.database import Database, opened
+from ops.output import AsJson, print_json_rows, print_rows
+from ops.tenants.commands import Name, find
+
+
+_COLUMNS: Final = ("AT (UTC)", "ACTION", "BY", "ID", "OPERATOR", "DONE TO")
+_PAGE: Final = 500
+
+
+def command(
+    name: Name,
+    *,
+    operators: Annotated[bool, typer.Option("--operators", help="only what was done by a command")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a tenant's audit log, the newest first, with the operators behind it.
+
+    An operator is a directory object id (entra:…), or the number of a user of the operating system (os:…).
+    """
+    with opened() as database:
+        tenant = find(database, name).tenant
+        rows = _all(database, tenant.id, operators=operators)
+        if as_json:
+            print_json_rows(map(_document, rows))
+        else:
+            cells = ([row.at, row.action, row.actor_kind, row.actor, row.operator_id, row.subject] for row in rows)
+            print_rows(_COLUMNS, cells, nothing=f"There is nothing like that of {tenant.slug}.")
+
+
+def _all(database: Database, tenant_id: int, *, operators: bool) -> Iterator[sa.Row[Any]]:
+    before = None
+    while True:
+        with database.transaction(reads_only=True) as tx:
+            page = store_audit.page(tx, tenant_id, before=before, size=_PAGE, operators=operators)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        before = page[-1].id
+
+
+def _document(row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "action": row.action,
+        "actorKind": row.actor_kind,
+        "actorId": row.actor,
+        "operatorId": row.operator_id,
+        "subjectUserId": row.subject,
+        "before": row.before_change,
+        "after": row.after_change,
+    }

@@ -1,0 +1,244 @@
+"""The commands `marketplace show`, `reconcile` and `replay`: what was bought, here and at Microsoft."""
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import NotKnown
+from billing.marketplace.model import Operation
+from billing.subscriptions import rules
+from billing.subscriptions.ledger_store import last_price
+from billing.subscriptions.model import EventSource, Price, Subscription, Terms
+from ops.confirm import Asked, Change, DryRun, Yes
+from ops.exits import REFUSED, Unusable
+from ops.held import refuse_if_held
+from ops.marketplace import agree as purchase_agreement
+from ops.marketplace import store
+from ops.marketplace.app import guid_of, opened_marketplace
+from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
+from shared import audit
+from shared.app import App
+from shared.tenancy.store import read_tenant
+from webhooks.events.flow import settle
+from webhooks.events.lookups import REPLAY, NotTold, Question, ask
+from webhooks.events.reconcile_flow import How, Report, reconcile
+from webhooks.events.service import look_up
+
+
+if TYPE_CHECKING:
+    from billing.marketplace.client import Marketplace
+
+
+app = typer.Typer(help="The purchases of the Marketplace: see, compare and repair them.", no_args_is_help=True)
+Named = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of it, or of one of its operations")]
+app.command("agree")(purchase_agreement.agree)
+_SECONDS: Final = 60.0
+_LEDGER: Final = (
+    "EVENT",
+    "OUTCOME",
+    "SOURCE",
+    "STATUS",
+    "PLAN",
+    "SEATS",
+    "HAPPENED",
+    "RECORDED",
+    "OPERATION",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Purchase:
+    """A purchase in both places; `ours` is None where nobody set it up, `theirs` where Microsoft has none."""
+
+    id: str
+    slug: str | None
+    ours: Subscription | None
+    theirs: Terms | None
+    our_price: Price | None
+    their_price: Price | None
+    waiting: list[Operation]
+    ledger: list[Fields]
+
+    @property
+    def here(self) -> Fields:
+        return {} if self.ours is None else _terms(self.ours.terms, self.our_price)
+
+    @property
+    def there(self) -> Fields:
+        return {} if self.theirs is None else _terms(self.theirs, self.their_price)
+
+    def document(self) -> dict[str, Any]:
+        here, there = self.here, self.there
+        waiting = [{"id": each.id, "action": each.action, "status": each.status} for each in self.waiting]
+        return {
+            "subscription": self.id,
+            "tenant": self.slug,
+            "ours": here or None,
+            "microsoft": there or None,
+            "differences": sorted(name for name in {**here, **there} if here.get(name) != there.get(name)),
+            "outstanding": waiting,
+            "ledger": self.ledger,
+        }
+
+
+@app.command()
+def show(name: Named, *, as_json: AsJson = False) -> None:
+    """Show a purchase as it is here and at Microsoft, what happened to it, and what Microsoft waits for."""
+    with opened_marketplace() as (product, client):
+        purchase = _read(product, client, name)
+    document = purchase.document()
+    if as_json:
+        print_json(document)
+        return
+    here, there = document["ours"] or {}, document["microsoft"] or {}
+    sides = [(field, here.get(field), there.get(field)) for field in {**here, **there}]
+    print_fields(purchase.slug or "Nobody has set it up", {"subscription": purchase.id})
+    print_rows(("", "HERE", "AT MICROSOFT"), sides, nothing="It is in neither place.")
+    for each in purchase.waiting:
+        aside().print(f"Microsoft waits for an answer to {each.action} {each.id}.")
+    print_rows(_LEDGER, (tuple(row.values()) for row in purchase.ledger), nothing="Nothing has happened to it yet.")
+
+
+@app.command("reconcile")
+def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Compare every purchase with Microsoft's list and repair ours; exit code 1 when something needs a look."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - slow to load, likewise
+
+    console = aside()
+    columns = SpinnerColumn(), TextColumn("Compared {task.completed:.0f}")
+    with (
+        opened_marketplace() as (product, client),
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        if not dry_run:
+            refuse_if_held(product)
+        task = progress.add_task("", total=None)
+        how = How(
+            EventSource.OPERATOR,
+            audit.OPERATOR,
+            dry_run=dry_run,
+            progress=lambda compared: progress.update(task, completed=compared),
+        )
+        report = reconcile(product, client, how)
+    _print(report, dry_run=dry_run, as_json=as_json)
+    if report.waiting or report.missing or not report.is_whole:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Put a purchase on what Microsoft has for it now, its price included."""
+    asked = Asked(yes, dry_run, as_json)
+    with opened_marketplace() as (product, client):
+        purchase = _read(product, client, name)
+        if purchase.ours is None or purchase.slug is None or purchase.theirs is None:
+            raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
+        if not dry_run:
+            refuse_if_held(product)
+        question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
+        try:
+            there = _expected(product, client, question) or purchase.there
+            change = Change.between(purchase.slug, purchase.here, there)
+            if not change.agreed(asked):
+                return
+            taken = settle(product, client, question, within(_SECONDS))
+        except NotTold as error:
+            raise Unusable(f"Microsoft does not tell yet what it has: {error.reason}") from error
+    change.report(asked, changed=taken is not None and taken.changed)
+    for alarm in () if taken is None else taken.alarms:
+        aside().print(f"This needs a look: {alarm}")
+
+
+def _expected(product: App, client: "Marketplace", question: Question) -> Fields | None:
+    """What a replay will come to: Microsoft's copy with the changes that were accepted and are not in force yet."""
+    with product.transaction(reads_only=True) as tx:
+        seen = look_up(tx, question.marketplace_id, None, now=product.now())
+        price = None if seen is None else last_price(tx, seen.subscription)
+    if seen is None:
+        return None
+    told = ask(client, seen, question, within(_SECONDS))
+    return _terms(told.terms, (told.quote and told.quote.price) or price)
+
+
+def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
+    """A purchase from both places.
+
+    Raises:
+        Unusable: it is in neither.
+    """
+    guid, flow = guid_of(name), within(_SECONDS)
+    with product.transaction(reads_only=True) as tx:
+        ours = store.find(tx, guid)
+        slug = None if ours is None else read_tenant(tx, ours.tenant_id).slug
+        price = None if ours is None else last_price(tx, ours)
+        ledger = [] if ours is None else [_event(row) for row in store.ledger(tx, ours)]
+    subscription_id = str(guid if ours is None else ours.marketplace_id)
+    theirs, their_price = _theirs(client, subscription_id, flow)
+    if ours is None and theirs is None:
+        raise Unusable(f"neither the database nor Microsoft knows a subscription or operation {guid}")
+    waiting = [] if theirs is None else client.operations(subscription_id, flow)
+    return _Purchase(subscription_id, slug, ours, theirs, price, their_price or price, waiting, ledger)
+
+
+def _theirs(client: "Marketplace", subscription_id: str, flow: Flow) -> tuple[Terms | None, Price | None]:
+    try:
+        copy = client.get(subscription_id, flow)
+    except NotKnown:
+        return None, None
+    terms = rules.terms_of(copy)
+    if terms is None:
+        raise Unusable(f"Microsoft has it in a state that this version does not know: {copy.status}")
+    return terms, rules.quote_of(client.plans(subscription_id, flow), terms).price
+
+
+def _terms(terms: Terms, price: Price | None) -> Fields:
+    told = {
+        "status": terms.status,
+        "plan": terms.plan_id,
+        "seats": terms.quantity,
+        "termUnit": terms.term_unit,
+        "isFreeTrial": terms.is_free_trial,
+        "termStartsAt": terms.term_starts_at,
+        "termEndsAt": terms.term_ends_at,
+        "autoRenew": terms.auto_renew,
+        "ratePerUser": None if price is None else price.rate_per_user,
+        "rateUnit": None if price is None else price.unit,
+        "currency": None if price is None else price.currency,
+    }
+    return {name: plain(value) for name, value in told.items()}
+
+
+def _event(row: Any) -> Fields:  # noqa: ANN401 - a row of the ledger
+    return {
+        "event": row.event_type,
+        "outcome": row.outcome,
+        "source": row.source,
+        "status": row.status,
+        "plan": row.plan_id,
+        "seats": row.quantity,
+        "happenedAt": plain(row.effective_at),
+        "recordedAt": plain(row.recorded_at),
+        "operation": plain(row.operation_id),
+    }
+
+
+def _print(report: Report, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        found = dataclasses.asdict(report)
+        print_json({**found, "dryRun": dry_run})
+        return
+    told = {
+        "repaired" if not dry_run else "differs": report.changed,
+        "bought, not set up": report.waiting,
+        "waits for agreement": report.unanswered,
+        "not listed by Microsoft": report.missing,
+        "unreadable": report.unreadable,
+        "failed": report.failed,
+    }
+    rows = [(what, each or "without an id") for what, ids in told.items() for each in ids]
+    print_rows(("RESULT", "SUBSCRIPTION"), rows, nothing="Everything is as Microsoft has it.")
+    aside().print(f"{report.compared} compared.{' A dry run: nothing was changed.' if dry_run else ''}")

@@ -1,0 +1,352 @@
+"""The catalogue: for every column of every table, what it may hold of a person, and what export and erasure do with it.
+
+A table or column that is not listed here fails tests/contract/test_privacy.py, so nothing is collected unnoticed.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from privacy.catalogue.kinds import Facts, Rows, columns
+
+
+_BILLS: Final = Rows.STAY  # seven years, with pseudonyms in the place of names
+CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
+    {
+        "tenants": Facts(
+            "the organisation",
+            columns(
+                internal="id version legal_hold_reason legal_hold_at log_key has_numbered_log",
+                organisation="public_id entra_tenant_id slug name organization",
+                fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
+                "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back "
+                "lower_remaining_work erased_at created_at updated_at",
+                identity="admin_email",
+            ),
+            section="organisation",
+            tenant_erased=_BILLS,
+        ),
+        "tenant_zones": Facts(
+            "the organization's earlier time zones, for bills",
+            columns(internal="tenant_id", fact="until_at time_zone"),
+            section="timeZones",
+            tenant_erased=_BILLS,
+        ),
+        "slugs": Facts(
+            "the short names that the organization has or had",
+            columns(internal="tenant_id", organisation="slug", fact="created_at"),
+            section="slugs",
+            tenant_erased=_BILLS,  # or somebody else could take its name
+        ),
+        "users": Facts(
+            "the account",
+            columns(
+                internal="id tenant_id email_key version invited_by log_key merged_into",
+                identity="public_id entra_object_id invited_object_id email display_name directory_name",
+                fact="role pending_role invitation_ends_at auth_provider is_active first_sign_in_at last_sign_in_at "
+                "restricted_at objected_at consent_withdrawn_at erased_at created_at updated_at",
+            ),
+            section="account",
+            of=("id",),
+            tenant_erased=_BILLS,
+        ),
+        "notices": Facts(
+            "the notices to the organization's people",
+            columns(
+                internal="id tenant_id subject_user_id actor_id",
+                fact="public_id at kind audience details",
+            ),
+            section="notices",
+            of=("subject_user_id",),
+            by=("actor_id",),
+        ),
+        "notice_views": Facts(
+            "which notices a person has seen and dismissed",
+            columns(internal="tenant_id notice_id user_id", fact="seen_at dismissed_at"),
+            section="noticeViews",
+            of=("user_id",),
+            person_erased=Rows.GO,
+        ),
+        "user_months": Facts(
+            "the first and the last sign-in of each month, and of those on a paid plan",
+            columns(
+                internal="tenant_id user_id",
+                fact="month_key first_sign_in_at last_sign_in_at first_paid_sign_in_at last_paid_sign_in_at",
+            ),
+            section="signIns",
+            of=("user_id",),
+        ),
+        "organizations": Facts(
+            "the Azure DevOps organizations",
+            columns(internal="id tenant_id name_key", fact="public_id is_active created_at", organisation="name"),
+            section="organizations",
+        ),
+        "projects": Facts(
+            "the organisation's projects",
+            columns(
+                internal="id tenant_id organization_id name_key alias_of joined_to",
+                fact="public_id",
+                organisation="organization name",
+            ),
+            section="projects",
+        ),
+        "running_timers": Facts(
+            "the timer that runs",
+            columns(
+                internal="id tenant_id user_id organization_id project_id",
+                fact="public_id work_item_id started_at existing_hours",
+                organisation="organization project",
+                words="note",
+            ),
+            section="runningTimer",
+            of=("user_id",),
+            at="started_at",
+        ),
+        "time_entries": Facts(
+            "the time entries",
+            columns(
+                internal="id tenant_id user_id project_id",
+                fact="public_id work_item_id started_at stopped_at elapsed_ms time_zone existing_hours source "
+                "needs_review end_inferred version created_at updated_at",
+                words="note",
+            ),
+            section="timeEntries",
+            of=("user_id",),
+            at="started_at",
+        ),
+        "time_entry_days": Facts(
+            "the entries day by day",
+            columns(
+                internal="tenant_id entry_id user_id project_id month_key starts_entry",
+                fact="work_date work_item_id elapsed_ms",
+            ),
+            section="days",
+            of=("user_id",),
+        ),
+        "timer_log": Facts(
+            "every start, stop and correction",
+            columns(
+                internal="id tenant_id user_id actor_id project_id",
+                fact="timer_id event entry_version happened_at received_at reported_late work_item_id elapsed_ms "
+                "is_adjustment",
+                words="reason",
+                version="before_change after_change",
+            ),
+            section="timerLog",
+            of=("user_id",),
+            by=("actor_id",),
+            at="happened_at",
+        ),
+        "closed_months": Facts(
+            "the months that are billed",
+            columns(internal="tenant_id", fact="month_key closed_at"),
+            section="closedMonths",
+            tenant_erased=_BILLS,
+        ),
+        "work_items": Facts(
+            "the work items as last read from Azure DevOps",
+            columns(
+                internal="id tenant_id organization_id organization_key",
+                fact="work_item_id type state fetched_at",
+                copy="title assignee_name",
+            ),
+            section="workItems",
+        ),
+        "work_item_readers": Facts(
+            "the work items that a person has read, and the day",
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
+            section="workItemsRead",
+            of=("user_id",),
+            own_only=True,
+            person_erased=Rows.GO,
+        ),
+        "write_back_changes": Facts(
+            "what entries add to the hours of work items",
+            columns(
+                internal="id tenant_id organization_id held batch",
+                fact="public_id entry_id work_item_id delta_ms created_at",
+            ),
+            section="writeBackChanges",
+        ),
+        "write_back_items": Facts(
+            "the hours that were written to work items",
+            columns(
+                internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
+                "last_attempt last_revision checked_epoch claim_id claimed_until",
+                fact="public_id work_item_id target_ms written short last_seen remaining_taken state reason updated_at",
+            ),
+            section="writeBackItems",
+        ),
+        "write_back_attempts": Facts(
+            "each write of hours to a work item",
+            columns(
+                internal="id tenant_id item_id short_after batch legacy_mark",
+                fact="number revision hours_before hours_after remaining_before remaining_after state created_at",
+            ),
+            section="writeBackAttempts",
+        ),
+        "audit_log": Facts(
+            "who changed what",
+            columns(
+                internal="id tenant_id actor_id subject_user_id operator_id",
+                fact="public_id at actor_kind action before_change after_change",
+            ),
+            section="audit",
+            of=("subject_user_id",),
+            by=("actor_id",),
+            tenant_erased=Rows.STAY,
+        ),
+        "action_log": Facts(
+            "what was done in the product, on which page",
+            columns(internal="id tenant_id user_id row_key", fact="action_type happened_at", words="page"),
+            section="actions",
+            of=("user_id",),
+        ),
+        "idempotency_keys": Facts(
+            "answers that are kept for two days",
+            columns(
+                internal="id tenant_id user_id operation idempotency_key fingerprint status created_at",
+                answer="headers body",
+            ),
+            of=("user_id",),
+            person_erased=Rows.GO,
+        ),
+        "purchase_requests": Facts(
+            "purchases that needed the agreement of somebody else than their buyer",
+            columns(
+                internal="id tenant_id buyer_id decider_id",
+                fact="marketplace_id state offer_id plan_id quantity term_unit requested_at decided_at",
+            ),
+            section="purchaseRequests",
+            of=("buyer_id",),
+            by=("decider_id",),
+        ),
+        "subscriptions": Facts(
+            "what the organisation bought",
+            columns(
+                internal="id tenant_id version billing_contact_id",
+                fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
+                "is_free_trial free_trial_ends_at paid_from ended_at last_event_at replaces_agreement replaced_trial "
+                "created_at updated_at",
+            ),
+            section="subscriptions",
+            tenant_erased=_BILLS,
+        ),
+        "subscription_events": Facts(
+            "what happened to it",
+            columns(
+                internal="id tenant_id subscription_id",
+                fact="operation_id event_type source outcome plan_id quantity status effective_at recorded_at",
+            ),
+            section="subscriptionEvents",
+            tenant_erased=_BILLS,
+        ),
+        "subscription_rates": Facts(
+            "what a user costs",
+            columns(
+                internal="tenant_id subscription_id",
+                fact="from_at plan_id rate_per_user currency rate_unit included_users included_unit",
+            ),
+            section="rates",
+            tenant_erased=_BILLS,
+        ),
+        "billing_records": Facts(
+            "the bills",
+            columns(
+                internal="id tenant_id subscription_id replaces_id",
+                fact="public_id month_key kind state period_from period_to time_zone marketplace_id plan_id quantity "
+                "active_users included_users rate_per_user rate_unit currency minor_unit total last_event_type "
+                "last_operation_id closed_at voided_at",
+                mentions="void_reason",
+            ),
+            section="billingRecords",
+            at="closed_at",
+            tenant_erased=_BILLS,
+        ),
+        "billing_lines": Facts(
+            "the bills' lines, one for each active user",
+            columns(
+                internal="tenant_id record_id user_id",
+                identity="email display_name",
+                fact="activity_month reason first_activity_at last_activity_at is_void",
+            ),
+            section="bills",
+            of=("user_id",),
+            tenant_erased=_BILLS,
+        ),
+        "usage_events": Facts(
+            "what the Marketplace is told of a bill",
+            columns(
+                internal="id tenant_id record_id claimed_until",
+                fact="marketplace_id dimension quantity plan_id slot state last_result attempts usage_event_id "
+                "created_at tried_at settled_at",
+            ),
+            section="usageEvents",
+            tenant_erased=_BILLS,
+        ),
+        "adopted_usage": Facts(
+            "what the Marketplace had of a bill when a backup was restored",
+            columns(
+                internal="id tenant_id",
+                fact="marketplace_id dimension day quantity plan_id month_key adopted_at",
+            ),
+            section="adoptedUsage",
+            tenant_erased=_BILLS,
+        ),
+        "landing_visits": Facts(
+            "a visit to the landing page, for minutes",
+            columns(
+                internal="id public_id browser_hash state_hash purchase_token verifier nonce marketplace_id "
+                "entra_tenant_id is_guest taken_at activated_at expires_at created_at",
+                identity="entra_object_id name username email",
+            ),
+            person_erased=Rows.GO,
+        ),
+        "privacy_requests": Facts(
+            "requests for erasure",
+            columns(
+                internal="id tenant_id subject_user_id requested_by version",
+                fact="public_id kind channel state hold_reason requested_at due_at verified_at scheduled_for ended_at",
+            ),
+            section="erasureRequests",
+            of=("subject_user_id",),
+            tenant_erased=Rows.STAY,
+        ),
+        "erasures": Facts(
+            "who is erased, for a database that comes back from a backup",
+            columns(internal="id tenant_id subject_id erased_at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "kept_mentions": Facts(
+            "mentions of a person that a super admin wants to stay at their erasure",
+            columns(internal="id tenant_id subject_user_id table_name row_id kept_by kept_at"),
+            of=("subject_user_id",),
+            by=("kept_by",),
+            person_erased=Rows.GO,
+        ),
+        "damaged_documents": Facts(
+            "rows of the logs that an erasure of earlier versions damaged",
+            columns(internal="id tenant_id table_name row_id found_at"),
+        ),
+        "restore_changes": Facts(
+            "erasures and rights that the store outside is told of, for minutes",
+            columns(internal="id tenant_id public_id kind subject_id in_force at"),
+            tenant_erased=Rows.STAY,
+        ),
+        "installation": Facts(
+            "how far this installation has acted, so that a restored backup is noticed",
+            columns(
+                internal="id public_id mark epoch moved_at held_since held_reason restored_to accepted_at",
+            ),
+            tenant_erased=Rows.STAY,
+        ),
+        "nominees": Facts(
+            "whom a person named to act for them",
+            columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
+            section="nominee",
+            of=("user_id",),
+            person_erased=Rows.GO,
+            own_only=True,
+        ),
+    }
+)

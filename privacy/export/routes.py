@@ -1,0 +1,96 @@
+"""The HTTP function with which people take out what is held about them."""
+
+import tempfile
+import uuid
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from privacy.export import flow as flow_export
+from privacy.export import service as service_export
+from privacy.export.schemas import DataExport, ExportQuery, Format
+from privacy.export.service import Subject
+from privacy.requests import submission as service_asking
+from privacy.rules import Scope
+from shared.audit import Actor
+from shared.errors import Forbidden
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.headers import takes_gzip
+from shared.http.operation import JSON, Answer, Operation
+from shared.http.parsing import public_id
+from shared.http.reply import Reply
+from shared.tenancy.rules import restricted
+
+
+blueprint = func.Blueprint()
+_ZIP: Final = "application/zip"
+_IN_MEMORY: Final = 2**20
+
+
+@route(
+    blueprint,
+    Operation(
+        id="export_data",
+        method=HTTPMethod.GET,
+        path="privacy/export",
+        tag="privacy",
+        summary="Everything that is held about you",
+        description="As JSON, or as a zip of CSV files. A super admin may take out a member's data, and with the scope "
+        "`tenant` the organisation's, which leaves out people who have stopped the processing of theirs. On the audit "
+        "log. Titles, assignees and states of work items are in it where you have read them with your own token in the "
+        "last 30 days. Accept gzip: a long one is then sent in a tenth of the bytes.",
+        query=ExportQuery,
+        answers={200: Answer("The export", DataExport, media=(JSON, _ZIP))},
+        problems={403: ("role_required", "processing_restricted"), 404: ("not_found",)},
+    ),
+)
+def export_data(call: Call, query: ExportQuery) -> Reply:
+    with call.transaction() as tx:
+        subject = _subject(call, tx, query)
+    as_zip = query.format is Format.ZIP
+    query.require_csv(is_csv=as_zip)
+    compressed = not as_zip and takes_gzip(call.request)
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+        flow_export.write(
+            call.app,
+            subject,
+            spool,  # type: ignore[arg-type]
+            as_zip=as_zip,
+            dialect=query.dialect,
+            compressed=compressed,
+        )
+        spool.seek(0)
+        body = spool.read()
+    if not call.is_head:
+        with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
+            actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
+            service_export.record(
+                tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
+            )
+    name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
+    headers = {
+        "Content-Type": _ZIP if as_zip else JSON,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        **({"Content-Encoding": "gzip"} if compressed else {}),
+        "Vary": "Accept-Encoding",
+    }
+    return Reply(HTTPStatus.OK, body, headers)
+
+
+def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
+    caller = call.caller
+    if query.scope is Scope.TENANT:
+        if not call.sees_everyone:
+            raise Forbidden(
+                "Only a super admin can take out the data of the whole organisation. Ask one of yours.",
+                code="role_required",
+            )
+        return Subject(caller.tenant.id, None, caller.user.id)
+    wanted = None if query.user is None else public_id(query.user) or uuid.UUID(int=0)
+    person = service_asking.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
+    if person.is_restricted and person.id != caller.user.id:
+        raise restricted()
+    return Subject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)

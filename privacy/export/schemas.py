@@ -1,0 +1,47 @@
+"""An export on the wire: what may be asked for, and the outline of its JSON document."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from privacy.export.writer import SCHEMA, VERSION
+from privacy.rules import Scope
+from shared.http.csv_options import CsvOptions
+from shared.http.wire import Instant, WireModel
+
+
+class Format(StrEnum):
+    JSON = "json"
+    ZIP = "zip"
+
+
+class ExportQuery(CsvOptions):
+    format: Annotated[Format, Field(strict=False)] = Format.JSON
+    scope: Annotated[Scope, Field(strict=False)] = Scope.PERSON
+    user: str | None = Field(None, max_length=64, description="a member's id, by a super admin; else it is yourself")
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if self.scope is Scope.TENANT and self.user is not None:
+            raise ValueError("must name a user or the scope tenant, not both")
+        return self
+
+
+class ExportSection(WireModel):
+    """A class of data. Rows have the listed fields, without those that are empty."""
+
+    about: str
+    fields: list[str]
+    rows: list[dict[str, Any]]
+
+
+class DataExport(WireModel):
+    """Sections and fields are listed in docs/privacy.md; to remove or rename one makes a new version."""
+
+    schema_: Literal["urn:timetracker:export"] = Field(SCHEMA, alias="schema")
+    version: Literal[3] = VERSION
+    generated_at: Instant
+    scope: Scope
+    notice: dict[str, Any]
+    sections: dict[str, ExportSection]

@@ -1,0 +1,110 @@
+"""After a restore: erases again the people who are back, and puts restrictions and objections into force again."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from privacy import person_store as store_identity
+from privacy.erasure import flow as flow_erasure
+from privacy.requests import service as service_requests
+from privacy.requests import store as store_requests
+from privacy.requests.store import Request
+from privacy.restore import store as store_restored
+from privacy.rights import service as service_rights
+from privacy.rights import store as store_rights
+from privacy.rules import Channel, Right, State
+from shared import audit
+from shared.app import App
+from shared.db.row_level_security import EVERY_TENANT
+from shared.errors import Conflict
+from shared.jobs import transact
+from shared.restore.model import Change, ChangeKind
+
+
+class Again(StrEnum):
+    """What became of somebody on the list of who is erased."""
+
+    UNKNOWN = "unknown"  # the database never had the tenant
+    ERASED = "erased"  # as they were
+    DONE = "done"  # they were back
+    WAITS = "waits"  # on hold, for a reason that ends by itself or that an operator set
+    REFUSED = "refused"  # the last super admin
+
+
+_RIGHTS: Final = {ChangeKind(right.value): right for right in Right}
+
+
+def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Counter[Again]:
+    """Erases, of tenants and subjects by their public ids, whoever is back; to do it again changes nothing."""
+    return Counter(_erase_again(app, tenant, subject) for tenant, subject in listed)
+
+
+def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change] = ()) -> int:
+    """Puts people's rights as they said last, by the store outside; how many were changed.
+
+    `since` are changes that this database has and the store was not told of: whoever said something after the restore
+    means that.
+    """
+    latest: dict[tuple[uuid.UUID, uuid.UUID, Right], Change] = {}
+    for each in sorted(changes, key=lambda change: (change.at, change.in_force)):
+        if each.kind in _RIGHTS:
+            latest[each.tenant, each.subject, _RIGHTS[each.kind]] = each
+    for each in since:
+        found = latest.get((each.tenant, each.subject, right)) if (right := _RIGHTS.get(each.kind)) else None
+        if right is not None and found is not None and each.at >= found.at:
+            del latest[each.tenant, each.subject, right]
+    return sum(_apply(app, each, right) for (_, _, right), each in latest.items())
+
+
+def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
+    tenant_id = transact(app, EVERY_TENANT, lambda tx: store_restored.find_tenant(tx, tenant), reads_only=True)
+    if tenant_id is None:
+        return Again.UNKNOWN
+    try:
+        whole = subject == tenant
+        request = transact(app, tenant_id, lambda tx: _asked(app, tx, tenant_id, None if whole else subject))
+    except Conflict:
+        return Again.REFUSED
+    if request is None:
+        return Again.ERASED
+    return Again.DONE if flow_erasure.carry_out(app, tenant_id, request.public_id) else Again.WAITS
+
+
+def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:
+    """The verified request to erase a person, or without a subject the tenant; None for who is erased.
+
+    Raises:
+        Conflict: the last super admin.
+    """
+    given: dict[str, Any] = {"channel": Channel.OPERATOR, "by": None, "now": app.now(), "new_id": app.new_id}
+    if subject is None:
+        if store_requests.is_erased(tx, tenant_id):
+            return None
+        request, _ = service_requests.of_tenant(tx, tenant_id, **given)
+    else:
+        person = store_identity.find(tx, tenant_id, subject)
+        if person is None or person.erased_at is not None:
+            return None
+        request, _ = service_requests.of_person(tx, person, **given)
+    if request.state is State.REQUESTED:  # also one that the backup had, unverified
+        return service_requests.verify(tx, request, actor=audit.OPERATOR, now=app.now(), new_id=app.new_id)
+    return request
+
+
+def _apply(app: App, change: Change, right: Right) -> bool:
+    def apply(tx: sa.Connection) -> bool:
+        caller = store_restored.hold_person(tx, change.tenant, change.subject)
+        if caller is None:
+            return False
+        before = store_rights.read(tx, caller.tenant.id, caller.user.id)
+        if (before.since(right) is not None) == change.in_force:
+            return False
+        wanted, now = {right: change.in_force}, app.now()
+        service_rights.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=audit.OPERATOR)
+        return True
+
+    return transact(app, EVERY_TENANT, apply)

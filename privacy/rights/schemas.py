@@ -1,0 +1,62 @@
+"""A person's rights on the wire: what is in force, and a nominee, whom only the person's own export shows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from privacy.requests.schemas import ErasureRequest
+from privacy.requests.store import Request
+from privacy.rights.store import Rights
+from privacy.rules import Right
+from shared.http.wire import Instant, WireModel, text
+
+
+class ChangeRights(WireModel):
+    """True brings a right into force, false lifts it; what is left out stays."""
+
+    restricted: bool | None = None
+    objected: bool | None = None
+    consent_withdrawn: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.to_wanted():
+            raise ValueError("must change something: restricted, objected, consentWithdrawn")
+        return self
+
+    def to_wanted(self) -> Mapping[Right, bool]:
+        said = {
+            Right.RESTRICTION: self.restricted,
+            Right.OBJECTION: self.objected,
+            Right.CONSENT: self.consent_withdrawn,
+        }
+        return {right: wanted for right, wanted in said.items() if wanted is not None}
+
+
+class NameNominee(WireModel):
+    name: text(200) = Field(examples=["Charles Babbage"])  # type: ignore[valid-type]
+    contact: text(320) = Field(examples=["charles@example.com"])  # type: ignore[valid-type]
+
+
+class Privacy(WireModel):
+    """`processingStopped`: nothing new is tracked, and nobody else is shown your time."""
+
+    processing_stopped: bool
+    restricted_at: Instant | None = None
+    objected_at: Instant | None = None
+    consent_withdrawn_at: Instant | None = None
+    nominee_named_at: Instant | None = None
+    erasure: ErasureRequest | None = None
+
+    @classmethod
+    def of(cls, rights: Rights, request: Request | None) -> Self:
+        stopped: Iterable[object] = (rights.restricted_at, rights.objected_at, rights.consent_withdrawn_at)
+        return cls(
+            processing_stopped=any(since is not None for since in stopped),
+            restricted_at=rights.restricted_at,
+            objected_at=rights.objected_at,
+            consent_withdrawn_at=rights.consent_withdrawn_at,
+            nominee_named_at=rights.nominee_named_at,
+            erasure=None if request is None else ErasureRequest.of(request),
+        )

@@ -1,0 +1,43 @@
+"""Reads the work items of a report with its reader's own token before it is made, and keeps what they are shown."""
+
+from collections import defaultdict
+from typing import Final
+
+from reports import title_store as store_titles
+from reports.store import Asked
+from shared.app import App
+from shared.tenancy import organization_store as store_organizations
+from shared.tenancy.model import Caller
+from timers.azure_devops.client import Visit
+from timers.azure_devops.errors import AzureDevOpsError
+from timers.work_items.lookup import AT_ONCE, FRESH, look_up
+
+
+MOST: Final = 1000  # for one report, five requests
+
+
+def read(app: App, caller: Caller, asked: Asked, visit: Visit) -> frozenset[tuple[str, int]]:
+    """Reads at most 1,000 items within the time of the visit; those that Azure DevOps refused, by organization.
+
+    The report is made in any case, of what is kept by then. A batch at a time, so that the newest work comes first in
+    whichever organization; one that fails is not asked again.
+    """
+    with app.transaction(reads_only=True, tenant=asked.tenant_id) as tx:
+        wanted = store_titles.unread(tx, asked, looked_since=app.now() - FRESH, most=MOST)
+        every = store_organizations.find_all(tx, asked.tenant_id) if wanted else []
+    organizations = {each.id: each for each in every}
+    refused: set[tuple[str, int]] = set()
+    failed: set[int] = set()
+    for start in range(0, len(wanted), AT_ONCE):
+        by_organization: defaultdict[int, list[int]] = defaultdict(list)
+        for organization_id, number in wanted[start : start + AT_ONCE]:
+            by_organization[organization_id].append(number)
+        for organization_id in by_organization.keys() - failed:
+            organization, numbers = organizations[organization_id], by_organization[organization_id]
+            try:
+                found = look_up(app, caller, organization, numbers, visit.at(organization.name))
+            except AzureDevOpsError:
+                failed.add(organization_id)  # the person may be no member there, or the time is over
+            else:
+                refused |= {(organization.name, number) for number in numbers if number not in found}
+    return frozenset(refused)

@@ -1,1 +1,0 @@
-"""The Azure Marketplace as TimeTracker sees it."""

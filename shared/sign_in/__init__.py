@@ -1,1 +1,0 @@
-"""How people sign in to pages of our own."""

@@ -1,0 +1,93 @@
+"""The action log in the product's own database: what serves where no Table Storage is set up."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import action_log
+from shared.db.statements import InsertIfAbsent
+from tenants.actions.log.model import Action, NotKept
+
+
+_log = action_log.c
+_COLUMNS: Final = ("tenant_id", "user_id", "row_key", "action_type", "page", "happened_at")
+_INSERT = InsertIfAbsent(action_log, key=("tenant_id", "row_key"), columns=_COLUMNS)
+_EVERYONE: Final[sa.Select[Any]] = (
+    sa.select(*(_log[name] for name in _COLUMNS))
+    .where(_log.tenant_id == bindparam("tenant"))
+    .order_by(_log.row_key)
+    .limit(bindparam("most"))
+)
+_OF_ONE = _log.user_id == bindparam("user")
+_OLDER = _log.row_key > bindparam("end")
+_PAGES: Final = {
+    (False, False): _EVERYONE,
+    (True, False): _EVERYONE.where(_OF_ONE),
+    (False, True): _EVERYONE.where(_OLDER),
+    (True, True): _EVERYONE.where(_OF_ONE, _OLDER),
+}
+# What is on record is changed by nothing but an erasure.
+_BATCH: Final = 500
+_PAGES_OF_ACTIONS: Final = (
+    sa.select(_log.row_key, _log.user_id, _log.page)
+    .where(_log.tenant_id == bindparam("tenant"), _log.row_key > bindparam("after"))
+    .order_by(_log.row_key)
+    .limit(_BATCH)
+)
+_REWRITE: Final = (
+    action_log.update()
+    .where(_log.tenant_id == bindparam("tenant"), _log.row_key == bindparam("key"))
+    .values(page=bindparam("new_page"))
+)
+_FORGET: Final = action_log.delete().where(
+    _log.tenant_id == bindparam("tenant"),
+    _log.id.in_(sa.select(_log.id).where(_log.tenant_id == bindparam("tenant")).limit(_BATCH).scalar_subquery()),
+)
+
+
+class SqlActionLog:
+    """Writes and reads in transactions of its own, as any other keeper of the log would."""
+
+    def __init__(self, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> None:
+        self._transaction = transaction
+
+    def append(self, actions: Sequence[Action]) -> None:
+        try:
+            with self._transaction(tenant=actions[0].tenant_id) as tx:
+                for action in actions:
+                    _INSERT.run(tx, asdict(action))
+        except sa.exc.SQLAlchemyError as error:
+            raise NotKept(len(actions), "database") from error
+
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
+        parameters = {"tenant": tenant_id, "most": most, "user": user_id, "end": after}
+        given = {name: value for name, value in parameters.items() if value is not None}
+        with self._transaction(reads_only=True, tenant=tenant_id) as tx:
+            return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]
+
+    def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
+        after, changed = "", 0
+        while True:
+            with self._transaction(tenant=tenant_id) as tx:
+                rows = tx.execute(_PAGES_OF_ACTIONS, {"tenant": tenant_id, "after": after}).all()
+                for row in rows:
+                    new = page(row.user_id, row.page)
+                    if new != row.page:
+                        tx.execute(_REWRITE, {"tenant": tenant_id, "key": row.row_key, "new_page": new})
+                        changed += 1
+            if not rows:
+                return changed
+            after = rows[-1].row_key
+
+    def forget(self, tenant_id: int) -> int:
+        removed = 0
+        while True:
+            with self._transaction(tenant=tenant_id) as tx:
+                some = tx.execute(_FORGET, {"tenant": tenant_id}).rowcount
+            removed += some
+            if not some:
+                return removed

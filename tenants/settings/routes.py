@@ -1,0 +1,106 @@
+"""The HTTP functions of a tenant's settings and of its audit log."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.etag import etag
+from shared.http.operation import ETAG, Answer, IfMatch, Operation
+from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.reply import Reply
+from shared.tenancy import organization_store as store_organizations
+from shared.tenancy.model import Role
+from shared.tenancy.rules import seat_cap
+from tenants.settings import audit_store as store_audit
+from tenants.settings import service as service_settings
+from tenants.settings import store as store_settings
+from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
+from tenants.settings.store import TenantSettings
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "organisation"
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_tenant",
+        method=HTTPMethod.GET,
+        path="tenant",
+        tag=_TAG,
+        summary="Your organisation's settings",
+        description="Admins see the settings, super admins also what was bought.",
+        answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
+    ),
+)
+def get_tenant(call: Call) -> Reply:
+    with call.transaction() as tx:
+        return _settings(call, tx, store_settings.read(tx, call.caller.tenant.id))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="change_tenant",
+        method=HTTPMethod.PATCH,
+        path="tenant",
+        tag=_TAG,
+        summary="Change your organisation's settings",
+        description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
+        "are there keep their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` "
+        "if it is none yet; time that is on the others stays there.",
+        body=ChangeTenant,
+        if_match=IfMatch.REQUIRED,
+        answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
+        problems={409: ("slug_taken", "slug_limit_reached")},
+    ),
+)
+def change_tenant(call: Call, body: ChangeTenant) -> Reply:
+    versions = call.versions_wanted
+    with call.transaction() as tx:
+        changed = service_settings.change(
+            tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
+        )
+        return _settings(call, tx, changed.settings, changed.notice)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_audit",
+        method=HTTPMethod.GET,
+        path="audit",
+        tag=_TAG,
+        summary="Who changed what, newest first",
+        description="Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.",
+        query=AuditQuery,
+        answers={200: Answer("A page of the audit log", AuditPage)},
+    ),
+)
+def list_audit(call: Call, query: AuditQuery) -> Reply:
+    end = public_id(query.after)
+    if query.after is not None and end is None:
+        raise not_a_page_end()
+    with call.transaction() as tx:
+        rows = store_audit.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        require_page(rows, query.after)
+        items = [AuditItem.of(row) for row in rows[: query.page_size]]
+        link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None
+        more = len(rows) > query.page_size
+        return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link if more else None))
+
+
+def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
+    cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
+    with_plan = call.caller.user.role is Role.SUPER_ADMIN
+    organizations = store_organizations.find_all(tx, settings.tenant.id)
+    wire = TenantDetail.of_settings(
+        settings, organizations, seat_limit=cap, now=call.now, with_plan=with_plan, notice=notice
+    )
+    return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(settings.version)})

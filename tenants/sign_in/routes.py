@@ -1,0 +1,136 @@
+"""The HTTP functions by which people come in: start a trial, sign in, and who am I."""
+
+from http import HTTPMethod, HTTPStatus
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.errors import Forbidden, PaymentRequired
+from shared.http.call import Call, tenant_not_registered
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from shared.http.wire import NoFields
+from shared.tenancy import organization_store as store_organizations
+from shared.tenancy.model import Caller
+from shared.tenancy.rules import seat_cap
+from tenants.sign_in import service
+from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
+from timers.entries.store import entries_to_review
+from timers.schemas import RunningTimer, TimeEntry
+from timers.store import find_running
+
+
+blueprint = func.Blueprint()
+
+
+@route(
+    blueprint,
+    Operation(
+        id="create_tenant",
+        method=HTTPMethod.POST,
+        path="tenants",
+        tag="sign-in",
+        summary="Start a trial for your organisation",
+        description="The directory of the token becomes a tenant and its caller the super admin. One trial per "
+        "directory, ever.",
+        body=CreateTenant,
+        answers={201: Answer("The trial has begun", SignIn)},
+        problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
+    ),
+)
+def create_tenant(call: Call, body: CreateTenant) -> Reply:
+    with call.transaction() as tx:
+        caller = service.start_tenant(
+            tx,
+            call.principal,
+            body.to_new_tenant(),
+            settings=call.app.settings,
+            now=call.now,
+            new_id=call.app.new_id,
+        )
+        call.became(caller)
+        return call.answer(tx, HTTPStatus.CREATED, _welcome(tx, call, caller))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="sign_in",
+        method=HTTPMethod.POST,
+        path="sign-in",
+        tag="sign-in",
+        summary="Sign in",
+        description="Makes the account at the first sign-in, stamps every one, and answers with all that the extension "
+        "needs to draw itself.",
+        body=NoFields,
+        answers={200: Answer("Welcome", SignIn)},
+        problems={
+            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
+            403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached"),
+        },
+    ),
+)
+def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    try:
+        with call.transaction() as tx:
+            caller = service.sign_in(
+                tx, call.principal, settings=call.app.settings, now=call.now, new_id=call.app.new_id
+            )
+            if caller is None:
+                raise tenant_not_registered()
+            call.became(caller)
+            return call.answer(tx, HTTPStatus.OK, _welcome(tx, call, caller))
+    except (Forbidden, PaymentRequired) as refusal:
+        with call.app.transaction() as tx:  # the refusal undid the other one
+            service.record_refusal(tx, call.principal, refusal.code, now=call.now, new_id=call.app.new_id)
+        raise
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_me",
+        method=HTTPMethod.GET,
+        path="me",
+        tag="sign-in",
+        summary="Your account",
+        answers={200: Answer("Your account", Me)},
+    ),
+)
+def get_me(call: Call) -> Reply:
+    with call.transaction() as tx:
+        return call.answer(tx, HTTPStatus.OK, Me.of_caller(call.caller))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="rename_me",
+        method=HTTPMethod.PATCH,
+        path="me",
+        tag="sign-in",
+        summary="Change the name you are shown by",
+        body=RenameMe,
+        answers={200: Answer("Your account", Me)},
+    ),
+)
+def rename_me(call: Call, body: RenameMe) -> Reply:
+    with call.transaction() as tx:
+        caller = service.rename_me(tx, call.caller, body.display_name, now=call.now, new_id=call.app.new_id)
+        return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))
+
+
+def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
+    timer = find_running(tx, caller.tenant.id, caller.user.id)
+    to_review = entries_to_review(tx, caller.tenant.id, caller.user.id)
+    cap = seat_cap(caller.tenant, call.app.settings.trial_user_limit)
+    return SignIn(
+        user=User.of(caller.user),
+        tenant=Tenant.of(
+            caller.tenant, store_organizations.find_all(tx, caller.tenant.id), seat_limit=cap, now=call.now
+        ),
+        entitlements=Entitlements.of(caller, now=call.now),
+        running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),
+        needs_review=[TimeEntry.of(entry, user=caller.user.public_id) for entry in to_review],
+    )

@@ -1,0 +1,679 @@
+"""Which months are closed, who is on their bills, and what they come to, on both databases."""
+
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from billing.closing import record_store as store_records
+from billing.closing import service
+from billing.closing.model import NotVoidable
+from billing.subscriptions import store as subscription_store
+from billing.subscriptions.model import Price, SubscriptionStatus
+from shared.db.schema import usage_events, users
+from tests.support.payers import FOUR_FIFTY, Payer, at, closing
+from tests.support.tamper import tampering
+
+
+JAN, FEB, MAR, APR, MAY = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4, 5))
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
+    return Payer.make(engine)
+
+
+def price(rate, currency="EUR"):
+    return Price(Decimal(rate), currency)
+
+
+def test_a_month_is_closed_when_it_has_ended_and_not_before(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-10T09:00"))
+    too_early = payer.close(at("2026-01-31T23:59:59.999"))
+    [record] = payer.close(FEB)
+
+    assert too_early == []
+    assert (record.period.month, record.period.kind) == (202601, "month")
+    assert (record.period.starts_at, record.period.ends_at) == (JAN, FEB)
+    assert (record.active_users, record.total) == (1, Decimal("4.50"))
+    assert payer.closed_months() == [202601]
+
+
+def test_who_signed_in_or_worked_is_active_and_a_line_says_why_and_when(payer):
+    payer.pays(JAN)
+    ada, ben, chloe = payer.people
+    payer.signs_in(ada, at("2026-01-10T09:00"))
+    payer.signs_in(ada, at("2026-01-20T09:00"))
+    payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T10:00:00.001"))
+    payer.signs_in(chloe, at("2026-01-05T08:00"))
+    payer.works(chloe, at("2026-01-07T10:00"), at("2026-01-07T12:00"))
+    payer.works(chloe, at("2026-01-06T10:00"), at("2026-01-06T12:00"))
+    payer.close(FEB)
+
+    told = [(line.user_id, line.reason, line.first_activity_at, line.last_activity_at) for line in payer.lines()]
+    assert told == [
+        (ada, "signIn", at("2026-01-10T09:00"), at("2026-01-20T09:00")),
+        (ben, "time", at("2026-01-12T10:00"), at("2026-01-12T10:00:00.001")),
+        (chloe, "time", at("2026-01-05T08:00"), at("2026-01-07T12:00")),
+    ]
+    assert {line.email for line in payer.lines()} == {f"p{number}@contoso.example" for number in range(3)}
+
+
+def test_who_was_invited_and_never_signed_in_is_not_counted(payer):
+    payer.pays(JAN)
+    payer.joins(at("2026-01-15"))
+    [record] = payer.close(FEB)
+
+    assert record.active_users == 0
+
+
+def test_no_time_at_all_makes_nobody_active(payer):
+    payer.pays(JAN)
+    payer.works(payer.people[0], at("2026-01-12T10:00"), at("2026-01-12T10:00"))
+
+    assert payer.close(FEB)[0].active_users == 0
+
+
+def test_a_backdated_entry_counts_in_the_month_of_the_work_while_that_is_open(payer):
+    payer.pays(JAN)
+    payer.works(payer.people[1], at("2026-01-02T10:00"), at("2026-01-02T11:00"), now=at("2026-01-31T20:00"))
+    payer.close(FEB)
+
+    assert payer.billed() == [(1, 202601)]
+
+
+def test_time_that_comes_after_its_month_was_closed_is_a_line_of_the_next_bill_once(payer):
+    payer.pays(JAN)
+    ada, ben, _ = payer.people
+    payer.signs_in(ada, at("2026-01-10"))
+    payer.close(FEB)
+    payer.works(ada, at("2026-01-11T10:00"), at("2026-01-11T11:00"), now=at("2026-02-02"))
+    payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
+    [february] = payer.close(MAR)
+    [march] = payer.close(APR)
+    [late] = payer.lines(february)
+
+    assert (late.user_id, late.activity_month, february.active_users) == (ben, 202601, 1)
+    assert (late.first_activity_at, late.last_activity_at) == (at("2026-01-12T10:00"), at("2026-01-12T11:00"))
+    assert february.total == Decimal("4.50")
+    assert march.active_users == 0
+
+
+def test_time_that_was_removed_before_the_close_is_not_billed_and_after_it_gives_no_credit(payer):
+    payer.pays(JAN)
+    ada, ben, _ = payer.people
+    early = payer.works(ada, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
+    late = payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
+    payer.removes(early, at("2026-01-20"))
+    [january] = payer.close(FEB)
+    payer.removes(late, at("2026-02-02"))
+    [february] = payer.close(MAR)
+
+    assert payer.billed(january) == [(1, 202601)]
+    assert (january.active_users, february.active_users) == (1, 0)
+
+
+def test_who_was_deactivated_in_the_month_counts_in_full_and_not_in_the_next(payer, engine):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[1], at("2026-01-02"))
+    with engine.begin() as tx:
+        tx.execute(users.update().where(users.c.id == payer.people[1]).values(is_active=False))
+    payer.change(seats_used=2)
+    [january] = payer.close(FEB)
+    [february] = payer.close(MAR)
+
+    assert (january.total, february.total) == (Decimal("4.50"), Decimal(0))
+
+
+def test_a_person_counts_once_whatever_their_address_and_a_bill_keeps_the_one_of_its_day(payer, engine):
+    payer.pays(JAN)
+    ada = payer.people[0]
+    payer.signs_in(ada, at("2026-01-02"))
+    payer.works(ada, at("2026-01-03T10:00"), at("2026-01-03T11:00"))
+    payer.works(ada, at("2026-01-04T10:00"), at("2026-01-04T11:00"))
+    payer.close(FEB)
+    with engine.begin() as tx:
+        tx.execute(users.update().where(users.c.id == ada).values(email="erased", display_name="Erased"))
+    payer.signs_in(ada, at("2026-02-02"))
+    payer.close(MAR)
+
+    assert [(line.activity_month, line.email) for line in payer.lines()] == [
+        (202601, "p0@contoso.example"),
+        (202602, "erased"),
+    ]
+
+
+def test_a_rate_that_changes_in_the_month_counts_from_the_next(payer):
+    subscription = payer.pays(JAN, price("5"))
+    for month in ("01", "02", "03"):
+        payer.signs_in(payer.people[0], at(f"2026-{month}-20"))
+    payer.costs(subscription, price("9"), at("2026-01-15"))
+    payer.costs(subscription, price("3"), FEB + dt.timedelta(milliseconds=1))
+    records = payer.close(APR)
+
+    assert [record.total for record in records] == [Decimal(5), Decimal(9), Decimal(3)]
+
+
+def test_a_rate_of_the_very_instant_at_which_the_month_begins_is_its_rate(payer):
+    subscription = payer.pays(JAN, price("5"))
+    payer.costs(subscription, price("6"), FEB)
+    payer.signs_in(payer.people[0], at("2026-02-20"))
+
+    assert [record.total for record in payer.close(MAR)] == [Decimal(0), Decimal(6)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "currency", "people", "total"),
+    [
+        ("0", "EUR", 3, "0"),
+        ("0.0001", "EUR", 3, "0"),
+        ("1.0050", "EUR", 1, "1.01"),
+        ("4.3335", "USD", 3, "13.00"),
+        ("0.5", "JPY", 1, "1"),
+        ("0.1665", "KWD", 3, "0.5"),
+        ("0.1235", "KWD", 1, "0.124"),
+    ],
+)
+def test_a_total_is_rounded_once_half_up_to_the_minor_unit_of_its_currency(payer, rate, currency, people, total):
+    payer.pays(JAN, price(rate, currency))
+    for user in payer.people[:people]:
+        payer.signs_in(user, at("2026-01-02"))
+    [record] = payer.close(FEB)
+    [row] = payer.records()
+
+    assert record.total == row.total == Decimal(total)
+    assert (row.rate_per_user, row.currency) == (Decimal(rate), currency)
+
+
+def test_the_database_refuses_a_wrong_total(payer, engine):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-02"))
+    [record] = payer.close(FEB)
+    for wrong in ("4.49", "4.51", "0", "450"):
+        change = sa.text("UPDATE billing_records SET total = :wrong WHERE id = :id")
+        scaled = int(Decimal(wrong) * 10_000) if engine.dialect.name == "sqlite" else Decimal(wrong)
+        with pytest.raises(sa.exc.IntegrityError, match="ck_billing_records_total"), tampering(engine) as tx:
+            tx.execute(change, {"wrong": scaled, "id": record.id})
+
+
+def test_who_buys_in_the_month_pays_for_activity_since_then_only(payer):
+    bought = at("2026-01-15T12:00")
+    ada, ben, chloe = payer.people
+    dora, emil = payer.joins(JAN), payer.joins(JAN)
+    payer.signs_in(ada, bought - HOUR)
+    payer.signs_in(ben, bought - HOUR)
+    payer.pays(bought)
+    payer.signs_in(ben, bought)
+    payer.works(chloe, bought - 2 * HOUR, bought)
+    payer.works(dora, bought - HOUR, bought + HOUR)
+    payer.works(emil, bought + HOUR, bought + 2 * HOUR)
+    [record] = payer.close(FEB)
+
+    assert payer.billed() == [(1, 202601), (3, 202601), (4, 202601)]
+    assert (record.period.starts_at, record.total) == (bought, Decimal("13.50"))
+    assert [line.first_activity_at for line in payer.lines()] == [bought, bought, bought + HOUR]
+
+
+def test_time_of_before_the_purchase_that_comes_late_is_not_billed(payer):
+    bought = at("2026-01-15T12:00")
+    payer.pays(bought)
+    payer.close(FEB)
+    payer.works(payer.people[0], bought - 3 * HOUR, bought - HOUR, now=at("2026-02-02"))
+    payer.works(payer.people[1], bought - 40 * 24 * HOUR, bought - 39 * 24 * HOUR, now=at("2026-02-02"))
+
+    assert payer.close(MAR)[0].active_users == 0
+
+
+def test_time_of_before_a_final_bill_that_comes_after_it_is_billed_only_by_its_replacement(payer):
+    [final] = payer.ends(payer.pays(JAN), at("2026-01-10"))
+    payer.pays(at("2026-01-20"))
+    payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
+    following = [record.active_users for end in (FEB, MAR) for record in payer.close(end)]
+    replaced = payer.void(final, MAR, anew=True)
+
+    assert following == [0, 0]
+    assert replaced.active_users == 1
+
+
+def test_only_a_void_record_is_replaced_and_only_once(payer):
+    payer.pays(JAN)
+    [record] = payer.close(FEB)
+    with pytest.raises(NotVoidable, match="only a void record"):
+        payer.replace(record, FEB)
+    again = payer.void(record, FEB, anew=True)
+    with pytest.raises(NotVoidable, match="nothing replaces yet"):
+        payer.replace(record, FEB)
+
+    assert [row.state for row in payer.records()] == ["void", "closed"]
+    assert [row.after_change["month"] for row in payer.audit("bill.closed")] == ["2026-01"] * 2
+    assert again.replaces_id == record.id
+
+
+def test_internal_and_trial_tenants_get_no_bill(payer):
+    payer.signs_in(payer.people[0], at("2026-01-02"))
+    on_trial = payer.close(MAR)
+    payer.pays(JAN)
+    payer.change(plan_kind="internal")
+
+    assert on_trial == payer.close(MAR) == []
+    assert payer.preview(MAR) is None
+
+
+def test_a_suspended_month_is_closed_with_the_work_before(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-02"))
+    payer.change(status="suspended")
+
+    assert [record.total for record in payer.close(FEB)] == [Decimal("4.50")]
+
+
+def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer):
+    subscription = payer.pays(JAN)
+    ended = at("2026-02-10T15:30")
+    ada, ben, chloe = payer.people
+    payer.signs_in(ada, at("2026-01-05"))
+    payer.signs_in(ada, at("2026-02-05"))
+    payer.works(ben, ended - HOUR, ended + HOUR, now=ended)
+    payer.works(chloe, ended, ended + HOUR, now=ended)
+    january, final = payer.ends(subscription, ended)
+    closed_then = payer.closed_months()
+    again = payer.close(at("2026-02-10T16:05"))
+    payer.close(MAR)
+    [row] = [row for row in payer.records() if row.kind == "final"]
+
+    assert (january.period.month, january.period.kind, january.active_users) == (202601, "month", 1)
+    assert (final.period.starts_at, final.period.ends_at) == (FEB, ended)
+    assert payer.billed(final) == [(0, 202602), (1, 202602)]
+    assert payer.lines(final)[1].last_activity_at == ended
+    assert (row.last_event_type, row.last_operation_id is None) == ("Unsubscribe", False)
+    assert (closed_then, again, payer.closed_months()) == ([], [], [202601, 202602])
+    assert payer.close(APR) == []
+
+
+def test_who_comes_back_in_the_same_month_pays_for_nobody_twice(payer):
+    first = payer.pays(JAN)
+    ada, ben, _ = payer.people
+    payer.signs_in(ada, at("2026-01-05"))
+    [final] = payer.ends(first, at("2026-01-10"))
+    payer.pays(at("2026-01-20"))
+    payer.signs_in(ada, at("2026-01-25"))
+    payer.signs_in(ben, at("2026-01-25"))
+    [second] = payer.close(FEB)
+
+    assert payer.billed(final) == [(0, 202601)]
+    assert payer.billed(second) == [(1, 202601)]
+    assert final.total + second.total == Decimal("9.00")
+    assert payer.closed_months() == [202601]
+
+
+def test_a_cancellation_in_the_month_of_the_purchase_has_one_final_bill(payer):
+    subscription = payer.pays(at("2026-01-10"))
+    payer.signs_in(payer.people[0], at("2026-01-11"))
+    [final] = payer.ends(subscription, at("2026-01-12"))
+
+    assert (final.period.kind, final.active_users) == ("final", 1)
+    assert payer.close(APR) == []
+
+
+def test_a_cancellation_at_the_instant_at_which_a_month_ends_is_final_in_that_month(payer):
+    subscription = payer.pays(JAN)
+    [final] = payer.ends(subscription, FEB)
+
+    assert (final.period.month, final.period.kind, final.period.ends_at) == (202601, "final", FEB)
+    assert payer.close(APR) == []
+
+
+def test_a_cancellation_that_is_heard_of_after_its_month_was_closed_changes_no_bill(payer):
+    subscription = payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-20"))
+    [january] = payer.close(FEB)
+
+    assert payer.ends(subscription, at("2026-01-15"), now=at("2026-02-02")) == []
+    anew = payer.void(january, at("2026-02-02"), anew=True)
+    assert (anew.period.kind, anew.period.ends_at, anew.active_users) == ("final", at("2026-01-15"), 0)
+    assert payer.close(APR) == []
+
+
+def test_work_across_the_end_of_a_month_counts_in_both(payer):
+    payer.pays(JAN)
+    payer.works(payer.people[0], FEB - HOUR, FEB + HOUR)
+    payer.close(MAR)
+
+    assert payer.billed() == [(0, 202601), (0, 202602)]
+    assert [line.last_activity_at for line in payer.lines()] == [FEB, FEB + HOUR]
+
+
+def test_a_timer_that_runs_over_the_close_counts_when_it_is_stopped(payer):
+    payer.pays(JAN)
+    [january] = payer.close(FEB + HOUR)
+    payer.works(payer.people[0], FEB - HOUR, FEB + 2 * HOUR)
+    [february] = payer.close(MAR)
+
+    assert january.active_users == 0
+    assert payer.billed(february) == [(0, 202601), (0, 202602)]
+
+
+def test_a_month_without_anybody_has_a_bill_of_nothing_and_no_usage(payer):
+    payer.pays(JAN)
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.total) == (0, Decimal(0))
+    assert (payer.lines(), payer.usage()) == ([], [])
+
+
+def test_a_period_keeps_the_zone_that_was_set_when_it_began_and_months_tile(payer):
+    payer.change(time_zone="Pacific/Kiritimati")
+    payer.pays(JAN)
+    payer.close(at("2026-01-31T10:00"))
+    payer.moves("Pacific/Pago_Pago", at("2026-02-10"))
+    payer.signs_in(payer.people[0], at("2026-02-28T10:30"))  # Kiritimati's March
+    payer.close(at("2026-02-28T10:00"))
+    payer.moves("UTC", at("2026-03-20"))
+    payer.close(at("2026-04-01T11:00"))
+    payer.close(MAY)
+    records = payer.records()
+
+    assert [record.period_from for record in records[1:]] == [record.period_to for record in records[:-1]]
+    assert [record.period_to for record in records] == [
+        at("2026-01-31T10:00"),
+        at("2026-02-28T10:00"),
+        at("2026-04-01T11:00"),
+        MAY,
+    ]
+    assert payer.billed() == [(0, 202603)]
+    zones = ["Pacific/Kiritimati", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]
+    assert [record.time_zone for record in records] == zones
+
+
+def test_a_period_that_is_billed_again_keeps_its_zone(payer):
+    payer.change(time_zone="Asia/Tokyo")
+    payer.pays(JAN)
+    payer.moves("UTC", at("2026-01-10"))
+    [wrong] = payer.close(FEB)
+    anew = payer.void(wrong, FEB + HOUR, anew=True)
+
+    assert anew is not None
+    assert anew.period == wrong.period
+    assert (anew.period.ends_at, anew.period.time_zone) == (at("2026-01-31T15:00"), "Asia/Tokyo")
+
+
+def test_the_running_month_has_the_zone_that_it_began_with(payer):
+    payer.change(time_zone="Asia/Tokyo")
+    payer.pays(JAN)
+    payer.moves("UTC", at("2026-01-10"))
+    bills = [payer.preview(at(text)) for text in ("2026-01-31T14:59", "2026-01-31T15:00")]
+
+    assert [bill and (bill.period.month, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
+        (202601, "Asia/Tokyo", at("2026-01-31T15:00")),
+        (202602, "UTC", MAR),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "closed", "month"),
+    [
+        ("Pacific/Kiritimati", "Pacific/Midway", True, 202602),  # dated in January, which is closed
+        ("Pacific/Midway", "Pacific/Kiritimati", False, 202601),  # in the January that began in Midway
+        ("Pacific/Kiritimati", "Pacific/Midway", False, 202602),  # after the January that began in Kiritimati
+    ],
+)
+def test_one_hour_is_billed_once_though_the_zone_changes_around_it(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
+    payer = Payer.make(engine, zone=before)
+    payer.pays(at("2026-01-05"))
+    if closed:
+        payer.close(at("2026-01-31T10:30"))
+        payer.moves(after, at("2026-01-31T11:00"))
+    payer.signs_in(payer.people[0], at("2026-01-31T12:00"))
+    payer.works(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
+    payer.moves(after, at("2026-01-31T14:00"))
+    payer.close(at("2026-02-02"))
+    payer.close(at("2026-03-02"))
+
+    assert payer.billed() == [(0, month)]
+
+
+@pytest.fixture
+def looked_in(payer):
+    """Somebody who signed in in the trial and on the paid plan; until when it was paid."""
+    person, end = payer.people[0], at("2026-01-20T10:00")
+    payer.signs_in(person, at("2026-01-02"))
+    bought = payer.pays(at("2026-01-05"))
+    payer.signs_in(person, at("2026-01-10"))
+    return payer, bought, end
+
+
+def test_a_look_around_after_the_end_hides_nobody_from_a_bill_that_is_made_anew(looked_in):
+    payer, bought, end = looked_in
+    [final] = payer.ends(bought, end)
+    payer.change(status="cancelled")
+    payer.signs_in(payer.people[0], at("2026-01-25"))
+    anew = payer.void(final, at("2026-01-26"), anew=True)
+
+    assert (final.active_users, anew.active_users) == (1, 1)
+    assert payer.lines(anew)[0].first_activity_at == payer.lines(anew)[0].last_activity_at == at("2026-01-10")
+
+
+def test_an_end_that_is_heard_late_bills_who_signed_in_before_it_and_after(looked_in):
+    payer, bought, end = looked_in
+    payer.signs_in(payer.people[0], end + HOUR)
+    [final] = payer.ends(bought, end, now=end + 2 * HOUR)
+
+    assert final.active_users == 1
+
+
+def test_who_only_looked_in_beside_the_paid_plan_is_on_no_bill(payer):
+    person, end = payer.people[0], at("2026-01-20T10:00")
+    payer.signs_in(person, at("2026-01-02"))
+    bought = payer.pays(at("2026-01-05"))
+    [final] = payer.ends(bought, end)
+    payer.change(status="cancelled")
+    payer.signs_in(person, at("2026-01-25"))
+    anew = payer.void(final, at("2026-01-26"), anew=True)
+
+    assert (final.active_users, anew.active_users) == (0, 0)
+
+
+def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
+    bought = payer.pays(at("2025-12-10"))
+    payer.signs_in(payer.people[0], at("2025-12-20"))
+    with payer.engine.begin() as tx:
+        terms = replace(bought.terms, status=SubscriptionStatus.UNSUBSCRIBED)
+        ended = replace(bought, terms=terms, ended_at=at("2026-01-20"))
+        assert subscription_store.change(tx, ended, now=at("2026-01-20"))
+    with payer.engine.begin() as tx:
+        early = service.close_tenant(tx, payer.tenant_id, replace(closing(at("2026-01-25")), as_of=at("2026-01-10")))
+    later = payer.close(at("2026-01-25"))
+
+    assert [(record.period.month, record.period.kind) for record in early] == [(202512, "month")]
+    assert [(record.period.month, record.period.kind) for record in later] == [(202601, "final")]
+
+
+def test_a_record_keeps_what_was_bought_and_the_last_event(payer):
+    subscription = payer.pays(JAN, quantity=7)
+    payer.close(FEB)
+    [row] = payer.records()
+
+    assert (row.plan_id, row.quantity, row.marketplace_id) == ("paid", 7, subscription.marketplace_id)
+    assert (row.last_event_type, row.last_operation_id) == ("Activate", None)
+    assert (row.closed_at, row.time_zone) == (FEB, "UTC")
+
+
+def test_the_preview_is_the_bill_that_the_month_would_have_now(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.close(FEB)
+    payer.works(payer.people[1], at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
+    payer.signs_in(payer.people[0], at("2026-02-05"))
+    bill = payer.preview(at("2026-02-10"))
+    [record] = payer.close(MAR)
+
+    assert (bill.period.month, bill.period.starts_at, bill.period.ends_at) == (202602, FEB, MAR)
+    assert (bill.active_users, bill.total) == (record.active_users, record.total) == (2, Decimal("9.00"))
+    assert [(line.user_id, line.month) for line in bill.lines] == [
+        (line.user_id, line.activity_month) for line in payer.lines(record)
+    ]
+
+
+def test_there_is_no_preview_for_who_does_not_pay(payer):
+    nothing = payer.preview(FEB)
+    subscription = payer.pays(JAN)
+    payer.ends(subscription, at("2026-01-15"))
+
+    assert nothing is payer.preview(FEB) is None
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed", "previewed"])
+def test_a_timer_that_runs_counts_as_time_up_to_the_end_of_the_bill(payer, how):
+    bought, person = payer.pays(JAN), payer.people[0]
+    payer.starts(person, FEB - HOUR)
+    match how:
+        case "cancelled":
+            [record] = payer.ends(bought, FEB - HOUR / 2)
+            assert record.active_users == 1
+            end = FEB - HOUR / 2
+        case "closed":
+            [record] = payer.close(FEB)
+            assert record.active_users == 1
+            end = FEB
+        case _:
+            [line] = payer.preview(FEB - HOUR / 4).lines
+            assert (line.user_id, line.reason, line.first_at, line.last_at) == (
+                *(person, "time"),
+                *(FEB - HOUR, FEB - HOUR / 4),
+            )
+            return
+    [line] = payer.lines(record)
+
+    assert (line.user_id, line.reason) == (person, "time")
+    assert (line.first_activity_at, line.last_activity_at) == (FEB - HOUR, end)
+
+
+def test_a_timer_that_was_started_after_the_end_or_with_it_does_not_count(payer):
+    bought = payer.pays(JAN)
+    payer.starts(payer.people[1], FEB - HOUR)
+    payer.starts(payer.people[0], FEB)
+    payer.ends(bought, FEB, now=FEB + 2 * HOUR)
+
+    assert payer.billed() == [(1, 202601)]
+
+
+def test_a_forgotten_timer_counts_up_to_its_limit_only(payer):
+    payer.pays(JAN)
+    payer.starts(payer.people[0], FEB - 13 * HOUR)  # 12 hours are the limit
+    payer.starts(payer.people[1], FEB - 11 * HOUR)
+    payer.close(FEB)
+    payer.close(MAR)
+
+    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+    assert {line.last_activity_at for line in payer.lines()} == {FEB - HOUR, FEB, FEB + HOUR}
+
+
+def test_a_timer_that_is_discarded_after_the_close_leaves_the_bill_and_one_that_is_stopped_counts_once(payer):
+    payer.pays(JAN)
+    for user in payer.people[:2]:
+        payer.starts(user, FEB - HOUR)
+    payer.close(FEB)
+    payer.discards(payer.people[0], FEB + HOUR)
+    payer.stops(payer.people[1], FEB + HOUR)
+    payer.close(MAR)
+
+    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+
+
+def test_the_users_that_a_monthly_fee_includes_come_off_the_bill_and_the_meter(payer):
+    subscription = payer.pays(JAN, included=2)
+    for user in payer.people:
+        payer.signs_in(user, at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.included_users, record.total) == (3, 2, Decimal("4.50"))
+    assert [event.quantity for event in payer.usage()] == [1]
+    assert payer.ends(subscription, FEB + HOUR)[0].total == Decimal(0)
+    assert [event.quantity for event in payer.usage()] == [1]
+
+
+def test_the_users_that_a_yearly_fee_includes_come_off_nothing(payer):
+    payer.pays(JAN, included=2, included_unit="P1Y")
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.included_users, record.total) == (0, Decimal("4.50"))
+    assert [event.quantity for event in payer.usage()] == [1]
+
+
+def test_who_comes_late_is_covered_by_what_the_fee_of_their_month_has_left(payer):
+    payer.pays(JAN, included=2)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.close(FEB)
+    for user in payer.people[1:]:
+        payer.works(user, at("2026-01-05"), at("2026-01-06"), now=FEB + HOUR)
+    [february] = payer.close(MAR)
+
+    assert payer.billed(february) == [(1, 202601), (2, 202601)]
+    assert (february.included_users, february.total) == (1, Decimal("4.50"))
+
+
+def test_a_price_by_the_year_is_on_the_record_without_a_total(payer):
+    payer.pays(JAN, Price(Decimal(60), "EUR", "P1Y"), quantity=30)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.price, record.total) == (1, Price(Decimal(60), "EUR", "P1Y"), None)
+
+
+@pytest.mark.parametrize(("trial_ends", "included"), [("2026-01-31", 1), ("2026-01-30", 0)])
+def test_the_marketplaces_free_trial_costs_nothing_and_nothing_is_told_for_it(payer, trial_ends, included):
+    payer.pays(JAN, free_trial_ends_at=at(trial_ends))
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    [record] = payer.close(FEB)
+
+    assert (record.active_users, record.included_users) == (1, included)
+    assert record.total == (1 - included) * Decimal("4.50")
+    assert [event.quantity for event in payer.usage()] == [1] * (1 - included)
+
+
+def test_a_plan_whose_price_cannot_be_read_is_billed_by_no_other_price_and_told_all_the_same(payer):
+    subscription = payer.pays(JAN)
+    payer.costs(subscription, None, at("2026-01-20"), plan="gold")
+    for month in (JAN, FEB):
+        payer.signs_in(payer.people[0], month)
+    [january, february] = payer.close(MAR)
+
+    assert (january.price, january.total) == (Price(Decimal("4.50"), "EUR"), Decimal("4.50"))
+    assert (february.price, february.total, february.active_users) == (None, None, 1)
+    assert [event.quantity for event in payer.usage()] == [1, 1]
+    assert [row.plan_id for row in payer.records()] == ["paid", "gold"]
+    payer.costs(subscription, FOUR_FIFTY, MAR, plan="gold")
+    payer.close(MAR)
+
+
+def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine):
+    subscription = payer.pays(JAN, None)
+    payer.signs_in(payer.people[0], JAN)
+    payer.close(FEB)
+    with engine.begin() as tx:
+        mine = usage_events.c.tenant_id == payer.tenant_id
+        tx.execute(usage_events.update().where(mine).values(state="accepted", attempts=1, settled_at=FEB))
+    payer.costs(subscription, FOUR_FIFTY, FEB + HOUR)
+    [priced] = payer.close(FEB + 2 * HOUR)
+
+    assert (priced.price, priced.total, priced.period.month) == (FOUR_FIFTY, Decimal("4.50"), 202601)
+    assert [(event.quantity, event.state) for event in payer.usage()] == [(1, "accepted")]
+    assert payer.close(FEB + 3 * HOUR) == []
+
+
+def test_the_audit_log_spells_money_as_the_bills_do(payer):
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], JAN)
+    [record] = payer.close(FEB)
+    with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
+        read = store_records.find(tx, payer.tenant_id, record.public_id)
+    assert read is not None
+    payer.void(read, FEB + HOUR)
+
+    told = [payer.audit(action)[0].after_change["total"] for action in ("bill.closed", "bill.voided")]
+    assert told == ["4.50", "4.50"]

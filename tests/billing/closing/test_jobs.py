@@ -1,0 +1,180 @@
+"""The hourly job: missed, repeated, turned back, interrupted; what is owed is found in the data."""
+
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from billing.closing import service
+from billing.closing.jobs import close_all_owed
+from billing.subscriptions.model import Price
+from shared.db.row_level_security import EVERY_TENANT
+from shared.db.schema import tenants
+from shared.jobs import JobFailed
+from shared.log import get_logger
+from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
+
+
+JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+@pytest.fixture
+def job(app, engine, clock):
+    """Runs the job at an instant, with a dimension to meter by.
+
+    Tenants that other tests have left owe nothing: some have no rate.
+    """
+    with engine.begin() as tx:
+        tx.execute(tenants.update().where(tenants.c.plan_kind == "paid").values(plan_kind="internal"))
+    settings = app.settings.model_copy(update={"marketplace_metering_dimension": DIMENSION})
+    metered = replace(app, settings=settings)
+
+    def run(now):
+        clock.at = now
+        return close_all_owed(metered)
+
+    return run
+
+
+@pytest.fixture
+def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
+    payer = Payer.make(engine)
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], at("2026-01-05"))
+    return payer
+
+
+def months(payer):
+    return [(row.month_key, row.active_users, row.total) for row in payer.records()]
+
+
+def test_the_job_closes_what_is_owed_and_the_outbox_has_its_usage(job, payer):
+    job(FEB + HOUR)
+
+    assert months(payer) == [(202601, 1, Decimal("4.50"))]
+    assert [event.quantity for event in payer.usage()] == [1]
+
+
+def test_a_job_that_was_missed_for_three_days_closes_the_same_bills(job, payer):
+    job(FEB + 3 * DAY)
+    job(MAR + 3 * DAY)
+
+    assert months(payer) == [(202601, 1, Decimal("4.50")), (202602, 0, Decimal(0))]
+    assert payer.records()[0].period_to == FEB
+
+
+def test_a_job_that_runs_48_times_closes_once(job, payer):
+    job(FEB)
+    kept = payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed")
+    again = [job(FEB + number * HOUR / 2) for number in range(1, 48)]
+
+    assert again == [0] * 47
+    assert (payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed")) == kept
+
+
+def test_a_clock_that_is_set_back_a_day_undoes_and_repeats_nothing(job, payer):
+    job(FEB + HOUR)
+    job(FEB + HOUR - DAY)
+    payer.signs_in(payer.people[0], FEB + HOUR)
+    job(FEB + 2 * HOUR)
+
+    assert months(payer) == [(202601, 1, Decimal("4.50"))]
+
+
+def test_tenants_at_both_ends_of_the_world_close_at_their_own_midnights(job, engine):
+    first, last = (Payer.make(engine, zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"))
+    for each in (first, last):
+        each.pays(at("2026-01-02"))
+    found = []
+    for hour in range(48):
+        job(at("2026-01-31T00:05") + hour * HOUR)
+        found.append((len(first.records()), len(last.records())))
+
+    assert found.index((1, 0)) == 10
+    assert found.index((1, 1)) == 24 + 11
+
+
+def test_a_bill_without_a_price_is_told_in_each_run_and_replaced_once_when_there_is_one(
+    job, engine, payer, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(get_logger(), "error", lambda event, **fields: told.append((event, fields)))
+    unknown = Payer.make(engine)
+    subscription = unknown.pays(JAN, None)
+    unknown.signs_in(unknown.people[0], at("2026-01-05"))
+    job(FEB)
+    job(FEB + HOUR)
+    without, others = months(unknown), months(payer)
+    unknown.signs_in(unknown.people[1], at("2026-01-06"))  # who is on it stays
+    unknown.costs(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
+    job(FEB + 2 * HOUR)
+    job(FEB + 3 * HOUR)
+
+    assert (without, others) == ([(202601, 1, None)], [(202601, 1, Decimal("4.50"))])
+    assert [event for event, _ in told] == ["bill_without_price"] * 2
+    with engine.connect() as tx:
+        assert {fields["tenant"] for _, fields in told} == {str(unknown.tenant(tx).public_id)}
+    [void, bill] = unknown.records()
+    assert (void.state, void.rate_per_user, void.currency, void.minor_unit) == ("void", None, None, None)
+    assert (bill.state, bill.replaces_id, bill.active_users, bill.total) == ("closed", void.id, 1, Decimal(7))
+    assert unknown.billed() == [(0, 202601)]
+    assert sum(event.quantity for event in unknown.usage()) == 1
+
+
+def test_a_tenant_whose_zone_nobody_knows_fails_alone(job, engine, payer):
+    nowhere = Payer.make(engine, zone="Nowhere/Else")
+    nowhere.pays(JAN)
+    with pytest.raises(JobFailed, match="1 of"):
+        job(FEB)
+    nowhere.change(time_zone="UTC")
+    job(FEB)
+
+    assert len(nowhere.records()) == len(payer.records()) == 1
+
+
+def test_only_tenants_that_owe_have_a_turn(app, engine, job, payer):
+    idle = Payer.make(engine)
+    over = Payer.make(engine)
+    over.ends(over.pays(JAN), at("2026-01-20"))
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        owing = service.tenants_owing(tx, FEB)
+    job(FEB)
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        nobody = service.tenants_owing(tx, FEB + DAY)
+
+    assert payer.tenant_id in owing  # a bill
+    assert over.tenant_id in owing  # a month to mark as closed
+    assert idle.tenant_id not in owing
+    assert {payer.tenant_id, over.tenant_id} & set(nobody) == set()
+    assert over.closed_months() == [202601]
+
+
+@pytest.mark.parametrize("people", [1, 200])
+def test_a_close_sends_as_many_statements_however_many_people_there_are(app, engine, counted, people):  # noqa: ARG001
+    payer = Payer.make(engine, people=people)
+    payer.pays(JAN, FOUR_FIFTY)
+    for user in payer.people:
+        payer.signs_in(user, JAN)
+        payer.signs_in(user, FEB)
+    with counted() as first:
+        payer.close(FEB)
+    payer.works(payer.joins(JAN), JAN, JAN + HOUR, now=FEB)
+    with counted() as second:
+        [february] = payer.close(MAR)
+
+    assert february.active_users == people + 1
+    # tenant, standings, timers, sign-ins, time, late?, rates, event, record, lines, slots, usage, audit, marked
+    assert len(first) == 14, first
+    assert len(second) == 17, second  # and the late time, with who was billed for its month, and by which fee
+
+
+def test_a_preview_sends_eight(app, engine, counted):  # noqa: ARG001
+    payer = Payer.make(engine, people=1)
+    payer.pays(JAN)
+    payer.signs_in(payer.people[0], JAN)
+    with counted() as sent:
+        payer.preview(FEB - HOUR)
+
+    assert len(sent) == 8, sent  # tenant, standings, timers, sign-ins, time, late?, rates, event

@@ -1,0 +1,94 @@
+"""A person and an invitation that was merged into them are billed once for a month, whenever the merge comes."""
+
+import pytest
+import sqlalchemy as sa
+
+from shared.db.schema import tenants, users
+from shared.tenancy.store import hold_tenant
+from tenants import seat_store as store_accounts
+from tenants.invitations import store as store_invitations
+from tests.support.payers import Payer, at
+from timers.entries.move_service import move_entries
+
+
+JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))
+BEN, CHLOE, INVITATION = 1, 2, 3  # their numbers among the people
+
+
+@pytest.fixture
+def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
+    return Payer.make(engine)
+
+
+@pytest.fixture
+def invitation(payer):
+    """An account of the tenant with which nobody has signed in."""
+    user = payer.joins(JAN)
+    with payer.engine.begin() as tx:
+        this = sa.and_(users.c.tenant_id == payer.tenant_id, users.c.id == user)
+        tx.execute(users.update().where(this).values(entra_object_id=None, auth_provider="manual"))
+    return user
+
+
+def merge(payer, invitation, person, now):
+    with payer.engine.begin() as tx:
+        move_entries(tx, payer.tenant_id, invitation, to=person, actor_id=payer.people[0], now=now)
+        hold_tenant(tx, payer.tenant_id)
+        assert store_invitations.merge(tx, payer.tenant_id, invitation, into=person, now=now)
+        store_accounts.give_seat_back(tx, payer.tenant_id, now=now)
+
+
+def works(payer, user, day):
+    payer.works(user, at(f"{day}T10:00"), at(f"{day}T12:00"))
+
+
+def test_both_are_one_on_the_bill_of_a_month_that_is_open(payer, invitation):
+    payer.pays(JAN)
+    ben = payer.people[1]
+    works(payer, invitation, "2026-01-12")
+    works(payer, ben, "2026-01-13")
+    merge(payer, invitation, ben, at("2026-01-20"))
+    [record] = payer.close(FEB)
+
+    assert record.active_users == 1
+    assert payer.billed() == [(BEN, 202601)]
+
+
+def test_the_person_is_not_billed_again_for_a_month_that_the_invitation_was_billed_for(payer, invitation):
+    payer.pays(JAN)
+    ben = payer.people[1]
+    works(payer, invitation, "2026-01-12")
+    [january] = payer.close(FEB)
+    merge(payer, invitation, ben, at("2026-02-03"))
+    works(payer, ben, "2026-02-04")
+    [february] = payer.close(MAR)
+
+    assert payer.billed(january) == [(INVITATION, 202601)]
+    assert payer.billed(february) == [(BEN, 202602)]
+
+
+def test_a_bill_that_is_made_anew_after_the_merge_has_the_person(payer, invitation):
+    payer.pays(JAN)
+    ben = payer.people[1]
+    works(payer, invitation, "2026-01-12")
+    works(payer, ben, "2026-01-13")
+    [january] = payer.close(FEB)
+    merge(payer, invitation, ben, at("2026-02-03"))
+    anew = payer.void(january, at("2026-02-04"), anew=True)
+
+    assert january.active_users == 2
+    assert payer.billed(anew) == [(BEN, 202601)]
+
+
+def test_time_of_somebody_else_is_billed_late_as_before(payer, invitation):
+    payer.pays(JAN)
+    _, ben, chloe = payer.people[:3]
+    works(payer, invitation, "2026-01-12")
+    payer.close(FEB)
+    merge(payer, invitation, ben, at("2026-02-03"))
+    payer.works(chloe, at("2026-01-15T10:00"), at("2026-01-15T11:00"), now=at("2026-02-05"))
+    [february] = payer.close(MAR)
+
+    assert payer.billed(february) == [(CHLOE, 202601)]
+    with payer.engine.connect() as connection:
+        assert connection.scalar(sa.select(tenants.c.seats_used).where(tenants.c.id == payer.tenant_id)) == 3

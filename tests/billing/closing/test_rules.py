@@ -1,0 +1,507 @@
+import datetime as dt
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.closing import rules
+from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
+from shared.money import minor_unit
+from tests.support.offenders import hold
+
+
+MS, HOUR = dt.timedelta(milliseconds=1), dt.timedelta(hours=1)
+ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))
+UTC = Zones(ZoneInfo("UTC"))
+instants = st.datetimes(
+    dt.datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    dt.datetime(2035, 12, 1),  # noqa: DTZ001
+    timezones=st.just(dt.UTC),
+).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
+zones = st.sampled_from(ZONES).map(ZoneInfo)
+rates = st.integers(0, 9_999_999).map(lambda scaled: Decimal(scaled).scaleb(-4))
+MINOR = {"EUR": 2, "JPY": 0, "KWD": 3}
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Subscription:
+    terms = Terms(SubscriptionStatus.SUBSCRIBED, "o", "p", None, "P1M", None, None, auto_renew=True)
+    return Subscription(1, 1, uuid.UUID(int=1), terms, paid_from, ended_at, None, 1)
+
+
+def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Standing:
+    return Standing(subscription(paid_from, ended_at), None, None)
+
+
+def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, month: int = 202601) -> Activity:
+    return Activity(user, month, "ada@contoso.example", "Ada", reason, at(first_at), at(last_at))
+
+
+def after(standing: Standing, period: Period) -> Standing:
+    return replace(standing, last_month=period.month, billed_to=period.ends_at)
+
+
+def local(instant: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:
+    there = instant.astimezone(zone)
+    return there.year, there.month
+
+
+def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights():
+    months = [year * 100 + month for year in range(2020, 2036) for month in range(1, 13)]
+
+    def holds(name: str) -> None:
+        zone = ZoneInfo(name)
+        begun = rules.begins_at(202001, zone)
+        periods = list(rules.owed(standing(begun), Zones(zone), at("2036-01-02")))
+
+        assert [each.month for each in periods] == months
+        assert periods[0].starts_at == begun
+        assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
+        for each in periods:
+            assert local(each.starts_at, zone) == local(each.ends_at - MS, zone) == divmod(each.month, 100)
+            assert local(each.ends_at, zone) == divmod(rules.next_month(each.month), 100)
+
+    hold(holds, ZONES, at_least=400)
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "begins"),
+    [
+        ("America/Asuncion", 202310, "2023-10-01T04:00"),  # 00:00 does not exist
+        ("America/Havana", 202611, "2026-11-01T04:00"),  # 00:00 happens twice
+        ("America/New_York", 202611, "2026-11-01T04:00"),
+        ("Europe/Berlin", 203004, "2030-03-31T22:00"),
+        ("Asia/Kolkata", 202603, "2026-02-28T18:30"),
+        ("Pacific/Kiritimati", 202601, "2025-12-31T10:00"),
+        ("Pacific/Pago_Pago", 202601, "2026-01-01T11:00"),
+        ("Africa/Cairo", 202705, "2027-04-30T21:00"),
+    ],
+)
+def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begins):
+    assert rules.begins_at(month, ZoneInfo(name)) == at(begins)
+
+
+def test_months_have_the_hours_that_their_zone_gives_them():
+    lord_howe = list(
+        rules.owed(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
+    )
+    hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
+    february = next(rules.owed(standing(at("2028-02-01")), UTC, at("2028-03-01")))
+
+    assert (hours[202604], hours[202610]) == (720.5, 743.5)
+    assert (february.ends_at - february.starts_at).days == 29
+
+
+@given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
+def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
+    ended_at = paid_from + lasted * MS
+    periods = list(rules.owed(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
+
+    assert periods[0].starts_at == paid_from
+    assert periods[-1].ends_at == ended_at
+    assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
+    assert all(rules.next_month(one.month) == other.month for one, other in pairwise(periods))
+    assert [each.kind for each in periods] == [Kind.MONTH] * (len(periods) - 1) + [Kind.FINAL]
+
+
+@given(zone=zones, paid_from=instants, steps=st.lists(st.integers(-48, 24 * 20), max_size=30))
+def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, steps):
+    now, found, one = paid_from, [], standing(paid_from)
+    latest = now
+    for step in steps:
+        now += step * HOUR  # the clock may be set back
+        latest = max(latest, now)
+        for period in list(rules.owed(one, Zones(zone), now)):
+            found.append(period)
+            one = after(one, period)
+    at_once = list(rules.owed(standing(paid_from), Zones(zone), latest))
+
+    assert found == at_once
+    assert list(rules.owed(one, Zones(zone), latest)) == []
+
+
+@given(paid_from=instants, places=st.lists(st.tuples(st.integers(1, 40 * 24), zones), max_size=8), last=zones)
+def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, places, last):
+    changes, moment = [], paid_from
+    for hours, zone in places:
+        moment += hours * HOUR
+        changes.append((moment, zone))
+    history = Zones(last, tuple(changes))
+    periods = list(rules.owed(standing(paid_from), history, at("2037-01-01")))
+
+    assert periods[0].starts_at == paid_from
+    assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
+    assert all(each.starts_at < each.ends_at for each in periods[1:])
+    for each in periods:
+        [*_, zone] = [zone for until, zone in reversed([*changes, (at("2099-01-01"), last)]) if each.starts_at < until]
+        assert each.time_zone == zone.key
+        assert each.ends_at == max(each.starts_at, rules.begins_at(rules.next_month(each.month), zone))
+
+
+def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
+    berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
+    zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
+    periods = list(rules.owed(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
+
+    assert [(each.time_zone, each.ends_at) for each in periods] == [
+        ("Europe/Berlin", at("2026-11-30T23:00")),
+        ("Pacific/Honolulu", at("2027-01-01T10:00")),
+    ]
+
+
+@given(zone=zones, paid_from=instants, ahead=st.integers(0, 400 * 24))
+def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
+    now = paid_from + ahead * HOUR
+    one = standing(paid_from)
+    for period in list(rules.owed(one, Zones(zone), now)):
+        one = after(one, period)
+    open_now = rules.running(one, Zones(zone), now)
+
+    assert open_now is not None
+    assert open_now.starts_at <= now < open_now.ends_at
+    assert open_now == next(rules.owed(one, Zones(zone), open_now.ends_at))
+    assert open_now == rules.running(standing(paid_from), Zones(zone), now)
+
+
+def test_who_does_not_pay_owes_nothing():
+    assert list(rules.owed(standing(None), UTC, at("2030-01-01"))) == []
+    assert rules.running(standing(None), UTC, at("2030-01-01")) is None
+
+
+@given(
+    count=st.integers(0, 100_000),
+    rate=rates,
+    currency=st.sampled_from(sorted(MINOR)),
+)
+def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rate, currency):
+    total = rules.total(count, Price(rate, currency))
+    exact = Fraction(count * int(rate.scaleb(4)), 10_000)
+    unit = Fraction(1, 10 ** MINOR[currency])
+    units, rest = divmod(exact, unit)
+
+    assert total is not None
+    assert Fraction(total) == (units + (rest * 2 >= unit)) * unit
+    assert total.as_tuple().exponent == -MINOR[currency]
+
+
+@pytest.mark.parametrize(
+    ("rate", "currency", "total"),
+    [
+        ("0.0050", "EUR", "0.01"),
+        ("0.0150", "EUR", "0.02"),
+        ("0.0250", "EUR", "0.03"),
+        ("0.0249", "EUR", "0.02"),
+        ("2.5", "JPY", "3"),
+        ("0.0005", "KWD", "0.001"),
+    ],
+)
+def test_half_a_cent_is_a_cent(rate, currency, total):
+    assert rules.total(1, Price(Decimal(rate), currency)) == Decimal(total)
+
+
+def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
+    units = {code: str(minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
+
+    assert units == {**dict.fromkeys(("EUR", "USD", "INR"), "0.01")} | dict.fromkeys(("JPY", "KRW", "CLP"), "1") | {
+        "KWD": "0.001",
+        "TND": "0.001",
+    }
+
+
+def rate(since: str, euros: int | None, plan: str = "paid", included: int = 0) -> Rate:
+    price = None if euros is None else Price(Decimal(euros), "EUR")
+    return Rate(at(since), plan, Quote(price, included))
+
+
+def price_at(text: str, *rates: Rate) -> Decimal | None:
+    found = rules.rate_of(rates, at(text))
+    return None if found is None or found.quote.price is None else found.quote.price.rate_per_user
+
+
+def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
+    rates = [rate("2026-03-01", 2), rate("2026-01-15", 1), rate("2026-04-01", 3)]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, 1, 2, 3]
+    assert rules.rate_of([], at("2026-01-01")) is None
+
+
+def test_a_price_that_could_not_be_read_is_that_of_no_other_term():
+    unread, yearly = rate("2026-01-01", None), Price(Decimal(60), "EUR", "P1Y")
+    later = Rate(at("2026-03-01"), "paid", Quote(yearly), "P1Y")
+    unread_year = Rate(at("2026-02-01"), "paid", Quote(None), "P1Y")
+
+    assert price_at("2026-01-01", unread, later) is None
+    assert price_at("2026-02-01", unread, unread_year, later) == 60
+
+
+def test_a_price_that_could_not_be_read_is_that_of_no_other_plan():
+    rates = [rate("2026-01-01", 1), rate("2026-01-10", None, "gold"), rate("2026-03-10", 9, "silver")]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, None, None, 9]
+
+
+def test_a_price_that_is_read_later_is_that_of_its_plan_from_the_beginning():
+    rates = [rate("2026-01-10", None, "gold"), rate("2026-02-20", 7, "gold"), rate("2026-02-25", 8, "gold")]
+
+    assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3)] == [7, 7, 8]
+
+
+def test_a_price_by_the_year_makes_no_total_of_a_month():
+    yearly = Price(Decimal(60), "EUR", "P1Y")
+
+    assert rules.total(30, yearly) is rules.total(30, None) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "is_trial", "is_free"),
+    [("2026-01-31", True, True), ("2026-01-30", True, False), ("2026-01-31", False, True), (None, True, True)],
+)
+def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_part_of_it(ends, is_trial, is_free):
+    one = subscription(at("2026-01-01"))
+    terms = replace(one.terms, is_free_trial=is_trial, free_trial_ends_at=ends and at(ends))
+
+    assert rules.is_free(replace(one, terms=terms), JANUARY) is is_free
+
+
+@given(
+    on_time=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    late=st.lists(st.integers(0, 4), min_size=6, max_size=6),
+    included=st.integers(0, 8),
+)
+def test_whoever_is_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
+    """Paid for in the end are, of each month, those beyond its included users, whenever they came in."""
+    quote, billed, paid = Quote(None, included), dict.fromkeys(range(202601, 202608), 0), 0
+    months = [*range(202601, 202601 + len(on_time)), 202601 + len(on_time)]
+    for month, users in zip(months, [*on_time, 0], strict=True):
+        came_late = late[month - 202602] if month > 202601 else 0
+        lines = [activity(Reason.TIME, "2026-01-01", "2026-01-02", user=user, month=month) for user in range(users)]
+        lines += [
+            activity(Reason.TIME, "2026-01-01", "2026-01-02", user=100 + user, month=month - 1)
+            for user in range(came_late)
+        ]
+        before = {month - 1: (billed[month - 1], included)} if month > 202601 else {}
+        paid += len(lines) - rules.covered(lines, quote, before, month)
+        billed[month] += users
+        billed[month - 1 if month > 202601 else month] += came_late
+
+    assert paid == sum(max(0, users - included) for users in billed.values())
+
+
+RAN = activity(Reason.TIME, "2026-01-31T20:00", "2026-01-31T20:00")
+
+
+@pytest.mark.parametrize(
+    ("started", "now", "limit", "last"),
+    [
+        ("2026-01-31T20:00", "2026-02-01T00:05", 12, "2026-02-01T00:00"),
+        ("2026-01-31T20:00", "2026-01-31T20:30", 12, "2026-01-31T20:30"),
+        ("2026-01-31T20:00", "2026-02-01T00:05", 2, "2026-01-31T22:00"),
+        ("2026-02-01T00:00", "2026-02-01T00:05", 12, None),
+        ("2026-01-31T20:00", "2026-01-31T20:00", 12, None),
+        ("2025-12-31T10:00", "2026-01-01T09:00", 12, None),
+        ("2025-12-31T20:00", "2026-01-01T09:00", 12, "2026-01-01T08:00"),
+    ],
+)
+def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, last):
+    timer = replace(RAN, first_at=at(started), last_at=at(started))
+    ran = rules.ran(timer, JANUARY, limit=limit * HOUR, now=at(now))
+
+    assert (None if ran is None else ran.last_at) == (None if last is None else at(last))
+    assert ran is None or ran.first_at == max(at(started), JANUARY.starts_at)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends_at", "now", "slot"),
+    [
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T00:05", "2026-01-31T23:00"),
+        (Kind.MONTH, "2026-01-31T18:30", "2026-01-31T19:05", "2026-01-31T18:00"),
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T22:00", "2026-01-31T23:00"),
+        (Kind.MONTH, "2026-02-01T00:00", "2026-02-01T22:05", "2026-02-01T22:00"),
+        (Kind.FINAL, "2026-01-15T09:40", "2026-01-15T09:40", "2026-01-15T09:00"),
+        (Kind.FINAL, "2026-01-15T09:40", "2026-01-19T09:40", "2026-01-15T09:00"),
+    ],
+)
+def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
+    period = Period(202601, kind, at("2026-01-01"), at(ends_at), "UTC")
+
+    assert rules.wanted_slot(period, at(now)) == at(slot)
+
+
+@given(wanted=instants, taken=st.sets(st.integers(0, 30)))
+def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
+    wanted = wanted.replace(minute=0, second=0, microsecond=0)
+    slot = rules.free_slot(wanted, {wanted - hours * HOUR for hours in taken})
+    back = (wanted - slot) // HOUR
+
+    assert slot <= wanted
+    assert back not in taken
+    assert all(hours in taken for hours in range(back))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [(Reason.TIME, Reason.SIGN_IN, Reason.TIME), (Reason.TIME,) * 3, (Reason.SIGN_IN,) * 3],
+)
+def test_all_that_a_person_did_in_a_month_is_one_line_from_the_first_to_the_last_whatever_came_first(one, other, both):
+    found = [activity(one, "2026-01-09", "2026-01-20"), activity(other, "2026-01-05", "2026-01-12")]
+    line = activity(both, "2026-01-05", "2026-01-20")
+
+    assert rules.lines(found) == rules.lines(reversed(found)) == (line,)
+
+
+def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
+    found = [
+        activity(Reason.TIME, "2026-01-09", "2026-01-20", user=2),
+        activity(Reason.TIME, "2025-12-09", "2025-12-20", user=2, month=202512),
+        activity(Reason.SIGN_IN, "2026-01-05", "2026-01-12", user=1),
+    ]
+
+    assert rules.lines(found) == (found[1], found[2], found[0])
+
+
+JANUARY = Period(202601, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "is_final"),
+    [
+        (None, False),
+        (JANUARY.starts_at - MS, False),
+        (JANUARY.starts_at, True),
+        (JANUARY.ends_at, True),
+        (JANUARY.ends_at + MS, False),
+    ],
+)
+def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_are_in_it(ended_at, is_final):
+    again = rules.billed_again(JANUARY, subscription(at("2025-06-01"), ended_at))
+
+    assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
+
+
+@pytest.mark.parametrize("now", ["2026-02-01", "2026-02-01T00:05", "2026-03-01"])
+def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(now):
+    ended = standing(JANUARY.starts_at, JANUARY.ends_at)
+    final = replace(JANUARY, kind=Kind.FINAL)
+
+    assert list(rules.owed(ended, UTC, at(now))) == [final]
+    assert list(rules.owed(after(ended, final), UTC, at(now))) == []
+
+
+@pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
+def test_time_on_a_line_is_cut_where_the_period_is(first, last):
+    cut = rules.worked(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
+
+    assert (cut.first_at, cut.last_at) == (max(at(first), JANUARY.starts_at), min(at(last), JANUARY.ends_at))
+    assert cut.reason is Reason.TIME
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        ("2026-01-01", "2026-01-31", ("2026-01-01", "2026-01-31")),
+        ("2025-12-31", "2026-01-31", ("2026-01-31", "2026-01-31")),
+        ("2026-01-15", "2026-02-01", ("2026-01-15", "2026-01-15")),
+    ],
+)
+def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
+    found = rules.signed_in(activity(Reason.SIGN_IN, first, last, month=0), JANUARY)
+
+    assert (found.month, found.first_at, found.last_at) == (202601, *map(at, shown))
+
+
+BILLED_TO_JANUARY = Standing(subscription(at("2025-06-01")), 202601, at("2026-02-01"))
+ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), at("2026-02-01")))
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "instant", "seen"),
+    [
+        ("2026-02-01", "2026-02-01", "2026-02-01"),  # it ended at that very instant
+        ("2026-02-01", "2026-01-31T23:59", None),
+        ("2026-02-01", None, "2026-02-01"),  # nobody asked how it stood before
+        (None, "2026-01-31", None),
+    ],
+)
+def test_what_ended_later_had_not_ended(ended_at, instant, seen):
+    asked, ended, left = (None if each is None else at(each) for each in (instant, ended_at, seen))
+    now = standing(at("2025-06-01"), ended)
+
+    assert rules.as_of(now, asked) == standing(at("2025-06-01"), left)
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_billed", "marked", "now", "is_due"),
+    [
+        (BILLED_TO_JANUARY, True, 202601, "2026-02-28T23:59", False),
+        (BILLED_TO_JANUARY, True, 202601, "2026-03-01", True),
+        (BILLED_TO_JANUARY, False, 202601, "2026-03-01", False),  # on the internal plan by now
+        (BILLED_TO_JANUARY, False, 202512, "2026-03-01", True),  # January is still to be marked
+        (ENDED, True, 202512, "2026-01-31T23:59", False),  # and not before it is over
+        (ENDED, True, 202512, "2026-02-01", True),
+        (ENDED, True, None, "2026-02-01", True),
+        (ENDED, True, 202601, "2026-09-01", False),
+        (standing(None), True, None, "2026-09-01", False),
+    ],
+)
+def test_a_tenant_is_due_when_a_month_is_to_be_closed_or_marked(standing, is_billed, marked, now, is_due):
+    assert rules.is_due(Candidate(standing, UTC, is_billed, marked), at(now)) is is_due
+
+
+def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknown():
+    due = {
+        zone: Candidate(ENDED, rules.zones_of(zone, ()), is_billed=True, marked=202512)
+        for zone in ("Asia/Tokyo", "America/New_York", "Nowhere", "../etc")
+    }
+
+    assert [rules.is_due(each, at("2026-01-31T15:00")) for each in due.values()] == [True, False, True, True]
+
+
+def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
+    assert [rules.untold(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
+
+
+def test_a_month_ends_at_its_own_midnight():
+    tokyo = ZoneInfo("Asia/Tokyo")
+
+    assert rules.last_ended(tokyo, at("2026-01-31T15:00")) == 202601
+    assert rules.last_ended(tokyo, at("2026-01-31T14:59")) == 202512
+
+
+@given(zone=zones, now=instants)
+def test_the_last_month_that_has_ended_is_followed_by_one_that_has_not(zone, now):
+    last = rules.last_ended(zone, now)
+
+    assert rules.has_ended(last, zone, now)
+    assert not rules.has_ended(rules.next_month(last), zone, now)
+
+
+def test_a_month_that_clocks_go_back_into_has_ended():
+    """Newfoundland's clocks went back at 00:01 on the first of November 2009, to 23:01 of October."""
+    newfoundland, again = ZoneInfo("America/St_Johns"), at("2009-11-01T02:45")
+
+    assert again.astimezone(newfoundland).month == 10
+    assert rules.last_ended(newfoundland, again) == 200910
+
+
+def test_the_months_of_a_year_follow_each_other_both_ways():
+    months = [202512, *range(202601, 202613), 202701]
+
+    assert [rules.next_month(month) for month in months[:-1]] == months[1:]
+    assert [rules.month_before(month) for month in months[1:]] == months[:-1]
+
+
+def test_the_month_of_an_instant_is_that_of_the_zone():
+    zones = [ZoneInfo(name) for name in ("Asia/Tokyo", "UTC", "America/New_York")]
+
+    assert [rules.month_of(at("2025-12-31T15:00"), zone) for zone in zones] == [202601, 202512, 202512]
+    assert [rules.month_of(at("2026-01-01T00:00"), zone) for zone in zones] == [202601, 202601, 202512]

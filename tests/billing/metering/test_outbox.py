@@ -1,0 +1,178 @@
+"""What the meter is owed for a bill: how much, and in which hour."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from billing.closing import record_store as store_records
+from billing.closing.model import NotVoidable, State
+from shared.db.schema import usage_events
+from tests.support.payers import Payer, at
+
+
+JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
+    return Payer.make(engine)
+
+
+def everybody_signs_in(payer, when):
+    for user in payer.people:
+        payer.signs_in(user, when)
+
+
+def test_a_bill_owes_its_users_in_the_last_hour_of_its_month(payer):
+    subscription = payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    payer.close(FEB + HOUR)
+    [event] = payer.usage()
+
+    assert (event.quantity, event.slot, event.state) == (3, FEB - HOUR, "pending")
+    assert (event.marketplace_id, event.dimension, event.plan_id) == (
+        subscription.marketplace_id,
+        "active_user",
+        "paid",
+    )
+
+
+@pytest.mark.parametrize(
+    ("marketplace", "quantity", "dimension"), [(False, None, "active_user"), (True, 5, "active_user"), (True, None, "")]
+)
+def test_agreements_plans_with_seats_and_plans_without_a_dimension_owe_nothing(payer, marketplace, quantity, dimension):
+    payer.pays(JAN, marketplace=marketplace, quantity=quantity)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB, dimension=dimension)
+
+    assert (record.active_users, payer.usage()) == (3, [])
+
+
+def test_a_month_that_is_closed_too_late_for_its_last_hour_owes_in_the_present_one(payer):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    payer.close(FEB + 3 * 24 * HOUR + HOUR / 2)
+
+    assert [event.slot for event in payer.usage()] == [FEB + 3 * 24 * HOUR]
+
+
+def test_months_that_are_closed_together_owe_in_hours_of_their_own(payer):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    everybody_signs_in(payer, FEB)
+    everybody_signs_in(payer, MAR)
+    payer.close(at("2026-04-05T10:20"))
+
+    assert [event.slot for event in payer.usage()] == [at(f"2026-04-05T{hour:02}:00") for hour in (10, 9, 8)]
+
+
+def test_a_final_bill_owes_in_the_hour_of_the_end(payer):
+    subscription = payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    payer.ends(subscription, at("2026-01-15T09:40"), now=at("2026-01-17T12:00"))
+
+    assert [event.slot for event in payer.usage()] == [at("2026-01-15T09:00")]
+
+
+def test_an_hour_of_a_month_need_not_begin_where_the_month_does(payer):
+    payer.change(time_zone="Asia/Kolkata")
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    payer.close(at("2026-01-31T18:30"))
+
+    assert [event.slot for event in payer.usage()] == [at("2026-01-31T18:00")]
+
+
+def test_a_bill_that_was_not_told_yet_is_told_as_replaced_only(payer):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB)
+    anew = payer.void(record, FEB + HOUR, anew=True)
+    [event] = payer.usage()
+
+    assert (event.record_id, event.quantity, event.slot) == (anew.id, 3, FEB - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("state", "owed"), [("accepted", [3, 1]), ("pending", [3, 1]), ("held", [3, 1]), ("alarm", [3, 4])]
+)
+def test_a_replacement_owes_what_was_not_told_and_may_not_be_told_any_more(payer, engine, state, owed):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB)
+    settled = {"state": state, "attempts": 1, "usage_event_id": uuid.UUID(int=1)}
+    with engine.begin() as tx:
+        tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(**settled))
+    payer.works(payer.joins(FEB), JAN, JAN + HOUR, now=FEB + HOUR)
+    anew = payer.void(record, FEB + 2 * HOUR, anew=True)
+
+    assert anew.active_users == 4
+    assert [event.quantity for event in payer.usage()] == owed
+    assert len({event.slot for event in payer.usage()}) == 2
+
+
+def test_a_replacement_with_fewer_users_owes_nothing_more(payer, engine):
+    payer.pays(JAN)
+    entries = [payer.works(user, JAN, JAN + HOUR) for user in payer.people]
+    [record] = payer.close(FEB)
+    with engine.begin() as tx:
+        tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(state="accepted"))
+    payer.removes(entries[0], FEB)
+    anew = payer.void(record, FEB + HOUR, anew=True)
+
+    assert (anew.active_users, len(payer.usage())) == (2, 1)
+
+
+def test_a_void_bill_and_its_replacement_are_both_kept_and_on_record(payer):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB)
+    anew = payer.void(record, FEB + HOUR, anew=True)
+    void, closed = payer.records()
+
+    assert (void.state, void.void_reason, void.voided_at) == ("void", "wrong", FEB + HOUR)
+    assert (closed.state, closed.replaces_id, closed.id) == ("closed", void.id, anew.id)
+    assert [line.is_void for line in payer.lines(record)] == [True] * 3
+    assert payer.billed() == [(0, 202601), (1, 202601), (2, 202601)]
+    assert [row.after_change["recordId"] for row in payer.audit("bill.voided")] == [str(record.public_id)]
+    assert [row.after_change["total"] for row in payer.audit("bill.closed")] == ["13.50", "13.50"]
+    assert payer.close(FEB + 2 * HOUR) == []
+
+
+def test_a_record_reads_as_it_was_closed(payer, engine):
+    payer.pays(JAN)
+    everybody_signs_in(payer, JAN)
+    [record] = payer.close(FEB + HOUR)
+    anew = payer.void(record, FEB + 2 * HOUR, anew=True)
+    with engine.connect() as connection:
+        read = [store_records.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
+
+    assert read == [replace(record, state=State.VOID), anew]
+
+
+def test_a_bill_that_is_void_and_not_replaced_bills_nobody_also_not_later(payer):
+    payer.pays(JAN)
+    payer.works(payer.people[0], JAN, JAN + HOUR)
+    [january] = payer.close(FEB)
+    payer.void(january, FEB)
+    [february] = payer.close(MAR)
+
+    assert february.active_users == 0
+    assert payer.usage() == []
+
+
+def test_a_record_is_voided_once_and_replaced_once(payer, engine):
+    payer.pays(JAN)
+    [record] = payer.close(FEB)
+    payer.void(record, FEB, anew=True)
+
+    with pytest.raises(NotVoidable):
+        payer.void(record, FEB)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).where(usage_events.c.record_id == record.id)) == 0
+    assert sum((row.total for row in payer.records() if row.state == "closed"), Decimal(0)) == 0

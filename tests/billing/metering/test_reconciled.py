@@ -1,0 +1,138 @@
+"""What the meter lists is compared with what has arrived by our records, and nothing is changed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from billing.marketplace.errors import Unreachable
+from billing.metering import reconcile_flow as flow_usage
+from billing.metering.jobs import send_all
+from billing.metering.reconcile_rules import Difference
+from shared.db.schema import usage_events
+from tests.support.world import START
+
+
+@pytest.fixture
+def told(metering, clock):
+    """A tenant whose usage has arrived three days ago."""
+    tenant = metering.tenant()
+    tenant.owe(3)
+    send_all(metering.app)
+    clock.tick(days=3)
+    return tenant
+
+
+def differences(metering):
+    return [(each.difference, each.tenant, each.ours, each.theirs) for each in flow_usage.reconcile(metering.app)]
+
+
+def lines(caplog):
+    return [record.message for record in caplog.records if '"usage_mismatch"' in record.message]
+
+
+def tell(metering, subscription, *, quantity=2, at=START):
+    event = {"resourceId": str(subscription), "quantity": quantity, "dimension": "active_user", "planId": "paid"}
+    answer = metering.marketplace.send("POST", "usageEvent", {**event, "effectiveStartTime": at.isoformat()})
+    assert answer.status_code == 200
+
+
+def test_what_agrees_is_no_mismatch(metering, told, caplog):
+    assert differences(metering) == []
+    assert lines(caplog) == []
+    assert told.event()["state"] == "accepted"
+
+
+def test_what_was_accepted_and_is_not_listed_is_missing(metering, told, caplog):
+    tenant = metering.tenant()
+    tenant.owe(5, state="accepted")
+
+    assert differences(metering) == [(Difference.MISSING, tenant.tenant, 5, 0)]
+    [line] = lines(caplog)
+    assert str(tenant.tenant) in line
+    assert '"missing"' in line
+    assert told.event()["state"] == tenant.event()["state"] == "accepted"
+
+
+def test_another_quantity_is_different(metering, told, caplog):
+    told.change(usage_events, quantity=4)
+
+    assert differences(metering) == [(Difference.DIFFERENT, told.tenant, 4, 3)]
+    assert told.event()["quantity"] == 4
+    assert len(lines(caplog)) == 1
+
+
+def test_what_we_never_told_is_foreign_and_named_by_its_tenant(metering, clock, caplog):
+    tenant, stranger = metering.tenant(), metering.marketplace.buy(active=True)
+    tell(metering, tenant.marketplace_id)
+    tell(metering, stranger)
+    clock.tick(days=3)
+
+    assert sorted(differences(metering), key=str) == sorted(
+        [(Difference.FOREIGN, tenant.tenant, 0, 2), (Difference.FOREIGN, None, 0, 2)], key=str
+    )
+    assert sorted(json.loads(line).get("tenant", "") for line in lines(caplog)) == ["", str(tenant.tenant)]
+
+
+@pytest.mark.parametrize(("status", "found"), [("Accepted", 0), ("Submitted", 0), ("Rejected", 1), ("Mismatch", 1)])
+def test_what_microsoft_will_not_charge_is_a_mismatch(metering, told, status, found):
+    metering.marketplace.order("shapes", recon_status=status)
+
+    assert differences(metering) == [(Difference.NOT_CHARGED, told.tenant, 3, 3)] * found
+
+
+def test_a_day_is_judged_when_nothing_can_be_sent_for_it_any_more(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(5, state="accepted")
+    clock.set("2026-11-24T23:59:59Z")
+    early = differences(metering)
+    clock.set("2026-11-25T00:00:00Z")
+
+    assert early == []
+    assert [each[0] for each in differences(metering)] == [Difference.MISSING]
+
+
+@pytest.mark.parametrize("row", ["7", "{}", '{"usageResourceId": "/subscriptions/x", "dimension": "d"}'])
+def test_a_row_that_cannot_be_read_is_told_and_hides_no_other(metering, told, caplog, row):
+    [good] = metering.marketplace.send("GET", "usageEvents", query={"usageStartDate": "2026-11-01"}).json()
+    good["submittedQuantity"] = 9
+    body = f"[{row}, {json.dumps(good)}]"
+    metering.trouble("usage_list", status=200, body=body)
+
+    assert differences(metering) == [(Difference.DIFFERENT, told.tenant, 3, 9)]
+    [unreadable] = [line for line in map(json.loads, lines(caplog)) if line["reason"] == "unreadable"]
+    assert unreadable["count"] == 1
+
+
+def test_a_list_that_cannot_be_had_fails_the_run(metering, told):
+    metering.trouble("usage_list", status=503)
+
+    with pytest.raises(Unreachable):
+        flow_usage.reconcile(metering.app)
+    assert told.event()["state"] == "accepted"
+
+
+def test_nothing_is_compared_where_nothing_is_metered(metering, app, engine):
+    metering.tenant().owe(5, state="accepted")
+    asked = metering.hits("usage_list")
+
+    assert flow_usage.reconcile(app) == []
+    assert metering.hits("usage_list") == asked
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(usage_events)) == 1
+
+
+def test_what_is_listed_of_another_product_is_left_out(metering, told, caplog):
+    settings = metering.app.settings.model_copy(update={"marketplace_offers": frozenset({"timetracker"})})
+    other = metering.marketplace.buy(active=True, plan="team")
+    event = {"resourceId": other, "quantity": 2, "dimension": "active_user", "planId": "team"}
+    with_offers = replace(metering, app=replace(metering.app, settings=settings))
+    metering.marketplace.send("POST", "usageEvent", {**event, "effectiveStartTime": metering.app.now().isoformat()})
+    metering.app.now.tick(days=3)
+
+    assert [difference for difference, *_ in differences(metering)] == [Difference.FOREIGN]
+    caplog.clear()
+    assert differences(with_offers) == []
+    assert lines(caplog) == []
+    assert told.event()["state"] == "accepted"

@@ -1,0 +1,275 @@
+"""What the meter's word makes of a usage event, to the edge of its 24 hours, and whose the usage of a day is."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.marketplace.usage_model import Usage, UsageDay, UsageResult
+from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
+from billing.metering.reconcile_rules import (
+    Accepted,
+    Difference,
+    Entry,
+    Mismatch,
+    NotReslotted,
+    free_hour,
+    mismatches,
+    require_untaken,
+)
+from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, verdict
+
+
+SLOT = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
+DAY = SLOT.date()
+HOUR, MOMENT = dt.timedelta(hours=1), dt.timedelta(milliseconds=1)
+STILL, LATE = SLOT + 24 * HOUR - MOMENT, SLOT + 24 * HOUR
+ONE, TWO = (uuid.UUID(int=number) for number in (1, 2))
+SUBSCRIPTION, EVENT_ID, THEIR_ID = (uuid.UUID(int=number) for number in (10, 20, 30))
+ACCEPTED, ALARM, HELD, PENDING = UsageState.ACCEPTED, UsageState.ALARM, UsageState.HELD, UsageState.PENDING
+
+
+def owed(number=1, quantity=3, state=PENDING, *, attempts=1, claimed_until=None, slot=SLOT):
+    usage = Usage(SUBSCRIPTION, "active_user", quantity, "paid", slot)
+    return Owed(number, 7, ONE, usage, state, attempts, claimed_until)
+
+
+def result(word, quantity=None, recorded=None):
+    told = {"status": word, "resourceId": str(SUBSCRIPTION), "dimension": "active_user", "quantity": quantity}
+    told |= {"effectiveStartTime": SLOT.isoformat(), "usageEventId": str(EVENT_ID)}
+    if recorded is not None:
+        of = {"usageEventId": str(THEIR_ID), **recorded}
+        told["error"] = {"additionalInfo": {"acceptedMessage": of}}
+    return UsageResult.model_validate(told)
+
+
+def test_usage_is_late_from_the_24th_hour_on():
+    assert (is_late(SLOT, STILL), is_late(SLOT, LATE)) == (False, True)
+
+
+@pytest.mark.parametrize("state", [PENDING, HELD])
+def test_what_is_not_told_of_stays_as_it_is(state):
+    assert verdict(owed(state=state), None, LATE) == Verdict(state, UNTOLD)
+
+
+@pytest.mark.parametrize("quantity", [3, None])
+def test_accepted_with_our_quantity_or_none_has_arrived(quantity):
+    assert verdict(owed(), result("Accepted", quantity), STILL) == Verdict(ACCEPTED, "Accepted", None, EVENT_ID)
+
+
+@pytest.mark.parametrize("now", [STILL, LATE])
+def test_another_quantity_than_ours_is_a_conflict(now):
+    accepted = verdict(owed(), result("Accepted", 4), now)
+    duplicate = verdict(owed(), result("Duplicate", 3, {"quantity": 4}), now)
+
+    assert accepted == Verdict(ALARM, "Accepted", Alarm.CONFLICT, EVENT_ID)
+    assert duplicate == Verdict(ALARM, "Duplicate", Alarm.CONFLICT, THEIR_ID)
+
+
+def test_a_duplicate_of_our_quantity_is_an_earlier_attempt_that_arrived():
+    assert verdict(owed(), result("Duplicate", 4, {"quantity": 3}), STILL) == Verdict(
+        ACCEPTED, "Duplicate", None, THEIR_ID
+    )
+
+
+def test_a_duplicate_of_nobody_knows_what_is_asked_again_until_it_is_late():
+    of = result("Duplicate", 3)
+
+    assert verdict(owed(), of, STILL) == Verdict(PENDING, "Duplicate")
+    assert verdict(owed(), of, LATE) == Verdict(ALARM, "Duplicate", Alarm.EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("word", "while_taken", "after"),
+    [
+        ("Error", Verdict(PENDING, "Error"), Verdict(PENDING, "Error")),
+        (
+            "ResourceNotActive",
+            Verdict(HELD, "ResourceNotActive"),
+            Verdict(ALARM, "ResourceNotActive", Alarm.EXPIRED),
+        ),
+        ("Expired", Verdict(ALARM, "Expired", Alarm.EXPIRED), Verdict(ALARM, "Expired", Alarm.EXPIRED)),
+        ("NewWord", Verdict(PENDING, "NewWord", Alarm.REFUSED), Verdict(PENDING, "NewWord", Alarm.REFUSED)),
+        *(
+            (word, Verdict(ALARM, word, Alarm.REFUSED), Verdict(ALARM, word, Alarm.REFUSED))
+            for word in (
+                "ResourceNotFound",
+                "ResourceNotAuthorized",
+                "InvalidDimension",
+                "InvalidQuantity",
+                "BadArgument",
+            )
+        ),
+    ],
+)
+def test_each_word_of_the_meter_has_its_verdict(word, while_taken, after):
+    assert (verdict(owed(), result(word), STILL), verdict(owed(), result(word), LATE)) == (while_taken, after)
+
+
+def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_given():
+    ended, word = replace(owed(), has_ended=True), result("ResourceNotActive")
+
+    assert verdict(ended, word, STILL) == Verdict(ALARM, "ResourceNotActive", Alarm.REFUSED)
+    assert verdict(ended, word, LATE) == Verdict(ALARM, "ResourceNotActive", Alarm.EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "found", "maybe"),
+    [
+        (2, Verdict(ALARM, "Expired", Alarm.EXPIRED), True),
+        (1, Verdict(ALARM, "Expired", Alarm.EXPIRED), False),  # the one that was refused is the only one
+        (2, Verdict(ALARM, "Accepted", Alarm.CONFLICT), False),
+        (2, Verdict(PENDING, "Error"), False),
+    ],
+)
+def test_only_what_was_tried_before_and_is_given_up_now_may_have_arrived(attempts, found, maybe):
+    assert may_have_arrived(owed(attempts=attempts), found) == maybe
+
+
+EXPIRED = Verdict(ALARM, "Expired", Alarm.EXPIRED)
+
+
+def looked(listed, *beside, of=None, adopted=0):
+    owed_now = of or owed(9, attempts=2)
+    return after_look(owed_now, EXPIRED, listed=Decimal(listed), beside=beside, adopted=adopted, now=LATE)
+
+
+def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
+    assert looked(3).state is ACCEPTED
+    assert looked(3, adopted=3) == EXPIRED
+    assert looked(6, adopted=3).state is ACCEPTED
+
+
+def test_what_the_day_lists_beyond_the_accepted_is_what_arrived():
+    assert looked(3) == Verdict(ACCEPTED, LISTED)
+    assert looked(8, owed(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
+    assert looked(5, owed(1, 5, ACCEPTED)) == EXPIRED
+    assert looked(0) == EXPIRED
+
+
+@pytest.mark.parametrize("listed", ["4", "2", "3.5", "0.5"])
+def test_what_the_day_lists_and_nothing_of_ours_adds_up_to_is_a_conflict(listed):
+    assert looked(listed) == replace(EXPIRED, alarm=Alarm.CONFLICT)
+
+
+def test_of_those_that_were_tried_without_an_answer_any_may_have_arrived():
+    assert looked(5, owed(1, 5)) == EXPIRED
+    assert looked(5, owed(1, 5, HELD)) == EXPIRED
+    assert looked(8, owed(1, 5)) == Verdict(ACCEPTED, LISTED)
+    assert looked(8, owed(1, 2), owed(2, 3)) == Verdict(ACCEPTED, LISTED)
+
+
+def test_what_was_never_tried_or_is_given_up_has_not_arrived():
+    conflict = replace(EXPIRED, alarm=Alarm.CONFLICT)
+
+    assert looked(5, owed(1, 5, attempts=0)) == conflict
+    assert looked(5, owed(1, 5, ALARM)) == conflict
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(MOMENT, PENDING), (dt.timedelta(), ALARM), (-MOMENT, ALARM)])
+def test_nothing_is_given_up_while_somebody_sends_what_lies_beside(ahead, word):
+    assert looked(0, owed(1, 5, claimed_until=LATE + ahead)).state == word
+
+
+def test_a_claim_of_the_same_run_is_nobody_elses():
+    until = LATE + HOUR
+    mine = owed(9, attempts=2, claimed_until=until)
+
+    assert looked(3, owed(1, 5, claimed_until=until), of=mine) == Verdict(ACCEPTED, LISTED)
+
+
+@given(
+    mine=st.integers(1, 9),
+    unsure=st.lists(st.integers(1, 9), max_size=4),
+    arrived=st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, unsure, arrived):
+    """The events of a day are looked at one after the other, as a run settles them."""
+    events = [owed(number, quantity, attempts=2) for number, quantity in enumerate([mine, *unsure])]
+    listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
+    for number, each in enumerate(events):
+        beside = [*events[:number], *events[number + 1 :]]
+        found = after_look(each, EXPIRED, listed=Decimal(listed), beside=beside, adopted=0, now=LATE)
+        assert found.alarm is not Alarm.CONFLICT
+        events[number] = replace(each, state=found.state)
+
+    assert sum(each.usage.quantity for each in events if each.state is ACCEPTED) == listed
+
+
+def test_a_run_counts_what_became_of_each():
+    sent = Sent()
+    for state, times in ((ACCEPTED, 2), (HELD, 3), (ALARM, 4), (PENDING, 5)):
+        for _ in range(times):
+            sent.count(state)
+
+    assert sent == Sent(accepted=2, held=3, alarms=4, waiting=5)
+
+
+def day(quantity, day=DAY, subscription=SUBSCRIPTION, dimension="active_user", status="accepted"):
+    told = {"usageResourceId": str(subscription), "dimension": dimension, "usageDate": day.isoformat()}
+    return UsageDay.model_validate({**told, "submittedQuantity": quantity, "reconStatus": status})
+
+
+def accepted(quantity, slot=SLOT, subscription=SUBSCRIPTION, tenant=ONE):
+    return Accepted(tenant, subscription, "active_user", slot.date(), quantity)
+
+
+def test_a_day_that_is_listed_in_pieces_is_added_up():
+    assert mismatches([accepted(3), accepted(2, SLOT + HOUR)], [day(4), day(1)], {}) == []
+
+
+def test_mismatches_come_in_the_order_of_days_then_of_subscriptions_then_of_dimensions():
+    later = DAY + dt.timedelta(days=1)
+    first, second = (uuid.UUID(int=number) for number in (40, 50))
+    listed = [
+        day(1, later, first),
+        day(1, DAY, second, "a"),
+        *(day(1, DAY, first, dimension) for dimension in "dbcafe"),
+    ]
+    found = mismatches([], listed, {first: TWO})
+
+    assert [(each.day, each.subscription_id, each.dimension) for each in found] == [
+        *((DAY, first, dimension) for dimension in "abcdef"),
+        (DAY, second, "a"),
+        (later, first, "active_user"),
+    ]
+    assert found[0] == Mismatch(Difference.FOREIGN, TWO, first, "a", DAY, Decimal(0), Decimal(1))
+    assert found[6].tenant is None
+
+
+def entry(state=ALARM, last_result="Expired", ended_at=None):
+    return Entry(owed(5, state=state), "contoso", 202611, last_result, "paid", ended_at)
+
+
+@pytest.mark.parametrize("word", ["Duplicate", "Accepted"])
+def test_what_met_another_quantity_is_never_told_again(word):
+    with pytest.raises(NotReslotted, match="event 5 met another quantity"):
+        require_untaken(entry(last_result=word), Decimal(0), 0)
+
+
+def test_only_what_is_in_alarm_and_not_listed_is_told_again():
+    require_untaken(entry(), Decimal(4), 4)
+    with pytest.raises(NotReslotted, match="only an event in alarm"):
+        require_untaken(entry(state=HELD), Decimal(0), 0)
+    with pytest.raises(NotReslotted, match="the meter has 3 since the day of event 5, of which 0 are known"):
+        require_untaken(entry(), Decimal(3), 0)
+
+
+def test_the_newest_hour_that_is_free_is_taken():
+    now = SLOT + HOUR / 2
+
+    assert free_hour(entry(), set(), now) == SLOT
+    assert free_hour(entry(), {SLOT, SLOT - HOUR}, now) == SLOT - 2 * HOUR
+    assert free_hour(entry(ended_at=SLOT - HOUR / 2), set(), now) == SLOT - HOUR
+
+
+def test_an_hour_that_began_24_hours_ago_is_too_old():
+    taken = {SLOT - number * HOUR for number in range(23)}
+
+    assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
+    with pytest.raises(NotReslotted, match="no hour is left"):
+        free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)

@@ -1,0 +1,668 @@
+"""What the meter is owed arrives, once."""
+
+import datetime as dt
+import json
+import logging
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+
+from billing.metering import flow, store
+from billing.metering import reconcile_store as store_usage
+from billing.metering import reschedule_service as service_usage
+from billing.metering.flow import CLAIM, send_at_once, send_due
+from billing.metering.jobs import send_all
+from shared.clock import new_id
+from shared.db.row_level_security import EVERY_TENANT
+from shared.db.schema import billing_records, metadata, subscriptions, usage_events
+from shared.jobs import JobFailed
+from tests.support.cutting import cutting, on_postgresql
+from tests.support.marketplace import until
+from tests.support.world import START
+
+
+DAY = dt.timedelta(days=1)
+CLAIMING, SETTLEMENT = "UPDATE usage_events SET plan_id", "UPDATE usage_events SET state"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def logged(caplog):
+    """The product's log lines of this test with a name, without those of single calls."""
+    caplog.set_level(logging.INFO, "timetracker")
+
+    def lines(event: str) -> list[dict[str, object]]:
+        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in told if line["event"] == event]
+
+    return lines
+
+
+def test_what_is_owed_is_sent_and_known_to_have_arrived(metering, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+
+    accepted = send_all(metering.app)
+
+    event = tenant.event()
+    [usage] = metering.marketplace.stats()["usage"]
+    assert accepted == 1
+    assert (event["state"], event["last_result"], event["attempts"]) == ("accepted", "Accepted", 1)
+    assert (str(event["usage_event_id"]), usage["quantity"]) == (usage["id"], 3.0)
+    assert (event["settled_at"], event["claimed_until"]) == (START, None)
+    assert usage["slot"] == "2026-11-23T09:00:00Z"
+    assert [(line["function"], line["count"], line["failed"]) for line in logged("job_done")] == [("send_usage", 1, 0)]
+
+
+def test_what_has_arrived_is_not_sent_again(metering, clock):
+    metering.tenant().owe()
+    send_all(metering.app)
+    clock.tick(hours=1)
+
+    again = send_all(metering.app)
+
+    assert (again, metering.hits()) == (0, 1)
+
+
+@pytest.mark.parametrize(("events", "batches"), [(0, 0), (1, 1), (25, 1), (26, 2), (60, 3)])
+def test_a_batch_has_at_most_25_events(metering, events, batches):
+    tenant = metering.tenant()
+    for number in range(events):
+        slot = START - dt.timedelta(hours=number % 20)
+        if number % 20 == 0:
+            tenant = metering.tenant()
+        tenant.owe(slot=slot, month=202401 + number % 12 + 100 * (number % 20 // 12))
+
+    assert send_all(metering.app) == events
+    assert metering.hits() == batches
+
+
+def test_results_are_matched_by_what_they_are_of_and_not_by_their_place(metering):
+    metering.marketplace.order("shapes", shuffled_batches=True)
+    tenants = [metering.tenant() for _ in range(12)]
+    for number, tenant in enumerate(tenants, start=1):
+        tenant.owe(number)
+    tenants[4].change(usage_events, dimension="coffee")
+    with_alarm = tenants.pop(4)
+
+    send_all(metering.app)
+
+    usage = {each["resource_id"]: each for each in metering.marketplace.stats()["usage"]}
+    assert with_alarm.event()["last_result"] == "InvalidDimension"
+    for tenant in tenants:
+        mine = usage[str(tenant.marketplace_id)]
+        event = tenant.event()
+        assert (str(event["usage_event_id"]), event["quantity"]) == (mine["id"], mine["quantity"])
+
+
+def test_a_lost_answer_leads_to_a_duplicate_and_no_second_charge(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+
+    with pytest.raises(JobFailed, match="1 batches"):
+        send_all(metering.app)
+    lost = tenant.event()
+    metering.no_trouble()
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    assert (lost["state"], lost["last_result"], lost["claimed_until"]) == ("pending", "http_503", None)
+    assert (event["state"], event["last_result"], event["slot"]) == ("accepted", "Duplicate", lost["slot"])
+    assert metering.on_meter(tenant) == [3.0]
+    assert str(event["usage_event_id"]) == metering.marketplace.stats()["usage"][0]["id"]
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 503, "times": 2}, {"status": 429, "times": 1}, {"delay": 0.1, "times": 1}]
+)
+def test_trouble_that_passes_is_waited_for_within_a_run(metering, fault):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(**fault)
+
+    assert send_all(metering.app) == 1
+    assert metering.on_meter(tenant) == [3.0]
+
+
+@pytest.mark.parametrize("hours", [1, 6, 23])
+def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, hours):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=503)
+    for _ in range(hours):
+        with pytest.raises(JobFailed):
+            send_all(metering.app)
+        clock.tick(hours=1)
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 1
+    assert metering.on_meter(tenant) == [3.0]
+    assert tenant.event()["slot"] == START
+
+
+def test_an_outage_of_more_than_a_day_alarms_and_keeps(metering, clock, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    send_all(metering.app)
+    clock.tick(hours=1)
+
+    again = send_all(metering.app)
+
+    event = tenant.event()
+    assert (again, metering.on_meter(tenant)) == (0, [])
+    assert (event["state"], event["last_result"], event["quantity"]) == ("alarm", "Expired", 3)
+    [expired] = logged("usage_expired")
+    assert (expired["tenant"], expired["code"], expired["level"]) == (str(tenant.tenant), "Expired", "error")
+    assert [(line["tenant"], line["count"]) for line in logged("usage_late")] == [(str(tenant.tenant), 1)] * 2
+
+
+def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(metering, clock, logged):
+    """Otherwise an operator would send again what was taken."""
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 1
+    event = tenant.event()
+    assert (event["state"], event["last_result"], event["settled_at"]) == ("accepted", "Listed", clock())
+    assert metering.on_meter(tenant) == [3.0]
+    assert logged("usage_expired") == logged("usage_late") == []
+
+
+def test_late_usage_is_looked_for_only_among_what_was_not_accepted(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/plan.db")
+    metadata.create_all(engine)
+    text = str(store._LATE.compile(engine))
+    with engine.connect() as tx:
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?")).all()
+    engine.dispose()
+
+    assert any("usage_events USING INDEX ix_usage_events_not_accepted (slot<?)" in row[-1] for row in plan)
+
+
+def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(metering, clock):
+    """The meter lists days, so it does not say which; what is charged and what is owed still is the same."""
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble("usage_batch.answer", status=503)
+    send_due(metering.app)
+    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1))
+    metering.trouble(status=503)
+    send_due(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    send_due(metering.app)
+
+    assert sorted((event["state"], event["attempts"]) for event in tenant.events()) == [("accepted", 3), ("alarm", 2)]
+    assert metering.on_meter(tenant) == [3.0]
+
+
+def test_an_event_is_not_judged_by_the_list_while_another_of_its_day_is_being_sent(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, attempts=1)
+    clock.tick(hours=25)
+    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1), attempts=1, claimed_until=clock() + CLAIM / 2)
+    send_due(metering.app)
+
+    assert [(event["state"], event["last_result"]) for event in tenant.events()] == [
+        ("pending", "Expired"),
+        ("pending", None),
+    ]
+
+
+@pytest.mark.parametrize("listed", [1, 4])
+def test_a_day_with_another_quantity_than_any_of_ours_is_a_conflict(metering, clock, logged, listed):
+    tenant = metering.tenant()
+    tenant.owe(3, attempts=1)
+    other = {"resourceId": str(tenant.marketplace_id), "dimension": "active_user", "planId": "paid"}
+    told = {**other, "quantity": listed, "effectiveStartTime": "2026-11-23T05:00:00"}
+    metering.marketplace.send("POST", "usageEvent", told)
+    clock.tick(hours=25)
+    send_due(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "Expired")
+    assert [line["code"] for line in logged("usage_conflict")] == ["Expired"]
+
+
+def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    other = metering.tenant()
+    other.owe(2)
+    metering.trouble("usage_batch.answer", status=503)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    clock.tick(hours=25)
+    metering.no_trouble()
+    metering.trouble("usage_list", status=503)
+    with pytest.raises(JobFailed, match="send_usage: 2 batches"):
+        send_all(metering.app)
+    unsure = tenant.event()
+    metering.no_trouble()
+
+    assert send_all(metering.app) == 2
+    assert (unsure["state"], unsure["last_result"]) == ("pending", "Expired")
+    assert metering.on_meter(tenant) == [3.0]
+    assert [line["reason"] for line in logged("usage_not_listed")] == ["http_503"] * 2
+
+
+def test_an_hour_with_another_quantity_is_an_alarm_and_left_alone(metering, clock, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    foreign = {"resourceId": str(tenant.marketplace_id), "quantity": 7, "dimension": "active_user", "planId": "paid"}
+    told = metering.marketplace.send("POST", "usageEvent", {**foreign, "effectiveStartTime": "2026-11-23T09:00:00"})
+    send_all(metering.app)
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    [line] = logged("usage_conflict")
+    assert (event["state"], event["last_result"]) == ("alarm", "Duplicate")
+    assert str(event["usage_event_id"]) == told.json()["usageEventId"]
+    assert (line["tenant"], line["code"]) == (str(tenant.tenant), "Duplicate")
+    assert (metering.on_meter(tenant), metering.hits()) == ([7.0], 1)
+
+
+def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("shapes", usage_status="Error")
+    send_all(metering.app)
+    failed = tenant.event()
+    metering.marketplace.order("shapes", usage_status=None)
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 1
+    assert (failed["state"], failed["last_result"], failed["settled_at"]) == ("pending", "Error", None)
+    assert (tenant.event()["slot"], tenant.event()["attempts"]) == (START, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "word"),
+    [
+        (usage_events, {"marketplace_id": uuid.UUID(UNKNOWN)}, "ResourceNotFound"),
+        (usage_events, {"dimension": "coffee"}, "InvalidDimension"),
+        (subscriptions, {"plan_id": "gold"}, "BadArgument"),  # not the one that Microsoft has
+    ],
+)
+def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(  # noqa: PLR0917 - fixtures
+    metering, clock, logged, table, changed, word
+):
+    tenant, other = metering.tenant(), metering.tenant()
+    tenant.owe(3)
+    other.owe(2)
+    tenant.change(table, **changed)
+    accepted = send_all(metering.app)
+    clock.tick(hours=1)
+    send_all(metering.app)
+
+    event = tenant.event()
+    [line] = logged("usage_refused")
+    assert (accepted, other.event()["state"]) == (1, "accepted")
+    assert (event["state"], event["last_result"], event["attempts"]) == ("alarm", word, 1)
+    assert (line["tenant"], line["code"]) == (str(tenant.tenant), word)
+
+
+def test_a_resource_that_we_may_not_tell_of_is_an_alarm(metering, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
+
+    send_all(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "ResourceNotAuthorized")
+    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotAuthorized"]
+
+
+@pytest.mark.parametrize(("hours", "state", "arrived"), [(5, "accepted", [3.0]), (25, "alarm", [])])
+def test_usage_of_the_suspended_is_held_until_they_are_reinstated_or_a_day_is_over(
+    metering, clock, hours, state, arrived
+):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("suspend", subscription=str(tenant.marketplace_id))
+    send_all(metering.app)
+    held = tenant.event()
+    for _ in range(hours):
+        clock.tick(hours=1)
+        send_all(metering.app)
+    metering.marketplace.order("reinstate", subscription=str(tenant.marketplace_id))
+    until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
+    send_all(metering.app)
+
+    assert (held["state"], held["last_result"]) == ("held", "ResourceNotActive")
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == (state, arrived)
+
+
+def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_the_end(metering, clock, logged):
+    """What is held for a reinstatement that cannot come would be told of when nothing can be done any more."""
+    tenant = metering.tenant()
+    clock.tick(minutes=30)
+    ended = clock()
+    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    tenant.change(subscriptions, status="unsubscribed", ended_at=ended)
+    clock.tick(hours=2)
+    row = tenant.owe(3, slot=clock().replace(minute=0))
+    send_all(metering.app)
+    refused = tenant.event()
+    with metering.app.transaction(tenant=EVERY_TENANT) as tx:
+        entry = store_usage.find(tx, row)
+        assert entry is not None
+        service_usage.reslot(tx, entry, service_usage.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id())
+    send_all(metering.app)
+
+    assert (refused["state"], refused["last_result"]) == ("alarm", "ResourceNotActive")
+    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotActive"]
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
+
+
+def test_usage_before_a_cancellation_is_taken_after_it(metering, clock):
+    tenant = metering.tenant()
+    clock.tick(minutes=30)
+    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    tenant.owe(3)
+
+    send_at_once(metering.app, tenant.tenant_id)
+
+    assert metering.on_meter(tenant) == [3.0]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_batch_that_is_refused_as_a_whole_loses_and_marks_nothing(metering, clock, logged, status):
+    tenants = [metering.tenant() for _ in range(3)]
+    for tenant in tenants:
+        tenant.owe(3)
+    metering.trouble(status=status, body="{}")
+    with pytest.raises(JobFailed, match="send_usage: 1 batches"):
+        send_all(metering.app)
+    events = [tenant.event() for tenant in tenants]
+    metering.no_trouble()
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 3
+    assert {(event["state"], event["claimed_until"], event["last_result"]) for event in events} == {
+        ("pending", None, f"http_{status}")
+    }
+    assert [(line["reason"], line["count"]) for line in logged("usage_batch_failed")] == [(f"http_{status}", 3)]
+
+
+def owe_100(metering):
+    for _ in range(5):
+        tenant = metering.tenant()
+        for number in range(20):
+            tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+
+
+def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_batches(metering, clock):
+    owe_100(metering)
+    metering.trouble(status=403)
+    refused = send_due(metering.app)
+    asked = metering.hits()
+    metering.trouble(status=503)
+    clock.tick(hours=1)
+    unanswered = send_due(metering.app)
+
+    assert (refused.failed, refused.waiting, asked) == (1, 25, 1)
+    assert (unanswered.failed, unanswered.waiting) == (3, 75)
+    assert metering.hits() - asked == 3 * 4
+
+
+def test_batches_that_are_refused_one_by_one_end_no_run(metering):
+    owe_100(metering)
+    metering.trouble(status=400)
+
+    sent = send_due(metering.app)
+
+    assert (sent.failed, sent.waiting) == (4, 100)
+
+
+@pytest.mark.parametrize("body", ["", "null", "{}", '{"result": 7}', "{", '{"result": [7, {"status": "Accepted"}]}'])
+def test_an_answer_that_makes_no_sense_leaves_everything_as_it_is(metering, clock, body):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(status=200, body=body)
+    send_due(metering.app)
+    unsure = tenant.event()
+    metering.no_trouble()
+    clock.tick(hours=1)
+
+    assert send_due(metering.app).accepted == 1
+    assert (unsure["state"], unsure["claimed_until"]) == ("pending", None)
+
+
+def test_a_claim_that_somebody_else_has_is_left_alone_until_it_runs_out(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, claimed_until=START + CLAIM)
+    early = send_all(metering.app)
+    clock.tick(seconds=CLAIM.total_seconds())
+
+    assert (early, send_all(metering.app)) == (0, 1)
+
+
+def test_usage_of_an_hour_to_come_waits(metering, clock):
+    tenant = metering.tenant()
+    tenant.owe(3, slot=START + dt.timedelta(hours=1))
+    early = send_all(metering.app)
+    clock.tick(hours=1)
+
+    assert (early, send_all(metering.app)) == (0, 1)
+
+
+def test_what_a_void_record_owed_is_late_no_more_once_it_was_in_alarm(metering, clock, logged):
+    """Whoever replaces the record counts on what was tried to arrive, and not on what was in alarm."""
+    tried, given_up = metering.tenant(), metering.tenant()
+    tried.owe(3, attempts=1)
+    given_up.owe(3, state="alarm", settled_at=START)
+    for tenant in (tried, given_up):
+        tenant.change(billing_records, state="void", voided_at=START)
+    clock.tick(hours=24)
+    metering.trouble(status=503)
+
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+
+    assert [line["tenant"] for line in logged("usage_late")] == [str(tried.tenant)]
+
+
+def test_nothing_is_asked_where_nothing_is_metered(metering, app):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    unnamed = metering.app.settings.model_copy(update={"marketplace_metering_dimension": ""})
+
+    off, no_dimension = send_all(app), send_all(replace(metering.app, settings=unnamed))
+
+    assert (off, no_dimension, metering.hits(), tenant.event()["attempts"]) == (0, 0, 0, 0)
+
+
+def test_a_final_bill_goes_out_at_once_and_alone(metering):
+    leaving, staying = metering.tenant(), metering.tenant()
+    leaving.owe(3)
+    staying.owe(2)
+
+    send_at_once(metering.app, leaving.tenant_id)
+
+    assert (leaving.event()["state"], staying.event()["state"]) == ("accepted", "pending")
+
+
+@pytest.mark.parametrize("fault", [{"hang": True}, {"status": 403}, {"status": 503}])
+def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, monkeypatch, fault):
+    monkeypatch.setattr(flow, "AT_ONCE_SECONDS", 0.5)
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.trouble(**fault)
+
+    send_at_once(metering.app, tenant.tenant_id)
+
+    assert tenant.event()["state"] == "pending"
+
+
+@contextmanager
+def refusing(beginning, engine, tenant_id):
+    """The database fails whenever a tenant's event would be changed by a statement that begins so."""
+
+    def refuse(_connection, _cursor, statement, parameters, *_):
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        if statement.startswith(beginning) and tenant_id in values:
+            raise OSError("the database is gone")
+
+    sa_event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        sa_event.remove(engine, "before_cursor_execute", refuse)
+
+
+def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
+    broken, sound = metering.tenant(), metering.tenant()
+    broken.owe(3)
+    sound.owe(2)
+    with (
+        pytest.raises(JobFailed, match="send_usage: 1 batches"),
+        refusing(SETTLEMENT, metering.app.engine, broken.tenant_id),
+    ):
+        send_all(metering.app)
+    claimed = broken.event()
+    clock.tick(hours=1)
+
+    assert send_all(metering.app) == 1
+    assert sound.event()["state"] == "accepted"
+    assert claimed["claimed_until"] == START + CLAIM
+    assert broken.event()["last_result"] == "Duplicate"
+    [line] = logged("job_failed_for_tenant")
+    assert (line["function"], line["tenant"], line["errorType"]) == ("send_usage", str(broken.tenant), "OSError")
+
+
+def test_a_failure_of_ours_never_reaches_whoever_closed_the_bill(metering, logged):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
+        send_at_once(metering.app, tenant.tenant_id)
+
+    [line] = logged("usage_not_sent_at_once")
+    assert (tenant.event()["state"], line["errorType"]) == ("pending", "OSError")
+
+
+def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
+    tenant = metering.tenant()
+    midnight = START.replace(hour=0)
+    hours = [midnight - dt.timedelta(hours=1), midnight, midnight + dt.timedelta(hours=23), midnight + DAY]
+    for number, slot in enumerate(hours):
+        tenant.owe(number + 1, month=202601 + number, slot=slot)
+    tenant.owe(9, month=202612)
+    with engine.connect() as tx:
+        due = store.due(tx, now=START + 2 * DAY, after=(0, 0), most=9)
+        day = midnight.date()
+        beside = store.beside(tx, next(each for each in due if each.usage.quantity == 9), day, day)
+
+    assert sorted(each.usage.quantity for each in beside) == [2, 3]
+
+
+@on_postgresql
+@pytest.mark.parametrize("number", [1, 2], ids=["at the claim", "at the settlement"])
+def test_a_line_that_is_cut_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
+        accepted = send_all(metering.app)
+
+    assert (accepted, len(met), metering.hits()) == (1, 1, 1)
+    assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
+
+
+def tell(metering, tenant, quantity, hour=START - DAY):
+    """What the meter was told of before this database was restored."""
+    event = {"resourceId": str(tenant.marketplace_id), "quantity": quantity, "dimension": "active_user"}
+    event |= {"planId": "paid", "effectiveStartTime": hour.isoformat()}
+    assert metering.marketplace.send("POST", "usageEvent", event).status_code == 200
+
+
+@pytest.fixture
+def late(metering, clock):
+    """A tenant whose month, which ended yesterday, is told today."""
+    clock.set("2026-11-01T22:30:00+00:00")
+    tenant = metering.tenant()
+    clock.set("2026-12-01T22:30:00+00:00")
+    tenant.owe(3, slot=clock().replace(minute=0), month=202611, late=True)
+    return tenant
+
+
+def test_usage_of_another_hour_than_the_last_is_asked_for_once_and_sent(metering, late, clock):
+    early = metering.tenant()
+    early.owe(2, slot=clock().replace(minute=0))
+    send_all(metering.app)
+
+    assert metering.hits("usage_list") == 1
+    assert [metering.on_meter(each) for each in (late, early)] == [[3], [2]]
+    assert late.event()["last_result"] == "Accepted"
+
+
+def test_usage_of_the_last_hour_is_not_asked_for(metering):
+    metering.tenant().owe(3)
+    send_all(metering.app)
+
+    assert metering.hits("usage_list") == 0
+
+
+def test_usage_that_the_meter_has_for_the_last_hour_is_not_told_again_for_another(metering, late, logged):
+    tell(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    send_all(metering.app)
+
+    assert (late.event()["state"], late.event()["last_result"]) == ("accepted", "Listed")
+    assert metering.on_meter(late) == [3]
+    assert logged("usage_conflict") == []
+
+
+def test_usage_beside_another_quantity_of_its_period_is_an_alarm_and_not_sent(metering, late, logged):
+    tell(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    send_all(metering.app)
+    [line] = logged("usage_conflict")
+
+    assert (late.event()["state"], line["tenant"]) == ("alarm", str(late.tenant))
+    assert metering.on_meter(late) == [2]
+
+
+def test_usage_waits_while_the_meter_cannot_be_asked_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
+    early = metering.tenant()
+    early.owe(2, slot=clock().replace(minute=0))
+    metering.trouble("usage_list", status=503, times=100)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    at_once = logged("usage_not_asked")
+    clock.tick(hours=12)
+    with pytest.raises(JobFailed):
+        send_all(metering.app)
+    [line] = logged("usage_not_asked")
+    waiting = late.event()
+    metering.no_trouble()
+    send_all(metering.app)
+
+    assert (at_once, early.event()["state"]) == ([], "accepted")
+    assert (line["tenant"], line["count"]) == (str(late.tenant), 1)
+    assert (waiting["state"], waiting["last_result"]) == ("pending", "NotAsked")
+    assert metering.on_meter(late) == [3]
+
+
+def test_usage_is_told_with_the_plan_that_the_subscription_has_by_then(metering):
+    tenant = metering.tenant()
+    tenant.owe(3)
+    metering.marketplace.order("pace", ack_seconds=0)
+    metering.marketplace.order("change", subscription=str(tenant.marketplace_id), plan="gold")
+    tenant.change(subscriptions, plan_id="gold")
+    send_all(metering.app)
+
+    assert (tenant.event()["state"], tenant.event()["plan_id"]) == ("accepted", "gold")

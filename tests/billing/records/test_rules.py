@@ -1,0 +1,59 @@
+"""How a bill spells its month, its days and its money."""
+
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.records.rules import month_key, month_name, month_text, period_days
+from shared.money import money_text
+from tests.support.payers import at
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+APIA = ZoneInfo("Pacific/Apia")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "name"),
+    [(202601, "2026-01", "January 2026"), (202612, "2026-12", "December 2026"), (209902, "2099-02", "February 2099")],
+)
+def test_a_month_is_spelled_in_three_ways(key, text, name):
+    assert (month_text(key), month_key(text), month_name(key)) == (text, key, name)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-13", "2026-00", "2026-1", "1999-12", "2026-01\n", "\N{ARABIC-INDIC DIGIT TWO}026-01", ""]
+)
+def test_what_is_no_month_has_no_key(text):
+    with pytest.raises(ValueError, match="not a month"):
+        month_key(text)
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts", "ends", "first", "last"),
+    [
+        (BERLIN, "2026-01-31T23:00", "2026-02-28T23:00", "1 February 2026", "28 February 2026"),
+        (APIA, "2026-01-31T11:00", "2026-02-28T11:00", "1 February 2026", "28 February 2026"),
+        (BERLIN, "2026-02-10T08:30", "2026-02-28T23:00", "10 February 2026, 09:30", "28 February 2026"),
+        (BERLIN, "2026-01-31T23:00", "2026-02-10T08:30", "1 February 2026", "10 February 2026, 09:30"),
+        (BERLIN, "2026-12-31T23:00", "2027-01-31T23:00", "1 January 2027", "31 January 2027"),
+        (BERLIN, "2026-02-28T23:00", "2026-02-28T23:00", "1 March 2026", "1 March 2026, 00:00"),  # it ended as it began
+    ],
+)
+def test_a_period_is_spelled_by_its_days_where_it_lies(zone, starts, ends, first, last):
+    assert period_days(at(starts), at(ends), zone) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "text"),
+    [
+        ("4.50", "0.01", "4.50"),
+        ("4.125", "0.01", "4.125"),
+        ("4", "1", "4"),
+        ("40", "1", "40"),
+        ("4.5", "0.001", "4.500"),
+    ],
+)
+def test_money_has_the_places_of_its_currency_and_those_that_it_needs(amount, unit, text):
+    assert money_text(Decimal(amount), Decimal(unit)) == text

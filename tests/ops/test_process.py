@@ -1,0 +1,64 @@
+"""The command line as a process of its own: every other test runs its commands in the process of the tests."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ops.__main__ import app
+from tests.support.commands import ROOT, Ops, ended
+
+
+COMMANDS = {  # on a database without a tenant: the exit code, and what is told on standard error
+    "tenants": (("list", "--json"), 0, ""),
+    "users": (("list", "nobody"), 2, "no tenant has the slug"),
+    "billing": (("records",), 0, "There is no such bill."),
+    "marketplace": (("reconcile",), 2, "MARKETPLACE_"),
+    "privacy": (("requests", "--json"), 0, ""),
+    "restore": (("accept", "--yes", "--without-store"), 1, "nothing is held"),
+    "wall": (("show",), 2, "no row-level security"),
+    "action-log": (("rekey", "--yes"), 2, "the action log is in the database"),
+    "audit": (("nobody",), 2, "no tenant has the slug"),
+    "check": ((), 0, ""),
+    "admit": (("timetracker_app",), 2, "SQLite has no roles"),
+}
+SLOW = (
+    "alembic",
+    "azure.data.tables",
+    "azure.identity",
+    "devcloud",
+    "fpdf",
+    "psycopg",
+    "pyodbc",
+    "requests",
+    "rich.progress",
+    "sqlalchemy.orm",
+    "xlsxwriter",
+)
+
+
+@pytest.fixture(scope="module")
+def empty(make_database) -> Ops:
+    return Ops(make_database("sqlite", "process"))
+
+
+def test_every_group_is_started():
+    groups, commands = ([each.name for each in every] for every in (app.registered_groups, app.registered_commands))
+
+    assert {*groups, *commands} == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_process_ends_with_the_exit_code_of_its_command(empty, name):
+    arguments, code, told = COMMANDS[name]
+    done = ended(empty.start(name, *arguments))
+
+    assert (done.code, told in done.err) == (code, True), done
+    assert "Traceback" not in done.err
+
+
+def test_no_command_waits_for_what_few_of_them_need():
+    code = f"import ops.__main__, sys; print([name for name in {SLOW!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,274 @@
+import uuid
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from privacy.erasure import flow as flow_erasure
+from shared.app import use
+from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
+from tests.support.a_bill import close_a_month
+from tests.support.cutting import cutting, on_postgresql
+from tests.support.scan import places
+from tests.support.world import new_id
+
+
+DAYS = 3
+
+
+def me(person):
+    return person.get("me").body["id"]
+
+
+def ask(person, **body):
+    return person.post("privacy/erasure", {"confirm": person.email, **body})
+
+
+def carry_out(app, clock, days=DAYS):
+    clock.tick(days=days)
+    return flow_erasure.carry_out_due(app)
+
+
+@pytest.fixture
+def grace(world, clock):
+    """A person who is named in every place there is: her own rows, and other people's."""
+    ada = world.tenant()
+    grace = world.member(ada, name=f"Grace Hopper-{new_id()[:8]}")
+    world.clock.tick(minutes=1)
+    grace.start(7, note="my own words", key="mine")
+    clock.tick(minutes=30)
+    grace.stop(key="mine-too")
+    entered = grace.enter(note="call with my doctor")
+    grace.correct(entered, note="another note", reason="I was at the doctor's")
+    grace.post("actions", {"type": "page.open", "page": "/people/grace"})
+    other = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note=f"with {grace.name.upper()} on the phone")
+    ada.correct(other, note=f"with {grace.email}", reason=f"not {grace.name}, was it")
+    grace.start(8, note="still at it")
+    return grace
+
+
+def admin_of(engine, world, person):
+    """Somebody who can see the person's organisation from above."""
+    other = world.member(person)
+    with engine.begin() as tx:
+        own = users.c.entra_object_id == uuid.UUID(other.oid)
+        tx.execute(users.update().where(own).values(role="super_admin"))
+    return other
+
+
+def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, grace, engine):
+    above = admin_of(engine, world, grace)
+    marks = (grace.email, grace.name, grace.oid, me(grace))
+    before = places(engine, *marks)
+    asked = ask(grace)
+    outcome = carry_out(app, clock)
+    [listed] = world.again(above).get("privacy/erasure").body["items"]
+
+    assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
+    assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
+    assert outcome.changed == 1
+    assert listed["state"] == "done"
+    # the random id, by which they are erased again after a restore; the store outside is told of it, if there is one
+    assert places(engine, *marks) == {"erasures.subject_id", "restore_changes.public_id", "restore_changes.subject_id"}
+    assert places(engine, "my own words", "doctor", "another note", "still at it") == set()
+
+
+def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engine):
+    above = admin_of(engine, world, grace)
+    grace.stop()
+    grouped = {"groupBy": "project,workItem,day"}
+    before, log = above.report(**grouped).body, above.log()
+    ask(grace)
+    carry_out(app, clock)
+    above = world.again(above)
+    after = above.report(**grouped).body
+
+    assert after == before
+    assert [row["elapsedMs"] for row in after["rows"] if row["workItem"]["id"] == 7] == [1_800_000]
+    assert [(row["timerId"], row["event"], row.get("elapsedMs")) for row in above.log()] == [
+        (row["timerId"], row["event"], row.get("elapsedMs")) for row in log
+    ]
+    [shown] = [row["user"] for row in above.report(groupBy="user").body["rows"] if "erased" in row["user"]["email"]]
+    assert shown["email"] == f"{shown['displayName']}@erased.invalid"
+
+
+def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, azurite):
+    elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
+    with use(replace(app, settings=elsewhere)) as kept:
+        ada = world.tenant()
+        grace = world.member(ada)
+        mark = me(grace)
+        for person in (ada, grace):
+            person.post("actions", {"type": "page.open", "page": f"/people/{mark}"})
+        before = {where for where, text in azurite.everything() if mark in text}
+        ask(grace)
+        carry_out(kept, clock)
+        shown = world.again(ada).get("actions").body["items"]
+
+    assert {name.partition(".")[2] for name in before} == {"Page"}
+    assert not [where for where, text in azurite.everything() if mark in text]
+    assert len(shown) == 2
+
+
+def test_a_running_timer_is_stopped_and_its_time_kept(app, world, clock, grace, engine):
+    above = admin_of(engine, world, grace)
+    ask(grace)
+    carry_out(app, clock)
+    entries = world.again(above).entries()
+
+    assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
+
+
+def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
+    above = admin_of(engine, world, grace)
+    ask(grace)
+    carry_out(app, clock)
+    with engine.connect() as tx:
+        before = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
+    again = carry_out(app, clock)
+    with engine.connect() as tx:
+        after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
+    asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
+
+    assert again.changed == 0
+    assert after == before
+    assert asked.status == 404
+
+
+def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
+    admin_of(engine, world, grace)
+    old = me(grace)
+    ask(grace)
+    carry_out(app, clock)
+    grace = world.again(grace)
+    joined = grace.post("sign-in").body
+
+    assert joined["user"]["id"] != old
+    assert joined["user"]["role"] == "user"
+    assert grace.entries() == []
+
+
+def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, clock, grace, engine):
+    with engine.begin() as tx:
+        [(tenant_id, user_id)] = tx.execute(
+            sa.select(users.c.tenant_id, users.c.id).where(users.c.entra_object_id == uuid.UUID(grace.oid))
+        )
+        close_a_month(tx, tenant_id, user_id, email=grace.email, name=f"{grace.name} Smith")
+        own = organizations.c.tenant_id == tenant_id
+        tx.execute(
+            work_items.insert(),
+            {
+                "tenant_id": tenant_id,
+                "organization_id": tx.execute(sa.select(organizations.c.id).where(own)).scalar_one(),
+                "organization_key": "contoso",
+                "work_item_id": 99,
+                "type": "Bug",
+                "title": f"Ask {grace.name} about it",
+                "assignee_name": grace.name,
+                "state": "Active",
+                "fetched_at": clock(),
+            },
+        )
+        tx.execute(tenants.update().where(tenants.c.id == tenant_id).values(admin_email=grace.email.upper()))
+        visit = {"public_id": uuid.UUID(new_id()), "browser_hash": "b", "state_hash": new_id(), "email": grace.email}
+        visit |= {"entra_tenant_id": uuid.UUID(grace.tid), "entra_object_id": uuid.UUID(grace.oid), "name": grace.name}
+        visit |= {"marketplace_id": uuid.UUID(new_id()), "created_at": clock(), "expires_at": clock()}
+        tx.execute(landing_visits.insert(), visit)
+    ask(grace)
+    carry_out(app, clock)
+    with engine.connect() as tx:
+        line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_id)).one()
+
+    assert places(engine, grace.email, grace.name) == set()
+    assert line.email.endswith("@erased.invalid")
+
+
+def test_the_last_super_admin_is_told_the_way_out(world):
+    ada = world.tenant()
+    refused = ask(ada)
+
+    assert (refused.status, refused.code) == (409, "last_super_admin")
+    assert "super admin first" in refused.body["detail"]
+
+
+def test_who_became_the_last_super_admin_meanwhile_waits_and_goes_on_by_itself(app, world, clock, engine):
+    ada = world.tenant()
+    ben = admin_of(engine, world, ada)
+    asked = ask(ben)
+    with engine.begin() as tx:
+        tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
+    carry_out(app, clock)
+    ben = world.again(ben)
+    waiting = ben.get("privacy/erasure").body["items"][0]
+    with engine.begin() as tx:
+        tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
+    outcome = carry_out(app, clock, days=0)
+
+    assert (waiting["id"], waiting["state"], waiting["holdReason"]) == (asked.body["id"], "onHold", "lastSuperAdmin")
+    assert outcome.changed == 1
+    assert places(engine, ben.email) == set()
+
+
+def test_nothing_happens_before_three_days_and_it_can_be_taken_back(app, world, clock, grace, engine):
+    asked = ask(grace)
+    again = ask(grace)
+    early = carry_out(app, clock, days=2.9)
+    grace = world.again(grace)
+    back = grace.delete(f"privacy/erasure/{asked.body['id']}")
+    late = carry_out(app, clock)
+    twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
+
+    assert (again.status, again.body["id"]) == (200, asked.body["id"])
+    assert (early.changed, late.changed) == (0, 0)
+    assert (back.status, back.body["state"]) == (200, "withdrawn")
+    assert (twice.status, twice.code) == (409, "request_state")
+    assert "users.email" in places(engine, grace.email)
+
+
+def test_a_super_admin_has_a_member_erased_and_a_member_nobody(app, world, clock, engine):
+    ada = world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    unconfirmed = ask(ada, user=me(ben))
+    refused = ask(chloe, user=me(ben), confirm=ben.email)
+    asked = ask(ada, user=me(ben), confirm=ben.email)
+    bens_own = ben.delete(f"privacy/erasure/{asked.body['id']}")
+    whole = ask(chloe, scope="tenant", confirm="x")
+    carry_out(app, clock)
+
+    assert (unconfirmed.status, unconfirmed.code) == (400, "not_confirmed")
+    assert refused.status == 404
+    assert asked.body["channel"] == "superAdmin"
+    assert (bens_own.status, bens_own.code) == (403, "not_yours")
+    assert (whole.status, whole.code) == (403, "role_required")
+    assert places(engine, ben.email) == set()
+    assert "users.email" in places(engine, chloe.email)
+
+
+def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
+    ada = world.tenant()
+    ben = world.member(ada)
+    ask(ada, user=me(ben), confirm=ben.email)
+    carry_out(app, clock)
+    ada = world.again(ada)
+    with engine.connect() as tx:
+        erased = tx.execute(
+            sa.select(users.c.public_id)
+            .join(tenants, tenants.c.id == users.c.tenant_id)
+            .where(users.c.erased_at.is_not(None), tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
+        ).scalar_one()
+
+    assert len(ada.get("users").body["items"]) == 1
+    assert ada.post(f"users/{erased}/reactivate").status == 404
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["UPDATE users", "UPDATE timer_log", "UPDATE privacy_requests"])
+def test_an_erasure_whose_line_is_cut_is_carried_out_in_the_same_run(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
+    above = admin_of(engine, world, grace)
+    ask(grace)
+    with cutting(app.engine, engine, beginning) as met:
+        carry_out(app, clock)
+    [listed] = world.again(above).get("privacy/erasure").body["items"]
+
+    assert (listed["state"], len(met)) == ("done", 1)
+    assert places(engine, grace.email, grace.oid) == set()

@@ -1,0 +1,126 @@
+"""A whole organisation goes, and what its bills need stays."""
+
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from privacy.catalogue.columns import CATALOGUE
+from privacy.catalogue.kinds import Rows
+from privacy.erasure import flow as flow_erasure
+from shared.db.schema import metadata, subscriptions, tenants, users
+from tests.support.a_bill import close_a_month, subscribe
+from tests.support.scan import places
+
+
+GOING = sorted(name for name, facts in CATALOGUE.items() if facts.tenant_erased is Rows.GO and name != "landing_visits")
+
+
+@pytest.fixture
+def ada(world, clock):
+    """The super admin of an organisation with a colleague, time and actions."""
+    ada = world.tenant(name="Erasing Ltd")
+    ben = world.member(ada)
+    ben.start(7, note="something", key="k")
+    clock.tick(hours=1)
+    ben.stop()
+    ben.start(8)
+    ada.enter(note="by hand", project="Old name")
+    one, other = (each["id"] for each in ada.get("projects").body["items"])
+    ada.post(f"projects/{one}/join", {"projectId": other})
+    ada.post("actions", {"type": "page.open", "page": "/reports"})
+    return ada
+
+
+def row_of(engine, ada):
+    with engine.connect() as tx:
+        return tx.execute(sa.select(tenants).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))).one()
+
+
+def somebody(engine, tenant_id):
+    with engine.connect() as tx:
+        return tx.execute(sa.select(users).where(users.c.tenant_id == tenant_id).order_by(users.c.id)).first()
+
+
+def left(engine, tenant_id):
+    with engine.connect() as tx:
+        return {
+            name: count
+            for name in GOING
+            if (count := tx.scalar(sa.select(sa.func.count()).where(metadata.tables[name].c.tenant_id == tenant_id)))
+        }
+
+
+def ask(engine, ada):
+    return ada.post("privacy/erasure", {"scope": "tenant", "confirm": row_of(engine, ada).slug})
+
+
+def carry_out(app, clock, days=3):
+    clock.tick(days=days)
+    return flow_erasure.carry_out_due(app).changed
+
+
+def test_an_organisation_goes_with_its_people_and_its_time(app, world, clock, ada, engine):
+    tenant = row_of(engine, ada)
+    before = left(engine, tenant.id)
+    asked = ask(engine, ada)
+    done, again = carry_out(app, clock), carry_out(app, clock, days=1)
+    newcomer = world.person(ada.tid)
+    refused = newcomer.post("sign-in")
+
+    assert asked.body["scope"] == "tenant"
+    assert {"time_entries", "timer_log", "running_timers", "projects", "action_log"} <= set(before)
+    assert (done, again) == (1, 0)
+    assert left(engine, tenant.id) == {}
+    assert places(engine, ada.email, ada.oid) == set()
+    assert (refused.status, refused.code) == (402, "subscription_cancelled")
+
+
+def test_what_a_bill_needs_stays_under_pseudonyms(app, clock, ada, engine):
+    tenant = row_of(engine, ada)
+    person = somebody(engine, tenant.id)
+    with engine.begin() as tx:
+        paid = subscribe(tx, tenant.id, status="unsubscribed")
+        close_a_month(
+            tx, tenant.id, person.id, email=person.email, name=person.display_name, kind="final", subscription_id=paid
+        )
+    ask(engine, ada)
+    done = carry_out(app, clock)
+    with engine.connect() as tx:
+        records = metadata.tables["billing_records"]
+        total = tx.scalar(sa.select(records.c.total).where(records.c.tenant_id == tenant.id))
+    kept = row_of(engine, ada)
+
+    assert done == 1
+    assert str(total) == "4.5000"
+    assert (kept.name, kept.slug, kept.admin_email, kept.status) == (tenant.name, tenant.slug, None, "cancelled")
+    assert places(engine, person.email) == set()
+
+
+def test_it_waits_for_the_end_of_the_subscription_and_for_the_last_bill(app, clock, ada, engine):
+    tenant = row_of(engine, ada)
+    with engine.begin() as tx:
+        paid = subscribe(tx, tenant.id)
+    asked = ask(engine, ada)
+    waiting = []
+
+    def look():
+        carried = carry_out(app, clock, days=3)
+        with engine.connect() as tx:
+            requests = metadata.tables["privacy_requests"]
+            reason = tx.scalar(sa.select(requests.c.hold_reason).where(requests.c.tenant_id == tenant.id))
+        waiting.append((carried, reason))
+
+    look()
+    look()
+    with engine.begin() as tx:
+        over = {"status": "unsubscribed", "ended_at": clock()}
+        tx.execute(subscriptions.update().where(subscriptions.c.id == paid).values(**over))
+    look()
+    person = somebody(engine, tenant.id)
+    with engine.begin() as tx:
+        close_a_month(tx, tenant.id, person.id, email=person.email, name="x", kind="final", subscription_id=paid)
+    look()
+
+    assert asked.status == 201
+    assert waiting == [(0, "liveSubscription"), (0, "liveSubscription"), (0, "unbilledTime"), (1, None)]

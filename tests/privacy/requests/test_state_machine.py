@@ -1,0 +1,294 @@
+"""Whatever is asked, held, released and taken back, in whatever order: requests are where a plain model has them."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from privacy import person_store as store_identity
+from privacy.erasure import flow as flow_erasure
+from privacy.requests import service as service_requests
+from privacy.requests import store as store_requests
+from privacy.rules import Channel, Hold
+from shared import audit
+from shared.db.schema import tenants, time_entries, users
+from shared.errors import Conflict
+from tests.support.budget import tries
+from tests.support.scan import places
+
+
+OPEN = ("requested", "scheduled", "onHold")
+LEGAL = ("legalClaim", "legalObligation", "authorityOrder")
+who = st.integers(0, 2)
+which = st.integers(0, 30)
+reasons = st.sampled_from(LEGAL)
+
+
+@dataclass
+class Asked:
+    """A request as the model has it. `subject` None is the organisation."""
+
+    id: str
+    subject: int | None
+    by: int | None
+    verified: dt.datetime | None = None
+    state: str = "requested"
+    hold: str | None = None
+    due: dt.datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+
+class Machine(RuleBasedStateMachine):
+    """Ada and Ben begin as super admins, Chloe as a user; the trial's organisation pays nothing."""
+
+    def __init__(self, app, world, clock, engine) -> None:
+        super().__init__()
+        self.app, self.world, self.clock, self.engine = app, world, clock, engine
+
+    @initialize()
+    def an_organisation_of_three(self):
+        ada = self.world.tenant()
+        self.people = [ada, self.world.member(ada), self.world.member(ada)]
+        self.super_admins = {0, 1}
+        self.erased: set[int] = set()
+        self.is_gone, self.tenant_hold = False, None
+        self.requests: list[Asked] = []
+        with self.engine.begin() as tx:
+            oids = [uuid.UUID(each.oid) for each in self.people]
+            found = tx.execute(sa.select(users).where(users.c.entra_object_id.in_(oids)).order_by(users.c.id)).all()
+            tx.execute(users.update().where(users.c.id == found[1].id).values(role="super_admin"))
+            self.tenant_id, self.rows = found[0].tenant_id, [row.id for row in found]
+            self.slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.id == self.tenant_id))
+        self.ids = [str(row.public_id) for row in found]
+        for person in self.people:
+            person.enter(note=f"by {person.email}")
+
+    def do(self, verb, *arguments, **more):
+        """What an operator does; False when it is refused."""
+        try:
+            with self.app.transaction(tenant=self.tenant_id) as tx:
+                verb(tx, *arguments, **more, now=self.clock(), new_id=self.app.new_id)
+        except Conflict:
+            return False
+        return True
+
+    def row(self, request):
+        with self.app.transaction(tenant=self.tenant_id) as tx:
+            return store_requests.find(tx, self.tenant_id, uuid.UUID(request.id))
+
+    def find_open(self, subject):
+        return next((each for each in self.requests if each.is_open and each.subject == subject), None)
+
+    def go_on(self, request):
+        if self.tenant_hold is not None:
+            request.state, request.hold = "onHold", "organisationHeld"
+            return
+        pause = dt.timedelta(0) if request.by is None else dt.timedelta(days=3)
+        request.state, request.hold = "scheduled", None
+        request.due = max(self.clock(), request.verified + pause)
+
+    def is_last(self, person):
+        return person in self.super_admins and self.super_admins - self.erased == {person}
+
+    @rule(by=who, subject=who)
+    @precondition(lambda self: not self.is_gone)
+    def ask(self, by, subject):
+        if by in self.erased:
+            return
+        person = self.world.again(self.people[by])
+        body = {"confirm": self.people[subject].email} | ({} if by == subject else {"user": self.ids[subject]})
+        answer, before = person.post("privacy/erasure", body), self.find_open(subject)
+        if subject in self.erased or (by != subject and by not in self.super_admins):
+            assert answer.status == 404
+        elif before is not None:
+            assert (answer.status, answer.body["id"]) == (200, before.id)
+        elif self.is_last(subject):
+            assert (answer.status, answer.code) == (409, "last_super_admin")
+        else:
+            assert answer.status == 201, answer.raw
+            request = Asked(answer.body["id"], subject, by, verified=self.clock())
+            self.go_on(request)
+            self.requests.append(request)
+
+    @rule(by=who)
+    @precondition(lambda self: not self.is_gone)
+    def ask_for_the_organisation(self, by):
+        if by in self.erased:
+            return
+        person = self.world.again(self.people[by])
+        answer, before = person.post("privacy/erasure", {"scope": "tenant", "confirm": self.slug}), self.find_open(None)
+        if by not in self.super_admins:
+            assert (answer.status, answer.code) == (403, "role_required")
+        elif before is not None:
+            assert (answer.status, answer.body["id"]) == (200, before.id)
+        else:
+            request = Asked(answer.body["id"], None, by, verified=self.clock())
+            self.go_on(request)
+            self.requests.append(request)
+
+    @rule(subject=who)
+    @precondition(lambda self: not self.is_gone)
+    def an_operator_puts_it_down(self, subject):
+        if subject in self.erased or self.find_open(subject) is not None:
+            return
+        with self.app.transaction(tenant=self.tenant_id) as tx:
+            person = store_identity.by_row(tx, self.tenant_id, self.rows[subject])
+        done = self.do(service_requests.of_person, person, channel=Channel.OPERATOR, by=None)
+        assert done is not self.is_last(subject)
+        if done:
+            with self.app.transaction(tenant=self.tenant_id) as tx:
+                found = store_requests.find_open(tx, self.tenant_id, self.rows[subject])
+            assert found is not None
+            self.requests.append(Asked(str(found.public_id), subject, None))
+
+    @rule(number=which)
+    @precondition(lambda self: self.requests)
+    def verify(self, number):
+        request = self.requests[number % len(self.requests)]
+        done = self.do(service_requests.verify, self.row(request), actor=audit.OPERATOR)
+        assert done is (request.state == "requested")
+        if done:
+            request.verified = self.clock()
+            self.go_on(request)
+
+    @rule(number=which, reason=reasons)
+    @precondition(lambda self: self.requests)
+    def hold(self, number, reason):
+        request = self.requests[number % len(self.requests)]
+        done = self.do(service_requests.hold, self.row(request), Hold(reason), actor=audit.OPERATOR)
+        assert done is (request.is_open and request.hold not in LEGAL)
+        if done:
+            request.state, request.hold = "onHold", reason
+
+    @rule(number=which)
+    @precondition(lambda self: self.requests)
+    def release(self, number):
+        request = self.requests[number % len(self.requests)]
+        done = self.do(service_requests.release, self.row(request), actor=audit.OPERATOR)
+        assert done is (request.state == "onHold")
+        if done and request.verified is None:
+            request.state, request.hold = "requested", None
+        elif done:
+            self.go_on(request)
+
+    @rule(number=which)
+    @precondition(lambda self: self.requests)
+    def withdraw(self, number):
+        request = self.requests[number % len(self.requests)]
+        done = self.do(service_requests.withdraw, self.row(request), actor=audit.OPERATOR)
+        assert done is request.is_open
+        if done:
+            request.state, request.hold = "withdrawn", None
+
+    @rule(reason=reasons)
+    def hold_the_organisation(self, reason):
+        assert self.do(service_requests.hold_all, self.tenant_id, Hold(reason))
+        self.tenant_hold = reason
+        for request in self.requests:
+            if request.state == "scheduled":
+                request.state, request.hold = "onHold", "organisationHeld"
+
+    @rule()
+    def release_the_organisation(self):
+        done = self.do(service_requests.release_all, self.tenant_id)
+        assert done is (self.tenant_hold is not None)
+        self.tenant_hold = None
+        for request in self.requests if done else ():
+            if request.hold == "organisationHeld":
+                self.go_on(request)
+
+    @rule(person=who, rules=st.booleans())
+    @precondition(lambda self: not self.is_gone)
+    def change_the_role(self, person, rules):
+        changed = self.super_admins | {person} if rules else self.super_admins - {person}
+        if person in self.erased or not changed - self.erased:
+            return
+        with self.engine.begin() as tx:
+            role = {"role": "super_admin" if rules else "user"}
+            tx.execute(users.update().where(users.c.id == self.rows[person]).values(**role))
+        self.super_admins = changed
+
+    @rule(hours=st.integers(1, 60))
+    def time_passes(self, hours):
+        self.clock.tick(hours=hours)
+
+    @rule()
+    def the_job_runs(self):
+        before = len(self.erased)
+        flow_erasure.carry_out_due(self.app)
+        for request in self.in_order():
+            self.carry_out(request)
+        if len(self.erased) > before:
+            gone = [mark for each in self.erased for mark in (self.people[each].email, self.people[each].oid)]
+            assert places(self.engine, *gone) == set()
+
+    def in_order(self):
+        """Those that are looked at; the job takes the first that was made first."""
+        return [] if self.tenant_hold else [each for each in self.requests if self.is_looked_at(each)]
+
+    def is_looked_at(self, request):
+        return request.hold == "lastSuperAdmin" or (request.state == "scheduled" and request.due <= self.clock())
+
+    def carry_out(self, request):
+        if request.hold is not None:
+            self.go_on(request)
+        if request.subject is None:
+            self.is_gone, self.erased, request.state = True, {0, 1, 2}, "done"
+        elif request.subject not in self.erased and self.is_last(request.subject):
+            request.state, request.hold = "onHold", "lastSuperAdmin"
+        else:
+            self.erased.add(request.subject)
+            request.state = "done"
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "requests"))
+    def requests_are_where_the_model_has_them(self):
+        with self.app.transaction(tenant=self.tenant_id) as tx:
+            found = {
+                str(each.public_id): each for each in store_requests.newest(tx, self.tenant_id, user_id=None, most=99)
+            }
+        assert {name: (each.state, each.hold) for name, each in found.items()} == {
+            each.id: (each.state, each.hold) for each in self.requests
+        }
+        assert {each.id: found[each.id].scheduled_for for each in self.requests} == {
+            each.id: each.due for each in self.requests
+        }
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "requests"))
+    def whoever_is_erased_and_nobody_else_is_a_pseudonym_and_every_hour_is_there(self):
+        with self.engine.connect() as tx:
+            people = tx.execute(sa.select(users).where(users.c.id.in_(self.rows)).order_by(users.c.id)).all()
+            own = time_entries.c.tenant_id == self.tenant_id
+            ms = tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0)).where(own))
+        assert {number for number, row in enumerate(people) if row.erased_at is not None} == self.erased
+        assert {number for number, row in enumerate(people) if row.email == self.people[number].email} == (
+            {0, 1, 2} - self.erased
+        )
+        assert ms == (0 if self.is_gone else 3 * 3_600_000)
+
+
+def test_requests_follow_their_model(app, world, clock, engine):
+    """Every example has an organisation of its own in the same database."""
+    run_state_machine_as_test(
+        lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do
+        settings=settings(
+            max_examples=tries(8),
+            stateful_step_count=25,
+            suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        ),
+    )

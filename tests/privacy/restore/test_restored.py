@@ -1,0 +1,136 @@
+"""After a restore people's last word about their data counts, whoever has it: the store outside, or this database."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from privacy.requests import service as service_requests
+from privacy.restore.flow import Again, apply_rights, erase_again
+from privacy.rules import Hold
+from shared.clock import new_id
+from shared.db.schema import audit_log, users
+from shared.restore.model import Change, ChangeKind
+from tests.support.budget import tries
+from tests.support.world import START
+
+
+RIGHTS = {
+    ChangeKind.RESTRICTION: "restricted_at",
+    ChangeKind.OBJECTION: "objected_at",
+    ChangeKind.CONSENT: "consent_withdrawn_at",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody of a tenant, by the ids that the store outside has."""
+
+    person: object
+    tenant_id: int
+    tenant: uuid.UUID
+    subject: uuid.UUID
+    engine: sa.Engine
+
+    def said(self, minutes, *, in_force=True, kind=ChangeKind.RESTRICTION):
+        at = START + dt.timedelta(minutes=minutes)
+        return Change(new_id(), kind, self.tenant, self.subject, in_force, at)
+
+    def row(self):
+        with self.engine.connect() as tx:
+            return tx.execute(sa.select(users).where(users.c.public_id == self.subject)).one_or_none()
+
+    def in_force(self):
+        return {kind for kind, column in RIGHTS.items() if getattr(self.row(), column) is not None}
+
+
+@pytest.fixture
+def admin(world):
+    return world.tenant()
+
+
+@pytest.fixture
+def member(world, engine, admin):
+    return known(engine, world.member(admin))
+
+
+def known(engine, person):
+    welcome = person.post("sign-in").body
+    subject = uuid.UUID(welcome["user"]["id"])
+    with engine.connect() as tx:
+        tenant_id = tx.execute(sa.select(users.c.tenant_id).where(users.c.public_id == subject)).scalar_one()
+    return Member(person, tenant_id, uuid.UUID(welcome["tenant"]["id"]), subject, engine)
+
+
+def test_a_right_that_the_backup_has_forgotten_is_in_force_again_and_the_timer_stops(app, member):
+    member.person.start()
+    changed = apply_rights(app, [member.said(1)]), apply_rights(app, [member.said(1)])
+
+    assert changed == (1, 0)
+    assert member.in_force() == {ChangeKind.RESTRICTION}
+    assert member.person.running().status == 204
+    with member.engine.connect() as tx:
+        of_member = audit_log.c.tenant_id == member.tenant_id, audit_log.c.action == "right.changed"
+        assert [row.actor_kind for row in tx.execute(sa.select(audit_log).where(*of_member))] == ["operator"]
+
+
+def test_whoever_said_something_after_the_restore_means_that(app, member):
+    apply_rights(app, [member.said(1)], since=[member.said(2, in_force=False)])
+
+    assert member.in_force() == set()
+
+
+@settings(max_examples=tries(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(sorted(RIGHTS)), st.booleans()),
+        max_size=8,
+        unique_by=lambda each: each[:2],
+    ),
+    later=st.lists(
+        st.tuples(st.sampled_from(sorted(RIGHTS)), st.booleans()), max_size=2, unique_by=lambda each: each[0]
+    ),
+)
+def test_the_last_word_of_each_right_counts(app, member, said, later):
+    before = member.in_force()
+    since = [member.said(9, kind=kind, in_force=in_force) for kind, in_force in later]
+    apply_rights(app, [member.said(at, kind=kind, in_force=in_force) for at, kind, in_force in said], since=since)
+    last = {kind: in_force for _, kind, in_force in sorted(said) if kind not in dict(later)}
+
+    assert member.in_force() == {kind for kind in RIGHTS if last.get(kind, kind in before)}
+
+
+def test_whoever_is_back_is_erased_and_a_second_time_changes_nothing(app, member):
+    listed = [(member.tenant, member.subject), (new_id(), new_id()), (member.tenant, new_id())]
+    first, second = erase_again(app, listed), erase_again(app, listed)
+
+    assert first == {Again.DONE: 1, Again.UNKNOWN: 1, Again.ERASED: 1}
+    assert second == {Again.UNKNOWN: 1, Again.ERASED: 2}
+    assert member.row() is None
+    assert apply_rights(app, [member.said(1)]) == 0
+
+
+def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, admin, member):
+    other = known(engine, world.tenant())
+    held = known(engine, world.member(other.person))
+    with app.transaction(tenant=held.tenant_id) as tx:
+        service_requests.hold_all(tx, held.tenant_id, Hold.LEGAL_CLAIM, now=START, new_id=new_id)
+    last = known(engine, admin)
+    again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
+
+    assert again == {Again.REFUSED: 1, Again.WAITS: 1, Again.DONE: 1}
+    assert (member.row(), held.row().erased_at, last.row().erased_at) == (None, None, None)
+
+
+def test_what_is_due_otherwise_waits_for_the_job(app, world, admin, member):
+    """Only whom the list names: the database is held."""
+    another = world.member(admin)
+    another.post("privacy/erasure", {"confirm": another.email})
+    app.now.tick(days=4)
+    erase_again(app, [(member.tenant, member.subject)])
+
+    assert world.again(another).get("me").status == 200

@@ -1,0 +1,263 @@
+"""The table of what is kept how long, and the job that follows it."""
+
+import datetime as dt
+import json
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from function_app import INVARIANTS
+from privacy.catalogue.columns import CATALOGUE
+from privacy.jobs import remove_expired
+from privacy.retention import service
+from privacy.retention.rules import RETENTION, Kept, period
+from privacy.retention.store import BATCH
+from shared.app import use
+from shared.db.schema import (
+    billing_lines,
+    billing_records,
+    idempotency_keys,
+    landing_visits,
+    tenants,
+    users,
+    work_item_readers,
+    work_items,
+)
+from shared.health.invariants import violations
+from shared.jobs import JobFailed
+from tests.support.a_bill import AT, close_a_month
+from tests.support.tamper import unchangeable, undeletable
+from tests.support.world import new_id
+from tests.timers.work_items.test_work_items import refresh
+
+
+_REMOVED = ("removed@erased.invalid", "removed")
+
+
+@pytest.fixture
+def ada(world):
+    return world.tenant()
+
+
+@pytest.fixture
+def billed(ada, engine):
+    """A tenant whose October 2026 was billed on the first of November: its row, and its person's."""
+    with engine.begin() as tx:
+        tenant_id = tx.scalar(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
+        person = tx.execute(sa.select(users).where(users.c.tenant_id == tenant_id)).one()
+        close_a_month(tx, tenant_id, person.id, email=person.email, name=person.display_name)
+    return tenant_id
+
+
+def lines(engine, tenant_id):
+    with engine.connect() as tx:
+        return tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_id)).all()
+
+
+def remove(engine, tenant_id, now):
+    with engine.begin() as tx:
+        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
+    removed, classes = 0, list(Kept)
+    while classes:
+        with engine.begin() as tx:
+            some = service.remove_some(tx, tenant_id, classes[0], now=now)
+        removed += some
+        if not some:
+            classes.pop(0)
+    return counted, removed
+
+
+def test_every_table_has_a_class_and_only_one():
+    listed = [name for each in RETENTION for name in each.tables]
+
+    assert sorted(listed) == sorted(CATALOGUE)
+
+
+def test_every_class_that_goes_by_itself_has_a_period():
+    assert {each.kept for each in RETENTION if each.kept is not None} == set(Kept)
+    assert all((each.kept is None) == (each.after is None) for each in RETENTION)
+
+
+def keep_answers(engine, tenant_id, keys, at):
+    row = {
+        "tenant_id": tenant_id,
+        "operation": "start_timer",
+        "fingerprint": "f",
+        "status": 200,
+        "headers": {},
+        "body": "",
+        "created_at": at,
+    }
+    with engine.begin() as tx:
+        user_id = tx.scalar(sa.select(users.c.id).where(users.c.tenant_id == tenant_id))
+        tx.execute(idempotency_keys.insert(), [{**row, "user_id": user_id, "idempotency_key": key} for key in keys])
+
+
+def kept_answers(engine, tenant_id):
+    with engine.connect() as tx:
+        of_tenant = idempotency_keys.c.tenant_id == tenant_id
+        return set(tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(of_tenant)))
+
+
+def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
+    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    clock.tick(hours=1)
+    ada.start(7, key="young")
+    with counted() as sent:
+        _, removed = remove(engine, billed, clock() + period(Kept.ANSWERS) - dt.timedelta(minutes=1))
+
+    assert kept_answers(engine, billed) == {"young"}
+    assert removed == 2 * BATCH
+    assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
+
+
+def add_visit(tx, *, until):
+    visit = {"public_id": uuid.UUID(new_id()), "browser_hash": "x", "created_at": until, "expires_at": until}
+    tx.execute(landing_visits.insert(), {**visit, "state_hash": new_id()})
+
+
+def seen(caplog, function):
+    """What the log says of a run: its failures, and what is said at its end."""
+    lines = [json.loads(line) for line in caplog.messages if '"function"' in line]
+    return [line for line in lines if line["function"] == function]
+
+
+def test_a_batch_that_was_removed_stays_removed_when_the_next_fails(billed, engine, app, clock):
+    """All in one transaction it would begin anew each hour, and end nowhere."""
+    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    keep_answers(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
+    clock.tick(days=3)
+    with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
+        remove_expired(None)
+    left = kept_answers(engine, billed)
+
+    assert "stuck" in left
+    assert len(left) <= BATCH + 1
+
+
+def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why(billed, engine, app, clock, caplog):
+    keep_answers(engine, billed, ["old"], clock())
+    with engine.begin() as tx:
+        add_visit(tx, until=clock())
+    clock.tick(days=3)
+    with use(app), undeletable(engine, landing_visits, "id > 0"), pytest.raises(JobFailed, match="forget_visits"):
+        remove_expired(None)
+    [told] = [line for line in seen(caplog, "forget_visits") if line["event"] == "job_failed_for_tenant"]
+
+    assert kept_answers(engine, billed) == set()
+    assert told["errorType"]
+    assert told["stack"]
+
+
+def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, app, clock):
+    keep_answers(engine, billed, ["stuck"], clock())
+    with engine.begin() as tx:
+        add_visit(tx, until=clock())
+    clock.tick(days=3)
+    with (
+        use(app),
+        undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"),
+        pytest.raises(JobFailed, match="remove_expired"),
+    ):
+        remove_expired(None)
+    with engine.connect() as tx:
+        over = tx.scalar(sa.select(sa.func.count()).where(landing_visits.c.expires_at < clock()))
+
+    assert over == 0
+
+
+@pytest.fixture
+def stuck(billed, engine, world, azure_devops, clock):
+    """Two tenants with answers that are over, and the first with a title that is and cannot be blanked."""
+    ada = world.tenant()
+    refresh(ada, [42], azure_devops.token())
+    with engine.connect() as tx:
+        of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
+        first = tx.execute(of_ada).scalar_one()
+    for tenant_id in (first, billed):
+        keep_answers(engine, tenant_id, ["old"], clock())
+    clock.tick(days=60)
+    with unchangeable(engine, work_items, f"tenant_id = {first}"):
+        yield first, billed
+
+
+def answers_left(engine, tenant_ids):
+    return [kept_answers(engine, tenant_id) for tenant_id in tenant_ids]
+
+
+def test_a_class_that_fails_keeps_no_other_class_and_no_other_tenant_from_its_turn(stuck, engine, app, caplog):
+    with use(app), pytest.raises(JobFailed, match="remove_expired_titles: 1 of"):
+        remove_expired(None)
+    [told] = [line for line in seen(caplog, "remove_expired_titles") if line["event"] == "job_failed_for_tenant"]
+    with engine.connect() as tx:
+        of_first = work_item_readers.c.tenant_id == stuck[0]
+        readings = tx.scalar(sa.select(sa.func.count()).where(of_first))
+
+    assert answers_left(engine, stuck) == [set(), set()]
+    assert (told["ids"], readings) == ([stuck[0]], 0)
+
+
+def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
+    """Undone at the end, since such a bill is none that could be."""
+    now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
+    done: list[int] = []
+    with engine.connect() as tx:
+        person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
+        line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == billed)).one()
+        own = {**person._mapping, "entra_object_id": None, "email_key": None, "role": "user"}
+        del own["id"], own["log_key"]
+        tx.execute(users.insert(), [{**own, "public_id": uuid.UUID(new_id())} for _ in range(BATCH)])
+        more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
+        tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
+        while not done or done[-1]:
+            done.append(service.remove_some(tx, billed, Kept.BILLS, now=now))
+        left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
+        tx.rollback()
+
+    assert done == [BATCH, 1, 0]
+    assert left == {"removed@erased.invalid"}
+
+
+def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):
+    closed = AT + dt.timedelta(days=31)
+    before = remove(engine, billed, closed + period(Kept.BILLS))
+    kept = lines(engine, billed)
+    after = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(milliseconds=1))
+    again = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(days=1))
+    with engine.connect() as tx:
+        total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == billed))
+        broken = list(violations(tx, INVARIANTS))
+
+    assert period(Kept.BILLS) > dt.timedelta(days=7 * 365)
+    assert (before[0][Kept.BILLS], [line.email for line in kept]) == (0, [ada.email])
+    assert after[0][Kept.BILLS] == 1
+    assert [(line.email, line.display_name) for line in lines(engine, billed)] == [
+        ("removed@erased.invalid", "removed")
+    ]
+    assert again == (dict.fromkeys(Kept, 0), 0)
+    assert str(total) == "4.5000"
+    assert broken == []
+
+
+def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, ada, clock):
+    ada.start(7, key="kept")
+    with engine.begin() as tx:
+        hold = {"legal_hold_reason": "authorityOrder", "legal_hold_at": clock()}
+        tx.execute(tenants.update().where(tenants.c.id == billed).values(**hold))
+    counted, removed = remove(engine, billed, clock() + dt.timedelta(days=365 * 20))
+
+    assert (counted, removed) == (dict.fromkeys(Kept, 0) | {Kept.ANSWERS: 1}, 1)
+    assert [line.email for line in lines(engine, billed)] == [ada.email]
+
+
+def test_a_request_is_proof_for_three_years(ada, world, engine, clock):
+    ben = world.member(ada)
+    asked = ben.post("privacy/erasure", {"confirm": ben.email})
+    ben.delete(f"privacy/erasure/{asked.body['id']}")
+    with engine.connect() as tx:
+        tenant_id = tx.scalar(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
+    young = remove(engine, tenant_id, clock() + dt.timedelta(days=1094))
+    old = remove(engine, tenant_id, clock() + dt.timedelta(days=1097))
+
+    assert (young[0][Kept.REQUESTS], old[0][Kept.REQUESTS]) == (0, 1)

@@ -1,0 +1,105 @@
+"""The operators' command line, run in this process: a start takes seconds, and tests run hundreds of commands."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.__main__ import main
+from shared.settings import Settings
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {str(field.alias) for field in Settings.model_fields.values()}
+NOWHERE = "sqlite:////nowhere/timetracker.db"
+WIDTH = "80"  # as wide as a pipe is taken to be
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        return json.loads(self.out)
+
+    @property
+    def told(self) -> str:
+        """The one line on stderr."""
+        assert self.err.count("\n") == 1, self.err
+        return self.err.strip()
+
+    @property
+    def answered(self) -> str:
+        """What came on stderr once a question was answered."""
+        return self.err.partition("[y/N] ")[2]
+
+
+class Terminal(io.StringIO):
+    """Standard input of somebody at a terminal, who answers once something has happened."""
+
+    def __init__(self, answer: str, *, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(f"{answer}\n")
+        self._meanwhile = meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]  # as its base has it
+        self._meanwhile()
+        return super().readline(size)
+
+
+@contextmanager
+def process_wide(
+    settings: Mapping[str, str], stdin: io.StringIO | None = None
+) -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    """Lends what a process has to itself: these settings and no others of the app's, and its three streams.
+
+    Standard input is empty, and no terminal, unless one is given; what is said is in the two that are lent.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+        patched.setattr(sys, "stdin", stdin or io.StringIO())
+        for name in SETTINGS - settings.keys():
+            patched.delenv(name, raising=False)
+        for name, value in {**settings, "COLUMNS": WIDTH}.items():
+            patched.setenv(name, value)
+        yield out, err
+
+
+class Ops:
+    """The command line on a database, with no setting of the app's but those that are given."""
+
+    def __init__(self, url: str, **settings: str) -> None:
+        self._settings = {"DATABASE_URL": url, **settings}
+
+    def __call__(self, *arguments: str, stdin: io.StringIO | None = None, **settings: str) -> Done:
+        """Runs a command; without a standard input of its own it has an empty one, which is no terminal."""
+        with process_wide({**self._settings, **settings}, stdin) as (out, err):
+            code = main(arguments)
+        return Done(code, out.getvalue(), err.getvalue())
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - Popen's own
+        """Starts a process of its own, where a claim is about one."""
+        command = [sys.executable, "-m", "ops", *arguments]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        environment = {**kept, **self._settings, "PYTHONUTF8": "1"}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, encoding="utf-8", **pipes)
+
+
+def ended(process: subprocess.Popen[str]) -> Done:
+    """A process that was started, when it has ended."""
+    out, err = process.communicate(timeout=60)
+    return Done(process.returncode, out, err)

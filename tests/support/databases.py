@@ -1,0 +1,76 @@
+"""Migrated databases for tests: each is a copy of one that a process migrates once for its kind."""
+
+import functools
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from devcloud import postgres
+from shared import clock
+from shared.db.engine import make_engine
+from shared.db.schema import installation
+from tests.support import mssql
+
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def migrate(url: str) -> str:
+    """The database at its newest revision."""
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+    return url
+
+
+class Databases:
+    """Those of one process; `server_of` starts the server of a kind, or has it running, and tells its URL."""
+
+    def __init__(self, folder: Path, worker: str, server_of: Callable[[str], str]) -> None:
+        self._folder, self._worker, self._server_of = folder, worker, server_of
+        self._numbers = itertools.count(1)
+        self._template = functools.cache(self._migrated)
+
+    @contextmanager
+    def made(self, kind: str, name: str) -> Iterator[str]:
+        """The URL of a database that is empty, migrated and an installation of its own, until the context ends."""
+        name = f"{name}_{self._worker}_{next(self._numbers)}"
+        if kind == "sqlite":
+            path = self._folder / f"{name}.db"
+            shutil.copy(self._template(kind), path)
+            url = f"sqlite:///{path}"
+        elif kind == "postgresql":
+            url = postgres.make_database(self._server_of(kind), name, template=self._template(kind))
+        else:  # SQL Server has no templates
+            url = migrate(mssql.make_database(self._server_of(kind), name))
+        _begin_installation(url)
+        yield url
+        if kind == "sqlite":
+            for left in self._folder.glob(f"{name}.db*"):
+                left.unlink()
+        else:
+            (postgres if kind == "postgresql" else mssql).drop_database(self._server_of(kind), name)
+
+    def _migrated(self, kind: str) -> str:
+        """The path or the name of the one that others are copied from; MIGRATED_SQLITE may name such a file."""
+        if kind == "sqlite":
+            path = os.environ.get("MIGRATED_SQLITE") or f"{self._folder}/template.db"
+            if not Path(path).exists():
+                migrate(f"sqlite:///{path}")
+            return path
+        name = f"template_{self._worker}"
+        migrate(postgres.make_database(self._server_of(kind), name))
+        return name
+
+
+def _begin_installation(url: str) -> None:
+    """Else what is kept outside the database would be that of each other copy, too."""
+    engine = make_engine(url, pool_size=1)
+    with engine.begin() as tx:
+        tx.execute(installation.update().values(public_id=clock.new_id()))
+    engine.dispose()

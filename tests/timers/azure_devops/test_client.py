@@ -1,0 +1,697 @@
+"""The client of Azure DevOps, against a server that speaks and fails like it."""
+
+import json
+import logging
+import random
+import sys
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.wrappers import Request, Response
+
+from devcloud.emulators.server import serving
+from devcloud.ports import bound
+from shared.http.problem import problem
+from tests.support.azure_devops import running
+from tests.support.marketplace import until
+from timers.azure_devops.client import AzureDevOps, _Pauses
+from timers.azure_devops.errors import (
+    AzureDevOpsError,
+    Changed,
+    NotAllowed,
+    NoWorkItem,
+    OutcomeUnknown,
+    Rejected,
+    SignInRequired,
+    Throttled,
+    Unreachable,
+)
+from timers.azure_devops.model import COMPLETED, Update, WorkItem, work_item_of
+
+
+BUG, STORY = 42, 61
+ADA, BEN = (1, 1), (1, 2)
+JSON = {"Content-Type": "application/json; charset=utf-8; api-version=7.1"}
+HTML = "<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head></html>"
+SIGNED_OUT = {"status": 401, "headers": {"WWW-Authenticate": "Bearer authorization_uri=https://login.example/x"}}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def slow():
+    """A server of the test's own: what is given up in it may arrive later, and should meet no other test."""
+    with running() as azure_devops:
+        yield azure_devops
+
+
+@pytest.fixture
+def patient(slow):
+    client = AzureDevOps(slow.url)
+    yield client
+    slow.settle()
+    client.close()
+
+
+@pytest.fixture
+def client(azure_devops):
+    client = AzureDevOps(azure_devops.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def visit(client, azure_devops):
+    return client.visit("contoso", azure_devops.token(), who=ADA)
+
+
+def refusing(message, key="Exception", **more):
+    return {"body": json.dumps({"$id": "1", "message": message, "typeKey": key}), "headers": JSON, **more}
+
+
+def write(visit, hours="4.25", *, revision=2, number=BUG):
+    return visit.set_completed_work(number, revision=revision, hours=Decimal(hours), history="TimeTracker: 0.75 h #1f")
+
+
+def test_a_work_item_is_read_whole(visit):
+    item = visit.work_item(BUG)
+
+    assert item == WorkItem(
+        id=42,
+        rev=2,
+        type="Bug",
+        title="Checkout fails for guests",
+        assignee_name="Ben Okafor",
+        state="Active",
+        project="Website",
+        completed_hours=Decimal("3.5"),
+    )
+
+
+def test_many_are_read_in_batches_of_200_without_those_that_are_not_there(visit, azure_devops):
+    before = azure_devops.hits("batch")
+
+    found = visit.work_items([*range(1, 402), 42, 42])
+
+    assert (len(found), azure_devops.hits("batch") - before) == (40, 3)
+    assert found[BUG] == visit.work_item(BUG)
+    assert found[63].completed_hours is None
+    assert found[63].assignee_name is None
+    assert visit.work_items([]) == {}
+
+
+def test_a_guest_is_given_what_they_may_see(client, azure_devops):
+    visit = client.visit("Contoso", azure_devops.token("gus"), who=BEN)
+
+    assert set(visit.work_items([42, 66])) == {42}
+    with pytest.raises(NoWorkItem):
+        visit.work_item(66)
+
+
+def test_an_organisation_whose_processes_have_no_hours_can_be_read(visit, azure_devops):
+    azure_devops.trouble("batch", **refusing(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
+
+    assert visit.work_items([BUG])[BUG].completed_hours is None
+
+
+@pytest.mark.parametrize(
+    ("assigned", "name"),
+    [
+        ({"displayName": "Ada Lovelace", "uniqueName": "ada@contoso.example"}, "Ada Lovelace"),
+        ("Ada Lovelace <ada@contoso.example>", "Ada Lovelace"),
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("ada@contoso.example", None),
+        ("<ada@contoso.example>", None),
+        ({"displayName": "ada@contoso.example"}, None),
+        ({"displayName": " "}, None),
+        ({"displayName": "Ada\u0000\nLovelace\u202e"}, "AdaLovelace"),
+        ({"uniqueName": "ada@contoso.example"}, None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_of_the_assignee_only_the_name_is_kept(assigned, name):
+    assert work_item_of({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name == name
+
+
+@given(st.text() | st.dictionaries(st.sampled_from(["displayName", "uniqueName"]), st.text()))
+def test_no_assignees_name_has_an_address_or_does_not_fit(assigned):
+    name = work_item_of({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name
+
+    assert name is None or (name.isprintable() and "@" not in name and len(name.encode("utf-16-le")) <= 512)
+
+
+def test_long_titles_and_odd_characters_fit_their_columns():
+    fields = {"System.Title": "🚀" * 300 + "\x00", "System.State": "x\ud800y", "System.WorkItemType": 7}
+
+    item = work_item_of({"id": 1, "rev": 1, "fields": fields})
+
+    assert (item.title, item.state, item.type) == ("🚀" * 200, "xy", "")
+
+
+def update(visit, number, rev):
+    """What a revision changed, without its instant."""
+    found = visit.update(number, rev)
+    assert found.changed_at is not None
+    return replace(found, changed_at=None)
+
+
+def test_hours_are_written_to_the_revision_that_was_read_with_a_mark(visit, azure_devops):
+    written = write(visit)
+
+    assert (written.rev, written.completed_hours) == (3, Decimal("4.25"))
+    assert azure_devops.completed(BUG) == 4.25
+    assert update(visit, BUG, 3) == Update(3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f")
+
+
+def test_a_stale_revision_is_told_and_nothing_is_written(visit, azure_devops):
+    azure_devops.edit(BUG, Title="Another title")
+
+    with pytest.raises(Changed):
+        write(visit)
+
+    assert (azure_devops.completed(BUG), azure_devops.revision(BUG)) == (3.5, 3)
+
+
+def test_of_many_writers_of_one_revision_one_succeeds(visit, azure_devops):
+    def attempt(hours):
+        try:
+            write(visit, hours)
+        except Changed:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(12) as threads:
+        landed = sum(threads.map(attempt, range(12)))
+
+    assert (landed, azure_devops.revision(BUG)) == (1, 3)
+
+
+def test_a_type_without_hours_rejects_them_with_a_reason(visit):
+    with pytest.raises(Rejected) as caught:
+        write(visit, number=STORY)
+
+    assert caught.value.message == f"TF51535: Cannot find field {COMPLETED}."
+    assert caught.value.detail == f"Azure DevOps rejects this: TF51535: Cannot find field {COMPLETED}."
+
+
+@pytest.mark.parametrize("hours", ["NaN", "Infinity"])
+def test_what_is_no_number_is_never_sent(visit, azure_devops, hours):
+    before = azure_devops.hits("update")
+
+    with pytest.raises(ValueError, match="JSON"):
+        write(visit, hours)
+
+    assert azure_devops.hits("update") == before
+
+
+def test_the_update_of_a_revision_is_found_behind_links_and_pages(visit, azure_devops):
+    for number in range(30):
+        azure_devops.stand_in.workspace.board("contoso").link(BUG)
+        azure_devops.edit(BUG, hours=10 + number)
+
+    assert update(visit, BUG, 32) == Update(32, Decimal(38), Decimal(39), None)
+    assert update(visit, BUG, 3) == Update(3, Decimal("3.5"), Decimal(10), None)
+    assert update(visit, BUG, 1) == Update(1, None, None, None)
+    assert visit.update(BUG, 33) is None
+
+
+def test_an_update_tells_of_hours_that_came_and_went(visit, azure_devops):
+    azure_devops.edit(63, hours=1)
+    azure_devops.edit(63, hours=None)
+    azure_devops.edit(63, Title="Another title", History="why")
+
+    assert update(visit, 63, 2) == Update(2, None, Decimal(1), None)
+    assert update(visit, 63, 3) == Update(3, Decimal(1), None, None)
+    assert update(visit, 63, 4) == Update(4, None, None, "why")
+
+
+ANSWERS = [
+    ({"status": 203, "body": HTML}, SignInRequired),
+    ({"status": 200, "body": HTML}, SignInRequired),
+    ({"status": 302, "headers": {"Location": "https://login.example/_signin"}}, SignInRequired),
+    (SIGNED_OUT, SignInRequired),
+    (refusing("TF400813: The user is not authorized.", status=401), SignInRequired),
+    (refusing("Access denied.", "AccessDeniedException", status=403), NotAllowed),
+    ({"status": 403, "body": HTML}, NotAllowed),
+    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=404), NoWorkItem),
+    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=400), NoWorkItem),
+    ({"status": 404, "body": HTML}, NoWorkItem),
+    (refusing("TF401320: Rule Error for field State.", status=400), Rejected),
+    ({"status": 400, "body": "{", "headers": JSON}, Rejected),
+    (refusing("TF26071: This work item has been changed by someone else.", status=409), Changed),
+    (refusing("TF26071: This work item has been changed by someone else.", status=400), Changed),
+    (refusing("Gone on.", "WorkItemRevisionMismatchException", status=400), Changed),
+    (refusing("The test operation failed.", "TestPatchOperationFailedException", status=412), Changed),
+    (refusing("TF400733: The request has been canceled.", status=429, times=1), Throttled),
+    ({"status": 429, "body": HTML}, Throttled),
+]
+NO_ANSWERS = [
+    {"status": 500, "body": HTML},
+    refusing("TF246021: An error occurred while processing your request.", status=503),
+    {"status": 408},
+    {"status": 204},
+    {"cut": True},
+    {"body": " " * 1024, "repeat": 9 * 1024, "headers": JSON},  # larger than anything it says
+]
+NONSENSE = [
+    *(
+        '{"id": 42, "rev"',
+        "[]",
+        '{"id": true, "rev": 3}',
+        '{"id": 42, "rev": 3, "fields": 7}',
+        "9" * 9000,
+        "[" * 90_000,
+    ),
+    *(f'{{"id": 42, "rev": 3, "fields": {{"{COMPLETED}": {value}}}}}' for value in ("NaN", '"7"', "1e400", "true")),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), ANSWERS)
+def test_each_answer_is_told_for_what_it_is(visit, azure_devops, fault, error):
+    azure_devops.trouble("work_item", **fault)
+    azure_devops.trouble("update", **fault)
+
+    with pytest.raises(AzureDevOpsError) as reading:
+        visit.work_item(BUG)
+    with pytest.raises(AzureDevOpsError) as writing:
+        write(visit)
+
+    assert (type(reading.value), type(writing.value)) == (error, error)
+    assert azure_devops.completed(BUG) == 3.5
+
+
+@pytest.mark.parametrize("fault", NO_ANSWERS)
+def test_without_an_answer_a_read_is_repeated_and_a_write_never(visit, azure_devops, fault):
+    azure_devops.trouble("work_item", **fault)
+    azure_devops.trouble("update", **fault)
+    before = azure_devops.hits("work_item"), azure_devops.hits("update")
+
+    with pytest.raises(Unreachable) as reading:
+        visit.work_item(BUG)
+    with pytest.raises(OutcomeUnknown):
+        write(visit)
+
+    assert type(reading.value) is Unreachable
+    assert (azure_devops.hits("work_item"), azure_devops.hits("update")) == (before[0] + 3, before[1] + 1)
+
+
+@pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
+def test_an_answer_that_makes_no_sense_is_no_answer(visit, azure_devops, body):
+    azure_devops.trouble("work_item", body=body, headers=JSON)
+    azure_devops.trouble("update", body=body, headers=JSON)
+
+    with pytest.raises(Unreachable) as reading:
+        visit.work_item(BUG)
+    with pytest.raises(OutcomeUnknown):
+        write(visit)
+
+    assert type(reading.value) is Unreachable
+
+
+def test_a_read_that_succeeds_in_the_end_succeeds(visit, azure_devops):
+    azure_devops.trouble("work_item", status=502, times=2)
+
+    assert visit.work_item(BUG).rev == 2
+
+
+def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
+    with bound(0) as listening:
+        port = listening.getsockname()[1]
+    client = AzureDevOps(f"http://127.0.0.1:{port}")
+
+    with pytest.raises(Unreachable) as caught:
+        write(client.visit("contoso", azure_devops.token(), who=ADA))
+
+    client.close()
+    assert type(caught.value) is Unreachable
+
+
+@pytest.mark.parametrize(
+    "fault", [{"lost_answer": True}, {"lost_answer": True, "status": 502}, {"late_landing": 0.2}], ids=str
+)
+def test_a_write_whose_answer_is_lost_is_found_in_the_history(visit, azure_devops, fault):
+    azure_devops.trouble("update", **fault, times=1)
+
+    with pytest.raises(OutcomeUnknown):
+        write(visit)
+    azure_devops.settle()
+
+    assert update(visit, BUG, visit.work_item(BUG).rev) == Update(
+        3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f"
+    )
+
+
+ENDLESS = {"body": " ", "repeat": 1_000_000, "headers": JSON}
+SLOW = {
+    "hangs": {"hang": True},
+    "drips": {"drip": 0.05, **ENDLESS},
+    "drips from its head on": {"drip": 0.05, "drip_head": True, **ENDLESS},
+}
+
+
+@pytest.mark.parametrize("fault", SLOW.values(), ids=SLOW)
+def test_the_time_budget_ends_a_call_whose_answer_has_no_end(patient, slow, fault):
+    slow.trouble("work_item", **fault)
+    slow.trouble("update", **fault)
+    for call, error in ((lambda visit: visit.work_item(BUG), Unreachable), (write, OutcomeUnknown)):
+        with pytest.raises(error):
+            call(patient.visit("contoso", slow.token(), who=ADA, seconds=0.5))
+
+
+def test_the_budget_is_for_the_whole_visit_and_without_any_left_nothing_is_sent(azure_devops, clock):
+    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    visit = client.visit("contoso", azure_devops.token(), who=ADA, seconds=5)
+    clock.seconds += 5
+    before = azure_devops.hits("update")
+
+    with pytest.raises(Unreachable) as caught:
+        write(visit)
+
+    client.close()
+    assert (type(caught.value), azure_devops.hits("update")) == (Unreachable, before)
+
+
+def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slow):
+    """Sixteen threads of the client's wait without an end; the others come to none of them, and are let go."""
+    slow.trouble("work_item", hang=True)
+    token = slow.token()
+
+    def look(number, seconds):
+        return patient.visit("contoso", token, who=(1, number), seconds=seconds).work_item(BUG)
+
+    def look_in_vain(number):
+        with pytest.raises(Unreachable):
+            look(number, 0.3)
+
+    with ThreadPoolExecutor(80) as threads:
+        hanging = [threads.submit(look, number, 60) for number in range(16)]
+        until(lambda: slow.hits("work_item") == 16)
+        list(threads.map(look_in_vain, range(16, 80)))
+        still_hanging = not any(each.done() for each in hanging)
+        slow.settle()
+
+    assert still_hanging
+    assert [each.result().id for each in hanging] == [BUG] * 16
+
+
+def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops, clock):
+    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    ada, ben = (client.visit("contoso", azure_devops.token(), who=who, seconds=99) for who in (ADA, BEN))
+    azure_devops.trouble("work_item", **refusing("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}})
+    with pytest.raises(Throttled) as first:
+        ada.work_item(BUG)
+    before = azure_devops.hits("work_item")
+    clock.seconds += 12.5
+
+    with pytest.raises(Throttled) as second:
+        ada.work_items([BUG])
+    others = ben.work_item(BUG)
+    clock.seconds += 17.5
+    again = ada.work_item(BUG)
+
+    client.close()
+    assert (first.value.retry_after, second.value.retry_after) == (30, 18)
+    assert others == again
+    assert azure_devops.hits("work_item") == before + 2
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [("7", 7), ("0.25", 1), ("999999", 3600), ("Wed, 21 Oct 2026 07:28:00 GMT", 10), ("-1", 10), ("9" * 99, 10)],
+)
+def test_a_success_that_asks_for_a_pause_is_a_success_and_the_pause_is_kept(azure_devops, clock, header, pause):
+    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    azure_devops.trouble("work_item", headers={"Retry-After": header}, times=1)
+
+    item = visit.work_item(BUG)
+    with pytest.raises(Throttled) as caught:
+        write(visit)
+
+    client.close()
+    assert (item.rev, caught.value.retry_after, azure_devops.revision(BUG)) == (2, pause, 2)
+
+
+def test_an_outage_that_says_how_long_is_not_tried_again_meanwhile(visit, azure_devops):
+    azure_devops.trouble("work_item", status=503, headers={"Retry-After": "60"})
+    before = azure_devops.hits("work_item")
+
+    with pytest.raises(Unreachable) as caught:
+        visit.work_item(BUG)
+
+    assert (caught.value.retry_after, azure_devops.hits("work_item")) == (60, before + 1)
+
+
+def test_pauses_take_a_bounded_place(clock):
+    pauses = _Pauses(clock)
+    pauses.begin((0, 0), 5)
+    for user in range(10_050):
+        pauses.begin((1, user), 60)
+
+    assert len(pauses._until) == 10_000
+    assert (pauses.left((1, 10_049)), pauses.left((1, 0)), pauses.left((0, 0))) == (60, 0, 0)
+
+
+def test_the_longer_of_two_pauses_counts(clock):
+    pauses = _Pauses(clock)
+    pauses.begin(ADA, 60)
+    pauses.begin(ADA, 5)
+
+    assert pauses.left(ADA) == 60
+
+
+@pytest.mark.parametrize("token", [None, "", "a b", "a\r\nX: y", "a\n", "é", "x" * 16_385, "\x7f"])
+def test_what_can_be_no_token_is_a_missing_sign_in_and_goes_nowhere(client, token):
+    with pytest.raises(SignInRequired):
+        client.visit("contoso", token, who=ADA)
+
+
+def test_another_token_than_one_for_azure_devops_must_sign_in(client):
+    with pytest.raises(SignInRequired):
+        client.visit("contoso", "not-a-token", who=ADA).work_item(BUG)
+
+
+def test_each_failure_is_a_problem_document_of_its_own():
+    kinds = [SignInRequired(), NotAllowed(), NoWorkItem(), Changed(), Rejected("why"), Throttled(), Unreachable()]
+    replies = [problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
+
+    told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
+    assert told == [
+        (403, "azure_devops_sign_in_required"),
+        (403, "azure_devops_forbidden"),
+        (404, "work_item_not_found"),
+        (409, "work_item_changed"),
+        (422, "azure_devops_rejected"),
+        (429, "azure_devops_throttled"),
+        (503, "azure_devops_unavailable"),
+        (503, "azure_devops_outcome_unknown"),
+    ]
+    assert ["Retry-After" in reply.headers for reply in replies] == [False] * 5 + [True] * 3
+
+
+def test_a_rejections_message_is_short_and_printable():
+    error = Rejected("a\x00\r\nb\u202e" + "x" * 500)
+
+    assert error.message == "ab" + "x" * 198
+
+
+def chain(error):
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _ in ANSWERS] + NO_ANSWERS + [{"hang": True}])
+def test_the_token_is_in_no_error_no_log_and_no_repr(patient, slow, caplog, fault):
+    caplog.set_level(logging.DEBUG)
+    token = slow.token()
+    visit = patient.visit("contoso", token, who=ADA, seconds=0.4)
+    slow.trouble("update", **fault)
+
+    with pytest.raises(AzureDevOpsError) as caught:
+        write(visit)
+
+    shown = [repr(visit), repr(patient), caplog.text, *(str(vars(each)) + repr(each) for each in chain(caught.value))]
+    assert not any(token[:20] in each or "Bearer" in each for each in shown)
+    assert all(type(each).__module__.startswith("shared.") for each in chain(caught.value))
+
+
+class Recorder:
+    """A server that notes every request as it came."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        self.seen.append((environ["HTTP_HOST"], environ["REQUEST_URI"], dict(request.headers)))
+        headers = {**JSON, "Set-Cookie": "session=1; Path=/"}
+        return Response(json.dumps({"id": 1, "rev": 1, "fields": {}}), headers=headers)(environ, start_response)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_so_the_token_stays_where_it_is_meant_for(visit, azure_devops, status):
+    elsewhere = Recorder()
+    with serving(lambda _url: elsewhere, port=0) as url:
+        for endpoint in ("work_item", "update"):
+            azure_devops.trouble(endpoint, status=status, headers={"Location": f"{url}/contoso/_apis/wit/workitems/42"})
+
+        with pytest.raises(AzureDevOpsError):
+            visit.work_item(BUG)
+        with pytest.raises(AzureDevOpsError):
+            write(visit)
+
+    assert elsewhere.seen == []
+
+
+def test_requests_say_what_they_must_and_carry_no_cookie_nor_a_netrc_password(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login x password y")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    server = Recorder()
+    with serving(lambda _url: server, port=0) as url:
+        client = AzureDevOps(url)
+        for token in ("first", "second"):
+            client.visit("contoso", token, who=ADA).work_item(1)
+        client.close()
+
+    assert [headers["Authorization"] for _, _, headers in server.seen] == ["Bearer first", "Bearer second"]
+    assert all(headers["X-Tfs-Fedauthredirect"] == "Suppress" for _, _, headers in server.seen)
+    assert all("Cookie" not in headers for _, _, headers in server.seen)
+
+
+NASTY = [
+    *("", ".", "..", "-", "a-", "-a", "a/b", "a\\b", "a@evil.example", "@evil.example", "evil.example#", "a#", "a?b"),
+    *("a%2fb", "%2e%2e", "..%2f..", "a:b", "a:80", "//evil.example", "http://evil.example", "169.254.169.254"),
+    *("[::1]", "localhost:7071/x", "a\n", "a\r\nHost: evil.example", "\ncontoso", "contoso\x00", "a b", "\tcontoso"),
+    *(
+        "cont\u2024oso",
+        "evil\u3002example",
+        "ev\uff0eil",
+        "\u212aelvin",
+        "\uff43ontoso",
+        "é",
+        "a" * 51,
+        "a;b",
+        "a&b",
+        "a=b",
+    ),
+    *("contoso/../fabrikam", "contoso/_apis", "a\u202eb", "\ud800", "xn--a", "a--b", "A" * 50, "0", "7" * 50, "²", "٣"),
+]
+ALPHABET = "abzABZ0189-" * 3 + "-.@#%/\\?:[]&=;+~ \n\r\t\x00_²٣é\u2024\u3002\uff0e\uff0f\u202e\u212a\ud800'\"<>"
+PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+def names(count):
+    dice = random.Random(13)  # noqa: S311 - the same corpus each time
+    yield from NASTY
+    for number in range(count - len(NASTY)):
+        if number % 4:
+            name = "".join(dice.choice(ALPHABET) for _ in range(dice.choice((1, 2, 3, 5, 8, 50, 51))))
+        else:  # a good name, perhaps with one character changed or added
+            name = dice.choice(PLAIN) + "".join(dice.choice(PLAIN + "-") for _ in range(dice.randrange(48)))
+            place = dice.randrange(len(name) + 1)
+            if dice.random() < 0.5:
+                name = name[:place] + dice.choice(ALPHABET) + name[place + dice.randrange(2) :]
+        yield name
+
+
+_reached: list[tuple[str, object]] = []
+_watching = threading.Event()
+
+
+def _watch(event, args):
+    if _watching.is_set() and event in {"socket.connect", "socket.getaddrinfo"}:
+        _reached.append((event, args[1] if event == "socket.connect" else args[0]))
+
+
+def test_no_name_of_an_organisation_leads_a_token_elsewhere():
+    """10,000 names: each is refused, or asked for at the one host under exactly that name."""
+    sys.addaudithook(_watch)
+    server = Recorder()
+    sent = []
+    with serving(lambda _url: server, port=0) as url:
+        client, host = AzureDevOps(url), url.removeprefix("http://")
+        _watching.set()
+        for number, name in enumerate(names(10_000)):
+            try:
+                client.visit(name, "token", who=(1, number)).work_item(1)
+                sent.append(name)
+            except Rejected:
+                continue
+        _watching.clear()
+        client.close()
+
+    def is_plain(name):
+        return 0 < len(name) <= 50 and set(name) <= set(PLAIN + "-") and name[0] != "-" and name[-1] != "-"
+
+    assert sent == [name for name in names(10_000) if is_plain(name)]
+    assert 1000 < len(sent) < 9000
+    assert [(host, f"/{name}/_apis/wit/workitems/1?api-version=7.1") for name in sent] == [
+        (named, path) for named, path, _ in server.seen
+    ]
+    assert {address for event, address in _reached if event == "socket.connect"} == {
+        ("127.0.0.1", int(host.partition(":")[2]))
+    }
+    assert {name for event, name in _reached if event == "socket.getaddrinfo"} <= {"127.0.0.1"}
+
+
+def test_a_person_of_another_organisation_must_sign_in_there(client, azure_devops):
+    with pytest.raises(SignInRequired):
+        client.visit("fabrikam", azure_devops.token("ada"), who=ADA).work_item(BUG)
+    with pytest.raises(NoWorkItem):
+        client.visit("nowhere", azure_devops.token("ada"), who=ADA).work_item(BUG)
+
+
+def item(number, kind="Task", project="Website", state="Active"):
+    return WorkItem(number, 1, kind, "", None, state, project, None)
+
+
+def test_a_type_without_the_field_is_remembered_for_a_day(azure_devops, clock):
+    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    story, before = item(STORY, "User Story"), azure_devops.hits("type_fields")
+    first = visit.is_known_to_lack_completed_work(story)
+    found = visit.lacks_completed_work(story), visit.lacks_completed_work(item(BUG, "Bug"))
+    known = visit.is_known_to_lack_completed_work(story), visit.is_known_to_lack_completed_work(item(BUG, "Bug"))
+    clock.seconds += 24 * 3600 + 1
+    forgotten = visit.is_known_to_lack_completed_work(story)
+    client.close()
+
+    assert (first, found, known, forgotten) == (False, (True, False), (True, False), False)
+    assert azure_devops.hits("type_fields") == before + 2
+
+
+def test_an_item_is_closed_by_the_category_of_its_state(azure_devops, client):
+    visit, before = client.visit("contoso", azure_devops.token(), who=ADA), azure_devops.hits("type_states")
+    closed = [visit.is_closed(item(1, state=state)) for state in ("New", "Active", "Closed", "Removed")]
+
+    assert closed == [False, False, True, True]
+    assert azure_devops.hits("type_states") == before + 1
+
+
+@pytest.mark.parametrize(("kind", "project"), [("..", "Website"), ("Task", ".."), ("", "Website"), ("Task", ".")])
+def test_a_type_or_project_that_is_no_name_in_a_path_is_asked_nobody(azure_devops, client, kind, project):
+    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+
+    with pytest.raises(Unreachable):
+        visit.is_closed(item(1, kind, project))

@@ -1,0 +1,251 @@
+import re
+import uuid
+
+import sqlalchemy as sa
+
+from shared.db.schema import timer_log
+from shared.instants import rfc3339
+from tests.support.months import close_month
+from tests.support.tamper import tampering
+from tests.support.world import START
+from tests.timers.running.late import HOUR, start
+from timers.forgotten.jobs import stop_all_forgotten
+
+
+def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):
+    ada = world.tenant()
+    refused = [ada.get("timer-log", after=f"{uuid.UUID(int=7)}.stopped.1"), ada.get("timer-log", after="nonsense")]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(400, "invalid_query")}
+
+
+def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
+    ada = world.tenant()
+    for work_item in (1, 2):
+        ada.start(work_item)
+        clock.tick(minutes=work_item)
+        ada.stop()
+    rows = ada.log()
+
+    assert [(row["event"], row["workItemId"], row.get("elapsedMs")) for row in rows] == [
+        ("stopped", 2, 120_000),
+        ("started", 2, None),
+        ("stopped", 1, 60_000),
+        ("started", 1, None),
+    ]
+    assert rows[0]["timerId"] == rows[1]["timerId"]
+
+
+def spellings(found, told=()):
+    """Every text of a document that stands for an instant, whatever it is called."""
+    if isinstance(found, dict):
+        return [each for name, value in found.items() for each in spellings(value, name)]
+    if isinstance(found, list):
+        return [each for value in found for each in spellings(value, told)]
+    return [found] if isinstance(found, str) and re.match(r"\d{4}-\d\d-\d\dT", found) else []
+
+
+def test_versions_of_entries_are_kept_in_the_one_spelling_and_read_in_the_former_one(world, engine):
+    ada = world.tenant()
+    entry = ada.enter()
+    of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
+    with tampering(engine) as tx:
+        kept = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
+        former = kept | {name: kept[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
+        tx.execute(timer_log.update().where(of_entry).values(after_change=former))
+    read = ada.log()[0]["after"]
+
+    assert (kept["startedAt"], kept["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
+    assert former["startedAt"] == "2026-11-20T09:00:00.000+00:00"
+    assert (read["startedAt"], read["stoppedAt"]) == (kept["startedAt"], kept["stoppedAt"])
+
+
+def test_every_answer_and_export_spells_instants_alike(world, clock):
+    ada = world.tenant()
+    ada.start(switch=True, startedAt="2026-11-23T10:00:00.1239+01:00")
+    clock.tick(minutes=30)
+    ada.stop()
+    ada.correct(ada.enter(), note="why")
+    ada.post("actions", {"type": "page.open", "page": "/reports", "at": "2026-11-23T10:20:00+01:00"})
+    ada.http.send("PATCH", "tenant", {"timeZone": "Asia/Tokyo"}, token=ada.token, headers={"If-Match": "*"})
+    paths = ["me", "tenant", "entries", "timer-log", "audit", "actions", "users", "privacy/export?scope=tenant"]
+    found = {path: spellings(ada.get(path).body) for path in paths}
+
+    assert all(found.values()), found
+    for path, told in found.items():
+        assert {each for each in told if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
+
+
+def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):
+    ada = world.tenant()
+    for work_item in range(1, 6):
+        ada.start(work_item)
+        clock.tick(minutes=1)
+        ada.stop()
+    pages, link = [], "timer-log?pageSize=4"
+    while link:
+        page = ada.get(link).body
+        pages.append([(row["event"], row["workItemId"]) for row in page["items"]])
+        link = page.get("nextLink")
+
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert [row for page in pages for row in page] == [(row["event"], row["workItemId"]) for row in ada.log()]
+
+
+def test_people_see_their_own_log_and_admins_everyones(world):
+    ada = world.tenant()
+    ben, chloe = world.member(ada), world.member(ada)
+    for person in (ben, chloe):
+        person.start(7)
+        person.stop()
+    ben_id = ben.get("me").body["id"]
+
+    assert {row["userId"] for row in ben.log()} == {ben_id}
+    assert len({row["userId"] for row in ada.log()}) == 2
+    assert {row["userId"] for row in ada.get("timer-log", user=ben_id).body["items"]} == {ben_id}
+    assert chloe.get("timer-log", user=ben_id).status == 404
+    assert chloe.get("timer-log", user="nonsense").status == 404
+
+
+def test_the_log_keeps_every_version_who_made_it_and_why(world, clock):
+    ada = world.tenant()
+    ben = world.member(ada)
+    entered = ben.enter(note="as I remember")
+    clock.tick(minutes=1)
+    corrected = ada.correct(entered, stoppedAt="2026-11-20T10:30:00Z", reason="the meeting was longer")
+    clock.tick(minutes=1)
+    ben.remove(corrected)
+    rows = ben.log()
+    ada_id, ben_id = (person.get("me").body["id"] for person in (ada, ben))
+
+    assert [(row["event"], row["entryVersion"], row["actorId"], row.get("reason")) for row in rows] == [
+        ("deleted", 3, ben_id, "by mistake"),
+        ("corrected", 2, ada_id, "the meeting was longer"),
+        ("entered", 1, ben_id, None),
+    ]
+    assert {row["userId"] for row in rows} == {ben_id}
+    assert rows[2]["after"] == rows[1]["before"]
+    assert rows[1]["after"] == rows[0]["before"]
+    assert "before" not in rows[2]
+    assert "after" not in rows[0]
+    assert rows[1]["before"] == {
+        "organization": "contoso",
+        "project": "Website",
+        "workItemId": 42,
+        "startedAt": "2026-11-20T09:00:00.000Z",
+        "stoppedAt": "2026-11-20T10:00:00.000Z",
+        "elapsedMs": 3_600_000,
+        "timeZone": "UTC",
+        "note": "as I remember",
+        "source": "manual",
+        "needsReview": False,
+        "version": 1,
+    }
+    assert rows[1]["after"]["stoppedAt"] == "2026-11-20T10:30:00.000Z"
+
+
+def test_the_log_of_one_timer_tells_its_whole_life(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(minutes=5)
+    stopped = ada.stop()
+    ada.correct(stopped, workItemId=8)
+    ada.enter()
+    rows = ada.get("timer-log", timerId=stopped.body["id"]).body["items"]
+
+    assert [(row["event"], row.get("entryVersion"), row["workItemId"]) for row in rows] == [
+        ("corrected", 2, 8),
+        ("stopped", 1, 7),
+        ("started", None, 7),
+    ]
+
+
+def test_the_life_of_somebody_elses_timer_is_not_there(world):
+    ada, eve = world.tenant(), world.tenant()
+    ben = world.member(ada)
+    entry = ada.enter().body["id"]
+
+    assert ben.get("timer-log", timerId=entry).body["items"] == []
+    assert eve.get("timer-log", timerId=entry).body["items"] == []
+    assert ben.get("timer-log", timerId="nonsense").status == 404
+
+
+def test_many_versions_of_one_entry_are_read_page_by_page(world, clock):
+    ada = world.tenant()
+    entry = ada.enter()
+    for minute in range(1, 6):
+        clock.tick(minutes=1)
+        entry = ada.correct(entry, stoppedAt=f"2026-11-20T10:0{minute}:00Z")
+    versions, link = [], f"timer-log?pageSize=2&timerId={entry.body['id']}"
+    while link:
+        page = ada.get(link).body
+        versions += [row["entryVersion"] for row in page["items"]]
+        link = page.get("nextLink")
+
+    assert versions == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_page_end_without_its_version_is_refused(world):
+    ada = world.tenant()
+    entry = ada.enter().body["id"]
+    ends = [f"{entry}.entered", f"{entry}.entered.x", f"{entry}.entered.-1", f"{entry}.entered.{'9' * 30}", entry]
+
+    assert {ada.get("timer-log", after=end).code for end in ends} == {"invalid_query"}
+
+
+def test_the_log_marks_what_adjusts_a_closed_month(world, engine):
+    ada = world.tenant()
+    before = ada.enter("2026-10-05T09:00:00Z", "2026-10-05T10:00:00Z")
+    close_month(engine, ada, 202610)
+    ada.remove(before)
+    deleted, entered = ada.log()
+
+    assert deleted["isAdjustment"] is True
+    assert "isAdjustment" not in entered
+
+
+def late_rows(person, *, since):
+    """What the log has since an instant: who did it, when it was, and whether the client said so."""
+    mine = person.get("me").body["id"]
+    rows = [row for row in person.log() if row["receivedAt"] >= rfc3339(since)]
+    assert {row.get("actorId") for row in rows} == {mine}
+    return [(row["event"], row["workItemId"], row["happenedAt"], row.get("reportedLate")) for row in rows]
+
+
+def test_a_late_start_that_cuts_what_a_job_ended_is_on_record_as_its_persons_and_as_late(world, app, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(hours=13)
+    stop_all_forgotten(app)
+    clock.tick(minutes=1)
+    start(ada, START + 2 * HOUR, workItemId=8)
+
+    assert late_rows(ada, since=clock()) == [
+        ("started", 8, "2026-11-23T11:00:00.000Z", True),
+        ("corrected", 7, "2026-11-23T11:00:00.000Z", True),
+    ]
+
+
+def test_a_late_switch_is_on_record_as_its_persons_and_as_late(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(hours=2)
+    start(ada, START + HOUR, workItemId=8, switch=True)
+
+    assert late_rows(ada, since=clock()) == [
+        ("started", 8, "2026-11-23T10:00:00.000Z", True),
+        ("stopped", 7, "2026-11-23T10:00:00.000Z", True),
+    ]
+
+
+def test_a_start_that_a_later_one_has_ended_is_on_record_with_that_end_as_its_persons_and_as_late(world, clock):
+    ada = world.tenant()
+    clock.tick(hours=2)
+    ada.start(8)
+    clock.tick(minutes=1)
+    start(ada, START + HOUR, workItemId=7)
+
+    assert late_rows(ada, since=clock()) == [
+        ("stopped", 7, "2026-11-23T11:00:00.000Z", True),
+        ("started", 7, "2026-11-23T10:00:00.000Z", True),
+    ]

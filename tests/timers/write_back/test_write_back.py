@@ -1,0 +1,445 @@
+"""Hours reach Completed Work once, whatever Azure DevOps does; and no stop fails or waits because of it."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.budget import tries
+from tests.support.cutting import cutting, on_postgresql
+from tests.support.world import WORK_ITEM, new_id
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, removed, send, worked
+from timers.azure_devops import of as azure_devops_of
+
+
+# What may go wrong with one request; the words are the stand-in's.
+LOST = [
+    {"lost_answer": True},
+    {"late_landing": 0.3},
+    {"cut": True},
+    {"status": 500},
+    {"status": 502, "lost_answer": True},
+]
+REFUSED = [
+    {"status": 203, "body": "<html>Sign In</html>"},
+    {"status": 401},
+    {"status": 403, "body": "{}", "headers": {"Content-Type": "application/json"}},
+]
+
+
+@pytest.fixture
+def ada(world):
+    ada = world.tenant()
+    change(ada, writeBack=True)
+    return ada
+
+
+@pytest.fixture
+def hurried(app, monkeypatch):
+    """Half a second for each use of Azure DevOps, of the four that a change has."""
+    visit = app.azure_devops.visit
+    monkeypatch.setattr(app.azure_devops, "visit", lambda *at, **how: visit(*at, **{**how, "seconds": 0.5}))
+
+
+def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
+    stopped = worked(ada, clock, azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"]) == (200, "done")
+    assert "writeBackReason" not in stopped.body
+    assert azure_devops.completed(BUG) == 4.0
+    assert ada.get(f"entries/{stopped.body['id']}").body["writeBack"] == "done"
+    assert ada.entries()[0]["writeBack"] == "done"
+
+
+def test_without_the_switch_nothing_is_written(world, clock, azure_devops):
+    bob = world.tenant()
+    stopped = worked(bob, clock, azure_devops.token())
+    asked = again(bob, stopped.body["id"], azure_devops.token())
+
+    assert "writeBack" not in stopped.body
+    assert (asked.status, asked.code) == (409, "write_back_off")
+    assert azure_devops.completed(BUG) == 3.5
+
+
+def test_without_a_token_the_hours_are_owed_until_somebody_sends_one(ada, clock, azure_devops):
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    stopped = ada.stop()
+    no_token = ada.post(f"entries/{stopped.body['id']}/write-back")
+    owed = again(ada, stopped.body["id"], azure_devops.token())
+    twice = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (stopped.body["writeBack"], stopped.body["writeBackReason"]) == ("pending", "not_sent")
+    assert "written with the next change" in stopped.body["writeBackDetail"]
+    assert (no_token.status, no_token.code) == (403, "azure_devops_sign_in_required")
+    assert owed.body["writeBack"] == twice.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_an_entry_from_before_the_switch_is_written_when_somebody_asks(world, clock, azure_devops):
+    ada = world.tenant()
+    stopped = worked(ada, clock, azure_devops.token())
+    change(ada, writeBack=True)
+    ada.correct(stopped, stoppedAt=clock().isoformat(), note="longer")
+    before = azure_devops.completed(BUG)
+    asked = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert before == 3.5
+    assert asked.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_a_repeated_stop_gets_the_same_answer_and_writes_nothing_more(ada, clock, azure_devops):
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    first, second = (
+        send(ada, "POST", "timers/stop", azure_devops.token(), **{"Idempotency-Key": "stop-1"}) for _ in range(2)
+    )
+
+    assert first.body == second.body
+    assert first.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_a_switch_writes_what_it_stopped(ada, clock, azure_devops):
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    body = {**WORK_ITEM, "workItemId": TASK, "switch": True}
+    switched = send(ada, "POST", "timers/start", azure_devops.token(), body)
+
+    assert switched.body["stopped"]["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_all_items_of_a_request_share_one_time_budget(ada, clock, azure_devops, app, monkeypatch):
+    client = azure_devops_of(app)
+    visits, visit = [], client.visit
+
+    def counted(*at, **options):
+        visits.append(options["seconds"])
+        return visit(*at, **options)
+
+    monkeypatch.setattr(client, "visit", counted)
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    stopped = send(ada, "POST", "timers/start", azure_devops.token(), {**WORK_ITEM, "workItemId": TASK, "switch": True})
+    path, other = f"entries/{stopped.body['stopped']['id']}", {"workItemId": TASK, "reason": "it was the other one"}
+    assert visits == [4.0]
+    moved = send(ada, "PATCH", path, azure_devops.token(), other, **{"If-Match": "*"})
+
+    assert moved.body["writeBack"] == "done"
+    assert (azure_devops.completed(BUG), azure_devops.completed(TASK)) == (3.5, 6.75)
+    assert visits == [4.0, 4.0]
+
+
+def test_entries_by_hand_corrections_and_removals_reach_the_items_they_are_about(ada, azure_devops):
+    token = azure_devops.token()
+    times = {"startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"}
+    entered = send(ada, "POST", "entries", token, {**WORK_ITEM, **times})
+    path = f"entries/{entered.body['id']}"
+    hours = [azure_devops.completed(BUG)]
+    longer = {"stoppedAt": "2026-11-20T11:30:00Z", "reason": "lunch was later"}
+    corrected = send(ada, "PATCH", path, token, longer, **{"If-Match": entered.headers["ETag"]})
+    hours.append(azure_devops.completed(BUG))
+    other = {"workItemId": TASK, "reason": "it was the other one"}
+    moved = send(ada, "PATCH", path, token, other, **{"If-Match": corrected.headers["ETag"]})
+    hours += [azure_devops.completed(BUG), azure_devops.completed(TASK)]
+    removed = send(ada, "DELETE", f"{path}?reason=none", token, **{"If-Match": moved.headers["ETag"]})
+    hours.append(azure_devops.completed(TASK))
+
+    assert [each.status for each in (entered, corrected, moved, removed)] == [201, 200, 200, 204]
+    assert [each.body["writeBack"] for each in (entered, corrected, moved)] == ["done"] * 3
+    assert hours == [4.5, 6.0, 3.5, 8.75, 6.25]
+
+
+def test_a_removal_waits_for_the_hours_that_it_takes_back(ada, clock, azure_devops):
+    token = azure_devops.token()
+    azure_devops.trouble("work_item", status=500)
+    stopped = worked(ada, clock, token, minutes=60)
+    azure_devops.settle()
+    azure_devops.trouble("update", status=401, times=1)
+    corrected = ada.correct(stopped, startedAt="2026-11-23T09:30:00Z")
+    stuck = again(ada, stopped.body["id"], token)
+    unharmed = azure_devops.completed(BUG)
+    done = again(ada, stopped.body["id"], token)
+
+    assert corrected.body["writeBack"] == "pending"
+    assert stuck.body["writeBack"] == "failed"
+    assert unharmed == 3.5
+    assert done.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_hours_of_a_deleted_entry_are_taken_back_when_somebody_asks_again(ada, clock, azure_devops):
+    token = azure_devops.token()
+    entry = worked(ada, clock, token).body
+    azure_devops.trouble("update", status=401)
+    gone = removed(ada, entry, token)
+    stuck = again(ada, entry["id"], token)
+    azure_devops.settle()
+    still = azure_devops.completed(BUG)
+    done, repeated = again(ada, entry["id"], token), again(ada, entry["id"], token)
+
+    assert (gone.status, still) == (204, 4.0)
+    assert (stuck.status, stuck.code) == (409, "write_back_not_done")
+    assert "Azure DevOps" in stuck.body["detail"]
+    assert (done.status, repeated.status) == (204, 204)
+    assert azure_devops.completed(BUG) == 3.5
+
+
+def test_a_refusal_for_now_is_not_kept_for_the_key(ada, clock, azure_devops):
+    token, key = azure_devops.token(), {"Idempotency-Key": new_id()}
+    entry = worked(ada, clock, token).body
+    azure_devops.trouble("update", status=401)
+    removed(ada, entry, token)
+    path = f"entries/{entry['id']}/write-back"
+    stuck = send(ada, "POST", path, token, **key)
+    azure_devops.settle()
+
+    assert [stuck.status, send(ada, "POST", path, token, **key).status] == [409, 204]
+    assert azure_devops.completed(BUG) == 3.5
+
+
+def test_only_those_who_might_see_a_deleted_entry_ask_for_its_hours(ada, clock, azure_devops, world):
+    token = azure_devops.token()
+    bob, eve, stranger = world.member(ada), world.member(ada), world.tenant()
+    change(stranger, writeBack=True)
+    entry = worked(bob, clock, token).body
+    bob.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
+    refused = {(each.status, each.code) for each in (again(who, entry["id"], token) for who in (eve, stranger))}
+    before = azure_devops.completed(BUG)
+
+    assert refused == {(404, "not_found")}
+    assert before == 4.0
+    assert (again(ada, entry["id"], token).status, azure_devops.completed(BUG)) == (204, 3.5)
+
+
+def test_a_deleted_entry_that_never_owed_is_not_there(ada, clock, azure_devops):
+    change(ada, writeBack=False)
+    entry = worked(ada, clock, azure_devops.token()).body
+    removed(ada, entry, azure_devops.token())
+    change(ada, writeBack=True)
+
+    assert again(ada, entry["id"], azure_devops.token()).code == "not_found"
+    assert again(ada, new_id(), azure_devops.token()).code == "not_found"
+    assert again(ada, "no-id", azure_devops.token()).code == "not_found"
+
+
+def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
+    token = azure_devops.token()
+    stopped = worked(ada, clock, token, minutes=60)
+    azure_devops.edit(BUG, hours=0.25)
+    removed = send(
+        ada,
+        "DELETE",
+        f"entries/{stopped.body['id']}?reason=none",
+        token,
+        **{"If-Match": stopped.headers.get("ETag", "*")},
+    )
+
+    assert removed.status == 204
+    assert azure_devops.completed(BUG) == 0
+
+
+@pytest.mark.parametrize("fault", LOST)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_write_whose_answer_is_lost_counts_once(ada, clock, azure_devops, fault, times):
+    azure_devops.trouble("update", times=times, **fault)
+    stopped = worked(ada, clock, azure_devops.token())
+    azure_devops.settle()
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert stopped.status == 200
+    assert settled.body["writeBack"] == "done", settled.body
+    assert azure_devops.completed(BUG) == 4.0
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_write_that_stays_unknown_is_settled_from_the_history_and_never_added_again(ada, clock, azure_devops, fault):
+    azure_devops.trouble("update", **fault)
+    azure_devops.trouble("updates", status=500)
+    stopped = worked(ada, clock, azure_devops.token())
+    azure_devops.settle()
+    azure_devops.edit(BUG, Title="Somebody was quicker")
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert stopped.body["writeBack"] == "pending"
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_the_same_hours_of_a_colleague_are_not_taken_for_ours(ada, clock, azure_devops):
+    azure_devops.trouble("update", cut=True)
+    azure_devops.trouble("updates", status=500)
+    stopped = worked(ada, clock, azure_devops.token())
+    azure_devops.settle()
+    azure_devops.edit(BUG, hours=4.0)  # the very value that was lost, at the very revision
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.5
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+@pytest.mark.parametrize("endpoint", ["work_item", "update"])
+def test_a_refusal_is_told_and_may_be_tried_again(ada, clock, azure_devops, endpoint, fault):
+    azure_devops.trouble(endpoint, **fault)
+    stopped = worked(ada, clock, azure_devops.token())
+    azure_devops.settle()
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"]) == (200, "failed")
+    assert stopped.body["writeBackReason"].startswith("azure_devops_")
+    assert stopped.body["writeBackDetail"]
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("item", "state", "code"),
+    [(STORY, "noField", "no_field"), (4711, "failed", "work_item_not_found")],
+    ids=["no hours", "no item"],
+)
+def test_an_item_that_takes_no_hours_says_so(ada, clock, azure_devops, item, state, code):  # noqa: PLR0917
+    stopped = worked(ada, clock, azure_devops.token(), item=item)
+
+    assert (stopped.status, stopped.body["writeBack"], stopped.body["writeBackReason"]) == (200, state, code)
+
+
+def test_a_token_that_is_none_is_told_and_the_stop_is_done(ada, clock, azure_devops):
+    before = azure_devops.hits("work_item")
+    stopped = worked(ada, clock, "not a token")
+
+    assert (stopped.status, stopped.body["writeBackReason"]) == (200, "azure_devops_sign_in_required")
+    assert azure_devops.hits("work_item") == before
+
+
+@pytest.mark.parametrize("endpoint", ["work_item", "update"])
+@pytest.mark.parametrize("fault", [{"hang": True}, {"drip": 0.5, "drip_head": True}], ids=["hangs", "drips"])
+@pytest.mark.usefixtures("hurried")
+def test_a_stop_ends_though_azure_devops_never_answers_and_loses_nothing(ada, clock, azure_devops, endpoint, fault):
+    azure_devops.trouble(endpoint, **fault)
+    stopped = worked(ada, clock, azure_devops.token())
+    azure_devops.settle()
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
+    azure_devops.trouble("update", status=412, body="{}", headers={"Content-Type": "application/json"}, times=1)
+    azure_devops.edit(BUG, hours=10.0)
+    stopped = worked(ada, clock, azure_devops.token())
+
+    assert stopped.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 10.5
+
+
+def test_who_meets_a_colleagues_change_each_time_gives_up_after_two_writes_and_owes_the_hours(ada, clock, azure_devops):
+    azure_devops.trouble("update", hang=True, times=2)
+    written = azure_devops.hits("update")
+    with ThreadPoolExecutor(1) as colleague:
+        quicker = colleague.submit(edited_before_each, azure_devops, [10.0, 11.0], after=written)
+        stopped = worked(ada, clock, azure_devops.token())
+        quicker.result()
+    between = azure_devops.completed(BUG), azure_devops.hits("update") - written
+    settled = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
+    assert stopped.body["writeBackReason"] == "work_item_changed"
+    assert between == (11.0, 2)
+    assert settled.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 11.5
+
+
+def edited_before_each(azure_devops, values, *, after):
+    """A colleague's value each time a write has arrived and not been done, so that it comes to a revision too late."""
+    for number, hours in enumerate(values, after + 1):
+        end = time.monotonic() + 10
+        while azure_devops.hits("update") < number:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        azure_devops.edit(BUG, hours=hours)
+        azure_devops.release()
+
+
+def test_time_on_the_organization_before_goes_there_while_it_is_in_use(ada, clock, azure_devops):
+    ada.start(BUG)
+    clock.tick(minutes=30)
+    stopped = ada.stop()
+    change(ada, azureDevOpsOrganization="fabrikam")
+    asked = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert asked.body["writeBack"] == "done"
+    assert azure_devops.completed(BUG) == 4.0
+
+
+FAULTS = st.sampled_from([None, None, *LOST, *REFUSED])
+
+
+@settings(max_examples=tries(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(FAULTS, FAULTS, FAULTS, st.integers(1, 300), st.booleans()), min_size=1, max_size=4))
+def test_completed_work_is_the_sum_of_the_stops_under_any_trouble(world, clock, azure_devops, steps):
+    ada = world.tenant()
+    change(ada, writeBack=True)
+    azure_devops.reset()
+    worked_minutes, entries = 0, []
+    for write, read, history, minutes, colleague in steps:
+        for endpoint, fault in (("update", write), ("work_item", read), ("updates", history)):
+            if fault is not None:
+                azure_devops.trouble(endpoint, times=1, **fault)
+        stopped = worked(ada, clock, azure_devops.token(), minutes=minutes)
+        assert stopped.status == 200
+        entries.append(stopped.body["id"])
+        worked_minutes += minutes
+        azure_devops.settle()
+        if colleague:
+            azure_devops.edit(BUG, Title=f"After {minutes} minutes")
+    for entry in entries:
+        for _ in range(3):
+            told = again(ada, entry, azure_devops.token()).body
+        assert told["writeBack"] == "done", told
+
+    expected = Decimal("3.5") + (Decimal(worked_minutes) / 60).quantize(Decimal("0.0001"))
+    assert azure_devops.completed(BUG) == pytest.approx(float(expected), abs=1e-9)
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        "INSERT INTO write_back_items",
+        "UPDATE write_back_changes SET batch",
+        "UPDATE write_back_items SET target_ms",
+        "INSERT INTO write_back_attempts",
+        "UPDATE write_back_attempts SET",
+        "UPDATE write_back_items SET written",
+        "UPDATE write_back_items SET state",
+    ],
+)
+def test_hours_whose_line_to_the_database_is_cut_are_written_once(ada, clock, azure_devops, app, engine, beginning):  # noqa: PLR0917
+    with cutting(app.engine, engine, beginning) as met:
+        stopped = worked(ada, clock, azure_devops.token())
+
+    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
+    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
+
+
+@on_postgresql
+def test_a_stop_whose_hours_meet_a_fault_of_ours_is_done_and_logged(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
+    before = azure_devops.hits("update")
+    with cutting(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
+        stopped = worked(ada, clock, azure_devops.token())
+    lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
+
+    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "pending", 4)
+    assert [(line["event"], line["operation"]) for line in lines] == [("write_back_failed", "stop_timer")]
+    assert lines[0]["requestId"] == stopped.headers["X-Request-Id"]
+    assert azure_devops.hits("update") == before
+    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"

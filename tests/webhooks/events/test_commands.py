@@ -1,0 +1,237 @@
+import datetime as dt
+import functools
+import uuid
+
+import pytest
+
+from billing.marketplace.deadline import within
+from billing.subscriptions.rules import terms_of
+from shared import clock as real_clock
+from shared.db.row_level_security import EVERY_TENANT
+from shared.db.schema import users
+from shared.tenancy.store import find_caller
+from tests.support import purchases
+from tests.support.commands import Ops
+from tests.support.purchases import Purchase, client_of
+from tests.support.world import FakeClock, new_id
+from tests.webhooks.events.test_events import tell
+from webhooks.agreement import store as store_requests
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Begins at the time that the command line reads."""
+    return FakeClock(real_clock.now())
+
+
+@pytest.fixture
+def ops(marketplace, app_database_url, entra):
+    """The commands about the Marketplace, with its settings."""
+    settings = {"ENTRA_AUTHORITY": entra.authority, **purchases.marketplace_settings(marketplace)}
+    return functools.partial(Ops(app_database_url, **settings), "marketplace")
+
+
+@pytest.fixture
+def missed(bought: Purchase) -> Purchase:
+    """A purchase whose suspension nobody told us of."""
+    bought.marketplace.order("shapes", held=True)
+    bought.order("suspend")
+    return bought
+
+
+def test_show_tells_both_sides_what_differs_and_what_happened(ops, missed):
+    done = ops("show", missed.id, "--json")
+    shown = done.json
+
+    assert done.code == 0
+    assert (shown["ours"]["status"], shown["microsoft"]["status"]) == ("subscribed", "suspended")
+    assert shown["differences"] == ["status"]
+    assert shown["tenant"] == missed.tenant.slug
+    assert (shown["ours"]["ratePerUser"], shown["ours"]["currency"], shown["ours"]["seats"]) == ("6.00", "USD", 5)
+    assert [row["event"] for row in shown["ledger"]] == ["Activate"]
+
+
+def test_show_tells_what_microsoft_waits_for_and_finds_a_purchase_by_an_operation(ops, bought, http):
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", quantity=9)
+    assert tell(bought, http, operation).status == 200
+    shown = ops("show", operation, "--json").json
+    table = ops("show", operation)
+
+    assert shown["subscription"] == bought.id
+    assert shown["outstanding"] == [{"id": operation, "action": "ChangeQuantity", "status": "InProgress"}]
+    assert "AT MICROSOFT" in table.out
+    assert f"waits for an answer to ChangeQuantity {operation}" in table.err.replace("\n", " ")
+
+
+def test_show_tells_of_what_nobody_set_up(ops, marketplace):
+    shown = ops("show", marketplace.buy(plan="paid"), "--json").json
+
+    assert (shown["tenant"], shown["ours"], shown["microsoft"]["status"]) == (None, None, "pending")
+
+
+@pytest.mark.parametrize("name", ["00000000-0000-4000-8000-00000000000f", "contoso"])
+def test_what_is_in_neither_place_is_told_in_a_line(ops, name):
+    done = ops("show", name)
+
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+
+
+def test_a_dry_comparison_says_what_it_would_repair_and_repairs_nothing(ops, missed, owner):
+    dry = ops("reconcile", "--dry-run", "--json")
+    assert missed.row.status == "subscribed"
+    done = ops("reconcile", "--json")
+
+    assert dry.json["changed"] == done.json["changed"] == [missed.id]
+    assert (dry.json["dryRun"], done.json["dryRun"]) == (True, False)
+    assert missed.terms == missed.at_microsoft
+    assert missed.told == [("Reconcile", "applied")]
+    assert missed.ledger[-1].source == "operator"
+    assert by_the_operator(owner) == {"subscription.moved"}
+
+
+def by_the_operator(owner):
+    return {row["action"] for row in owner.get("audit").body["items"] if row["actorKind"] == "operator"}
+
+
+def test_a_comparison_names_what_it_could_not_compare(ops, missed):
+    missed.marketplace.order("faults", get={"status": 403})
+    done = ops("reconcile", "--json")
+
+    assert (done.code, done.json["failed"], done.json["changed"]) == (1, [missed.id], [])
+
+
+def test_a_comparison_that_leaves_something_to_look_at_says_so(ops, marketplace):
+    waiting = marketplace.buy(plan="paid")
+    done = ops("reconcile")
+
+    assert done.code == 1
+    assert any("bought, not set up" in line and waiting in line for line in done.out.splitlines())
+
+
+def test_a_replay_takes_what_microsoft_has_and_is_on_record(ops, missed, owner):
+    done = ops("replay", missed.id, "--yes", "--json")
+    [audited] = [
+        row
+        for row in owner.get("audit").body["items"]
+        if row["action"] == "subscription.moved" and row["actorKind"] == "operator"
+    ]
+
+    assert (done.code, done.json["changed"]) == (0, True)
+    assert (done.json["before"]["status"], done.json["after"]["status"]) == ("subscribed", "suspended")
+    assert missed.terms == missed.at_microsoft
+    assert missed.told == [("Replay", "applied")]
+    assert audited["after"]["subscriptionStatus"] == "suspended"
+
+
+def test_a_replay_that_ends_a_purchase_is_the_operators_down_to_the_bill_that_it_closes(ops, bought, owner):
+    bought.marketplace.order("shapes", held=True)
+    bought.order("unsubscribe")
+    done = ops("replay", bought.id, "--yes", "--json")
+
+    assert (done.code, done.json["after"]["status"]) == (0, "unsubscribed")
+    assert by_the_operator(owner) == {"subscription.moved", "bill.closed"}
+
+
+def test_a_replay_that_is_not_agreed_to_changes_nothing(ops, missed):
+    dry, unasked = ops("replay", missed.id, "--dry-run", "--json"), ops("replay", missed.id)
+
+    assert (dry.code, dry.json["changed"], unasked.code) == (0, False, 2)
+    assert missed.row.status == "subscribed"
+
+
+def test_a_replay_brings_a_price_that_was_not_to_be_had(ops, bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", plan="seats-plus")
+    bought.marketplace.order("faults", plans={"status": 200, "body": '{"plans": []}'})
+    assert tell(bought, http, operation).status == 200
+    bought.marketplace.stand_in.faults.clear()
+    done = ops("replay", bought.id, "--yes", "--json")
+
+    assert done.json["after"]["ratePerUser"] == "9.00"
+    assert bought.rates[-1] == ("seats-plus", "9.0000", "USD")
+
+
+def test_without_the_marketplace_the_commands_say_what_to_set(ops):
+    off = dict.fromkeys(("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "MARKETPLACE_CLIENT_SECRET"), "")
+    done = ops("show", new_id(), **off)
+
+    assert (done.code, done.out) == (2, "")
+    assert "MARKETPLACE_" in done.err
+
+
+def test_a_marketplace_that_cannot_be_asked_is_told_in_a_line(ops, bought):
+    bought.marketplace.order("faults", get={"status": 403}, list={"status": 403})
+
+    assert ops("show", bought.id).err.strip() == "ops: the Marketplace cannot be asked: http_403"
+    assert ops("reconcile").code == 2
+
+
+@pytest.fixture
+def asked(app, marketplace, owner, world):
+    """A purchase that a member has asked for; its id, and the member."""
+    ben = world.member(owner, name="Ben")
+    bought = marketplace.buy(plan="seats", quantity=5)
+    terms = terms_of(client_of(app).get(bought, within(10)))
+    with app.transaction() as tx:
+        caller = find_caller(tx, tid=ben.tid, oid=ben.oid, lock=True)
+        assert caller is not None
+        assert terms is not None
+        store_requests.add(tx, caller.tenant.id, uuid.UUID(bought), terms, caller.user.id, app.now())
+    return bought, ben
+
+
+@pytest.fixture
+def leave(app):
+    """Has somebody not been seen for a month."""
+
+    def gone(person):
+        with app.transaction(tenant=EVERY_TENANT) as tx:
+            own = users.c.entra_object_id == uuid.UUID(person.oid)
+            tx.execute(users.update().where(own).values(last_sign_in_at=app.now() - dt.timedelta(days=30)))
+
+    return gone
+
+
+def test_an_operator_agrees_only_where_nobody_of_the_customer_can(ops, asked, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures
+    bought, ben = asked
+    by_super_admin = ops("agree", bought, "--yes")
+    helper = world.member(owner, name="Cleo")
+    owner.patch(f"users/{helper.get('me').body['id']}", {"role": "admin"})
+    leave(owner)
+    by_admin = ops("agree", bought, "--yes")
+    before = marketplace.status(bought)
+    leave(helper)
+    dry, unasked = ops("agree", bought, "--dry-run", "--json"), ops("agree", bought)
+    untouched = marketplace.status(bought)
+    done, again = ops("agree", bought, "--yes", "--json"), ops("agree", bought, "--yes")
+
+    assert (by_super_admin.code, "a super admin of the customer" in by_super_admin.err) == (1, True)
+    assert (by_admin.code, "an admin other than the buyer" in by_admin.err) == (1, True)
+    assert before == untouched == "PendingFulfillmentStart"
+    assert (dry.code, dry.json["state"], unasked.code) == (0, "waiting", 2)
+    assert (done.code, done.json["state"], again.code) == (0, "agreed", 0)
+    assert marketplace.status(bought) == "Subscribed"
+    assert owner.get("tenant").body["plan"] == "paid"
+    assert ben.get("me").body["role"] == "user"
+    [agreed] = [row for row in owner.get("audit").body["items"] if row["action"] == "purchase.agreed"]
+    assert agreed["actorKind"] == "operator"
+    [notice] = [item for item in owner.get("notices").body["items"] if item["kind"] == "purchase_agreed"]
+    assert (notice["text"], "by" in notice) == (
+        "The purchase of plan seats, 5 seats was agreed to by the vendor.",
+        False,
+    )
+
+
+def test_an_operator_agrees_to_nothing_that_was_cancelled_or_not_asked_for(ops, asked, owner, leave, marketplace):
+    bought, _ = asked
+    leave(owner)
+    marketplace.order("unsubscribe", subscription=bought)
+    refused = ops("agree", bought, "--yes")
+    unknown, garbage = ops("agree", new_id(), "--yes"), ops("agree", "x", "--yes")
+
+    assert (refused.code, "was canceled" in refused.err) == (1, True)
+    assert (unknown.code, "nobody has asked" in unknown.err) == (2, True)
+    assert garbage.code == 2
+    assert owner.get("tenant").body["plan"] == "trial"

@@ -1,0 +1,508 @@
+import json
+
+import pytest
+import requests
+
+from shared.errors import Inconclusive
+from tests.support import purchases
+from tests.support.marketplace import until
+from tests.support.purchases import client_of
+from tests.support.world import new_id
+from webhooks.events.flow import SECONDS
+from webhooks.events.reconcile_flow import catch_up, reconcile
+
+
+def heard(bought, operation):
+    """The answers to an event once it was taken, or given up."""
+    until(lambda: bought.attempts(operation))
+    bought.marketplace.idle()
+    return bought.attempts(operation)
+
+
+def test_more_seats_are_accepted_at_once_and_admit_more_people(bought, owner):
+    operation = bought.order("change", quantity=9)
+    answers = heard(bought, operation)
+
+    assert answers == [200]
+    assert bought.terms == ("subscribed", "seats", 9)
+    assert bought.tenant.seat_limit == 9
+    assert bought.told == [("ChangeQuantity", "applied")]
+    assert owner.post("sign-in").body["tenant"]["seatLimit"] == 9
+
+
+def test_another_plan_is_accepted_with_its_price(bought, clock):
+    clock.tick(days=1)
+    operation = bought.order("change", plan="seats-plus")
+    answers = heard(bought, operation)
+
+    assert answers == [200]
+    assert bought.terms == ("subscribed", "seats-plus", 5)
+    assert bought.rates == [("seats", "6.0000", "USD"), ("seats-plus", "9.0000", "USD")]
+
+
+def test_seats_that_microsoft_leaves_out_of_its_copy_stay_as_they_were(bought):
+    bought.marketplace.order("shapes", quantity="null")
+    heard(bought, bought.order("renew"))
+
+    assert bought.told == [("Renew", "applied")]
+    assert (bought.row.quantity, bought.tenant.seat_limit) == (5, 5)
+
+
+@pytest.mark.parametrize("lacking", [["term"], ["startDate"], ["endDate", "termUnit"], ["autoRenew", "offerId"]])
+def test_what_microsoft_leaves_out_of_its_copy_stays_as_it_was(bought, app, lacking):
+    before = bought.row
+    bought.marketplace.order("shapes", lacking=lacking)
+    heard(bought, bought.order("renew"))
+    reconcile(app, client_of(app))
+    thin = bought.row
+    bought.marketplace.order("shapes", lacking=[])
+    reconcile(app, client_of(app))
+
+    names = ("offer_id", "quantity", "term_unit", "term_starts_at", "term_ends_at", "auto_renew")
+    kept = [name for name in names if getattr(thin, name) == getattr(before, name)]
+    moved = {"term_starts_at", "term_ends_at"} if lacking == ["autoRenew", "offerId"] else set()
+    assert set(names) - set(kept) == moved
+    assert bought.told[0] == ("Renew", "applied")
+    assert bought.row.term_starts_at > before.term_starts_at
+
+
+def test_an_operation_that_does_not_say_how_far_it_is_was_not_given_up(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", quantity=9)
+    bought.marketplace.order("shapes", held=True, lacking=["status"])
+    unclear = tell(bought, http, operation)
+    bought.marketplace.order("shapes", lacking=[])
+
+    assert (unclear.status, bought.told) == (503, [])
+    assert tell(bought, http, operation).status == 200
+    assert bought.terms == ("subscribed", "seats", 9)
+
+
+def test_a_plan_by_seats_whose_number_is_not_told_is_not_one_without_a_limit(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
+    thin = json.dumps({**copy, "planId": "seats-plus", "quantity": None})
+    bought.marketplace.order("faults", get={"status": 200, "body": thin})
+    unclear = tell(bought, http, operation)
+    bought.marketplace.stand_in.faults.clear()
+
+    assert (unclear.status, bought.tenant.seat_limit, bought.told) == (503, 5, [])
+    assert tell(bought, http, operation).status == 200
+
+
+def test_another_plan_keeps_the_seats_that_its_copy_leaves_out(bought):
+    bought.marketplace.order("shapes", lacking=["quantity"])
+    heard(bought, bought.order("change", plan="seats-plus"))
+
+    assert (bought.terms, bought.tenant.seat_limit) == (("subscribed", "seats-plus", 5), 5)
+
+
+def test_a_suspension_limits_and_a_reinstatement_restores(bought, owner):
+    heard(bought, bought.order("suspend"))
+    suspended = owner.start()
+    heard(bought, bought.order("reinstate"))
+    restored = owner.start()
+
+    assert (suspended.status, suspended.code) == (402, "subscription_suspended")
+    assert restored.status == 201
+    assert bought.told == [("Suspend", "applied"), ("Reinstate", "applied")]
+    assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
+
+
+def test_the_end_ends_access_and_keeps_the_data(bought, owner):
+    owner.start()
+    owner.stop()
+    heard(bought, bought.order("unsubscribe"))
+    refused = owner.start()
+
+    assert (refused.status, refused.code) == (402, "subscription_cancelled")
+    assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
+    assert bought.row.ended_at is not None
+    assert len(owner.entries()) == 1
+
+
+def test_an_end_that_is_told_late_was_when_it_happened(bought, http, clock):
+    bought.marketplace.order("shapes", held=True)
+    clock.tick(hours=1)
+    happened = clock()
+    operation = bought.order("unsubscribe")
+    clock.tick(minutes=10)
+    assert tell(bought, http, operation).status == 200
+
+    assert bought.row.ended_at == bought.ledger[-1].effective_at == happened
+    assert bought.ledger[-1].recorded_at == clock()
+
+
+def test_a_renewal_refreshes_the_term(bought):
+    before = bought.row.term_ends_at
+    heard(bought, bought.order("renew"))
+
+    assert bought.row.term_starts_at > before
+    assert bought.told == [("Renew", "applied")]
+
+
+def test_no_event_adds_or_removes_a_row_of_anything_but_its_own_record(bought, owner, engine):
+    owner.start()
+    owner.stop()
+    for name, given in (
+        ("change", {"quantity": 9}),
+        ("change", {"plan": "seats-plus"}),
+        ("suspend", {}),
+        ("reinstate", {}),
+        ("renew", {}),
+        ("unsubscribe", {}),
+    ):
+        before = purchases.row_counts(engine, owner.tid)
+        until(lambda: not waiting(bought))
+        heard(bought, bought.order(name, **given))
+        after = purchases.row_counts(engine, owner.tid)
+
+        changed = {table for table in after if after[table] != before[table]}
+        own = {"subscription_rates", "billing_records", "billing_lines", "notices"}
+        assert changed - own == {"audit_log", "subscription_events"}
+        assert all(after[table] >= before[table] for table in after)
+
+
+def waiting(bought):
+    return bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}/operations").json()["operations"]
+
+
+def with_people(world, owner, count):
+    """So many enabled accounts besides the owner's."""
+    return [world.member(owner) for _ in range(count)]
+
+
+def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(bought, owner, world, http):
+    with_people(world, owner, 3)
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", quantity=2)
+    refused = tell(bought, http, operation)
+
+    assert (refused.status, refused.code) == (409, "seats_in_use")
+    assert (refused.body["seatsUsed"], refused.body["seatsWanted"]) == (4, 2)
+    assert "4 accounts" in refused.body["detail"]
+    assert bought.told == [("ChangeQuantity", "refused")]
+    assert bought.tenant.seat_limit == 5
+    [audited] = [row for row in owner.get("audit").body["items"] if row["action"] == "subscription.change_refused"]
+    assert audited["before"] == {"seatLimit": 5, "seatsUsed": 4}
+    assert audited["after"] == {"code": "seats_in_use", "seatLimit": 2}
+
+
+def tell(bought, http, operation, **said):
+    """An event as Microsoft tells it, sent by hand, for its whole answer."""
+    told = bought.operation(operation)
+    body = {"id": operation, "subscriptionId": bought.id, "action": told["action"], **said}
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    return http.send("POST", "marketplace/webhook", body, token=bearer)
+
+
+def test_a_refusal_is_heard_by_microsoft_and_both_stay_as_they_were(bought, owner, world):
+    with_people(world, owner, 3)
+    answers = heard(bought, bought.order("change", quantity=3))
+
+    assert answers == [409]
+    assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
+
+
+def test_a_repeat_of_what_was_refused_is_refused_and_written_down_once(bought, owner, world, http):
+    with_people(world, owner, 3)
+    bought.marketplace.order("shapes", held=True, unanswered="wait")
+    operation = bought.order("change", quantity=2)
+    answers = [tell(bought, http, operation) for _ in range(3)]
+
+    assert [each.status for each in answers] == [409, 409, 409]
+    assert {(each.body["seatsUsed"], each.body["seatsWanted"]) for each in answers} == {(4, 2)}
+    assert bought.told == [("ChangeQuantity", "refused")]
+
+
+def test_a_cut_down_to_the_enabled_accounts_is_accepted(bought, owner, world):
+    with_people(world, owner, 3)
+    answers = heard(bought, bought.order("change", quantity=4))
+    fifth = world.person(owner.tid).post("sign-in")
+
+    assert answers == [200]
+    assert (fifth.status, fifth.code) == (403, "seat_limit_reached")
+
+
+def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
+    bought.marketplace.order("shapes", revert="always")
+    with_people(world, owner, 3)
+    heard(bought, bought.order("change", quantity=3))
+    until(lambda: not waiting(bought))
+    bought.marketplace.idle()
+
+    assert bought.told == [("ChangeQuantity", "refused"), ("ChangeQuantity", "applied")]
+    assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
+
+
+def test_what_is_in_force_although_it_was_refused_lets_people_stay_and_nobody_in(bought, owner, world, http, logged):
+    people = with_people(world, owner, 3)
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("change", quantity=2)
+    refused = tell(bought, http, operation)
+    until(lambda: bought.operation(operation)["status"] == "Succeeded")
+    repeated = tell(bought, http, operation)
+
+    assert (refused.status, repeated.status) == (409, 200)
+    assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 2)
+    assert [each.start().status for each in people] == [201, 201, 201]
+    assert world.person(owner.tid).post("sign-in").code == "seat_limit_reached"
+    assert {line["event"] for line in logged()} >= {"marketplace_refusal_overruled", "seats_over_limit"}
+
+
+def test_a_raise_that_is_still_too_low_is_accepted(bought, owner, world, http, logged):
+    with_people(world, owner, 4)
+    bought.marketplace.order("shapes", held=True, unanswered="accept")
+    cut = bought.order("change", quantity=2)
+    until(lambda: not waiting(bought))
+    assert tell(bought, http, cut).status == 200  # it was in force when we heard of it
+    raised = bought.order("change", quantity=3)
+
+    assert tell(bought, http, raised).status == 200
+    assert bought.terms == ("subscribed", "seats", 3)
+    assert "seats_over_limit" in {line["event"] for line in logged()}
+
+
+def test_a_later_event_does_not_undo_a_change_that_is_accepted_and_not_in_force_yet(bought, http):
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True)
+    change = bought.order("change", quantity=9)
+    renewal = bought.order("renew")
+    assert tell(bought, http, change).status == 200
+    assert tell(bought, http, renewal).status == 200
+
+    assert bought.at_microsoft == ("subscribed", "seats", 5)
+    assert bought.terms == ("subscribed", "seats", 9)
+    assert bought.tenant.seat_limit == 9
+
+
+def test_an_accepted_change_that_microsoft_gave_up_is_taken_back_by_the_next_event(bought, http):
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True)
+    change = bought.order("change", quantity=9)
+    assert tell(bought, http, change).status == 200
+    end = bought.order("unsubscribe")  # what is under way fails by it
+
+    assert tell(bought, http, end).status == 200
+    assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
+
+
+def test_a_change_that_is_looked_up_while_the_subscription_ends_leaves_no_trace_in_its_terms(bought):
+    shop = bought.marketplace
+    shop.order("pace", ack_seconds=30)
+    looks = shop.stats()["hits"].get("get", 0)
+    shop.order("faults", get={"delay": 1, "times": 1})
+    change = bought.order("change", quantity=9)
+    until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
+    shop.order("shapes", held=True)
+    end = bought.order("unsubscribe")
+    heard(bought, change)
+    shop.order("release")
+    heard(bought, end)
+
+    assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
+
+
+def test_a_repeated_event_is_answered_alike_and_written_down_once(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    answers = [tell(bought, http, operation).status for _ in range(4)]
+
+    assert answers == [200] * 4
+    assert bought.told == [("Suspend", "applied")]
+
+
+def test_an_old_event_that_comes_last_takes_what_microsoft_has_now(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    suspension = bought.order("suspend")
+    end = bought.order("unsubscribe")
+    assert tell(bought, http, end).status == 200
+    assert tell(bought, http, suspension).status == 200
+
+    assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
+    assert bought.told == [("Unsubscribe", "applied"), ("Suspend", "superseded")]
+
+
+def test_the_body_is_only_a_hint(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    answer = tell(bought, http, operation, action="ChangePlan", planId="gold", quantity=5000)
+
+    assert answer.status == 200
+    assert bought.terms == ("suspended", "seats", 5)
+    assert bought.told == [("Suspend", "applied")]
+
+
+def test_an_action_that_nobody_knows_is_kept_and_changes_nothing(bought, logged):
+    before = bought.row
+    body = {"id": new_id(), "subscriptionId": bought.id, "action": "Transfer", "more": {"x": [1]}}
+
+    assert bought.marketplace.order("event", body=body)["status"] == 200
+    assert bought.marketplace.order("event", body=body)["status"] == 200
+    assert (bought.row, bought.told) == (before, [("Transfer", "ignored")])
+    [first] = {(line["event"], line["tenant"]) for line in logged() if line["event"] == "marketplace_event_unknown"}
+    assert first[1] == str(bought.tenant.public_id)
+
+
+def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
+    before, stranger = bought.row, bought.marketplace.buy(plan="paid", active=True)
+    for subscription in (bought.id, stranger):
+        body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
+        assert bought.marketplace.order("event", body=body)["status"] == 200
+
+    assert (bought.row, bought.told) == (before, [("Subscribe", "ignored")])
+    assert [line["event"] for line in logged() if line["level"] == "error"] == []
+
+
+def in_chunks(bought, http, operation):
+    """An event as Microsoft tells it, sent without its length."""
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    body = json.dumps({"id": operation, "subscriptionId": bought.id, "action": "Suspend"}).encode()
+    headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
+    url = f"{http.base}/api/marketplace/webhook"
+    return requests.post(url, data=iter([body]), headers=headers, timeout=30).status_code
+
+
+def test_an_event_whose_body_is_lost_on_the_way_is_made_good_by_asking_microsoft(bought, http, logged):
+    """The platform passes on no body that comes in chunks, however often it is sent again."""
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
+    away = in_chunks(bought, http, operation)
+    bought.marketplace.stand_in.faults.clear()
+    until(lambda: bought.at_microsoft[0] == "suspended")
+    taken = in_chunks(bought, http, operation)
+
+    assert (away, taken) == (503, 200)
+    assert bought.terms == bought.at_microsoft == ("suspended", "seats", 5)
+    assert [line["event"] for line in logged()].count("marketplace_event_without_body") == 2
+
+
+def test_an_event_without_its_body_is_sent_again_while_a_purchase_cannot_be_asked_about(bought, http):
+    bought.marketplace.order("shapes", held=True)
+    operation = bought.order("suspend")
+    until(lambda: bought.at_microsoft[0] == "suspended")
+    bought.marketplace.order("faults", get={"status": 403})
+    refused = in_chunks(bought, http, operation)
+    here = bought.terms
+    bought.marketplace.stand_in.faults.clear()
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    empty = http.send("POST", "marketplace/webhook", b"", token=bearer)
+
+    assert (refused, here) == (503, ("subscribed", "seats", 5))
+    assert (empty.status, bought.terms) == (200, ("suspended", "seats", 5))
+
+
+def test_a_comparison_for_an_event_ends_while_microsoft_waits_and_says_so(bought, app):
+    bought.marketplace.order("shapes", held=True)
+    bought.order("suspend")
+    until(lambda: bought.at_microsoft[0] == "suspended")
+    bought.marketplace.order("faults", get={"hang": True})
+    with pytest.raises(Inconclusive):
+        catch_up(app, client_of(app), seconds=0.5)
+
+    bought.marketplace.stand_in.faults.clear()
+    assert SECONDS < 10
+
+
+@pytest.mark.parametrize("action", ["Suspend", "ChangeQuantity", "Unsubscribe", "Transfer"])
+def test_a_subscription_that_nobody_set_up_is_an_alarm_and_heard(bought, logged, action):
+    stranger = bought.marketplace.buy(plan="paid", active=True)
+    body = {"id": new_id(), "subscriptionId": stranger, "action": action}
+
+    assert bought.marketplace.order("event", body=body)["status"] == 200
+    [line] = [line for line in logged() if line["event"] == "marketplace_subscription_unknown"]
+    assert line["subscription"] == stranger
+
+
+def test_a_reinstatement_in_its_short_form_is_found_at_microsoft(bought):
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", minimal_bodies="reinstate")
+    heard(bought, bought.order("suspend"))
+    operation = bought.order("reinstate")
+    until(lambda: bought.attempts(operation))
+    again = [bought.marketplace.order("event", body=short(bought))["status"] for _ in range(3)]
+
+    assert again == [200] * 3
+    assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
+    assert bought.told == [("Suspend", "applied"), ("Reinstate", "applied")]
+
+
+def short(bought):
+    return {"subscriptionId": bought.id, "operationType": "Reinstate"}
+
+
+def test_a_short_reinstatement_of_what_stays_suspended_is_asked_for_again(bought, logged):
+    heard(bought, bought.order("suspend"))
+
+    assert bought.marketplace.order("event", body=short(bought))["status"] == 503
+    postponed = [line["reason"] for line in logged() if line["event"] == "marketplace_event_postponed"]
+    assert postponed == ["not_reinstated_yet"]
+    assert bought.terms == ("suspended", "seats", 5)
+
+
+def test_every_odd_shape_of_the_real_service_is_understood(bought):
+    bought.marketplace.order(
+        "shapes",
+        padded_status=True,
+        quantity="string",
+        unknown_enums=True,
+        minimal_bodies="all",
+        suspend_body="Subscribed",
+        reinstate_status="Succeeded",
+        hidden_notices=True,
+        unknown_operation=400,
+        copies=3,
+        tokens="v1",
+    )
+    for name, given in (("change", {"quantity": 9}), ("suspend", {}), ("reinstate", {}), ("renew", {})):
+        until(lambda: not waiting(bought))
+        heard(bought, bought.order(name, **given))
+
+    assert bought.terms == ("subscribed", "seats", 9)
+    assert set(bought.applied.values()) == {1}
+
+
+def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(app, marketplace, owner, logged, http):
+    second = purchases.begun(app, marketplace, owner.tid, quantity=7, active=True)
+    bought = purchases.activated(app, marketplace, owner.tid)
+    bought.marketplace.order("shapes", held=True)
+    renewal = second.order("renew")
+    assert tell(second, http, renewal).status == 200
+    assert (second.row.status, bought.tenant.seat_limit) == ("pending", 5)
+    assert "marketplace_second_subscription" in {line["event"] for line in logged()}
+
+    assert tell(bought, http, bought.order("unsubscribe")).status == 200
+    assert tell(second, http, second.order("change", quantity=8)).status == 200
+    assert (second.row.status, bought.tenant.seat_limit, bought.tenant.status) == ("subscribed", 8, "active")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
+def test_what_cannot_be_read_is_never_taken_for_a_refusal(http, bought, body):
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    answer = http.send("POST", "marketplace/webhook", body, token=bearer)
+
+    assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
+
+
+def test_the_acknowledgement_of_a_reinstatement_is_only_a_courtesy(bought):
+    heard(bought, bought.order("suspend"))
+    bought.marketplace.order("faults", acknowledge={"status": 404})
+    answers = heard(bought, bought.order("reinstate"))
+
+    assert answers == [200]
+    assert bought.terms == ("subscribed", "seats", 5)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "acknowledged"), [("Renew", "InProgress", 1), ("Reinstate", "Succeeded", 0)]
+)
+def test_what_microsoft_says_is_acknowledged_where_it_waits_for_it(bought, http, said, status, acknowledged):
+    heard(bought, bought.order("suspend"))
+    bought.marketplace.order("pace", ack_seconds=30)
+    bought.marketplace.order("shapes", held=True, reinstate_status=status)
+    operation = bought.order("reinstate")
+
+    assert tell(bought, http, operation, action=said).status == 200
+    assert bought.marketplace.stats()["hits"].get("acknowledge", 0) == acknowledged

@@ -1,0 +1,193 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.purchases import client_of
+from tests.support.world import new_id
+from tests.webhooks.events.test_events import tell
+from webhooks.events import flow as flow_events
+
+
+TROUBLE = {
+    "not found": {"status": 404},
+    "bad request": {"status": 400, "body": "{}"},
+    "conflict": {"status": 409},
+    "forbidden": {"status": 403},
+    "broken": {"status": 500},
+    "no JSON": {"status": 200, "body": "<html>"},
+    "another operation": {"status": 200, "body": '{"id": "00000000-0000-4000-8000-000000000000"}'},
+    "throttled": {"status": 429, "headers": {"Retry-After": "60"}},
+}
+
+
+@pytest.fixture
+def held(bought):
+    """The purchase, whose events wait to be told by hand."""
+    bought.marketplace.order("shapes", held=True)
+    return bought
+
+
+@pytest.mark.parametrize("trouble", list(TROUBLE))
+def test_a_change_that_microsoft_cannot_tell_of_changes_nothing_and_is_asked_for_again(held, http, trouble):
+    operation, before = held.order("change", quantity=9), held.row
+    held.marketplace.order("faults", operation=TROUBLE[trouble])
+    troubled = tell(held, http, operation)
+    assert (troubled.status, troubled.code) == (503, "marketplace_unavailable")
+    assert (held.row, held.told) == (before, [])
+    held.marketplace.stand_in.faults.clear()
+
+    assert tell(held, http, operation).status == 200
+    assert len(held.told) == 1
+
+
+@pytest.mark.parametrize("endpoint", ["get", "get.answer", "operation.answer"])
+@pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe", "reinstate"])
+def test_no_notice_is_believed_while_microsoft_cannot_be_asked(held, http, name, endpoint):
+    if name == "reinstate":
+        assert tell(held, http, held.order("suspend")).status == 200
+    operation, before = held.order(name), held.row
+    held.marketplace.order("faults", **{endpoint: {"status": 500}})
+    troubled = tell(held, http, operation)
+    assert (troubled.status, held.row) == (503, before)
+    held.marketplace.stand_in.faults.clear()
+
+    assert tell(held, http, operation).status == 200
+    assert held.row.version == before.version + 1
+
+
+@pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe"])
+def test_a_notice_that_get_operation_does_not_cover_is_confirmed_by_the_subscription_alone(held, http, name):
+    operation = held.order(name)
+    held.marketplace.order("faults", operation={"status": 404})
+
+    assert [tell(held, http, operation).status for _ in range(2)] == [200, 200]
+    assert held.told == [(name.capitalize(), "applied")]
+    assert held.terms == held.at_microsoft
+
+
+def test_an_accepted_change_is_not_undone_while_microsoft_cannot_tell_whether_it_is_in_force(held, http):
+    held.marketplace.order("pace", ack_seconds=30)
+    assert tell(held, http, held.order("change", quantity=9)).status == 200
+    renewal = held.order("renew")
+    held.marketplace.order("faults", operation={"status": 404})
+
+    assert tell(held, http, renewal).status == 503
+    assert held.terms == ("subscribed", "seats", 9)
+
+
+def test_microsofts_silence_is_answered_before_it_stops_listening(held, http, monkeypatch):
+    assert flow_events.SECONDS < 10  # when Microsoft stops
+    monkeypatch.setattr(flow_events, "SECONDS", 0.5)
+    operation = held.order("change", quantity=9)
+    held.marketplace.order("faults", operation={"hang": True})
+    answer = tell(held, http, operation)
+    held.marketplace.stand_in.faults.clear()
+
+    assert answer.status == 503
+    assert held.told == []
+
+
+def test_a_price_that_microsoft_cannot_tell_now_delays_the_change(held, http, clock):
+    clock.tick(days=1)
+    operation = held.order("change", plan="seats-plus")
+    held.marketplace.order("faults", plans={"status": 500})
+    assert tell(held, http, operation).status == 503
+    held.marketplace.stand_in.faults.clear()
+
+    assert tell(held, http, operation).status == 200
+    assert held.rates[-1] == ("seats-plus", "9.0000", "USD")
+
+
+def test_a_plan_that_is_sold_without_a_price_is_accepted_with_an_alarm(held, http, logged):
+    operation = held.order("change", plan="seats-plus")
+    held.marketplace.order("faults", plans={"status": 200, "body": '{"plans": [{"planId": "seats-plus"}]}'})
+
+    assert tell(held, http, operation).status == 200
+    assert held.rates == [("seats", "6.0000", "USD")]
+    assert "marketplace_price_unknown" in {line["event"] for line in logged()}
+
+
+def test_a_change_that_does_not_say_what_to_is_never_taken_for_no_limit(held, http):
+    operation = held.order("change", quantity=9)
+    held.marketplace.order("shapes", quantity="empty")
+
+    assert tell(held, http, operation).status == 503
+    assert held.terms == ("subscribed", "seats", 5)
+
+
+def test_a_state_that_nobody_knows_changes_nothing(held, http):
+    operation = held.order("suspend")
+    told = {"id": held.id, "saasSubscriptionStatus": "NotStarted", "planId": "seats"}
+    held.marketplace.order("faults", get={"status": 200, "body": str(told).replace("'", '"')})
+
+    assert tell(held, http, operation).status == 503
+    assert held.terms == ("subscribed", "seats", 5)
+
+
+def test_without_a_database_the_event_is_to_be_sent_again(held, http, monkeypatch):
+    operation = held.order("suspend")
+    with monkeypatch.context() as patched:
+
+        def away(*_: object, **__: object) -> None:
+            raise sa.exc.OperationalError("SELECT 1", {}, ConnectionError())
+
+        patched.setattr(held.app.engine.dialect, "do_execute", away)
+        answer = tell(held, http, operation)
+
+    assert (answer.status, answer.code) == (503, "temporarily_unavailable")
+    assert tell(held, http, operation).status == 200
+
+
+def test_who_is_overtaken_while_asking_asks_again(held, http, app, monkeypatch):
+    """Another event is committed after Microsoft told of this one: what it told is older, and is not kept."""
+    client, renewal = client_of(app), held.order("renew")
+    get, overtaken = client.get, list[bool]()
+
+    def slow(subscription, flow):
+        copy = get(subscription, flow)
+        if not overtaken:
+            overtaken.append(True)
+            assert tell(held, http, held.order("suspend")).status == 200
+        return copy
+
+    monkeypatch.setattr(client, "get", slow)
+
+    assert tell(held, type(http)(http.base), renewal).status == 200
+    assert held.terms == held.at_microsoft == ("suspended", "seats", 5)
+
+
+def test_copies_that_come_at_once_are_applied_once(held, http):
+    operation = held.order("change", quantity=9)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: tell(held, type(http)(http.base), operation).status, range(8)))
+
+    assert answers == [200] * 8
+    assert held.told == [("ChangeQuantity", "applied")]
+
+
+def test_a_suspension_sends_nine_statements(held, http, counted):
+    operation = held.order("suspend")
+    with counted() as sent:
+        answer = tell(held, http, operation)
+
+    assert answer.status == 200
+    # installation; subscription, ledger; tenant, subscription, event, subscription, tenant, audit
+    assert len(sent) == 9, sent
+
+
+def test_a_repeat_sends_three(held, http, counted):
+    operation = held.order("suspend")
+    tell(held, http, operation)
+    with counted() as sent:
+        tell(held, http, operation)
+
+    assert len(sent) == 3, sent  # installation; subscription, ledger
+
+
+def test_a_forged_event_sends_none(held, http, counted):
+    with counted() as sent:
+        answer = http.send("POST", "marketplace/webhook", {"subscriptionId": held.id, "id": new_id()}, token="a.b.c")
+
+    assert answer.status == 401
+    assert sent == []

@@ -1,0 +1,111 @@
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from billing.closing import service
+from billing.closing.service import Closing
+from shared.db.row_level_security import EVERY_TENANT
+from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
+from shared.settings import Settings
+from tests.support import purchases
+from tests.support.marketplace import until
+
+
+@pytest.fixture
+def shop(settings, marketplace) -> Settings:
+    """The settings with the Marketplace and its meter on."""
+    on = purchases.with_marketplace(settings, marketplace)
+    return on.model_copy(update={"marketplace_metering_dimension": "active_user"})
+
+
+@pytest.fixture
+def metered(app, marketplace, owner, clock):
+    """A plan by active users, in force for a day; nobody has used it."""
+    clock.tick(hours=1)
+    bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
+    clock.tick(days=1)
+    return bought
+
+
+def ended(bought):
+    bought.app.now.tick(minutes=1)
+    operation = bought.order("unsubscribe")
+    until(lambda: bought.attempts(operation))
+    bought.marketplace.idle()
+    return bought.attempts(operation)
+
+
+def rows(bought, table):
+    with bought.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
+
+
+def test_the_end_closes_the_running_month_and_tells_the_meter_at_once(metered, owner, world, marketplace, clock):
+    ben = world.member(owner)
+    ben.start()
+    clock.tick(hours=1)
+    ben.stop()
+    answers = ended(metered)
+    [record] = rows(metered, billing_records)
+    [usage] = marketplace.stats()["usage"]
+
+    assert answers == [200]
+    assert (record.kind, record.active_users, record.period_to) == ("final", 1, metered.row.ended_at)
+    assert [line.reason for line in rows(metered, billing_lines)] == ["time"]
+    assert (usage["resource_id"], usage["dimension"], usage["quantity"]) == (metered.id, "active_user", 1)
+    assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
+
+
+def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, marketplace):
+    world.member(owner)
+    marketplace.order("faults", usage_batch={"status": 503, "times": 20})
+    answers = ended(metered)
+
+    assert answers == [200]
+    assert metered.row.status == "unsubscribed"
+    assert [event.state for event in rows(metered, usage_events)] == ["pending"]
+
+
+def test_the_end_is_billed_without_a_price_when_nobody_has_said_what_a_user_costs(metered, owner, world):
+    world.member(owner)
+    with metered.app.transaction(tenant=EVERY_TENANT) as tx:
+        tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
+    answers = ended(metered)
+
+    assert answers == [200]
+    assert metered.row.status == "unsubscribed"
+    [record] = rows(metered, billing_records)
+    assert (record.kind, record.active_users, record.rate_per_user, record.total) == ("final", 1, None, None)
+    assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
+
+
+def test_an_end_that_is_heard_twice_bills_once(metered, owner, world, marketplace):
+    world.member(owner)
+    marketplace.order("shapes", copies=3)
+    ended(metered)
+
+    assert len(rows(metered, billing_records)) == 1
+    assert len(marketplace.stats()["usage"]) == 1
+
+
+def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marketplace, owner, world, clock):
+    change_plan(app, owner, "internal")
+    bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
+    world.member(owner)
+    clock.tick(days=40)
+    answers = ended(bought)
+    change_plan(app, owner, "trial")
+    clock.tick(days=40)
+    with app.transaction(tenant=bought.tenant.id) as tx:
+        service.close_tenant(tx, bought.tenant.id, Closing("active_user", app.now(), app.new_id))
+
+    assert answers == [200]
+    assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)
+    assert rows(bought, billing_records) == rows(bought, usage_events) == []
+
+
+def change_plan(app, owner, plan):
+    with app.engine.begin() as tx:
+        mine = tenants.c.entra_tenant_id == uuid.UUID(owner.tid)
+        tx.execute(tenants.update().where(mine).values(plan_kind=plan))

@@ -1,0 +1,38 @@
+"""While a restored database is held Microsoft is told to come again, and nothing is lost."""
+
+import pytest
+
+from tests.support.installations import change, own
+from tests.support.marketplace import until
+from tests.support.world import START
+from webhooks.events.jobs import reconcile_all
+
+
+@pytest.fixture
+def held(engine, bought):  # noqa: ARG001 - it was bought before
+    with own(engine):
+        change(engine, held_since=START, held_reason="begun")
+        yield lambda: change(engine, held_since=None, held_reason=None)
+
+
+def test_an_event_is_answered_503_until_the_restore_is_accepted_and_then_taken(bought, held):
+    operation = bought.order("change", quantity=9)
+    until(lambda: len(bought.attempts(operation)) >= 2)
+    before = bought.terms
+    held()
+    until(lambda: bought.attempts(operation)[-1] == 200)
+
+    assert set(bought.attempts(operation)[:-1]) == {503}
+    assert before == ("subscribed", "seats", 5)
+    assert bought.terms == ("subscribed", "seats", 9)
+
+
+def test_the_daily_comparison_waits_too(bought, held, app):
+    operation = bought.order("unsubscribe")
+    until(lambda: bought.attempts(operation))
+    reconcile_all(app)
+    before = bought.terms[0]
+    held()
+    reconcile_all(app)
+
+    assert (before, bought.terms[0]) == ("subscribed", "unsubscribed")

@@ -1,0 +1,106 @@
+"""What rejects a paid change is certain: whatever cannot be told yet is answered 503, and Microsoft sends it again."""
+
+from dataclasses import replace
+
+import pytest
+
+from devcloud.emulators.entra.faults import Fault
+from shared.app import use
+from shared.auth.signing_keys import SigningKeys
+from shared.http.openapi import problem_codes
+from shared.http.operation import OPERATIONS
+from tests.support.world import new_id
+
+
+@pytest.fixture
+def signing_keys(settings) -> SigningKeys:
+    """Of each test its own: what one test asks for is not in the way of the next."""
+    return SigningKeys(settings.entra_keys_url)
+
+
+def heard(bought, operation):
+    bought.marketplace.idle()
+    return bought.attempts(operation)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("drop_old", [False, True])
+def test_a_key_that_is_new_right_after_a_fetch_rejects_nothing(bought, entra, version, drop_old):
+    bought.marketplace.order("shapes", tokens=version)
+    bought.order("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
+    bought.order("reinstate"), bought.marketplace.idle()
+
+    entra.stand_in.keys.rotate(drop_old=drop_old)
+    operation = bought.order("change", quantity=12)
+
+    assert heard(bought, operation) == [200]
+    assert bought.terms == ("subscribed", "seats", 12)
+
+
+def send(bought, http, body=None, path="", **claims):
+    """One call of the Marketplace, with a token of its own."""
+    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", claims)
+    event = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity"}
+    return http.send("POST", f"marketplace/webhook{path}", event if body is None else body, token=bearer)
+
+
+def test_a_key_that_cannot_be_asked_for_now_rejects_nothing(bought, entra, http, logged):
+    send(bought, http)
+    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    try:
+        entra.stand_in.keys.rotate(drop_old=False)
+        answer = send(bought, http)
+    finally:
+        entra.stand_in.faults.clear()
+
+    assert (answer.status, answer.code) == (503, "signing_key_unknown")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert [line["reason"] for line in logged() if line["event"] == "request_inconclusive"][-1] == "unknown_kid"
+
+
+def test_a_body_that_is_too_large_rejects_nothing_and_is_an_alarm(bought, http, logged):
+    answer = send(bought, http, b" " * (256 * 1024 + 1))
+
+    assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
+    assert ("error", "too_large") in [
+        (line["level"], line["reason"]) for line in logged() if line["event"] == "marketplace_event_unreadable"
+    ]
+
+
+def test_whoever_has_no_token_is_not_heard_however_large_the_body(http):
+    answer = http.send("POST", "marketplace/webhook", b" " * (256 * 1024 + 1))
+
+    assert (answer.status, answer.code) == (401, "invalid_token")
+
+
+def test_a_query_that_microsoft_or_partner_center_adds_rejects_nothing(bought, http, logged):
+    answer = send(bought, http, path="?code=x")
+
+    assert answer.status == 503
+    assert ("warning", "invalid_query") in [
+        (line["level"], line["reason"]) for line in logged() if line["event"] == "request_inconclusive"
+    ]
+
+
+def test_an_app_that_has_lost_its_settings_rejects_nothing(bought, http, settings, app):
+    with use(replace(app, settings=settings)):
+        answer = send(bought, http)
+
+    assert (answer.status, answer.code) == (503, "marketplace_unavailable")
+
+
+def test_what_cannot_be_told_yet_is_no_failed_request(bought, http, logged):
+    answers = [send(bought, http), send(bought, http, b"{"), send(bought, http, exp=1_700_000_000)]
+    events = [line["event"] for line in logged() if line["event"].startswith("request_")]
+
+    assert [answer.status for answer in answers] == [503] * 3
+    assert events == ["request_inconclusive"] * 3
+
+
+def test_the_contract_names_every_4xx_of_the_webhook_and_each_is_certain():
+    codes = problem_codes(OPERATIONS["receive_marketplace_event"])
+
+    assert {status: each for status, each in codes.items() if status < 500} == {
+        401: ("invalid_token",),
+        409: ("seats_in_use", "plan_not_sold"),
+    }

@@ -1,0 +1,187 @@
+import base64
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.support.marketplace import CLIENT_ID, TENANT_ID
+from tests.support.purchases import Purchase
+from tests.support.world import new_id
+from webhooks.events.publisher_token import v1_keys_of
+
+
+STRANGER = "11111111-2222-4333-8444-555555555555"
+OTHER_CLAIMS = {
+    "another audience": {"aud": STRANGER},
+    "a list of audiences": {"aud": [CLIENT_ID]},
+    "another issuer": {"iss": f"https://login.example/{TENANT_ID}/v2.0"},
+    "the customer's directory": {"tid": STRANGER},
+    "another caller": {"appid": STRANGER, "azp": STRANGER},
+    "no caller": {"appid": None, "azp": None},
+    "no end": {"exp": None},
+    "another version": {"ver": "3.0"},
+    "no version": {"ver": None},
+}
+
+
+@dataclass(frozen=True)
+class Forger:
+    """Sends one true event with whatever token."""
+
+    bought: Purchase
+    operation: str
+
+    def status(self, **order: object) -> int:
+        told = self.bought.operation(self.operation)
+        body = {"id": self.operation, "subscriptionId": self.bought.id, "action": told["action"]}
+        sent = self.bought.marketplace.order("event", **{"body": body, **order})
+        return int(sent["status"])
+
+
+@pytest.fixture(params=["v1", "v2"])
+def version(request) -> str:
+    form: str = request.param
+    return form
+
+
+@pytest.fixture
+def forger(bought, version) -> Forger:
+    bought.marketplace.order("shapes", tokens=version, held=True)
+    return Forger(bought, bought.order("suspend"))
+
+
+def in_parts(token):
+    head, payload, _ = token.split(".")
+    return json.loads(_decoded(head)), json.loads(_decoded(payload))
+
+
+def _decoded(part):
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _encoded(document):
+    raw = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def true_token(forger, version):
+    return forger.bought.marketplace.stand_in.delivery._tokens.for_webhook(version, {})
+
+
+def test_the_marketplaces_own_token_is_taken_in_both_forms(forger):
+    assert forger.status() == 200
+    assert forger.bought.terms[0] == "suspended"
+
+
+def test_a_token_without_the_time_it_begins_is_taken(forger):
+    assert forger.status(claims={"nbf": None, "iat": None}) == 200
+
+
+@pytest.mark.parametrize("wrong", list(OTHER_CLAIMS))
+def test_a_token_that_says_anything_else_changes_nothing(forger, wrong):
+    before = forger.bought.row
+
+    assert forger.status(claims=OTHER_CLAIMS[wrong]) == 401
+    assert forger.bought.row == before
+    assert forger.bought.told == []
+
+
+@pytest.mark.parametrize(
+    "elsewhen", [{"nbf": 4_000_000_000, "exp": 4_000_003_600}, {"exp": 1_700_000_000}], ids=["behind", "ahead"]
+)
+def test_while_a_clock_is_wrong_its_token_is_asked_for_again_and_nothing_is_refused(forger, elsewhen):
+    assert forger.status(claims=elsewhen) == 503
+    assert forger.status(claims={**elsewhen, "aud": STRANGER}) == 401
+    assert forger.bought.told == []
+    assert forger.status() == 200
+
+
+def test_a_token_of_a_key_that_nobody_published_changes_nothing(forger):
+    assert [forger.status(key="unpublished") for _ in range(5)] == [503] * 5  # one that is new looks just like it
+    assert forger.bought.told == []
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        ("", "missing_token"),
+        ("Bearer", "missing_token"),
+        ("Bearer a", "malformed"),
+        ("Bearer a.b.c", "malformed"),
+        ("Bearer e30.W10.e30", "bad_header"),
+        ("Basic eDp5", "missing_token"),
+    ],
+)
+def test_what_is_no_token_changes_nothing_and_the_log_says_why(forger, authorization, reason, caplog):
+    caplog.set_level("INFO", "timetracker")
+
+    assert forger.status(authorization=authorization) == 401
+    assert forger.bought.told == []
+    assert f'"reason": "{reason}"' in caplog.text
+
+
+def test_an_unsigned_token_changes_nothing(forger, version):
+    head, payload = in_parts(true_token(forger, version))
+    unsigned = f"{_encoded({**head, 'alg': 'none'})}.{_encoded(payload)}."
+
+    assert forger.status(authorization=f"Bearer {unsigned}") == 401
+
+
+def test_a_token_signed_with_the_public_key_as_a_secret_changes_nothing(forger, version, signing_keys):
+    head, payload = in_parts(true_token(forger, version))
+    public = json.dumps(signing_keys.get(head["kid"]).key._jwk_data).encode()
+    signed = f"{_encoded({**head, 'alg': 'HS256'})}.{_encoded(payload)}"
+    forged = f"{signed}.{_encoded(hmac.digest(public, signed.encode(), hashlib.sha256))}"
+
+    assert forger.status(authorization=f"Bearer {forged}") == 401
+
+
+def test_a_key_of_another_directory_does_not_vouch_for_ours(forger, version, app):
+    head, _ = in_parts(true_token(forger, version))
+    keys = v1_keys_of(app) if version == "v1" else app.validator.keys
+    keys.get(head["kid"])
+    known, kid = keys._known, head["kid"]
+    other = replace(known[kid].key, issuer=f"https://sts.windows.net/{STRANGER}/")
+    keys._known = {**known, kid: replace(known[kid], key=other)}
+    try:
+        status = forger.status()
+    finally:
+        keys._known = known
+
+    assert status == 401
+
+
+def test_a_form_does_not_pass_with_the_other_forms_claims(forger, version):
+    mixed = {"ver": "1.0"} if version == "v2" else {"ver": "2.0"}
+
+    assert forger.status(claims=mixed) == 401
+
+
+def test_every_refusal_has_the_same_words(bought, http):
+    body = {"id": new_id(), "subscriptionId": bought.id, "action": "Suspend"}
+    token = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {"aud": STRANGER})
+    answers = [http.send("POST", "marketplace/webhook", body, token=each) for each in (None, "a.b.c", token)]
+
+    told = [{name: value for name, value in each.body.items() if name != "requestId"} for each in answers]
+    assert told[0] == told[1] == told[2]
+    assert {each.headers["WWW-Authenticate"] for each in answers} == {'Bearer error="invalid_token"'}
+
+
+def test_a_persons_token_is_none_of_the_marketplace(bought, owner):
+    refused = owner.post("marketplace/webhook", {"subscriptionId": bought.id, "action": "Unsubscribe"})
+
+    assert (refused.status, refused.code) == (401, "invalid_token")
+    assert bought.told == []
+
+
+def test_a_token_that_was_overheard_does_nothing_that_microsoft_does_not_say(bought):
+    body = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity", "quantity": 5000}
+    before = bought.row
+
+    assert bought.marketplace.order("event", body=body)["status"] == 503
+    assert bought.marketplace.order("event", body={**body, "action": "Unsubscribe"})["status"] == 503
+    assert (bought.row, bought.told) == (before, [])
+    assert bought.marketplace.order("event", body={**body, "action": "Suspend"})["status"] == 200
+    assert bought.terms == ("subscribed", "seats", 5)

@@ -1,0 +1,276 @@
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from billing.marketplace.deadline import within
+from billing.subscriptions.rules import terms_of
+from shared.db.row_level_security import EVERY_TENANT
+from shared.db.schema import subscriptions
+from shared.jobs import JobFailed
+from shared.tenancy.store import find_tenant
+from tests.support import purchases
+from tests.support.cutting import cutting, on_postgresql
+from tests.support.purchases import client_of
+from tests.webhooks.events.test_events import heard, tell
+from webhooks.agreement import store as store_requests
+from webhooks.events.jobs import reconcile_all
+from webhooks.events.reconcile_flow import How, reconcile
+from webhooks.events.store import all_bought
+
+
+@pytest.fixture
+def deaf(bought):
+    """A purchase whose events never reach us."""
+    bought.marketplace.order("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
+    bought.marketplace.order("pace", retries=0, ack_seconds=0)
+    return bought
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "terms"),
+    [
+        ("change", {"quantity": 9}, ("subscribed", "seats", 9)),
+        ("change", {"plan": "seats-plus"}, ("subscribed", "seats-plus", 5)),
+        ("suspend", {}, ("suspended", "seats", 5)),
+        ("unsubscribe", {}, ("unsubscribed", "seats", 5)),
+        ("renew", {}, ("subscribed", "seats", 5)),
+    ],
+)
+def test_a_missed_event_is_repaired_and_told_once(deaf, app, name, given, terms):
+    app.now.tick(days=1)
+    before = deaf.row
+    deaf.order(name, **given)
+    deaf.marketplace.idle()
+    first, second = reconcile_all(app), reconcile_all(app)
+
+    assert deaf.terms == deaf.at_microsoft == terms
+    assert deaf.row.version == before.version + 1
+    assert (first.changed, second.changed) == ([deaf.id], [])
+    assert deaf.told == [("Reconcile", "applied")]
+    assert deaf.rates[-1][0] == terms[1]
+
+
+def test_a_late_event_of_what_was_repaired_changes_nothing_more(deaf, app, http):
+    operation = deaf.order("suspend")
+    reconcile_all(app)
+    before = deaf.terms
+
+    assert tell(deaf, http, operation).status == 200
+    assert deaf.terms == before
+    assert deaf.told == [("Reconcile", "applied"), ("Suspend", "applied")]
+
+
+def test_an_activation_whose_answer_was_lost_is_completed(app, marketplace, owner):
+    pending = purchases.begun(app, marketplace, owner.tid, active=True)
+    assert pending.row.status == "pending"
+    report = reconcile_all(app)
+
+    assert report.changed == [pending.id]
+    assert pending.terms == ("subscribed", "seats", 5)
+    assert pending.rates == [("seats", "6.0000", "USD")]
+    assert (pending.tenant.plan_kind, pending.tenant.users_at_purchase) == ("paid", 1)
+    assert owner.start().status == 201
+
+
+def test_what_was_bought_and_never_set_up_is_named_for_the_operator(app, marketplace, logged):
+    waiting = {marketplace.buy(plan="paid"), marketplace.buy(plan="paid", active=True)}
+    gone = marketplace.buy(plan="paid")
+    marketplace.order("unsubscribe", subscription=gone)
+    report = reconcile_all(app)
+
+    assert set(report.waiting) == waiting
+    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_waiting"} == waiting
+
+
+def test_one_row_that_cannot_be_read_and_one_that_fails_do_not_stop_the_rest(deaf, app, world, logged):
+    other = purchases.activated(app, deaf.marketplace, world.tenant().tid)
+    other.order("suspend")
+    deaf.order("suspend")
+    listed = deaf.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    listed.insert(0, {**listed[0], "id": "no id"})
+    listed.insert(0, {**listed[1], "quantity": "many"})
+    body = json.dumps({"subscriptions": listed})
+    deaf.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
+    with pytest.raises(JobFailed, match="3 of 4"):
+        reconcile_all(app)
+    lines = logged()
+
+    [failed, suspended] = sorted([deaf, other], key=lambda each: each.row.status)
+    assert (failed.row.status, suspended.row.status) == ("subscribed", "suspended")
+    assert told_of(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
+    assert told_of(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
+    assert [(line["count"], line["failed"]) for line in lines if line["event"] == "marketplace_reconciled"] == [(1, 1)]
+
+
+def told_of(lines, name, *fields):
+    return [tuple(line.get(each) for each in ("subscription", *fields)) for line in lines if line.get("event") == name]
+
+
+def test_what_microsoft_does_not_list_is_an_alarm_and_stays_as_it_is(deaf, app, world, logged):
+    ended, listed = (purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(2))
+    ended.order("unsubscribe")
+    reconcile_all(app)
+    rows = deaf.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    body = json.dumps({"subscriptions": [row for row in rows if row["id"] == listed.id]})
+    deaf.marketplace.order("faults", list={"status": 200, "body": body})
+    report = reconcile_all(app)
+    named = {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
+
+    assert {deaf.id, ended.id, listed.id} & set(report.missing) == {deaf.id}
+    assert {deaf.id, ended.id, listed.id} & named == {deaf.id}
+    assert (deaf.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
+
+
+def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, app):
+    bought.marketplace.order("pace", ack_seconds=30)
+    heard(bought, bought.order("change", quantity=9))
+    report = reconcile_all(app)
+
+    assert report.changed == []
+    assert bought.terms == ("subscribed", "seats", 9)
+    assert bought.at_microsoft == ("subscribed", "seats", 5)
+
+
+def test_every_page_is_compared(deaf, app, world):
+    others = [purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(4)]
+    deaf.marketplace.order("shapes", page_size=2)
+    for each in others:
+        each.order("suspend")
+    report = reconcile_all(app)
+
+    assert report.compared == 5
+    assert sorted(report.changed) == sorted(each.id for each in others)
+
+
+def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf, app, owner, world, logged):
+    people = [world.member(owner) for _ in range(3)]
+    deaf.order("change", quantity=2)
+    reconcile_all(app)
+
+    assert deaf.terms == ("subscribed", "seats", 2)
+    assert [each.start().status for each in people] == [201] * 3
+    assert "seats_over_limit" in {line["event"] for line in logged()}
+
+
+def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged):
+    with deaf.marketplace.stand_in.operations.changing() as state:
+        state.subscriptions[deaf.id].status = "NotStarted"
+    with pytest.raises(JobFailed):
+        reconcile_all(app)
+
+    assert told_of(logged(), "marketplace_reconcile_failed", "reason") == [(deaf.id, "status_unknown")]
+
+
+def test_a_failure_of_ours_is_named_with_its_purchase_and_its_kind(deaf, app, logged):
+    deaf.order("suspend")
+
+    def broken(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE subscriptions"):
+            raise ZeroDivisionError
+
+    sa.event.listen(app.engine, "before_cursor_execute", broken)
+    try:
+        with pytest.raises(JobFailed):
+            reconcile_all(app)
+    finally:
+        sa.event.remove(app.engine, "before_cursor_execute", broken)
+
+    assert told_of(logged(), "marketplace_reconcile_failed", "errorType") == [(deaf.id, "ZeroDivisionError")]
+
+
+@pytest.mark.usefixtures("deaf")
+def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(app):
+    """The mark before and after the job, which is a write for any, is left to the job."""
+    with app.transaction(), ThreadPoolExecutor(1) as pool:
+        report = pool.submit(reconcile, app, client_of(app)).result()
+
+    assert (report.compared, report.changed) == (1, [])
+
+
+@pytest.mark.usefixtures("deaf")
+def test_every_purchase_there_is_is_compared_from_the_first_on(app):
+    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        compared = [each.id for each in all_bought(tx)]
+        of_microsoft = sa.select(subscriptions.c.id).where(subscriptions.c.marketplace_id.is_not(None))
+        there_are = tx.execute(of_microsoft.order_by(subscriptions.c.id)).scalars().all()
+
+    assert compared == there_are
+
+
+def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
+    assert reconcile_all(replace(app, settings=settings)).compared == 0
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
+def test_a_line_that_is_cut_is_made_good_in_the_same_comparison(deaf, app, engine, beginning):
+    deaf.order("suspend")
+    deaf.marketplace.idle()
+    with cutting(app.engine, engine, beginning) as met:
+        report = reconcile_all(app)
+
+    assert (report.changed, report.failed, len(met)) == ([deaf.id], [], 1)
+    assert deaf.told == [("Reconcile", "applied")]
+
+
+@on_postgresql
+@pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
+def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, engine, beginning):
+    operation = deaf.order("suspend")
+    deaf.marketplace.idle()
+    with cutting(app.engine, engine, beginning) as met:
+        answer = tell(deaf, http, operation)
+
+    assert (answer.status, len(met)) == (200, 1)
+    assert deaf.told == [("Suspend", "applied")]
+
+
+@pytest.fixture
+def asked(app, marketplace, owner):
+    """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
+    bought = marketplace.buy(plan="paid")
+    terms = terms_of(client_of(app).get(bought, within(10)))
+    with app.transaction() as tx:
+        tenant = find_tenant(tx, tid=owner.tid, lock=True)
+        assert tenant is not None
+        assert terms is not None
+        store_requests.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
+
+    def state():
+        with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+            request = store_requests.find_anywhere(tx, uuid.UUID(bought))
+        return None if request is None else request.state
+
+    return bought, state
+
+
+def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_in_force(
+    app, marketplace, asked, owner, logged
+):
+    bought, state = asked
+    with marketplace.stand_in.operations.changing() as held:
+        held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
+    report = reconcile_all(app)
+
+    assert (report.waiting, report.unanswered, report.changed) == ([], [bought], [])
+    assert state() == "waiting"
+    assert owner.get("tenant").body["plan"] == "trial"
+    told = [line["event"] for line in logged() if line.get("subscription") == bought]
+    assert told == ["marketplace_purchase_unanswered"]
+
+
+def test_a_purchase_that_was_cancelled_while_it_waited_is_closed_and_told_once(app, marketplace, asked, owner):
+    bought, state = asked
+    marketplace.order("unsubscribe", subscription=bought)
+    dry = reconcile(app, client_of(app), How(dry_run=True))
+    before = state()
+    reports = [reconcile_all(app), reconcile_all(app)]
+
+    assert (dry.changed, before) == ([bought], "waiting")
+    assert [report.changed for report in reports] == [[bought], []]
+    assert state() == "cancelled"
+    assert [item["kind"] for item in owner.get("notices").body["items"]] == ["purchase_cancelled"]

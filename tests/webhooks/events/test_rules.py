@@ -1,0 +1,90 @@
+"""What a move of a subscription means for the accounts that are enabled; pure."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from billing.marketplace.model import Operation
+from billing.subscriptions.model import Subscription, SubscriptionStatus, Terms
+from shared.tenancy.model import Plan, Tenant, TenantStatus
+from webhooks.events import rules
+
+
+TENANT = Tenant(
+    id=1,
+    public_id=uuid.UUID(int=1),
+    name="Contoso",
+    slug="contoso",
+    organization="contoso",
+    plan=Plan.PAID,
+    status=TenantStatus.ACTIVE,
+    time_zone="UTC",
+    trial_ends_at=None,
+    seats_used=5,
+    seat_limit=9,
+    write_back=False,
+    forgotten_timer_limit_ms=43_200_000,
+)
+
+
+def asked(action: str, plan: str, seats: int | None, status: str = "InProgress") -> Operation:
+    ids = {"id": str(uuid.UUID(int=1)), "subscription_id": str(uuid.UUID(int=2))}
+    return Operation(**ids, action=action, plan_id=plan, quantity=seats, status=status)
+
+
+def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
+    terms = Terms(status, "o", "p", seats, "P1M", None, None, auto_renew=True)
+    return Subscription(1, 1, uuid.UUID(int=1), terms, None, None, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("used", "is_over"),
+    [(3, False), (4, False), (5, True)],
+)
+def test_a_cut_of_seats_is_told_when_more_accounts_are_enabled(used, is_over):
+    assert rules.is_over_limit(replace(TENANT, seats_used=used), bought(9), bought(4)) is is_over
+
+
+def test_what_has_no_seats_or_is_the_vendors_own_or_has_ended_is_never_over():
+    internal = replace(TENANT, plan=Plan.INTERNAL)
+
+    assert not rules.is_over_limit(TENANT, bought(9), bought(None))
+    assert not rules.is_over_limit(internal, bought(9), bought(4))
+    assert not rules.is_over_limit(TENANT, bought(9), bought(4, SubscriptionStatus.UNSUBSCRIBED))
+
+
+def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_force():
+    assert not rules.is_over_limit(TENANT, bought(4), bought(4))
+    assert rules.is_over_limit(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
+
+
+@pytest.mark.parametrize(
+    ("action", "plan", "seats", "is_decidable"),
+    [
+        ("ChangePlan", "gold", None, True),
+        ("ChangePlan", "", 5, False),
+        ("ChangeQuantity", "", 5, True),
+        ("ChangeQuantity", "gold", None, False),
+        ("Suspend", "", None, True),
+    ],
+)
+def test_a_change_is_decidable_when_it_says_what_to(action, plan, seats, *, is_decidable):
+    assert rules.is_decidable(asked(action, plan, seats)) is is_decidable
+
+
+@pytest.mark.parametrize(("status", "is_decidable"), [("", False), ("Delayed", False), ("Succeeded", True)])
+@pytest.mark.parametrize("action", sorted(rules.ACCEPTED))
+def test_a_change_that_does_not_say_how_far_it_is_was_not_given_up(action, status, *, is_decidable):
+    operation = asked(action, "p", 3, status)
+
+    assert rules.is_decidable(operation) is is_decidable
+    assert not rules.has_failed(operation)
+
+
+@pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
+def test_only_what_is_surely_a_cut_is_refused(present, *, is_refused):
+    terms = bought(present).terms
+    told = rules.Told(terms, terms, asked("ChangeQuantity", "p", 4), None)
+
+    assert (rules.seats_taken(TENANT, told) is not None) is is_refused

@@ -1,0 +1,52 @@
+"""The timer-triggered function that stops forgotten timers."""
+
+import datetime as dt
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.app import App, current
+from shared.db.row_level_security import EVERY_TENANT
+from shared.jobs import each_tenant, transact
+from shared.restore.flow import outward
+from timers.forgotten import service as service_forgotten
+from timers.forgotten import store as store_forgotten
+
+
+blueprint = func.Blueprint()
+_NAME = "stop_forgotten_timers"
+
+
+@blueprint.function_name(_NAME)
+@blueprint.timer_trigger(
+    arg_name="timer", schedule="%FORGOTTEN_TIMER_SCHEDULE%", run_on_startup=False, use_monitor=True
+)
+def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+    stop_all_forgotten(current())
+
+
+def stop_all_forgotten(app: App) -> int:
+    """Stops every timer over its tenant's limit, tenant after tenant in bounded transactions; how many.
+
+    Raises:
+        JobFailed: some tenants failed; the others had their turn.
+    """
+    return outward(app, _NAME, lambda: _stop(app), held=0, may_go_unchecked=True)  # a stop can be corrected
+
+
+def _stop(app: App) -> int:
+    now, stopped = app.now(), 0
+
+    def work(tx: sa.Connection, tenant_id: int) -> int:
+        return service_forgotten.stop_forgotten(tx, tenant_id, now=now)
+
+    while tenant_ids := _tenants_with_overdue(app, now):
+        outcome = each_tenant(app, _NAME, tenant_ids, work)
+        stopped += outcome.changed
+        if outcome.changed == 0:  # another instance was quicker
+            break
+    return stopped
+
+
+def _tenants_with_overdue(app: App, now: dt.datetime) -> list[int]:
+    return transact(app, EVERY_TENANT, lambda tx: store_forgotten.tenants_with_overdue(tx, now), reads_only=True)

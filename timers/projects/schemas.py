@@ -1,0 +1,43 @@
+"""Projects on the wire."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field
+
+from shared.http.wire import WireModel
+from timers.projects import store as store_projects
+
+
+class Project(WireModel):
+    """A project as timers and entries named it."""
+
+    id: str
+    organization: str
+    name: str
+    joined_to: str | None = Field(None, description="the id of the project that it was joined with")
+    counts_as: str = Field(description="the id of the project that it counts as in reports and lists: often itself")
+
+
+class ProjectList(WireModel):
+    items: list[Project]
+
+    @classmethod
+    def of(cls, projects: Sequence[store_projects.Project]) -> Self:
+        ids = {each.id: str(each.public_id) for each in projects}
+        items = [
+            Project(
+                id=ids[each.id],
+                organization=each.organization,
+                name=each.name,
+                joined_to=None if each.joined_to is None else ids[each.joined_to],
+                counts_as=ids[each.counts_as],
+            )
+            for each in projects
+        ]
+        return cls(items=items)
+
+
+class JoinProject(WireModel):
+    project_id: uuid.UUID = Field(description="the project that this one counts as from now on")

@@ -1,0 +1,49 @@
+"""Reads who is running what, longest first, a page at a time."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import running_timers, users
+from shared.tenancy.store import shown_to
+from timers.cursor import PageEnd
+from timers.model import RunningTimer
+from timers.store import RUNNING_COLUMNS, running_of
+
+
+@dataclass(frozen=True, slots=True)
+class TeamTimer:
+    """A running timer and whose it is."""
+
+    timer: RunningTimer
+    user: uuid.UUID
+    display_name: str
+    email: str
+
+
+_running = running_timers.c
+_PAGE: Final[sa.Select[Any]] = (
+    sa.select(*RUNNING_COLUMNS, users.c.public_id.label("user_public_id"), users.c.display_name, users.c.email)
+    .join(users, sa.and_(users.c.tenant_id == _running.tenant_id, users.c.id == _running.user_id))
+    .where(_running.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
+    .order_by(_running.started_at, _running.public_id)
+    .limit(bindparam("most"))
+)
+_end_at = bindparam("end_at", type_=_running.started_at.type)
+_NEXT_PAGE: Final = _PAGE.where(
+    _running.started_at >= _end_at,
+    sa.or_(_running.started_at > _end_at, _running.public_id > bindparam("end_public", type_=_running.public_id.type)),
+)
+
+
+def page(tx: sa.Connection, tenant_id: int, *, viewer: int, end: PageEnd | None, most: int) -> list[TeamTimer]:
+    """At most `most` running timers after the one that `end` names; there are no more than people."""
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": most, "viewer": viewer}
+    if end is None:
+        rows = tx.execute(_PAGE, parameters)
+    else:
+        rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": end.started_at, "end_public": end.id})
+    return [TeamTimer(running_of(row), row.user_public_id, row.display_name, row.email) for row in rows]

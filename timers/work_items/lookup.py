@@ -1,0 +1,80 @@
+"""Looks work items up in Azure DevOps with the caller's token, and keeps what it shows, and to whom."""
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from shared.app import App
+from shared.tenancy.model import Caller, Organization
+from timers.azure_devops.client import Visit
+from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops.model import WorkItem
+from timers.work_items import reader_store as store_readers
+from timers.work_items import store
+from timers.work_items.store import CachedWorkItem
+
+
+FRESH: Final = dt.timedelta(days=1)
+AT_ONCE: Final = 200  # one request of Azure DevOps, and one transaction of ours
+MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
+
+
+def look_up(
+    app: App, caller: Caller, organization: Organization, ids: Iterable[int], visit: Visit
+) -> dict[int, CachedWorkItem]:
+    """Those of the work items that the caller may see, as they are now. `visit` is at their organization.
+
+    What is not among them is not shown to the caller any more. Each batch is kept by itself.
+
+    Raises:
+        AzureDevOpsError: it refused all of a batch, or does not answer; what came before is kept.
+    """
+    found: dict[int, CachedWorkItem] = {}
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), AT_ONCE):
+        batch = wanted[start : start + AT_ONCE]
+        found |= _kept(app, caller, organization, batch, visit.work_items(batch).values())
+    return found
+
+
+def look_at(app: App, caller: Caller, organization: Organization, number: int, visit: Visit) -> WorkItem | None:
+    """One work item as it is now; None when Azure DevOps does not tell: no work fails for that."""
+    try:
+        item = visit.work_item(number)
+    except NoWorkItem:
+        _kept(app, caller, organization, [number], [])
+        return None
+    except AzureDevOpsError:
+        return None
+    _kept(app, caller, organization, [number], [item])
+    return item
+
+
+def plausible_hours(item: WorkItem | None) -> Decimal | None:
+    """The Completed Work that a timer begins with; None where there is none, or none that could be true."""
+    hours = None if item is None else item.completed_hours
+    return hours if hours is not None and 0 <= hours <= MOST_HOURS else None
+
+
+def is_fresh(item: CachedWorkItem, read_on: dt.date, now: dt.datetime) -> bool:
+    """Whether an item need not be asked for again: it is of a day at most, and so is the caller's own reading."""
+    return now - item.fetched_at <= FRESH and read_on >= (now - FRESH).date()
+
+
+def _kept(
+    app: App, caller: Caller, organization: Organization, asked: Iterable[int], items: Iterable[WorkItem]
+) -> dict[int, CachedWorkItem]:
+    """Azure DevOps was asked for some items and showed these; the others it does not show to the caller."""
+    now, tenant_id, user_id = app.now(), caller.tenant.id, caller.user.id
+    shown = {
+        each.id: CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items
+    }
+    refused = [number for number in asked if number not in shown]
+    with app.transaction(tenant=tenant_id) as tx:
+        if shown:
+            store.save(tx, tenant_id, organization, shown.values())
+            store_readers.keep(tx, tenant_id, user_id, organization.id, shown, today=now.date())
+        if refused:
+            store_readers.forget(tx, tenant_id, user_id, organization.id, refused)
+    return shown

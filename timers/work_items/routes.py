@@ -1,0 +1,141 @@
+"""The HTTP functions of work items: what is known of one, and a fresh look at many."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from shared.errors import NotFound
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from shared.tenancy import organization_store as store_organizations
+from shared.tenancy.model import Organization
+from shared.tenancy.organization_service import require_active
+from timers import azure_devops
+from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops.model import ORGANIZATION
+from timers.work_items import store as store_work_items
+from timers.work_items.lookup import is_fresh, look_up
+from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
+from timers.work_items.store import CachedWorkItem
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "work items"
+
+
+@route(
+    blueprint,
+    Operation(
+        id="get_work_item",
+        method=HTTPMethod.GET,
+        path="work-items/{organization}/{id}",
+        tag=_TAG,
+        summary="What is known of a work item",
+        description="It is shown to those who have read it with their own X-AzureDevOps-Token in the last 30 days, "
+        "whatever their role. With the token it is looked up when you have not read it, or when the last look is more "
+        "than a day ago; if Azure DevOps then refuses it, it is not shown to you any more.",
+        asks_azure_devops=True,
+        answers={200: Answer("The work item, as of `fetchedAt`", WorkItem)},
+        problems={
+            403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+            404: ("not_found", "work_item_not_found"),
+            429: ("azure_devops_throttled",),
+            503: ("azure_devops_unavailable",),
+        },
+    ),
+)
+def get_work_item(call: Call) -> Reply:
+    with call.transaction() as tx:
+        tenant_id = call.caller.tenant.id
+        organization, number = _organization(call, tx), _number(call)
+        read = store_work_items.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
+    shown = None if read is None else read[0]
+    is_fresh_enough = read is not None and is_fresh(*read, call.now)
+    if azure_devops.has_token(call) and organization.is_active and not is_fresh_enough:
+        shown = _fresh(call, organization, number, shown)
+    if shown is None:
+        raise NotFound(
+            "You have not read this work item in the last 30 days. Send your Azure DevOps token, or open it in the "
+            "TimeTracker extension."
+        )
+    return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="refresh_work_items",
+        method=HTTPMethod.POST,
+        path="work-items/refresh",
+        tag=_TAG,
+        summary="Look work items up in Azure DevOps",
+        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for "
+        "reports, with the day on which you read it; what is missing is not shown to you any more. To load all titles "
+        "of a report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for "
+        "the report again without the token. What is `notAsked` then, Azure DevOps does not show you.",
+        body=RefreshWorkItems,
+        asks_azure_devops=True,
+        is_read=True,
+        answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},
+        problems={
+            400: ("wrong_organization",),
+            403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+            404: ("work_item_not_found",),
+            422: ("azure_devops_rejected",),
+            429: ("azure_devops_throttled",),
+            503: ("azure_devops_unavailable",),
+        },
+    ),
+)
+def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
+    with call.transaction() as tx:
+        tenant = call.caller.tenant
+        require_active(tx, tenant, body.organization)
+        organization = store_organizations.find(tx, tenant.id, body.organization)
+    assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
+    visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
+    found = look_up(call.app, call.caller, organization, body.ids, visit)
+    missing = sorted(set(body.ids) - found.keys())
+    items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
+    with call.transaction() as tx:
+        return call.answer(tx, HTTPStatus.OK, RefreshedWorkItems(items=items, missing=missing))
+
+
+def _organization(call: Call, tx: sa.Connection) -> Organization:
+    """The organization in the path."""
+    name = call.path("organization")
+    found = store_organizations.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
+    if found is None:
+        raise _no_such_item()
+    return found
+
+
+def _number(call: Call) -> int:
+    """The work item's number in the path."""
+    number = work_item_number(call.path("id"))
+    if number is None:
+        raise _no_such_item()
+    return number
+
+
+def _no_such_item() -> NotFound:
+    return NotFound("Your company's Azure DevOps organizations have no such work item.")
+
+
+def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
+    """The work item as it is now; as it was seen last when Azure DevOps does not tell, which is not a refusal of it."""
+    try:
+        visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
+        found = look_up(call.app, call.caller, organization, [number], visit).get(number)
+    except AzureDevOpsError:
+        if known is None:
+            raise
+        return known
+    if found is None:
+        raise NoWorkItem
+    return found

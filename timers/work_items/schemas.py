@@ -1,0 +1,52 @@
+"""Work items on the wire."""
+
+import re
+from typing import Annotated, Final, Self
+
+from pydantic import Field
+
+from shared.http.wire import Instant, WireModel
+from timers.schemas import Organization, WorkItemId
+from timers.work_items.store import CachedWorkItem
+
+
+_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
+
+
+def work_item_number(text: str) -> int | None:
+    """A work item's number in a path; None for what is none."""
+    return int(text) if _DIGITS.match(text) and 1 <= int(text) < 2**31 else None
+
+
+class WorkItem(WireModel):
+    """A work item as Azure DevOps showed it at `fetchedAt`."""
+
+    organization: str
+    id: int
+    type: str
+    title: str
+    assignee_name: str | None = None
+    state: str
+    fetched_at: Instant
+
+    @classmethod
+    def of(cls, item: CachedWorkItem, organization: str) -> Self:
+        return cls(
+            organization=organization,
+            id=item.id,
+            type=item.type,
+            title=item.title,
+            assignee_name=item.assignee_name,
+            state=item.state,
+            fetched_at=item.fetched_at,
+        )
+
+
+class RefreshWorkItems(WireModel):
+    organization: Organization
+    ids: Annotated[list[WorkItemId], Field(fail_fast=True, min_length=1, max_length=200)]
+
+
+class RefreshedWorkItems(WireModel):
+    items: list[WorkItem]
+    missing: list[int] = Field(description="those that are not there, or that you may not see")

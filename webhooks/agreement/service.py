@@ -1,0 +1,232 @@
+"""A purchase for a tenant that exists: asked for by its buyer, and agreed to or declined by somebody who may."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from billing.marketplace import model as told
+from billing.subscriptions import store
+from billing.subscriptions.model import Agreed, Subscription, SubscriptionStatus, Terms
+from billing.subscriptions.service import begin
+from shared import audit, notices
+from shared.audit import Action, Actor
+from shared.auth.tokens import Principal
+from shared.errors import Conflict, Forbidden, NotFound
+from shared.notices import NoticeKind
+from shared.settings import Settings
+from shared.tenancy.model import Caller, Plan, Tenant
+from shared.tenancy.store import find_caller
+from tenants.new_rows import NewId
+from tenants.sign_in import service
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.approver_rules import TEXTS
+from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, buyers_of
+
+
+ROLE_REQUIRED: Final = "role_required"
+_EVENTS: Final = {
+    RequestState.AGREED: (Action.PURCHASE_AGREED, NoticeKind.PURCHASE_AGREED),
+    RequestState.DECLINED: (Action.PURCHASE_DECLINED, NoticeKind.PURCHASE_DECLINED),
+    RequestState.CANCELLED: (Action.PURCHASE_CANCELLED, NoticeKind.PURCHASE_CANCELLED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides about a purchase, when, and where ids come from."""
+
+    actor: Actor
+    now: dt.datetime
+    new_id: NewId
+
+
+def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
+    tx: sa.Connection,
+    tenant: Tenant,
+    bought: told.Subscription | None,
+    request: PurchaseRequest | None,
+    live: Subscription | None,
+    now: dt.datetime,
+) -> Approvers:
+    """The people who may agree; `bought` is None where Microsoft was not asked, who names the buyers."""
+    return Approvers(
+        admins=store_requests.admins(tx, tenant.id),
+        buyers=frozenset() if bought is None else buyers_of(bought),
+        buyer_id=None if request is None else request.buyer_id,
+        has_agreement=live is not None and live.marketplace_id is None,
+        now=now,
+    )
+
+
+def ask(
+    tx: sa.Connection,
+    tenant: Tenant,
+    principal: Principal,
+    bought: told.Subscription,
+    terms: Terms,
+    *,
+    settings: Settings,
+    now: dt.datetime,
+    new_id: NewId,
+) -> None:
+    """Puts a purchase before those who may agree to it; the tenant is held. Nothing of the tenant changes.
+
+    Raises:
+        Forbidden: the buyer's account is deactivated.
+    """
+    buyer = service.admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+    buyer_id = None if buyer is None else buyer.user.id
+    if not store_requests.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
+        return
+    actor = audit.STRANGER if buyer_id is None else Actor.user(buyer_id)
+    decision = Decision(actor, now, new_id)
+    _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _bought(terms), decision)
+
+
+def agree(
+    tx: sa.Connection,
+    tenant: Tenant,
+    bought: told.Subscription,
+    terms: Terms,
+    decision: Decision,
+    *,
+    ends_agreement: bool,
+) -> None:
+    """Begins the purchase as agreed to by somebody who may, which the caller has checked; the tenant is held.
+
+    Done again it changes nothing.
+
+    Raises:
+        Conflict: the tenant pays for something else, or `ends_agreement` is not said for its agreement with the vendor.
+    """
+    marketplace_id = uuid.UUID(bought.id)
+    request = store_requests.find(tx, tenant.id, marketplace_id)
+    known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
+    is_replaced = ends_agreement and live is not None and live.marketplace_id is None
+    contact = _buyer(tx, tenant, bought) or (None if request is None else request.buyer_id)
+    agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
+    begin(tx, tenant, marketplace_id, terms, agreed, now=decision.now)
+    if known is not None:
+        return
+    if request is not None:
+        store_requests.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
+    details = {**_bought(terms), "endsAgreement": is_replaced}
+    _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, decision)
+
+
+def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> None:
+    """Declines a purchase that waits; one that is declined already stays so. The tenant is held.
+
+    Raises:
+        Conflict: it was agreed to, or canceled.
+    """
+    known = store.find_bought(tx, request.marketplace_id)
+    require_open(request, known)
+    if request.state is RequestState.AGREED or known is not None:
+        raise agreed_already(request)
+    close(tx, request, RequestState.DECLINED, decision)
+
+
+def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
+    """Declines a request, or notes that its purchase was canceled; False when it is decided already."""
+    if not store_requests.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
+        return False
+    details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
+    _record(tx, request.tenant_id, *_EVENTS[state], details, decision)
+    return True
+
+
+def require_admitted(may: Approvers, caller: Caller, object_id: str) -> None:
+    """Requires the right to agree to a purchase, or to decline it.
+
+    Raises:
+        Forbidden: somebody else may.
+    """
+    if not may.admits(caller.user, object_id):
+        raise Forbidden(TEXTS[may.agreer].who, code=ROLE_REQUIRED)
+
+
+def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:
+    """Raises NotFound where nobody has asked the tenant for that purchase."""
+    request = None if marketplace_id is None else store_requests.find(tx, tenant_id, marketplace_id)
+    if request is None:
+        raise NotFound("There is no such purchase in your organization.")
+    return request
+
+
+def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
+    """Lets through a purchase that can still be agreed to, or is.
+
+    Raises:
+        Conflict: it was canceled while it waited, or has ended since.
+    """
+    has_ended = known is not None and known.terms.status is SubscriptionStatus.UNSUBSCRIBED
+    if request.state is RequestState.CANCELLED or has_ended:
+        raise ended(request)
+
+
+def by_microsoft(decision: Decision) -> Decision:
+    """The finding that Microsoft has ended a purchase, as the service's."""
+    return Decision(audit.SERVICE, decision.now, decision.new_id)
+
+
+def changed(request: PurchaseRequest, terms: Terms) -> Conflict:
+    return Conflict(
+        "This purchase has another plan or other seats by now. Look at it again before you agree.",
+        code="purchase_changed",
+        extra={"state": request.state.value, "purchase": str(request.marketplace_id), **_bought_now(terms)},
+    )
+
+
+def ended(request: PurchaseRequest) -> Conflict:
+    return Conflict(
+        "This purchase was canceled and cannot be started any more. Nothing of your organization was changed. To go "
+        "on, buy TimeTracker again in the Azure portal.",
+        code="purchase_cancelled",
+        extra={"state": RequestState.CANCELLED.value, "purchase": str(request.marketplace_id)},
+    )
+
+
+def agreed_already(request: PurchaseRequest) -> Conflict:
+    return Conflict(
+        "Your organization has agreed to this purchase. It can be canceled in the Azure portal under SaaS.",
+        code="purchase_agreed",
+        extra={"state": RequestState.AGREED.value, "purchase": str(request.marketplace_id)},
+    )
+
+
+def _buyer(tx: sa.Connection, tenant: Tenant, bought: told.Subscription) -> int | None:
+    """The account of who pays, else of whom it was bought for."""
+    for party in (bought.purchaser, bought.beneficiary):
+        if party.oid and party.tid == bought.beneficiary.tid:
+            caller = find_caller(tx, tid=party.tid, oid=party.oid, lock=False)
+            if caller is not None and caller.tenant.id == tenant.id:
+                return caller.user.id
+    return None
+
+
+def _bought_now(terms: Terms) -> dict[str, str | int]:
+    seats = {} if terms.quantity is None else {"quantity": terms.quantity}
+    return {"plan": terms.plan_id, **seats}
+
+
+def _bought(terms: Terms) -> dict[str, str | int | bool | None]:
+    return {"subscriptionPlan": terms.plan_id, "seatLimit": terms.quantity}
+
+
+def _record(  # noqa: PLR0917 - one event, put down in both places
+    tx: sa.Connection,
+    tenant_id: int,
+    action: Action,
+    kind: NoticeKind,
+    details: dict[str, str | int | bool | None],
+    decision: Decision,
+) -> None:
+    audit.record(tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details)
+    told_ = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
+    notices.record(
+        tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=told_
+    )

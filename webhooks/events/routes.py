@@ -1,0 +1,96 @@
+"""The HTTP function that the Marketplace calls with each event of a subscription."""
+
+import json
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+
+from billing import marketplace
+from billing.marketplace.errors import Unreadable
+from billing.marketplace.model import WebhookEvent
+from shared.errors import Inconclusive
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.reply import Reply
+from shared.log import get_logger
+from shared.restore.flow import HELD, require_not_held
+from webhooks.events import flow as flow_events
+from webhooks.events import reconcile_flow as flow_reconcile
+from webhooks.events.publisher_token import require_marketplace, v1_keys_of
+from webhooks.events.service import PLAN_NOT_SOLD, SEATS_IN_USE
+
+
+blueprint = func.Blueprint()
+_BODY_LIMIT: Final = 256 * 1024
+
+
+@route(
+    blueprint,
+    Operation(
+        id="receive_marketplace_event",
+        method=HTTPMethod.POST,
+        path="marketplace/webhook",
+        tag="marketplace",
+        summary="What happened to a subscription",
+        description="For the Azure Marketplace alone, whose token is checked on every call. The body only says what to "
+        "ask Microsoft about. 200 accepts a change; 401 and 409 are final; everything else is 5xx and is sent again, "
+        "since a 4xx would reject a change that a customer paid for.",
+        body_limit=None,
+        final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
+        answers={200: Answer("It was taken")},
+        problems={
+            401: ("invalid_token",),
+            409: (SEATS_IN_USE, PLAN_NOT_SOLD),
+            503: (
+                "marketplace_unavailable",
+                "marketplace_event_unreadable",
+                "signing_key_unknown",
+                "signing_keys_unavailable",
+                HELD,
+            ),
+        },
+    ),
+)
+def receive_marketplace_event(call: Call) -> Reply:
+    app = call.app
+    client = marketplace.of(app)
+    if client is None:  # a deployment may have lost the settings: what was bought before must not be refused
+        raise Inconclusive(
+            "The Marketplace is not set up here.", reason="marketplace_off", code="marketplace_unavailable"
+        )
+    require_marketplace(
+        call.request.headers.get("authorization"),
+        keys=app.validator.keys,
+        v1_keys=v1_keys_of(app),
+        settings=app.settings,
+        now=app.now(),
+    )
+    require_not_held(app)
+    body = call.request.get_body()
+    if body:
+        flow_events.receive(app, client, _event(body))
+    else:  # every event has one, so it was lost on the way
+        flow_reconcile.catch_up(app, client)
+    return Reply(HTTPStatus.OK)
+
+
+def _event(body: bytes) -> WebhookEvent:
+    """What the body says, read tolerantly.
+
+    Raises:
+        Inconclusive: it is something else, or too large; a 4xx would reject a change that somebody paid for.
+    """
+    try:
+        return WebhookEvent.read(_document(body))
+    except (ValueError, RecursionError, Unreadable) as error:
+        reason = error.reason if isinstance(error, Unreadable) else type(error).__name__
+        get_logger().error("marketplace_event_unreadable", reason=reason)
+        raise Inconclusive("This event cannot be read.", reason=reason, code="marketplace_event_unreadable") from error
+
+
+def _document(body: bytes) -> object:
+    if len(body) > _BODY_LIMIT:
+        raise Unreadable("too_large")
+    return json.loads(body)

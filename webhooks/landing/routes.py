@@ -1,0 +1,292 @@
+"""The landing page of the Marketplace: sign-in, what was bought, and its confirmation; pages that need no script."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+import azure.functions as func
+
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.headers import cookies
+from shared.http.operation import HTML, LOCATION, Answer, Operation
+from shared.http.parsing import public_id
+from shared.http.reply import Reply
+from shared.restore.flow import HELD, require_not_held
+from webhooks.landing import arrival_flow as flow_arrival
+from webhooks.landing import purchase_flow as flow_purchase
+from webhooks.landing import refusals
+from webhooks.landing import visits as rules_visits
+from webhooks.landing.arrival_flow import NotFinished, Retry, Returned, Sessions
+from webhooks.landing.marketplace_calls import client_of
+from webhooks.landing.pages import purchase as pages_landing
+from webhooks.landing.pages.page import refusal
+from webhooks.landing.purchase_flow import Form
+from webhooks.landing.schemas import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
+from webhooks.landing.visit_store import Visit
+from webhooks.landing.visits import Session
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "marketplace"
+_LANDING: Final = "/api/marketplace/landing"
+_PAGE: Final = Answer("The page", media=(HTML,))
+_PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over")}
+
+
+@route(
+    blueprint,
+    Operation(
+        id="open_landing_page",
+        method=HTTPMethod.GET,
+        path="marketplace/landing",
+        tag=_TAG,
+        summary="Come from the Marketplace to set up or manage a purchase",
+        description="Sends the browser to sign in. For people; Microsoft opens it after a purchase, and for Manage "
+        "account.",
+        query=Arrival,
+        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
+        problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
+        refuses=refusal,
+    ),
+)
+def open_landing_page(call: Call, query: Arrival) -> Reply:
+    client_of(call.app)
+    is_ours = rules_visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
+    directory = query.directory if is_ours else None
+    address, session = flow_arrival.arrive(call.app, query.token, _redirect_uri(call), directory=directory)
+    return _to_sign_in(call, session, address)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="return_from_sign_in",
+        method=HTTPMethod.GET,
+        path="marketplace/landing/signed-in",
+        tag=_TAG,
+        summary="Come back from the sign-in",
+        query=Return,
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
+        problems={
+            400: ("unknown_purchase",),
+            403: ("not_signed_in", "personal_account", "purchase_of_another", "purchase_of_another_product"),
+            404: ("no_such_route", "visit_over"),
+            421: ("address_unknown",),
+            503: ("sign_in_unchecked", "marketplace_unavailable"),
+        },
+        refuses=refusal,
+    ),
+)
+def return_from_sign_in(call: Call, query: Return) -> Reply:
+    client_of(call.app)
+    try:
+        returned = Returned(query.code, query.error)
+        session = flow_arrival.come_back(call.app, query.state, _sessions(call), returned, _redirect_uri(call))
+    except NotFinished as failure:
+        refused = refusal(
+            failure.error,
+            operation=call.operation.id,
+            request_id=call.request_id,
+            contact=call.app.settings.vendor_contact,
+            links=_ways_on(failure.retry, failure.session.secret),
+        )
+        return _with_cookie(call, refused, failure.session)
+    return _with_cookie(call, _to_page(call, session.visit), session)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="show_purchase",
+        method=HTTPMethod.GET,
+        path="marketplace/landing/purchase",
+        tag=_TAG,
+        summary="What was bought, in whatever state it is",
+        query=PurchasePage,
+        answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
+        problems={
+            404: ("no_such_route", "visit_over"),
+            421: ("address_unknown",),
+            503: ("marketplace_unavailable",),
+        },
+        refuses=refusal,
+    ),
+)
+def show_purchase(call: Call, query: PurchasePage) -> Reply:
+    client_of(call.app)
+    sessions = _sessions(call)
+    visit = flow_arrival.find_visit(call.app, public_id(query.visit), sessions)
+    form_token = rules_visits.form_token(Session(visit.public_id, sessions[visit.public_id]))
+    return pages_landing.page_of(flow_purchase.look(call.app, visit), visit, form_token, call.app.settings)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="refresh_purchase",
+        method=HTTPMethod.POST,
+        path="marketplace/landing/purchase",
+        tag=_TAG,
+        summary="Follow what Microsoft has changed of a purchase",
+        body=PageForm,
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
+        problems={
+            403: ("form_of_another_page",),
+            404: ("no_such_route", "visit_over"),
+            409: ("another_subscription_is_live",),
+            421: ("address_unknown",),
+            503: ("marketplace_unavailable", HELD),
+        },
+        refuses=refusal,
+    ),
+)
+def refresh_purchase(call: Call, body: PageForm) -> Reply:
+    client_of(call.app)
+    visit = _visit_of_form(call, body)
+    flow_purchase.bring_up_to_date(call.app, visit)
+    return _to_page(call, visit.public_id)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="sign_out_of_landing_page",
+        method=HTTPMethod.POST,
+        path="marketplace/landing/sign-out",
+        tag=_TAG,
+        summary="Sign out of the pages of purchases in this browser",
+        body=PageForm,
+        answers={200: _PAGE},
+        problems={
+            403: ("form_of_another_page",),
+            404: ("no_such_route", "visit_over"),
+            421: ("address_unknown",),
+        },
+        refuses=refusal,
+    ),
+)
+def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
+    client_of(call.app)
+    visit = _visit_of_form(call, body)
+    flow_arrival.sign_out(call.app, _sessions(call))
+    return _with_cookie(call, pages_landing.signed_out(call.app.settings), Session(visit.public_id, ""), is_over=True)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="change_account",
+        method=HTTPMethod.GET,
+        path="marketplace/landing/other-account",
+        tag=_TAG,
+        summary="Sign in to the page of a purchase with another account",
+        query=PurchasePage,
+        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
+        problems={404: ("no_such_route", "visit_over"), 421: ("address_unknown",)},
+        refuses=refusal,
+    ),
+)
+def change_account(call: Call, query: PurchasePage) -> Reply:
+    client_of(call.app)
+    visit = flow_arrival.find_visit(call.app, public_id(query.visit), _sessions(call))
+    address, session = flow_arrival.change_account(call.app, visit, _redirect_uri(call))
+    return _to_sign_in(call, session, address)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="activate_purchase",
+        method=HTTPMethod.POST,
+        path="marketplace/activate",
+        tag=_TAG,
+        summary="Confirm a purchase, ask for agreement to it, or decline it",
+        description="The server knows the purchase from the sign-in. Sent twice, it is done once. Sent by a buyer who "
+        "may not agree to it, it asks for agreement.",
+        body=Confirmation,
+        answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
+        problems={
+            403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
+            404: ("no_such_route", "visit_over"),
+            409: (
+                "another_subscription_is_live",
+                "agreement_is_live",
+                "purchase_of_another",
+                "tenant_already_registered",
+            ),
+            421: ("address_unknown",),
+            503: ("marketplace_unavailable", HELD),
+        },
+        refuses=refusal,
+    ),
+)
+def activate_purchase(call: Call, body: Confirmation) -> Reply:
+    client_of(call.app)
+    require_not_held(call.app)
+    visit = _visit_of_form(call, body)
+    to_page = _to_page(call, visit.public_id)  # first, since where no address can be made nothing may be done
+    form = Form(choices_of(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
+    if wrong := flow_purchase.confirm(call.app, visit, form):
+        view = flow_purchase.look(call.app, visit)
+        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=wrong)
+    return to_page
+
+
+def _visit_of_form(call: Call, form: PageForm) -> Visit:
+    """The visit whose page a form comes from.
+
+    Raises:
+        NotFound: it is over, or another browser's.
+        Forbidden: the form was made elsewhere.
+        Misdirected: no address can be made, so nothing may be done.
+    """
+    sessions = _sessions(call)
+    visit = flow_arrival.find_visit(call.app, public_id(form.visit), sessions)
+    if not rules_visits.is_form_token(form.form, Session(visit.public_id, sessions[visit.public_id])):
+        raise refusals.form_of_another_page()
+    return visit
+
+
+def _to_sign_in(call: Call, session: Session, address: str) -> Reply:
+    return _with_cookie(call, Reply(HTTPStatus.FOUND, headers={"Location": address}), session)
+
+
+def _with_cookie(call: Call, reply: Reply, session: Session, *, is_over: bool = False) -> Reply:
+    cookie = rules_visits.cookie_of(session, is_secure=_is_secure(call), is_over=is_over)
+    return replace(reply, headers={**reply.headers, "Set-Cookie": cookie})
+
+
+def _ways_on(retry: Retry | None, secret: str) -> Iterator[tuple[str, str]]:
+    if retry is None:
+        return
+    if retry.visit is not None:
+        yield "Try again", pages_landing.other_account(retry.visit)
+        return
+    if retry.directory is not None:
+        proof = rules_visits.directory_proof(secret, retry.directory)
+        at = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
+        yield "Sign in at the organization of this purchase", f"{_LANDING}?{at}"
+    yield "Try again", f"{_LANDING}?{urlencode({'token': retry.token})}"
+
+
+def _sessions(call: Call) -> Sessions:
+    return rules_visits.sessions_of(cookies(call.request), is_secure=_is_secure(call))
+
+
+def _is_secure(call: Call) -> bool:
+    return call.base_address.startswith("https:")
+
+
+def _redirect_uri(call: Call) -> str:
+    """Where Entra sends the browser back to; only addresses that are registered there."""
+    return f"{call.base_address}{_LANDING}/signed-in"
+
+
+def _to_page(call: Call, visit: UUID) -> Reply:
+    """A page of its own address: it can be loaded again, and neither code nor token stays in the history."""
+    address = f"{call.base_address}{_LANDING}/purchase?{urlencode({'visit': str(visit)})}"
+    return Reply(HTTPStatus.SEE_OTHER, headers={"Location": address})

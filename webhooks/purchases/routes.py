@@ -1,0 +1,156 @@
+"""The HTTP functions of purchases that wait for agreement, for those who may give it."""
+
+import uuid
+from http import HTTPMethod, HTTPStatus
+from typing import Final
+
+import azure.functions as func
+import sqlalchemy as sa
+
+from billing.subscriptions.store import find_live
+from shared.audit import Actor
+from shared.errors import Forbidden
+from shared.http.call import Call
+from shared.http.endpoint import route
+from shared.http.operation import Answer, Operation
+from shared.http.parsing import public_id
+from shared.http.reply import Reply
+from shared.http.wire import NoFields
+from shared.restore.flow import HELD, require_not_held
+from shared.tenancy.store import find_caller
+from webhooks.agreement import service
+from webhooks.agreement import store as store_requests
+from webhooks.agreement.rules import Approvers, PurchaseRequest
+from webhooks.agreement.service import Decision
+from webhooks.landing.marketplace_calls import client_of
+from webhooks.purchases import flow as flow_agreement
+from webhooks.purchases.flow import Agreement
+from webhooks.purchases.schemas import AgreePurchase, Purchase, Purchases
+
+
+blueprint = func.Blueprint()
+_TAG: Final = "billing"
+_MOST: Final = 100
+
+
+@route(
+    blueprint,
+    Operation(
+        id="list_purchases",
+        method=HTTPMethod.GET,
+        path="billing/purchases",
+        tag=_TAG,
+        summary="Purchases that need somebody's agreement",
+        description="Buying TimeTracker for an organization that has it gives no rights: the purchase waits until a "
+        "super admin agrees. A buyer who is a super admin has agreed, and is not listed.",
+        answers={200: Answer("The purchases", Purchases)},
+    ),
+)
+def list_purchases(call: Call) -> Reply:
+    with call.transaction() as tx:
+        requests = store_requests.newest(tx, call.caller.tenant.id, most=_MOST)
+        return call.answer(tx, HTTPStatus.OK, Purchases(items=_purchases(call, tx, requests)))
+
+
+@route(
+    blueprint,
+    Operation(
+        id="agree_purchase",
+        method=HTTPMethod.POST,
+        path="billing/purchases/{id}/agree",
+        tag=_TAG,
+        summary="Agree to a purchase",
+        description="It is activated at Microsoft, which charges from then on, and your plan is in force. `plan` and "
+        "`quantity` are what you have seen: where they have changed nothing is done. Done again it changes nothing.",
+        body=AgreePurchase,
+        answers={200: Answer("The purchase as it is now", Purchase)},
+        problems={
+            403: (service.ROLE_REQUIRED,),
+            404: ("not_found", "no_such_route"),
+            409: ("purchase_cancelled", "purchase_changed", "agreement_is_live", "another_subscription_is_live"),
+            503: ("marketplace_unavailable", HELD),
+        },
+    ),
+)
+def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
+    require_not_held(call.app)
+    wanted = public_id(call.path("id"))
+    with call.transaction() as tx:
+        request = service.require_request(tx, call.caller.tenant.id, wanted)
+        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
+    agreement = Agreement(
+        tenant_id=call.caller.tenant.id,
+        marketplace_id=request.marketplace_id,
+        actor=Actor.user(call.caller.user.id),
+        plan=body.plan,
+        seats=body.quantity,
+        ends_agreement=body.end_agreement,
+        check=lambda tx, approvers: _require_admitted(call, tx, approvers),
+    )
+    flow_agreement.agree(call.app, client_of(call.app), agreement)
+    with call.transaction() as tx:
+        return _answer(call, tx, request.marketplace_id)
+
+
+@route(
+    blueprint,
+    Operation(
+        id="decline_purchase",
+        method=HTTPMethod.POST,
+        path="billing/purchases/{id}/decline",
+        tag=_TAG,
+        summary="Decline a purchase",
+        description="Nothing is activated, and Microsoft charges nothing. The purchase itself is canceled by its buyer "
+        "in the Azure portal, or by Microsoft after 30 days. You can still agree to it until then.",
+        body=NoFields,
+        holds_tenant=True,
+        answers={200: Answer("The purchase as it is now", Purchase)},
+        problems={
+            403: (service.ROLE_REQUIRED,),
+            404: ("not_found",),
+            409: ("purchase_cancelled", "purchase_agreed"),
+        },
+    ),
+)
+def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    wanted = public_id(call.path("id"))
+    with call.transaction() as tx:
+        request = service.require_request(tx, call.caller.tenant.id, wanted)
+        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
+        service.decline(tx, request, Decision(Actor.user(call.caller.user.id), call.now, call.app.new_id))
+        return _answer(call, tx, request.marketplace_id)
+
+
+def _require_admitted(call: Call, tx: sa.Connection, approvers: Approvers) -> None:
+    """Again, as the caller is now and with the buyers whom Microsoft names."""
+    caller = find_caller(tx, tid=call.principal.tid, oid=call.principal.oid, lock=False)
+    if caller is None:
+        raise Forbidden("You have no account here any more.", code=service.ROLE_REQUIRED)
+    service.require_admitted(approvers, caller, call.principal.oid)
+
+
+def _approvers(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Approvers:
+    tenant = call.caller.tenant
+    return service.approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
+
+
+def _answer(call: Call, tx: sa.Connection, marketplace_id: uuid.UUID) -> Reply:
+    request = service.require_request(tx, call.caller.tenant.id, marketplace_id)
+    [purchase] = _purchases(call, tx, [request])
+    return call.answer(tx, HTTPStatus.OK, purchase)
+
+
+def _purchases(call: Call, tx: sa.Connection, requests: list[PurchaseRequest]) -> list[Purchase]:
+    if not requests:
+        return []
+    tenant, live = call.caller.tenant, find_live(tx, call.caller.tenant.id)
+    admins = store_requests.admins(tx, tenant.id)
+    ids = (number for each in requests for number in (each.buyer_id, each.decider_id))
+    people = store_requests.people(tx, tenant.id, ids)
+    has_agreement = live is not None and live.marketplace_id is None
+    items = []
+    for each in requests:
+        approvers = Approvers(admins, frozenset(), each.buyer_id, has_agreement, call.now)
+        may_agree = approvers.admits(call.caller.user, call.principal.oid)
+        items.append(Purchase.of(each, approvers, people, may_agree=may_agree))
+    return items
