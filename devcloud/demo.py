@@ -22,7 +22,7 @@ from shared import audit, clock
 from shared.auth.tokens import Principal
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from shared.tenancy import organization_service as service_organizations
+from shared.tenancy import organization_service
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.store import find_caller, find_tenant
 from tenants.new_rows import NewTenant
@@ -137,7 +137,7 @@ def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
 def _add_labs(tx: sa.Connection, of: _History) -> None:
     admin = find_caller(tx, tid=of.directory.tid, oid=of.people[0].oid, lock=False)
     assert admin is not None, "the tenant was started before"  # noqa: S101 - an invariant of ours
-    service_organizations.add(tx, admin, LABS, now=of.began, new_id=clock.new_id)
+    organization_service.add(tx, admin, LABS, now=of.began, new_id=clock.new_id)
 
 
 def _pay(tx: sa.Connection, of: _History) -> None:

@@ -14,7 +14,7 @@ from ops.database import Database, opened
 from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_json, print_rows
-from tenants.actions.log import key_store as store_keys
+from tenants.actions.log import key_store
 
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def rekey(*, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False)
         if not dry_run:
             refuse_if_held(database)
         with database.transaction(reads_only=True) as tx:
-            tenants = store_keys.numbered(tx)
+            tenants = key_store.numbered(tx)
         with _told():
             waiting = [(tenant_id, slug, log.count_numbered(tenant_id)) for tenant_id, slug in tenants]
             total = sum(rows for *_, rows in waiting)
@@ -67,7 +67,7 @@ def _move(database: Database, log: "TablesActionLog", waiting: list[tuple[int, s
             if left := log.count_numbered(tenant_id):
                 raise Refused(f"{left:,} rows of {slug} came meanwhile: the former version still runs; try again later")
             with database.transaction() as tx:
-                store_keys.moved(tx, tenant_id)
+                key_store.moved(tx, tenant_id)
 
 
 def _log(database: Database) -> "TablesActionLog":

@@ -7,7 +7,7 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from privacy.retention import service, store
 from privacy.retention.rules import Kept
 from shared.app import App, current
@@ -55,9 +55,9 @@ def _remove(app: App) -> None:
         raise JobFailed("; ".join(failed))
 
 
-@blueprint.function_name(flow_erasure.NAME)
+@blueprint.function_name(erasure_flow.NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
 def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
     app = current()
     nothing = Outcome(0, 0, 0)
-    outward(app, flow_erasure.NAME, lambda: flow_erasure.carry_out_due(app), held=nothing)
+    outward(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)

@@ -10,8 +10,7 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from reports import service
-from reports import title_flow as flow_titles
+from reports import service, title_flow
 from reports.exports import csv as tables
 from reports.exports import summary as tables_summary
 from reports.exports import timesheet as tables_week
@@ -180,7 +179,7 @@ def _read(call: Call, query: Query, media: str) -> Refused:
     with call.transaction() as tx:
         asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return flow_titles.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
+        return title_flow.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
     return NONE_REFUSED
 
 

@@ -9,11 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from reports import piece_store as store_pieces
-from reports import store
-from reports import sum_store as store_sums
-from reports import title_service as service_titles
-from reports import title_store as store_titles
+from reports import piece_store, store, sum_store, title_service, title_store
 from reports.piece_store import Piece
 from reports.rules import Group, Span
 from reports.store import Asked, Person, Row, Somebody, Unknown, WorkItem
@@ -53,7 +49,7 @@ class Report:
         """None where the rows are about no work items."""
         if Group.WORK_ITEM not in self.groups:
             return None
-        return service_titles.count(service_titles.each_once(self.rows), self.refused)
+        return title_service.count(title_service.each_once(self.rows), self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +100,7 @@ def report(
     Raises:
         InvalidRequest: it has more rows than anybody could look at.
     """
-    sums = store_sums.read(tx, asked, groups, most=MOST_ROWS + 1)
+    sums = sum_store.read(tx, asked, groups, most=MOST_ROWS + 1)
     rows = list(sums.rows)
     if len(rows) > MOST_ROWS:
         raise _too_large(
@@ -116,12 +112,12 @@ def report(
 
 def lines(tx: sa.Connection, asked: Asked, groups: tuple[Group, ...]) -> Iterator[Row]:
     """The rows of a report of any length, as the database hands them out."""
-    return store_sums.read(tx, asked, groups).rows
+    return sum_store.read(tx, asked, groups).rows
 
 
 def week(tx: sa.Connection, caller: Caller, asked: Asked) -> Week:
     """A timesheet: everybody who worked in these seven days, by day."""
-    sums = store_sums.read(tx, asked, (Group.USER, Group.DAY))
+    sums = sum_store.read(tx, asked, (Group.USER, Group.DAY))
     of_type: list[Row] = []
     unknown: list[Row] = []
     for row in sums.rows:
@@ -156,20 +152,20 @@ def pieces(tx: sa.Connection, asked: Asked, refused: Refused = NONE_REFUSED) -> 
     Raises:
         InvalidRequest: there are more than a workbook can be made of while the caller waits.
     """
-    count = store_pieces.count(tx, asked)
+    count = piece_store.count(tx, asked)
     if count > MOST_PIECES:
         raise _too_large(
             f"This workbook would list {count:,} entries, and {MOST_PIECES:,} is the most. Ask for fewer days, filter "
             "by project or person, or take csv."
         )
     shown: dict[tuple[str, int], WorkItem] = {}
-    titles = service_titles.count(_listed(tx, asked, shown), refused)
-    return titles, store_pieces.read(tx, asked, shown)
+    titles = title_service.count(_listed(tx, asked, shown), refused)
+    return titles, piece_store.read(tx, asked, shown)
 
 
 def _listed(tx: sa.Connection, asked: Asked, shown: dict[tuple[str, int], WorkItem]) -> Iterator[WorkItem]:
     """The work items that a list shows, as they come; those whose titles are shown are kept in the mapping."""
-    for item in store_titles.items(tx, asked):
+    for item in title_store.items(tx, asked):
         if asked.type is None or item.type is not None:
             if item.title is not None:
                 shown[item.organization, item.id] = item

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from typing import Final
 
-from reports import title_store as store_titles
+from reports import title_store
 from reports.store import Asked
 from shared.app import App
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
 from timers.azure_devops.client import Visit
 from timers.azure_devops.errors import AzureDevOpsError
@@ -23,8 +23,8 @@ def read(app: App, caller: Caller, asked: Asked, visit: Visit) -> frozenset[tupl
     whichever organization; one that fails is not asked again.
     """
     with app.transaction(reads_only=True, tenant=asked.tenant_id) as tx:
-        wanted = store_titles.unread(tx, asked, looked_since=app.now() - FRESH, most=MOST)
-        every = store_organizations.find_all(tx, asked.tenant_id) if wanted else []
+        wanted = title_store.unread(tx, asked, looked_since=app.now() - FRESH, most=MOST)
+        every = organization_store.find_all(tx, asked.tenant_id) if wanted else []
     organizations = {each.id: each for each in every}
     refused: set[tuple[str, int]] = set()
     failed: set[int] = set()

@@ -8,7 +8,7 @@ from shared.errors import NotFound
 from shared.http.parsing import public_id
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
-from timers import access_store as store_people
+from timers import access_store
 
 
 def whose(tx: sa.Connection, caller: Caller, wanted: str | None, *, sees_everyone: bool) -> int | None:
@@ -34,7 +34,7 @@ def one(tx: sa.Connection, caller: Caller, wanted: str | None, *, sees_everyone:
         return own.id
     found = None
     if sees_everyone and (public := public_id(wanted)) is not None:
-        found = store_people.find_user(tx, caller.tenant.id, public)
+        found = access_store.find_user(tx, caller.tenant.id, public)
     if found is None:
         raise NotFound("There is no such person in your organisation.")
     user_id, restricted_since = found
@@ -51,7 +51,7 @@ def may_see(tx: sa.Connection, caller: Caller, user_id: int, *, sees_everyone: b
     """
     if user_id == caller.user.id:
         return True
-    if sees_everyone and store_people.is_restricted(tx, caller.tenant.id, user_id):
+    if sees_everyone and access_store.is_restricted(tx, caller.tenant.id, user_id):
         raise restricted()
     return sees_everyone
 
@@ -60,4 +60,4 @@ def public_id_of(tx: sa.Connection, caller: Caller, user_id: int) -> uuid.UUID:
     """A user's id on the wire; the caller's own costs nothing."""
     if user_id == caller.user.id:
         return caller.user.public_id
-    return store_people.public_id_of(tx, caller.tenant.id, user_id)
+    return access_store.public_id_of(tx, caller.tenant.id, user_id)

@@ -8,8 +8,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.adoption import service as service_adoption
-from billing.adoption import store as store_adoption
+from billing.adoption import service as adoption_service
+from billing.adoption import store as adoption_store
 from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, listed_by_subscription
 from billing.adoption.service import Adopting
 from billing.adoption.store import Metered
@@ -44,7 +44,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, int] = _NO_MONTHS, dry_
     now = app.now()
     since = now.date() - dt.timedelta(days=DAYS)
     ended_since = now - dt.timedelta(days=DAYS)
-    metered = transact(app, EVERY_TENANT, lambda tx: store_adoption.metered(tx, ended_since), reads_only=True)
+    metered = transact(app, EVERY_TENANT, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
     listing = meter.usage(since, now.date(), within(_SECONDS))
     listed = listed_by_subscription(listing.days)
     adopting = Adopting(since, now, app.new_id, assigned)
@@ -62,7 +62,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, int] = _NO_MONTHS, dry_
 def _adopt(
     tx: sa.Connection, *, of: Metered, listed: Mapping[DayKey, Listed], adopting: Adopting, dry_run: bool
 ) -> TenantAdoption:
-    done = service_adoption.adopt(tx, of, listed, adopting)
+    done = adoption_service.adopt(tx, of, listed, adopting)
     if dry_run:
         tx.rollback()
     return done

@@ -21,8 +21,7 @@ from billing.adoption.rules import (
     events_by_day,
 )
 from billing.adoption.store import AdoptedRow, Metered
-from billing.closing import record_store as store_records
-from billing.closing import rules
+from billing.closing import record_store, rules
 from billing.closing import store as billing_store
 from billing.closing.model import Period, Record, Zones
 from billing.metering.model import Owed
@@ -168,8 +167,8 @@ def _over(
     over = []
     for month, dimension in touched:
         record = closed[month]
-        store_records.assign_adopted(tx, subscription, record.period, dimension=dimension)
-        sent = store_records.sum_sent(tx, subscription, record.period, dimension=dimension)
+        record_store.assign_adopted(tx, subscription, record.period, dimension=dimension)
+        sent = record_store.sum_sent(tx, subscription, record.period, dimension=dimension)
         billed = record.active_users - record.included_users
         if sent > billed:
             over.append(OverSent(month, sent, billed))

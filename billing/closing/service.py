@@ -9,8 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.closing import record_store as store_records
-from billing.closing import rules, store
+from billing.closing import record_store, rules, store
 from billing.closing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from billing.metering.model import Alarm
 from billing.subscriptions.ledger_store import add_rate
@@ -63,7 +62,7 @@ def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Re
     for standing in standings:
         closed += _close(tx, tenant, standing, closing)
     last = rules.last_ended(tenant.zone, closing.ended_by)
-    store_records.mark_closed(tx, tenant.id, last=last, now=closing.now)
+    record_store.mark_closed(tx, tenant.id, last=last, now=closing.now)
     return closed
 
 
@@ -109,7 +108,7 @@ def _keep(
     *,
     has_adopted: bool = False,
 ) -> Record:
-    record = store_records.add(
+    record = record_store.add(
         tx,
         tenant.id,
         bill,
@@ -141,7 +140,7 @@ def void(tx: sa.Connection, record: Record, *, reason: str, closing: Closing) ->
         NotVoidable: it is void already.
     """
     hold_tenant(tx, record.tenant_id)
-    if not store_records.void(tx, record, reason=reason, now=closing.now):
+    if not record_store.void(tx, record, reason=reason, now=closing.now):
         raise NotVoidable("the record is void already")
     _put_on_record(tx, Action.BILL_VOIDED, record, closing)
 
@@ -153,8 +152,8 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
         NotVoidable: the record is not void, or another one replaces it.
     """
     tenant = hold_tenant(tx, record.tenant_id)
-    current = store_records.find(tx, tenant.id, record.public_id)
-    if current is None or current.state is not State.VOID or store_records.is_replaced(tx, record):
+    current = record_store.find(tx, tenant.id, record.public_id)
+    if current is None or current.state is not State.VOID or record_store.is_replaced(tx, record):
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
     period = rules.billed_again(record.period, subscription)
@@ -167,7 +166,7 @@ def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
     Found without holding any.
     """
     due = [each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)]
-    return list(dict.fromkeys([*due, *store_records.tenants_with_priceable_bills(tx)]))
+    return list(dict.fromkeys([*due, *record_store.tenants_with_priceable_bills(tx)]))
 
 
 def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:
@@ -194,9 +193,9 @@ def price_bills(tx: sa.Connection, tenant: Tenant, closing: Closing) -> list[Rec
     Who is on them stays; the meter is told what it was not told before.
     """
     priced: list[Record] = []
-    for record in store_records.without_price(tx, tenant.id):
+    for record in record_store.without_price(tx, tenant.id):
         subscription = read_subscription(tx, tenant.id, record.subscription_id)
-        lines = store_records.lines(tx, record)
+        lines = record_store.lines(tx, record)
         bill = _priced(tx, subscription, record.period, lines)
         if bill.price is not None:
             void(tx, record, reason=_PRICED, closing=closing)
@@ -206,7 +205,7 @@ def price_bills(tx: sa.Connection, tenant: Tenant, closing: Closing) -> list[Rec
 
 def tell_without_price(tx: sa.Connection) -> None:
     """Logs, tenant by tenant, how many bills have no price."""
-    for tenant, count in store_records.tenants_without_price(tx):
+    for tenant, count in record_store.tenants_without_price(tx):
         get_logger().error("bill_without_price", tenant=str(tenant), count=count)
 
 
@@ -270,19 +269,19 @@ def _owe_usage(
     billed = record.active_users - record.included_users
     sent = 0
     if not is_first:
-        store_records.assign_adopted(tx, subscription, record.period, dimension=closing.dimension)
-        sent = store_records.sum_sent(tx, subscription, record.period, dimension=closing.dimension)
+        record_store.assign_adopted(tx, subscription, record.period, dimension=closing.dimension)
+        sent = record_store.sum_sent(tx, subscription, record.period, dimension=closing.dimension)
     if sent > billed:
         alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=sent, billed=billed)
     quantity = rules.untold(billed, sent)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)
-    if not is_first and store_records.has_adopted_on(tx, subscription, wanted.date(), dimension=closing.dimension):
+    if not is_first and record_store.has_adopted_on(tx, subscription, wanted.date(), dimension=closing.dimension):
         wanted = rules.wanted_slot(record.period, closing.now, last_is_free=False)
-    taken = store_records.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=wanted)
+    taken = record_store.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=wanted)
     slot = rules.free_slot(wanted, taken)
-    store_records.owe(
+    record_store.owe(
         tx, record, subscription, dimension=closing.dimension, quantity=quantity, slot=slot, now=closing.now
     )
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import azure.functions as func
 
-from billing.metering import reconcile_flow as flow_usage
+from billing.metering import reconcile_flow
 from billing.metering.flow import meter_of, send_due, tell_late
 from shared.app import App, current
 from shared.jobs import JobFailed
@@ -26,7 +26,7 @@ def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owe
 @blueprint.function_name(_RECONCILE)
 @blueprint.timer_trigger(arg_name="timer", schedule="0 20 4 * * *", run_on_startup=False, use_monitor=True)
 def reconcile_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - likewise
-    found = flow_usage.reconcile(current())
+    found = reconcile_flow.reconcile(current())
     get_logger().info("job_done", function=_RECONCILE, count=len(found), failed=0)
 
 

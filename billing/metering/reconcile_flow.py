@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from billing.marketplace.deadline import within
-from billing.metering import reconcile_store as store_usage
+from billing.metering import reconcile_store
 from billing.metering.flow import meter_of
 from billing.metering.model import Alarm
 from billing.metering.reconcile_rules import Accepted, Entry, Mismatch, mismatches, require_untaken
@@ -45,11 +45,11 @@ def reconcile(app: App) -> list[Mismatch]:
     ours = [each for each in listing.days if app.settings.is_sold_here(each.offer_id, each.plan_id)]
 
     def look(tx: sa.Connection) -> tuple[list[Accepted], dict[uuid.UUID, uuid.UUID]]:
-        accepted = store_usage.accepted(tx, midnight(since), midnight(until + dt.timedelta(days=1)))
-        accepted += store_usage.adopted(tx, since, until)
+        accepted = reconcile_store.accepted(tx, midnight(since), midnight(until + dt.timedelta(days=1)))
+        accepted += reconcile_store.adopted(tx, since, until)
         known = {each.subscription_id for each in accepted}
         foreign = {uuid.UUID(day.subscription_id) for day in ours} - known
-        return accepted, store_usage.owners(tx, foreign)
+        return accepted, reconcile_store.owners(tx, foreign)
 
     accepted, owners = transact(app, EVERY_TENANT, look, reads_only=True)
     found = mismatches(accepted, ours, owners)

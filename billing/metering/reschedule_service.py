@@ -5,7 +5,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from billing.metering import reconcile_store as store_usage
+from billing.metering import reconcile_store
 from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
 from billing.metering.rules import TAKEN_FOR
 from shared import audit
@@ -17,7 +17,7 @@ def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetim
     Raises:
         NotReslotted: there is none.
     """
-    return free_hour(entry, store_usage.hours_taken(tx, entry.owed, now - TAKEN_FOR), now)
+    return free_hour(entry, reconcile_store.hours_taken(tx, entry.owed, now - TAKEN_FOR), now)
 
 
 def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.datetime, row_id: uuid.UUID) -> None:
@@ -26,7 +26,7 @@ def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.dateti
     Raises:
         NotReslotted: somebody else changed it meanwhile.
     """
-    if not store_usage.reslot(tx, entry, hour):
+    if not reconcile_store.reslot(tx, entry, hour):
         raise NotReslotted(f"event {entry.owed.id} was changed by somebody else meanwhile; nothing was changed")
     audit.record(
         tx,

@@ -5,8 +5,8 @@ from typing import Final
 
 import azure.functions as func
 
-from billing.records import service as service_records
-from billing.records import store as store_records
+from billing.records import service as records_service
+from billing.records import store as records_store
 from billing.records.rules import month_text
 from billing.records.schemas import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
 from billing.records.statement import Vendor, statement
@@ -43,7 +43,7 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
     if query.after is not None and end is None:
         raise not_a_page_end()
     with call.transaction() as tx:
-        rows = store_records.page(
+        rows = records_store.page(
             tx, call.caller.tenant.id, month=query.month, state=query.state, end=end, most=query.page_size + 1
         )
         require_page(rows, query.after)
@@ -67,7 +67,7 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
 )
 def get_billing_month(call: Call) -> Reply:
     with call.transaction() as tx:
-        month, bills = service_records.bills_of(tx, call.caller.tenant, call.path("month"), now=call.now)
+        month, bills = records_service.bills_of(tx, call.caller.tenant, call.path("month"), now=call.now)
         return call.answer(tx, HTTPStatus.OK, BillingMonth.of(month, bills))
 
 
@@ -88,11 +88,11 @@ def get_billing_month(call: Call) -> Reply:
 def get_billing_statement(call: Call) -> Reply:
     with call.transaction() as tx:
         tenant = call.caller.tenant
-        month, bills = service_records.bills_of(tx, tenant, call.path("month"), now=call.now)
+        month, bills = records_service.bills_of(tx, tenant, call.path("month"), now=call.now)
     document = statement(_vendor(call.app.settings), tenant.name, month, bills)
     if not call.is_head:
         with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-            service_records.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
+            records_service.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
     name = f"timetracker-{tenant.slug}-{month_text(month)}-statement.pdf"
     return Reply(
         HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -114,7 +114,7 @@ def get_billing_statement(call: Call) -> Reply:
 )
 def get_billing_preview(call: Call) -> Reply:
     with call.transaction() as tx:
-        bill, lines, seats = service_records.preview(tx, call.caller.tenant, now=call.now)
+        bill, lines, seats = records_service.preview(tx, call.caller.tenant, now=call.now)
         return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, seats, now=call.now))
 
 

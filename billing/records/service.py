@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from billing.closing import model
 from billing.closing import service as closing
-from billing.records import rules as rules_records
-from billing.records import seat_store as store_seats
-from billing.records import store as store_records
+from billing.records import rules as records_rules
+from billing.records import seat_store
+from billing.records import store as records_store
 from billing.records.seat_rules import SeatChange, SeatSpan, seat_spans
 from billing.records.store import Bill, Line, Record
 from shared import audit
@@ -27,12 +27,12 @@ def bills_of(tx: sa.Connection, tenant: Tenant, month: str, *, now: dt.datetime)
         NotFound: it is no month, or has no record; the text says why, and where to look.
     """
     try:
-        key = rules_records.month_key(month)
+        key = records_rules.month_key(month)
     except ValueError as error:
         raise NotFound("There is no such month. Write it like 2026-11.") from error
-    bills = store_records.bills_of(tx, tenant.id, key)
+    bills = records_store.bills_of(tx, tenant.id, key)
     if not bills:
-        raise NotFound(rules_records.no_record(key, month_key(now, tenant)))
+        raise NotFound(records_rules.no_record(key, month_key(now, tenant)))
     return key, [replace(bill, seats=_seats_of(tx, tenant.id, bill.record)) for bill in bills]
 
 
@@ -47,7 +47,7 @@ def preview(
     bill = closing.preview(tx, tenant, now=now)
     if bill is None:
         raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
-    return bill, store_records.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
+    return bill, records_store.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
 
 
 def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.datetime, row_id: uuid.UUID) -> None:
@@ -58,7 +58,7 @@ def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.d
         actor=Actor.user(caller.user.id),
         at=now,
         row_id=row_id,
-        after={"month": rules_records.month_text(month), "format": "pdf"},
+        after={"month": records_rules.month_text(month), "format": "pdf"},
     )
 
 
@@ -83,8 +83,8 @@ def _seats(
     tx: sa.Connection, key: tuple[int, int], otherwise: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
 ) -> tuple[SeatSpan, ...]:
     """From the ledger of a tenant's subscription, for a period that begins at `otherwise`, which stands without one."""
-    changes = store_seats.changes(tx, *key, known_at=known_at) or [otherwise]
+    changes = seat_store.changes(tx, *key, known_at=known_at) or [otherwise]
     if all(each.seats is None for each in changes):
         return ()
-    prices = store_seats.prices(tx, *key, known_at=known_at)
+    prices = seat_store.prices(tx, *key, known_at=known_at)
     return seat_spans(changes, prices, starts_at=otherwise.at, ends_at=ends_at)

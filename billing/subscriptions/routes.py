@@ -4,7 +4,7 @@ from http import HTTPMethod, HTTPStatus
 
 import azure.functions as func
 
-from billing.subscriptions import history_store as store_subscription
+from billing.subscriptions import history_store
 from billing.subscriptions.schemas import Subscription, SubscriptionDetail, SubscriptionEvent, SubscriptionQuery
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -33,10 +33,10 @@ blueprint = func.Blueprint()
 def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
     with call.transaction() as tx:
         tenant = call.caller.tenant
-        found = store_subscription.current(tx, tenant.id)
-        rate = None if found is None else store_subscription.rate_in_force(tx, found, call.now)
-        contact = None if found is None else store_subscription.billing_contact(tx, found)
-        rows = store_subscription.ledger(tx, tenant.id, end=query.end, most=query.page_size + 1)
+        found = history_store.current(tx, tenant.id)
+        rate = None if found is None else history_store.rate_in_force(tx, found, call.now)
+        contact = None if found is None else history_store.billing_contact(tx, found)
+        rows = history_store.ledger(tx, tenant.id, end=query.end, most=query.page_size + 1)
         require_page(rows, None if query.after is None else str(query.after))
         history = [SubscriptionEvent.of(row) for row in rows[: query.page_size]]
         detail = SubscriptionDetail.of(

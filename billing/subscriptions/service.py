@@ -8,8 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.subscriptions import ledger_store as store_ledger
-from billing.subscriptions import rules, store
+from billing.subscriptions import ledger_store, rules, store
 from billing.subscriptions.model import (
     Agreed,
     Event,
@@ -92,7 +91,7 @@ def move(
     ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
     final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
     outcome = Outcome.SUPERSEDED if final and event.event_type != _ENDED else Outcome.APPLIED
-    if not store_ledger.add_event(tx, after, event, outcome, now=now):
+    if not ledger_store.add_event(tx, after, event, outcome, now=now):
         return None
     if final:
         return Moved(subscription)
@@ -129,15 +128,15 @@ def agree(
         raise another_is_live()
     terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
     agreed = store.add_agreed(tx, tenant.id, terms, now=now)
-    store_ledger.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
-    store_ledger.add_rate(tx, agreed, Quote(price), from_at=now)
+    ledger_store.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
+    ledger_store.add_rate(tx, agreed, Quote(price), from_at=now)
     return agreed
 
 
 def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now: dt.datetime) -> Subscription:
     """Ends an agreement with the vendor at this instant; its last month is then to be closed."""
     ended = rules.moved(agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now)
-    store_ledger.add_event(tx, ended, event, Outcome.APPLIED, now=now)
+    ledger_store.add_event(tx, ended, event, Outcome.APPLIED, now=now)
     if not store.change(tx, ended, now=now):
         raise AssertionError("the tenant is held, so nobody else moved its subscription")
     return replace(ended, version=ended.version + 1)
@@ -194,13 +193,13 @@ def _set_price(
     """
     if quote is None or not after.terms.status.is_live:
         return None
-    last = store_ledger.last_rate(tx, after)
+    last = ledger_store.last_rate(tx, after)
     if last is not None and last.plan_id == after.terms.plan_id:
         is_same_term = after.terms.price_unit in {"", last.unit}
         if last.quote == quote if quote.price is not None else is_same_term:
             return None
     begins = after.paid_from if before.paid_from is None else now
-    store_ledger.add_rate(tx, after, quote, from_at=begins or now)
+    ledger_store.add_rate(tx, after, quote, from_at=begins or now)
     return quote
 
 

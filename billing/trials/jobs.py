@@ -3,8 +3,8 @@
 import azure.functions as func
 import sqlalchemy as sa
 
-from billing.trials import service as service_trials
-from billing.trials import store as store_trials
+from billing.trials import service as trials_service
+from billing.trials import store as trials_store
 from shared.app import App, current
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import Outcome, each_tenant, transact
@@ -29,8 +29,8 @@ def end_all_trials(app: App) -> Outcome:
     now = app.now()
 
     def work(tx: sa.Connection, tenant_id: int) -> int:
-        return service_trials.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
+        return trials_service.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
 
-    over = store_trials.tenants_whose_trial_is_over
+    over = trials_store.tenants_whose_trial_is_over
     tenant_ids = transact(app, EVERY_TENANT, lambda tx: over(tx, now), reads_only=True)
     return each_tenant(app, _NAME, tenant_ids, work)

@@ -5,7 +5,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from billing.trials import store as store_trials
+from billing.trials import store as trials_store
 from shared import audit
 from shared.audit import Action
 from shared.tenancy.model import TenantStatus
@@ -13,7 +13,7 @@ from shared.tenancy.model import TenantStatus
 
 def end_trial(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, row_id: uuid.UUID) -> int:
     """Moves a trial that is over to `expired` and puts its end on record; how many that were, 0 or 1."""
-    ended_at = store_trials.expire(tx, tenant_id, now)
+    ended_at = trials_store.expire(tx, tenant_id, now)
     if ended_at is None:
         return 0
     audit.record(

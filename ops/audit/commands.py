@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops.audit import store as store_audit
+from ops.audit import store as audit_store
 from ops.database import Database, opened
 from ops.output import AsJson, print_json_rows, print_rows
 from ops.tenants.commands import Name, find
@@ -40,7 +40,7 @@ def _all(database: Database, tenant_id: int, *, operators: bool) -> Iterator[sa.
     before = None
     while True:
         with database.transaction(reads_only=True) as tx:
-            page = store_audit.page(tx, tenant_id, before=before, size=_PAGE, operators=operators)
+            page = audit_store.page(tx, tenant_id, before=before, size=_PAGE, operators=operators)
         yield from page
         if len(page) < _PAGE:
             return

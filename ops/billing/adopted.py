@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing.adoption import service as service_adoption
-from billing.adoption import store as store_adoption
+from billing.adoption import service as adoption_service
+from billing.adoption import store as adoption_store
 from billing.adoption.rules import NotAdopted
 from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
@@ -66,7 +66,7 @@ def adopted(
                 Asked(yes, dry_run, as_json).require_yes(question)
             _assign(database, account.id, *chosen, keep=not dry_run)
         with database.transaction(reads_only=True) as tx:
-            rows = store_adoption.of_tenant(tx, account.id)
+            rows = adoption_store.of_tenant(tx, account.id)
     if as_json:
         print_json([_document(row) for row in rows])
     else:
@@ -77,7 +77,7 @@ def _assign(database: Database, tenant_id: int, day: dt.date, month: int, *, kee
     adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
         with database.transaction() as tx:
-            service_adoption.assign(tx, tenant_id, day, month, adopting=adopting)
+            adoption_service.assign(tx, tenant_id, day, month, adopting=adopting)
             if not keep:
                 tx.rollback()
     except NotAdopted as error:

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing.metering import reconcile_flow as flow_usage
-from billing.metering import reconcile_store as store_usage
-from billing.metering import reschedule_service as service_usage
+from billing.metering import reconcile_flow, reconcile_store, reschedule_service
 from billing.metering.flow import meter_of, send_due
 from billing.metering.model import Sent, UsageState
 from billing.metering.reconcile_rules import Entry, Mismatch, NotReslotted
@@ -52,7 +50,7 @@ def send_usage(
             tenant_id = _reslotted(app, reslot, Asked(yes, dry_run, as_json=False))
         sent = Sent() if dry_run else _sent(app, tenant_id)
         with app.transaction(reads_only=True) as tx:
-            left = store_usage.not_accepted(tx, tenant_id)
+            left = reconcile_store.not_accepted(tx, tenant_id)
     if as_json:
         print_json({"sent": dataclasses.asdict(sent), "notAccepted": [_document(entry) for entry in left]})
     else:
@@ -70,7 +68,7 @@ def reconcile(
     """Compare what the meter lists with what has arrived by our records; exit code 1 for a difference."""
     with opened_metered() as app:
         only = None if tenant is None else find(Database(app.engine, app.settings), tenant).tenant.public_id
-        found = [each for each in flow_usage.reconcile(app) if only in {None, each.tenant}]
+        found = [each for each in reconcile_flow.reconcile(app) if only in {None, each.tenant}]
     if as_json:
         print_json([_difference(each) for each in found])
     else:
@@ -85,7 +83,7 @@ def _sent(app: App, tenant_id: int | None) -> Sent:
 
     console = aside()
     with app.transaction(reads_only=True) as tx:
-        entries = store_usage.not_accepted(tx, tenant_id)
+        entries = reconcile_store.not_accepted(tx, tenant_id)
     total = sum(1 for entry in entries if entry.owed.state is not UsageState.ALARM)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Sending", total=total)
@@ -100,19 +98,19 @@ def _reslotted(app: App, event_id: int, asked: Asked) -> int:
     """
     meter = meter_of(app)
     with app.transaction(reads_only=True) as tx:
-        entry = store_usage.find(tx, event_id)
+        entry = reconcile_store.find(tx, event_id)
     if entry is None or meter is None:
         raise Unusable(f"there is no event {event_id} that is owed; see: python -m ops billing send-usage --dry-run")
     try:
-        flow_usage.require_never_taken(app, meter, entry)
+        reconcile_flow.require_never_taken(app, meter, entry)
         with app.transaction(reads_only=True) as tx:
-            hour = service_usage.new_hour(tx, entry, now=app.now())
+            hour = reschedule_service.new_hour(tx, entry, now=app.now())
         before = {"plan": entry.owed.usage.plan_id, "state": entry.owed.state, "hour": entry.owed.usage.slot}
         after = {"plan": entry.plan_id, "state": UsageState.PENDING, "hour": hour}
         change = Change.between(entry.slug, before, after)
         if change.agreed(asked):
             with app.transaction() as tx:
-                service_usage.reslot(tx, entry, hour, now=app.now(), row_id=app.new_id())
+                reschedule_service.reslot(tx, entry, hour, now=app.now(), row_id=app.new_id())
             change.report(asked, changed=True)
     except NotReslotted as refused:
         raise Refused(str(refused)) from refused

@@ -16,11 +16,11 @@ from shared import audit
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
 from shared.tenancy.store import read_tenant
-from webhooks.agreement import service as service_agreement
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import service as agreement_service
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
 from webhooks.agreement.rules import Agreer, Approvers, PurchaseRequest
-from webhooks.purchases import flow as flow_agreement
+from webhooks.purchases import flow as purchases_flow
 from webhooks.purchases.flow import Agreement
 
 
@@ -72,7 +72,7 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
         check=_require_operator,
     )
     try:
-        flow_agreement.agree(app, client, agreement)
+        purchases_flow.agree(app, client, agreement)
     except Inconclusive as error:
         raise Unusable(f"the Marketplace cannot be asked: {error.reason}; the same command goes on") from error
     except Conflict as error:
@@ -81,12 +81,12 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
 
 def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
     with app.transaction(reads_only=True) as tx:
-        request = store_requests.find_anywhere(tx, guid)
+        request = agreement_store.find_anywhere(tx, guid)
         if request is None:
             raise Unusable(f"nobody has asked for agreement to {guid}; ask the buyer to open the landing page")
         tenant = read_tenant(tx, request.tenant_id)
         live = find_live(tx, tenant.id)
-        return tenant.slug, request, service_agreement.approvers(tx, tenant, None, request, live, app.now())
+        return tenant.slug, request, agreement_service.approvers(tx, tenant, None, request, live, app.now())
 
 
 def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:

@@ -7,8 +7,7 @@ import sqlalchemy as sa
 
 from billing.closing import service as billing
 from billing.closing.service import Closing
-from billing.subscriptions import ledger_store as store_ledger
-from billing.subscriptions import service, store
+from billing.subscriptions import ledger_store, service, store
 from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
 from ops.exits import Refused
 from ops.terms import Terms
@@ -69,16 +68,16 @@ def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Te
     if live is None:
         service.agree(tx, tenant, PLAN_ID, after.seat_limit, price, now=closing.now)
         return price
-    last = store_ledger.last_rate(tx, live)
+    last = ledger_store.last_rate(tx, live)
     price = dataclasses.replace(price, unit=live.terms.price_unit or (MONTH if last is None else last.unit))
     if last is None or last.quote.price != price:
         included = Quote(None) if last is None else last.quote
-        store_ledger.add_rate(tx, live, dataclasses.replace(included, price=price), from_at=closing.now)
-        store_ledger.add_event(tx, live, _event("ChangeRate", closing), Outcome.APPLIED, now=closing.now)
+        ledger_store.add_rate(tx, live, dataclasses.replace(included, price=price), from_at=closing.now)
+        ledger_store.add_event(tx, live, _event("ChangeRate", closing), Outcome.APPLIED, now=closing.now)
     if live.marketplace_id is None and live.terms.quantity != after.seat_limit:
         seats = dataclasses.replace(live.terms, quantity=after.seat_limit)
         changed = dataclasses.replace(live, terms=seats)
-        store_ledger.add_event(tx, changed, _event("ChangeQuantity", closing), Outcome.APPLIED, now=closing.now)
+        ledger_store.add_event(tx, changed, _event("ChangeQuantity", closing), Outcome.APPLIED, now=closing.now)
         store.change(tx, changed, now=closing.now)
     return price
 

@@ -15,9 +15,9 @@ from ops.database import Database, opened
 from ops.exits import Unusable
 from ops.output import aside
 from ops.personal import given
-from privacy import person_store as store_identity
+from privacy import person_store
 from privacy.person_store import Person
-from privacy.requests import store as store_requests
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from shared.app import App
 
@@ -46,10 +46,10 @@ def find_person(app: App, tenant_id: int, name: str) -> Person:
     name = given(name)
     with app.transaction(reads_only=True) as tx:
         try:
-            one = store_identity.find(tx, tenant_id, uuid.UUID(name))
+            one = person_store.find(tx, tenant_id, uuid.UUID(name))
             found = [] if one is None else [one]
         except ValueError:
-            found = store_identity.find_by_address(tx, tenant_id, name.strip())
+            found = person_store.find_by_address(tx, tenant_id, name.strip())
     if not found:
         raise Unusable("nobody in this tenant has that id or address; see: python -m ops users list TENANT")
     if len(found) > 1:
@@ -68,7 +68,7 @@ def _told_apart(person: Person) -> str:
 def find_request(app: App, name: str) -> tuple[str, Request] | None:
     """A tenant's slug and the request with this id; None when it is no request's."""
     with app.transaction(reads_only=True) as tx:
-        every = store_requests.everywhere(tx, closed_too=True)
+        every = requests_store.everywhere(tx, closed_too=True)
     return next(((slug, request) for slug, request in every if str(request.public_id) == name.lower()), None)
 
 

@@ -18,16 +18,16 @@ from ops.held import refuse_if_held
 from ops.output import AsJson, aside, print_fields, print_json, print_json_rows, print_rows
 from ops.privacy.app import find_person, opened_app, require_yes
 from ops.tenants.commands import Id, find_by_id
-from privacy.erasure import damage_store as store_damaged
-from privacy.export import flow as flow_export
-from privacy.export import service as service_export
+from privacy.erasure import damage_store
+from privacy.export import flow as export_flow
+from privacy.export import service as export_service
 from privacy.export.schemas import Format
 from privacy.export.service import Subject
-from privacy.requests import store as store_requests
-from privacy.restore import flow as flow_restored
+from privacy.requests import store as requests_store
+from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from privacy.retention import service
-from privacy.retention import store as store_retention
+from privacy.retention import store as retention_store
 from privacy.retention.rules import RETENTION, Kept
 from privacy.rights.service import read_nominee
 from shared import audit
@@ -62,13 +62,13 @@ def export(
         subject = Subject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
-                flow_export.write(running, subject, file, as_zip=file_format is Format.ZIP)
+                export_flow.write(running, subject, file, as_zip=file_format is Format.ZIP)
         except FileExistsError as error:
             raise Unusable(f"{out} is there already; nothing was written") from error
         with running.transaction() as tx:
             now, row_id = running.now(), running.new_id()
             actor, written = audit.OPERATOR, file_format.value
-            service_export.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
+            export_service.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
     aside().print(f"{out} is written; the audit log has it.")
 
 
@@ -118,7 +118,7 @@ def nominee(
 def erased(*, as_json: AsJson = False) -> None:
     """List who is erased, by ids alone. Keep it apart from the backups, for `reapply`."""
     with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
-        rows = [(row.tenant, row.subject_id, row.erased_at) for row in store_requests.all_erased(tx)]
+        rows = [(row.tenant, row.subject_id, row.erased_at) for row in requests_store.all_erased(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
     else:
@@ -128,7 +128,7 @@ def erased(*, as_json: AsJson = False) -> None:
 def damaged(*, as_json: AsJson = False) -> None:
     """List the rows of both logs whose documents an erasure of an earlier version damaged, by ids alone."""
     with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
-        rows = [(each.tenant, each.log, each.row) for each in store_damaged.listed(tx)]
+        rows = [(each.tenant, each.log, each.row) for each in damage_store.listed(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "log": log, "row": row} for tenant, log, row in rows)
     else:
@@ -145,7 +145,7 @@ def reapply(
         raise Unusable(f"{file} is not a list that `privacy erased --json` has printed") from error
     with opened_app() as (running, _):
         require_yes(f"Erase again whoever of {len(listed)} is back?", yes=yes)
-        again = flow_restored.erase_again(running, listed)
+        again = restore_flow.erase_again(running, listed)
     done, waiting, refused = again[Again.DONE], again[Again.WAITS], again[Again.REFUSED]
     aside().print(f"{done} were back and are erased, {waiting} are on hold, {refused} were refused.")
     if waiting or refused:
@@ -167,7 +167,7 @@ def _removed(running: App, *, dry_run: bool) -> _Found:
 
     console, now, patience, found = aside(), running.now(), of_a_job(), _Found()
     with running.transaction(reads_only=True) as tx:
-        slugs = store_retention.tenant_slugs(tx)
+        slugs = retention_store.tenant_slugs(tx)
     turns = [(*tenant, kept) for tenant in slugs.items() for kept in Kept]
     looking = track(turns, "Looking", console=console, transient=True, disable=not console.is_terminal)
     for tenant_id, slug, kept in looking:

@@ -12,9 +12,9 @@ from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
 from ops.privacy import data as privacy_data
 from ops.privacy.app import find_person, find_request, opened_app, require_yes
 from ops.tenants.commands import Id, find, find_by_id
-from privacy.erasure import flow as flow_erasure
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy.erasure import flow as erasure_flow
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
 from shared import audit
@@ -47,7 +47,7 @@ def list_requests(
 ) -> None:
     """List requests for erasure, the most urgent first; by ids, never by names."""
     with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
-        found = store_requests.everywhere(tx, closed_too=every)
+        found = requests_store.everywhere(tx, closed_too=every)
     documents = [_document(slug, request) for slug, request in found]
     if as_json:
         print_json_rows(documents)
@@ -78,9 +78,9 @@ def erase(
         }
         with running.transaction() as tx:
             if person is None:
-                request, _ = service_requests.of_tenant(tx, tenant.id, **given)
+                request, _ = requests_service.of_tenant(tx, tenant.id, **given)
             else:
-                request, _ = service_requests.of_person(tx, person, **given)
+                request, _ = requests_service.of_person(tx, person, **given)
             if verified:
                 request = _verify(running, tx, request)
         _tell(tenant.slug, request, as_json=as_json)
@@ -114,12 +114,12 @@ def hold(
         now, new_id = running.now(), running.new_id
         if found is not None:
             with running.transaction() as tx:
-                request = service_requests.hold(tx, found[1], reason, actor=audit.OPERATOR, now=now, new_id=new_id)
+                request = requests_service.hold(tx, found[1], reason, actor=audit.OPERATOR, now=now, new_id=new_id)
             _tell(found[0], request, as_json=as_json)
             return
         tenant = find(database, subject).tenant
         with running.transaction() as tx:
-            service_requests.hold_all(tx, tenant.id, reason, now=now, new_id=new_id)
+            requests_service.hold_all(tx, tenant.id, reason, now=now, new_id=new_id)
         aside().print(f"{tenant.slug} is held; the audit log has it.")
 
 
@@ -132,12 +132,12 @@ def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> N
         now, new_id = running.now(), running.new_id
         if found is not None:
             with running.transaction() as tx:
-                request = service_requests.release(tx, found[1], actor=audit.OPERATOR, now=now, new_id=new_id)
+                request = requests_service.release(tx, found[1], actor=audit.OPERATOR, now=now, new_id=new_id)
             _tell(found[0], request, as_json=as_json)
             return
         tenant = find(database, subject).tenant
         with running.transaction() as tx:
-            service_requests.release_all(tx, tenant.id, now=now, new_id=new_id)
+            requests_service.release_all(tx, tenant.id, now=now, new_id=new_id)
         aside().print(f"{tenant.slug} is held no more; the audit log has it.")
 
 
@@ -149,7 +149,7 @@ def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False
         require_yes(f"Take {request.public_id} back?", yes=yes)
         with running.transaction() as tx:
             actor, now = audit.OPERATOR, running.now()
-            request = service_requests.withdraw(tx, request, actor=actor, now=now, new_id=running.new_id)
+            request = requests_service.withdraw(tx, request, actor=actor, now=now, new_id=running.new_id)
         _tell(slug, request, as_json=as_json)
 
 
@@ -159,12 +159,12 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     with opened_app() as (running, _):
         if dry_run:
             with running.transaction(reads_only=True) as tx:
-                due = len(store_requests.due(tx, running.now()))
+                due = len(requests_store.due(tx, running.now()))
             aside().print(f"A dry run: {due} to look at, nothing was changed.")
             return
         refuse_if_held(running)
         try:
-            done = flow_erasure.carry_out_due(running).changed
+            done = erasure_flow.carry_out_due(running).changed
         except JobFailed as failed:
             raise Refused(str(failed)) from failed
     if as_json:
@@ -182,7 +182,7 @@ def _required(running: App, request_id: str) -> tuple[str, Request]:
 
 def _verify(running: App, tx: Any, request: Request) -> Request:  # noqa: ANN401 - a connection
     actor, now = audit.OPERATOR, running.now()
-    return service_requests.verify(tx, request, actor=actor, now=now, new_id=running.new_id)
+    return requests_service.verify(tx, request, actor=actor, now=now, new_id=running.new_id)
 
 
 def _tell(slug: str, request: Request, *, as_json: bool) -> None:

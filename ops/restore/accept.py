@@ -21,8 +21,8 @@ from ops.app import app_on
 from ops.database import opened
 from ops.exits import Refused, Unusable
 from ops.output import shown
-from ops.restore import store as store_restore
-from privacy.restore import flow as flow_restored
+from ops.restore import store as restore_store
+from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from shared import audit
 from shared.app import App
@@ -194,7 +194,7 @@ class Accepting:
         if client is not None:
             return reconcile(self.app, client, How(EventSource.OPERATOR, audit.OPERATOR, dry_run=dry_run))
         with self.app.transaction(reads_only=True) as tx:
-            if store_restore.has_purchases(tx):
+            if restore_store.has_purchases(tx):
                 raise Unusable(f"the Marketplace is off; set the settings MARKETPLACE_… as the app has them; {_STAYS}")
         return Report()
 
@@ -203,7 +203,7 @@ class Accepting:
 
     def _erased_again(self) -> tuple[Mapping[Again, int], int]:
         listed = [(each.tenant, each.subject) for each in self._changes if each.kind is ChangeKind.ERASURE]
-        again = flow_restored.erase_again(self.app, listed)
+        again = restore_flow.erase_again(self.app, listed)
         since: list[Change] = []
         after = 0
         while True:
@@ -213,7 +213,7 @@ class Accepting:
                 break
             since += [change for _, change in some]
             after = some[-1][0]
-        return again, flow_restored.apply_rights(self.app, self._changes, since=since)
+        return again, restore_flow.apply_rights(self.app, self._changes, since=since)
 
     def _noticed(self) -> int:
         app, found, lost_until, now = self.app, self._found, self._lost_until, self.app.now()

@@ -11,7 +11,7 @@ from ops.confirm import Asked, DryRun, Yes
 from ops.exits import REFUSED, Refused
 from ops.output import AsJson, aside, plain, print_fields, print_json, print_rows, shown
 from ops.restore import accept as restore_accept
-from ops.restore import store as store_restore
+from ops.restore import store as restore_store
 from ops.restore.accept import Accepting, opened_restored
 from shared.app import App
 from shared.restore import flow, store
@@ -42,7 +42,7 @@ def status(*, as_json: AsJson = False) -> None:
         found = flow.read(running)
         outside, word = _outside(running, found)
         with running.transaction(reads_only=True) as tx:
-            waiting = store_restore.waiting(tx, found.at.epoch, now=running.now())
+            waiting = restore_store.waiting(tx, found.at.epoch, now=running.now())
         fields = _fields(found, outside, word)
         name = restore_accept.name_of(running)
     rows = [

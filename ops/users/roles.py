@@ -17,7 +17,7 @@ from ops.tenants.commands import Name, find
 from privacy.person_store import Person
 from shared.app import App
 from shared.tenancy.model import Role, Tenant
-from tenants.people import role_service as service_roles
+from tenants.people import role_service
 from tenants.seat_store import super_admins
 
 
@@ -43,12 +43,12 @@ def confirm_role(
     with opened_app() as (running, database):
         tenant, person = _found(running, database, name, user)
         with running.transaction(reads_only=True) as tx:
-            pending = service_roles.waiting(tx, tenant.id, person.id)
+            pending = role_service.waiting(tx, tenant.id, person.id)
         after = {str(person.public_id): pending or person.role}
         change = Change.between(tenant.slug, {str(person.public_id): person.role}, after)
 
         def work(tx: sa.Connection) -> None:
-            service_roles.confirm_role(tx, tenant.id, person.id, proof=proof, now=running.now(), new_id=running.new_id)
+            role_service.confirm_role(tx, tenant.id, person.id, proof=proof, now=running.now(), new_id=running.new_id)
 
         _carry_out(running, change, Asked(yes, dry_run, as_json), work)
 
@@ -75,7 +75,7 @@ def hand_over(
         after = {str(person.public_id): Role.SUPER_ADMIN} | {str(each.public_id): Role.USER for each in others}
 
         def work(tx: sa.Connection) -> None:
-            service_roles.hand_over(
+            role_service.hand_over(
                 tx, tenant.id, person.id, proof=proof, replaces=replace, now=running.now(), new_id=running.new_id
             )
 

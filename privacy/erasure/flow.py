@@ -1,4 +1,4 @@
-"""Carries out the requests for erasure whose time has come: of a person here, of an organisation in flow_tenant."""
+"""Carries out the requests for erasure whose time has come: of a person here, of an organisation in tenant_flow."""
 
 import uuid
 from functools import partial
@@ -6,11 +6,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from privacy.erasure import person_flow as flow_person
-from privacy.erasure import service as service_erasure
-from privacy.erasure import tenant_flow as flow_tenant
-from privacy.erasure import tenant_service as service_tenant
-from privacy.requests import store as store_requests
+from privacy.erasure import person_flow, tenant_flow, tenant_service
+from privacy.erasure import service as erasure_service
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import Scope
 from shared.app import App
@@ -28,7 +26,7 @@ def carry_out_due(app: App) -> Outcome:
     Raises:
         JobFailed: some failed; the others are done.
     """
-    due = transact(app, EVERY_TENANT, lambda tx: store_requests.due(tx, app.now()), reads_only=True)
+    due = transact(app, EVERY_TENANT, lambda tx: requests_store.due(tx, app.now()), reads_only=True)
     done = failed = 0
     for tenant_id, public_id in due:
         try:
@@ -49,17 +47,17 @@ def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
     """
 
     def begin(tx: sa.Connection) -> Request | None:
-        request = service_erasure.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
+        request = erasure_service.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
         if request is None:
             return None
-        close = service_tenant.close if request.scope is Scope.TENANT else service_erasure.close_account
+        close = tenant_service.close if request.scope is Scope.TENANT else erasure_service.close_account
         return request if close(tx, request, now=app.now(), new_id=app.new_id) else None
 
     request = transact(app, tenant_id, begin)
     if request is None:
         return False
     if request.subject_user_id is None:
-        flow_tenant.erase(app, request.tenant_id)
+        tenant_flow.erase(app, request.tenant_id)
     else:
-        flow_person.erase(app, request.tenant_id, request.subject_user_id)
-    return transact(app, tenant_id, partial(service_erasure.finish, request=request, now=app.now(), new_id=app.new_id))
+        person_flow.erase(app, request.tenant_id, request.subject_user_id)
+    return transact(app, tenant_id, partial(erasure_service.finish, request=request, now=app.now(), new_id=app.new_id))

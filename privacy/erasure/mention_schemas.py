@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from privacy.erasure import mention_service as service_mentions
+from privacy.erasure import mention_service
 from shared.http.parsing import public_id
 from shared.http.wire import Instant, WireModel
 
@@ -24,7 +24,7 @@ class Mentions(WireModel):
     is_complete: bool
 
     @classmethod
-    def of(cls, mentions: Iterable[service_mentions.Mention], *, is_complete: bool) -> Self:
+    def of(cls, mentions: Iterable[mention_service.Mention], *, is_complete: bool) -> Self:
         items = [
             Mention(
                 id=str(each.id),

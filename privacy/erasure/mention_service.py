@@ -9,14 +9,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
+from privacy import person_store
 from privacy.catalogue.columns import CATALOGUE
-from privacy.erasure import mention_store as store_mentions
-from privacy.erasure import service as service_erasure
-from privacy.erasure import text_store as store_words
+from privacy.erasure import mention_store, text_store
+from privacy.erasure import service as erasure_service
 from privacy.erasure.text_store import Place
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import OPEN, State
@@ -49,7 +48,7 @@ def listed(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> tu
     request = _open(tx, caller, public_id)
     places = list(itertools.islice(_places(tx, request), MOST + 1))
     kept = _kept(tx, request)
-    people = store_identity.shown(tx, caller.tenant.id, caller.user.id, {place.user_id for place in places})
+    people = person_store.shown(tx, caller.tenant.id, caller.user.id, {place.user_id for place in places})
     found = []
     for place in places[:MOST]:
         is_shown = place.user_id is None or place.user_id in people
@@ -82,14 +81,14 @@ def choose(
     assert request.subject_user_id is not None  # noqa: S101 - whoever has mentions is a person
     subject, by = request.subject_user_id, caller.user.id
     keep = [places[each] for each, stay in stays.items() if stay]
-    store_mentions.keep(tx, caller.tenant.id, subject, keep, by=by, now=now)
-    store_mentions.replace(tx, caller.tenant.id, subject, [places[each] for each, stay in stays.items() if not stay])
+    mention_store.keep(tx, caller.tenant.id, subject, keep, by=by, now=now)
+    mention_store.replace(tx, caller.tenant.id, subject, [places[each] for each, stay in stays.items() if not stay])
     action, changed = Action.ERASURE_MENTIONS_CHOSEN, len(stays)
-    service_requests.record(tx, request, action, actor=Actor.user(by), now=now, new_id=new_id, changed=changed)
+    requests_service.record(tx, request, action, actor=Actor.user(by), now=now, new_id=new_id, changed=changed)
 
 
 def _open(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> Request:
-    found = None if public_id is None else store_requests.find(tx, caller.tenant.id, public_id)
+    found = None if public_id is None else requests_store.find(tx, caller.tenant.id, public_id)
     if found is None:
         raise NotFound("There is no such request.")
     if found.state not in OPEN:
@@ -101,14 +100,14 @@ def _open(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> Req
 def _places(tx: sa.Connection, request: Request) -> Iterable[Place]:
     if request.subject_user_id is None:  # of a whole organization nothing is left that would name anybody
         return ()
-    person = store_identity.by_row(tx, request.tenant_id, request.subject_user_id)
-    mentions = service_erasure.mentions_of(tx, person, request.public_id)
-    return store_words.places(tx, request.tenant_id, person.id, mentions)
+    person = person_store.by_row(tx, request.tenant_id, request.subject_user_id)
+    mentions = erasure_service.mentions_of(tx, person, request.public_id)
+    return text_store.places(tx, request.tenant_id, person.id, mentions)
 
 
 def _kept(tx: sa.Connection, request: Request) -> set[tuple[str, int]]:
     subject = request.subject_user_id
-    return set() if subject is None else store_mentions.kept(tx, request.tenant_id, subject)
+    return set() if subject is None else mention_store.kept(tx, request.tenant_id, subject)
 
 
 def _id(request: Request, place: Place) -> uuid.UUID:

@@ -9,8 +9,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
-from privacy.erasure import service as service_erasure
+from privacy import person_store
+from privacy.erasure import service as erasure_service
 from privacy.erasure.mention_rules import Mentions
 from privacy.person_store import Person
 from shared.app import App
@@ -30,22 +30,22 @@ def erase(app: App, tenant_id: int, user_id: int) -> bool:
     unique = app.new_id()
 
     def look(tx: sa.Connection) -> tuple[Person, Mentions]:
-        person = store_identity.by_row(tx, tenant_id, user_id)
-        return person, service_erasure.mentions_of(tx, person, unique)
+        person = person_store.by_row(tx, tenant_id, user_id)
+        return person, erasure_service.mentions_of(tx, person, unique)
 
     person, mentions = transact(app, tenant_id, look, reads_only=True)
     if person.erased_at is not None:
         return False
-    for column in service_erasure.columns():
+    for column in erasure_service.columns():
         _remove_text(app, person, column)
     _forget_actions(app, person, mentions)
 
     def last(tx: sa.Connection) -> bool:
         """With the tenant held: no month is closed meanwhile, and of two processes the second finds it done."""
         hold_tenant(tx, tenant_id)
-        current = store_identity.by_row(tx, tenant_id, user_id, hold=True)
-        mentions = service_erasure.mentions_of(tx, current, unique)
-        return service_erasure.erase_person(tx, current, mentions, now=app.now(), new_id=app.new_id)
+        current = person_store.by_row(tx, tenant_id, user_id, hold=True)
+        mentions = erasure_service.mentions_of(tx, current, unique)
+        return erasure_service.erase_person(tx, current, mentions, now=app.now(), new_id=app.new_id)
 
     return transact(app, tenant_id, last)
 
@@ -54,7 +54,7 @@ def _remove_text(app: App, person: Person, column: str) -> None:
     """Removes the person's own text from a column, a batch in each transaction, so that none is long."""
     after: int | None = 0
     while after is not None:
-        remove = partial(service_erasure.remove_some_words, person=person, column=column, after=after)
+        remove = partial(erasure_service.remove_some_words, person=person, column=column, after=after)
         after = transact(app, person.tenant_id, remove)
 
 

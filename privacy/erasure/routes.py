@@ -6,9 +6,9 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy.erasure import mention_service as service_mentions
+from privacy.erasure import mention_service
 from privacy.erasure.mention_schemas import ChooseMentions, Mentions
-from privacy.requests import submission as service_asking
+from privacy.requests import submission
 from privacy.requests.schemas import ErasureRequest, ErasureRequests, RequestErasure
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -47,7 +47,7 @@ _MOST: Final = 200
 )
 def request_erasure(call: Call, body: RequestErasure) -> Reply:
     with call.transaction() as tx:
-        request, is_new = service_asking.ask(
+        request, is_new = submission.ask(
             tx, call.caller, body.to_asked(), sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.CREATED if is_new else HTTPStatus.OK, ErasureRequest.of(request))
@@ -66,7 +66,7 @@ def request_erasure(call: Call, body: RequestErasure) -> Reply:
 )
 def list_erasures(call: Call) -> Reply:
     with call.transaction() as tx:
-        found = service_asking.mine(tx, call.caller, sees_everyone=call.sees_everyone, most=_MOST)
+        found = submission.mine(tx, call.caller, sees_everyone=call.sees_everyone, most=_MOST)
         items = [ErasureRequest.of(request) for request in found]
         return call.answer(tx, HTTPStatus.OK, ErasureRequests(items=items))
 
@@ -87,7 +87,7 @@ def list_erasures(call: Call) -> Reply:
 def withdraw_erasure(call: Call) -> Reply:
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
-        request = service_asking.withdraw(
+        request = submission.withdraw(
             tx, call.caller, wanted, sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.OK, ErasureRequest.of(request))
@@ -131,10 +131,10 @@ def choose_mentions(call: Call, body: ChooseMentions) -> Reply:
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         stays = body.to_stays()
-        service_mentions.choose(tx, call.caller, wanted, stays, now=call.now, new_id=call.app.new_id)
+        mention_service.choose(tx, call.caller, wanted, stays, now=call.now, new_id=call.app.new_id)
         return _mentions(call, tx)
 
 
 def _mentions(call: Call, tx: sa.Connection) -> Reply:
-    found, is_complete = service_mentions.listed(tx, call.caller, public_id(call.path("id")))
+    found, is_complete = mention_service.listed(tx, call.caller, public_id(call.path("id")))
     return call.answer(tx, HTTPStatus.OK, Mentions.of(found, is_complete=is_complete))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
-from privacy.erasure import mention_store as store_mentions
-from privacy.erasure import text_store as store_words
+from privacy import person_store
+from privacy.erasure import mention_store, text_store
 from privacy.erasure.mention_rules import Mentions, Naming
 from privacy.person_store import Person
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import Hold, State, pseudonym
 from shared import audit
@@ -35,11 +34,11 @@ def begin(
     The tenant is held first, as whoever decides about its people does, and whoever closes its months.
     """
     hold_tenant(tx, tenant_id)
-    request = store_requests.find(tx, tenant_id, public_id, hold=True)
-    if request is None or store_requests.legal_hold(tx, tenant_id) is not None:
+    request = requests_store.find(tx, tenant_id, public_id, hold=True)
+    if request is None or requests_store.legal_hold(tx, tenant_id) is not None:
         return None
     if request.state is State.ON_HOLD and request.hold is not None and not request.hold.is_legal:
-        request = service_requests.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
+        request = requests_service.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
     is_due = request.scheduled_for is not None and request.scheduled_for <= now
     return request if request.state is State.SCHEDULED and is_due else None
 
@@ -47,10 +46,10 @@ def begin(
 def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
     """Closes the person's account, so that they add nothing more; False, and on hold, for the last super admin."""
     assert request.subject_user_id is not None  # noqa: S101 - the flow asks it of persons only
-    person = store_identity.by_row(tx, request.tenant_id, request.subject_user_id, hold=True)
-    if service_requests.is_last_super_admin(tx, person):
+    person = person_store.by_row(tx, request.tenant_id, request.subject_user_id, hold=True)
+    if requests_service.is_last_super_admin(tx, person):
         reason = Hold.LAST_SUPER_ADMIN
-        service_requests.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
         return False
     close(tx, person, now=now, new_id=new_id)
     return True
@@ -84,20 +83,20 @@ def mentions_of(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mention
         own = Naming((str(person.public_id), str(person.object_id)), (person.email,), person.directory_name)
     colleagues = [
         Naming((), (each.email,), each.directory_name, each.display_name)
-        for each in store_identity.colleagues(tx, person)
+        for each in person_store.colleagues(tx, person)
     ]
     return Mentions.of(own, colleagues, pseudonym(unique))
 
 
 def columns() -> Iterable[str]:
     """The names of the columns with text."""
-    return store_words.COLUMNS
+    return text_store.COLUMNS
 
 
 def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
     """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
     with records_open(tx):
-        return store_words.remove_own(tx, column, person.tenant_id, person.id, after=after)
+        return text_store.remove_own(tx, column, person.tenant_id, person.id, after=after)
 
 
 def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: dt.datetime, new_id: NewId) -> bool:
@@ -108,24 +107,24 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
     if person.erased_at is not None:
         return False
     tenant_id = person.tenant_id
-    kept = store_mentions.kept(tx, tenant_id, person.id)
+    kept = mention_store.kept(tx, tenant_id, person.id)
     with records_open(tx):
         for column in columns():
             after: int | None = 0
             while after is not None:
-                after = store_words.remove_own(tx, column, tenant_id, person.id, after=after)
-            store_words.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
+                after = text_store.remove_own(tx, column, tenant_id, person.id, after=after)
+            text_store.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
         addresses, new_public = mentions.addresses, new_id()
-        store_identity.erase(tx, person, mentions.pseudonym, addresses=addresses, public_id=new_public, now=now)
-    store_words.blank_copies(tx, tenant_id, mentions)
+        person_store.erase(tx, person, mentions.pseudonym, addresses=addresses, public_id=new_public, now=now)
+    text_store.blank_copies(tx, tenant_id, mentions)
     redact_where(tx, tenant_id, mentions.patterns, mentions.name_in, but_of=person.id)
-    store_requests.list_erased(tx, tenant_id, person.public_id, now=now)
+    requests_store.list_erased(tx, tenant_id, person.public_id, now=now)
     return True
 
 
 def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
     """The request is done, on record; False when another process has done it."""
-    done = store_requests.move(tx, request, State.DONE, ended=now)
+    done = requests_store.move(tx, request, State.DONE, ended=now)
     if done:
-        service_requests.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
     return done

@@ -2,10 +2,8 @@
 
 from functools import partial
 
-from privacy import person_store as store_identity
-from privacy.erasure import person_flow as flow_person
-from privacy.erasure import tenant_service as service_tenant
-from privacy.erasure import tenant_store as store_tenant
+from privacy import person_store
+from privacy.erasure import person_flow, tenant_service, tenant_store
 from shared.app import App
 from shared.jobs import transact
 from tenants.actions import log as action_log
@@ -13,16 +11,16 @@ from tenants.actions import log as action_log
 
 def erase(app: App, tenant_id: int) -> None:
     """Erases an organisation that is closed. Interrupted, the next run goes on."""
-    for name in store_tenant.GOING:
-        while transact(app, tenant_id, partial(service_tenant.remove_some, name=name, tenant_id=tenant_id)):
+    for name in tenant_store.GOING:
+        while transact(app, tenant_id, partial(tenant_service.remove_some, name=name, tenant_id=tenant_id)):
             pass
     action_log.of(app).forget(tenant_id)
     after = 0
     while (user_id := _next_person(app, tenant_id, after)) is not None:
-        flow_person.erase(app, tenant_id, user_id)
+        person_flow.erase(app, tenant_id, user_id)
         after = user_id
-    transact(app, tenant_id, partial(service_tenant.finish, tenant_id=tenant_id, now=app.now()))
+    transact(app, tenant_id, partial(tenant_service.finish, tenant_id=tenant_id, now=app.now()))
 
 
 def _next_person(app: App, tenant_id: int, after: int) -> int | None:
-    return transact(app, tenant_id, lambda tx: store_identity.next_person(tx, tenant_id, after=after), reads_only=True)
+    return transact(app, tenant_id, lambda tx: person_store.next_person(tx, tenant_id, after=after), reads_only=True)

@@ -4,11 +4,11 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
-from privacy.erasure import service as service_erasure
-from privacy.erasure import tenant_store as store_tenant
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy import person_store
+from privacy.erasure import service as erasure_service
+from privacy.erasure import tenant_store
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Hold
@@ -23,12 +23,12 @@ def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewI
     hold_tenant(tx, tenant_id)
     reason = _reason(tx, tenant_id)
     if reason is not None:
-        service_requests.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
         return False
-    store_tenant.close(tx, tenant_id, now=now)
+    tenant_store.close(tx, tenant_id, now=now)
     after = 0
-    while (user_id := store_identity.next_person(tx, tenant_id, after=after)) is not None:
-        service_erasure.close(tx, store_identity.by_row(tx, tenant_id, user_id), now=now, new_id=new_id)
+    while (user_id := person_store.next_person(tx, tenant_id, after=after)) is not None:
+        erasure_service.close(tx, person_store.by_row(tx, tenant_id, user_id), now=now, new_id=new_id)
         after = user_id
     return True
 
@@ -36,15 +36,15 @@ def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewI
 def remove_some(tx: sa.Connection, *, name: str, tenant_id: int) -> int:
     """Removes a batch of a table's rows; how many."""
     with records_open(tx):
-        return store_tenant.remove_some(tx, name=name, tenant_id=tenant_id)
+        return tenant_store.remove_some(tx, name=name, tenant_id=tenant_id)
 
 
 def finish(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
     """Puts the organisation on the list of those who are erased."""
-    store_requests.list_erased(tx, tenant_id, store_tenant.public_id(tx, tenant_id), now=now)
+    requests_store.list_erased(tx, tenant_id, tenant_store.public_id(tx, tenant_id), now=now)
 
 
 def _reason(tx: sa.Connection, tenant_id: int) -> Hold | None:
-    if store_tenant.is_live(tx, tenant_id):
+    if tenant_store.is_live(tx, tenant_id):
         return Hold.LIVE_SUBSCRIPTION
-    return Hold.UNBILLED_TIME if store_tenant.is_unbilled(tx, tenant_id) else None
+    return Hold.UNBILLED_TIME if tenant_store.is_unbilled(tx, tenant_id) else None

@@ -2,8 +2,8 @@
 
 from typing import BinaryIO
 
-from privacy.export import service as service_export
-from privacy.export import store as store_export
+from privacy.export import service as export_service
+from privacy.export import store as export_store
 from privacy.export.service import Subject
 from privacy.export.store import ACTIONS, SECTIONS
 from privacy.export.writer import writing
@@ -21,18 +21,18 @@ def write(
     The action log may be a service of its own, so it is asked outside the transaction.
     """
     now = app.now()
-    about = service_export.about(subject, now=now)
+    about = export_service.about(subject, now=now)
     of_person = subject.user_id is not None
     with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
-            people = store_export.people(tx, subject.tenant_id, subject.user_id)
+            people = export_store.people(tx, subject.tenant_id, subject.user_id)
             merged = () if subject.user_id is None else merged_into(tx, subject.tenant_id, subject.user_id)
-            for name in store_export.names(of_person=of_person, is_own=subject.is_own):
+            for name in export_store.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
-                    fields = store_export.fields(name, of_person=of_person)
-                    rows = store_export.rows(
+                    fields = export_store.fields(name, of_person=of_person)
+                    rows = export_store.rows(
                         tx, name, subject.tenant_id, subject.user_id, merged, reader_id=subject.reader_id, now=now
                     )
                     export.add(name, SECTIONS[name].about, fields, rows)
-        actions = service_export.actions(action_log.of(app), subject, people)
-        export.add(ACTIONS, SECTIONS[ACTIONS].about, store_export.fields(ACTIONS, of_person=of_person), actions)
+        actions = export_service.actions(action_log.of(app), subject, people)
+        export.add(ACTIONS, SECTIONS[ACTIONS].about, export_store.fields(ACTIONS, of_person=of_person), actions)

@@ -8,11 +8,11 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy.export import flow as flow_export
-from privacy.export import service as service_export
+from privacy.export import flow as export_flow
+from privacy.export import service as export_service
 from privacy.export.schemas import DataExport, ExportQuery, Format
 from privacy.export.service import Subject
-from privacy.requests import submission as service_asking
+from privacy.requests import submission
 from privacy.rules import Scope
 from shared.audit import Actor
 from shared.errors import Forbidden
@@ -54,7 +54,7 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
     query.require_csv(is_csv=as_zip)
     compressed = not as_zip and takes_gzip(call.request)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
-        flow_export.write(
+        export_flow.write(
             call.app,
             subject,
             spool,  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
     if not call.is_head:
         with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
             actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
-            service_export.record(
+            export_service.record(
                 tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
             )
     name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
@@ -90,7 +90,7 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
             )
         return Subject(caller.tenant.id, None, caller.user.id)
     wanted = None if query.user is None else public_id(query.user) or uuid.UUID(int=0)
-    person = service_asking.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
+    person = submission.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
         raise restricted()
     return Subject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)

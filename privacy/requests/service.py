@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from privacy.person_store import Person
-from privacy.requests import store as store_requests
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import DUE, PAUSE, WHY, Channel, Hold, Scope, State
 from shared import audit, notices
@@ -32,7 +32,7 @@ def of_person(
         Conflict: `last_super_admin`.
     """
     hold_tenant(tx, person.tenant_id)
-    found = store_requests.find_open(tx, person.tenant_id, person.id)
+    found = requests_store.find_open(tx, person.tenant_id, person.id)
     if found is not None:
         return found, False
     if is_last_super_admin(tx, person):
@@ -49,7 +49,7 @@ def of_tenant(
 ) -> tuple[Request, bool]:
     """The open request to erase a whole organisation, and whether it is new."""
     hold_tenant(tx, tenant_id)
-    found = store_requests.find_open(tx, tenant_id, None)
+    found = requests_store.find_open(tx, tenant_id, None)
     if found is not None:
         return found, False
     return _made(tx, tenant_id, None, channel=channel, by=by, now=now, new_id=new_id), True
@@ -99,10 +99,10 @@ def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.dateti
 def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
     """Puts a whole organisation under a legal hold: nothing of it is erased or expires, and whoever waits is told."""
     hold_tenant(tx, tenant_id)
-    store_requests.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
+    requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
     after = {"reason": reason.value}
     audit.record(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=audit.OPERATOR, at=now, row_id=new_id(), after=after)
-    for request in store_requests.scheduled(tx, tenant_id):
+    for request in requests_store.scheduled(tx, tenant_id):
         hold(tx, request, Hold.ORGANISATION_HELD, actor=audit.OPERATOR, now=now, new_id=new_id)
 
 
@@ -113,11 +113,11 @@ def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: 
         Conflict: there is none.
     """
     hold_tenant(tx, tenant_id)
-    if store_requests.legal_hold(tx, tenant_id) is None:
+    if requests_store.legal_hold(tx, tenant_id) is None:
         raise Conflict("This organisation is not held.", code="request_state")
-    store_requests.set_legal_hold(tx, tenant_id, reason=None, at=None)
+    requests_store.set_legal_hold(tx, tenant_id, reason=None, at=None)
     audit.record(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=audit.OPERATOR, at=now, row_id=new_id())
-    for request in store_requests.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
+    for request in requests_store.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
         release(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
 
 
@@ -162,7 +162,7 @@ def record(
 
 
 def again(tx: sa.Connection, request: Request) -> Request:
-    found = store_requests.find(tx, request.tenant_id, request.public_id)
+    found = requests_store.find(tx, request.tenant_id, request.public_id)
     assert found is not None, "requests are never removed while they are open"  # noqa: S101 - an invariant of ours
     return found
 
@@ -178,7 +178,7 @@ def _made(
     new_id: NewId,
 ) -> Request:
     public_id = new_id()
-    store_requests.add(
+    requests_store.add(
         tx,
         {
             "tenant_id": tenant_id,
@@ -192,7 +192,7 @@ def _made(
             "due_at": now + DUE,
         },
     )
-    request = store_requests.find(tx, tenant_id, public_id)
+    request = requests_store.find(tx, tenant_id, public_id)
     assert request is not None, "it was made in this transaction"  # noqa: S101 - an invariant of ours
     actor = audit.OPERATOR if by is None else Actor.user(by)
     record(tx, request, Action.ERASURE_REQUESTED, actor=actor, now=now, new_id=new_id, channel=channel.value)
@@ -204,7 +204,7 @@ def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
 
     While the organisation is under a legal hold it waits for that to end.
     """
-    if store_requests.legal_hold(tx, request.tenant_id) is not None:
+    if requests_store.legal_hold(tx, request.tenant_id) is not None:
         return _wait(tx, request, Hold.ORGANISATION_HELD, actor=audit.SERVICE, now=now, new_id=new_id)
     wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
     since = request.verified_at or now
@@ -231,7 +231,7 @@ def _move(
     state: State,
     **values: Any,  # noqa: ANN401 - handed on
 ) -> None:
-    if not store_requests.move(tx, request, state, **values):
+    if not requests_store.move(tx, request, state, **values):
         raise _not_now(request)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
+from privacy import person_store
 from privacy.person_store import Person
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Channel, Scope
@@ -46,23 +46,23 @@ def ask(
             )
         _require_confirmed(subject, caller.tenant.slug, "the slug of your organisation")
         channel = Channel.SUPER_ADMIN
-        request, is_new = service_requests.of_tenant(
+        request, is_new = requests_service.of_tenant(
             tx, caller.tenant.id, channel=channel, by=by, now=now, new_id=new_id
         )
     else:
         person = whose(tx, caller, subject.user, sees_everyone=sees_everyone)
         _require_confirmed(subject, person.email, "the e-mail address of the person")
         channel = Channel.SELF if person.id == by else Channel.SUPER_ADMIN
-        request, is_new = service_requests.of_person(tx, person, channel=channel, by=by, now=now, new_id=new_id)
+        request, is_new = requests_service.of_person(tx, person, channel=channel, by=by, now=now, new_id=new_id)
     if is_new:
-        request = service_requests.verify(tx, request, actor=Actor.user(by), now=now, new_id=new_id)
+        request = requests_service.verify(tx, request, actor=Actor.user(by), now=now, new_id=new_id)
     return request, is_new
 
 
 def mine(tx: sa.Connection, caller: Caller, *, sees_everyone: bool, most: int) -> list[Request]:
     """The newest requests about the caller; for a super admin, of the whole organisation."""
     user_id = None if sees_everyone else caller.user.id
-    return store_requests.newest(tx, caller.tenant.id, user_id=user_id, most=most)
+    return requests_store.newest(tx, caller.tenant.id, user_id=user_id, most=most)
 
 
 def withdraw(
@@ -81,7 +81,7 @@ def withdraw(
         Forbidden: somebody else has made it.
         Conflict: it is done or taken back already.
     """
-    found = None if public_id is None else store_requests.find(tx, caller.tenant.id, public_id, hold=True)
+    found = None if public_id is None else requests_store.find(tx, caller.tenant.id, public_id, hold=True)
     own = found is not None and found.subject_user_id == caller.user.id
     if found is None or not (own or sees_everyone):
         raise NotFound("There is no such request.")
@@ -89,7 +89,7 @@ def withdraw(
     if found.requested_by != caller.user.id and not by_super_admin:
         raise Forbidden("Only whoever made this request can take it back.", code="not_yours")
     actor = Actor.user(caller.user.id)
-    return service_requests.withdraw(tx, found, actor=actor, now=now, new_id=new_id)
+    return requests_service.withdraw(tx, found, actor=actor, now=now, new_id=new_id)
 
 
 def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, sees_everyone: bool) -> Person:
@@ -99,8 +99,8 @@ def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, sees_e
         NotFound: there is no such person for the caller.
     """
     if wanted is None or wanted == caller.user.public_id:
-        return store_identity.by_row(tx, caller.tenant.id, caller.user.id)
-    person = store_identity.find(tx, caller.tenant.id, wanted) if sees_everyone else None
+        return person_store.by_row(tx, caller.tenant.id, caller.user.id)
+    person = person_store.find(tx, caller.tenant.id, wanted) if sees_everyone else None
     if person is None or person.erased_at is not None:
         raise NotFound("There is no such person in your organisation.")
     return person

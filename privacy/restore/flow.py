@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
-from privacy.erasure import flow as flow_erasure
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy import person_store
+from privacy.erasure import flow as erasure_flow
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.requests.store import Request
-from privacy.restore import store as store_restored
-from privacy.rights import service as service_rights
-from privacy.rights import store as store_rights
+from privacy.restore import store as restore_store
+from privacy.rights import service as rights_service
+from privacy.rights import store as rights_store
 from privacy.rules import Channel, Right, State
 from shared import audit
 from shared.app import App
@@ -61,7 +61,7 @@ def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change]
 
 
 def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
-    tenant_id = transact(app, EVERY_TENANT, lambda tx: store_restored.find_tenant(tx, tenant), reads_only=True)
+    tenant_id = transact(app, EVERY_TENANT, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
     if tenant_id is None:
         return Again.UNKNOWN
     try:
@@ -71,7 +71,7 @@ def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
         return Again.REFUSED
     if request is None:
         return Again.ERASED
-    return Again.DONE if flow_erasure.carry_out(app, tenant_id, request.public_id) else Again.WAITS
+    return Again.DONE if erasure_flow.carry_out(app, tenant_id, request.public_id) else Again.WAITS
 
 
 def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:
@@ -82,29 +82,29 @@ def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | Non
     """
     given: dict[str, Any] = {"channel": Channel.OPERATOR, "by": None, "now": app.now(), "new_id": app.new_id}
     if subject is None:
-        if store_requests.is_erased(tx, tenant_id):
+        if requests_store.is_erased(tx, tenant_id):
             return None
-        request, _ = service_requests.of_tenant(tx, tenant_id, **given)
+        request, _ = requests_service.of_tenant(tx, tenant_id, **given)
     else:
-        person = store_identity.find(tx, tenant_id, subject)
+        person = person_store.find(tx, tenant_id, subject)
         if person is None or person.erased_at is not None:
             return None
-        request, _ = service_requests.of_person(tx, person, **given)
+        request, _ = requests_service.of_person(tx, person, **given)
     if request.state is State.REQUESTED:  # also one that the backup had, unverified
-        return service_requests.verify(tx, request, actor=audit.OPERATOR, now=app.now(), new_id=app.new_id)
+        return requests_service.verify(tx, request, actor=audit.OPERATOR, now=app.now(), new_id=app.new_id)
     return request
 
 
 def _apply(app: App, change: Change, right: Right) -> bool:
     def apply(tx: sa.Connection) -> bool:
-        caller = store_restored.hold_person(tx, change.tenant, change.subject)
+        caller = restore_store.hold_person(tx, change.tenant, change.subject)
         if caller is None:
             return False
-        before = store_rights.read(tx, caller.tenant.id, caller.user.id)
+        before = rights_store.read(tx, caller.tenant.id, caller.user.id)
         if (before.since(right) is not None) == change.in_force:
             return False
         wanted, now = {right: change.in_force}, app.now()
-        service_rights.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=audit.OPERATOR)
+        rights_service.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=audit.OPERATOR)
         return True
 
     return transact(app, EVERY_TENANT, apply)

@@ -4,7 +4,7 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from privacy.requests import store as store_requests
+from privacy.requests import store as requests_store
 from privacy.retention import store
 from privacy.retention.rules import Kept, period
 from shared.db.records import records_open
@@ -30,4 +30,4 @@ def remove_some(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.dateti
 
 def _stays(tx: sa.Connection, tenant_id: int, kept: Kept) -> bool:
     """Under a legal hold only the answers go, which are copies of what is kept elsewhere."""
-    return kept is not Kept.ANSWERS and store_requests.legal_hold(tx, tenant_id) is not None
+    return kept is not Kept.ANSWERS and requests_store.legal_hold(tx, tenant_id) is not None

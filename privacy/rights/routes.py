@@ -6,9 +6,9 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from privacy.requests import store as store_requests
-from privacy.rights import service as service_rights
-from privacy.rights import store as store_rights
+from privacy.requests import store as requests_store
+from privacy.rights import service as rights_service
+from privacy.rights import store as rights_store
 from privacy.rights.schemas import ChangeRights, NameNominee, Privacy
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -53,7 +53,7 @@ def get_privacy(call: Call) -> Reply:
 )
 def change_rights(call: Call, body: ChangeRights) -> Reply:
     with call.transaction() as tx:
-        service_rights.change(tx, call.caller, body.to_wanted(), now=call.now, new_id=call.app.new_id)
+        rights_service.change(tx, call.caller, body.to_wanted(), now=call.now, new_id=call.app.new_id)
         return _shown(call, tx)
 
 
@@ -73,7 +73,7 @@ def change_rights(call: Call, body: ChangeRights) -> Reply:
 )
 def name_nominee(call: Call, body: NameNominee) -> Reply:
     with call.transaction() as tx:
-        service_rights.name_nominee(tx, call.caller, body.name, body.contact, now=call.now, new_id=call.app.new_id)
+        rights_service.name_nominee(tx, call.caller, body.name, body.contact, now=call.now, new_id=call.app.new_id)
         return _shown(call, tx)
 
 
@@ -90,12 +90,12 @@ def name_nominee(call: Call, body: NameNominee) -> Reply:
 )
 def remove_nominee(call: Call) -> Reply:
     with call.transaction() as tx:
-        service_rights.remove_nominee(tx, call.caller, now=call.now, new_id=call.app.new_id)
+        rights_service.remove_nominee(tx, call.caller, now=call.now, new_id=call.app.new_id)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 
 def _shown(call: Call, tx: sa.Connection) -> Reply:
     tenant_id, user_id = call.caller.tenant.id, call.caller.user.id
-    rights = store_rights.read(tx, tenant_id, user_id)
-    request = store_requests.find_open(tx, tenant_id, user_id)
+    rights = rights_store.read(tx, tenant_id, user_id)
+    request = requests_store.find_open(tx, tenant_id, user_id)
     return call.answer(tx, HTTPStatus.OK, Privacy.of(rights, request))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
-from privacy.rights import store as store_rights
+from privacy.rights import store as rights_store
 from privacy.rights.store import Nominee, Rights
 from privacy.rules import Right
 from shared import audit
@@ -39,11 +39,11 @@ def change(
     The person does it, unless an actor is named: an operator does it again after a restore.
     """
     tenant_id, user_id = caller.tenant.id, caller.user.id
-    before = store_rights.read(tx, tenant_id, user_id)
+    before = rights_store.read(tx, tenant_id, user_id)
     for right, is_wanted in wanted.items():
         if is_wanted == (before.since(right) is not None):
             continue
-        store_rights.put(tx, tenant_id, user_id, right, now if is_wanted else None)
+        rights_store.put(tx, tenant_id, user_id, right, now if is_wanted else None)
         kind, subject = ChangeKind(right.value), caller.user.public_id
         add_change(tx, tenant_id, kind, subject, public_id=new_id(), in_force=is_wanted, at=now)
         status = "inForce" if is_wanted else "lifted"
@@ -52,20 +52,20 @@ def change(
         if is_wanted:
             stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
             redact(tx, tenant_id, caller.user.public_id, but_of=user_id)
-    return store_rights.read(tx, tenant_id, user_id)
+    return rights_store.read(tx, tenant_id, user_id)
 
 
 def name_nominee(
     tx: sa.Connection, caller: Caller, name: str, contact: str, *, now: dt.datetime, new_id: NewId
 ) -> None:
     """Names who may exercise the caller's rights after them, in the place of whoever was named before."""
-    store_rights.name(tx, caller.tenant.id, caller.user.id, Nominee(name, contact, now))
+    rights_store.name(tx, caller.tenant.id, caller.user.id, Nominee(name, contact, now))
     _record(tx, caller, Action.NOMINEE_NAMED, now=now, new_id=new_id)
 
 
 def remove_nominee(tx: sa.Connection, caller: Caller, *, now: dt.datetime, new_id: NewId) -> None:
     """Forgets the nominee; when there is none nothing happens."""
-    if store_rights.remove(tx, caller.tenant.id, caller.user.id):
+    if rights_store.remove(tx, caller.tenant.id, caller.user.id):
         _record(tx, caller, Action.NOMINEE_REMOVED, now=now, new_id=new_id)
 
 
@@ -80,7 +80,7 @@ def read_nominee(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.dat
         row_id=new_id(),
         subject_user_id=user_id,
     )
-    return store_rights.nominee(tx, tenant_id, user_id)
+    return rights_store.nominee(tx, tenant_id, user_id)
 
 
 def _record(

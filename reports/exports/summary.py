@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports.exports import charts as tables_charts
-from reports.exports import details as tables_details
+from reports.exports import details
 from reports.exports import heading as tables_heading
 from reports.exports.charts import MOST_BARS, Chart, Series
 from reports.exports.columns import Column, Names, Value, columns, organization
@@ -44,7 +44,7 @@ def report_book(
     with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Summary")
         days = made.sheet("Days")
-        tables_details.add(made, heading, tally.passing(pieces))
+        details.add(made, heading, tally.passing(pieces))
         chosen = columns(groups, heading.names, with_organization=tally.organizations > 1)
         table = _Table(chosen, groups, tally.rows(), heading.names)
         by_day = _days(days, tally.days)

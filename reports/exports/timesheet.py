@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reports import service
 from reports.exports import charts as tables_charts
-from reports.exports import details as tables_details
+from reports.exports import details
 from reports.exports import heading as tables_heading
 from reports.exports.charts import Chart, Series
 from reports.exports.customer import for_customer
@@ -29,7 +29,7 @@ def week_book(
         pieces = for_customer(pieces, only_known=only_known)
     with book(heading.generated, heading.title, with_seconds=not heading.for_customer) as made:
         sheet = made.sheet("Timesheet")
-        tables_details.add(made, heading, tally.passing(pieces))
+        details.add(made, heading, tally.passing(pieces))
         row = tables_heading.write(sheet, heading, tally.total_ms, tally.unknown_ms if only_known else None, titles)
         grid = _Grid(heading, list(heading.span), service.grid(heading.span, tally.rows()))
         head = row + tables_charts.height(grid.charts(0))

@@ -10,8 +10,8 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from tenants.actions import log as action_log
-from tenants.actions import service as service_actions
-from tenants.actions import store as store_actions
+from tenants.actions import service as actions_service
+from tenants.actions import store as actions_store
 from tenants.actions.log.cursor import encode
 from tenants.actions.schemas import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
 
@@ -36,12 +36,12 @@ blueprint = func.Blueprint()
 )
 def record_actions(call: Call, body: NewActions) -> Reply:
     said = body.to_said()
-    tag = service_actions.tag_of(call.idempotency_key, call.app.new_id())
+    tag = actions_service.tag_of(call.idempotency_key, call.app.new_id())
     with call.transaction() as tx:
-        actions = service_actions.to_actions(call.caller, said, now=call.now, tag=tag)
+        actions = actions_service.to_actions(call.caller, said, now=call.now, tag=tag)
         reply = call.answer(tx, HTTPStatus.ACCEPTED, RecordedActions(accepted=len(actions), dropped=0))
     # The log may be a service of its own: it is written outside the transaction, and only by whoever got the key.
-    dropped = service_actions.keep(
+    dropped = actions_service.keep(
         action_log.of(call.app), actions, operation=call.operation.id, request_id=call.request_id
     )
     if not dropped:
@@ -66,12 +66,12 @@ def record_actions(call: Call, body: NewActions) -> Reply:
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:
     with call.transaction() as tx:
-        user_id = service_actions.whose(tx, call.caller, query.user)
-        after = service_actions.page_end(tx, call.caller, query.after)
+        user_id = actions_service.whose(tx, call.caller, query.user)
+        after = actions_service.page_end(tx, call.caller, query.after)
     tenant_id = call.caller.tenant.id
     found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
     with call.transaction() as tx:
-        people = store_actions.people(tx, tenant_id, (action.user_id for action in found))
+        people = actions_store.people(tx, tenant_id, (action.user_id for action in found))
         known = [(action, people[action.user_id]) for action in found[: query.page_size] if action.user_id in people]
         viewer = call.caller.user.id
         items = [

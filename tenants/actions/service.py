@@ -13,7 +13,7 @@ from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.log import get_logger, where
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
-from tenants.actions import store as store_actions
+from tenants.actions import store as actions_store
 from tenants.actions.log.cursor import decode
 from tenants.actions.log.model import Action, ActionLog, NotKept, row_key
 from tenants.actions.rules import when
@@ -91,7 +91,7 @@ def whose(tx: sa.Connection, caller: Caller, public_id: str | None) -> int | Non
     if public_id is None:
         return None
     with contextlib.suppress(ValueError):
-        found = store_actions.find(tx, caller.tenant.id, uuid.UUID(public_id))
+        found = actions_store.find(tx, caller.tenant.id, uuid.UUID(public_id))
         if found is not None and found.is_restricted and found.id != caller.user.id:
             raise restricted()
         if found is not None:
@@ -109,7 +109,7 @@ def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None
         return None
     with contextlib.suppress(ValueError):
         cursor = decode(after)
-        found = store_actions.find(tx, caller.tenant.id, cursor.user)
+        found = actions_store.find(tx, caller.tenant.id, cursor.user)
         if found is not None:
             return cursor.row_key(found.id)
     wrong = FieldError("after", "is not where a page ended")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action
-from tenants.invitations import store as store_invitations
+from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
 from tenants.seat_store import give_seat_back
 
@@ -15,8 +15,8 @@ def end_lapsed(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: N
     """How many invitations of a tenant it ended; the tenant must be held. Their rows stay."""
     ended = [
         user_id
-        for user_id in store_invitations.lapsed(tx, tenant_id, now=now)
-        if store_invitations.end(tx, tenant_id, user_id, now=now)
+        for user_id in invitations_store.lapsed(tx, tenant_id, now=now)
+        if invitations_store.end(tx, tenant_id, user_id, now=now)
     ]
     for user_id in ended:
         give_seat_back(tx, tenant_id, now=now)

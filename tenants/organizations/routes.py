@@ -10,8 +10,7 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy import organization_service as service_organizations
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_service, organization_store
 from tenants.organizations.schemas import AddOrganization, ChangeOrganization, OrganizationList
 from tenants.sign_in.schemas import AzureDevOpsOrganization
 
@@ -34,7 +33,7 @@ _TAG: Final = "organization"
 def list_organizations(call: Call) -> Reply:
     with call.transaction() as tx:
         tenant = call.caller.tenant
-        items = [AzureDevOpsOrganization.of(each, tenant) for each in store_organizations.find_all(tx, tenant.id)]
+        items = [AzureDevOpsOrganization.of(each, tenant) for each in organization_store.find_all(tx, tenant.id)]
         return call.answer(tx, HTTPStatus.OK, OrganizationList(items=items))
 
 
@@ -56,7 +55,7 @@ def list_organizations(call: Call) -> Reply:
 )
 def add_organization(call: Call, body: AddOrganization) -> Reply:
     with call.transaction() as tx:
-        added = service_organizations.add(tx, call.caller, body.name, now=call.now, new_id=call.app.new_id)
+        added = organization_service.add(tx, call.caller, body.name, now=call.now, new_id=call.app.new_id)
         return call.answer(tx, HTTPStatus.CREATED, AzureDevOpsOrganization.of(added, call.caller.tenant))
 
 
@@ -79,7 +78,7 @@ def add_organization(call: Call, body: AddOrganization) -> Reply:
 )
 def change_organization(call: Call, body: ChangeOrganization) -> Reply:
     with call.transaction() as tx:
-        tenant, changed = service_organizations.change(
+        tenant, changed = organization_service.change(
             tx, call.caller, public_id(call.path("id")), body.to_change(), now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.OK, AzureDevOpsOrganization.of(changed, tenant))

@@ -15,11 +15,11 @@ from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.text import shortened
 from tenants import account_store as store
-from tenants import seat_store as store_accounts
+from tenants import seat_store
 from tenants.invitations.service import end_lapsed
 from tenants.invitations.store import LIFETIME
 from tenants.new_rows import address_key
-from tenants.people import store as store_users
+from tenants.people import store as people_store
 from tenants.people.service import only_super_admins_grant
 from tenants.people.store import Account
 
@@ -82,17 +82,17 @@ def _add(
 ) -> Added:
     if person.role is not Role.USER and caller.user.role is not Role.SUPER_ADMIN:
         return Added(person.email, refusal=only_super_admins_grant())
-    if person.object_id is not None and store_users.has_object_id(tx, tenant.id, person.object_id):
+    if person.object_id is not None and people_store.has_object_id(tx, tenant.id, person.object_id):
         return Added(person.email, refusal=_known())
-    if person.object_id is None and store_users.signs_in_with(tx, tenant.id, person.email.lower()):
+    if person.object_id is None and people_store.signs_in_with(tx, tenant.id, person.email.lower()):
         return Added(person.email, refusal=_joined())
     public_id = new_id()
     values = _by_hand(caller, person, public_id=public_id, now=now)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
         return Added(person.email, refusal=no_seat(tenant, cap))
-    user_id = store_users.add_by_hand(tx, tenant.id, values)
+    user_id = people_store.add_by_hand(tx, tenant.id, values)
     if user_id is None:
-        store_accounts.give_seat_back(tx, tenant.id, now=now)
+        seat_store.give_seat_back(tx, tenant.id, now=now)
         return Added(person.email, refusal=_taken())
     audit.record(
         tx,
@@ -104,7 +104,7 @@ def _add(
         subject_user_id=user_id,
         after={"pendingRole": None if person.role is Role.USER else person.role},
     )
-    return Added(person.email, store_users.find(tx, tenant.id, public_id))
+    return Added(person.email, people_store.find(tx, tenant.id, public_id))
 
 
 def _taken() -> Conflict:

@@ -11,9 +11,9 @@ from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
 from shared.tenancy.store import hold_tenant
-from tenants.invitations import store as store_invitations
+from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
-from tenants.people import store as store_users
+from tenants.people import store as people_store
 from tenants.people.store import Account
 from tenants.seat_store import give_seat_back
 from timers.entries.move_service import move_entries
@@ -42,7 +42,7 @@ def merge(
     moved = move_entries(tx, tenant_id, invitation.user.id, to=person.user.id, actor_id=caller.user.id, now=now)
     hold_tenant(tx, tenant_id)
     invitation, person = _both(tx, tenant_id, invitation_id, person_id, hold=True)
-    if not store_invitations.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=now):
+    if not invitations_store.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=now):
         raise _claimed()
     if invitation.user.is_active:
         give_seat_back(tx, tenant_id, now=now)
@@ -63,8 +63,8 @@ def merge(
 def _both(
     tx: sa.Connection, tenant_id: int, invitation_id: uuid.UUID, person_id: uuid.UUID, *, hold: bool = False
 ) -> tuple[Account, Account]:
-    invitation = store_users.find(tx, tenant_id, invitation_id, hold=hold)
-    person = store_users.find(tx, tenant_id, person_id, hold=hold)
+    invitation = people_store.find(tx, tenant_id, invitation_id, hold=hold)
+    person = people_store.find(tx, tenant_id, person_id, hold=hold)
     if invitation is None:
         raise _not_found()
     if invitation.object_id is not None:

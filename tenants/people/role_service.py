@@ -12,7 +12,7 @@ from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.rules import INACTIVE_AFTER
 from shared.tenancy.store import hold_tenant
-from tenants import seat_store as store_accounts
+from tenants import seat_store
 from tenants.account_store import set_role
 from tenants.new_rows import NewId
 from tenants.seat_store import Member
@@ -31,7 +31,7 @@ def confirm_role(
     member = _require_member(tx, tenant_id, user_id)
     if member.pending_role is None:
         raise Conflict("no role of this person waits to be confirmed", code="no_role_waiting")
-    seen = (each.last_sign_in_at for each in store_accounts.super_admins(tx, tenant_id))
+    seen = (each.last_sign_in_at for each in seat_store.super_admins(tx, tenant_id))
     if any(at is not None and at > now - INACTIVE_AFTER for at in seen):
         raise Conflict(
             f"a super admin has signed in in the last {INACTIVE_AFTER.days} days; they confirm roles themselves",
@@ -43,7 +43,7 @@ def confirm_role(
 
 def waiting(tx: sa.Connection, tenant_id: int, user_id: int) -> Role | None:
     """The role of a person that waits to be confirmed."""
-    member = store_accounts.find_member(tx, tenant_id, user_id)
+    member = seat_store.find_member(tx, tenant_id, user_id)
     return None if member is None else member.pending_role
 
 
@@ -66,14 +66,14 @@ def hand_over(
     member = _require_member(tx, tenant_id, user_id)
     action = Action.TENANT_HANDED_OVER
     _change(tx, tenant_id, member, Role.SUPER_ADMIN, action, now=now, new_id=new_id, proof=proof)
-    others = store_accounts.super_admins(tx, tenant_id) if replaces else ()
+    others = seat_store.super_admins(tx, tenant_id) if replaces else ()
     for other in others:
         if other.id != member.id:
             _change(tx, tenant_id, other, Role.USER, Action.ROLE_CHANGED, now=now, new_id=new_id, proof=proof)
 
 
 def _require_member(tx: sa.Connection, tenant_id: int, user_id: int) -> Member:
-    member = store_accounts.find_member(tx, tenant_id, user_id, hold=True)
+    member = seat_store.find_member(tx, tenant_id, user_id, hold=True)
     if member is None:
         raise Forbidden("the account is closed, or nobody has signed in with it yet", code="user_deactivated")
     return member

@@ -17,10 +17,9 @@ from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.instants import parse_rfc3339, rfc3339
-from tenants.people import add_service as service_adding
-from tenants.people import merge_service as service_merging
-from tenants.people import service as service_users
-from tenants.people import store as store_users
+from tenants.people import add_service, merge_service
+from tenants.people import service as people_service
+from tenants.people import store as people_store
 from tenants.people.schemas import (
     AddedUser,
     AddedUsers,
@@ -55,9 +54,9 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
     end = None if query.after is None else _page_end(query.after)
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size + 1
-        accounts = store_users.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
+        accounts = people_store.page(tx, tenant_id, filters=query.filters(), end=end, most=most)
         require_page(accounts, query.after)
-        alike = store_users.alike(tx, tenant_id)
+        alike = people_store.alike(tx, tenant_id)
         items = [UserDetail.of_account(account, alike) for account in accounts[: query.page_size]]
         more = len(accounts) > query.page_size
         link = _next(query, accounts[query.page_size - 1]) if more else None
@@ -85,7 +84,7 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
 )
 def add_users(call: Call, body: AddUsers) -> Reply:
     with call.transaction() as tx:
-        added = service_adding.add(
+        added = add_service.add(
             tx,
             call.caller,
             [each.to_person() for each in body.users],
@@ -112,7 +111,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
 )
 def get_user(call: Call) -> Reply:
     with call.transaction() as tx:
-        account = store_users.find(tx, call.caller.tenant.id, _wanted(call))
+        account = people_store.find(tx, call.caller.tenant.id, _wanted(call))
         if account is None:
             raise NotFound(_NOBODY)
         return _person(call, tx, account)
@@ -142,7 +141,7 @@ def get_user(call: Call) -> Reply:
 def change_user(call: Call, body: ChangeUser) -> Reply:
     versions = call.versions_wanted
     with call.transaction() as tx:
-        account = service_users.change(
+        account = people_service.change(
             tx, call.caller, _wanted(call), body.to_change(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
@@ -168,7 +167,7 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
 def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     versions = call.versions_wanted
     with call.transaction() as tx:
-        account = service_users.confirm_role(
+        account = people_service.confirm_role(
             tx, call.caller, _wanted(call), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
@@ -195,9 +194,7 @@ def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has not
 )
 def merge_user(call: Call, body: MergeUser) -> Reply:
     with call.transaction() as tx:
-        person = service_merging.merge(
-            tx, call.caller, _wanted(call), body.person, now=call.now, new_id=call.app.new_id
-        )
+        person = merge_service.merge(tx, call.caller, _wanted(call), body.person, now=call.now, new_id=call.app.new_id)
         return _person(call, tx, person)
 
 
@@ -219,7 +216,7 @@ def merge_user(call: Call, body: MergeUser) -> Reply:
 )
 def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     with call.transaction() as tx:
-        account = service_users.deactivate(tx, call.caller, _wanted(call), now=call.now, new_id=call.app.new_id)
+        account = people_service.deactivate(tx, call.caller, _wanted(call), now=call.now, new_id=call.app.new_id)
         return _person(call, tx, account)
 
 
@@ -245,7 +242,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
 def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     with call.transaction() as tx:
         limit = call.app.settings.trial_user_limit
-        account = service_users.reactivate(
+        account = people_service.reactivate(
             tx, call.caller, _wanted(call), trial_user_limit=limit, now=call.now, new_id=call.app.new_id
         )
         return _person(call, tx, account)
@@ -260,7 +257,7 @@ def _wanted(call: Call) -> uuid.UUID:
 
 
 def _person(call: Call, tx: sa.Connection, account: Account) -> Reply:
-    person = UserDetail.of_account(account, store_users.alike(tx, call.caller.tenant.id))
+    person = UserDetail.of_account(account, people_store.alike(tx, call.caller.tenant.id))
     return call.answer(tx, HTTPStatus.OK, person, {"ETag": etag(account.version)})
 
 

@@ -16,11 +16,11 @@ from shared.notices import NoticeKind
 from shared.tenancy.model import Caller, Role
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from tenants import account_store as store
-from tenants import seat_store as store_accounts
-from tenants.invitations import store as store_invitations
+from tenants import seat_store
+from tenants.invitations import store as invitations_store
 from tenants.invitations.service import end_lapsed
 from tenants.new_rows import address_key
-from tenants.people import store as store_users
+from tenants.people import store as people_store
 from tenants.people.rules import RANK, may_manage
 from tenants.people.store import Account
 from timers.entries import finish_service as tracking
@@ -76,7 +76,7 @@ def _change_role(
     if account.object_id is None:
         if role is pending:
             return
-        store_invitations.offer_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
+        invitations_store.offer_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
         before, after = {"pendingRole": pending}, {"pendingRole": None if role is Role.USER else role}
         _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after=after)
         return
@@ -145,8 +145,8 @@ def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: 
         _require_another_super_admin(tx, caller, account)
     tenant, user_id = caller.tenant, account.user.id
     tracking.stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
-    if store_accounts.set_active(tx, tenant.id, user_id, active=False, now=now):
-        store_accounts.give_seat_back(tx, tenant.id, now=now)
+    if seat_store.set_active(tx, tenant.id, user_id, active=False, now=now):
+        seat_store.give_seat_back(tx, tenant.id, now=now)
         before, after = {"isActive": True}, {"isActive": False}
         _record(tx, caller, Action.USER_DEACTIVATED, account, now=now, new_id=new_id, before=before, after=after)
         _notify(tx, caller, account, (account.user.role, None), now=now, new_id=new_id)
@@ -180,7 +180,7 @@ def reactivate(
     end_lapsed(tx, tenant.id, now=now, new_id=new_id)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
         raise no_seat(tenant, cap)
-    store_accounts.set_active(tx, tenant.id, account.user.id, active=True, now=now)
+    seat_store.set_active(tx, tenant.id, account.user.id, active=True, now=now)
     if account.object_id is None:
         _invite_again(tx, caller, account, now=now)
     closed, active = {"isActive": False}, {"isActive": True}
@@ -195,7 +195,7 @@ def _invite_again(tx: sa.Connection, caller: Caller, account: Account, *, now: d
         raise Conflict("This address cannot be matched. Invite the person anew.", code="address_not_plain")
     try:
         with tx.begin_nested():
-            store_invitations.open_again(tx, caller.tenant.id, account.user.id, address=address, now=now)
+            invitations_store.open_again(tx, caller.tenant.id, account.user.id, address=address, now=now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
@@ -203,7 +203,7 @@ def _invite_again(tx: sa.Connection, caller: Caller, account: Account, *, now: d
 
 
 def _target(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
-    account = store_users.find(tx, caller.tenant.id, public_id, hold=True)
+    account = people_store.find(tx, caller.tenant.id, public_id, hold=True)
     if account is None:
         raise NotFound("There is no such person in your organisation.")
     if not may_manage(caller.user.role, account.user.pending_role or account.user.role):
@@ -212,13 +212,13 @@ def _target(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
 
 
 def _again(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
-    account = store_users.find(tx, caller.tenant.id, public_id)
+    account = people_store.find(tx, caller.tenant.id, public_id)
     assert account is not None, "it is held by this transaction"  # noqa: S101 - an invariant of ours
     return account
 
 
 def _require_another_super_admin(tx: sa.Connection, caller: Caller, account: Account) -> None:
-    if store_accounts.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
+    if seat_store.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
         raise Conflict("This is the last super admin. Make somebody else a super admin first.", code="last_super_admin")
 
 

@@ -13,12 +13,12 @@ from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, IfMatch, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
-from tenants.settings import audit_store as store_audit
-from tenants.settings import service as service_settings
-from tenants.settings import store as store_settings
+from tenants.settings import audit_store
+from tenants.settings import service as settings_service
+from tenants.settings import store as settings_store
 from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
 from tenants.settings.store import TenantSettings
 
@@ -41,7 +41,7 @@ _TAG: Final = "organisation"
 )
 def get_tenant(call: Call) -> Reply:
     with call.transaction() as tx:
-        return _settings(call, tx, store_settings.read(tx, call.caller.tenant.id))
+        return _settings(call, tx, settings_store.read(tx, call.caller.tenant.id))
 
 
 @route(
@@ -64,7 +64,7 @@ def get_tenant(call: Call) -> Reply:
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     versions = call.versions_wanted
     with call.transaction() as tx:
-        changed = service_settings.change(
+        changed = settings_service.change(
             tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         return _settings(call, tx, changed.settings, changed.notice)
@@ -88,7 +88,7 @@ def list_audit(call: Call, query: AuditQuery) -> Reply:
     if query.after is not None and end is None:
         raise not_a_page_end()
     with call.transaction() as tx:
-        rows = store_audit.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
+        rows = audit_store.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
         require_page(rows, query.after)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
         link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None
@@ -99,7 +99,7 @@ def list_audit(call: Call, query: AuditQuery) -> Reply:
 def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
     cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
     with_plan = call.caller.user.role is Role.SUPER_ADMIN
-    organizations = store_organizations.find_all(tx, settings.tenant.id)
+    organizations = organization_store.find_all(tx, settings.tenant.id)
     wire = TenantDetail.of_settings(
         settings, organizations, seat_limit=cap, now=call.now, with_plan=with_plan, notice=notice
     )

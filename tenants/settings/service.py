@@ -12,12 +12,11 @@ from shared import audit
 from shared.audit import Action, Actor
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
-from shared.tenancy import organization_service as service_organizations
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_service, organization_store
 from shared.tenancy.model import Caller
 from shared.tenancy.store import hold_tenant
-from tenants import slug_store as store_slugs
-from tenants.settings import store as store_settings
+from tenants import slug_store
+from tenants.settings import store as settings_store
 from tenants.settings.store import CHANGEABLE, TenantSettings
 from tenants.slug_rules import is_reserved
 
@@ -61,7 +60,7 @@ def change(
         PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
         Conflict: another tenant has or had the slug, nobody may have it, or the tenant has had as many as it may.
     """
-    before = store_settings.read(tx, caller.tenant.id)
+    before = settings_store.read(tx, caller.tenant.id)
     if versions is not None and before.version not in versions:
         raise _changed()
     columns = _columns(before)
@@ -73,7 +72,7 @@ def change(
         with tx.begin_nested():
             if wanted["slug"] != columns["slug"]:
                 _reserve(tx, caller.tenant.id, columns["slug"], wanted["slug"], now=now)
-            done = store_settings.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
+            done = settings_store.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
@@ -81,7 +80,7 @@ def change(
     if not done:
         raise _changed()
     if wanted["time_zone"] != columns["time_zone"]:
-        store_settings.keep_zone(tx, caller.tenant.id, columns["time_zone"], until=now)
+        settings_store.keep_zone(tx, caller.tenant.id, columns["time_zone"], until=now)
     changed = [name for name in subject if wanted[name] != columns[name]]
     audit.record(
         tx,
@@ -93,7 +92,7 @@ def change(
         before=_on_record({name: columns[name] for name in changed}),
         after=_on_record({name: wanted[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
     )
-    return Changed(store_settings.read(tx, caller.tenant.id), notice)
+    return Changed(settings_store.read(tx, caller.tenant.id), notice)
 
 
 def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.datetime) -> None:
@@ -106,7 +105,7 @@ def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.d
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
     """
     hold_tenant(tx, tenant_id)
-    own = store_slugs.own(tx, tenant_id)
+    own = slug_store.own(tx, tenant_id)
     if new not in own:
         if is_reserved(new):
             raise _slug_taken("This slug is reserved")
@@ -117,7 +116,7 @@ def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.d
                 code="slug_limit_reached",
             )
     for slug in {old, new} - own:
-        store_slugs.add(tx, tenant_id, slug, now=now)
+        slug_store.add(tx, tenant_id, slug, now=now)
 
 
 def _slug_taken(why: str) -> Conflict:
@@ -134,9 +133,9 @@ def _with_organization(
     name = subject.get("organization")
     if name is None:
         return subject, None
-    if store_organizations.organization_key(name) == store_organizations.organization_key(caller.tenant.organization):
+    if organization_store.organization_key(name) == organization_store.organization_key(caller.tenant.organization):
         return {**subject, "organization": caller.tenant.organization}, None
-    organization, notice = service_organizations.provide(tx, caller, name, now=now, new_id=new_id)
+    organization, notice = organization_service.provide(tx, caller, name, now=now, new_id=new_id)
     return {**subject, "organization": organization.name}, notice
 
 

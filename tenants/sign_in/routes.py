@@ -11,7 +11,7 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import seat_cap
 from tenants.sign_in import service
@@ -128,7 +128,7 @@ def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     return SignIn(
         user=User.of(caller.user),
         tenant=Tenant.of(
-            caller.tenant, store_organizations.find_all(tx, caller.tenant.id), seat_limit=cap, now=call.now
+            caller.tenant, organization_store.find_all(tx, caller.tenant.id), seat_limit=cap, now=call.now
         ),
         entitlements=Entitlements.of(caller, now=call.now),
         running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),

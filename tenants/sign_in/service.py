@@ -13,14 +13,14 @@ from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
 from shared.settings import Settings
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from tenants import account_store as store
 from tenants import new_rows as rows
-from tenants import slug_store as store_slugs
-from tenants.invitations import store as store_invitations
+from tenants import slug_store
+from tenants.invitations import store as invitations_store
 from tenants.invitations.service import end_lapsed
 from tenants.new_rows import NewId, NewTenant
 
@@ -45,8 +45,8 @@ def start_tenant(
         raise Conflict(
             "Your organization is registered already. Sign in to TimeTracker.", code="tenant_already_registered"
         )
-    store_slugs.add(tx, tenant_id, values["slug"], now=now)
-    store_organizations.add(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
+    slug_store.add(tx, tenant_id, values["slug"], now=now)
+    organization_store.add(tx, tenant_id, name=subject.organization, public_id=new_id(), now=now)
     user_values = rows.of_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id)
     user_id = store.add_user(tx, tenant_id, user_values)
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours
@@ -130,7 +130,7 @@ def _join(
 
 def _take_over(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> bool:
     """Whether an invitation is the person's account now. A role above user waits, unless it was for their object id."""
-    claimed = store_invitations.claim(
+    claimed = invitations_store.claim(
         tx,
         tenant.id,
         oid=uuid.UUID(principal.oid),

@@ -10,12 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy.erasure import text_store as store_words
-from privacy.export import store as store_export
+from privacy.erasure import text_store
+from privacy.export import store as export_store
 from privacy.retention import store as retention
-from reports import piece_store as store_pieces
-from reports import sum_store as store_sums
-from reports import title_store as store_titles
+from reports import piece_store, sum_store, title_store
 from reports.rules import Group
 from reports.store import Filter, Unknown
 from shared.db.schema import metadata
@@ -117,21 +115,21 @@ def reports() -> Iterator[sa.Select[Any]]:
     with_unknown = [each - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN} for each in filters if Filter.TYPE in each]
     spans = [(each, True) for each in (*filters, *with_unknown)] + [(frozenset[Filter](), False)]
     for each, one_month in spans:
-        yield store_pieces.statement(each, one_month=one_month)
-        yield store_pieces.count_statement(each, one_month=one_month)
-        yield store_titles.items_statement(each, one_month=one_month)
+        yield piece_store.statement(each, one_month=one_month)
+        yield piece_store.count_statement(each, one_month=one_month)
+        yield title_store.items_statement(each, one_month=one_month)
         if not each & {Filter.TYPE, Filter.TYPE_OR_UNKNOWN}:
-            yield store_titles.unread_statement(each, one_month=one_month)
+            yield title_store.unread_statement(each, one_month=one_month)
     groups = [some for size in (1, 2) for some in itertools.permutations(Group, size)]
     for some, one_month in itertools.product((*groups, tuple(Group)), (True, False)):
-        yield store_sums.statement(some, frozenset(), one_month=one_month)
+        yield sum_store.statement(some, frozenset(), one_month=one_month)
     for some, each in itertools.product(((Group.PROJECT,), (Group.WORK_ITEM,)), filters[1:]):
-        yield store_sums.statement(some, each, one_month=True)
+        yield sum_store.statement(some, each, one_month=True)
     of_type = frozenset({Filter.TYPE})
     for some in groups:
-        yield store_sums.statement(some, of_type, one_month=True, unknown=Unknown.LISTED)
+        yield sum_store.statement(some, of_type, one_month=True, unknown=Unknown.LISTED)
     for group in Group:
-        yield store_sums.statement((group,), of_type, one_month=True, unknown=Unknown.SUMMED)
+        yield sum_store.statement((group,), of_type, one_month=True, unknown=Unknown.SUMMED)
 
 
 def table_of(column: Any) -> str:  # noqa: ANN401 - a column that is_tenant
@@ -184,21 +182,21 @@ def test_the_scan_finds_the_statements():
 
 def test_retention_and_exports_name_the_tenant_of_every_table():
     made: list[Any] = [each for expired in retention.EXPIRED.values() for each in (expired.count, expired.remove)]
-    made += [each for section in store_export.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
+    made += [each for section in export_store.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
 
     assert [str(each) for each in made if each is not None and not names_its_tenant(each)] == []
 
 
-@pytest.mark.parametrize("name", sorted(store_words.COLUMNS))
+@pytest.mark.parametrize("name", sorted(text_store.COLUMNS))
 def test_an_erasure_takes_words_out_of_one_tenant_only(name):
-    column = store_words.COLUMNS[name]
-    made = [column.remove, column.own, store_words.naming(name, 2), column.write]
+    column = text_store.COLUMNS[name]
+    made = [column.remove, column.own, text_store.naming(name, 2), column.write]
 
     assert all(names_its_tenant(statement) for statement in made if statement is not None)
 
 
 def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
-    assert names_its_tenant(store_words.titles(2))
+    assert names_its_tenant(text_store.titles(2))
     assert names_its_tenant(idempotency.showing(2))
 
 

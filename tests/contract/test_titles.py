@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy.export import store as store_export
+from privacy.export import store as export_store
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from tests.contract.test_layers import MODULES, imports_of, module_name
@@ -34,7 +34,7 @@ KNOW_THE_CACHE = {
 
 def built():
     yield from reports()
-    for section in store_export.SECTIONS.values():
+    for section in export_store.SECTIONS.values():
         yield from (each for each in (section.of_tenant, section.of_person) if each is not None)
 
 

@@ -9,10 +9,10 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from privacy import person_store as store_identity
-from privacy.erasure import person_flow as flow_person
-from privacy.erasure import service as service_erasure
-from privacy.requests import service as service_requests
+from privacy import person_store
+from privacy.erasure import person_flow
+from privacy.erasure import service as erasure_service
+from privacy.requests import service as requests_service
 from privacy.rules import Channel
 from shared import audit, clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
@@ -56,10 +56,10 @@ class Somebody:
     def ask(self, engine) -> None:
         """A request whose time has come."""
         with engine.begin() as tx:
-            person = store_identity.by_row(tx, self.payer.tenant_id, self.user)
+            person = person_store.by_row(tx, self.payer.tenant_id, self.user)
             now, new = clock.now(), clock.new_id
-            request, _ = service_requests.of_person(tx, person, channel=Channel.OPERATOR, by=None, now=now, new_id=new)
-            service_requests.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new)
+            request, _ = requests_service.of_person(tx, person, channel=Channel.OPERATOR, by=None, now=now, new_id=new)
+            requests_service.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new)
 
 
 def somebody(engine) -> Somebody:
@@ -139,10 +139,10 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         person = somebody(engine)
         person.payer.pays(at("2026-10-01"))
         with engine.begin() as tx:
-            subject = store_identity.by_row(tx, person.payer.tenant_id, person.user)
-            service_erasure.close(tx, subject, now=clock.now(), new_id=clock.new_id)
+            subject = person_store.by_row(tx, person.payer.tenant_id, person.user)
+            erasure_service.close(tx, subject, now=clock.now(), new_id=clock.new_id)
         with ThreadPoolExecutor(2) as pool:
-            erased = pool.submit(flow_person.erase, app, person.payer.tenant_id, person.user)
+            erased = pool.submit(person_flow.erase, app, person.payer.tenant_id, person.user)
             closed = pool.submit(person.payer.close, at("2026-11-02"))
             assert erased.result(60)
             [record] = closed.result(60)

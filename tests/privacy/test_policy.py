@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from billing.marketplace.usage_model import Usage
 from billing.trials.jobs import end_all_trials
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.db.schema import tenants
 from tests.support.exports import export
 from tests.support.scan import places
@@ -87,7 +87,7 @@ def test_a_trial_that_is_over_keeps_everything_until_it_is_asked_to_go(app, worl
     kept = [entry["note"] for entry in ada.entries()]
     asked = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug})
     clock.tick(days=3)
-    flow_erasure.carry_out_due(app)
+    erasure_flow.carry_out_due(app)
 
     assert kept == ["from the trial"]
     assert asked.status == 201

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from reports import service
 from shared.clock import new_id
 from shared.db.schema import organizations, tenants, users, work_item_readers, work_items
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 
 
 def work(person, clock, work_item_id, project="Website", **length):
@@ -36,7 +36,7 @@ def know(engine, person, number, **more):
         row = {"tenant_id": tx.execute(own).scalar_one(), "fetched_at": dt.datetime(2026, 11, 1, tzinfo=dt.UTC)}
         name = about["organization_key"]
         of = {"name": name, "public_id": new_id(), "now": row["fetched_at"]}
-        store_organizations.add(tx, row["tenant_id"], **of)
+        organization_store.add(tx, row["tenant_id"], **of)
         this = (organizations.c.tenant_id == row["tenant_id"], organizations.c.name_key == name)
         row["organization_id"] = tx.execute(sa.select(organizations.c.id).where(*this)).scalar_one()
         tx.execute(work_items.insert(), {**row, **about})

@@ -15,10 +15,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import service
-from reports import sum_store as store_sums
+from reports import service, sum_store
 from reports.exports import csv as tables
-from reports.exports import summary as tables_summary
+from reports.exports import summary
 from reports.exports.csv import Form
 from reports.exports.heading import Heading
 from reports.exports.hour_rules import decimal_hours, rounded
@@ -155,7 +154,7 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
             project=choice.project,
             item_type=choice.type,
         )
-        sums = store_sums.read(ground.tx, asked, groups)
+        sums = sum_store.read(ground.tx, asked, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
         listed = list(tally.passing(service.pieces(ground.tx, asked)[1]))
@@ -186,7 +185,7 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
         only = {"organization": choice.organization, "project": choice.project, "item_type": item_type}
         asked = asked_of(ground, choice.span, choice.person, **only)
         summed, listed = (replace(asked, unknown=each) for each in (Unknown.SUMMED, Unknown.LISTED))
-        sums, rows = store_sums.read(ground.tx, summed, groups), list(service.lines(ground.tx, listed, groups))
+        sums, rows = sum_store.read(ground.tx, summed, groups), list(service.lines(ground.tx, listed, groups))
         of_type = list(sums.rows)
         text = tables.report_csv(groups, iter(rows), Form(listed_type=item_type))
         tally = Tally(choice.span, groups, only_known=True)
@@ -210,7 +209,7 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
 def test_a_timesheet_tiles_its_week(engine, work, zone, first):
     span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
     with tracked(engine, zone, work) as (ground, parts):
-        found = store_sums.read(ground.tx, asked_of(ground, span), (Group.USER, Group.DAY)).rows
+        found = sum_store.read(ground.tx, asked_of(ground, span), (Group.USER, Group.DAY)).rows
         people = service.grid(span, found)
     of_week = collections.Counter[tuple[str, dt.date]]()
     for part in parts:
@@ -251,7 +250,7 @@ def test_days_of_one_month_are_known_as_such(first, last, is_in_one):
 def test_sums_by_day_and_project_come_in_the_order_of_the_index_without_sorting(tmp_path, groups):
     engine = sa.create_engine(f"sqlite:///{tmp_path}/plan.db")
     metadata.create_all(engine)
-    statement = store_sums.statement(groups, frozenset(), one_month=True)
+    statement = sum_store.statement(groups, frozenset(), one_month=True)
     text = str(statement.compile(engine))
     with engine.connect() as tx:
         plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?")).all()
@@ -309,9 +308,9 @@ def test_a_long_workbook_is_never_held_as_rows(large):
     days = Span.days(dt.date(2026, 11, 2), dt.date(2026, 11, 4))  # 2,880 entries, since this takes a while
     asked = asked_of(large, days)
     heading = Heading("Time report", "Contoso", days, "UTC", BEGAN, "everybody")
-    tables_summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
+    summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
-        lambda: tables_summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked)[1])
+        lambda: summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked)[1])
     )
 
     assert body.startswith(b"PK")

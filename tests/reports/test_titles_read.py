@@ -5,7 +5,7 @@ import io
 import openpyxl
 import pytest
 
-from reports import title_flow as flow_titles
+from reports import title_flow
 from tests.tenants.organizations.test_organizations import add
 from tests.timers.work_items.test_titles import report
 from tests.timers.work_items.test_work_items import HEADER, refresh
@@ -61,7 +61,7 @@ def test_an_item_counts_once_however_many_rows_are_about_it(world, ada):
 def test_what_the_reader_is_not_shown_comes_first_and_the_newest_work_before_older(
     world, ada, azure_devops, monkeypatch
 ):
-    monkeypatch.setattr(flow_titles, "MOST", 2)
+    monkeypatch.setattr(title_flow, "MOST", 2)
     first = report(ada, azure_devops.token())
     second = report(ada, azure_devops.token())
     world.clock.tick(days=2)
@@ -78,7 +78,7 @@ def test_what_the_reader_is_not_shown_comes_first_and_the_newest_work_before_old
 
 
 def test_all_titles_of_a_long_report_are_loaded_a_page_at_a_time(ada, azure_devops, hidden, monkeypatch):
-    monkeypatch.setattr(flow_titles, "MOST", 1)
+    monkeypatch.setattr(title_flow, "MOST", 1)
     first = report(ada, hidden)
     waiting = [number for number, status in statuses(first).items() if status == "notAsked"]
     refused = [number for number, status in statuses(first).items() if status == "hidden"]
@@ -103,13 +103,13 @@ def fails_when(azure_devops, monkeypatch):
             finally:
                 azure_devops.settle()
 
-        monkeypatch.setattr(flow_titles, "look_up", look_up)
+        monkeypatch.setattr(title_flow, "look_up", look_up)
 
     return fails
 
 
 def test_a_batch_that_fails_takes_nothing_from_those_before(ada, azure_devops, monkeypatch, fails_when):
-    monkeypatch.setattr(flow_titles, "AT_ONCE", 1)
+    monkeypatch.setattr(title_flow, "AT_ONCE", 1)
     fails_when(lambda _, numbers: NEWEST in numbers)
     made = report(ada, azure_devops.token())
 
@@ -119,7 +119,7 @@ def test_a_batch_that_fails_takes_nothing_from_those_before(ada, azure_devops, m
 def test_an_organization_that_refuses_the_person_keeps_nobody_from_anothers_titles(
     ada, azure_devops, monkeypatch, fails_when
 ):
-    monkeypatch.setattr(flow_titles, "AT_ONCE", 2)
+    monkeypatch.setattr(title_flow, "AT_ONCE", 2)
     add(ada, "contoso-labs")
     enter(ada, OLD, 20, organization="contoso-labs")
     fails_when(lambda organization, _: organization.name == "contoso-labs")

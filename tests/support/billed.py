@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from tests.support.tamper import tampering
 from tests.support.world import START
 
@@ -133,7 +133,7 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
     bought |= {"term_unit": "P1M", "auto_renew": True, "paid_from": began, **stamps}
     with engine.begin() as tx:
         tenant_id = tx.execute(tenants.insert().returning(tenants.c.id), tenant).scalar_one()
-        store_organizations.add(tx, tenant_id, name="contoso", public_id=new_id(), now=began)
+        organization_store.add(tx, tenant_id, name="contoso", public_id=new_id(), now=began)
         added = subscriptions.insert().returning(subscriptions.c.id)
         subscription = tx.execute(added, {"tenant_id": tenant_id, **bought}).scalar_one()
         members = tuple(_person(tx, tenant_id, number, stamps) for number in range(people))

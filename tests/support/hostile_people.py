@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from function_app import INVARIANTS
 from privacy import jobs
-from privacy.requests import store as store_requests
+from privacy.requests import store as requests_store
 from shared.app import App
 from shared.db.schema import (
     audit_log,
@@ -293,8 +293,8 @@ class HostilePeople(RuleBasedStateMachine):
     def _due(self) -> list[int]:
         """The accounts that are erased next, in their order."""
         with self.engine.connect() as tx:
-            found = [id_ for tenant, id_ in store_requests.due(tx, self.clock()) if tenant == self.tenant_id]
-            requests = [store_requests.find(tx, self.tenant_id, each) for each in found]
+            found = [id_ for tenant, id_ in requests_store.due(tx, self.clock()) if tenant == self.tenant_id]
+            requests = [requests_store.find(tx, self.tenant_id, each) for each in found]
         return [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
 
     def _named(self, subjects: Iterable[int]) -> list[Erased]:

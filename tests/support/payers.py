@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from billing.closing import service
 from billing.closing.model import Bill, Record
 from billing.closing.service import Closing
-from billing.subscriptions import ledger_store as store_ledger
+from billing.subscriptions import ledger_store
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription, SubscriptionStatus
 from shared import audit, clock
@@ -32,7 +32,7 @@ from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
-from tenants.settings import store as store_settings
+from tenants.settings import store as settings_store
 from tests.support.world import new_id
 from timers import days as rules
 from timers.entries import changes
@@ -104,7 +104,7 @@ class Payer:
     def moves(self, zone: str, when: dt.datetime) -> None:
         """Sets another time zone, as its super admin does."""
         with self.engine.begin() as tx:
-            store_settings.keep_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
+            settings_store.keep_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
 
     def joins(self, when: dt.datetime) -> int:
@@ -141,9 +141,9 @@ class Payer:
             tx.execute(tenants.update().where(*on_trial).values(plan_kind="paid"))
             subscription = subscription_store.read(tx, self.tenant_id, row)
             event = Event("Activate", EventSource.LANDING, since)
-            store_ledger.add_event(tx, subscription, event, Outcome.APPLIED, now=since)
+            ledger_store.add_event(tx, subscription, event, Outcome.APPLIED, now=since)
             if price is not None:
-                store_ledger.add_rate(tx, subscription, Quote(price, included, included_unit), from_at=since)
+                ledger_store.add_rate(tx, subscription, Quote(price, included, included_unit), from_at=since)
         return subscription
 
     def pays_now(self) -> Subscription:
@@ -166,7 +166,7 @@ class Payer:
         """What the plan costs from then on; None could not be read."""
         of_plan = replace(subscription, terms=replace(subscription.terms, plan_id=plan))
         with self.engine.begin() as tx:
-            store_ledger.add_rate(tx, of_plan, Quote(price, included, included_unit), from_at=since)
+            ledger_store.add_rate(tx, of_plan, Quote(price, included, included_unit), from_at=since)
 
     def ends(self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None) -> list[Record]:
         """The subscription ends as by the webhook: in one transaction with its last bill."""
@@ -176,7 +176,7 @@ class Payer:
             terms = replace(current.terms, status=SubscriptionStatus.UNSUBSCRIBED)
             ended = replace(current, terms=terms, ended_at=when)
             event = Event("Unsubscribe", EventSource.WEBHOOK, when, uuid.UUID(new_id()))
-            store_ledger.add_event(tx, ended, event, Outcome.APPLIED, now=now)
+            ledger_store.add_event(tx, ended, event, Outcome.APPLIED, now=now)
             assert subscription_store.change(tx, ended, now=now)
             return service.close_final(tx, self.tenant_id, ended, closing(now))
 

@@ -9,9 +9,9 @@ from shared.tenancy.model import Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import hold_tenant
 from timers import store
-from timers.entries import change_store as store_changes
+from timers.entries import change_store
 from timers.model import EventKind, TimeEntry, TimerEvent
-from timers.write_back import store as store_write_backs
+from timers.write_back import store as write_back_store
 from timers.write_back.store import item_of
 
 
@@ -31,7 +31,7 @@ def add(
     """
     store.add_entry(tx, tenant.id, entry, now=now)
     if tenant.write_back:
-        store_write_backs.add_entry(tx, tenant.id, entry, now=now)
+        write_back_store.add_entry(tx, tenant.id, entry, now=now)
     happened_at = now if kind is EventKind.ENTERED else entry.stopped_at
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
     event = TimerEvent(
@@ -69,7 +69,7 @@ def replace(
     Raises:
         PreconditionFailed: the entry is not `old` any more.
     """
-    if not store_changes.replace(tx, tenant.id, old, new, now=now):
+    if not change_store.replace(tx, tenant.id, old, new, now=now):
         raise changed_meanwhile()
     _count_difference(tx, tenant, old, new, now=now)
     is_adjustment = old.days != new.days and _adjusts(tx, tenant, (old, new), now=now)
@@ -101,7 +101,7 @@ def remove(
     Raises:
         PreconditionFailed: the entry is not this version any more.
     """
-    if not store_changes.remove(tx, tenant.id, entry):
+    if not change_store.remove(tx, tenant.id, entry):
         raise changed_meanwhile()
     _count_difference(tx, tenant, entry, None, now=now)
     is_adjustment = _adjusts(tx, tenant, (entry,), now=now)
@@ -136,14 +136,14 @@ def _count_difference(
     """
     if new is not None and new.elapsed_ms == old.elapsed_ms and item_of(new) == item_of(old):
         return
-    counted = store_write_backs.sums(tx, tenant.id, old.id)
+    counted = write_back_store.sums(tx, tenant.id, old.id)
     if not counted:
         return
     due = {} if new is None else {item_of(new): new.elapsed_ms}
     for item in sorted(counted.keys() | due.keys()):
         delta_ms = due.get(item, 0) - counted.get(item, 0)
         if delta_ms:
-            store_write_backs.add(tx, tenant.id, old, version=old.version + 1, on=item, delta_ms=delta_ms, now=now)
+            write_back_store.add(tx, tenant.id, old, version=old.version + 1, on=item, delta_ms=delta_ms, now=now)
 
 
 def _adjusts(tx: sa.Connection, tenant: Tenant, entries: tuple[TimeEntry, ...], *, now: dt.datetime) -> bool:
@@ -152,7 +152,7 @@ def _adjusts(tx: sa.Connection, tenant: Tenant, entries: tuple[TimeEntry, ...], 
     if not past:
         return False
     hold_tenant(tx, tenant.id)
-    return store_changes.any_closed(tx, tenant.id, sorted(past))
+    return change_store.any_closed(tx, tenant.id, sorted(past))
 
 
 def _months(entry: TimeEntry) -> list[int]:

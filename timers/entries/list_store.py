@@ -14,11 +14,11 @@ from shared.db.schema import organizations, projects, time_entries, time_entry_d
 from shared.tenancy.organization_store import organization_key
 from shared.tenancy.store import shown_to
 from timers.cursor import PageEnd
-from timers.entries import unwritten_store as store_unwritten
+from timers.entries import unwritten_store
 from timers.entries.rules import Span
 from timers.entries.store import ENTRIES, with_days
 from timers.model import TimeEntry, WorkItem
-from timers.projects import store as store_projects
+from timers.projects import store as projects_store
 from timers.projects.store import counted_as, project_key, project_name_key
 
 
@@ -92,7 +92,7 @@ _PARTS: Final[dict[str, tuple[sa.ColumnElement[bool], ...]]] = {
         _entries.started_at < bindparam("until", type_=_entries.started_at.type),
         _in_range,
     ),
-    "unwritten": (_entries.public_id.in_(store_unwritten.ENTRIES),),
+    "unwritten": (_entries.public_id.in_(unwritten_store.ENTRIES),),
     "to_review": (_entries.needs_review == sa.true(),),  # in these words the index of what needs review is used
     "reviewed": (_entries.needs_review == sa.false(),),
     "end": (
@@ -201,7 +201,7 @@ def work_item(
     parameters = {"tenant": tenant_id, "name_key": project_key(organization, project)}
     row = tx.execute(_PROJECT, parameters).first()
     if row is None:
-        store_projects.add(tx, tenant_id, organization=organization, project=project, public_id=new_id())
+        projects_store.add(tx, tenant_id, organization=organization, project=project, public_id=new_id())
         row = tx.execute(_PROJECT, parameters).one()
     return WorkItem(row.organization_id, row.id, row.organization, row.name, number)
 

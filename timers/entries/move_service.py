@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from timers import store
-from timers.entries import move_store as store_moves
+from timers.entries import move_store
 from timers.model import EventKind, TimerEvent
 
 
@@ -22,8 +22,8 @@ def move_entries(
     The log is added to: what it has of them so far stays under the account that had them then.
     """
     moved = 0
-    while entries := store_moves.hold_some(tx, tenant_id, owner):
-        store_moves.give(tx, tenant_id, entries, to=to, now=now)
+    while entries := move_store.hold_some(tx, tenant_id, owner):
+        move_store.give(tx, tenant_id, entries, to=to, now=now)
         events = []
         for old in entries:
             new = replace(old, user_id=to, version=old.version + 1)
@@ -52,5 +52,5 @@ def move_left_behind(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> 
     """Moves what was added to an account in the moment in which it was merged."""
     return sum(
         move_entries(tx, tenant_id, owner, to=person, actor_id=None, now=now)
-        for owner, person in store_moves.left_behind(tx, tenant_id)
+        for owner, person in move_store.left_behind(tx, tenant_id)
     )

@@ -13,13 +13,12 @@ from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, Deprecated, IfMatch, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from timers import access as service_people
-from timers import azure_devops, model
+from timers import access, azure_devops, model
 from timers.azure_devops.model import WorkItem
 from timers.cursor import PageEnd
-from timers.entries import list_store as store_entries
-from timers.entries import rules as rules_entries
-from timers.entries import service as service_entries
+from timers.entries import list_store
+from timers.entries import rules as entries_rules
+from timers.entries import service as entries_service
 from timers.entries.change_store import MOST_OVERLAPS, overlapping
 from timers.entries.list_store import Filters
 from timers.entries.schemas import AddEntry, CorrectEntry, DeleteEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
@@ -55,11 +54,11 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size
         filters, viewer = _filters(tx, call, query), call.caller.user.id
-        rows = store_entries.page(tx, tenant_id, filters, viewer=viewer, end=end, most=most + 1)
-        found = store_entries.whole(tx, tenant_id, rows[:most])
+        rows = list_store.page(tx, tenant_id, filters, viewer=viewer, end=end, most=most + 1)
+        found = list_store.whole(tx, tenant_id, rows[:most])
         entries = [each.entry for each in found]
-        spans = store_entries.spans_beside(tx, tenant_id, entries)
-        beside = rules_entries.overlaps(entries, spans, most=MOST_OVERLAPS)
+        spans = list_store.spans_beside(tx, tenant_id, entries)
+        beside = entries_rules.overlaps(entries, spans, most=MOST_OVERLAPS)
         far = standings(tx, tenant_id, beside, is_on=call.caller.tenant.write_back)
         items = [
             TimeEntry.of(each.entry, user=each.user, overlaps=beside[each.entry.id], standing=far.get(each.entry.id))
@@ -95,8 +94,8 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
     item = look(call, body.organization, body.work_item_id)
     with call.transaction() as tx:
         require_own_project(tx, call, item, organization=body.organization, project=body.project)
-        user_id = service_people.one(tx, call.caller, body.user_id, sees_everyone=call.sees_everyone)
-        added = service_entries.add(
+        user_id = access.one(tx, call.caller, body.user_id, sees_everyone=call.sees_everyone)
+        added = entries_service.add(
             tx, call.caller, body.to_work(), user_id=user_id, now=call.now, new_id=call.app.new_id
         )
         wire = _wire(call, tx, added)
@@ -147,7 +146,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         if item is not None and _moves(entry, body):
             organization, project = entry.work_item.organization, body.project or entry.work_item.project
             require_own_project(tx, call, item, organization=organization, project=project)
-        corrected = service_entries.correct(
+        corrected = entries_service.correct(
             tx, call.caller, entry, body.to_correction(), versions=versions, now=call.now, new_id=call.app.new_id
         )
         wire = _wire(call, tx, corrected)
@@ -201,7 +200,7 @@ def _delete(call: Call, reason: str) -> Reply:
     versions = call.versions_wanted
     with call.transaction() as tx:
         entry = _wanted(call, tx, hold=True)
-        service_entries.delete(
+        entries_service.delete(
             tx, call.caller, entry, versions=versions, reason=reason, now=call.now, new_id=call.app.new_id
         )
         reply = call.answer(tx, HTTPStatus.NO_CONTENT)
@@ -211,7 +210,7 @@ def _delete(call: Call, reason: str) -> Reply:
 def _wanted(call: Call, tx: sa.Connection, *, hold: bool = False) -> model.TimeEntry:
     """The entry in the path."""
     wanted = public_id(call.path("id"))
-    return service_entries.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=hold)
+    return entries_service.find(tx, call.caller, wanted, sees_everyone=call.sees_everyone, hold=hold)
 
 
 def _look(call: Call, body: CorrectEntry) -> WorkItem | None:
@@ -237,7 +236,7 @@ def _wire(call: Call, tx: sa.Connection, changed: Changed) -> TimeEntry:
     entry = changed.entry
     return TimeEntry.of(
         entry,
-        user=service_people.public_id_of(tx, call.caller, entry.user_id),
+        user=access.public_id_of(tx, call.caller, entry.user_id),
         overlaps=overlapping(tx, call.caller.tenant.id, entry),
         is_adjustment=changed.is_adjustment,
         standing=standing(tx, call, entry),
@@ -251,9 +250,9 @@ def _answer(call: Call, tx: sa.Connection, wire: TimeEntry, status: HTTPStatus =
 def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
     tenant_id = call.caller.tenant.id
     return Filters(
-        user_id=service_people.whose(tx, call.caller, query.user, sees_everyone=call.sees_everyone),
+        user_id=access.whose(tx, call.caller, query.user, sees_everyone=call.sees_everyone),
         organization=query.organization,
-        projects=None if query.project is None else store_entries.projects_called(tx, tenant_id, query.project),
+        projects=None if query.project is None else list_store.projects_called(tx, tenant_id, query.project),
         work_item_id=query.work_item_id,
         days=query.days,
         needs_review=query.needs_review,

@@ -16,8 +16,7 @@ from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
 from timers import days as rules
 from timers.access import may_see
-from timers.entries import changes
-from timers.entries import list_store as store_entries
+from timers.entries import changes, list_store
 from timers.entries.rules import LONGEST, not_after, require_times
 from timers.entries.store import find_entry
 from timers.model import EventKind, Source, TimeEntry, WorkItem
@@ -97,7 +96,7 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
     require_active(tx, tenant, subject.organization)
     started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
     require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)
-    item = store_entries.work_item(
+    item = list_store.work_item(
         tx,
         tenant.id,
         organization=subject.organization,
@@ -219,7 +218,7 @@ def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correc
     )
     if same or subject.project is None:
         return replace(old, work_item_id=number)
-    return store_entries.work_item(
+    return list_store.work_item(
         tx, caller.tenant.id, organization=old.organization, project=subject.project, number=number, new_id=new_id
     )
 

@@ -19,14 +19,13 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, WireModel
 from shared.log import get_logger, where
-from timers import access as service_people
-from timers import azure_devops, model
+from timers import access, azure_devops, model
 from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError
-from timers.entries import write_back_service as service_write_back
+from timers.entries import write_back_service
 from timers.schemas import TimeEntry
 from timers.work_items.schemas import work_item_number
-from timers.write_back import summary_store as store_write_back_page
+from timers.write_back import summary_store
 from timers.write_back.flow import Asked, write_back, write_back_item
 from timers.write_back.item_store import Place
 from timers.write_back.model import Standing, WriteBack, because
@@ -75,17 +74,17 @@ _OF_ITEM: Final = {
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
-        service_write_back.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
+        write_back_service.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
     visit = azure_devops.visit(call, _ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
     write_back(call.app, call.caller.tenant, entry_id, visit.at)
     with call.transaction() as tx:
         entry = _find(call, tx, entry_id)
         if entry is None:
-            service_write_back.require_done(tx, call.caller, entry_id)
+            write_back_service.require_done(tx, call.caller, entry_id)
             return call.answer(tx, HTTPStatus.NO_CONTENT)
         wire = TimeEntry.of(
             entry,
-            user=service_people.public_id_of(tx, call.caller, entry.user_id),
+            user=access.public_id_of(tx, call.caller, entry.user_id),
             standing=standing(tx, call, entry),
         )
         return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(entry.version)})
@@ -135,8 +134,8 @@ def get_work_item_write_back(call: Call) -> Reply:
 def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
     with call.transaction() as tx:
         place, tenant = _place(call, tx), call.caller.tenant
-        service_write_back.require_write_back(tenant)
-        counts = store_write_back_page.read(tx, tenant.id, place).newest is not None
+        write_back_service.require_write_back(tenant)
+        counts = summary_store.read(tx, tenant.id, place).newest is not None
     visit = partial(azure_devops.visit, call, _ASKED_SECONDS)
     _shown(call, place)  # only for who may see it
     if counts:
@@ -189,7 +188,7 @@ def _written(
 
 
 def _find(call: Call, tx: sa.Connection, entry_id: uuid.UUID) -> model.TimeEntry | None:
-    return service_write_back.find(tx, call.caller, entry_id, sees_everyone=call.sees_everyone)
+    return write_back_service.find(tx, call.caller, entry_id, sees_everyone=call.sees_everyone)
 
 
 def _place(call: Call, tx: sa.Connection) -> Place:
@@ -197,7 +196,7 @@ def _place(call: Call, tx: sa.Connection) -> Place:
     organization, number = call.path("organization"), work_item_number(call.path("id"))
     place = None
     if number is not None:
-        place = store_write_back_page.find_place(tx, call.caller.tenant.id, organization, number)
+        place = summary_store.find_place(tx, call.caller.tenant.id, organization, number)
     if place is None:
         raise NotFound("Your company's Azure DevOps organizations have no such work item.")
     return place
@@ -210,5 +209,5 @@ def _shown(call: Call, place: Place) -> Decimal | None:
 
 def _page(call: Call, tx: sa.Connection, place: Place, *, asked: bool, shown: Decimal | None) -> WorkItemWriteBack:
     tenant = call.caller.tenant
-    page = store_write_back_page.read(tx, tenant.id, place)
+    page = summary_store.read(tx, tenant.id, place)
     return WorkItemWriteBack.of(page, is_on=tenant.write_back, asked=asked, shown=shown)

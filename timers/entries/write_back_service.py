@@ -11,7 +11,7 @@ from timers.access import may_see
 from timers.entries.service import no_such_entry
 from timers.entries.store import find_entry
 from timers.model import TimeEntry
-from timers.write_back import store as store_write_backs
+from timers.write_back import store as write_back_store
 from timers.write_back.model import WriteBack
 
 
@@ -23,7 +23,7 @@ def find(tx: sa.Connection, caller: Caller, wanted: uuid.UUID, *, sees_everyone:
         Forbidden: its person has had the processing of their data stopped.
     """
     entry = find_entry(tx, caller.tenant.id, wanted, hold=True)
-    user_id = store_write_backs.owner_of_deleted(tx, caller.tenant.id, wanted) if entry is None else entry.user_id
+    user_id = write_back_store.owner_of_deleted(tx, caller.tenant.id, wanted) if entry is None else entry.user_id
     if user_id is None or not may_see(tx, caller, user_id, sees_everyone=sees_everyone):
         raise no_such_entry()
     return entry
@@ -45,8 +45,8 @@ def count(tx: sa.Connection, caller: Caller, entry: TimeEntry | None, *, now: dt
         Conflict: the tenant has the write-back off.
     """
     require_write_back(caller.tenant)
-    if entry is not None and not store_write_backs.sums(tx, caller.tenant.id, entry.id):
-        store_write_backs.add_entry(tx, caller.tenant.id, entry, now=now)
+    if entry is not None and not write_back_store.sums(tx, caller.tenant.id, entry.id):
+        write_back_store.add_entry(tx, caller.tenant.id, entry, now=now)
 
 
 def require_done(tx: sa.Connection, caller: Caller, entry_id: uuid.UUID) -> None:
@@ -55,7 +55,7 @@ def require_done(tx: sa.Connection, caller: Caller, entry_id: uuid.UUID) -> None
     Raises:
         NotYet: not all of its hours are taken back; says why.
     """
-    found = store_write_backs.standings(tx, caller.tenant.id, [entry_id], is_on=caller.tenant.write_back)[entry_id]
+    found = write_back_store.standings(tx, caller.tenant.id, [entry_id], is_on=caller.tenant.write_back)[entry_id]
     if found.state not in {WriteBack.DONE, WriteBack.SHORT}:
         raise NotYet(
             found.detail or "Its hours are not taken back from Azure DevOps yet. Try again.",

@@ -9,8 +9,8 @@ from shared.app import App, current
 from shared.db.row_level_security import EVERY_TENANT
 from shared.jobs import each_tenant, transact
 from shared.restore.flow import outward
-from timers.forgotten import service as service_forgotten
-from timers.forgotten import store as store_forgotten
+from timers.forgotten import service as forgotten_service
+from timers.forgotten import store as forgotten_store
 
 
 blueprint = func.Blueprint()
@@ -38,7 +38,7 @@ def _stop(app: App) -> int:
     now, stopped = app.now(), 0
 
     def work(tx: sa.Connection, tenant_id: int) -> int:
-        return service_forgotten.stop_forgotten(tx, tenant_id, now=now)
+        return forgotten_service.stop_forgotten(tx, tenant_id, now=now)
 
     while tenant_ids := _tenants_with_overdue(app, now):
         outcome = each_tenant(app, _NAME, tenant_ids, work)
@@ -49,4 +49,4 @@ def _stop(app: App) -> int:
 
 
 def _tenants_with_overdue(app: App, now: dt.datetime) -> list[int]:
-    return transact(app, EVERY_TENANT, lambda tx: store_forgotten.tenants_with_overdue(tx, now), reads_only=True)
+    return transact(app, EVERY_TENANT, lambda tx: forgotten_store.tenants_with_overdue(tx, now), reads_only=True)

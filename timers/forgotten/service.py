@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared.tenancy.store import read_tenant
 from timers.entries.finish_service import keep_time
-from timers.forgotten import store as store_forgotten
+from timers.forgotten import store as forgotten_store
 from timers.model import Source
 from timers.store import end_running
 
@@ -23,8 +23,8 @@ def stop_forgotten(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> in
     """
     tenant = read_tenant(tx, tenant_id)
     limit = dt.timedelta(milliseconds=tenant.forgotten_timer_limit_ms)
-    overdue = store_forgotten.overdue(tx, tenant_id, before=now - limit, most=MOST_AT_ONCE)
-    store_forgotten.hold_users(tx, tenant_id, [each.user_id for each in overdue])
+    overdue = forgotten_store.overdue(tx, tenant_id, before=now - limit, most=MOST_AT_ONCE)
+    forgotten_store.hold_users(tx, tenant_id, [each.user_id for each in overdue])
     stopped = 0
     for each in overdue:
         timer = end_running(tx, tenant_id, each.user_id, each.timer_id)

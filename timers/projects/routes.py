@@ -10,7 +10,7 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from timers.projects import service as service_projects
+from timers.projects import service as projects_service
 from timers.projects.schemas import JoinProject, ProjectList
 from timers.projects.store import find_all
 
@@ -56,7 +56,7 @@ def list_projects(call: Call) -> Reply:
 )
 def join_project(call: Call, body: JoinProject) -> Reply:
     with call.transaction() as tx:
-        projects = service_projects.join(
+        projects = projects_service.join(
             tx, call.caller, public_id(call.path("id")), body.project_id, now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects))
@@ -78,7 +78,7 @@ def join_project(call: Call, body: JoinProject) -> Reply:
 )
 def separate_project(call: Call) -> Reply:
     with call.transaction() as tx:
-        projects = service_projects.separate(
+        projects = projects_service.separate(
             tx, call.caller, public_id(call.path("id")), now=call.now, new_id=call.app.new_id
         )
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.errors import Conflict
-from timers.projects.store import Project
+from timers.projects.model import Project
 
 
 def joined(projects: Iterable[Project], one: Project, to: Project) -> list[Project]:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from shared.http.wire import WireModel
-from timers.projects import store as store_projects
+from timers.projects import model
 
 
 class Project(WireModel):
@@ -24,7 +24,7 @@ class ProjectList(WireModel):
     items: list[Project]
 
     @classmethod
-    def of(cls, projects: Sequence[store_projects.Project]) -> Self:
+    def of(cls, projects: Sequence[model.Project]) -> Self:
         ids = {each.id: str(each.public_id) for each in projects}
         items = [
             Project(

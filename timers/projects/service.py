@@ -11,9 +11,9 @@ from shared.audit import Action, Actor
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.store import hold_tenant
-from timers.projects import rules as rules_projects
+from timers.projects import rules as projects_rules
 from timers.projects import store
-from timers.projects.store import Project
+from timers.projects.model import Project
 
 
 NewId = Callable[[], uuid.UUID]
@@ -36,7 +36,7 @@ def join(
     """
     projects = _held(tx, caller)
     one, other = _find(projects, wanted), _find(projects, to)
-    store.write_joins(tx, caller.tenant.id, rules_projects.joined(projects, one, other))
+    store.write_joins(tx, caller.tenant.id, projects_rules.joined(projects, one, other))
     _record(tx, caller, Action.PROJECT_JOINED, one, other, now=now, new_id=new_id)
     return store.find_all(tx, caller.tenant.id)
 
@@ -52,7 +52,7 @@ def separate(
     """
     projects = _held(tx, caller)
     one = _find(projects, wanted)
-    store.write_joins(tx, caller.tenant.id, rules_projects.separated(projects, one))
+    store.write_joins(tx, caller.tenant.id, projects_rules.separated(projects, one))
     other = next(each for each in projects if each.id == one.joined_to)
     _record(tx, caller, Action.PROJECT_SEPARATED, one, other, now=now, new_id=new_id)
     return store.find_all(tx, caller.tenant.id)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from shared.db.schema import organizations, projects
 from shared.db.statements import InsertIfAbsent, locked
 from shared.tenancy.organization_store import organization_key
 from shared.text import name_key
+from timers.projects.model import Project
 
 
 NAME_KEY: Final = 205  # UTF-16 units that the key's column has left beside an organization and the stroke
@@ -29,23 +29,6 @@ def project_key(organization: str, project: str) -> str:
 
 def project_name_key(project: str) -> str:
     return name_key(project, NAME_KEY)
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project as it was named. `joined_to` is the one that it was joined with, `alias_of` the one it counts as."""
-
-    id: int
-    public_id: uuid.UUID
-    organization_id: int
-    organization: str
-    name: str
-    alias_of: int | None
-    joined_to: int | None
-
-    @property
-    def counts_as(self) -> int:
-        return self.id if self.alias_of is None else self.alias_of
 
 
 _rows = projects.c

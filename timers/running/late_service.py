@@ -21,8 +21,7 @@ from timers.entries.finish_service import keep_time
 from timers.entries.store import find_entry
 from timers.model import EventKind, RunningTimer, Source, TimeEntry
 from timers.projects.store import project_key
-from timers.running import late_store as store_late
-from timers.running import rules, service
+from timers.running import late_store, rules, service
 from timers.running.service import Start, Started, Stop
 
 
@@ -96,7 +95,7 @@ def _known(
         raise _id_taken()
     if subject.timer_id is None:
         return None
-    owner = store_late.user_of(tx, caller.tenant.id, subject.timer_id)
+    owner = late_store.user_of(tx, caller.tenant.id, subject.timer_id)
     if owner is None:
         return None
     if owner != caller.user.id:
@@ -107,7 +106,7 @@ def _known(
 def _make_room(tx: sa.Connection, caller: Caller, *, at: dt.datetime, now: dt.datetime) -> None:
     """Whatever ran on past this start, since nobody had said when it ended, ended at it."""
     tenant = caller.tenant
-    around = store_late.entries_around(tx, tenant.id, caller.user.id, at)
+    around = late_store.entries_around(tx, tenant.id, caller.user.id, at)
     for old, new in rules.make_room(at, around, limit_ms=tenant.forgotten_timer_limit_ms):
         kind = EventKind.CORRECTED
         changes.replace(tx, tenant, old, new, kind, actor_id=caller.user.id, now=now, reported_late=True)
@@ -129,13 +128,13 @@ def _place(
     timer_id = subject.timer_id or new_id()
     following = None
     if subject.started_at is not None:
-        following = rules.next_of(at, running, store_late.first_after(tx, tenant.id, user_id, at))
+        following = rules.next_of(at, running, late_store.first_after(tx, tenant.id, user_id, at))
     if following is None:
         timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id, new_id=new_id)
         return Started(timer, is_new=True, stopped=stopped)
     service.add_project(tx, caller, subject, new_id=new_id)
     key = project_key(subject.organization, subject.project)
-    item = store_late.work_item(tx, tenant.id, name_key=key, number=subject.work_item_id)
+    item = late_store.work_item(tx, tenant.id, name_key=key, number=subject.work_item_id)
     timer = RunningTimer(timer_id, user_id, item, at, subject.existing_hours, subject.note)
     service.log(tx, caller, EventKind.STARTED, timer, at=at, now=now, reported_late=True)
     end = following.started_at
@@ -150,7 +149,7 @@ def _stop_running(
 ) -> TimeEntry:
     said = subject.stopped_at is not None
     if said:
-        following = store_late.first_after(tx, caller.tenant.id, caller.user.id, running.started_at)
+        following = late_store.first_after(tx, caller.tenant.id, caller.user.id, running.started_at)
         at = rules.end_of_running(running, at, named=subject.timer_id is not None, following=following)
     return _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=False)
 
@@ -161,14 +160,14 @@ def _ended_one(
     """The entry that a stop is about, held; unnamed, the one that ran then and whose end nobody has said."""
     tenant_id, user_id = caller.tenant.id, caller.user.id
     if subject.timer_id is None:
-        inferred = [entry for entry in store_late.entries_around(tx, tenant_id, user_id, at) if entry.end_inferred]
+        inferred = [entry for entry in late_store.entries_around(tx, tenant_id, user_id, at) if entry.end_inferred]
         if not inferred:
             raise rules.stop_before_start() if running is not None else rules.nothing_ran()
         return inferred[-1]
     entry = find_entry(tx, tenant_id, subject.timer_id, hold=True)
     if entry is not None and entry.user_id == user_id:
         return entry
-    if store_late.user_of(tx, tenant_id, subject.timer_id) == user_id:
+    if late_store.user_of(tx, tenant_id, subject.timer_id) == user_id:
         raise rules.nothing_ran()
     raise NotYet("This timer was not started yet. Send its start first.", code="timer_not_started")
 
@@ -186,7 +185,7 @@ def _say_end(
     """Puts the said end in the place of one that was inferred."""
     tenant, user_id = caller.tenant, caller.user.id
     following = rules.next_of(
-        entry.started_at, running, store_late.first_after(tx, tenant.id, user_id, entry.started_at)
+        entry.started_at, running, late_store.first_after(tx, tenant.id, user_id, entry.started_at)
     )
     said = subject.stopped_at is not None
     if not said and (entry.source is not Source.AUTO_STOPPED or following is not None):

@@ -18,8 +18,7 @@ from shared.http.wire import dump
 from timers import model
 from timers.entries.change_store import overlapping
 from timers.entries.write_back_routes import standing, written
-from timers.running import late_service as service_late
-from timers.running import rules, service
+from timers.running import late_service, rules, service
 from timers.running.schemas import StartedTimer, StartTimer, StopTimer
 from timers.schemas import RunningTimer, TimeEntry
 from timers.store import find_running
@@ -66,7 +65,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
     with call.transaction() as tx:
         if subject.started_at is None:  # else it has happened, and the project may have had this name then
             require_own_project(tx, call, item, organization=subject.organization, project=subject.project)
-        start = service_late.start if subject.is_report else service.start
+        start = late_service.start if subject.is_report else service.start
         with _carrying(call):
             started = start(tx, call.caller, subject, now=call.now, new_id=call.app.new_id)
         made = {name: _entry(call, tx, entry) for name, entry in started.made.items()}
@@ -102,7 +101,7 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
         subject = body.to_stop()
         with _carrying(call):
             if subject.is_report:
-                entry = service_late.stop(tx, call.caller, subject, now=call.now)
+                entry = late_service.stop(tx, call.caller, subject, now=call.now)
             else:
                 entry = service.stop(tx, call.caller, now=call.now)
         wire = _entry(call, tx, entry)

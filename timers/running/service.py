@@ -9,14 +9,14 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from shared.errors import Conflict
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
 from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
 from timers import store as tracking_store
 from timers.entries.finish_service import stop_if_running
 from timers.model import EventKind, RunningTimer, TimeEntry, TimerEvent
-from timers.projects import store as store_projects
+from timers.projects import store as projects_store
 from timers.projects.store import project_key
 from timers.running import rules, store
 from timers.store import find_running
@@ -166,7 +166,7 @@ def _start(
 
 
 def add_project(tx: sa.Connection, caller: Caller, subject: Start, *, new_id: Callable[[], uuid.UUID]) -> None:
-    store_projects.add(
+    projects_store.add(
         tx, caller.tenant.id, organization=subject.organization, project=subject.project, public_id=new_id()
     )
 
@@ -203,5 +203,5 @@ def changed_meanwhile() -> Conflict:
 def is_same(running: RunningTimer, subject: Start) -> bool:
     """Whether a timer runs on the work item that is to be started, whatever its project is called now."""
     item = running.work_item
-    one, other = (store_organizations.organization_key(name) for name in (item.organization, subject.organization))
+    one, other = (organization_store.organization_key(name) for name in (item.organization, subject.organization))
     return (one, item.work_item_id) == (other, subject.work_item_id)

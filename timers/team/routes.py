@@ -10,7 +10,7 @@ from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from timers.cursor import PageEnd
-from timers.team import store as store_team
+from timers.team import store as team_store
 from timers.team.schemas import RunningTimerOfUser, TimersPage, TimersQuery
 
 
@@ -33,7 +33,7 @@ def list_timers(call: Call, query: TimersQuery) -> Reply:
     end = PageEnd.of(query.after)
     with call.transaction() as tx:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
-        found = store_team.page(tx, tenant_id, viewer=viewer, end=end, most=query.page_size + 1)
+        found = team_store.page(tx, tenant_id, viewer=viewer, end=end, most=query.page_size + 1)
         items = [RunningTimerOfUser.of_team(each, now=call.now) for each in found[: query.page_size]]
         link = None
         if len(found) > query.page_size:

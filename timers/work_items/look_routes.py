@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from timers import azure_devops
 from timers.azure_devops.errors import AzureDevOpsError
 from timers.azure_devops.model import WorkItem
@@ -22,7 +22,7 @@ def look(call: Call, organization: str, number: int) -> WorkItem | None:
     if not azure_devops.has_token(call):
         return None
     with call.transaction() as tx:
-        found = store_organizations.find(tx, call.caller.tenant.id, organization)
+        found = organization_store.find(tx, call.caller.tenant.id, organization)
     if found is None or not found.is_active:
         return None  # where time may go is for others to say
     try:

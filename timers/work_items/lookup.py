@@ -10,8 +10,7 @@ from shared.tenancy.model import Caller, Organization
 from timers.azure_devops.client import Visit
 from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
 from timers.azure_devops.model import WorkItem
-from timers.work_items import reader_store as store_readers
-from timers.work_items import store
+from timers.work_items import reader_store, store
 from timers.work_items.store import CachedWorkItem
 
 
@@ -74,7 +73,7 @@ def _kept(
     with app.transaction(tenant=tenant_id) as tx:
         if shown:
             store.save(tx, tenant_id, organization, shown.values())
-            store_readers.keep(tx, tenant_id, user_id, organization.id, shown, today=now.date())
+            reader_store.keep(tx, tenant_id, user_id, organization.id, shown, today=now.date())
         if refused:
-            store_readers.forget(tx, tenant_id, user_id, organization.id, refused)
+            reader_store.forget(tx, tenant_id, user_id, organization.id, refused)
     return shown

@@ -11,14 +11,14 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from shared.tenancy.model import Organization
 from shared.tenancy.organization_service import require_active
 from timers import azure_devops
 from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
 from timers.azure_devops.model import ORGANIZATION
-from timers.work_items import store as store_work_items
+from timers.work_items import store as work_items_store
 from timers.work_items.lookup import is_fresh, look_up
 from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 from timers.work_items.store import CachedWorkItem
@@ -53,7 +53,7 @@ def get_work_item(call: Call) -> Reply:
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
         organization, number = _organization(call, tx), _number(call)
-        read = store_work_items.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
+        read = work_items_store.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
     shown = None if read is None else read[0]
     is_fresh_enough = read is not None and is_fresh(*read, call.now)
     if azure_devops.has_token(call) and organization.is_active and not is_fresh_enough:
@@ -96,7 +96,7 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
     with call.transaction() as tx:
         tenant = call.caller.tenant
         require_active(tx, tenant, body.organization)
-        organization = store_organizations.find(tx, tenant.id, body.organization)
+        organization = organization_store.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
     visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
     found = look_up(call.app, call.caller, organization, body.ids, visit)
@@ -109,7 +109,7 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
 def _organization(call: Call, tx: sa.Connection) -> Organization:
     """The organization in the path."""
     name = call.path("organization")
-    found = store_organizations.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
+    found = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
     if found is None:
         raise _no_such_item()
     return found

@@ -34,7 +34,7 @@ from timers.azure_devops.errors import (
     Unreachable,
 )
 from timers.azure_devops.model import WorkItem
-from timers.write_back import adoption_store as store_write_back_adopt
+from timers.write_back import adoption_store
 from timers.write_back import item_store as store
 from timers.write_back.check_flow import History, NotVerified, first_epoch
 from timers.write_back.item_store import Item, Outcome, Place, Turn
@@ -189,7 +189,7 @@ class _Writing:
         is_trusted = self.asked.trusts_written
         found = [] if is_trusted else History(self.azure, self.turn, self.installation).forgotten(item)
         now = self.app.now()
-        adopted = self._transact(lambda tx: store_write_back_adopt.adopt(tx, self.turn, found, epoch=epoch, now=now))
+        adopted = self._transact(lambda tx: adoption_store.adopt(tx, self.turn, found, epoch=epoch, now=now))
         if adopted is None:
             raise _NotMyTurn
         return adopted

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, write_back_changes, write_back_items
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from timers.write_back.item_store import Place
 from timers.write_back.model import Balance, Change, WriteBack
 
@@ -58,7 +58,7 @@ class Page:
 
 def find_place(tx: sa.Connection, tenant_id: int, organization: str, number: int) -> Place | None:
     """A work item by the name of its organization; None for one that is not the tenant's."""
-    found = store_organizations.find(tx, tenant_id, organization)
+    found = organization_store.find(tx, tenant_id, organization)
     return None if found is None else Place(found.id, found.name, found.is_active, number)
 
 

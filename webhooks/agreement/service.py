@@ -21,7 +21,7 @@ from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
 from tenants.new_rows import NewId
 from tenants.sign_in import service
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
 from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, buyers_of
 
@@ -53,7 +53,7 @@ def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
 ) -> Approvers:
     """The people who may agree; `bought` is None where Microsoft was not asked, who names the buyers."""
     return Approvers(
-        admins=store_requests.admins(tx, tenant.id),
+        admins=agreement_store.admins(tx, tenant.id),
         buyers=frozenset() if bought is None else buyers_of(bought),
         buyer_id=None if request is None else request.buyer_id,
         has_agreement=live is not None and live.marketplace_id is None,
@@ -79,7 +79,7 @@ def ask(
     """
     buyer = service.admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
     buyer_id = None if buyer is None else buyer.user.id
-    if not store_requests.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
+    if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
         return
     actor = audit.STRANGER if buyer_id is None else Actor.user(buyer_id)
     decision = Decision(actor, now, new_id)
@@ -103,7 +103,7 @@ def agree(
         Conflict: the tenant pays for something else, or `ends_agreement` is not said for its agreement with the vendor.
     """
     marketplace_id = uuid.UUID(bought.id)
-    request = store_requests.find(tx, tenant.id, marketplace_id)
+    request = agreement_store.find(tx, tenant.id, marketplace_id)
     known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _buyer(tx, tenant, bought) or (None if request is None else request.buyer_id)
@@ -112,7 +112,7 @@ def agree(
     if known is not None:
         return
     if request is not None:
-        store_requests.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
+        agreement_store.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
     details = {**_bought(terms), "endsAgreement": is_replaced}
     _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, decision)
 
@@ -132,7 +132,7 @@ def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> 
 
 def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
     """Declines a request, or notes that its purchase was canceled; False when it is decided already."""
-    if not store_requests.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
+    if not agreement_store.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
         return False
     details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
     _record(tx, request.tenant_id, *_EVENTS[state], details, decision)
@@ -151,7 +151,7 @@ def require_admitted(may: Approvers, caller: Caller, object_id: str) -> None:
 
 def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:
     """Raises NotFound where nobody has asked the tenant for that purchase."""
-    request = None if marketplace_id is None else store_requests.find(tx, tenant_id, marketplace_id)
+    request = None if marketplace_id is None else agreement_store.find(tx, tenant_id, marketplace_id)
     if request is None:
         raise NotFound("There is no such purchase in your organization.")
     return request

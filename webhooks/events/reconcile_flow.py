@@ -26,7 +26,7 @@ from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.tenancy.store import hold_tenant
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import Decision
 from webhooks.agreement.service import close as close_request
@@ -104,7 +104,7 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     bought, unpriced, requests = transact(
         app,
         EVERY_TENANT,
-        lambda tx: (list(store.all_bought(tx)), store.without_price(tx), store_requests.open_everywhere(tx)),
+        lambda tx: (list(store.all_bought(tx)), store.without_price(tx), agreement_store.open_everywhere(tx)),
         reads_only=True,
         patience=patience,
     )

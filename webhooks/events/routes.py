@@ -16,8 +16,8 @@ from shared.http.operation import Answer, Operation
 from shared.http.reply import Reply
 from shared.log import get_logger
 from shared.restore.flow import HELD, require_not_held
-from webhooks.events import flow as flow_events
-from webhooks.events import reconcile_flow as flow_reconcile
+from webhooks.events import flow as events_flow
+from webhooks.events import reconcile_flow
 from webhooks.events.publisher_token import require_marketplace, v1_keys_of
 from webhooks.events.service import PLAN_NOT_SOLD, SEATS_IN_USE
 
@@ -70,9 +70,9 @@ def receive_marketplace_event(call: Call) -> Reply:
     require_not_held(app)
     body = call.request.get_body()
     if body:
-        flow_events.receive(app, client, _event(body))
+        events_flow.receive(app, client, _event(body))
     else:  # every event has one, so it was lost on the way
-        flow_reconcile.catch_up(app, client)
+        reconcile_flow.catch_up(app, client)
     return Reply(HTTPStatus.OK)
 
 

@@ -12,9 +12,7 @@ from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
 from shared.log import get_logger
-from webhooks.landing import purchase_flow as flow_purchase
-from webhooks.landing import refusals, sign_in
-from webhooks.landing import visit_store as store_visits
+from webhooks.landing import purchase_flow, refusals, sign_in, visit_store
 from webhooks.landing import visits as rules_visits
 from webhooks.landing.marketplace_calls import asking, client_of
 from webhooks.landing.rules import is_of
@@ -84,7 +82,7 @@ def _begin(app: App, aim: Aim, token: str | None, redirect_uri: str) -> tuple[st
     session, now = Session.new(app.new_id()), app.now()
     attempt = Attempt.new(aim, session.visit)
     with app.transaction() as tx:
-        store_visits.add(
+        visit_store.add(
             tx,
             session.visit,
             attempt,
@@ -122,16 +120,16 @@ def come_back(app: App, state: str, sessions: Sessions, returned: Returned, redi
             raise refusals.of_another_directory()
     except ApiError as error:
         with app.transaction() as tx:
-            store_visits.remove(tx, begun.id)
+            visit_store.remove(tx, begun.id)
         # A link that leads nowhere, or to another product, whoever signs in.
         is_dead = isinstance(error, InvalidRequest | NotFound) or error.code == refusals.ANOTHER_PRODUCT
         raise NotFinished(error, None if is_dead else retry, session) from error
     with app.transaction() as tx:
         until = app.now() + rules_visits.CONFIRM_WITHIN
-        store_visits.sign_in(tx, begun.id, uuid.UUID(bought.id), principal, until=until)
+        visit_store.sign_in(tx, begun.id, uuid.UUID(bought.id), principal, until=until)
     visit = Visit(begun.public_id, uuid.UUID(bought.id), principal, is_activated=False)
     with contextlib.suppress(Inconclusive, Conflict):  # the page says it
-        flow_purchase.bring_up_to_date(app, visit, bought)
+        purchase_flow.bring_up_to_date(app, visit, bought)
     return session
 
 
@@ -140,7 +138,7 @@ def find_visit(app: App, visit: uuid.UUID | None, sessions: Sessions) -> Visit:
     if visit is not None and visit in sessions:
         browser = rules_visits.digest(sessions[visit])
         with app.transaction(reads_only=True) as tx:
-            found = store_visits.find(tx, visit, browser=browser, now=app.now())
+            found = visit_store.find(tx, visit, browser=browser, now=app.now())
         if found is not None:
             return found
     raise refusals.over()
@@ -150,7 +148,7 @@ def sign_out(app: App, sessions: Sessions) -> None:
     """Ends all visits of the browser."""
     with app.transaction() as tx:
         for visit, secret in sessions.items():
-            store_visits.sign_out(tx, visit, browser=rules_visits.digest(secret))
+            visit_store.sign_out(tx, visit, browser=rules_visits.digest(secret))
 
 
 def _take(app: App, state: str, sessions: Sessions) -> tuple[Begun, str, Session]:
@@ -161,12 +159,12 @@ def _take(app: App, state: str, sessions: Sessions) -> tuple[Begun, str, Session
     secret, new = sessions[visit], Session.new(visit)
     hashes = {"state": rules_visits.digest(state), "browser": rules_visits.digest(secret)}
     with app.transaction() as tx:
-        begun = store_visits.find_begun(tx, **hashes, now=app.now())
+        begun = visit_store.find_begun(tx, **hashes, now=app.now())
         if begun is None:
             raise refusals.over()
         if begun.was_taken:
             return begun, "", Session(visit, secret)
-        if not store_visits.take(tx, begun.id, browser=rules_visits.digest(new.secret), now=app.now()):
+        if not visit_store.take(tx, begun.id, browser=rules_visits.digest(new.secret), now=app.now()):
             raise refusals.over()
     return begun, rules_visits.unseal(begun.sealed_token, secret) or "", new
 

@@ -27,8 +27,8 @@ from webhooks.agreement.rules import RequestState
 from webhooks.agreement.service import Decision
 from webhooks.events.flow import settle
 from webhooks.events.lookups import RECONCILE, NotTold, Question
-from webhooks.landing import service as service_landing
-from webhooks.landing import visit_store as store_visits
+from webhooks.landing import service as landing_service
+from webhooks.landing import visit_store
 from webhooks.landing.marketplace_calls import asking, client_of
 from webhooks.landing.rules import Found, Scene, scene_of
 from webhooks.landing.service import Choices
@@ -114,7 +114,7 @@ def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:
     again it goes on where it was, and changes nothing where it is done. A buyer who may not agree asks those who may.
 
     Raises:
-        Forbidden, Conflict: as service_landing.prepare says.
+        Forbidden, Conflict: as landing_service.prepare says.
         Unavailable: Microsoft could not be asked; what is here stays, and waits.
     """
     client, marketplace_id = client_of(app), str(visit.marketplace_id)
@@ -164,7 +164,7 @@ def put_in_force(
         return
     quote = quote_of(plans, terms)
     with app.transaction(tenant=EVERY_TENANT) as tx:
-        begun = service_landing.put_in_force(
+        begun = landing_service.put_in_force(
             tx,
             uuid.UUID(bought.id),
             terms,
@@ -182,7 +182,7 @@ def put_in_force(
 
 def _look_up(app: App, visit: Visit, bought: told.Subscription) -> Found:
     with app.transaction(reads_only=True) as tx:
-        return service_landing.look_up(tx, visit.principal, bought, now=app.now())
+        return landing_service.look_up(tx, visit.principal, bought, now=app.now())
 
 
 def _wrong_with(found: Found, form: Form) -> dict[str, str]:
@@ -195,18 +195,18 @@ def _wrong_with(found: Found, form: Form) -> dict[str, str]:
 
 def _note_activation(app: App, visit: Visit) -> None:
     with app.transaction() as tx:
-        store_visits.note_activation(tx, visit.public_id, now=app.now())
+        visit_store.note_activation(tx, visit.public_id, now=app.now())
 
 
 def _ask(app: App, visit: Visit, bought: told.Subscription, terms: Terms) -> None:
     with app.transaction() as tx:
-        service_landing.ask(tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id)
+        landing_service.ask(tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id)
 
 
 def _close(app: App, visit: Visit, bought: told.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
         decision = Decision(audit.SERVICE, app.now(), app.new_id)
-        service_landing.close_request(tx, visit.principal, bought, state, decision)
+        landing_service.close_request(tx, visit.principal, bought, state, decision)
 
 
 def _follow(app: App, overtaken: list[Subscription], flow: Flow) -> None:
@@ -223,7 +223,7 @@ def _prepare(app: App, visit: Visit, bought: told.Subscription, terms: Terms, fo
     for is_last in (False, True):
         try:
             with app.transaction() as tx:
-                service_landing.prepare(
+                landing_service.prepare(
                     tx,
                     visit.principal,
                     bought,

@@ -16,10 +16,7 @@ from shared.http.operation import HTML, LOCATION, Answer, Operation
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
-from webhooks.landing import arrival_flow as flow_arrival
-from webhooks.landing import purchase_flow as flow_purchase
-from webhooks.landing import refusals
-from webhooks.landing import visits as rules_visits
+from webhooks.landing import arrival_flow, purchase_flow, refusals, visits
 from webhooks.landing.arrival_flow import NotFinished, Retry, Returned, Sessions
 from webhooks.landing.marketplace_calls import client_of
 from webhooks.landing.pages import purchase as pages_landing
@@ -55,9 +52,9 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
     client_of(call.app)
-    is_ours = rules_visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
+    is_ours = visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
     directory = query.directory if is_ours else None
-    address, session = flow_arrival.arrive(call.app, query.token, _redirect_uri(call), directory=directory)
+    address, session = arrival_flow.arrive(call.app, query.token, _redirect_uri(call), directory=directory)
     return _to_sign_in(call, session, address)
 
 
@@ -85,7 +82,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     client_of(call.app)
     try:
         returned = Returned(query.code, query.error)
-        session = flow_arrival.come_back(call.app, query.state, _sessions(call), returned, _redirect_uri(call))
+        session = arrival_flow.come_back(call.app, query.state, _sessions(call), returned, _redirect_uri(call))
     except NotFinished as failure:
         refused = refusal(
             failure.error,
@@ -119,9 +116,9 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
     client_of(call.app)
     sessions = _sessions(call)
-    visit = flow_arrival.find_visit(call.app, public_id(query.visit), sessions)
-    form_token = rules_visits.form_token(Session(visit.public_id, sessions[visit.public_id]))
-    return pages_landing.page_of(flow_purchase.look(call.app, visit), visit, form_token, call.app.settings)
+    visit = arrival_flow.find_visit(call.app, public_id(query.visit), sessions)
+    form_token = visits.form_token(Session(visit.public_id, sessions[visit.public_id]))
+    return pages_landing.page_of(purchase_flow.look(call.app, visit), visit, form_token, call.app.settings)
 
 
 @route(
@@ -147,7 +144,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
     client_of(call.app)
     visit = _visit_of_form(call, body)
-    flow_purchase.bring_up_to_date(call.app, visit)
+    purchase_flow.bring_up_to_date(call.app, visit)
     return _to_page(call, visit.public_id)
 
 
@@ -172,7 +169,7 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
     client_of(call.app)
     visit = _visit_of_form(call, body)
-    flow_arrival.sign_out(call.app, _sessions(call))
+    arrival_flow.sign_out(call.app, _sessions(call))
     return _with_cookie(call, pages_landing.signed_out(call.app.settings), Session(visit.public_id, ""), is_over=True)
 
 
@@ -192,8 +189,8 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
     client_of(call.app)
-    visit = flow_arrival.find_visit(call.app, public_id(query.visit), _sessions(call))
-    address, session = flow_arrival.change_account(call.app, visit, _redirect_uri(call))
+    visit = arrival_flow.find_visit(call.app, public_id(query.visit), _sessions(call))
+    address, session = arrival_flow.change_account(call.app, visit, _redirect_uri(call))
     return _to_sign_in(call, session, address)
 
 
@@ -230,8 +227,8 @@ def activate_purchase(call: Call, body: Confirmation) -> Reply:
     visit = _visit_of_form(call, body)
     to_page = _to_page(call, visit.public_id)  # first, since where no address can be made nothing may be done
     form = Form(choices_of(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
-    if wrong := flow_purchase.confirm(call.app, visit, form):
-        view = flow_purchase.look(call.app, visit)
+    if wrong := purchase_flow.confirm(call.app, visit, form):
+        view = purchase_flow.look(call.app, visit)
         return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=wrong)
     return to_page
 
@@ -245,8 +242,8 @@ def _visit_of_form(call: Call, form: PageForm) -> Visit:
         Misdirected: no address can be made, so nothing may be done.
     """
     sessions = _sessions(call)
-    visit = flow_arrival.find_visit(call.app, public_id(form.visit), sessions)
-    if not rules_visits.is_form_token(form.form, Session(visit.public_id, sessions[visit.public_id])):
+    visit = arrival_flow.find_visit(call.app, public_id(form.visit), sessions)
+    if not visits.is_form_token(form.form, Session(visit.public_id, sessions[visit.public_id])):
         raise refusals.form_of_another_page()
     return visit
 
@@ -256,7 +253,7 @@ def _to_sign_in(call: Call, session: Session, address: str) -> Reply:
 
 
 def _with_cookie(call: Call, reply: Reply, session: Session, *, is_over: bool = False) -> Reply:
-    cookie = rules_visits.cookie_of(session, is_secure=_is_secure(call), is_over=is_over)
+    cookie = visits.cookie_of(session, is_secure=_is_secure(call), is_over=is_over)
     return replace(reply, headers={**reply.headers, "Set-Cookie": cookie})
 
 
@@ -267,14 +264,14 @@ def _ways_on(retry: Retry | None, secret: str) -> Iterator[tuple[str, str]]:
         yield "Try again", pages_landing.other_account(retry.visit)
         return
     if retry.directory is not None:
-        proof = rules_visits.directory_proof(secret, retry.directory)
+        proof = visits.directory_proof(secret, retry.directory)
         at = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
         yield "Sign in at the organization of this purchase", f"{_LANDING}?{at}"
     yield "Try again", f"{_LANDING}?{urlencode({'token': retry.token})}"
 
 
 def _sessions(call: Call) -> Sessions:
-    return rules_visits.sessions_of(cookies(call.request), is_secure=_is_secure(call))
+    return visits.sessions_of(cookies(call.request), is_secure=_is_secure(call))
 
 
 def _is_secure(call: Call) -> bool:

@@ -21,8 +21,8 @@ from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, hold_tenant
 from tenants.new_rows import NewId, NewTenant
 from tenants.sign_in import service
-from webhooks.agreement import service as service_agreement
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import service as agreement_service
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import RequestState
 from webhooks.agreement.service import Decision
 from webhooks.landing.rules import Found, may_confirm, may_decline
@@ -70,11 +70,11 @@ def prepare(
         found = _found(tx, tenant, principal, bought, now)
         if not may_confirm(found, principal):
             raise Forbidden(
-                "Ask a super admin of your organization to agree to the purchase.", code=service_agreement.ROLE_REQUIRED
+                "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
         actor = audit.SERVICE if found.account is None else Actor.user(found.account.id)
         decision = Decision(actor, now, new_id)
-        service_agreement.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
+        agreement_service.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
         return
     assert choices is not None, "a new directory has chosen"  # noqa: S101 - the form was checked
     chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
@@ -95,7 +95,7 @@ def ask(
     """Puts the purchase of a tenant that exists before those who may agree to it."""
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     assert tenant is not None, "who may not confirm has a tenant, and tenants stay"  # noqa: S101 - ours
-    service_agreement.ask(tx, tenant, principal, bought, terms, settings=settings, now=now, new_id=new_id)
+    agreement_service.ask(tx, tenant, principal, bought, terms, settings=settings, now=now, new_id=new_id)
 
 
 def close_request(
@@ -112,13 +112,13 @@ def close_request(
     found = _found(tx, tenant, principal, bought, decision.now)
     if state is RequestState.DECLINED and not may_decline(found, principal):
         raise Forbidden(
-            "Ask a super admin of your organization to decline the purchase.", code=service_agreement.ROLE_REQUIRED
+            "Ask a super admin of your organization to decline the purchase.", code=agreement_service.ROLE_REQUIRED
         )
     if found.request is not None:
         actor = decision.actor
         if state is RequestState.DECLINED and found.account is not None:
             actor = Actor.user(found.account.id)
-        service_agreement.close(tx, found.request, state, Decision(actor, decision.now, decision.new_id))
+        agreement_service.close(tx, found.request, state, Decision(actor, decision.now, decision.new_id))
 
 
 def put_in_force(
@@ -162,6 +162,6 @@ def _found(
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     marketplace_id = uuid.UUID(bought.id)
     known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
-    request = store_requests.find(tx, tenant.id, marketplace_id)
-    approvers = service_agreement.approvers(tx, tenant, bought, request, live, now)
+    request = agreement_store.find(tx, tenant.id, marketplace_id)
+    approvers = agreement_service.approvers(tx, tenant, bought, request, live, now)
     return Found(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)

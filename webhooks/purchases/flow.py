@@ -16,7 +16,7 @@ from shared.app import App
 from shared.audit import Actor
 from shared.tenancy.store import hold_tenant
 from webhooks.agreement import service
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
 from webhooks.agreement.service import Decision
 from webhooks.landing.marketplace_calls import asking
@@ -82,7 +82,7 @@ def _begin(
             service.close(tx, request, RequestState.CANCELLED, service.by_microsoft(decision))
         return service.ended(request)
     if known is None and (terms.plan_id, terms.quantity) != (agreement.plan, agreement.seats):
-        store_requests.change_terms(tx, request, terms)
+        agreement_store.change_terms(tx, request, terms)
         return service.changed(request, terms)
     service.agree(tx, tenant, bought, terms, decision, ends_agreement=agreement.ends_agreement)
     return None

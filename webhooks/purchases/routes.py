@@ -19,11 +19,11 @@ from shared.http.wire import NoFields
 from shared.restore.flow import HELD, require_not_held
 from shared.tenancy.store import find_caller
 from webhooks.agreement import service
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, PurchaseRequest
 from webhooks.agreement.service import Decision
 from webhooks.landing.marketplace_calls import client_of
-from webhooks.purchases import flow as flow_agreement
+from webhooks.purchases import flow as purchases_flow
 from webhooks.purchases.flow import Agreement
 from webhooks.purchases.schemas import AgreePurchase, Purchase, Purchases
 
@@ -48,7 +48,7 @@ _MOST: Final = 100
 )
 def list_purchases(call: Call) -> Reply:
     with call.transaction() as tx:
-        requests = store_requests.newest(tx, call.caller.tenant.id, most=_MOST)
+        requests = agreement_store.newest(tx, call.caller.tenant.id, most=_MOST)
         return call.answer(tx, HTTPStatus.OK, Purchases(items=_purchases(call, tx, requests)))
 
 
@@ -87,7 +87,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         ends_agreement=body.end_agreement,
         check=lambda tx, approvers: _require_admitted(call, tx, approvers),
     )
-    flow_agreement.agree(call.app, client_of(call.app), agreement)
+    purchases_flow.agree(call.app, client_of(call.app), agreement)
     with call.transaction() as tx:
         return _answer(call, tx, request.marketplace_id)
 
@@ -144,9 +144,9 @@ def _purchases(call: Call, tx: sa.Connection, requests: list[PurchaseRequest]) -
     if not requests:
         return []
     tenant, live = call.caller.tenant, find_live(tx, call.caller.tenant.id)
-    admins = store_requests.admins(tx, tenant.id)
+    admins = agreement_store.admins(tx, tenant.id)
     ids = (number for each in requests for number in (each.buyer_id, each.decider_id))
-    people = store_requests.people(tx, tenant.id, ids)
+    people = agreement_store.people(tx, tenant.id, ids)
     has_agreement = live is not None and live.marketplace_id is None
     items = []
     for each in requests:

@@ -22,7 +22,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.data.tables import TableClient, TableEntity, TableServiceClient, UpdateMode
 
 from shared.errors import Unavailable
-from tenants.actions.log import key_store as store_keys
+from tenants.actions.log import key_store
 from tenants.actions.log.key_store import Keys
 from tenants.actions.log.model import Action, NotKept, month_of
 
@@ -138,7 +138,7 @@ class TablesActionLog:
 
     def _keys(self, tenant_id: int, numbers: Iterable[int] = (), *, everyone: bool = False) -> Keys:
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            return store_keys.of_tenant(tx, tenant_id, [*numbers], everyone=everyone)
+            return key_store.of_tenant(tx, tenant_id, [*numbers], everyone=everyone)
 
     def _numbers(self, tenant_id: int, keys: Keys, rows: Iterable[_Row]) -> dict[uuid.UUID, int]:
         """The row numbers of those in rows whom the database knows."""
@@ -147,7 +147,7 @@ class TablesActionLog:
         unknown = known.keys() - found.keys()
         if unknown and not keys.is_numbered:  # else everyone was read
             with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-                found |= store_keys.people(tx, tenant_id, unknown)
+                found |= key_store.people(tx, tenant_id, unknown)
         return found
 
     def _after(self, keys: Keys, user_id: int | None, after: str | None, most: int) -> Iterator[_Row]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.adoption import service as service_adoption
+from billing.adoption import service as adoption_service
 from billing.adoption.flow import adopt_listed
 from billing.adoption.rules import Difference, Listed, NotAdopted, difference, listed_by_subscription
 from billing.closing import rules
@@ -21,7 +21,7 @@ from billing.closing.model import Kind, Period
 from billing.closing.record_store import record_of
 from billing.marketplace.errors import Unreachable
 from billing.marketplace.usage_model import Usage, UsageDay
-from billing.metering import reconcile_flow as flow_usage
+from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from billing.metering.model import Owed, UsageState
 from shared.app import App
@@ -200,7 +200,7 @@ def test_the_bill_of_a_month_that_the_meter_has_already_owes_only_the_rest(timel
     assert restored.events() == [(2, "accepted")]
     assert sum(restored.on_meter()) == 4
     clock.tick(days=3)
-    assert flow_usage.reconcile(restored.app) == []
+    assert reconcile_flow.reconcile(restored.app) == []
 
 
 def test_a_bill_of_fewer_users_than_the_meter_has_owes_nothing_and_is_an_alarm(timeline, branch, clock, logged):
@@ -374,11 +374,11 @@ def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
 def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
     timeline.tells(2, clock())
     adopt_listed(timeline.app)
-    adopting = service_adoption.Adopting(clock().date(), clock(), timeline.app.new_id, {})
+    adopting = adoption_service.Adopting(clock().date(), clock(), timeline.app.new_id, {})
 
     def assign(month: int) -> None:
         with timeline.payer.engine.begin() as tx:
-            service_adoption.assign(tx, timeline.payer.tenant_id, clock().date(), month, adopting=adopting)
+            adoption_service.assign(tx, timeline.payer.tenant_id, clock().date(), month, adopting=adopting)
 
     with pytest.raises(NotAdopted, match="2026-12"):
         assign(202612)
@@ -462,7 +462,7 @@ def test_whatever_a_restore_loses_a_month_costs_what_its_larger_bill_says(  # no
     assert adopt_listed(copy.app).tenants == ()
     clock.tick(days=3)
     mine = copy.subscription()
-    assert [each for each in flow_usage.reconcile(copy.app) if each.subscription_id == mine] == []
+    assert [each for each in reconcile_flow.reconcile(copy.app) if each.subscription_id == mine] == []
 
 
 def adds(timeline: Timeline, count: int) -> None:

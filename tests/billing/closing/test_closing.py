@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from billing.closing import record_store as store_records
-from billing.closing import service
+from billing.closing import record_store, service
 from billing.closing.model import NotVoidable
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Price, SubscriptionStatus
@@ -671,7 +670,7 @@ def test_the_audit_log_spells_money_as_the_bills_do(payer):
     payer.signs_in(payer.people[0], JAN)
     [record] = payer.close(FEB)
     with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
-        read = store_records.find(tx, payer.tenant_id, record.public_id)
+        read = record_store.find(tx, payer.tenant_id, record.public_id)
     assert read is not None
     payer.void(read, FEB + HOUR)
 

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants, users
 from shared.tenancy.store import hold_tenant
-from tenants import seat_store as store_accounts
-from tenants.invitations import store as store_invitations
+from tenants import seat_store
+from tenants.invitations import store as invitations_store
 from tests.support.payers import Payer, at
 from timers.entries.move_service import move_entries
 
@@ -34,8 +34,8 @@ def merge(payer, invitation, person, now):
     with payer.engine.begin() as tx:
         move_entries(tx, payer.tenant_id, invitation, to=person, actor_id=payer.people[0], now=now)
         hold_tenant(tx, payer.tenant_id)
-        assert store_invitations.merge(tx, payer.tenant_id, invitation, into=person, now=now)
-        store_accounts.give_seat_back(tx, payer.tenant_id, now=now)
+        assert invitations_store.merge(tx, payer.tenant_id, invitation, into=person, now=now)
+        seat_store.give_seat_back(tx, payer.tenant_id, now=now)
 
 
 def works(payer, user, day):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.metering import reconcile_flow as flow_usage
+from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
 from tests.support.billed import Billed
@@ -94,7 +94,7 @@ def test_all_that_the_meter_could_take_in_time_is_accepted_and_only_what_it_coul
         assert all(event["claimed_until"] is None for event in events)
     clock.tick(days=3)
     of = {tenant.tenant for tenant in tenants}
-    assert [each for each in flow_usage.reconcile(metering.app) if each.tenant in of] == []
+    assert [each for each in reconcile_flow.reconcile(metering.app) if each.tenant in of] == []
 
 
 def close_a_bill(debts: list[Debt], tenants: list[Billed], quantity: int, *, at: dt.datetime) -> None:

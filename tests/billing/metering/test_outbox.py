@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from billing.closing import record_store as store_records
+from billing.closing import record_store
 from billing.closing.model import NotVoidable, State
 from shared.db.schema import usage_events
 from tests.support.payers import Payer, at
@@ -150,7 +150,7 @@ def test_a_record_reads_as_it_was_closed(payer, engine):
     [record] = payer.close(FEB + HOUR)
     anew = payer.void(record, FEB + 2 * HOUR, anew=True)
     with engine.connect() as connection:
-        read = [store_records.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
+        read = [record_store.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
 
     assert read == [replace(record, state=State.VOID), anew]
 

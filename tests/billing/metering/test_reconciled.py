@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing.marketplace.errors import Unreachable
-from billing.metering import reconcile_flow as flow_usage
+from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from billing.metering.reconcile_rules import Difference
 from shared.db.schema import usage_events
@@ -25,7 +25,7 @@ def told(metering, clock):
 
 
 def differences(metering):
-    return [(each.difference, each.tenant, each.ours, each.theirs) for each in flow_usage.reconcile(metering.app)]
+    return [(each.difference, each.tenant, each.ours, each.theirs) for each in reconcile_flow.reconcile(metering.app)]
 
 
 def lines(caplog):
@@ -109,7 +109,7 @@ def test_a_list_that_cannot_be_had_fails_the_run(metering, told):
     metering.trouble("usage_list", status=503)
 
     with pytest.raises(Unreachable):
-        flow_usage.reconcile(metering.app)
+        reconcile_flow.reconcile(metering.app)
     assert told.event()["state"] == "accepted"
 
 
@@ -117,7 +117,7 @@ def test_nothing_is_compared_where_nothing_is_metered(metering, app, engine):
     metering.tenant().owe(5, state="accepted")
     asked = metering.hits("usage_list")
 
-    assert flow_usage.reconcile(app) == []
+    assert reconcile_flow.reconcile(app) == []
     assert metering.hits("usage_list") == asked
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(usage_events)) == 1

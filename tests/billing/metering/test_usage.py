@@ -11,9 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
-from billing.metering import flow, store
-from billing.metering import reconcile_store as store_usage
-from billing.metering import reschedule_service as service_usage
+from billing.metering import flow, reconcile_store, reschedule_service, store
 from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
 from shared.clock import new_id
@@ -361,9 +359,11 @@ def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_
     send_all(metering.app)
     refused = tenant.event()
     with metering.app.transaction(tenant=EVERY_TENANT) as tx:
-        entry = store_usage.find(tx, row)
+        entry = reconcile_store.find(tx, row)
         assert entry is not None
-        service_usage.reslot(tx, entry, service_usage.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id())
+        reschedule_service.reslot(
+            tx, entry, reschedule_service.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id()
+        )
     send_all(metering.app)
 
     assert (refused["state"], refused["last_result"]) == ("alarm", "ResourceNotActive")

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.db.schema import organizations, tenants, users, work_items
 from tests.support.cutting import on_postgresql
 from tests.support.world import new_id
@@ -16,7 +16,7 @@ from tests.tenants.people.test_people import add
 def erase(app, clock, person):
     person.post("privacy/erasure", {"confirm": person.email})
     clock.tick(days=3)
-    assert flow_erasure.carry_out_due(app).changed == 1
+    assert erasure_flow.carry_out_due(app).changed == 1
 
 
 def rename(person, name):
@@ -175,7 +175,7 @@ def test_an_address_that_an_inviter_chose_names_nobody_in_the_text_of_others(app
     asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
     listed = ada.get(f"privacy/erasure/{asked.body['id']}/mentions")
     clock.tick(days=3)
-    assert flow_erasure.carry_out_due(app).changed == 1
+    assert erasure_flow.carry_out_due(app).changed == 1
     ada = world.again(ada)
 
     assert (asked.status, listed.body["items"]) == (201, [])

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.db.schema import notices, tenants, users
 
 
@@ -50,7 +50,7 @@ def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, thre
     chosen = choose(ada, request, {entry["id"]: True, event["id"]: True})
     back = choose(ada, request, {event["id"]: False})
     clock.tick(days=3)
-    flow_erasure.carry_out_due(app)
+    erasure_flow.carry_out_due(app)
     ada, ben = world.again(ada), world.again(ben)
     [listed] = [row for row in ben.entries() if row.get("note")]
     late = ada.get(f"privacy/erasure/{request}/mentions")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.a_bill import close_a_month
@@ -26,7 +26,7 @@ def ask(person, **body):
 
 def carry_out(app, clock, days=DAYS):
     clock.tick(days=days)
-    return flow_erasure.carry_out_due(app)
+    return erasure_flow.carry_out_due(app)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.db.schema import idempotency_keys
 from tests.support.scan import places
 
@@ -59,7 +59,7 @@ def test_after_an_erasure_a_repeat_shows_nothing(app, world, clock, two):
     ada = world.again(ada)
     enter_for(ada, ben_id, "for-ben")
     clock.tick(days=1)
-    flow_erasure.carry_out_due(app)
+    erasure_flow.carry_out_due(app)
     repeated = enter_for(world.again(ada), ben_id, "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
@@ -71,7 +71,7 @@ def test_after_an_erasure_no_stored_answer_names_the_person_in_a_note(app, world
     clock.tick(days=3)
     ada = world.again(ada)
     ada.enter(note=f"ask {ben.email.upper()}", key="named")
-    flow_erasure.carry_out_due(app)
+    erasure_flow.carry_out_due(app)
     repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
 
     assert (repeated.status, repeated.raw) == (204, b"")
@@ -100,7 +100,7 @@ def test_after_an_erasure_no_stored_answer_names_the_person_beside_what_json_esc
     gus = world.again(gus)
     sent = {"key": "g1", "note": note}
     assert gus.enter(**sent).status == 201
-    flow_erasure.carry_out_due(app)
+    erasure_flow.carry_out_due(app)
     repeated = world.again(gus).enter(**sent)
     [entry] = world.again(gus).entries()
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import Rows
-from privacy.erasure import flow as flow_erasure
+from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.a_bill import close_a_month, subscribe
 from tests.support.scan import places
@@ -57,7 +57,7 @@ def ask(engine, ada):
 
 def carry_out(app, clock, days=3):
     clock.tick(days=days)
-    return flow_erasure.carry_out_due(app).changed
+    return erasure_flow.carry_out_due(app).changed
 
 
 def test_an_organisation_goes_with_its_people_and_its_time(app, world, clock, ada, engine):

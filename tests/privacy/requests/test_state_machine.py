@@ -16,10 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from privacy import person_store as store_identity
-from privacy.erasure import flow as flow_erasure
-from privacy.requests import service as service_requests
-from privacy.requests import store as store_requests
+from privacy import person_store
+from privacy.erasure import flow as erasure_flow
+from privacy.requests import service as requests_service
+from privacy.requests import store as requests_store
 from privacy.rules import Channel, Hold
 from shared import audit
 from shared.db.schema import tenants, time_entries, users
@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
 
     def row(self, request):
         with self.app.transaction(tenant=self.tenant_id) as tx:
-            return store_requests.find(tx, self.tenant_id, uuid.UUID(request.id))
+            return requests_store.find(tx, self.tenant_id, uuid.UUID(request.id))
 
     def find_open(self, subject):
         return next((each for each in self.requests if each.is_open and each.subject == subject), None)
@@ -146,12 +146,12 @@ class Machine(RuleBasedStateMachine):
         if subject in self.erased or self.find_open(subject) is not None:
             return
         with self.app.transaction(tenant=self.tenant_id) as tx:
-            person = store_identity.by_row(tx, self.tenant_id, self.rows[subject])
-        done = self.do(service_requests.of_person, person, channel=Channel.OPERATOR, by=None)
+            person = person_store.by_row(tx, self.tenant_id, self.rows[subject])
+        done = self.do(requests_service.of_person, person, channel=Channel.OPERATOR, by=None)
         assert done is not self.is_last(subject)
         if done:
             with self.app.transaction(tenant=self.tenant_id) as tx:
-                found = store_requests.find_open(tx, self.tenant_id, self.rows[subject])
+                found = requests_store.find_open(tx, self.tenant_id, self.rows[subject])
             assert found is not None
             self.requests.append(Asked(str(found.public_id), subject, None))
 
@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def verify(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(service_requests.verify, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.verify, self.row(request), actor=audit.OPERATOR)
         assert done is (request.state == "requested")
         if done:
             request.verified = self.clock()
@@ -169,7 +169,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def hold(self, number, reason):
         request = self.requests[number % len(self.requests)]
-        done = self.do(service_requests.hold, self.row(request), Hold(reason), actor=audit.OPERATOR)
+        done = self.do(requests_service.hold, self.row(request), Hold(reason), actor=audit.OPERATOR)
         assert done is (request.is_open and request.hold not in LEGAL)
         if done:
             request.state, request.hold = "onHold", reason
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def release(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(service_requests.release, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.release, self.row(request), actor=audit.OPERATOR)
         assert done is (request.state == "onHold")
         if done and request.verified is None:
             request.state, request.hold = "requested", None
@@ -189,14 +189,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def withdraw(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(service_requests.withdraw, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.withdraw, self.row(request), actor=audit.OPERATOR)
         assert done is request.is_open
         if done:
             request.state, request.hold = "withdrawn", None
 
     @rule(reason=reasons)
     def hold_the_organisation(self, reason):
-        assert self.do(service_requests.hold_all, self.tenant_id, Hold(reason))
+        assert self.do(requests_service.hold_all, self.tenant_id, Hold(reason))
         self.tenant_hold = reason
         for request in self.requests:
             if request.state == "scheduled":
@@ -204,7 +204,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def release_the_organisation(self):
-        done = self.do(service_requests.release_all, self.tenant_id)
+        done = self.do(requests_service.release_all, self.tenant_id)
         assert done is (self.tenant_hold is not None)
         self.tenant_hold = None
         for request in self.requests if done else ():
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def the_job_runs(self):
         before = len(self.erased)
-        flow_erasure.carry_out_due(self.app)
+        erasure_flow.carry_out_due(self.app)
         for request in self.in_order():
             self.carry_out(request)
         if len(self.erased) > before:
@@ -259,7 +259,7 @@ class Machine(RuleBasedStateMachine):
     def requests_are_where_the_model_has_them(self):
         with self.app.transaction(tenant=self.tenant_id) as tx:
             found = {
-                str(each.public_id): each for each in store_requests.newest(tx, self.tenant_id, user_id=None, most=99)
+                str(each.public_id): each for each in requests_store.newest(tx, self.tenant_id, user_id=None, most=99)
             }
         assert {name: (each.state, each.hold) for name, each in found.items()} == {
             each.id: (each.state, each.hold) for each in self.requests

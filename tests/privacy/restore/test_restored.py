@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from privacy.requests import service as service_requests
+from privacy.requests import service as requests_service
 from privacy.restore.flow import Again, apply_rights, erase_again
 from privacy.rules import Hold
 from shared.clock import new_id
@@ -118,7 +118,7 @@ def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, 
     other = known(engine, world.tenant())
     held = known(engine, world.member(other.person))
     with app.transaction(tenant=held.tenant_id) as tx:
-        service_requests.hold_all(tx, held.tenant_id, Hold.LEGAL_CLAIM, now=START, new_id=new_id)
+        requests_service.hold_all(tx, held.tenant_id, Hold.LEGAL_CLAIM, now=START, new_id=new_id)
     last = known(engine, admin)
     again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
 

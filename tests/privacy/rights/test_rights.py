@@ -4,7 +4,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy.export import flow as flow_export
+from privacy.export import flow as export_flow
 from privacy.export.service import Subject
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import users
@@ -151,7 +151,7 @@ def by_operator(app, person):
     out, row = io.BytesIO(), sa.select(users.c.tenant_id, users.c.id)
     with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
         found = tx.execute(row.where(users.c.public_id == uuid.UUID(person.get("me").body["id"]))).one()
-    flow_export.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
+    export_flow.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
     return out.getvalue()
 
 

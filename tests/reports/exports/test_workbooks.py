@@ -10,7 +10,7 @@ import pytest
 from openpyxl.utils.escape import unescape
 
 from reports import service
-from reports.exports import workbook as tables_book
+from reports.exports import workbook
 from reports.rules import Span
 from shared.db.schema import users
 from shared.spreadsheet import XLSX
@@ -416,7 +416,7 @@ def test_a_workbook_that_would_take_too_long_is_refused_before(ada, monkeypatch)
 def test_a_workbook_that_fails_leaves_no_file_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-    book = tables_book.book(made, "x")
+    book = workbook.book(made, "x")
     book.__enter__().sheet("Details").text(0, 0, "x")
     meanwhile = list(tmp_path.iterdir())
     failure = ZeroDivisionError()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
-from privacy.requests import store as store_requests
+from privacy.requests import store as requests_store
 from shared.db.engine import is_unique_violation, make_engine, passes, was_undone
 from shared.db.records import RULES, records_open
 from shared.db.records_triggers import MESSAGE, left_open, protect, unprotect, unprotected
@@ -62,7 +62,7 @@ def made(engine) -> Books:
     payer.corrects(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
     payer.close(at("2026-02-01"))
     with engine.begin() as tx:
-        store_requests.list_erased(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
+        requests_store.list_erased(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
     return Books(engine, payer.tenant_id)
 
 

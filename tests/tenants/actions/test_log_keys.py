@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from shared.db.engine import make_engine
 from shared.db.schema import installation, tenants, users
-from tenants.actions.log import key_store as store_keys
-from tenants.actions.log import tables as tables_module
+from tenants.actions.log import key_store
+from tenants.actions.log import tables as log_tables
 from tenants.actions.log.model import Action, row_key
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
@@ -173,10 +173,10 @@ def test_an_interrupted_move_goes_on_and_every_row_can_be_read_meanwhile(log, pa
 def stale(payer, service):
     """What a move has read, and has not copied yet."""
     with payer.engine.connect() as connection:
-        keys = store_keys.of_tenant(connection, payer.tenant_id, everyone=True)
+        keys = key_store.of_tenant(connection, payer.tenant_id, everyone=True)
     table = service.get_table_client("actions202611")
-    rows = [tables_module._old_row(entity, keys) for entity in table.list_entities()]
-    return lambda: tables_module._move(table, rows, keys)
+    rows = [log_tables._old_row(entity, keys) for entity in table.list_entities()]
+    return lambda: log_tables._move(table, rows, keys)
 
 
 def test_an_erasure_between_reading_and_moving_is_not_undone(log, payer, service):

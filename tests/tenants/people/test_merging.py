@@ -11,7 +11,7 @@ from shared.tenancy.store import find_caller
 from tenants.invitations.jobs import end_all_invitations
 from tests.privacy.erasure.test_person import ask, carry_out
 from tests.tenants.people.test_people import actions, add, me
-from timers.entries import service as service_entries
+from timers.entries import service as entries_service
 from timers.entries.service import Work
 
 
@@ -199,7 +199,7 @@ def test_time_that_was_added_in_the_moment_of_a_merge_follows_it(split, app, clo
         caller = find_caller(tx, tid=ada.tid, oid=ada.oid, lock=True)
         assert caller is not None
         owner = tx.scalar(sa.select(users.c.id).where(users.c.public_id == uuid.UUID(invitation)))
-        late = service_entries.add(tx, caller, work, user_id=owner, now=clock(), new_id=app.new_id).entry
+        late = entries_service.add(tx, caller, work, user_id=owner, now=clock(), new_id=app.new_id).entry
     assert len(ben.entries()) == 3
     assert end_all_invitations(app).changed == 1
 

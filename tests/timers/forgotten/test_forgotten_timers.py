@@ -8,7 +8,7 @@ from shared.db.schema import running_timers, tenants, time_entries, timer_log
 from shared.jobs import JobFailed
 from tests.support.cutting import on_postgresql
 from tests.timers.running.late import rows
-from timers.forgotten import service as service_forgotten
+from timers.forgotten import service as forgotten_service
 from timers.forgotten.jobs import stop_all_forgotten
 
 
@@ -125,7 +125,7 @@ def test_forgotten_timers_are_stopped_whatever_the_plans_state(world, app, clock
 
 
 def test_more_timers_than_fit_in_one_transaction_all_end(world, app, clock, monkeypatch):
-    monkeypatch.setattr(service_forgotten, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(forgotten_service, "MOST_AT_ONCE", 2)
     ada = world.tenant()
     people = [ada, *(world.member(ada) for _ in range(4))]
     for person in people:

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants
 from shared.instants import rfc3339
-from shared.tenancy import organization_store as store_organizations
+from shared.tenancy import organization_store
 from tests.support.world import START, Http, new_id
 from tests.timers.running.late import HOUR
-from timers.projects import store as store_projects
+from timers.projects import store as projects_store
 
 
 HEADER = "X-AzureDevOps-Token"
@@ -316,16 +316,16 @@ def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_ther
 
     def add():
         with engine.begin() as tx:
-            return store_projects.add(
+            return projects_store.add(
                 tx, tenant_id, organization="contoso", project="New", public_id=uuid.UUID(new_id())
             )
 
     with ThreadPoolExecutor(1) as other:
         with engine.begin() as tx:
-            old = store_organizations.find(tx, tenant_id, "contoso")
+            old = organization_store.find(tx, tenant_id, "contoso")
             assert old is not None
-            store_organizations.rename(tx, tenant_id, old, name="fabrikam")
-            store_organizations.set_default(tx, tenant_id, name="fabrikam", now=START)
+            organization_store.rename(tx, tenant_id, old, name="fabrikam")
+            organization_store.set_default(tx, tenant_id, name="fabrikam", now=START)
             added = other.submit(add)
             wait_until_somebody_waits(engine)
         assert added.result(30) is False

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from shared.db.schema import organizations, users, work_item_readers
 from tests.support.world import START
 from tests.timers.work_items.test_work_items import HEADER, look, refresh
-from timers.work_items import reader_store as store_readers
+from timers.work_items import reader_store
 
 
 SECRET = 66  # in a project that is hidden from Gus
@@ -201,7 +201,7 @@ def test_two_first_readings_at_once_are_one(engine, ada, world, azure_devops):
         with engine.begin() as tx:
             if engine.dialect.name != "sqlite":  # where writers come one after another
                 both.wait(timeout=30)
-            store_readers.keep(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
+            reader_store.keep(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
 
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(keep), pool.submit(keep)]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants, work_items
 from tests.support.world import START
-from timers.work_items import store as store_work_items
+from timers.work_items import store as work_items_store
 
 
 HEADER = "X-AzureDevOps-Token"
@@ -206,7 +206,7 @@ def test_what_somebody_else_kept_in_between_stays_and_the_rest_is_kept(world, en
         own = sa.select(work_items.c.tenant_id, work_items.c.organization_id, work_items.c.organization_key)
         of = tx.execute(own.order_by(work_items.c.id.desc()).limit(1)).mappings().one()
         seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "fetched_at": START}
-        store_work_items._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
+        work_items_store._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
         titles = sa.select(work_items.c.work_item_id, work_items.c.title)
         kept = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
 

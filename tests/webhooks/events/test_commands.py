@@ -15,7 +15,7 @@ from tests.support.commands import Ops
 from tests.support.purchases import Purchase, client_of
 from tests.support.world import FakeClock, new_id
 from tests.webhooks.events.test_events import tell
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def asked(app, marketplace, owner, world):
         caller = find_caller(tx, tid=ben.tid, oid=ben.oid, lock=True)
         assert caller is not None
         assert terms is not None
-        store_requests.add(tx, caller.tenant.id, uuid.UUID(bought), terms, caller.user.id, app.now())
+        agreement_store.add(tx, caller.tenant.id, uuid.UUID(bought), terms, caller.user.id, app.now())
     return bought, ben
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from tests.support.purchases import client_of
 from tests.support.world import new_id
 from tests.webhooks.events.test_events import tell
-from webhooks.events import flow as flow_events
+from webhooks.events import flow as events_flow
 
 
 TROUBLE = {
@@ -77,8 +77,8 @@ def test_an_accepted_change_is_not_undone_while_microsoft_cannot_tell_whether_it
 
 
 def test_microsofts_silence_is_answered_before_it_stops_listening(held, http, monkeypatch):
-    assert flow_events.SECONDS < 10  # when Microsoft stops
-    monkeypatch.setattr(flow_events, "SECONDS", 0.5)
+    assert events_flow.SECONDS < 10  # when Microsoft stops
+    monkeypatch.setattr(events_flow, "SECONDS", 0.5)
     operation = held.order("change", quantity=9)
     held.marketplace.order("faults", operation={"hang": True})
     answer = tell(held, http, operation)

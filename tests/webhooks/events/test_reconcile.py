@@ -16,7 +16,7 @@ from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import heard, tell
-from webhooks.agreement import store as store_requests
+from webhooks.agreement import store as agreement_store
 from webhooks.events.jobs import reconcile_all
 from webhooks.events.reconcile_flow import How, reconcile
 from webhooks.events.store import all_bought
@@ -238,11 +238,11 @@ def asked(app, marketplace, owner):
         tenant = find_tenant(tx, tid=owner.tid, lock=True)
         assert tenant is not None
         assert terms is not None
-        store_requests.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
+        agreement_store.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
 
     def state():
         with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
-            request = store_requests.find_anywhere(tx, uuid.UUID(bought))
+            request = agreement_store.find_anywhere(tx, uuid.UUID(bought))
         return None if request is None else request.state
 
     return bought, state

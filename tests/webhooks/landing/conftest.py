@@ -11,7 +11,7 @@ from tests.support import purchases
 from tests.support.landing import Browser, Firm, in_the_extension
 from tests.support.logs import Listener
 from tests.support.world import FakeClock
-from webhooks.landing import purchase_flow as flow_purchase
+from webhooks.landing import purchase_flow
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def member(http, entra, clock):
 @pytest.fixture
 def hurried(monkeypatch) -> None:
     """The page waits a moment for an activation to show, not three seconds."""
-    monkeypatch.setattr(flow_purchase, "_SHOWN_WITHIN", 0.1)
+    monkeypatch.setattr(purchase_flow, "_SHOWN_WITHIN", 0.1)
 
 
 @pytest.fixture
