@@ -2,11 +2,50 @@
 
 from typing import TYPE_CHECKING
 
+from billing.marketplace.deadline import Flow, within
+from billing.marketplace.errors import MarketplaceError, NotKnown, Refused, TokenRefused, Unreadable
+from billing.marketplace.model import (
+    IN_PROGRESS,
+    PENDING,
+    RESOURCE,
+    SUCCEEDED,
+    UNSUBSCRIBED,
+    Operation,
+    Plan,
+    Price,
+    Subscription,
+    UnreadableRow,
+    WebhookEvent,
+)
 from shared.app import App
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import Marketplace  # noqa: TC004 - offered for annotations alone
+
+
+__all__ = [
+    "IN_PROGRESS",
+    "PENDING",
+    "RESOURCE",
+    "SUCCEEDED",
+    "UNSUBSCRIBED",
+    "Flow",
+    "Marketplace",
+    "MarketplaceError",
+    "NotKnown",
+    "Operation",
+    "Plan",
+    "Price",
+    "Refused",
+    "Subscription",
+    "TokenRefused",
+    "Unreadable",
+    "UnreadableRow",
+    "WebhookEvent",
+    "of",
+    "within",
+]
 
 
 def of(app: App) -> "Marketplace | None":

@@ -11,7 +11,8 @@ from billing.marketplace.errors import Conflicting, NotKnown, Refused, TokenRefu
 from billing.marketplace.metering import Meter
 from billing.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, listed
 from billing.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
-from billing.marketplace.transport import Answer, Call, Http, new_session
+from billing.marketplace.transport import Answer, Call, Http
+from shared.http_client import new_session
 from shared.settings import GUID, Settings
 
 

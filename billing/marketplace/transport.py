@@ -7,13 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from billing.marketplace.deadline import Flow
@@ -37,7 +35,6 @@ _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 0.25
 _MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
-_POOL: Final = 16
 _PLAIN: Final = re.compile(r"\A[\x21-\x5b\x5d-\x7e]+\Z")  # no blank, no backslash: not everyone reads them alike
 _CODE: Final = re.compile(r"\A[A-Za-z0-9_.]{1,64}\Z")
 _REFUSALS: Final[Mapping[int, type[Refused]]] = {
@@ -85,17 +82,6 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             raise Unreadable("not_json") from None
-
-
-def new_session() -> requests.Session:
-    """Keeps connections and nothing else: no cookies, no credentials of the machine, no retries of its own."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=_POOL, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 class Http:

@@ -1,1 +1,47 @@
-"""Subscriptions."""
+"""Subscriptions: what a tenant pays for, on which terms and at which price, and what moved it."""
+
+from billing.subscriptions.ledger_store import add_event, last_price
+from billing.subscriptions.model import (
+    Agreed,
+    Event,
+    EventSource,
+    Moved,
+    Outcome,
+    Quote,
+    Subscription,
+    SubscriptionStatus,
+    Terms,
+)
+from billing.subscriptions.rules import alarms_of, completed, lacks_seats, moved, quote_of, term_text, terms_of
+from billing.subscriptions.service import another_is_live, begin, in_the_way, move
+from billing.subscriptions.store import find_bought, find_live, read, subscription_of
+
+
+__all__ = [
+    "Agreed",
+    "Event",
+    "EventSource",
+    "Moved",
+    "Outcome",
+    "Quote",
+    "Subscription",
+    "SubscriptionStatus",
+    "Terms",
+    "add_event",
+    "alarms_of",
+    "another_is_live",
+    "begin",
+    "completed",
+    "find_bought",
+    "find_live",
+    "in_the_way",
+    "lacks_seats",
+    "last_price",
+    "move",
+    "moved",
+    "quote_of",
+    "read",
+    "subscription_of",
+    "term_text",
+    "terms_of",
+]

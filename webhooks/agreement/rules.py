@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from billing.marketplace import model as told
+from billing import marketplace
 from shared.auth.tokens import Principal
 from shared.tenancy.model import Role, User
 from shared.tenancy.rules import INACTIVE_AFTER
@@ -89,12 +89,12 @@ class Approvers:
         return user_id == self.buyer_id or object_id in self.buyers
 
 
-def buyers_of(bought: told.Subscription) -> frozenset[str]:
+def buyers_of(bought: marketplace.Subscription) -> frozenset[str]:
     """The object ids of those whom Microsoft names: for whom it was bought, and who pays, of the same directory."""
     directory = bought.beneficiary.tid
     parties = (bought.purchaser, bought.beneficiary)
     return frozenset(each.oid for each in parties if each.oid and each.tid == directory)
 
 
-def is_buyer(bought: told.Subscription, principal: Principal) -> bool:
+def is_buyer(bought: marketplace.Subscription, principal: Principal) -> bool:
     return principal.key in {(party.tid, party.oid) for party in (bought.beneficiary, bought.purchaser)}

@@ -7,10 +7,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.marketplace import model as told
-from billing.subscriptions import store
-from billing.subscriptions.model import Agreed, Subscription, SubscriptionStatus, Terms
-from billing.subscriptions.service import begin
+from billing import marketplace, subscriptions
+from billing.subscriptions import Agreed, Subscription, SubscriptionStatus, Terms, begin
 from shared import audit, notices
 from shared.audit import Action, Actor
 from shared.auth.tokens import Principal
@@ -46,7 +44,7 @@ class Decision:
 def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
     tx: sa.Connection,
     tenant: Tenant,
-    bought: told.Subscription | None,
+    bought: marketplace.Subscription | None,
     request: PurchaseRequest | None,
     live: Subscription | None,
     now: dt.datetime,
@@ -65,7 +63,7 @@ def ask(
     tx: sa.Connection,
     tenant: Tenant,
     principal: Principal,
-    bought: told.Subscription,
+    bought: marketplace.Subscription,
     terms: Terms,
     *,
     settings: Settings,
@@ -89,7 +87,7 @@ def ask(
 def agree(
     tx: sa.Connection,
     tenant: Tenant,
-    bought: told.Subscription,
+    bought: marketplace.Subscription,
     terms: Terms,
     decision: Decision,
     *,
@@ -104,7 +102,7 @@ def agree(
     """
     marketplace_id = uuid.UUID(bought.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
-    known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
+    known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _buyer(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
@@ -123,7 +121,7 @@ def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> 
     Raises:
         Conflict: it was agreed to, or canceled.
     """
-    known = store.find_bought(tx, request.marketplace_id)
+    known = subscriptions.find_bought(tx, request.marketplace_id)
     require_open(request, known)
     if request.state is RequestState.AGREED or known is not None:
         raise agreed_already(request)
@@ -198,7 +196,7 @@ def agreed_already(request: PurchaseRequest) -> Conflict:
     )
 
 
-def _buyer(tx: sa.Connection, tenant: Tenant, bought: told.Subscription) -> int | None:
+def _buyer(tx: sa.Connection, tenant: Tenant, bought: marketplace.Subscription) -> int | None:
     """The account of who pays, else of whom it was bought for."""
     for party in (bought.purchaser, bought.beneficiary):
         if party.oid and party.tid == bought.beneficiary.tid:
@@ -226,7 +224,5 @@ def _record(  # noqa: PLR0917 - one event, put down in both places
     decision: Decision,
 ) -> None:
     audit.record(tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details)
-    told_ = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
-    notices.record(
-        tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=told_
-    )
+    told = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
+    notices.record(tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=told)

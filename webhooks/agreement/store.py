@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.subscriptions.model import Terms
+from billing.subscriptions import Terms
 from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Role

@@ -11,12 +11,10 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from billing.closing.service import Closing
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import MarketplaceError
-from billing.marketplace.model import WebhookEvent
-from billing.metering.flow import send_at_once
-from billing.subscriptions.model import Outcome
+from billing.closing import Closing
+from billing.marketplace import Flow, MarketplaceError, WebhookEvent, within
+from billing.metering import send_at_once
+from billing.subscriptions import Outcome
 from shared.app import App
 from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Conflict, Inconclusive
@@ -28,7 +26,7 @@ from webhooks.events.service import Incoming, Taken
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 # Microsoft waits for 10 seconds: half for what it is asked itself, half for a database that somebody else holds.

@@ -12,7 +12,7 @@ from webhooks.events.reconcile_flow import Report, reconcile, tell
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 blueprint = func.Blueprint()

@@ -8,11 +8,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from billing.marketplace.deadline import Flow
-from billing.marketplace.errors import NotKnown
-from billing.marketplace.model import Operation
-from billing.subscriptions import rules as moving
-from billing.subscriptions.model import EventSource, SubscriptionStatus, Terms
+from billing import subscriptions
+from billing.marketplace import Flow, NotKnown, Operation
+from billing.subscriptions import EventSource, SubscriptionStatus, Terms
 from shared import audit
 from shared.audit import Actor
 from webhooks.events import rules
@@ -20,7 +18,7 @@ from webhooks.events.rules import Action, Seen, Told
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 RECONCILE: Final = "Reconcile"
@@ -77,18 +75,18 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
         raise UnknownAction
     others = [each for each in seen.accepted if each != question.operation_id]
     accepted = [_readable(client.operation(subscription_id, str(each), flow)) for each in others]
-    copy = moving.terms_of(client.get(subscription_id, flow))
+    copy = subscriptions.terms_of(client.get(subscription_id, flow))
     if copy is None:
         raise NotTold("status_unknown")
-    present = moving.completed(copy, seen.subscription.terms)
+    present = subscriptions.completed(copy, seen.subscription.terms)
     terms = rules.expected(present, [*accepted, *([] if operation is None else [operation])])
     _require_shown(action, operation, terms, seen)
     quote, is_wanted = None, question.action == REPLAY or rules.needs_price(seen, terms)
     if is_wanted and terms.status.is_live:
         plans = client.plans(subscription_id, flow)
-        if moving.lacks_seats(terms, plans):
+        if subscriptions.lacks_seats(terms, plans):
             raise NotTold("quantity_unknown")
-        quote = moving.quote_of(plans, terms)
+        quote = subscriptions.quote_of(plans, terms)
     return Told(present, terms, operation, quote)
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from billing.marketplace.model import RESOURCE
+from billing.marketplace import RESOURCE
 from shared.app import App
 from shared.auth.signing_keys import SigningKey, SigningKeys
 from shared.auth.tokens import INCONCLUSIVE, Claims, bearer_token, check_times, claimed_version, signed_claims

@@ -11,12 +11,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import MarketplaceError
-from billing.marketplace.model import UNSUBSCRIBED, UnreadableRow
-from billing.marketplace.model import Subscription as Copy
-from billing.subscriptions import rules as moving
-from billing.subscriptions.model import EventSource, Subscription, SubscriptionStatus
+from billing import marketplace, subscriptions
+from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
+from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
@@ -36,7 +33,7 @@ from webhooks.events.lookups import RECONCILE, NotTold, Question
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 _LIST_SECONDS: Final = 180.0
@@ -86,7 +83,7 @@ class How:
 class _Pair:
     """A row of Microsoft's list, and what is here of it."""
 
-    row: Copy
+    row: marketplace.Subscription
     ours: Subscription | None
     lacks_price: bool
 
@@ -176,7 +173,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
 ) -> None:
     row, ours = pair.row, pair.ours
     try:
-        if ours is None and row.status == UNSUBSCRIBED:
+        if ours is None and row.status == marketplace.UNSUBSCRIBED:
             return  # left before anybody set it up
         if ours is not None and not pair.lacks_price and not _differs(ours, row, app):
             return
@@ -197,9 +194,11 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
 
 
-def _compare_request(app: App, how: How, request: PurchaseRequest, row: Copy, report: Report) -> None:
+def _compare_request(
+    app: App, how: How, request: PurchaseRequest, row: marketplace.Subscription, report: Report
+) -> None:
     """One that nobody has agreed to: it waits on, or was cancelled meanwhile."""
-    if row.status != UNSUBSCRIBED:
+    if row.status != marketplace.UNSUBSCRIBED:
         if request.state is RequestState.WAITING:
             report.unanswered.append(row.id)
         return
@@ -220,11 +219,11 @@ def _compare_request(app: App, how: How, request: PurchaseRequest, row: Copy, re
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
 
 
-def _differs(ours: Subscription, row: Copy, app: App) -> bool:
-    terms, now = moving.terms_of(row), app.now()
+def _differs(ours: Subscription, row: marketplace.Subscription, app: App) -> bool:
+    terms, now = subscriptions.terms_of(row), app.now()
     if terms is None:
         raise NotTold("status_unknown")
-    return moving.moved(ours, terms, happened_at=now, now=now).terms != ours.terms
+    return subscriptions.moved(ours, terms, happened_at=now, now=now).terms != ours.terms
 
 
 def _missing(ours: Mapping[str, Subscription], listed: set[str]) -> Iterator[str]:

@@ -7,8 +7,7 @@ from typing import Final
 import azure.functions as func
 
 from billing import marketplace
-from billing.marketplace.errors import Unreadable
-from billing.marketplace.model import WebhookEvent
+from billing.marketplace import Unreadable, WebhookEvent
 from shared.errors import Inconclusive
 from shared.http.call import Call
 from shared.http.endpoint import route

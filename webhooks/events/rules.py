@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from billing.marketplace import model as told
-from billing.subscriptions.model import Outcome, Quote, Subscription, SubscriptionStatus, Terms
+from billing import marketplace
+from billing.subscriptions import Outcome, Quote, Subscription, SubscriptionStatus, Terms
 from shared.tenancy.model import Plan, Tenant
 
 
@@ -26,7 +26,7 @@ NEEDS_NOTHING: Final = frozenset({"Subscribe"})
 CHANGES: Final = frozenset({Action.CHANGE_PLAN, Action.CHANGE_QUANTITY})
 # What is in force at Microsoft only some time after we have accepted it.
 ACCEPTED: Final = frozenset({*CHANGES, Action.REINSTATE})
-_UNDER_WAY: Final = frozenset({"NotStarted", told.IN_PROGRESS})
+_UNDER_WAY: Final = frozenset({"NotStarted", marketplace.IN_PROGRESS})
 _FAILED: Final = frozenset({"Failed", "Conflict"})
 
 
@@ -51,7 +51,7 @@ class Told:
 
     present: Terms
     terms: Terms
-    operation: told.Operation | None
+    operation: marketplace.Operation | None
     quote: Quote | None = None  # None where the price was not asked for
     is_sold: bool = True  # the plan that is asked for is one of this product
 
@@ -71,16 +71,16 @@ class NotSold:
     plan_id: str
 
 
-def is_under_way(operation: told.Operation) -> bool:
+def is_under_way(operation: marketplace.Operation) -> bool:
     return operation.status in _UNDER_WAY
 
 
-def has_failed(operation: told.Operation) -> bool:
+def has_failed(operation: marketplace.Operation) -> bool:
     """Whether Microsoft gave it up: it was rejected, came too late, or would have changed nothing."""
     return operation.status in _FAILED
 
 
-def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
+def expected(present: Terms, operations: Iterable[marketplace.Operation]) -> Terms:
     """Microsoft's copy with the operations that it is still carrying out, in the order of their acceptance.
 
     The copy was read after them: where the subscription has ended since, so have they.
@@ -99,12 +99,12 @@ def expected(present: Terms, operations: Iterable[told.Operation]) -> Terms:
     return terms
 
 
-def is_decidable(operation: told.Operation) -> bool:
+def is_decidable(operation: marketplace.Operation) -> bool:
     """Whether it says how far it is, and a change under way what to.
 
     No seats must not be taken for no cap, nor no name for a plan, nor no status for a change that was given up.
     """
-    if operation.action in ACCEPTED and operation.status not in {*_UNDER_WAY, *_FAILED, told.SUCCEEDED}:
+    if operation.action in ACCEPTED and operation.status not in {*_UNDER_WAY, *_FAILED, marketplace.SUCCEEDED}:
         return False
     if not is_under_way(operation):
         return True
@@ -127,27 +127,27 @@ def needs_price(seen: Seen, terms: Terms) -> bool:
     return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and is_wanted
 
 
-def seats_taken(tenant: Tenant, told_: Told) -> SeatsTaken | None:
+def seats_taken(tenant: Tenant, told: Told) -> SeatsTaken | None:
     """Why the change may not be accepted: fewer seats than enabled accounts.
 
     A raise that is still too low is none of it, and neither is a revert, whose value is in force already. Where nobody
     knows how many there are, whether it is a cut is not certain, and only what is certain is refused.
     """
-    operation = told_.operation
+    operation = told.operation
     if operation is None or operation.action != Action.CHANGE_QUANTITY or not is_under_way(operation):
         return None
-    wanted, present = operation.quantity, told_.present.quantity
+    wanted, present = operation.quantity, told.present.quantity
     if wanted is None or present is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
         return None
     return SeatsTaken(tenant.seats_used, wanted) if wanted < present else None
 
 
-def not_sold(told_: Told) -> NotSold | None:
+def not_sold(told: Told) -> NotSold | None:
     """Why the change may not be accepted: another product's plan. A revert to what is in force is none of it."""
-    operation = told_.operation
-    if told_.is_sold or operation is None or operation.action != Action.CHANGE_PLAN or not is_under_way(operation):
+    operation = told.operation
+    if told.is_sold or operation is None or operation.action != Action.CHANGE_PLAN or not is_under_way(operation):
         return None
-    return NotSold(operation.plan_id) if operation.plan_id != told_.present.plan_id else None
+    return NotSold(operation.plan_id) if operation.plan_id != told.present.plan_id else None
 
 
 def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:

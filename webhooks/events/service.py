@@ -8,14 +8,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.closing import service as billing
-from billing.closing.service import Closing
-from billing.marketplace.model import SUCCEEDED
-from billing.subscriptions import ledger_store as ledger
-from billing.subscriptions import rules as moving
-from billing.subscriptions import service as subscriptions
-from billing.subscriptions import store as bought
-from billing.subscriptions.model import Event, EventSource, Moved, Outcome, Subscription
+from billing import marketplace, subscriptions
+from billing.closing import Closing, close_ended
+from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action, Actor
 from shared.tenancy.model import Tenant
@@ -54,7 +49,7 @@ def look_up(
     tx: sa.Connection, marketplace_id: uuid.UUID, operation_id: uuid.UUID | None, *, now: dt.datetime
 ) -> Seen | None:
     """The subscription as it is before Microsoft is asked; None for one that nobody here has bought."""
-    subscription = bought.find_bought(tx, marketplace_id)
+    subscription = subscriptions.find_bought(tx, marketplace_id)
     return None if subscription is None else store.look_up(tx, subscription, operation_id, since=now - LATELY)
 
 
@@ -65,7 +60,7 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
     version is the one that was seen before Microsoft was asked, and stays so while its tenant is held.
     """
     tenant = hold_tenant(tx, seen.subscription.tenant_id)
-    subscription = bought.read(tx, tenant.id, seen.subscription.id)
+    subscription = subscriptions.read(tx, tenant.id, seen.subscription.id)
     if subscription.version != seen.subscription.version:
         return None
     taking = _Taking(tx, tenant, subscription, told, event, closing)
@@ -84,7 +79,7 @@ def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) 
     """Keeps an event that changes nothing; one whose action nobody here knows is an alarm."""
     tenant = hold_tenant(tx, seen.subscription.tenant_id)
     kept = Event(event.event_type, event.source, now, event.operation_id)
-    ledger.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
+    subscriptions.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
     alarms = () if event.event_type in rules.NEEDS_NOTHING else ("marketplace_event_unknown",)
     return Taken(tenant.public_id, alarms=alarms)
 
@@ -113,7 +108,7 @@ class _Taking:
     def repeat_refusal(self) -> Taken | None:
         """A repeat is told the same, unless the change is in force although it was refused."""
         operation = self.told.operation
-        if operation is None or operation.status != SUCCEEDED:
+        if operation is None or operation.status != marketplace.SUCCEEDED:
             if operation is not None and operation.action == rules.Action.CHANGE_PLAN:
                 return self._answer(refused=NotSold(operation.plan_id))
             wanted = operation.quantity if operation is not None else self.told.present.quantity
@@ -158,10 +153,10 @@ class _Taking:
         Returns None when the operation is known.
         """
         event, terms = self._event(operation_id), self.told.terms
-        after = moving.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
+        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
         quote = self.told.quote
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
-            return self._answer(alarms=() if quote is None else tuple(moving.alarms_of(quote)))
+            return self._answer(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
         moved = subscriptions.move(
             self.tx,
             self.tenant,
@@ -175,14 +170,14 @@ class _Taking:
         )
         if moved is None:
             return None
-        billing.close_ended(self.tx, moved.ended, self.closing)
+        close_ended(self.tx, moved.ended, self.closing)
         return self._answer(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
 
     def _alarms(self, moved: Moved) -> Iterator[str]:
         if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
         if self.told.quote is not None:
-            yield from moving.alarms_of(self.told.quote)
+            yield from subscriptions.alarms_of(self.told.quote)
 
     def _answer(
         self,
@@ -196,7 +191,7 @@ class _Taking:
 
     def _keep(self, outcome: Outcome) -> bool:
         event = self._event(self.event.operation_id)
-        return ledger.add_event(self.tx, self.subscription, event, outcome, now=self.now)
+        return subscriptions.add_event(self.tx, self.subscription, event, outcome, now=self.now)
 
     def _event(self, operation_id: uuid.UUID | None) -> Event:
         operation = self.told.operation

@@ -8,9 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.subscriptions.ledger_store import last_price
-from billing.subscriptions.model import Outcome, Subscription, SubscriptionStatus
-from billing.subscriptions.store import subscription_of
+from billing.subscriptions import Outcome, Subscription, SubscriptionStatus, last_price, subscription_of
 from shared.db.schema import subscription_events, subscription_rates, subscriptions
 from webhooks.events.rules import ACCEPTED, Action, Seen
 

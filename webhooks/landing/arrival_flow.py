@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from billing.marketplace import model as told
-from billing.marketplace.errors import Unreadable
+from billing import marketplace
+from billing.marketplace import Unreadable
 from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
@@ -190,7 +190,7 @@ def _who(app: App, begun: Begun, returned: Returned, redirect_uri: str, director
         raise refusals.not_signed_in() from None
 
 
-def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> told.Subscription:
+def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> marketplace.Subscription:
     """Raises NotFound where the visit that it is for is over, else as asking says."""
     visit = None if aim.visit is None else find_visit(app, aim.visit, sessions)
     with asking() as flow:

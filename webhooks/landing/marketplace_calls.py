@@ -5,15 +5,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from billing import marketplace
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import MarketplaceError, Refused, TokenRefused
+from billing.marketplace import Flow, MarketplaceError, Refused, TokenRefused, within
 from shared.app import App
 from shared.log import get_logger
 from webhooks.landing import refusals, sign_in
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 SECONDS: Final = 15.0

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from billing.marketplace import model as told
-from billing.marketplace.deadline import Flow
-from billing.marketplace.errors import MarketplaceError, Unreadable
-from billing.subscriptions.model import EventSource, Subscription, Terms
-from billing.subscriptions.rules import alarms_of, lacks_seats, quote_of, terms_of
+from billing import marketplace, subscriptions
+from billing.marketplace import Flow, MarketplaceError, Unreadable
+from billing.subscriptions import EventSource, Subscription, Terms
 from shared import audit
 from shared.app import App
 from shared.audit import Actor
@@ -36,7 +34,7 @@ from webhooks.landing.visit_store import Visit
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 _CONFIRMING_SECONDS: Final = 25.0
@@ -59,7 +57,7 @@ class View:
 
     scene: Scene
     found: Found
-    plan: told.Plan | None
+    plan: marketplace.Plan | None
 
 
 def look(app: App, visit: Visit) -> View:
@@ -73,7 +71,7 @@ def look(app: App, visit: Visit) -> View:
     return View(scene_of(found, visit.principal, is_activated=is_activated), found, plan)
 
 
-def bring_up_to_date(app: App, visit: Visit, bought: told.Subscription | None = None) -> None:
+def bring_up_to_date(app: App, visit: Visit, bought: marketplace.Subscription | None = None) -> None:
     """Follows what Microsoft has moved on, and puts in force what was confirmed before and is active there now.
 
     `bought` is Microsoft's copy where it was just read: if that agrees with what is here, nothing more is asked.
@@ -121,13 +119,13 @@ def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:
     with asking(_CONFIRMING_SECONDS) as flow:
         bought = client.get(marketplace_id, flow)
         found = _look_up(app, visit, bought)
-        scene, terms = scene_of(found, visit.principal, is_activated=False), terms_of(bought)
+        scene, terms = scene_of(found, visit.principal, is_activated=False), subscriptions.terms_of(bought)
         if scene is Scene.SET_UP and form.declines:
             _close(app, visit, bought, RequestState.DECLINED)
         if scene not in {Scene.SET_UP, Scene.ASK} or terms is None or form.declines:
             return {}
         plans = client.plans(marketplace_id, flow)
-        if lacks_seats(terms, plans):
+        if subscriptions.lacks_seats(terms, plans):
             raise Unreadable("quantity_unknown")
         if scene is Scene.ASK:
             _ask(app, visit, bought, terms)
@@ -141,10 +139,10 @@ def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:
 
 
 def activated(
-    client: "Marketplace", bought: told.Subscription, flow: Flow, note: Callable[[], None] = lambda: None
-) -> told.Subscription:
+    client: "Marketplace", bought: marketplace.Subscription, flow: Flow, note: Callable[[], None] = lambda: None
+) -> marketplace.Subscription:
     """Tells Microsoft that what was agreed to is set up, and waits for a moment until it shows it."""
-    if bought.status != told.PENDING:
+    if bought.status != marketplace.PENDING:
         return bought
     client.activate(bought.id, bought.plan_id, bought.quantity, flow)
     note()
@@ -153,16 +151,16 @@ def activated(
 
 def put_in_force(
     app: App,
-    bought: told.Subscription,
-    plans: list[told.Plan],
+    bought: marketplace.Subscription,
+    plans: list[marketplace.Plan],
     principal: Principal | None = None,
     actor: Actor = audit.SERVICE,
 ) -> None:
     """Writes down what Microsoft has activated; nothing where it has not."""
-    terms = terms_of(bought)
+    terms = subscriptions.terms_of(bought)
     if terms is None or not terms.status.is_live:
         return
-    quote = quote_of(plans, terms)
+    quote = subscriptions.quote_of(plans, terms)
     with app.transaction(tenant=EVERY_TENANT) as tx:
         begun = landing_service.put_in_force(
             tx,
@@ -176,11 +174,11 @@ def put_in_force(
             actor=actor,
         )
     if begun is not None:
-        for alarm in alarms_of(quote):
+        for alarm in subscriptions.alarms_of(quote):
             get_logger().error(alarm, tenant=str(begun.public_id))
 
 
-def _look_up(app: App, visit: Visit, bought: told.Subscription) -> Found:
+def _look_up(app: App, visit: Visit, bought: marketplace.Subscription) -> Found:
     with app.transaction(reads_only=True) as tx:
         return landing_service.look_up(tx, visit.principal, bought, now=app.now())
 
@@ -198,12 +196,12 @@ def _note_activation(app: App, visit: Visit) -> None:
         visit_store.note_activation(tx, visit.public_id, now=app.now())
 
 
-def _ask(app: App, visit: Visit, bought: told.Subscription, terms: Terms) -> None:
+def _ask(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms) -> None:
     with app.transaction() as tx:
         landing_service.ask(tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id)
 
 
-def _close(app: App, visit: Visit, bought: told.Subscription, state: RequestState) -> None:
+def _close(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
         decision = Decision(audit.SERVICE, app.now(), app.new_id)
         landing_service.close_request(tx, visit.principal, bought, state, decision)
@@ -218,7 +216,7 @@ def _follow(app: App, overtaken: list[Subscription], flow: Flow) -> None:
             settle(app, client_of(app), question, flow)
 
 
-def _prepare(app: App, visit: Visit, bought: told.Subscription, terms: Terms, form: Form) -> None:
+def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms, form: Form) -> None:
     """Twice, where somebody else was registering the directory just now: the second time there is a tenant."""
     for is_last in (False, True):
         try:
@@ -241,11 +239,11 @@ def _prepare(app: App, visit: Visit, bought: told.Subscription, terms: Terms, fo
             return
 
 
-def _shown(client: "Marketplace", marketplace_id: str, flow: Flow) -> told.Subscription:
+def _shown(client: "Marketplace", marketplace_id: str, flow: Flow) -> marketplace.Subscription:
     """Microsoft's copy, waited for a moment, since an activation may take minutes to show."""
     until = time.monotonic() + _SHOWN_WITHIN
     while True:
         bought = client.get(marketplace_id, flow)
-        if bought.status != told.PENDING or time.monotonic() + _LOOK_AGAIN > until:
+        if bought.status != marketplace.PENDING or time.monotonic() + _LOOK_AGAIN > until:
             return bought
         time.sleep(_LOOK_AGAIN)

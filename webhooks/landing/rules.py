@@ -4,9 +4,8 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from billing.marketplace import model as told
-from billing.subscriptions.model import Subscription, SubscriptionStatus
-from billing.subscriptions.rules import terms_of
+from billing import marketplace
+from billing.subscriptions import Subscription, SubscriptionStatus, terms_of
 from shared.auth.tokens import Principal
 from shared.tenancy.model import Tenant, User
 from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, is_buyer
@@ -32,7 +31,7 @@ class Scene(StrEnum):
 class Found:
     """A purchase: Microsoft's copy, and what is here of it, of its directory's tenant and of the visitor."""
 
-    bought: told.Subscription
+    bought: marketplace.Subscription
     known: Subscription | None = None
     tenant: Tenant | None = None
     account: User | None = None
@@ -69,7 +68,7 @@ class Found:
         return in_force
 
 
-def is_of(bought: told.Subscription, principal: Principal) -> bool:
+def is_of(bought: marketplace.Subscription, principal: Principal) -> bool:
     """Whether the purchase is for the directory that the person signed in to."""
     return bought.beneficiary.tid == principal.tid
 

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from billing.closing import service as billing
-from billing.closing.service import Closing
-from billing.marketplace import model as told
-from billing.subscriptions import store
-from billing.subscriptions.model import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms
-from billing.subscriptions.service import begin, move
+from billing import marketplace, subscriptions
+from billing.closing import Closing, close_ended
+from billing.subscriptions import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms, begin
 from shared import audit
 from shared.audit import Actor
 from shared.auth.tokens import Principal
@@ -39,7 +36,7 @@ class Choices:
     organization: str
 
 
-def look_up(tx: sa.Connection, principal: Principal, bought: told.Subscription, *, now: dt.datetime) -> Found:
+def look_up(tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, *, now: dt.datetime) -> Found:
     """What is here of a purchase of the person's directory."""
     tenant = find_tenant(tx, tid=principal.tid)
     return Found(bought) if tenant is None else _found(tx, tenant, principal, bought, now)
@@ -48,7 +45,7 @@ def look_up(tx: sa.Connection, principal: Principal, bought: told.Subscription, 
 def prepare(
     tx: sa.Connection,
     principal: Principal,
-    bought: told.Subscription,
+    bought: marketplace.Subscription,
     terms: Terms,
     choices: Choices | None,
     *,
@@ -85,7 +82,7 @@ def prepare(
 def ask(
     tx: sa.Connection,
     principal: Principal,
-    bought: told.Subscription,
+    bought: marketplace.Subscription,
     terms: Terms,
     *,
     settings: Settings,
@@ -99,7 +96,7 @@ def ask(
 
 
 def close_request(
-    tx: sa.Connection, principal: Principal, bought: told.Subscription, state: RequestState, decision: Decision
+    tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, state: RequestState, decision: Decision
 ) -> None:
     """Declines the request for a purchase, as the visitor may, or notes that its purchase was canceled.
 
@@ -138,30 +135,30 @@ def put_in_force(
     Raises:
         Conflict: the tenant pays for another one since.
     """
-    known = store.find_bought(tx, marketplace_id)
+    known = subscriptions.find_bought(tx, marketplace_id)
     if known is None:
         return None
     tenant = hold_tenant(tx, known.tenant_id)
-    known = store.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
+    known = subscriptions.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = actor if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
+    moved = subscriptions.move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
     closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
     if moved is None:
         return None
-    billing.close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
+    close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
     return tenant
 
 
 def _found(
-    tx: sa.Connection, tenant: Tenant, principal: Principal, bought: told.Subscription, now: dt.datetime
+    tx: sa.Connection, tenant: Tenant, principal: Principal, bought: marketplace.Subscription, now: dt.datetime
 ) -> Found:
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     marketplace_id = uuid.UUID(bought.id)
-    known, live = store.find_bought(tx, marketplace_id), store.find_live(tx, tenant.id)
+    known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
     approvers = agreement_service.approvers(tx, tenant, bought, request, live, now)
     return Found(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)

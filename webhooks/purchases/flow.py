@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from billing.marketplace import model as told
-from billing.marketplace.errors import Unreadable
-from billing.subscriptions import store
-from billing.subscriptions.model import SubscriptionStatus, Terms
-from billing.subscriptions.rules import lacks_seats, terms_of
+from billing import marketplace, subscriptions
+from billing.marketplace import Unreadable
+from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
 from shared.audit import Actor
 from shared.tenancy.store import hold_tenant
@@ -24,7 +22,7 @@ from webhooks.landing.purchase_flow import activated, put_in_force
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace import Marketplace
 
 
 _SECONDS: Final = 25.0
@@ -53,11 +51,11 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
     """
     with asking(_SECONDS) as flow:
         bought = client.get(str(agreement.marketplace_id), flow)
-        terms = terms_of(bought)
+        terms = subscriptions.terms_of(bought)
         if terms is None:
             raise Unreadable("status_unknown")
         plans = client.plans(bought.id, flow)
-        if lacks_seats(terms, plans):
+        if subscriptions.lacks_seats(terms, plans):
             raise Unreadable("quantity_unknown")
         with app.transaction(tenant=agreement.tenant_id) as tx:
             refusal = _begin(app, tx, agreement, bought, terms)
@@ -68,12 +66,12 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
 
 
 def _begin(
-    app: App, tx: sa.Connection, agreement: Agreement, bought: told.Subscription, terms: Terms
+    app: App, tx: sa.Connection, agreement: Agreement, bought: marketplace.Subscription, terms: Terms
 ) -> Exception | None:
     """The refusal of a purchase that is not what was agreed to; what it is now is written down."""
     tenant = hold_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
-    known, live = store.find_bought(tx, agreement.marketplace_id), store.find_live(tx, tenant.id)
+    known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
     decision = Decision(agreement.actor, app.now(), app.new_id)
     agreement.check(tx, service.approvers(tx, tenant, bought, request, live, decision.now))
     service.require_open(request, known)

@@ -7,7 +7,7 @@ from typing import Final
 import azure.functions as func
 import sqlalchemy as sa
 
-from billing.subscriptions.store import find_live
+from billing.subscriptions import find_live
 from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call

@@ -20,9 +20,9 @@ from billing.marketplace.deadline import Flow, within
 from billing.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
 from billing.marketplace.model import UnreadableRow
 from billing.marketplace.tokens import SCOPE, SecretTokens
-from billing.marketplace.transport import new_session
 from devcloud.emulators.server import serving
 from shared.app import App
+from shared.http_client import new_session
 from shared.settings import Settings
 from tests.support import marketplace as support
 from tests.support.marketplace import until

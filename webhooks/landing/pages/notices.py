@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from billing.subscriptions.service import another_is_live
+from billing.subscriptions import another_is_live
 from webhooks.landing.pages.html import Html
 from webhooks.landing.pages.page import note, paragraphs
 from webhooks.landing.refusals import OPEN_AGAIN

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from billing.marketplace.model import Plan, Price, Subscription
-from billing.subscriptions.rules import term_text
+from billing.marketplace import Plan, Price, Subscription
+from billing.subscriptions import term_text
 from webhooks.landing.pages.html import Html, element
 
 

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 import requests
 import urllib3
 
-from billing.marketplace.transport import new_session
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, check_issuer, check_times, principal_of, signed_claims
 from shared.errors import InvalidToken, Unavailable
+from shared.http_client import new_session
 from shared.log import get_logger
 from shared.settings import Settings
 from webhooks.landing.sign_in.model import Attempt, CodeRefused
