@@ -1,1 +1,1 @@
-"""Metering."""
+"""The outbox of the Marketplace's meter: what bills owe it is claimed, sent, settled, and compared with what it has."""

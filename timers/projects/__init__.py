@@ -1,1 +1,1 @@
-"""Projects."""
+"""The projects of a tenant: which of them count as one."""
