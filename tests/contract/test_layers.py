@@ -19,6 +19,8 @@ MODULES = [
 ]
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "service", "store", "rules")
+# Beside routes, jobs and flows of slices: one keeps what it has looked up, the other begins a pause.
+OPENS_ITS_OWN = {"timers.work_items.lookup", "timers.azure_devops.client"}
 
 
 class Read(NamedTuple):
@@ -128,6 +130,15 @@ def test_a_function_has_at_most_60_lines():
         assert {name: lines for name, lines in read(path).functions.items() if lines > 60} == {}
 
     hold(holds, modules(), at_least=300)
+
+
+def test_in_a_slice_only_routes_jobs_and_flows_commit_or_open_a_transaction():
+    def holds(name: str, path: Path) -> None:
+        opens = read(path).called & {"commit", "rollback", "begin", "connect", "transaction"}
+        assert bool(opens) is (name in OPENS_ITS_OWN)
+
+    inner = ((name, path) for name, path in of(*SLICES) if layer_of(path.stem) not in {"routes", "jobs", "flow"})
+    hold(holds, inner, at_least=180)
 
 
 @pytest.mark.parametrize("layer", ["service", "store", "rules"])
