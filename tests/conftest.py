@@ -34,7 +34,7 @@ from tests.support.world import FakeClock, Http, World
 
 
 ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
-SLOW = ("chaos", "browser", "faults", "fuzz", "devcloud")  # folders whose tests take long
+SLOW = {"browser", "chaos", "devcloud", "faults", "fuzz"}  # folders whose tests take long
 FEW = 6  # tests in a module; where there are so few, one of them has many examples
 # Timings on a busy machine are no claim. The same examples every time; with --all, new ones.
 hypothesis.settings.register_profile(
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     With `--all`, tests have its limit of time, before those that they have for the plain run.
     """
     sizes = Counter(item.path for item in items)
-    long = {path for path in sizes if path.parent.name in SLOW or sizes[path] <= FEW}
+    long = {path for path in sizes if SLOW & set(path.parts) or sizes[path] <= FEW}
     items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))  # a module's in their order
     for item in items:
         if budget.ALL:

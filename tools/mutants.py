@@ -107,9 +107,12 @@ def main(
 def _run(part: Part, mutants: list[str], children: int) -> None:
     """Exits with mutmut's code where the tests do not pass without a mutant."""
     _prepare(part)
+    migrated = part.directory / "migrated.db"  # the first test makes it, and those of each mutant copy it
+    migrated.unlink(missing_ok=True)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *mutants]
     elsewhere = {"TZ": "Asia/Kolkata"}  # as scripts/test: whoever asks the machine for its zone is wrong
-    with subprocess.Popen(command, cwd=part.directory, env={**os.environ, **elsewhere}) as running:  # noqa: S603 - ours
+    environment = {**os.environ, **elsewhere, "MIGRATED_SQLITE": str(migrated)}
+    with subprocess.Popen(command, cwd=part.directory, env=environment) as running:  # noqa: S603 - ours
         try:
             code = running.wait()
         except KeyboardInterrupt:

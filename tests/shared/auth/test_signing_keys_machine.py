@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from devcloud.emulators.entra.keyring import SigningKeyPair
 from shared.auth.signing_keys import KeysNotFetched, SigningKeys
 from shared.errors import InvalidToken, Unavailable
+from tests.support.budget import tries
 
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
@@ -189,7 +190,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestKeys = Machine.TestCase
-TestKeys.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestKeys.settings = settings(max_examples=tries(60), stateful_step_count=40, deadline=None)
 
 
 def told_of(keys: SigningKeys, kid: str) -> str:
