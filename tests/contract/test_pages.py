@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.support.offenders import hold
@@ -23,7 +24,7 @@ def named(page: Path) -> Iterator[str]:
         for word in re.findall(r"[^\s(),;:…]+", text):
             is_path = "/" in word and word.partition("/")[0] in TOPS
             is_module = "/" not in word and "." in word and word.partition(".")[0] in PACKAGES
-            if is_path or is_module or re.fullmatch(r"\w+\.py", word):
+            if is_path or is_module or re.fullmatch(r"[\w*]+\.py", word):
                 yield word
 
 
@@ -31,7 +32,7 @@ def is_there(word: str) -> bool:
     if "/" in word:
         return any(ROOT.glob(word.partition("[")[0].rstrip("/")))
     if word.endswith(".py"):
-        return word in FILES or (ROOT / word).exists()
+        return any(fnmatch(name, word) for name in FILES) or (ROOT / word).exists()
     *folders, name = word.split(".")
     place = ROOT.joinpath(*folders)
     if (place / name).is_dir() or (place / f"{name}.py").exists():
