@@ -1,1 +1,1 @@
-"""People and their organization: sign-in, accounts, settings, and what is on record of both."""
+"""Sign-in, and the start of a tenant: who a token belongs to, and the trial that makes room for them."""

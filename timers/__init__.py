@@ -1,1 +1,1 @@
-"""Time on work items: running timers, entries, the log of both, and their hours in Completed Work."""
+"""Time on a work item: start, stop, the running timer, and the log of both."""

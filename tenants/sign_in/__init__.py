@@ -1,1 +1,1 @@
-"""Sign-in: the start of a trial, the ways in, and who the caller is."""
+"""Sign in."""

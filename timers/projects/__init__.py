@@ -1,1 +1,1 @@
-"""The projects of a tenant: which of them count as one."""
+"""Projects."""

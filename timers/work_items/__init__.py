@@ -1,1 +1,1 @@
-"""Work items as Azure DevOps last showed them, and to whom."""
+"""Work items."""
