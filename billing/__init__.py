@@ -1,1 +1,1 @@
-"""What is owed for a month: its closing, the usage told to the Marketplace, trials that end, and the records."""
+"""What is paid: subscriptions, the months that are closed and their bills, usage told to the Marketplace, trials."""

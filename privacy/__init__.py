@@ -1,1 +1,1 @@
-"""What is kept how long, and its removal when the time is over."""
+"""The rights over data: requests, erasures, exports, restrictions, and what is kept how long."""

@@ -1,0 +1,1 @@
+"""What every slice stands on; it imports none of them."""

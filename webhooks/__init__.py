@@ -1,1 +1,1 @@
-"""What the Marketplace brings: the landing page of a purchase, lifecycle events, and the daily comparison."""
+"""What Microsoft tells us of purchases: lifecycle events, the landing page, and the agreement of tenants that exist."""

@@ -1,1 +1,1 @@
-"""Trials."""
+"""The end of trials."""

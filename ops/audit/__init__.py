@@ -1,1 +1,1 @@
-"""Audit."""
+"""The command `audit`."""

@@ -1,1 +1,1 @@
-"""Marketplace."""
+"""The commands `marketplace …`: purchases, here and at Microsoft."""

@@ -1,1 +1,1 @@
-"""Privacy."""
+"""The commands `privacy …`: erasures, exports, and what is kept how long."""

@@ -1,1 +1,1 @@
-"""Restore."""
+"""The commands `restore …`: a database that came back from a backup."""

@@ -1,1 +1,1 @@
-"""Row level security."""
+"""The commands `wall …`: row-level security as a second wall between tenants."""

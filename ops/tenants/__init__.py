@@ -1,1 +1,1 @@
-"""Tenants."""
+"""The commands `tenants …`: every tenant, and the terms of one."""

@@ -1,1 +1,1 @@
-"""Erasure."""
+"""Erasures: of a person, of where others mention them, and of an organization."""

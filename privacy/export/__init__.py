@@ -1,1 +1,1 @@
-"""Export."""
+"""Exports: everything that is held about a person or an organization, as JSON or CSV."""

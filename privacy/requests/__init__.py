@@ -1,1 +1,1 @@
-"""Requests."""
+"""Requests for erasure: made, verified, held, withdrawn, and the list of who is erased."""

@@ -1,1 +1,1 @@
-"""Restore."""
+"""The rights of people in a database that came back from a backup: put into force again."""

@@ -1,1 +1,1 @@
-"""Retention."""
+"""Retention: what is kept how long, and its removal when the time is over."""

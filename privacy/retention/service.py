@@ -1,4 +1,4 @@
-"""Retention: removes what has outlived its purpose, by the table in rules_retention."""
+"""Retention: removes what has outlived its purpose, by the table of what is kept how long."""
 
 import datetime as dt
 

@@ -1,1 +1,1 @@
-"""Exports."""
+"""The files of reports: CSV, workbooks and timesheets."""

@@ -1,1 +1,1 @@
-"""Health."""
+"""Whether the product is sound: liveness, and the invariants of the data with the job that queries them."""

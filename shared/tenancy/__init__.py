@@ -1,0 +1,1 @@
+"""Tenants, users and callers, what a plan allows, and the Azure DevOps organizations of a tenant."""

@@ -1,1 +1,1 @@
-"""Organizations."""
+"""The Azure DevOps organizations of a tenant, as admins manage them."""

@@ -1,1 +1,1 @@
-"""Settings."""
+"""The settings of a tenant, and its audit log."""

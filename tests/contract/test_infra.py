@@ -26,7 +26,10 @@ ROLES = {
     "4633458b-17de-408a-b874-0445c86b69e6": "vault",
 }
 NOT_KEPT = {"ClientIP", "ClientCity", "ClientStateOrProvince", "ClientBrowser", "ClientOS"}
-NOT_DEPLOYED = ("devcloud", "tools", "tests", "ops", "migrations", "infra", "docs", "scripts", ".git", ".venv")
+NOT_DEPLOYED = (
+    *("devcloud", "tools", "tests", "ops", "migrations", "infra", "docs", "scripts", ".git", ".venv"),
+    *("requirements-dev.txt", "requirements-local.txt", "requirements-peer.txt"),
+)
 DEPLOYED = ("shared", "timers", "tenants", "reports", "billing", "webhooks", "privacy")
 
 

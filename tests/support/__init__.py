@@ -1,0 +1,1 @@
+"""What tests share: databases, people, emulators, and readers of what comes out."""

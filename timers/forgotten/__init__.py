@@ -1,1 +1,1 @@
-"""Forgotten."""
+"""Forgotten timers: stopped when they run longer than the tenant allows."""

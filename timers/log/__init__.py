@@ -1,1 +1,1 @@
-"""Log."""
+"""The timer log, as it is read."""

@@ -1,1 +1,1 @@
-"""Running."""
+"""The running timer: start, switch, stop, discard, also when reported late."""

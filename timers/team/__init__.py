@@ -1,1 +1,1 @@
-"""Team."""
+"""Who is running what, as admins see it."""

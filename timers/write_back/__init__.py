@@ -1,1 +1,1 @@
-"""Write back."""
+"""The write-back: the hours of entries, brought to Completed Work once."""

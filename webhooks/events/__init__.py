@@ -1,1 +1,1 @@
-"""Events."""
+"""What happens to a subscription: the webhook of the Marketplace, and the daily comparison with Microsoft's list."""

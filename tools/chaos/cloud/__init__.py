@@ -1,1 +1,1 @@
-"""Cloud."""
+"""The cloud of a run: databases, workers, clocks, and lines that can be cut."""

@@ -1,1 +1,1 @@
-"""Faults."""
+"""The faults: every kind of trouble, and what makes one after another."""

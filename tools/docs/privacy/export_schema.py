@@ -99,7 +99,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(column: sa.ColumnElement[Any]) -> dict[str, Any]:
-    """As `store_export.plain` writes it.
+    """As `plain` of privacy/export/writer.py writes it.
 
     Raises:
         TypeError: nothing says how values of this type are written.

@@ -1,0 +1,70 @@
+"""What the pages name is there: files, folders, modules and their names."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.support.offenders import hold
+
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+]
+TOPS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+PACKAGES = {name for name in TOPS if (ROOT / name / "__init__.py").exists()}
+FILES = {path.name for top in TOPS for path in (ROOT / top).rglob("*.py")}
+
+
+def named(page: Path) -> Iterator[str]:
+    """The words between backticks that are a path, a module or a file's name."""
+    for text in re.findall(r"`([^`\n]+)`", page.read_text()):
+        for word in re.findall(r"[^\s(),;:…]+", text):
+            is_path = "/" in word and word.partition("/")[0] in TOPS
+            is_module = "/" not in word and "." in word and word.partition(".")[0] in PACKAGES
+            if is_path or is_module or re.fullmatch(r"[\w*]+\.py", word):
+                yield word
+
+
+def is_there(word: str) -> bool:
+    if "/" in word:
+        return any(ROOT.glob(word.partition("[")[0].rstrip("/")))
+    if word.endswith(".py"):
+        return any(fnmatch(name, word) for name in FILES) or (ROOT / word).exists()
+    *folders, name = word.split(".")
+    place = ROOT.joinpath(*folders)
+    if (place / name).is_dir() or (place / f"{name}.py").exists():
+        return True
+    modules = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()]
+    return any(re.search(rf"^(?:def |class )?{name}\b", path.read_text(), flags=re.MULTILINE) for path in modules)
+
+
+def test_a_path_that_a_page_names_is_there():
+    def holds(_: str, word: str) -> None:
+        assert is_there(word)
+
+    hold(holds, ((page.name, word) for page in PAGES for word in named(page)), at_least=200)
+
+
+def test_a_link_of_a_page_leads_to_a_file():
+    def holds(page: Path, target: str) -> None:
+        assert (page.parent / target).exists()
+
+    links = ((page, link) for page in PAGES for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()))
+    hold(holds, links, at_least=100)
+
+
+def test_a_path_that_is_gone_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "In `timers/nowhere.py`, `shared.jobs.nobody`, `nothing_at_all.py` and `shared.jobs.each_tenant`, not `a/b`."
+    )
+
+    assert [(word, is_there(word)) for word in named(page)] == [
+        ("timers/nowhere.py", False),
+        ("shared.jobs.nobody", False),
+        ("nothing_at_all.py", False),
+        ("shared.jobs.each_tenant", True),
+    ]
