@@ -2,10 +2,10 @@
 
 from typing import BinaryIO
 
+from privacy.export import section_store
 from privacy.export import service as export_service
-from privacy.export import store as export_store
+from privacy.export.section_store import ACTIONS, SECTIONS
 from privacy.export.service import Subject
-from privacy.export.store import ACTIONS, SECTIONS
 from privacy.export.writer import writing
 from shared.app import App
 from shared.spreadsheet import EXCEL_EN, Dialect
@@ -25,14 +25,14 @@ def write(
     of_person = subject.user_id is not None
     with writing(out, about, as_zip=as_zip, dialect=dialect, compressed=compressed) as export:
         with app.transaction(reads_only=True, tenant=subject.tenant_id) as tx:
-            people = export_store.people(tx, subject.tenant_id, subject.user_id)
+            people = section_store.people(tx, subject.tenant_id, subject.user_id)
             merged = () if subject.user_id is None else merged_into(tx, subject.tenant_id, subject.user_id)
-            for name in export_store.names(of_person=of_person, is_own=subject.is_own):
+            for name in section_store.names(of_person=of_person, is_own=subject.is_own):
                 if name != ACTIONS:
-                    fields = export_store.fields(name, of_person=of_person)
-                    rows = export_store.rows(
+                    fields = section_store.fields(name, of_person=of_person)
+                    rows = section_store.rows(
                         tx, name, subject.tenant_id, subject.user_id, merged, reader_id=subject.reader_id, now=now
                     )
                     export.add(name, SECTIONS[name].about, fields, rows)
         actions = export_service.actions(action_log.of(app), subject, people)
-        export.add(ACTIONS, SECTIONS[ACTIONS].about, export_store.fields(ACTIONS, of_person=of_person), actions)
+        export.add(ACTIONS, SECTIONS[ACTIONS].about, section_store.fields(ACTIONS, of_person=of_person), actions)

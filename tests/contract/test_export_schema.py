@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from privacy.export.store import SECTIONS
+from privacy.export.section_store import SECTIONS
 from privacy.export.writer import VERSION
 from tools.docs.privacy import export_schema
 

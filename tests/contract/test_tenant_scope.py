@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from privacy.erasure import text_store
-from privacy.export import store as export_store
+from privacy.export import section_store
 from privacy.retention import store as retention
 from reports import piece_store, sum_store, title_store
 from reports.rules import Group
@@ -182,7 +182,7 @@ def test_the_scan_finds_the_statements():
 
 def test_retention_and_exports_name_the_tenant_of_every_table():
     made: list[Any] = [each for expired in retention.EXPIRED.values() for each in (expired.count, expired.remove)]
-    made += [each for section in export_store.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
+    made += [each for section in section_store.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
 
     assert [str(each) for each in made if each is not None and not names_its_tenant(each)] == []
 

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from privacy.export import store as export_store
+from privacy.export import section_store
 from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from tests.contract.test_layers import MODULES, imports_of, module_name
@@ -16,11 +16,11 @@ from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 
 # An operator's export on an order or at a departure has the whole cache, and is on record.
-SHOWS_ALL = {("privacy.export.store", "_WHOLE_CACHE")}
+SHOWS_ALL = {("privacy.export.section_store", "_WHOLE_CACHE")}
 # Each module that knows the cache; those that build statements when they are first asked are called by `built`.
 KNOW_THE_CACHE = {
     "privacy.retention.store",
-    "privacy.export.store",
+    "privacy.export.section_store",
     "privacy.erasure.text_store",  # an erasure blanks what names its person
     "reports.store",
     "reports.piece_store",
@@ -34,7 +34,7 @@ KNOW_THE_CACHE = {
 
 def built():
     yield from reports()
-    for section in export_store.SECTIONS.values():
+    for section in section_store.SECTIONS.values():
         yield from (each for each in (section.of_tenant, section.of_person) if each is not None)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from privacy.export.store import SECTIONS
+from privacy.export.section_store import SECTIONS
 from privacy.export.writer import SCHEMA, VERSION
 from privacy.rules import Scope
 from shared.db.types import Day, Hours, Money, UtcDateTime
