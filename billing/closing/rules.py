@@ -237,11 +237,6 @@ def month_sent_on(day: dt.date, ended: Iterable[Period]) -> int | None:
     return max(by_then, key=lambda period: (period.ends_at, period.month)).month if by_then else None
 
 
-def untold(users: int, told: int) -> int:
-    """What a record's usage comes to after what its predecessors told; the meter takes nothing back."""
-    return max(0, users - told)
-
-
 def ran(person: Activity, period: Period, *, limit: dt.timedelta, now: dt.datetime) -> Activity | None:
     """A running timer as time of a period, as far as it runs until now and no longer than its limit; None for none."""
     first_at = max(person.first_at, period.starts_at)

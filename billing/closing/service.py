@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from billing.closing import record_store, rules, store
 from billing.closing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
 from billing.metering.model import Alarm
+from billing.metering.rules import unreported
 from billing.subscriptions.ledger_store import add_rate
 from billing.subscriptions.model import Price, Quote, Subscription
 from billing.subscriptions.store import read as read_subscription
@@ -273,7 +274,7 @@ def _owe_usage(
         sent = record_store.sum_sent(tx, subscription, record.period, dimension=closing.dimension)
     if sent > billed:
         alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=sent, billed=billed)
-    quantity = rules.untold(billed, sent)
+    quantity = unreported(billed, sent)
     if quantity == 0:
         return
     wanted = rules.wanted_slot(record.period, closing.now)

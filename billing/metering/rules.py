@@ -1,4 +1,4 @@
-"""Decides what the meter's answer makes of a usage event: pure."""
+"""Decides how much usage is still to be reported, and what the meter's answer makes of a usage event: pure."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,11 @@ ASKED_FOR: Final = dt.timedelta(hours=12)  # a list that cannot be had is an ala
 _MS: Final = dt.timedelta(milliseconds=1)
 _OPEN: Final = {UsageState.PENDING, UsageState.HELD}
 _REFUSED: Final = {"ResourceNotFound", "ResourceNotAuthorized", "InvalidDimension", "InvalidQuantity", "BadArgument"}
+
+
+def unreported(users: int, reported: int) -> int:
+    """How many of a bill's users are still to be reported to the meter, which takes nothing back."""
+    return max(0, users - reported)
 
 
 def must_be_asked_for(owed: Owed) -> bool:

@@ -466,10 +466,6 @@ def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknow
     assert [rules.is_due(each, at("2026-01-31T15:00")) for each in due.values()] == [True, False, True, True]
 
 
-def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
-    assert [rules.untold(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
-
-
 def test_a_month_ends_at_its_own_midnight():
     tokyo = ZoneInfo("Asia/Tokyo")
 

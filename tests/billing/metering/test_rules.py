@@ -21,7 +21,7 @@ from billing.metering.reconcile_rules import (
     mismatches,
     require_untaken,
 )
-from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, verdict
+from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, unreported, verdict
 
 
 SLOT = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
@@ -273,3 +273,7 @@ def test_an_hour_that_began_24_hours_ago_is_too_old():
     assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
     with pytest.raises(NotReslotted, match="no hour is left"):
         free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)
+
+
+def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
+    assert [unreported(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
