@@ -1,4 +1,4 @@
-"""Sign-in, and the start of a tenant: who a token belongs to, and the trial that makes room for them."""
+"""People and their organization: sign-in, accounts, settings, and what is on record of both."""
 
 from tenants.new_rows import NewId, NewTenant, address_key
 from tenants.seat_store import give_seat_back, other_super_admins, set_active

@@ -1,4 +1,4 @@
-"""Time on a work item: start, stop, the running timer, and the log of both."""
+"""Time on work items: running timers, entries, the log of both, and their hours in Completed Work."""
 
 from timers.days import first_instant
 from timers.schemas import Organization, RunningTimer, TimeEntry
