@@ -1,6 +1,6 @@
 """Subscriptions: what a tenant pays for, on which terms and at which price, and what moved it."""
 
-from billing.subscriptions.ledger_store import add_event, last_price
+from billing.subscriptions.ledger_store import add_event, last_price, without_price
 from billing.subscriptions.model import (
     Agreed,
     Event,
@@ -14,7 +14,7 @@ from billing.subscriptions.model import (
 )
 from billing.subscriptions.rules import alarms_of, completed, lacks_seats, moved, quote_of, term_text, terms_of
 from billing.subscriptions.service import another_is_live, begin, in_the_way, move
-from billing.subscriptions.store import find_bought, find_live, read, subscription_of
+from billing.subscriptions.store import all_bought, find_bought, find_live, read
 
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Terms",
     "add_event",
     "alarms_of",
+    "all_bought",
     "another_is_live",
     "begin",
     "completed",
@@ -41,7 +42,7 @@ __all__ = [
     "moved",
     "quote_of",
     "read",
-    "subscription_of",
     "term_text",
     "terms_of",
+    "without_price",
 ]

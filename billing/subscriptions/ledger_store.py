@@ -6,13 +6,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.subscriptions.model import Event, Outcome, Price, Quote, Rate, Subscription
-from shared.db.schema import subscription_events, subscription_rates
+from billing.subscriptions.model import Event, Outcome, Price, Quote, Rate, Subscription, SubscriptionStatus
+from shared.db.schema import subscription_events, subscription_rates, subscriptions
 from shared.db.statements import InsertIfAbsent
 from shared.money import MONTH
 
 
-_r = subscription_rates.c
+_r, _s = subscription_rates.c, subscriptions.c
 _ADD_EVENT: Final = InsertIfAbsent(
     subscription_events,
     key=("operation_id",),
@@ -47,6 +47,16 @@ _LAST_RATE: Final = (
     .order_by(_r.from_at.desc())
     .limit(1)
 )
+_WITHOUT_PRICE: Final = sa.select(_s.id).where(
+    _s.marketplace_id.is_not(None),
+    _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value)),
+    sa.select(_r.rate_per_user)
+    .where(_r.tenant_id == _s.tenant_id, _r.subscription_id == _s.id)
+    .order_by(_r.from_at.desc())
+    .limit(1)
+    .scalar_subquery()
+    .is_(None),
+)
 
 
 def add_event(tx: sa.Connection, after: Subscription, event: Event, outcome: Outcome, *, now: dt.datetime) -> bool:
@@ -80,6 +90,11 @@ def last_price(tx: sa.Connection, subscription: Subscription) -> Price | None:
     """What the newest rate says; None where it could not be read."""
     rate = last_rate(tx, subscription)
     return None if rate is None else rate.quote.price
+
+
+def without_price(tx: sa.Connection) -> set[int]:
+    """Subscriptions of the Marketplace that are paid for and whose price could not be read yet."""
+    return set(tx.scalars(_WITHOUT_PRICE))
 
 
 def rate_of(row: sa.Row[Any]) -> Rate:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,6 +22,13 @@ _LIVE: Final = sa.select(subscriptions).where(
     _OF_TENANT, _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value))
 )
 _NEWEST: Final = sa.select(subscriptions).where(_OF_TENANT).order_by(_s.id.desc()).limit(1)
+_PAGE: Final = 500
+_ALL_BOUGHT: Final = (
+    sa.select(subscriptions)
+    .where(_s.marketplace_id.is_not(None), _s.id > bindparam("after"))
+    .order_by(_s.id)
+    .limit(_PAGE)
+)
 _COLUMNS: Final = (
     "tenant_id",
     "marketplace_id",
@@ -99,6 +106,14 @@ def find_live(tx: sa.Connection, tenant_id: int) -> Subscription | None:
 def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
     """The last one that was begun, in whatever state."""
     return _first(tx, _NEWEST, {"tenant": tenant_id})
+
+
+def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
+    """Every subscription of the Marketplace that is known here, also those that have ended."""
+    after = 0
+    while rows := tx.execute(_ALL_BOUGHT, {"after": after}).all():
+        yield from (subscription_of(row) for row in rows)
+        after = rows[-1].id
 
 
 def add_bought(

@@ -69,8 +69,8 @@ ACROSS_TENANTS = {
     ("billing.metering.store", "_LATE"),
     ("billing.metering.store", "_UNASKED"),
     ("timers.forgotten.store", "_TENANTS"),
-    ("webhooks.events.store", "_BOUGHT"),
-    ("webhooks.events.store", "_WITHOUT_PRICE"),
+    ("billing.subscriptions.store", "_ALL_BOUGHT"),
+    ("billing.subscriptions.ledger_store", "_WITHOUT_PRICE"),
     ("webhooks.agreement.store", "_BY_ID"),
     ("webhooks.agreement.store", "_OPEN"),
 }

@@ -27,7 +27,6 @@ from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import Decision
 from webhooks.agreement.service import close as close_request
-from webhooks.events import store
 from webhooks.events.flow import SECONDS, settle
 from webhooks.events.lookups import RECONCILE, NotTold, Question
 
@@ -101,7 +100,11 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     bought, unpriced, requests = transact(
         app,
         EVERY_TENANT,
-        lambda tx: (list(store.all_bought(tx)), store.without_price(tx), agreement_store.open_everywhere(tx)),
+        lambda tx: (
+            list(subscriptions.all_bought(tx)),
+            subscriptions.without_price(tx),
+            agreement_store.open_everywhere(tx),
+        ),
         reads_only=True,
         patience=patience,
     )

@@ -1,20 +1,18 @@
-"""What the ledger has of a Marketplace event, and the subscriptions that were bought."""
+"""What the ledger has of a Marketplace event."""
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.subscriptions import Outcome, Subscription, SubscriptionStatus, last_price, subscription_of
-from shared.db.schema import subscription_events, subscription_rates, subscriptions
+from billing.subscriptions import Outcome, Subscription, last_price
+from shared.db.schema import subscription_events
 from webhooks.events.rules import ACCEPTED, Action, Seen
 
 
-_e, _r, _s = subscription_events.c, subscription_rates.c, subscriptions.c
-_PAGE: Final = 500
+_e = subscription_events.c
 _LATELY: Final = (
     sa.select(_e.operation_id, _e.event_type, _e.outcome)
     .where(
@@ -30,22 +28,6 @@ _LATELY: Final = (
         ),
     )
     .order_by(_e.id)
-)
-_BOUGHT: Final = (
-    sa.select(subscriptions)
-    .where(_s.marketplace_id.is_not(None), _s.id > bindparam("after"))
-    .order_by(_s.id)
-    .limit(_PAGE)
-)
-_WITHOUT_PRICE: Final = sa.select(_s.id).where(
-    _s.marketplace_id.is_not(None),
-    _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value)),
-    sa.select(_r.rate_per_user)
-    .where(_r.tenant_id == _s.tenant_id, _r.subscription_id == _s.id)
-    .order_by(_r.from_at.desc())
-    .limit(1)
-    .scalar_subquery()
-    .is_(None),
 )
 
 
@@ -65,21 +47,3 @@ def look_up(
         was_reinstated=any(row.event_type == Action.REINSTATE for row in others),
         lacks_price=operation_id is None and last_price(tx, subscription) is None,
     )
-
-
-def without_price(tx: sa.Connection) -> set[int]:
-    """Subscriptions of the Marketplace that are paid for and whose price could not be read yet."""
-    return set(tx.scalars(_WITHOUT_PRICE))
-
-
-def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
-    """Every subscription of the Marketplace that is known here, also those that have ended."""
-    after = 0
-    while rows := tx.execute(_BOUGHT, {"after": after}).all():
-        yield from (subscription_of(row) for row in rows)
-        after = _id(rows[-1])
-
-
-def _id(row: sa.Row[Any]) -> int:
-    number: int = row.id
-    return number

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from billing.marketplace.deadline import within
 from billing.subscriptions.rules import terms_of
+from billing.subscriptions.store import all_bought
 from shared.db.row_level_security import EVERY_TENANT
 from shared.db.schema import subscriptions
 from shared.jobs import JobFailed
@@ -19,7 +20,6 @@ from tests.webhooks.events.test_events import heard, tell
 from webhooks.agreement import store as agreement_store
 from webhooks.events.jobs import reconcile_all
 from webhooks.events.reconcile_flow import How, reconcile
-from webhooks.events.store import all_bought
 
 
 @pytest.fixture
