@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Final
 
 
-_WORDS: Final = 2  # of a name: one alone may be any word
+_WORDS: Final = 2  # of a name, with a letter in each: one alone may be any word, also beside a number
 _ASCII_LETTERS: Final = 4  # by which a name is looked for with LIKE; with fewer, by its forms in each case
 _LOWER: Final = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # as every database does it
 _ELLIPSIS: Final = "…"  # shorter than any name

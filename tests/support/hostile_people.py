@@ -75,9 +75,15 @@ class Erased:
     pseudonym: str = ""
 
     def without(self, text: str) -> str:
-        for mention in (*self.addresses, *([] if self.name is None or " " not in self.name else [self.name])):
+        for mention in (*self.addresses, *self._name_in_text):
             text = re.sub(rf"(?<!\S){re.escape(mention)}(?!\S)", self.pseudonym, text, flags=re.IGNORECASE)
         return text
+
+    @property
+    def _name_in_text(self) -> list[str]:
+        """A name of two words; a number is none, since anything may be the "id 2026"."""
+        name = self.name or ""
+        return [name] if sum(any(map(str.isalpha, word)) for word in name.split()) > 1 else []
 
 
 class HostilePeople(RuleBasedStateMachine):

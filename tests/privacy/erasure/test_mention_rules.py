@@ -41,6 +41,13 @@ def test_without_an_id_an_address_or_a_name_nothing_is_changed(text, word):
     assert mentions(None, addresses=[word]).without(text, 400) == text or re.search(r"\S@\S", word)
 
 
+@given(words, st.from_regex(r"\A[\W\d_]+\Z"), st.booleans())
+def test_a_number_is_no_word_of_a_name(word, number, comes_first):
+    found = mentions(f"{number} {word}" if comes_first else f"{word} {number}")
+
+    assert (found.full_name, found.patterns) == (None, ())
+
+
 @given(names, texts, texts)
 def test_a_name_between_blanks_is_found_and_nothing_else_is_changed(name, before, after):
     found, around = mentions(name), f"{before} {after}".casefold()
