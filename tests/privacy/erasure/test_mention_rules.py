@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -66,6 +67,25 @@ def test_what_is_found_in_a_text_is_found_by_a_pattern_in_its_lower_case(name, b
     patterns = [re.escape(each).replace("%", ".*") for each in found.patterns]
 
     assert any(re.fullmatch(each, lower, re.DOTALL) for each in patterns)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\N{KELVIN SIGN}is",
+        "K\N{LATIN SMALL LETTER DOTLESS I}s",
+        "K\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}s",
+        "Ki\N{LATIN SMALL LETTER LONG S}",
+    ],
+)
+def test_letters_that_are_plain_ones_under_some_rule_of_unicode_are_others(written):
+    """No pattern finds them on every engine; nor is an address with them the same to an invitation."""
+    found = mentions("Kis Iks", addresses=["kis@a.example"])
+    colleague = Naming((), (f"{written}@a.example",), None)
+
+    assert not found.name_in(f"with {written} Iks or {written}@a.example")
+    assert all(map(found.name_in, ("with KIS IKS", "KIS@A.example")))
+    assert mentions(addresses=["kis@a.example"], colleagues=[colleague]).addresses == found.addresses
 
 
 @given(names, texts)
