@@ -23,7 +23,7 @@ from shared.db.schema import (
 from shared.db.statements import locked
 from shared.tenancy.model import Role
 from shared.tenancy.store import shown_to, stopped_since
-from tenants import address_key
+from tenants import is_same_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,7 @@ _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
 _BY_ROW_HELD: Final = locked(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
 # An invitation that was merged is its person's: its address names that person.
-_BY_ADDRESS: Final = _PERSON.where(
-    _users.merged_into.is_(None),
-    sa.or_(_users.email == bindparam("address"), sa.func.lower(_users.email) == bindparam("lower")),
-).order_by(_users.id)
+_NOT_MERGED: Final = _PERSON.where(_users.merged_into.is_(None)).order_by(_users.id)
 _NEXT: Final = (
     sa.select(_users.id)
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.id > bindparam("after"))
@@ -110,12 +107,10 @@ _ERASE_LINES: Final = (
     .where(_lines.tenant_id == bindparam("tenant"), _lines.user_id == bindparam("user"))
     .values(email=bindparam("new_email"), display_name=bindparam("new_name"))
 )
+_ADMIN: Final = sa.select(tenants.c.admin_email).where(tenants.c.id == bindparam("tenant"))
 _ERASE_ADMIN: Final = (
     tenants.update()
-    .where(
-        tenants.c.id == bindparam("tenant"),
-        sa.func.lower(tenants.c.admin_email).in_(bindparam("addresses", expanding=True)),
-    )
+    .where(tenants.c.id == bindparam("tenant"), tenants.c.admin_email == bindparam("address"))
     .values(admin_email=None)
 )
 _FORGET_ANSWERS: Final = idempotency_keys.delete().where(
@@ -147,9 +142,8 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Person | No
 
 def find_by_address(tx: sa.Connection, tenant_id: int, address: str) -> list[Person]:
     """Everybody who is shown by the address, in whichever case of ASCII; none of them need hold it any more."""
-    rows = tx.execute(_BY_ADDRESS, {"tenant": tenant_id, "address": address, "lower": address.lower()})
-    same = (address, address_key(address))
-    return [_person(row) for row in rows if row.email == address or address_key(row.email) in same]
+    rows = tx.execute(_NOT_MERGED, {"tenant": tenant_id})
+    return [_person(row) for row in rows if is_same_address(row.email, address)]
 
 
 def next_person(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
@@ -193,8 +187,9 @@ def erase(
     if person.object_id is not None:
         tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**this, **called})
-    lower = sorted({address.lower() for address in addresses})
-    tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "addresses": lower})
+    admin = tx.execute(_ADMIN, {"tenant": person.tenant_id}).scalar_one()
+    if admin is not None and any(is_same_address(admin, each) for each in addresses):
+        tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "address": admin})
     tx.execute(_ERASE_ACCOUNT, {**this, **called, "new_public": public_id, "now": now})
 
 

@@ -86,9 +86,15 @@ def address_key(address: str) -> str | None:
     """An address as an invitation is matched by it, in lower case; None where it has letters beyond ASCII.
 
     Nothing else is folded or trimmed: what only looks like an address, or becomes it under some rule of Unicode, is
-    another one. Entra takes no other letters in the names that people sign in with.
+    another one. Entra takes no other letters in the names that people sign in with. The databases are not asked, since
+    each has its own `lower` for other letters: some make a plain k of the Kelvin sign.
     """
     return address.lower() if address.isascii() else None
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """By their keys; an address with letters beyond ASCII is the same as itself alone."""
+    return one == other or (one.isascii() and address_key(one) == address_key(other))
 
 
 def slug(name: str, unique: uuid.UUID) -> str:

@@ -4,6 +4,7 @@ What somebody calls themselves is no part of it: any word would do, and an erasu
 record.
 """
 
+import itertools
 import json
 import re
 import string
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from tenants.new_rows import is_same_address
 
-_WORDS: Final = 2  # of a name: one alone may be any word
+
+_WORDS: Final = 2  # of a name, with a letter in each: one alone may be any word, also beside a number
 _ASCII_LETTERS: Final = 4  # by which a name is looked for with LIKE; with fewer, by its forms in each case
 _LOWER: Final = {ord(letter): letter.lower() for letter in string.ascii_uppercase}  # as every database does it
 _ELLIPSIS: Final = "…"  # shorter than any name
@@ -59,7 +62,7 @@ class Mentions:
     def of(cls, person: Naming, colleagues: Iterable[Naming], pseudonym: str) -> "Mentions":
         """Nothing that names a colleague too: whom the text means then cannot be told."""
         others = list(colleagues)
-        taken = {address.casefold() for each in others for address in each.addresses}
+        taken = [address for each in others for address in each.addresses]
         name = None if person.name is None else " ".join(person.name.split())
         if name is not None and any(each.has(name) for each in others):
             name = None
@@ -67,7 +70,7 @@ class Mentions:
         own = {address.strip() for address in person.addresses if _ADDRESS.fullmatch(address.strip())}
         return cls(
             ids=person.ids,
-            addresses=tuple(sorted(each for each in own if each.casefold() not in taken)),
+            addresses=tuple(sorted(each for each in own if not any(is_same_address(each, one) for one in taken))),
             full_name=name if len(words) >= _WORDS else None,
             assignee=name or None,
             pseudonym=pseudonym,
@@ -103,13 +106,20 @@ class Mentions:
 
 def _expression(name: str) -> re.Pattern[str]:
     """Whole words, in any case, with any blanks between them."""
-    words = r"\s+".join(map(re.escape, name.split()))
+    words = r"\s+".join(map(_in_any_case, name.split()))
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
 def _address(address: str) -> re.Pattern[str]:
-    """A whole address: not the end of a longer one, nor its beginning."""
-    return re.compile(rf"(?<![\w.+%-]){re.escape(address)}(?![\w-]|\.\w)", re.IGNORECASE)
+    """A whole address, as `is_same_address` has it: not the end of a longer one, nor its beginning."""
+    case = "a" if address.isascii() else "-i"
+    return re.compile(rf"(?<![\w.+%-])(?{case}:{re.escape(address)})(?![\w-]|\.\w)", re.IGNORECASE)
+
+
+def _in_any_case(word: str) -> str:
+    """Plain letters in their own two cases alone, as `patterns` finds them everywhere: no Kelvin sign for a k."""
+    runs = (("".join(run), plain) for plain, run in itertools.groupby(word, key=str.isascii))
+    return "".join(f"(?a:{re.escape(run)})" if plain else re.escape(run) for run, plain in runs)
 
 
 def _pattern(text: str) -> str:

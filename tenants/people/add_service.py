@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.audit import Action, Actor
 from shared.errors import ApiError, Conflict
-from shared.tenancy.model import AuthProvider, Caller, Role, Tenant
+from shared.tenancy.model import AuthProvider, Caller, Role
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.text import shortened
 from tenants import account_store as store
@@ -67,7 +67,8 @@ def add(
     require_tracking(tenant, now)
     cap = seat_cap(tenant, trial_user_limit)
     end_lapsed(tx, tenant.id, now=now, new_id=new_id)
-    return [_add(tx, caller, person, tenant=tenant, cap=cap, now=now, new_id=new_id) for person in people]
+    joined = {address_key(each) for each in people_store.signed_in(tx, tenant.id)} - {None}
+    return [_add(tx, caller, person, joined=joined, cap=cap, now=now, new_id=new_id) for person in people]
 
 
 def _add(
@@ -75,16 +76,17 @@ def _add(
     caller: Caller,
     person: NewPerson,
     *,
-    tenant: Tenant,
+    joined: Container[str | None],
     cap: int | None,
     now: dt.datetime,
     new_id: NewId,
 ) -> Added:
+    tenant = caller.tenant
     if person.role is not Role.USER and caller.user.role is not Role.SUPER_ADMIN:
         return Added(person.email, refusal=only_super_admins_grant())
     if person.object_id is not None and people_store.has_object_id(tx, tenant.id, person.object_id):
         return Added(person.email, refusal=_known())
-    if person.object_id is None and people_store.signs_in_with(tx, tenant.id, person.email.lower()):
+    if person.object_id is None and address_key(person.email) in joined:
         return Added(person.email, refusal=_joined())
     public_id = new_id()
     values = _by_hand(caller, person, public_id=public_id, now=now)

@@ -99,16 +99,7 @@ _ADD_BY_HAND = InsertIfAbsent(
 )
 
 
-_SIGNS_IN_WITH: Final = (
-    sa.select(_users.id)
-    .where(
-        _OF_TENANT,
-        sa.func.lower(_users.email) == bindparam("address", type_=_users.email.type),
-        _users.is_active,
-        _users.entra_object_id.is_not(None),
-    )
-    .limit(1)
-)
+_SIGNED_IN: Final = sa.select(_users.email).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
 _HAS_OBJECT_ID: Final = (
     sa.select(_users.id)
     .where(
@@ -156,9 +147,9 @@ def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> in
     return None if row is None else int(row.id)
 
 
-def signs_in_with(tx: sa.Connection, tenant_id: int, address: str) -> bool:
-    """Whether somebody whose account is open is shown by the address, which is in lower case."""
-    return tx.execute(_SIGNS_IN_WITH, {"tenant": tenant_id, "address": address}).first() is not None
+def signed_in(tx: sa.Connection, tenant_id: int) -> list[str]:
+    """The addresses by which those are shown who have signed in and whose accounts are open."""
+    return list(tx.execute(_SIGNED_IN, {"tenant": tenant_id}).scalars())
 
 
 def has_object_id(tx: sa.Connection, tenant_id: int, object_id: uuid.UUID) -> bool:

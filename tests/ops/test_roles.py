@@ -114,11 +114,19 @@ def test_no_command_chooses_between_two_accounts_of_one_address(ops, world, admi
     assert [role_of(twin) for twin in twins] == ["user", "user"]
 
 
-def test_an_address_that_only_looks_alike_is_nobodys(ops, world, admin):
-    world.member(admin, email="kim@contoso.example")
-    refused = ops(
-        "privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], "\N{KELVIN SIGN}im@contoso.example", "--yes"
-    )
+@pytest.mark.parametrize(
+    ("shown", "named"),
+    [
+        ("kim@contoso.example", "\N{KELVIN SIGN}im@contoso.example"),
+        ("\N{KELVIN SIGN}im@contoso.example", "kim@contoso.example"),
+        ("\N{KELVIN SIGN}IM@contoso.example", "\N{KELVIN SIGN}im@contoso.example"),
+        ("k\N{LATIN SMALL LETTER DOTLESS I}m@contoso.example", "KIM@contoso.example"),
+        ("stra\N{LATIN SMALL LETTER SHARP S}e@contoso.example", "strasse@contoso.example"),
+    ],
+)
+def test_an_address_that_only_looks_alike_is_nobodys(ops, world, admin, shown, named):
+    world.member(admin, email=shown)
+    refused = ops("privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], named, "--yes")
 
     assert (refused.code, "nobody in this tenant" in refused.told) == (2, True)
 

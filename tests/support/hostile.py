@@ -45,7 +45,8 @@ NAMES: Final = (
     "x" * 200,
     "ab " * 66,
 )
-# Whole words of these stand in no text above: as names of a directory they are found where a mention was written.
+# Whole words of these stand in no text above: as names of a directory they are found where a mention was written. One
+# has a number for its second word, which is none: that name is found nowhere.
 DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026", "Kim Admin")
 
 # With a domain of each example's own. Some are the same to a reader, or under some rule of Unicode.

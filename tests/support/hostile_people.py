@@ -36,6 +36,7 @@ from shared.db.schema import (
 )
 from shared.health.invariants import violations
 from shared.restore import flow
+from tests.support import marks
 from tests.support.exports import export
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 from tests.support.world import FakeClock, Person, World
@@ -75,9 +76,16 @@ class Erased:
     pseudonym: str = ""
 
     def without(self, text: str) -> str:
-        for mention in (*self.addresses, *([] if self.name is None or " " not in self.name else [self.name])):
-            text = re.sub(rf"(?<!\S){re.escape(mention)}(?!\S)", self.pseudonym, text, flags=re.IGNORECASE)
+        for mention in (*self.addresses, *self._name_in_text):
+            case = "a" if mention.isascii() else "-i"
+            text = re.sub(rf"(?<!\S)(?{case}:{re.escape(mention)})(?!\S)", self.pseudonym, text, flags=re.IGNORECASE)
         return text
+
+    @property
+    def _name_in_text(self) -> list[str]:
+        """A name of two words; a number is none, since anything may be the "id 2026"."""
+        name = self.name or ""
+        return [name] if sum(any(map(str.isalpha, word)) for word in name.split()) > 1 else []
 
 
 class HostilePeople(RuleBasedStateMachine):
@@ -318,8 +326,8 @@ class HostilePeople(RuleBasedStateMachine):
             addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
             erased += [Erased(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
-            taken = {each["email"].casefold() for each in colleagues}
-            erased.append(Erased(subject, name, () if row["email"].casefold() in taken else addresses, stay))
+            taken = {marks.folded(each["email"]) for each in colleagues}
+            erased.append(Erased(subject, name, () if marks.folded(row["email"]) in taken else addresses, stay))
         return erased
 
     def _merged_into(self, subject: int) -> list[dict[str, Any]]:

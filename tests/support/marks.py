@@ -21,9 +21,14 @@ _WHO: Final = re.compile(r"[\w.+-]+@[\w.-]+\w|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-
 _people: dict[str, tuple[str, ...]] = {}
 
 
+def folded(text: str) -> str:
+    """In lower case, if all letters are plain: an address with another, like a Kelvin sign, is the same as itself."""
+    return text.lower() if text.isascii() else text
+
+
 def know(oid: str, *identifiers: str) -> None:
     """Remembers somebody with a token, and by what they are known."""
-    _people[oid] = tuple(each.lower() for each in (oid, *identifiers))
+    _people[oid] = tuple(map(folded, (oid, *identifiers)))
 
 
 def forget_everybody() -> None:
@@ -44,5 +49,5 @@ def without_account(accounts: Iterable[str]) -> dict[str, str]:
 def named(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
     """The columns that name one of these people, and who it is."""
     return {
-        (where, whom[found.lower()]) for where, text in values for found in _WHO.findall(text) if found.lower() in whom
+        (where, whom[found]) for where, text in values for found in map(folded, _WHO.findall(text)) if found in whom
     }

@@ -31,5 +31,5 @@ def of_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
     """The columns that name somebody who never came in, was refused, or is erased, and their object id."""
     accounts = sa.select(users.c.entra_object_id, users.c.email).where(users.c.erased_at.is_(None))
     with engine.connect() as connection:
-        known = {str(value).lower() for row in connection.execute(accounts) for value in row if value is not None}
+        known = {marks.folded(str(value)) for row in connection.execute(accounts) for value in row if value is not None}
     return marks.named(everything(engine), marks.without_account(known))

@@ -92,6 +92,8 @@ def noted(person, note, day=19):
         ("Grace Hopper", "with Grace alone, and Hopper", "with Grace alone, and Hopper"),
         ("Grace Hopper", "Grace Hoppers desk", "Grace Hoppers desk"),
         ("Grace", "with Grace on the phone", "with Grace on the phone"),
+        ("id 2026", "see id 2026 again", "see id 2026 again"),  # a number is no word
+        ("Grace 2 Hopper", "with Grace 2 Hopper", "with {}"),
         ("José Pérez", "mit JOSÉ PÉREZ", "mit {}"),
         ("李 小龍", "和李 小龍。", "和李 小龍。"),  # no blank before it: not a word of its own
         ("李 小龍", "和 李 小龍。", "和 {}。"),

@@ -1,3 +1,4 @@
+import re
 import uuid
 from dataclasses import replace
 
@@ -14,6 +15,11 @@ from tests.support.world import new_id
 
 
 DAYS = 3
+LOOK_ALIKES = [  # of kim, under some rule of Unicode or to a reader
+    "\N{KELVIN SIGN}im",
+    "K\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}m",
+    "k\N{LATIN SMALL LETTER DOTLESS I}m",
+]
 
 
 def me(person):
@@ -181,6 +187,38 @@ def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, 
 
     assert places(engine, grace.email, grace.name) == set()
     assert line.email.endswith("@erased.invalid")
+
+
+@pytest.mark.parametrize("look_alike", LOOK_ALIKES)
+def test_an_address_that_only_looks_like_it_is_left_to_the_organization(app, world, clock, engine, look_alike):
+    ada = world.tenant()
+    domain = f"a{ada.oid[:8]}.example"
+    with engine.begin() as tx:
+        own = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
+        tx.execute(tenants.update().where(own).values(admin_email=f"kim@{domain}"))
+    ada.enter(note=f"by Kim@{domain}")
+    ask(world.member(ada, email=f"{look_alike}@{domain}"))
+    carry_out(app, clock)
+    ada = world.again(ada)
+
+    assert ada.get("tenant").body["adminEmail"] == f"kim@{domain}"
+    assert [each["note"] for each in ada.entries()] == [f"by Kim@{domain}"]
+
+
+@pytest.mark.parametrize("look_alike", LOOK_ALIKES)
+@pytest.mark.parametrize("is_colleague", [False, True])
+def test_text_with_an_address_or_a_name_that_only_looks_like_it_is_left(app, world, clock, look_alike, is_colleague):
+    ada = world.tenant()
+    domain = f"a{ada.oid[:8]}.example"
+    if is_colleague:
+        world.member(ada, email=f"{look_alike}@{domain}")
+    note = f"by {look_alike}@{domain}, and {look_alike} Okafor, not "
+    ada.enter(note=f"{note}KIM@{domain}")
+    ask(world.member(ada, name="Kim Okafor", email=f"kim@{domain}"))
+    carry_out(app, clock)
+    [entry] = world.again(ada).entries()
+
+    assert re.fullmatch(f"{re.escape(note)}erased-[0-9a-f]{{12}}", entry["note"])
 
 
 def test_the_last_super_admin_is_told_the_way_out(world):

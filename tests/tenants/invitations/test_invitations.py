@@ -12,6 +12,7 @@ LOOK_ALIKES = [
     ("boss.strasse@a.example", "boss.stra\N{LATIN SMALL LETTER SHARP S}e@a.example"),
     ("kim@a.example", "\N{KELVIN SIGN}im@a.example"),
     ("ira@a.example", "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}ra@a.example"),
+    ("ira@a.example", "\N{LATIN SMALL LETTER DOTLESS I}ra@a.example"),
     ("ben@a.example", " ben@a.example"),
     ("kim@a.example", "kim@a.example\N{ZERO WIDTH SPACE}"),
     (f"{'k' * 60}@{'a' * 187}.example", f"{'k' * 60}@{'a' * 187}.example.evil.example"),
@@ -30,6 +31,16 @@ def test_an_invitation_never_goes_to_an_address_that_only_looks_like_it(world, i
 
     assert eve.get("me").body["id"] != invitation["id"]
     assert eve.get("me").body["role"] == "user"
+
+
+@pytest.mark.parametrize(("invited", "username"), LOOK_ALIKES)
+def test_whoever_signs_in_with_an_address_that_only_looks_like_it_holds_no_invitation_up(world, invited, username):
+    ada = world.tenant()
+    eve = world.member(ada, email=username)
+    [added] = add(ada, invited.upper()).body["results"]
+    kim = world.member(ada, email=invited)
+
+    assert me(kim) == added["user"]["id"] != me(eve)
 
 
 def test_a_guest_is_given_no_role_by_an_invitation(world):

@@ -41,8 +41,9 @@ def ada(world):
 @pytest.fixture
 def hurried(app, monkeypatch):
     """Half a second for each use of Azure DevOps, of the four that a change has."""
-    visit = app.azure_devops.visit
-    monkeypatch.setattr(app.azure_devops, "visit", lambda *at, **how: visit(*at, **{**how, "seconds": 0.5}))
+    client = azure_devops_of(app)
+    visit = client.visit
+    monkeypatch.setattr(client, "visit", lambda *at, **how: visit(*at, **{**how, "seconds": 0.5}))
 
 
 def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
