@@ -106,6 +106,10 @@ def write_back_item(
     _Writing(app, tenant, turn, visit(place.organization), installation, asked, asked.takes_missing).run()
 
 
+class _NoField(Exception):
+    """The type of the work item has no place for hours."""
+
+
 class _NotMyTurn(Exception):
     """It took too long, and somebody else has taken over: they go on from the rows."""
 
@@ -154,6 +158,8 @@ class _Writing:
             return self._write(self._verified(self._resolved(item)))
         except NotVerified:
             return _NOT_VERIFIED
+        except _NoField:
+            return _NO_FIELD
         except (Throttled, Unreachable) as error:
             return Outcome(WriteBack.PENDING, error.code)
         except AzureDevOpsError as error:
@@ -252,12 +258,7 @@ class _Writing:
         """
         if not self._transact(lambda tx: self.turn.pin(tx, item, attempt, now=self.app.now())):
             raise _NotMyTurn
-        try:
-            fate = self._sent(attempt, shown, was_sent=False)
-        except Rejected:
-            if not self._has_no_field(shown):
-                raise
-            return _NO_FIELD
+        fate = self._sent(attempt, shown, was_sent=False)
         if fate is Fate.OPEN:
             raise OutcomeUnknown
         if isinstance(fate, Item) and fate.balance.written == item.balance.written:
@@ -268,6 +269,7 @@ class _Writing:
         """Sends a write, again while nobody knows what became of it; `was_sent` says that it may be under way.
 
         Raises:
+            _NoField: the type of the work item has no Completed Work.
             AzureDevOpsError: as it is; a write that was surely refused is out of the way.
         """
         note = f"TimeTracker: {spelled(attempt.moves, signed=True)} h ({self.turn.mark(attempt)})"
@@ -283,9 +285,11 @@ class _Writing:
                 )
             except (Changed, OutcomeUnknown) as error:
                 was_sent = was_sent or isinstance(error, OutcomeUnknown)
-            except _SURELY_REFUSED:
+            except _SURELY_REFUSED as error:
                 if not was_sent:
                     self._lost(attempt)
+                if isinstance(error, Rejected) and self._has_no_field(shown):
+                    raise _NoField from error
                 raise
             else:
                 if answer.rev == attempt.revision + 1 and answer.completed_hours is not None:

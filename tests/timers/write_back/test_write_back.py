@@ -311,6 +311,15 @@ def test_an_item_that_takes_no_hours_says_so(ada, clock, azure_devops, item, sta
     assert (stopped.status, stopped.body["writeBack"], stopped.body["writeBackReason"]) == (200, state, code)
 
 
+def test_an_item_that_takes_no_hours_says_so_also_where_its_first_write_was_not_answered(ada, clock, azure_devops):
+    azure_devops.trouble("update", cut=True)
+    stopped = worked(ada, clock, azure_devops.token(), item=STORY)
+    azure_devops.settle()
+    asked = again(ada, stopped.body["id"], azure_devops.token())
+
+    assert (asked.body["writeBack"], asked.body["writeBackReason"]) == ("noField", "no_field")
+
+
 def test_a_token_that_is_none_is_told_and_the_stop_is_done(ada, clock, azure_devops):
     before = azure_devops.hits("work_item")
     stopped = worked(ada, clock, "not a token")
