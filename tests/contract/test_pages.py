@@ -1,4 +1,4 @@
-"""What the pages name is there: files, folders, modules and their names."""
+"""Files, folders, modules and headings that the pages name are there."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.support.offenders import hold
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
-    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
 ]
 TOPS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
 PACKAGES = {name for name in TOPS if (ROOT / name / "__init__.py").exists()}
@@ -54,6 +54,22 @@ def test_a_link_of_a_page_leads_to_a_file():
 
     links = ((page, link) for page in PAGES for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()))
     hold(holds, links, at_least=100)
+
+
+def anchors(page: Path) -> set[str]:
+    """The places of a page that a link can lead to, as GitHub names its headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = (re.sub(r"[`*]", "", each).lower() for each in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    names = {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+    return names | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+def test_a_link_to_a_place_in_a_page_leads_there():
+    def holds(page: Path, target: str, place: str) -> None:
+        assert place in anchors(page.parent / target if target else page)
+
+    found = re.compile(r"\]\(((?:[\w./-]+\.md)?)#([^)]+)\)")
+    hold(holds, ((page, *link) for page in PAGES for link in found.findall(page.read_text())), at_least=40)
 
 
 def test_a_path_that_is_gone_is_seen(tmp_path):
