@@ -1,4 +1,4 @@
-"""What several slices take about a tenant on the wire."""
+"""The time zone of a tenant on the wire, and the zones there are."""
 
 from functools import cache
 from typing import Annotated

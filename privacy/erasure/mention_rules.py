@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from tenants.new_rows import is_same_address
+from tenants import is_same_address
 
 
 _WORDS: Final = 2  # of a name, with a letter in each: one alone may be any word, also beside a number

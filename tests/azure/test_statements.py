@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent, can_seek, locked
-from tests.contract.test_tenant_scope import reports, statements
+from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
 from tests.support.offenders import hold
 from tests.support.sql_server import Rows, usual
 from tests.support.tds import Statement
@@ -38,7 +38,7 @@ SAMPLES = {
 }
 TEMPLATES = {("timers.log.store", "_EVERYONE")}  # others are made of it, and it is never sent
 EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
-for at, statement in statements():
+for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:
         EVERY.setdefault(".".join(at), []).append(statement)
 MODULES: dict[str, list[str]] = {}  # the names in each, so that no test takes long: readers of T-SQL are slow

@@ -93,16 +93,20 @@ def of(*tops: str) -> Iterator[tuple[str, Path]]:
 
 
 def upwards(importer: str, imported: str) -> bool:
-    """Whether a layer of a feature imports one above itself; between features, lint-imports says who may."""
+    """Whether a layer of a feature imports one above itself; between features, lint-imports says who may.
+
+    A module whose name says no layer stands below the flows.
+    """
     (feature, own), (another, other) = place_of(importer), place_of(imported)
-    return feature == another and "" not in {own, other} and LAYERS.index(other) < LAYERS.index(own)
+    return feature == another and other != "" and LAYERS.index(other) < LAYERS.index(own or "schemas")
 
 
 def test_in_a_feature_imports_point_to_the_layers_below():
     def holds(importer: str, path: Path) -> None:
         assert {name for name in imports_of(path) if upwards(importer, name)} == set()
 
-    hold(holds, ((name, path) for name, path in of(*SLICES, "shared") if place_of(name)[1]), at_least=150)
+    every = of(*SLICES, "shared")
+    hold(holds, ((name, path) for name, path in every if not name.endswith(".blueprints")), at_least=350)
 
 
 def is_offered(module: str, name: str) -> bool:
@@ -118,7 +122,7 @@ def test_a_slice_takes_from_another_one_what_its_packages_offer():
         assert is_offered(module, name)
 
     taken = ((importer, *names) for importer, path in of(*SLICES) for names in sorted(read(path).names))
-    hold(holds, (each for each in taken if slice_of(each[1]) in {*SLICES} - {slice_of(each[0])}), at_least=150)
+    hold(holds, (each for each in taken if slice_of(each[1]) in {*SLICES} - {slice_of(each[0])}), at_least=160)
 
 
 def users_of_shared() -> dict[str, set[str]]:
@@ -158,35 +162,35 @@ def test_the_command_line_imports_no_routes_and_no_jobs():
         opened = {name for name in imports_of(path) if place_of(name)[1] in {"routes", "jobs"}}
         assert {name for name in opened if slice_of(name) in SLICES} == set()
 
-    hold(holds, of("ops"), at_least=20)
+    hold(holds, of("ops"), at_least=45)
 
 
 def test_the_product_does_not_import_the_module_that_registers_it():
     def holds(_: str, path: Path) -> None:
         assert "function_app" not in imports_of(path)
 
-    hold(holds, of(*SLICES, "shared", "ops"), at_least=300)
+    hold(holds, of(*SLICES, "shared", "ops"), at_least=400)
 
 
 def test_a_module_has_at_most_400_lines():
     def holds(_: str, path: Path) -> None:
         assert len(path.read_text().splitlines()) <= 400
 
-    hold(holds, modules(), at_least=300)
+    hold(holds, modules(), at_least=550)
 
 
 def test_a_module_opens_with_a_sentence_that_says_what_it_owns():
     def holds(_: str, path: Path) -> None:
         assert read(path).docstring.partition("\n")[0][-1:] in {".", ":"}
 
-    hold(holds, ((name, path) for name, path in modules() if path.read_text().strip()), at_least=300)
+    hold(holds, ((name, path) for name, path in modules() if path.read_text().strip()), at_least=550)
 
 
 def test_a_function_has_at_most_60_lines():
     def holds(_: str, path: Path) -> None:
         assert {name: lines for name, lines in read(path).functions.items() if lines > 60} == {}
 
-    hold(holds, modules(), at_least=300)
+    hold(holds, modules(), at_least=550)
 
 
 def test_in_a_slice_only_routes_jobs_and_flows_commit_or_open_a_transaction():

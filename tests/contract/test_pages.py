@@ -53,7 +53,7 @@ def test_a_link_of_a_page_leads_to_a_file():
         assert (page.parent / target).exists()
 
     links = ((page, link) for page in PAGES for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()))
-    hold(holds, links, at_least=100)
+    hold(holds, links, at_least=200)
 
 
 def anchors(page: Path) -> set[str]:

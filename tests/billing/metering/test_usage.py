@@ -499,6 +499,18 @@ def test_a_final_bill_goes_out_at_once_and_alone(metering):
     assert (leaving.event()["state"], staying.event()["state"]) == ("accepted", "pending")
 
 
+def test_a_close_asks_the_meter_for_three_seconds_at_most(metering, monkeypatch):
+    granted: list[float] = []
+    within = flow.within
+    monkeypatch.setattr(flow, "within", lambda seconds: granted.append(seconds) or within(seconds))
+    tenant = metering.tenant()
+    tenant.owe(3)
+
+    send_at_once(metering.app, tenant.tenant_id)
+
+    assert granted == [3.0]
+
+
 @pytest.mark.parametrize("fault", [{"hang": True}, {"status": 403}, {"status": 503}])
 def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, monkeypatch, fault):
     monkeypatch.setattr(flow, "AT_ONCE_SECONDS", 0.5)
