@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from billing.marketplace import deadline
 from billing.metering import flow, reconcile_store, reschedule_service, store
 from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
@@ -501,8 +502,12 @@ def test_a_final_bill_goes_out_at_once_and_alone(metering):
 
 def test_a_close_asks_the_meter_for_three_seconds_at_most(metering, monkeypatch):
     granted: list[float] = []
-    within = flow.within
-    monkeypatch.setattr(flow, "within", lambda seconds: granted.append(seconds) or within(seconds))
+
+    def within(seconds):
+        granted.append(seconds)
+        return deadline.within(seconds)
+
+    monkeypatch.setattr(flow, "within", within)
     tenant = metering.tenant()
     tenant.owe(3)
 
