@@ -1,4 +1,4 @@
-"""The rows of tracked time that several features of the slice touch: the running timer and its end, entries with days, the log."""
+"""The rows that several features of timers share: the running timer and its end, entries with days, the log."""
 
 import datetime as dt
 import uuid
