@@ -6,6 +6,7 @@ import pytest
 
 from devcloud import missing
 from tests.devcloud import processes
+from tests.support.budget import slow
 
 
 HIDING = """
@@ -54,7 +55,7 @@ def test_a_missing_package_is_one_line_and_heals(tmp_path, name, command):
     assert list(tmp_path.glob(".installed-*")) == []
 
 
-@pytest.mark.parametrize("name", ["alembic", "uvicorn", "werkzeug"])
+@pytest.mark.parametrize("name", [slow("alembic"), "uvicorn", slow("werkzeug")])
 def test_a_package_that_only_a_child_misses_is_told_likewise(tmp_path, name):
     done = processes.devcloud(
         "run",

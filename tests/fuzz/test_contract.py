@@ -7,7 +7,7 @@ from shared.db.schema import users
 from tests.fuzz import fuzzing
 from tests.fuzz.fuzzing import Budget
 from tests.support.a_bill import close_a_month
-from tests.support.budget import ALL, seed
+from tests.support.budget import ALL, seed, slow
 
 
 SEED = seed(20261125)
@@ -61,7 +61,7 @@ def people(world, tenant):
     return people
 
 
-@pytest.mark.parametrize("role", ["user", "admin", "super_admin"])
+@pytest.mark.parametrize("role", ["user", slow("admin"), "super_admin"])
 def test_every_operation_keeps_its_contract(people, host, role):
     found = fuzzing.run(host, people[role].token, WHOLE if ALL else SHORT[role], seed=SEED)
 

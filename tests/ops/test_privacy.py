@@ -283,10 +283,10 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("file_format", ["zip", "json"])
-def test_an_export_is_written_as_it_comes_and_never_held_whole(two_people, file_format, tmp_path):
+def test_an_export_is_written_as_it_comes_and_never_held_whole(two_people, tmp_path):
     """SQLite keeps pages of its file, up to 16 MB. Rows take 30 MB; what PostgreSQL's driver makes them of, 9 MB."""
     url, *people = two_people
+    file_format = "json" if url.startswith("sqlite") else "zip"
     peaks, sizes = [], []
     for tenant in people:
         out = tmp_path / tenant

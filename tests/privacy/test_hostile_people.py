@@ -280,7 +280,7 @@ def test_nobody_harms_what_others_have_on_record(app, world, clock, engine):
         run_state_machine_as_test(
             lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do
             settings=settings(
-                max_examples=tries(8),
+                max_examples=tries(5),
                 stateful_step_count=25,
                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
             ),

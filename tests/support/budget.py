@@ -2,7 +2,9 @@
 
 import os
 import random
-from typing import Final
+from typing import Any, Final
+
+import pytest
 
 
 ALL: Final = os.environ.get("TEST_ALL") == "1"
@@ -18,3 +20,8 @@ def tries(plain: int) -> int:
 def seed(plain: int) -> int:
     """Of dice: the same in each plain run, else another; TEST_SEED names the one of a run that is to be repeated."""
     return int(os.environ.get("TEST_SEED") or (random.randrange(10**6) if ALL else plain))  # noqa: S311 - hides nothing
+
+
+def slow(*values: object) -> Any:  # noqa: ANN401 - a set of parameters of pytest's
+    """A case for `scripts/test --all` alone; another case of the test makes the same claim in the plain run."""
+    return pytest.param(*values, marks=pytest.mark.slow)

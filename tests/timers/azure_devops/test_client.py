@@ -20,6 +20,7 @@ from devcloud.emulators.server import serving
 from devcloud.ports import bound
 from shared.http.problem import problem
 from tests.support.azure_devops import running
+from tests.support.budget import tries
 from tests.support.marketplace import until
 from timers.azure_devops.client import AzureDevOps, _Pauses
 from timers.azure_devops.errors import (
@@ -598,6 +599,7 @@ NASTY = [
     *("contoso/../fabrikam", "contoso/_apis", "a\u202eb", "\ud800", "xn--a", "a--b", "A" * 50, "0", "7" * 50, "²", "٣"),
 ]
 ALPHABET = "abzABZ0189-" * 3 + "-.@#%/\\?:[]&=;+~ \n\r\t\x00_²٣é\u2024\u3002\uff0e\uff0f\u202e\u212a\ud800'\"<>"
+MANY = tries(2000)
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -625,14 +627,14 @@ def _watch(event, args):
 
 
 def test_no_name_of_an_organisation_leads_a_token_elsewhere():
-    """10,000 names: each is refused, or asked for at the one host under exactly that name."""
+    """2,000 names, or 40,000 with `--all`: each is refused, or asked for at the one host under exactly that name."""
     sys.addaudithook(_watch)
     server = Recorder()
     sent = []
     with serving(lambda _url: server, port=0) as url:
         client, host = AzureDevOps(url), url.removeprefix("http://")
         _watching.set()
-        for number, name in enumerate(names(10_000)):
+        for number, name in enumerate(names(MANY)):
             try:
                 client.visit(name, "token", who=(1, number)).work_item(1)
                 sent.append(name)
@@ -644,8 +646,8 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
     def is_plain(name):
         return 0 < len(name) <= 50 and set(name) <= set(PLAIN + "-") and name[0] != "-" and name[-1] != "-"
 
-    assert sent == [name for name in names(10_000) if is_plain(name)]
-    assert 1000 < len(sent) < 9000
+    assert sent == [name for name in names(MANY) if is_plain(name)]
+    assert 0.1 < len(sent) / MANY < 0.9
     assert [(host, f"/{name}/_apis/wit/workitems/1?api-version=7.1") for name in sent] == [
         (named, path) for named, path, _ in server.seen
     ]
