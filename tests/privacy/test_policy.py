@@ -34,6 +34,7 @@ SENDERS = {
     "shared/auth/signing_keys.py": "Entra's keys",
     "webhooks/landing/sign_in/client.py": "Entra, for those who sign in to the landing page",
     "billing/marketplace/tokens.py": "Entra, for the app's own token",
+    "shared/http_client.py": "nobody: the session with which the others send",
     "billing/marketplace/client.py": "the Marketplace",
     "billing/marketplace/transport.py": "the Marketplace",
     "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
