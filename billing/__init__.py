@@ -1,1 +1,1 @@
-"""What is paid: subscriptions, the months that are closed and their bills, usage told to the Marketplace, trials."""
+"""Billing: subscriptions, month closes and their bills, usage reported to the Marketplace, trials."""

@@ -1,1 +1,1 @@
-"""The local cloud: the Functions host and the stand-ins for outside services. It is never deployed."""
+"""The local cloud: the Functions host and the emulators of Microsoft's services. It is never deployed."""

@@ -1,4 +1,4 @@
-"""Usage: what the Marketplace's meter is owed, told once, and compared with what it has."""
+"""The usage outbox: events reported once to the Marketplace's meter, and the comparison with its list."""
 
 from billing.metering.flow import send_at_once
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from billing.marketplace import model as told
+from billing.marketplace import model as marketplace
 from billing.subscriptions.model import Price, Quote, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.money import MONTH
 from shared.tenancy.model import Plan, Tenant, TenantStatus
@@ -15,10 +15,10 @@ from shared.tenancy.model import Plan, Tenant, TenantStatus
 _TERM: Final = re.compile(r"\AP([1-9][0-9]?)([DMY])\Z", re.ASCII)
 _UNITS: Final = {"D": "day", "M": "month", "Y": "year"}
 _STATUS: Final = {
-    told.PENDING: SubscriptionStatus.PENDING,
-    told.SUBSCRIBED: SubscriptionStatus.SUBSCRIBED,
-    told.SUSPENDED: SubscriptionStatus.SUSPENDED,
-    told.UNSUBSCRIBED: SubscriptionStatus.UNSUBSCRIBED,
+    marketplace.PENDING: SubscriptionStatus.PENDING,
+    marketplace.SUBSCRIBED: SubscriptionStatus.SUBSCRIBED,
+    marketplace.SUSPENDED: SubscriptionStatus.SUSPENDED,
+    marketplace.UNSUBSCRIBED: SubscriptionStatus.UNSUBSCRIBED,
 }
 _TENANT_STATUS: Final = {
     SubscriptionStatus.SUBSCRIBED: TenantStatus.ACTIVE,
@@ -36,7 +36,7 @@ def term_text(unit: str, *, unknown: str = "term") -> str:
     return word if number == 1 else f"{number} {word}s"
 
 
-def terms_of(subscription: told.Subscription) -> Terms | None:
+def terms_of(subscription: marketplace.Subscription) -> Terms | None:
     """Microsoft's copy in our words; None for a status that we do not know, which changes nothing."""
     status = _STATUS.get(subscription.status)
     if status is None:
@@ -78,12 +78,12 @@ def completed(copy: Terms, known: Terms) -> Terms:
     )
 
 
-def lacks_seats(terms: Terms, plans: Iterable[told.Plan]) -> bool:
+def lacks_seats(terms: Terms, plans: Iterable[marketplace.Plan]) -> bool:
     """Whether the plan is sold by seats and their number is not told: that must not be taken for no limit."""
     return terms.quantity is None and any(plan.is_per_seat for plan in plans if plan.id == terms.plan_id)
 
 
-def quote_of(plans: Iterable[told.Plan], terms: Terms) -> Quote:
+def quote_of(plans: Iterable[marketplace.Plan], terms: Terms) -> Quote:
     """What the plan costs on the term that was bought, as the Marketplace sells it."""
     plan = next((plan for plan in plans if plan.id == terms.plan_id), None)
     if plan is None:

@@ -1,4 +1,4 @@
-"""Orders to a stand-in: only programs on this machine may give them, and what makes no sense is said in one line."""
+"""Orders to an emulator: only programs on this machine may give them, and what makes no sense is said in one line."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Trouble on demand: each endpoint of a stand-in can be told to fail, and counts how often it was asked."""
+"""Trouble on demand: each endpoint of an emulator can be told to fail, and counts how often it was asked."""
 
 import threading
 from collections import Counter

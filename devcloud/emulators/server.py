@@ -1,4 +1,4 @@
-"""Serves a stand-in on loopback: HTTP/1.1 with connections kept open, one thread each, whole answers only."""
+"""Serves an emulator on loopback: HTTP/1.1 with connections kept open, one thread each, whole answers only."""
 
 import io
 import sys

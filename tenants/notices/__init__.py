@@ -1,1 +1,1 @@
-"""Notices: what a tenant's people are told on their pages of what was done."""
+"""Notices on a tenant's pages: changes of roles, exports, erasures and purchases."""

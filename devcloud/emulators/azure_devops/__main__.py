@@ -1,4 +1,4 @@
-"""The stand-in's own command line: `python -m devcloud.emulators.azure_devops COMMAND`."""
+"""The emulator's own command line: `python -m devcloud.emulators.azure_devops COMMAND`."""
 
 from devcloud.missing import packages_told
 

@@ -1,4 +1,4 @@
-"""The commands `azure-devops`, which runs the stand-in, and `azure-devops-token`, which prints a token for it."""
+"""The commands `azure-devops`, which runs the emulator, and `azure-devops-token`, which prints a token for it."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""The stand-in itself: its addresses, who may enter, and which part answers at each."""
+"""The emulator itself: its addresses, who may enter, and which part answers at each."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping

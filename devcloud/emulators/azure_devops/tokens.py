@@ -1,4 +1,4 @@
-"""The tokens the stand-in takes: made for it, signed with a key that opens nothing else, and checked like real ones."""
+"""The tokens the emulator takes: made for it, signed with a key that opens nothing else, and checked like real ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

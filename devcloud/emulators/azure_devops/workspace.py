@@ -1,4 +1,4 @@
-"""What the stand-in is at the moment: its boards, the trouble in force, and how it refuses a sign-in."""
+"""What the emulator is at the moment: its boards, the trouble in force, and how it refuses a sign-in."""
 
 import datetime as dt
 from collections.abc import Callable

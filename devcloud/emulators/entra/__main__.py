@@ -1,4 +1,4 @@
-"""The stand-in's own command line: `python -m devcloud.emulators.entra COMMAND`."""
+"""The emulator's own command line: `python -m devcloud.emulators.entra COMMAND`."""
 
 from devcloud.missing import packages_told
 

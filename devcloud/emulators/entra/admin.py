@@ -1,4 +1,4 @@
-"""What tests and developers may order of the stand-in: new keys, trouble, counts, and tokens with anything in them."""
+"""What tests and developers may order of the emulator: new keys, trouble, counts, and tokens with anything in them."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The commands `entra`, which runs the stand-in, and `token`, which asks the running one for an access token."""
+"""The commands `entra`, which runs the emulator, and `token`, which asks the running one for an access token."""
 
 import signal
 import threading

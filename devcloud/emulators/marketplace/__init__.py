@@ -1,1 +1,1 @@
-"""The stand-in for the Azure Marketplace: a real server on loopback that sells, calls the webhook, and meters usage."""
+"""The emulator of the Azure Marketplace: a real server on loopback that sells, calls the webhook, and meters usage."""

@@ -1,4 +1,4 @@
-"""The command `marketplace`: runs the stand-in, and gives orders to the running one."""
+"""The command `marketplace`: runs the emulator, and gives orders to the running one."""
 
 import json
 import signal

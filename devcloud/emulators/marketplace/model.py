@@ -1,4 +1,4 @@
-"""What the stand-in remembers: subscriptions, operations, purchase tokens and usage, in a file across restarts."""
+"""What the emulator remembers: subscriptions, operations, purchase tokens and usage, in a file across restarts."""
 
 import datetime as dt
 import math
