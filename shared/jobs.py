@@ -1,5 +1,6 @@
 """Runs what no person waits for: a transaction that outlives a fault, and a job over tenants, each by itself."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -14,6 +15,8 @@ from shared.app import App
 from shared.db.engine import passes
 from shared.db.retry import Patience, of_a_job
 from shared.log import get_logger, where
+from shared.tenancy.store import read_tenant
+from shared.work import SERVICE, Work
 
 
 T = TypeVar("T")
@@ -95,6 +98,11 @@ def each_tenant(
     if failed:
         raise JobFailed(f"{name}: {failed} of {tenants} tenants failed")
     return Outcome(tenants, changed, failed)
+
+
+def job_work(app: App, tx: sa.Connection, tenant_id: int, now: dt.datetime) -> Work:
+    """The Work of a job's transaction about a tenant, which is read for it."""
+    return Work(tx, read_tenant(tx, tenant_id), SERVICE, now, app.new_id)
 
 
 def _lane(

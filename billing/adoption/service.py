@@ -30,6 +30,7 @@ from billing.subscriptions.store import read as read_subscription
 from shared import audit
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
+from shared.work import OPERATOR
 
 
 _NEW_ROW: Final = 0
@@ -177,11 +178,11 @@ def _over(
 
 def _put_on_record(tx: sa.Connection, tenant_id: int, row: AdoptedRow, adopting: Adopting) -> None:
     month = None if row.month is None else f"{row.month // 100}-{row.month % 100:02}"
-    audit.record(
+    audit.record_row(
         tx,
         tenant_id,
         audit.Action.USAGE_ADOPTED,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=adopting.now,
         row_id=adopting.new_id(),
         after={"day": row.day.isoformat(), "quantity": row.quantity, "plan": row.plan_id, "month": month},

@@ -17,11 +17,12 @@ from billing.subscriptions.ledger_store import add_rate
 from billing.subscriptions.model import Price, Quote, Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.log import get_logger
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import hold_tenant, read_tenant
+from shared.work import SERVICE, Actor
 
 
 NewId = Callable[[], uuid.UUID]
@@ -41,7 +42,7 @@ class Closing:
     dimension: str
     now: dt.datetime
     new_id: NewId
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
     as_of: dt.datetime | None = None
 
     @property
@@ -294,7 +295,7 @@ def alarm_more_sent(tenant: uuid.UUID, *, sent: int, billed: int) -> None:
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
     currency = None if record.price is None else record.price.currency
-    audit.record(
+    audit.record_row(
         tx,
         record.tenant_id,
         action,

@@ -19,10 +19,11 @@ from ops.exits import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
 from ops.tenants.commands import find
-from shared import audit, clock
+from shared import clock
 from shared.db.retry import Patience, of_a_job
 from shared.instants import parse_rfc3339
 from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR
 
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def closing_of(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
     """An operator closes, now."""
     dimension = database.settings.marketplace_metering_dimension
-    return Closing(dimension, clock.now(), clock.new_id, actor=audit.OPERATOR, as_of=as_of)
+    return Closing(dimension, clock.now(), clock.new_id, actor=OPERATOR, as_of=as_of)
 
 
 def close(

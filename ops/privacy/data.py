@@ -30,10 +30,10 @@ from privacy.retention import service
 from privacy.retention import store as retention_store
 from privacy.retention.rules import RETENTION, Kept
 from privacy.rights.service import read_nominee
-from shared import audit
 from shared.app import App
 from shared.db.retry import of_a_job
 from shared.jobs import in_batches, transact
+from shared.work import OPERATOR
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -67,7 +67,7 @@ def export(
             raise Unusable(f"{out} is there already; nothing was written") from error
         with running.transaction() as tx:
             now, row_id = running.now(), running.new_id()
-            actor, written = audit.OPERATOR, file_format.value
+            actor, written = OPERATOR, file_format.value
             export_service.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
     aside().print(f"{out} is written; the audit log has it.")
 

@@ -6,11 +6,12 @@ import uuid
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
 from shared.tenancy.store import hold_tenant
+from shared.work import Actor
 from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
 from tenants.people import store as people_store
@@ -47,7 +48,7 @@ def merge(
     if invitation.user.is_active:
         give_seat_back(tx, tenant_id, now=now)
     for subject in (invitation, person):
-        audit.record(
+        audit.record_row(
             tx,
             tenant_id,
             Action.USER_MERGED,

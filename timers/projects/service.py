@@ -7,10 +7,11 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.store import hold_tenant
+from shared.work import Actor
 from timers.projects import rules as projects_rules
 from timers.projects import store
 from timers.projects.model import Project
@@ -81,7 +82,7 @@ def _record(
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         action,

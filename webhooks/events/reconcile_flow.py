@@ -14,15 +14,14 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
-from shared import audit
 from shared.app import App
-from shared.audit import Actor
 from shared.db.retry import Patience, of_a_job, of_a_request
 from shared.db.row_level_security import EVERY_TENANT
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.tenancy.store import hold_tenant
+from shared.work import SERVICE, Actor
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import Decision
@@ -64,7 +63,7 @@ class How:
     """
 
     source: EventSource = EventSource.RECONCILE
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
     limit: Flow | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None

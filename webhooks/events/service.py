@@ -12,9 +12,10 @@ from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import hold_tenant
+from shared.work import SERVICE, Actor
 from webhooks.events import rules, store
 from webhooks.events.rules import NotSold, SeatsTaken, Seen, Told
 
@@ -31,7 +32,7 @@ class Incoming:
     event_type: str
     operation_id: uuid.UUID | None
     source: EventSource
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class _Taking:
         else:
             before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
             after = {"code": SEATS_IN_USE, "seatLimit": refusal.wanted}
-        audit.record(
+        audit.record_row(
             self.tx,
             self.tenant.id,
             Action.SUBSCRIPTION_CHANGE_REFUSED,

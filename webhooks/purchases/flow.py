@@ -11,8 +11,8 @@ from billing import marketplace, subscriptions
 from billing.marketplace import Unreadable
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
-from shared.audit import Actor
 from shared.tenancy.store import hold_tenant
+from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
