@@ -24,12 +24,12 @@ blueprint = func.Blueprint()
         method=HTTPMethod.GET,
         path="timers",
         tag="timers",
-        summary="Who is running what since when, oldest start first",
         query=TimersQuery,
         answers={200: Answer("A page of running timers", TimersPage)},
     ),
 )
 def list_timers(call: Call, query: TimersQuery) -> Reply:
+    """Who is running what since when, oldest start first."""
     end = PageEnd.of(query.after)
     with call.transaction() as tx:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
