@@ -33,12 +33,14 @@ _TAG: Final = "organisation"
         method=HTTPMethod.GET,
         path="tenant",
         tag=_TAG,
-        summary="Your organisation's settings",
-        description="Admins see the settings, super admins also what was bought.",
         answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
     ),
 )
 def get_tenant(call: Call) -> Reply:
+    """Your organisation's settings.
+
+    Admins see the settings, super admins also what was bought.
+    """
     with call.transaction() as tx:
         return _settings(call, tx, settings_store.read(tx, call.caller.tenant.id))
 
@@ -50,10 +52,6 @@ def get_tenant(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="tenant",
         tag=_TAG,
-        summary="Change your organisation's settings",
-        description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
-        "are there keep their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` "
-        "if it is none yet; time that is on the others stays there.",
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
         answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
@@ -61,6 +59,12 @@ def get_tenant(call: Call) -> Reply:
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
+    """Change your organisation's settings.
+
+    Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that are there keep
+    their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` if it is none yet;
+    time that is on the others stays there.
+    """
     versions = call.versions_wanted
     with call.transaction() as tx:
         changed = settings_service.change(
@@ -76,13 +80,15 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
         method=HTTPMethod.GET,
         path="audit",
         tag=_TAG,
-        summary="Who changed what, newest first",
-        description="Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.",
         query=PageQuery,
         answers={200: Answer("A page of the audit log", AuditPage)},
     ),
 )
 def list_audit(call: Call, query: PageQuery) -> Reply:
+    """Who changed what, newest first.
+
+    Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.
+    """
     after = id_cursor(query.after)
     with call.transaction() as tx:
         rows = audit_store.audit_page(tx, call.caller.tenant.id, end=after, most=query.limit)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.db.documents import UNREADABLE
 from shared.http.paging import NEXT_LINK
-from shared.http.wire import Instant, WireModel, in_json_schema, text
+from shared.http.wire import Instant, Name, WireModel, in_json_schema
 from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from tenants.people.schemas import Address
@@ -95,7 +95,7 @@ def _plan(settings: TenantSettings) -> PlanDetail:
 
 
 class ChangeTenant(WireModel):
-    name: text(200) | None = None  # type: ignore[valid-type]
+    name: Name | None = None
     slug: Slug | None = None
     time_zone: TimeZone | None = None
     azure_dev_ops_organization: OrganizationName | None = Field(

@@ -7,7 +7,7 @@ import azure.functions as func
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import PERSON, Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.tenancy import people
@@ -26,15 +26,17 @@ blueprint = func.Blueprint()
         method=HTTPMethod.GET,
         path="timer-log",
         tag="timers",
-        summary="Every start, stop, entry by hand, correction and removal, newest first",
-        description="Your own; admins see everyone's. The log is only ever added to: it keeps every version of every "
-        "entry, who made it and why.",
         query=TimerLogQuery,
         answers={200: Answer("A page of the log", TimerLogPage)},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
+    """Every start, stop, entry by hand, correction and removal, newest first.
+
+    Your own; admins see everyone's. The log is only ever added to: it keeps every version of every entry, who made it
+    and why.
+    """
     end = _page_end(query.after)
     timer_id = public_id(query.timer_id)
     if query.timer_id is not None and timer_id is None:

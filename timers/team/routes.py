@@ -23,12 +23,12 @@ blueprint = func.Blueprint()
         method=HTTPMethod.GET,
         path="timers",
         tag="timers",
-        summary="Who is running what since when, oldest start first",
         query=PageQuery,
         answers={200: Answer("A page of running timers", TimersPage)},
     ),
 )
 def list_timers(call: Call, query: PageQuery) -> Reply:
+    """Who is running what since when, oldest start first."""
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
