@@ -26,7 +26,7 @@ from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from shared.app import App
-from shared.jobs import JobFailed, each_tenant
+from shared.jobs import JobFailed, for_each_tenant
 from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
@@ -225,7 +225,7 @@ class Accepting:
             return restore_service.record_restore(tx, tenant_id, found, lost_until, now=now, new_id=app.new_id)
 
         try:
-            return each_tenant(app, "restore", tenants, work).changed
+            return for_each_tenant(app, "restore", tenants, work).changed
         except JobFailed as failed:
             raise Unusable(f"not every tenant could be notified: {failed}; {_LEFT}") from failed
 

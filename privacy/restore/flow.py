@@ -18,7 +18,7 @@ from privacy.rights import service as rights_service
 from privacy.rights import store as rights_store
 from privacy.rules import Channel, Right, State
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.jobs import transact
 from shared.restore.model import Change, ChangeKind
@@ -61,7 +61,7 @@ def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change]
 
 
 def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
-    tenant_id = transact(app, EVERY_TENANT, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
+    tenant_id = transact(app, ALL_TENANTS, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
     if tenant_id is None:
         return Again.UNKNOWN
     try:
@@ -107,4 +107,4 @@ def _apply(app: App, change: Change, right: Right) -> bool:
         rights_service.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=OPERATOR)
         return True
 
-    return transact(app, EVERY_TENANT, apply)
+    return transact(app, ALL_TENANTS, apply)

@@ -4,8 +4,8 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import Outcome, each_tenant, transact
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import Outcome, for_each_tenant, transact
 from shared.tenancy.store import hold_tenant
 from tenants.invitations.service import end_lapsed
 from tenants.invitations.store import tenants_with_lapsed
@@ -38,4 +38,4 @@ def end_all_invitations(app: App) -> Outcome:
     def owed(tx: sa.Connection) -> list[int]:
         return sorted({*tenants_with_lapsed(tx, now=now), *tenants_with_left_behind(tx)})
 
-    return each_tenant(app, _NAME, transact(app, EVERY_TENANT, owed, reads_only=True), work)
+    return for_each_tenant(app, _NAME, transact(app, ALL_TENANTS, owed, reads_only=True), work)

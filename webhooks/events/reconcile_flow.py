@@ -15,8 +15,8 @@ from billing import marketplace, subscriptions
 from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
 from shared.app import App
-from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs, for_requests
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
@@ -68,9 +68,9 @@ class How:
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
 
-    def patience(self) -> Patience:
+    def retry(self) -> RetryPolicy:
         """For the database."""
-        return of_a_job() if self.limit is None else of_a_request()
+        return for_jobs() if self.limit is None else for_requests()
 
     def of_a_row(self) -> Flow:
         """The time for asking about one row."""
@@ -95,17 +95,17 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
-    patience = how.patience()
+    retry = how.retry()
     bought, unpriced, requests = transact(
         app,
-        EVERY_TENANT,
+        ALL_TENANTS,
         lambda tx: (
             list(subscriptions.all_bought(tx)),
             subscriptions.without_price(tx),
             agreement_store.open_everywhere(tx),
         ),
         reads_only=True,
-        patience=patience,
+        retry=retry,
     )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed = Report(), set[str]()
@@ -118,7 +118,7 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
             known = ours.get(row.id)
             pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
-            _compare(app, client, how, pair, report, patience)
+            _compare(app, client, how, pair, report, retry)
         listed.add(row.id or "")
         how.progress(report.compared)
     report.missing += _missing(ours, listed)
@@ -171,7 +171,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
     how: How,
     pair: _Pair,
     report: Report,
-    patience: Patience,
+    retry: RetryPolicy,
 ) -> None:
     row, ours = pair.row, pair.ours
     try:
@@ -183,7 +183,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
             report.changed.append(row.id)
             return
         question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
-        taken = patience.run(lambda: settle(app, client, question, how.of_a_row()))
+        taken = retry.run(lambda: settle(app, client, question, how.of_a_row()))
         if taken is None:
             report.waiting.append(row.id)
         elif taken.changed:
@@ -214,7 +214,7 @@ def _compare_request(
         return close_request(tx, request, RequestState.CANCELLED, decision)
 
     try:
-        transact(app, request.tenant_id, close, patience=how.patience())
+        transact(app, request.tenant_id, close, retry=how.retry())
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.changed.remove(row.id)
         report.failed.append(row.id)

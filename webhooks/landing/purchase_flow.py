@@ -15,7 +15,7 @@ from billing.marketplace import Flow, MarketplaceError, Unreadable
 from billing.subscriptions import EventSource, Subscription, Terms
 from shared.app import App
 from shared.auth.tokens import Principal
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.log import get_logger
 from shared.restore.flow import require_not_held
@@ -160,7 +160,7 @@ def put_in_force(
     if terms is None or not terms.status.is_live:
         return
     quote = subscriptions.quote_of(plans, terms)
-    with app.transaction(tenant=EVERY_TENANT) as tx:
+    with app.transaction(tenant=ALL_TENANTS) as tx:
         begun = landing_service.put_in_force(
             tx,
             uuid.UUID(bought.id),
