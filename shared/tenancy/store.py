@@ -73,7 +73,7 @@ _CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
 _TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
-_TENANT_HELD: Final = locked(_TENANT_BY_ID, tenants)
+_TENANT_FOR_UPDATE: Final = locked(_TENANT_BY_ID, tenants)
 _m = user_months.c
 _SIGNED_IN_AGAIN = (
     user_months.update()
@@ -155,10 +155,10 @@ def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
-def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
+def lock_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     """The tenant as it is now, held until the transaction ends: decisions about its people queue up."""
     set_tenant(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
+    return tenant_of(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
 
 
 def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: int, at: dt.datetime) -> None:

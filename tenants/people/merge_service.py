@@ -10,7 +10,7 @@ from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import Actor
 from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
@@ -41,7 +41,7 @@ def merge(
     tenant_id, actor = caller.tenant.id, Actor.user(caller.user.id)
     invitation, person = _both(tx, tenant_id, invitation_id, person_id)
     moved = move_entries(tx, tenant_id, invitation.user.id, to=person.user.id, actor_id=caller.user.id, now=now)
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     invitation, person = _both(tx, tenant_id, invitation_id, person_id, hold=True)
     if not invitations_store.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=now):
         raise _claimed()

@@ -11,7 +11,7 @@ from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.rules import INACTIVE_AFTER
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR
 from tenants import seat_store
 from tenants.account_store import set_role
@@ -28,7 +28,7 @@ def confirm_role(
         Conflict: no role waits, or a super admin has signed in of late and so can confirm it.
         Forbidden: the account is closed, or nobody has signed in with it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     member = _require_member(tx, tenant_id, user_id)
     if member.pending_role is None:
         raise Conflict("no role of this person waits to be confirmed", code="no_role_waiting")
@@ -63,7 +63,7 @@ def hand_over(
     Raises:
         Forbidden: the account is closed, or nobody has signed in with it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     member = _require_member(tx, tenant_id, user_id)
     action = Action.TENANT_HANDED_OVER
     _change(tx, tenant_id, member, Role.SUPER_ADMIN, action, now=now, new_id=new_id, proof=proof)

@@ -14,7 +14,7 @@ from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import Actor, Work
 from tenants import slug_store
 from tenants.organizations import service as organizations_service
@@ -106,7 +106,7 @@ def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.d
         Conflict: nobody may have the new one, or the tenant has had as many as it may.
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     own = slug_store.own(tx, tenant_id)
     if new not in own:
         if is_reserved(new):
