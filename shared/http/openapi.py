@@ -132,7 +132,7 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
     said = {
         status: each
         for status, each in merge_problems(codes, operation.problems).items()
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.may_refuse, each))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.allows_error, each))
     }
     return dict(sorted(said.items()))
 
