@@ -14,7 +14,6 @@ from privacy.export.schemas import DataExport, ExportQuery, Format
 from privacy.export.service import Subject
 from privacy.requests import submission
 from privacy.rules import Scope
-from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -23,6 +22,7 @@ from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problem
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.tenancy.rules import restricted
+from shared.work import Actor
 
 
 blueprint = func.Blueprint()

@@ -23,6 +23,7 @@ from shared.http.reply import Reply
 from shared.http.wire import WireModel
 from shared.permissions import Access
 from shared.tenancy.model import Caller
+from shared.work import Actor, Work
 
 
 T = TypeVar("T")
@@ -99,6 +100,10 @@ class Call:
                 self._admit(tx)
             self.now = self.app.now()
             yield tx
+
+    def work(self, tx: sa.Connection) -> Work:
+        """The transaction with the caller's tenant, the caller and the time, as services take it."""
+        return Work(tx, self.caller.tenant, Actor.user(self.caller.user.id), self.now, self.app.new_id)
 
     def answer(
         self,

@@ -10,7 +10,7 @@ from typing import Final
 import azure.functions as func
 
 from shared.app import current
-from shared.db.retry import FAULTS, of_a_request
+from shared.db.retry import FAULTS, for_requests
 from shared.errors import ApiError, Inconclusive, Unavailable
 from shared.http.address import strict_transport
 from shared.http.call import Call
@@ -126,7 +126,7 @@ def _attempt(call: Call, handler: Handler, inputs: dict[str, WireModel]) -> Repl
 
     It is not run again if its work may be done already, unless the key would find that.
     """
-    patience, keys = of_a_request(), 0
+    retry, keys = for_requests(), 0
     while True:
         try:
             return handler(call, **inputs)
@@ -144,5 +144,5 @@ def _attempt(call: Call, handler: Handler, inputs: dict[str, WireModel]) -> Repl
                 return reply
             raise
         except FAULTS as error:
-            if not (call.may_be_repeated and patience.allows(error)):
+            if not (call.may_be_repeated and retry.allows(error)):
                 raise

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.db.retry import failed_for_a_moment
+from shared.db.retry import is_retryable
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InternalError, InvalidToken, Unavailable
 from shared.http.reply import Reply
 from shared.http.wire import Problem
@@ -23,7 +23,7 @@ def to_api_error(error: Exception) -> ApiError:
     """The error as the caller sees it. An unexpected one becomes an internal error without details."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, _DATABASE_UNAVAILABLE) or failed_for_a_moment(error):
+    if isinstance(error, _DATABASE_UNAVAILABLE) or is_retryable(error):
         # If the connection was lost at the COMMIT, the work may be done.
         return Unavailable(
             "The database is unavailable. Send the same request again in a moment; with the same idempotency key it is "

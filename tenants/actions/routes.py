@@ -9,6 +9,7 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import PERSON, Answer, Operation
 from shared.http.reply import Reply
+from shared.tenancy import people
 from tenants.actions import log as action_log
 from tenants.actions import service as actions_service
 from tenants.actions import store as actions_store
@@ -68,13 +69,14 @@ def record_actions(call: Call, body: NewActions) -> Reply:
 def list_actions(call: Call, query: ActionQuery) -> Reply:
     """What people did in the product, newest first."""
     with call.transaction() as tx:
-        user_id = actions_service.whose(tx, call.caller, query.user)
+        person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
+        user_id = None if person is None else person.id
         after = actions_service.page_end(tx, call.caller, query.after)
     tenant_id = call.caller.tenant.id
     found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
     with call.transaction() as tx:
-        people = actions_store.people(tx, tenant_id, (action.user_id for action in found))
-        known = [(action, people[action.user_id]) for action in found[: query.page_size] if action.user_id in people]
+        names = actions_store.people(tx, tenant_id, (action.user_id for action in found))
+        known = [(action, names[action.user_id]) for action in found[: query.page_size] if action.user_id in names]
         viewer = call.caller.user.id
         items = [
             ActionItem.of(action, who.public_id) for action, who in known if not who.is_restricted or who.id == viewer

@@ -10,7 +10,8 @@ from shared.http.endpoint import route
 from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy import organization_service, organization_store
+from shared.tenancy import organization_store
+from tenants.organizations import service as organizations_service
 from tenants.organizations.schemas import AddOrganization, ChangeOrganization, OrganizationList
 from tenants.sign_in.schemas import AzureDevOpsOrganization
 
@@ -57,7 +58,7 @@ def add_organization(call: Call, body: AddOrganization) -> Reply:
     where their numbers and names are the same.
     """
     with call.transaction() as tx:
-        added = organization_service.add(tx, call.caller, body.name, now=call.now, new_id=call.app.new_id)
+        added = organizations_service.add(call.work(tx), body.name)
         return call.answer(tx, HTTPStatus.CREATED, AzureDevOpsOrganization.of(added, call.caller.tenant))
 
 
@@ -82,7 +83,5 @@ def change_organization(call: Call, body: ChangeOrganization) -> Reply:
     timers that run there are stopped as ever, and its time stays in the reports.
     """
     with call.transaction() as tx:
-        tenant, changed = organization_service.change(
-            tx, call.caller, public_id(call.path("id")), body.to_change(), now=call.now, new_id=call.app.new_id
-        )
+        tenant, changed = organizations_service.change(call.work(tx), public_id(call.path("id")), body.to_change())
         return call.answer(tx, HTTPStatus.OK, AzureDevOpsOrganization.of(changed, tenant))

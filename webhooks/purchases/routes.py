@@ -8,7 +8,6 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from billing.subscriptions import find_live
-from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -18,6 +17,7 @@ from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.restore.flow import HELD, require_not_held
 from shared.tenancy.store import find_caller
+from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, PurchaseRequest
