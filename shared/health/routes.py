@@ -16,7 +16,7 @@ from shared.errors import MethodNotAllowed, NotFound
 from shared.http.call import Call
 from shared.http.cors import preflight
 from shared.http.endpoint import respond, route
-from shared.http.headers import has_it, preferred, takes_gzip
+from shared.http.headers import matches_etag, preferred, takes_gzip
 from shared.http.openapi import VERSION, document
 from shared.http.operation import HTML, JSON, OPERATIONS, Answer, ErrorPage, Operation
 from shared.http.reply import Reply
@@ -89,7 +89,7 @@ def get_openapi(call: Call) -> Reply:
     """
     plain, compressed, tag = _document_json()
     headers = {"ETag": tag, "Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
-    if has_it(call.request, tag):
+    if matches_etag(call.request, tag):
         return Reply(HTTPStatus.NOT_MODIFIED, headers=headers)
     if takes_gzip(call.request):
         return Reply(HTTPStatus.OK, compressed, {**headers, "Content-Type": JSON, "Content-Encoding": "gzip"})
