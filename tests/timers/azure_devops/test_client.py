@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.server import serving
 from devcloud.ports import bound
-from shared.http.problem import problem
+from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
 from tests.support.marketplace import until
@@ -493,7 +493,7 @@ def test_another_token_than_one_for_azure_devops_must_sign_in(client):
 
 def test_each_failure_is_a_problem_document_of_its_own():
     kinds = [SignInRequired(), NotAllowed(), NoWorkItem(), Changed(), Rejected("why"), Throttled(), Unreachable()]
-    replies = [problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
+    replies = [to_problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
 
     told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
     assert told == [
