@@ -14,12 +14,12 @@ from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, lis
 from billing.adoption.service import Adopting
 from billing.adoption.store import Metered
 from billing.closing.service import alarm_more_sent
-from billing.marketplace.deadline import within
 from billing.metering.flow import meter_of
 from billing.metering.model import Alarm
 from shared.app import App
 from shared.calendar import Month
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger
 
@@ -46,7 +46,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dr
     since = now.date() - dt.timedelta(days=DAYS)
     ended_since = now - dt.timedelta(days=DAYS)
     metered = transact(app, ALL_TENANTS, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
-    listing = meter.usage(since, now.date(), within(_SECONDS))
+    listing = meter.usage(since, now.date(), Deadline.after(_SECONDS))
     listed = listed_by_subscription(listing.days)
     adopting = Adopting(since, now, app.new_id, assigned)
     found = []

@@ -19,7 +19,7 @@ from billing.adoption.rules import Difference, Listed, NotAdopted, difference, l
 from billing.closing import rules
 from billing.closing.model import Kind, Period
 from billing.closing.record_store import record_of
-from billing.marketplace.errors import Unreachable
+from billing.marketplace.errors import MarketplaceUnavailable
 from billing.marketplace.usage_model import Usage, UsageDay
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
@@ -340,7 +340,7 @@ def test_the_meter_away_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
     timeline.tells(2, clock())
     timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
-    with pytest.raises(Unreachable):
+    with pytest.raises(MarketplaceUnavailable):
         adopt_listed(timeline.app)
 
     assert timeline.adopted() == []
