@@ -21,24 +21,35 @@ from tools.chaos.run import FOLDER, Options, Result, run
 
 VIOLATED, FAILED, INTERRUPTED = 1, 2, 130
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     *,
-    database: Annotated[str, typer.Option(help=f"{' or '.join(NAMES)}, or both with a comma between")] = NAMES[0],
-    minutes: Annotated[float, typer.Option(help="how long each database is at it", min=0.05)] = 2.0,
+    database: Annotated[
+        str, typer.Option(metavar="NAMES", help=f"{' or '.join(NAMES)}, or both with a comma between")
+    ] = NAMES[0],
+    minutes: Annotated[float, typer.Option(metavar="M", help="length of the run on each database", min=0.05)] = 2.0,
     operations: Annotated[
-        int | None, typer.Option(help="end after so many operations, if that is earlier", min=1)
+        int | None, typer.Option(metavar="N", help="end after N operations, if that is earlier", min=1)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="repeats the choices of a run; a new one when absent")] = None,
-    workers: Annotated[int, typer.Option(help="processes of the product", min=1, max=16)] = 3,
-    tenants: Annotated[int, typer.Option(help="organisations", min=1, max=50)] = 4,
-    people: Annotated[int, typer.Option(help="people of each, at work at the same time", min=1, max=50)] = 4,
-    write: Annotated[Path | None, typer.Option(help="write the report there, as Markdown")] = None,
-    folder: Annotated[Path, typer.Option(help="keep databases and logs there, for as long as it runs")] = FOLDER,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="repeat the random choices of a run; a new seed by default")
+    ] = None,
+    workers: Annotated[int, typer.Option(metavar="N", help="processes of the product", min=1, max=16)] = 3,
+    tenants: Annotated[int, typer.Option(metavar="N", help="organizations", min=1, max=50)] = 4,
+    people: Annotated[
+        int, typer.Option(metavar="N", help="people of each who work at the same time", min=1, max=50)
+    ] = 4,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write the report to FILE, as Markdown")] = None,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where databases and logs are stored during the run")
+    ] = FOLDER,
 ) -> None:
-    """Breaks the product while people use it, then compares all they were told with what it kept.
+    """Inject faults while simulated people work, then compare each response with the stored data.
 
-    Exit code 1 says that a promise was broken, 2 that the run proves nothing, 130 that it was ended before the end.
+    Exit codes: 0 passed; 1 a promise was broken; 2 wrong usage, or the run proves nothing; 130 interrupted.
     """
     end_in_order()
     logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have logs of their own
@@ -106,4 +117,4 @@ def _shown(options: Options, console: Console) -> Result:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()
