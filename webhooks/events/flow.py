@@ -16,7 +16,7 @@ from billing.marketplace import Flow, MarketplaceError, WebhookEvent, within
 from billing.metering import send_at_once
 from billing.subscriptions import Outcome
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from webhooks.events import rules, service
@@ -91,7 +91,7 @@ def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> T
 
 
 def _look_up(app: App, question: Question) -> Seen | None:
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         return service.look_up(tx, question.marketplace_id, question.operation_id, now=app.now())
 
 

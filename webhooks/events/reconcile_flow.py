@@ -14,15 +14,14 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
-from shared import audit
 from shared.app import App
-from shared.audit import Actor
-from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs, for_requests
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE, Actor
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import Decision
@@ -64,14 +63,14 @@ class How:
     """
 
     source: EventSource = EventSource.RECONCILE
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
     limit: Flow | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
 
-    def patience(self) -> Patience:
+    def retry(self) -> RetryPolicy:
         """For the database."""
-        return of_a_job() if self.limit is None else of_a_request()
+        return for_jobs() if self.limit is None else for_requests()
 
     def of_a_row(self) -> Flow:
         """The time for asking about one row."""
@@ -96,17 +95,17 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     Raises:
         MarketplaceError: the list itself cannot be had; what was compared before is done.
     """
-    patience = how.patience()
+    retry = how.retry()
     bought, unpriced, requests = transact(
         app,
-        EVERY_TENANT,
+        ALL_TENANTS,
         lambda tx: (
             list(subscriptions.all_bought(tx)),
             subscriptions.without_price(tx),
             agreement_store.open_everywhere(tx),
         ),
         reads_only=True,
-        patience=patience,
+        retry=retry,
     )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed = Report(), set[str]()
@@ -119,7 +118,7 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
             known = ours.get(row.id)
             pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
-            _compare(app, client, how, pair, report, patience)
+            _compare(app, client, how, pair, report, retry)
         listed.add(row.id or "")
         how.progress(report.compared)
     report.missing += _missing(ours, listed)
@@ -172,7 +171,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
     how: How,
     pair: _Pair,
     report: Report,
-    patience: Patience,
+    retry: RetryPolicy,
 ) -> None:
     row, ours = pair.row, pair.ours
     try:
@@ -184,7 +183,7 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
             report.changed.append(row.id)
             return
         question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
-        taken = patience.run(lambda: settle(app, client, question, how.of_a_row()))
+        taken = retry.run(lambda: settle(app, client, question, how.of_a_row()))
         if taken is None:
             report.waiting.append(row.id)
         elif taken.changed:
@@ -211,11 +210,11 @@ def _compare_request(
     decision = Decision(how.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
-        hold_tenant(tx, request.tenant_id)
+        lock_tenant(tx, request.tenant_id)
         return close_request(tx, request, RequestState.CANCELLED, decision)
 
     try:
-        transact(app, request.tenant_id, close, patience=how.patience())
+        transact(app, request.tenant_id, close, retry=how.retry())
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.changed.remove(row.id)
         report.failed.append(row.id)

@@ -32,10 +32,6 @@ _BODY_LIMIT: Final = 256 * 1024
         method=HTTPMethod.POST,
         path="marketplace/webhook",
         tag="marketplace",
-        summary="What happened to a subscription",
-        description="For the Azure Marketplace alone, whose token is checked on every call. The body only says what to "
-        "ask Microsoft about. 200 accepts a change; 401 and 409 are final; everything else is 5xx and is sent again, "
-        "since a 4xx would reject a change that a customer paid for.",
         body_limit=None,
         final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("It was taken")},
@@ -53,6 +49,12 @@ _BODY_LIMIT: Final = 256 * 1024
     ),
 )
 def receive_marketplace_event(call: Call) -> Reply:
+    """What happened to a subscription.
+
+    For the Azure Marketplace alone, whose token is checked on every call. The body only says what to ask Microsoft
+    about. 200 accepts a change; 401 and 409 are final; everything else is 5xx and is sent again, since a 4xx would
+    reject a change that a customer paid for.
+    """
     app = call.app
     client = marketplace.of(app)
     if client is None:  # a deployment may have lost the settings: what was bought before must not be refused

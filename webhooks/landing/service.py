@@ -9,13 +9,12 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
 from billing.subscriptions import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms, begin
-from shared import audit
-from shared.audit import Actor
 from shared.auth.tokens import Principal
 from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import find_caller, find_tenant, hold_tenant
+from shared.tenancy.store import find_caller, find_tenant, lock_tenant
+from shared.work import SERVICE, Actor
 from tenants import NewId, NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
@@ -69,7 +68,7 @@ def prepare(
             raise Forbidden(
                 "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
-        actor = audit.SERVICE if found.account is None else Actor.user(found.account.id)
+        actor = SERVICE if found.account is None else Actor.user(found.account.id)
         decision = Decision(actor, now, new_id)
         agreement_service.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
         return
@@ -128,7 +127,7 @@ def put_in_force(
     settings: Settings,
     now: dt.datetime,
     new_id: NewId,
-    actor: Actor = audit.SERVICE,
+    actor: Actor = SERVICE,
 ) -> Tenant | None:
     """The paid plan, from now on; None, and nothing is done, when it is in force already, or nothing here waits for it.
 
@@ -138,7 +137,7 @@ def put_in_force(
     known = subscriptions.find_bought(tx, marketplace_id)
     if known is None:
         return None
-    tenant = hold_tenant(tx, known.tenant_id)
+    tenant = lock_tenant(tx, known.tenant_id)
     known = subscriptions.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None
