@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from devcloud.run import migrate
 from shared import clock
 from shared.app import build
@@ -131,9 +131,9 @@ def close(url: str, now: dt.datetime) -> Closed:
     with app.transaction(reads_only=True):
         reset_peak(own)  # with what a worker holds that has run before
     rest, cpu, began = rss_mb(own), cpu_seconds(own), time.perf_counter()
-    bills = close_all_owed(app)
+    bills = close_all_ended(app)
     ended, spent, peak = time.perf_counter(), cpu_seconds(own) - cpu, peak_mb(own)
-    bills += close_all_owed(app)
+    bills += close_all_ended(app)
     idle = time.perf_counter() - ended
     with app.engine.connect() as connection:
         lines = connection.execute(sa.select(sa.func.count()).select_from(billing_lines)).scalar_one()
