@@ -12,7 +12,7 @@ from shared import audit
 from shared.audit import Action
 from shared.errors import ApiError, Conflict
 from shared.tenancy.model import AuthProvider, Caller, Role
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
 from shared.text import shortened
 from shared.work import Actor
 from tenants import account_store as store
@@ -92,7 +92,7 @@ def _add(
     public_id = new_id()
     values = _by_hand(caller, person, public_id=public_id, now=now)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        return Added(person.email, refusal=no_seat(tenant, cap))
+        return Added(person.email, refusal=seat_limit_error(tenant, cap))
     user_id = people_store.add_by_hand(tx, tenant.id, values)
     if user_id is None:
         seat_store.give_seat_back(tx, tenant.id, now=now)

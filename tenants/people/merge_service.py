@@ -9,7 +9,7 @@ from shared import audit
 from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.tenancy.store import lock_tenant
 from shared.work import Actor
 from tenants.invitations import store as invitations_store
@@ -79,7 +79,7 @@ def _both(
             code="not_joined",
         )
     if person.user.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return invitation, person
 
 

@@ -14,7 +14,7 @@ from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from shared.notices import NoticeKind
 from shared.tenancy.model import Caller, Role
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
 from shared.work import Actor
 from tenants import account_store as store
 from tenants import seat_store
@@ -180,7 +180,7 @@ def reactivate(
     # before this account is active: until it has its new end it would be taken for one that has lapsed
     end_lapsed(tx, tenant.id, now=now, new_id=new_id)
     if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        raise no_seat(tenant, cap)
+        raise seat_limit_error(tenant, cap)
     seat_store.set_active(tx, tenant.id, account.user.id, active=True, now=now)
     if account.object_id is None:
         _invite_again(tx, caller, account, now=now)

@@ -15,7 +15,14 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller, Role, Tenant
-from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
+from shared.tenancy.rules import (
+    month_key,
+    require_tracking,
+    seat_cap,
+    seat_limit_error,
+    tracking_refusal,
+    user_deactivated,
+)
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from shared.work import ANONYMOUS, Actor
 from tenants import account_store as store
@@ -95,7 +102,7 @@ def admit_buyer(
         _add(tx, tenant, principal, Role.USER, cap=cap, now=now, new_id=new_id)
     caller = caller or _found(tx, principal)
     if not caller.user.is_active:
-        raise deactivated()
+        raise user_deactivated()
     return caller
 
 
@@ -126,7 +133,7 @@ def _join(
     cap = seat_cap(tenant, settings.trial_user_limit)
     end_lapsed(tx, tenant.id, now=now, new_id=new_id)  # a seat may be free that the job has not given back yet
     if not _add(tx, tenant, principal, Role.USER, cap=cap, now=now, new_id=new_id):
-        raise no_seat(tenant, cap)
+        raise seat_limit_error(tenant, cap)
 
 
 def _take_over(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: dt.datetime, new_id: NewId) -> bool:
@@ -194,7 +201,7 @@ def _record(
 def _welcome(tx: sa.Connection, principal: Principal, *, now: dt.datetime, new_id: NewId) -> Caller:
     caller = _found(tx, principal)
     if not caller.user.is_active:
-        raise deactivated()
+        raise user_deactivated()
     caller = _with_address(tx, caller, principal, now=now, new_id=new_id)
     name = rows.directory_name(principal)
     store.stamp_sign_in(tx, caller.tenant.id, caller.user.id, directory_name=name, now=now)
