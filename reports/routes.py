@@ -32,7 +32,7 @@ from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
 from timers import azure_devops
-from timers.azure_devops import PATIENCE_SECONDS, AzureDevOpsError
+from timers.azure_devops import LOOKUP_SECONDS, AzureDevOpsError
 from timers.work_items import read_since
 
 
@@ -185,7 +185,7 @@ def _read(call: Call, query: Query, media: str) -> Refused:
     with call.transaction() as tx:
         asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return title_flow.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
+        return title_flow.read(call.app, call.caller, asked, azure_devops.open_session(call, LOOKUP_SECONDS))
     return NONE_REFUSED
 
 
