@@ -19,7 +19,7 @@ from function_app import INVARIANTS
 from shared import clock
 from shared.app import App, build
 from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
-from shared.health.jobs import DataUnsound, check_all
+from shared.health.jobs import InvariantsViolated, check_all
 from shared.jobs import JobFailed
 from shared.settings import Settings
 from timers.forgotten.jobs import stop_all_forgotten
@@ -160,7 +160,7 @@ def _run_jobs(app: App) -> list[str]:
 def _run_job(job: Callable[[App], object], app: App) -> bool:
     try:
         job(app)
-    except (JobFailed, DataUnsound):
+    except (JobFailed, InvariantsViolated):
         return False
     return True
 
