@@ -21,7 +21,7 @@ from shared.audit import Action
 from shared.log import get_logger
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant
-from shared.tenancy.store import hold_tenant, read_tenant
+from shared.tenancy.store import lock_tenant, read_tenant
 from shared.work import SERVICE, Actor
 
 
@@ -58,7 +58,7 @@ def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Re
     The tenant is held: a correction of a past month comes before the bill or is an adjustment, and of two who close at
     once the second finds nothing owed.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     standings = store.standings(tx, tenant.id)
     closed = price_bills(tx, tenant, closing) if any(each.lacks_price for each in standings) else []
     for standing in standings:
@@ -74,7 +74,7 @@ def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, c
     For the transaction that ends it, after the end was written. The month itself stays open for corrections until it
     is over.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     standings = [each for each in store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
     return [record for standing in standings for record in _close(tx, tenant, standing, closing)]
 
@@ -141,7 +141,7 @@ def void(tx: sa.Connection, record: Record, *, reason: str, closing: Closing) ->
     Raises:
         NotVoidable: it is void already.
     """
-    hold_tenant(tx, record.tenant_id)
+    lock_tenant(tx, record.tenant_id)
     if not record_store.void(tx, record, reason=reason, now=closing.now):
         raise NotVoidable("the record is void already")
     _put_on_record(tx, Action.BILL_VOIDED, record, closing)
@@ -153,7 +153,7 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
     Raises:
         NotVoidable: the record is not void, or another one replaces it.
     """
-    tenant = hold_tenant(tx, record.tenant_id)
+    tenant = lock_tenant(tx, record.tenant_id)
     current = record_store.find(tx, tenant.id, record.public_id)
     if current is None or current.state is not State.VOID or record_store.is_replaced(tx, record):
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
@@ -304,7 +304,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
         row_id=closing.new_id(),
         after={
             "recordId": record.public_id,
-            "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
+            "month": str(record.period.month),
             "kind": record.period.kind,
             "activeUsers": record.active_users,
             "total": amount_text(record.amount, currency),

@@ -18,7 +18,7 @@ from shared import audit
 from shared.audit import Action
 from shared.db.records import records_open
 from shared.http.idempotency import redact_where
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE
 from tenants import give_seat_back, set_active
 from timers.entries import stop_if_running
@@ -34,7 +34,7 @@ def begin(
 
     The tenant is held first, as whoever decides about its people does, and whoever closes its months.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     request = requests_store.find(tx, tenant_id, public_id, hold=True)
     if request is None or requests_store.legal_hold(tx, tenant_id) is not None:
         return None
@@ -58,7 +58,7 @@ def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_
 
 def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
     """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
-    tenant = hold_tenant(tx, person.tenant_id)
+    tenant = lock_tenant(tx, person.tenant_id)
     stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
     if set_active(tx, person.tenant_id, person.id, active=False, now=now):
         give_seat_back(tx, person.tenant_id, now=now)

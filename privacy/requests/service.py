@@ -16,9 +16,9 @@ from shared.audit import Action
 from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR, SERVICE, Actor
-from tenants import other_super_admins
+from tenants import count_other_super_admins
 
 
 NewId = Callable[[], uuid.UUID]
@@ -32,7 +32,7 @@ def of_person(
     Raises:
         Conflict: `last_super_admin`.
     """
-    hold_tenant(tx, person.tenant_id)
+    lock_tenant(tx, person.tenant_id)
     found = requests_store.find_open(tx, person.tenant_id, person.id)
     if found is not None:
         return found, False
@@ -49,7 +49,7 @@ def of_tenant(
     tx: sa.Connection, tenant_id: int, *, channel: Channel, by: int | None, now: dt.datetime, new_id: NewId
 ) -> tuple[Request, bool]:
     """The open request to erase a whole organisation, and whether it is new."""
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     found = requests_store.find_open(tx, tenant_id, None)
     if found is not None:
         return found, False
@@ -99,7 +99,7 @@ def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.dateti
 
 def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
     """Puts a whole organisation under a legal hold: nothing of it is erased or expires, and whoever waits is told."""
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
     after = {"reason": reason.value}
     audit.record_row(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=OPERATOR, at=now, row_id=new_id(), after=after)
@@ -113,7 +113,7 @@ def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: 
     Raises:
         Conflict: there is none.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     if requests_store.legal_hold(tx, tenant_id) is None:
         raise Conflict("This organisation is not held.", code="request_state")
     requests_store.set_legal_hold(tx, tenant_id, reason=None, at=None)
@@ -137,7 +137,7 @@ def is_last_super_admin(tx: sa.Connection, person: Person) -> bool:
     """Whether nobody would be left to run the organisation; its row must be held for it to stay so."""
     if person.role is not Role.SUPER_ADMIN or not person.is_active:
         return False
-    return other_super_admins(tx, person.tenant_id, person.id) == 0
+    return count_other_super_admins(tx, person.tenant_id, person.id) == 0
 
 
 def record(

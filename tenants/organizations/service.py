@@ -15,7 +15,7 @@ from shared.errors import Conflict, NotFound
 from shared.tenancy import organization_store as store
 from shared.tenancy.model import Organization, Tenant
 from shared.tenancy.organization_service import is_default
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import Work
 
 
@@ -34,7 +34,7 @@ def add(work: Work, name: str) -> Organization:
     Raises:
         Conflict: the tenant has one of this name.
     """
-    hold_tenant(work.tx, work.tenant.id)
+    lock_tenant(work.tx, work.tenant.id)
     added = store.add(work.tx, work.tenant.id, name=name, public_id=work.new_id(), now=work.now)
     if added is None:
         raise _exists(name)
@@ -51,7 +51,7 @@ def change(work: Work, wanted: uuid.UUID | None, change_wanted: OrganizationChan
         NotFound: the tenant has none with this id.
         Conflict: another one has the name, or the default would not be active.
     """
-    tenant = hold_tenant(work.tx, work.tenant.id)
+    tenant = lock_tenant(work.tx, work.tenant.id)
     old = next((each for each in store.find_all(work.tx, tenant.id) if each.public_id == wanted), None)
     if old is None:
         raise NotFound("There is no such Azure DevOps organization here.")
@@ -83,7 +83,7 @@ def change(work: Work, wanted: uuid.UUID | None, change_wanted: OrganizationChan
 
 def ensure_default(work: Work, name: str) -> tuple[Organization, str]:
     """Adds or activates the organization that becomes the default; returns it, and a sentence about it for people."""
-    tenant = hold_tenant(work.tx, work.tenant.id)
+    tenant = lock_tenant(work.tx, work.tenant.id)
     stays = f"Time on {tenant.organization} stays there, and it stays active."
     added = store.add(work.tx, tenant.id, name=name, public_id=work.new_id(), now=work.now)
     if added is not None:

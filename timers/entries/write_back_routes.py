@@ -186,7 +186,7 @@ def _written(
         if now is None:
             return reply
         body = told(now if refusal is None or now.state is WriteBack.DONE else refusal)
-        return call.amend(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
+        return call.replace_reply(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
 
 
 def _find(call: Call, tx: sa.Connection, entry_id: uuid.UUID) -> model.TimeEntry | None:

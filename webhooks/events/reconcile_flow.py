@@ -21,7 +21,7 @@ from shared.deadline import Deadline
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Actor
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
@@ -211,7 +211,7 @@ def _compare_request(
     decision = Decision(how.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
-        hold_tenant(tx, request.tenant_id)
+        lock_tenant(tx, request.tenant_id)
         return close_request(tx, request, RequestState.CANCELLED, decision)
 
     try:

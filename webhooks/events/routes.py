@@ -33,7 +33,7 @@ _BODY_LIMIT: Final = 256 * 1024
         path="marketplace/webhook",
         tag="marketplace",
         body_limit=None,
-        final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
+        final_errors=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("It was taken")},
         problems={
             401: ("invalid_token",),

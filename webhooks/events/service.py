@@ -14,7 +14,7 @@ from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscripti
 from shared import audit
 from shared.audit import Action
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Actor
 from webhooks.events import rules, store
 from webhooks.events.rules import NotSold, SeatsTaken, Seen, Told
@@ -60,7 +60,7 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
     What is committed was told by Microsoft after everything that had been committed before: the subscription's
     version is the one that was seen before Microsoft was asked, and stays so while its tenant is held.
     """
-    tenant = hold_tenant(tx, seen.subscription.tenant_id)
+    tenant = lock_tenant(tx, seen.subscription.tenant_id)
     subscription = subscriptions.read(tx, tenant.id, seen.subscription.id)
     if subscription.version != seen.subscription.version:
         return None
@@ -78,7 +78,7 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
 
 def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) -> Taken:
     """Keeps an event that changes nothing; one whose action nobody here knows is an alarm."""
-    tenant = hold_tenant(tx, seen.subscription.tenant_id)
+    tenant = lock_tenant(tx, seen.subscription.tenant_id)
     kept = Event(event.event_type, event.source, now, event.operation_id)
     subscriptions.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
     alarms = () if event.event_type in rules.NEEDS_NOTHING else ("marketplace_event_unknown",)

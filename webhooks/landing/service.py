@@ -13,9 +13,9 @@ from shared.auth.tokens import Principal
 from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import find_caller, find_tenant, hold_tenant
-from shared.work import SERVICE, Actor
-from tenants import NewId, NewTenant
+from shared.tenancy.store import find_caller, find_tenant, lock_tenant
+from shared.work import SERVICE, Actor, NewId
+from tenants import NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
@@ -137,7 +137,7 @@ def put_in_force(
     known = subscriptions.find_bought(tx, marketplace_id)
     if known is None:
         return None
-    tenant = hold_tenant(tx, known.tenant_id)
+    tenant = lock_tenant(tx, known.tenant_id)
     known = subscriptions.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None

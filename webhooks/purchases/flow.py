@@ -11,7 +11,7 @@ from billing import marketplace, subscriptions
 from billing.marketplace import UnreadableResponse
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
@@ -69,7 +69,7 @@ def _begin(
     app: App, tx: sa.Connection, agreement: Agreement, bought: marketplace.Subscription, terms: Terms
 ) -> Exception | None:
     """The refusal of a purchase that is not what was agreed to; what it is now is written down."""
-    tenant = hold_tenant(tx, agreement.tenant_id)
+    tenant = lock_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
     decision = Decision(agreement.actor, app.now(), app.new_id)

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 from devcloud.emulators.server import serving
 from devcloud.ports import bound
 from shared.deadline import Deadline
-from shared.http.problem import problem
+from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
 from tests.support.marketplace import until
@@ -505,7 +505,7 @@ def test_each_failure_is_a_problem_document_of_its_own():
         Throttled(),
         AzureDevOpsUnavailable(),
     ]
-    replies = [problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
+    replies = [to_problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
 
     told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
     assert told == [
