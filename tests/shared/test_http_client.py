@@ -132,7 +132,7 @@ def test_redirects_are_returned_and_cookies_and_credentials_of_the_machine_are_n
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login x password y")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\nConnection: close\r\n\r\n"
     with serving(redirect) as (url, heads), closing(HttpClient("test", url)) as client:
         responses = [client.send(Request("GET", url), Deadline.after(5)) for _ in range(2)]
 
