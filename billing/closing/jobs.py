@@ -8,7 +8,7 @@ from billing.closing.service import Closing
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import for_each_tenant, transact
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Work
 
@@ -32,7 +32,7 @@ def close_all_ended(app: App) -> int:
     Raises:
         JobFailed: some tenants failed; the others had their turn.
     """
-    return outward(app, _NAME, lambda: _close(app), held=0)
+    return run_unless_held(app, _NAME, lambda: _close(app), held=0)
 
 
 def _close(app: App) -> int:

@@ -24,7 +24,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
     What does not succeed is left to the next run of the job.
     """
     try:
-        if outward_installation(app) is None:
+        if find_active_installation(app) is None:
             return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox

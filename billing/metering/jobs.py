@@ -9,7 +9,7 @@ from billing.metering.flow import meter_of, send_due, tell_late
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 
 
 blueprint = func.Blueprint()
@@ -38,7 +38,7 @@ def send_all(app: App) -> int:
     """
     if meter_of(app) is None:
         return 0
-    return outward(app, _SEND, lambda: _send(app), held=0)
+    return run_unless_held(app, _SEND, lambda: _send(app), held=0)
 
 
 def _send(app: App) -> int:
