@@ -77,16 +77,24 @@ def compute_noticed(counts: Counter[str]) -> float:
     return 100 * (1 - sum(counts[each] for each in UNNOTICED) / tried) if tried else 0.0
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="parts of pyproject.toml; default: all")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="only mutants with these names, for example billing.closing.rules.*")
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="PART", help="parts, defined in pyproject.toml; all by default")
     ] = None,
-    children: Annotated[int, typer.Option(help="mutants tested at the same time", min=1)] = 2,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only mutants with this name, like billing.closing.rules.*")
+    ] = None,
+    children: Annotated[int, typer.Option(metavar="N", help="mutants tested at the same time", min=1)] = 2,
     *,
-    retry: Annotated[bool, typer.Option("--again", help="repeat surviving mutants, after tests were added")] = False,
+    retry: Annotated[
+        bool, typer.Option("--again", help="test the surviving mutants again, after tests were added")
+    ] = False,
 ) -> None:
-    """Makes small changes to the code and counts those that no test notices. An interrupted run can be continued."""
+    """Change the code in small ways, and count the changes that no test detects. An interrupted run continues."""
     parts = load_parts()
     if unknown := set(names or ()) - parts.keys():
         raise typer.BadParameter(f"unknown part: {', '.join(sorted(unknown))}; the parts are {', '.join(parts)}")
@@ -156,4 +164,4 @@ def _prepare_directory(part: Part) -> None:
 
 if __name__ == "__main__":
     signals.end_in_order()
-    typer.run(main)
+    app()

@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.calendar import Month
 from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
@@ -161,15 +162,15 @@ def lock_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     return tenant_of(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
 
 
-def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: int, at: dt.datetime) -> None:
+def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: Month, at: dt.datetime) -> None:
     """Keeps the first and the last sign-in of the month (yyyymm, tenant time zone), which its bill asks for.
 
     Those on a paid plan are kept beside: a trial before it and a look around after its end are no part of the bill, and
     hide nothing that is.
     """
     is_paid = tenant.plan is Plan.PAID and tenant.status is not TenantStatus.CANCELLED
-    key = {"month": month, "tenant": tenant.id, "person": user_id, "at": at}
+    key = {"month": month.key, "tenant": tenant.id, "person": user_id, "at": at}
     if tx.execute(_SIGNED_IN_AGAIN_PAID if is_paid else _SIGNED_IN_AGAIN, key).rowcount == 0:
         paid_at = at if is_paid else None
-        row = {"month_key": month, "tenant_id": tenant.id, "user_id": user_id}
+        row = {"month_key": month.key, "tenant_id": tenant.id, "user_id": user_id}
         _SIGNED_IN.run(tx, {**row, **dict(zip(_SIGN_INS, (at, at, paid_at, paid_at), strict=True))})

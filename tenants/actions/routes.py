@@ -51,7 +51,7 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         return reply
     with call.transaction() as tx:
         told = RecordedActions(accepted=len(actions) - dropped, dropped=dropped)
-        return call.amend(tx, Reply.of(HTTPStatus.ACCEPTED, told))
+        return call.replace_reply(tx, Reply.of(HTTPStatus.ACCEPTED, told))
 
 
 @route(

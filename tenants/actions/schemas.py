@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from shared.http.wire import GivenInstant, Instant, WireModel
+from shared.http.wire import Instant, InstantInput, WireModel
 from tenants.actions.log.model import Action
 from tenants.actions.rules import is_plain_path
 from tenants.actions.service import Said
@@ -29,7 +29,7 @@ Page = Annotated[
     Field(min_length=1, max_length=200, examples=["/reports/month"], description="where: a path and nothing else"),
     AfterValidator(_plain_path),
 ]
-SaidAt = Annotated[GivenInstant, Field(description="when, at most 24 hours ago; now when left out")]
+SaidAt = Annotated[InstantInput, Field(description="when, at most 24 hours ago; now when left out")]
 
 
 class NewAction(WireModel):

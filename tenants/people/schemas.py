@@ -1,22 +1,23 @@
-"""The people of a tenant on the wire: what an admin sends and sees."""
+"""People in requests and responses of admins."""
 
 import re
 import uuid
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.http.wire import Instant, Name, Problem, WireModel, in_json_schema
+from shared.http.paging import NEXT_LINK, PageQuery
+from shared.http.wire import Instant, Name, Problem, WireModel, json_schema_pattern
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
-from tenants.people.add_service import Added, NewPerson
-from tenants.people.service import Change
-from tenants.people.store import Account
+from tenants.people.add_service import AddResult, NewPerson
+from tenants.people.service import UserChange
+from tenants.people.store import Account, AccountFilters
 from tenants.sign_in.schemas import User
 
 
 MOST_AT_ONCE: Final = 200
-_PART: Final = r"[!-+\--:=?A-~]"  # letters of ASCII without blanks, @ < > , ;
+_PART: Final = r"[!-+\--:=?A-~]"  # printable ASCII without spaces and @ < > , ;
 _ADDRESS: Final = re.compile(rf"\A{_PART}{{1,64}}@{_PART}+\.{_PART}+(?<!\.)\Z")
 
 
@@ -29,10 +30,10 @@ def _address(value: str) -> str:
 Address = Annotated[
     str,
     AfterValidator(_address),
-    Field(max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": in_json_schema(_ADDRESS)}),
+    Field(
+        max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": json_schema_pattern(_ADDRESS)}
+    ),
 ]
-
-
 _OBJECT_ID: Final = re.compile(r"\A[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
@@ -53,7 +54,7 @@ ObjectId = Annotated[
     AfterValidator(_object_id),
     Field(
         examples=["690222be-ff1a-4d56-abd1-7e4f7d38e474"],
-        json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)},
+        json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)},
     ),
 ]
 
@@ -61,7 +62,7 @@ ObjectId = Annotated[
 PersonId = Annotated[
     str,
     AfterValidator(_person_id),
-    Field(json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)}),
+    Field(json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)}),
 ]
 
 
@@ -99,24 +100,18 @@ class UserDetail(User):
         )
 
 
-class UsersQuery(WireModel):
+class UsersQuery(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
     auth_provider: AuthProvider | None = None
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
-    def filters(self) -> dict[str, Any]:
-        return {
-            "role": None if self.role is None else self.role.value,
-            "active": self.is_active,
-            "provider": None if self.auth_provider is None else self.auth_provider.value,
-        }
+    def to_filters(self) -> AccountFilters:
+        return AccountFilters(self.role, self.is_active, self.auth_provider)
 
 
 class UsersPage(WireModel):
     items: list[UserDetail]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK
 
 
 class NewUser(WireModel):
@@ -146,7 +141,7 @@ class AddedUser(WireModel):
     problem: Problem | None = None
 
     @classmethod
-    def of(cls, added: Added, *, request_id: str) -> Self:
+    def of(cls, added: AddResult, *, request_id: str) -> Self:
         refusal = added.refusal
         return cls(
             email=added.email,
@@ -164,7 +159,7 @@ class MergeUser(WireModel):
     into: PersonId = Field(description="the id of the account with which the person signs in")
 
     @property
-    def person(self) -> uuid.UUID:
+    def person_id(self) -> uuid.UUID:
         return uuid.UUID(self.into)
 
 
@@ -178,5 +173,5 @@ class ChangeUser(WireModel):
             raise ValueError("must change something: displayName, role")
         return self
 
-    def to_change(self) -> Change:
-        return Change(display_name=self.display_name, role=self.role)
+    def to_change(self) -> UserChange:
+        return UserChange(display_name=self.display_name, role=self.role)

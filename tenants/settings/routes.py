@@ -1,4 +1,4 @@
-"""The HTTP functions of a tenant's settings and of its audit log."""
+"""The HTTP functions of the settings and of the audit log."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -42,7 +42,7 @@ def get_tenant(call: Call) -> Reply:
     Admins see the settings, super admins also what was bought.
     """
     with call.transaction() as tx:
-        return _settings(call, tx, settings_store.read(tx, call.caller.tenant.id))
+        return _answer(call, tx, settings_store.read(tx, call.caller.tenant.id))
 
 
 @route(
@@ -67,10 +67,8 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
-        changed = settings_service.change(
-            tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
-        )
-        return _settings(call, tx, changed.settings, changed.notice)
+        changed = settings_service.change(call.work(tx), body.to_columns(), versions=versions)
+        return _answer(call, tx, changed.settings, changed.notice)
 
 
 @route(
@@ -91,18 +89,18 @@ def list_audit(call: Call, query: PageQuery) -> Reply:
     """
     after = id_cursor(query.after)
     with call.transaction() as tx:
-        rows = audit_store.audit_page(tx, call.caller.tenant.id, end=after, most=query.limit)
+        rows = audit_store.page(tx, call.caller.tenant.id, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
         link = query.next_link("audit", rows, lambda row: row.id)
         return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link))
 
 
-def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
+def _answer(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
     cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
     with_plan = call.caller.user.role is Role.SUPER_ADMIN
     organizations = organization_store.find_all(tx, settings.tenant.id)
-    wire = TenantDetail.of_settings(
+    detail = TenantDetail.of_settings(
         settings, organizations, seat_limit=cap, now=call.now, with_plan=with_plan, notice=notice
     )
-    return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(settings.version)})
+    return call.answer(tx, HTTPStatus.OK, detail, {"ETag": etag(settings.version)})

@@ -16,6 +16,7 @@ from billing.subscriptions import ledger_store
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription, SubscriptionStatus
 from shared import audit, clock
+from shared.calendar import Month
 from shared.db.schema import (
     audit_log,
     billing_lines,
@@ -30,7 +31,6 @@ from shared.db.schema import (
 )
 from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
-from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
 from shared.work import SERVICE
 from tenants.settings import store as settings_store
@@ -105,7 +105,7 @@ class Payer:
     def moves(self, zone: str, when: dt.datetime) -> None:
         """Sets another time zone, as its super admin does."""
         with self.engine.begin() as tx:
-            settings_store.keep_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
+            settings_store.add_previous_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
 
     def joins(self, when: dt.datetime) -> int:
@@ -184,7 +184,7 @@ class Payer:
     def signs_in(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
-            record_sign_in(tx, tenant, user, month=month_key(when, tenant), at=when)
+            record_sign_in(tx, tenant, user, month=Month.of(when, tenant.zone), at=when)
 
     def works(self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None) -> TimeEntry:
         with self.engine.begin() as tx:

@@ -21,22 +21,35 @@ from tools.chaos.run import FOLDER, ChaosOptions, ChaosResult, run
 
 VIOLATED, FAILED, INTERRUPTED = 1, 2, 130
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     *,
-    database: Annotated[str, typer.Option(help=f"{' or '.join(DATABASES)}, or both with a comma")] = DATABASES[0],
-    minutes: Annotated[float, typer.Option(help="length of the run on each database", min=0.05)] = 2.0,
-    operations: Annotated[int | None, typer.Option(help="end earlier, after so many operations", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="repeats the random choices of a run; default: a new one")] = None,
-    workers: Annotated[int, typer.Option(help="worker processes of the product", min=1, max=16)] = 3,
-    tenants: Annotated[int, typer.Option(help="tenants", min=1, max=50)] = 4,
-    people: Annotated[int, typer.Option(help="people of each tenant, who work at the same time", min=1, max=50)] = 4,
-    write: Annotated[Path | None, typer.Option(help="file for the report, in Markdown")] = None,
-    folder: Annotated[Path, typer.Option(help="folder for databases and logs during the run")] = FOLDER,
+    database: Annotated[
+        str, typer.Option(metavar="NAMES", help=f"{' or '.join(DATABASES)}, or both with a comma between")
+    ] = DATABASES[0],
+    minutes: Annotated[float, typer.Option(metavar="M", help="length of the run on each database", min=0.05)] = 2.0,
+    operations: Annotated[
+        int | None, typer.Option(metavar="N", help="end after N operations, if that is earlier", min=1)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="repeat the random choices of a run; a new seed by default")
+    ] = None,
+    workers: Annotated[int, typer.Option(metavar="N", help="processes of the product", min=1, max=16)] = 3,
+    tenants: Annotated[int, typer.Option(metavar="N", help="organizations", min=1, max=50)] = 4,
+    people: Annotated[
+        int, typer.Option(metavar="N", help="people of each who work at the same time", min=1, max=50)
+    ] = 4,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write the report to FILE, as Markdown")] = None,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where databases and logs are stored during the run")
+    ] = FOLDER,
 ) -> None:
-    """Injects faults while users work, then compares all responses with the stored data.
+    """Inject faults while simulated people work, then compare each response with the stored data.
 
-    Exit codes: 1 violation, 2 the run proves nothing, 130 interrupted.
+    Exit codes: 0 passed; 1 a promise was broken; 2 wrong usage, or the run proves nothing; 130 interrupted.
     """
     end_in_order()
     logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have their own logs
@@ -104,4 +117,4 @@ def _run_and_show(options: ChaosOptions, console: Console) -> ChaosResult:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

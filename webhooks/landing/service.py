@@ -14,8 +14,8 @@ from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, lock_tenant
-from shared.work import SERVICE, Actor
-from tenants import NewId, NewTenant
+from shared.work import SERVICE, Actor, NewId
+from tenants import NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
