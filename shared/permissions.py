@@ -41,6 +41,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
     {
         "get_health": Permission(Access.ANYONE),
         "get_openapi": Permission(Access.ANYONE),
+        "no_such_route": Permission(Access.ANYONE),
         "receive_marketplace_event": Permission(Access.ANYONE),  # it checks Microsoft's own token
         "open_landing_page": Permission(Access.ANYONE),  # these seven: buyers, who sign in to the page itself
         "return_from_sign_in": Permission(Access.ANYONE),

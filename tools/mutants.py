@@ -77,16 +77,24 @@ def noticed(counts: Counter[str]) -> float:
     return 100 * (1 - sum(counts[each] for each in UNNOTICED) / tried) if tried else 0.0
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="parts, as pyproject.toml has them; else all")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="only mutants with such names, as billing.closing.rules.*")
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="PART", help="parts, defined in pyproject.toml; all by default")
     ] = None,
-    children: Annotated[int, typer.Option(help="mutants tested at a time", min=1)] = 2,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only mutants with this name, like billing.closing.rules.*")
+    ] = None,
+    children: Annotated[int, typer.Option(metavar="N", help="mutants tested at the same time", min=1)] = 2,
     *,
-    again: Annotated[bool, typer.Option("--again", help="try anew what survived, after tests were added")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="test the surviving mutants again, after tests were added")
+    ] = False,
 ) -> None:
-    """Changes the code in small ways, and counts the changes that no test notices. An interrupted run goes on."""
+    """Change the code in small ways, and count the changes that no test detects. An interrupted run continues."""
     known = parts()
     if unknown := set(names or ()) - known.keys():
         raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -156,4 +164,4 @@ def _prepare(part: Part) -> None:
 
 if __name__ == "__main__":
     signals.end_in_order()
-    typer.run(main)
+    app()

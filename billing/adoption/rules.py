@@ -11,6 +11,7 @@ from typing import TypeAlias
 from billing.marketplace.usage_model import UsageDay
 from billing.metering.model import Owed, UsageState
 from billing.metering.rules import accepted_among, arrived_among
+from shared.calendar import Month
 
 
 DayKey: TypeAlias = tuple[str, dt.date]  # a dimension, and a day of UTC
@@ -42,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class AdoptedDay:
-    """Units of a day that count as sent from now on; `month` (yyyymm) is that of the bill that they count for.
+    """Units of a day that count as sent from now on; `month` is that of the bill that they count for.
 
     None: the subscription had no period that had ended by that day.
     """
@@ -51,14 +52,14 @@ class AdoptedDay:
     dimension: str
     day: dt.date
     quantity: int
-    month: int | None
+    month: Month | None
 
 
 @dataclass(frozen=True, slots=True)
 class OverSent:
-    """A closed month (yyyymm) of which the meter has more users than the bill."""
+    """A closed month of which the meter has more users than the bill."""
 
-    month: int
+    month: Month
     sent: int
     billed: int
 

@@ -28,6 +28,7 @@ from billing.metering.model import Owed
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
+from shared.calendar import Month
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR
@@ -38,12 +39,12 @@ _NEW_ROW: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Adopting:
-    """Since which day the meter was listed, and by when; `assigned` names a month (yyyymm) for days that fit none."""
+    """Since which day the meter was listed, and by when; `assigned` names a month for days that fit none."""
 
     since: dt.date
     now: dt.datetime
     new_id: Callable[[], uuid.UUID]
-    assigned: Mapping[dt.date, int]
+    assigned: Mapping[dt.date, Month]
 
 
 def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], adopting: Adopting) -> TenantAdoption:
@@ -84,8 +85,8 @@ def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], 
     )
 
 
-def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: int, *, adopting: Adopting) -> int:
-    """Has a tenant's adopted usage of a day that fits no period count for a month (yyyymm); how many rows.
+def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: Month, *, adopting: Adopting) -> int:
+    """Has a tenant's adopted usage of a day that fits no period count for a month; how many rows.
 
     Raises:
         NotAdopted: there is none, or the subscription has no bill of that month.
@@ -118,20 +119,18 @@ def _ended(
     return [*(record.period for record in records), *owed]
 
 
-def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> int | None:
+def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> Month | None:
     month = adopting.assigned.get(day)
     if month is not None:
         _require_paid(month, subscription, tenant, adopting.now)
     return month
 
 
-def _require_paid(month: int, subscription: Subscription, tenant: Tenant, now: dt.datetime) -> None:
+def _require_paid(month: Month, subscription: Subscription, tenant: Tenant, now: dt.datetime) -> None:
     """Raises NotAdopted for a month in which the subscription was not paid for."""
-    first, last = (
-        rules.month_of(at, tenant.zone) for at in (subscription.paid_from or now, subscription.ended_at or now)
-    )
+    first, last = (Month.of(at, tenant.zone) for at in (subscription.paid_from or now, subscription.ended_at or now))
     if not first <= month <= last:
-        raise NotAdopted(f"{tenant.slug} paid for nothing in {month // 100}-{month % 100:02}")
+        raise NotAdopted(f"{tenant.slug} paid for nothing in {month}")
 
 
 def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[Owed, ...]:
@@ -177,7 +176,7 @@ def _over(
 
 
 def _put_on_record(tx: sa.Connection, tenant_id: int, row: AdoptedRow, adopting: Adopting) -> None:
-    month = None if row.month is None else f"{row.month // 100}-{row.month % 100:02}"
+    month = None if row.month is None else str(row.month)
     audit.record_row(
         tx,
         tenant_id,

@@ -14,6 +14,7 @@ from billing.closing.record_store import record_of
 from billing.metering.model import Owed, UsageState
 from billing.metering.rules import LISTED
 from billing.metering.store import midnight, owed_of
+from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
 
@@ -103,7 +104,7 @@ class AdoptedRow:
     day: dt.date
     quantity: int
     plan_id: str
-    month: int | None  # yyyymm
+    month: Month | None
     adopted_at: dt.datetime
 
 
@@ -123,7 +124,7 @@ def records(tx: sa.Connection, of: Metered) -> list[Record]:
     return [record_of(row) for row in tx.execute(_RECORDS, {"tenant": of.tenant_id, "subscription": of.id})]
 
 
-def closed(records: Sequence[Record]) -> dict[int, Record]:
+def closed(records: Sequence[Record]) -> dict[Month, Record]:
     """By month, those that bill."""
     return {each.period.month: each for each in records if each.state is State.CLOSED}
 
@@ -152,7 +153,7 @@ def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:
         "day": row.day,
         "quantity": row.quantity,
         "plan_id": row.plan_id,
-        "month_key": row.month,
+        "month_key": None if row.month is None else row.month.key,
         "adopted_at": row.adopted_at,
     }
     tx.execute(_ADD, values)
@@ -164,9 +165,9 @@ def grow(tx: sa.Connection, tenant_id: int, row: AdoptedRow, more: int) -> bool:
     return tx.execute(_GROW, values).rowcount == 1
 
 
-def assign(tx: sa.Connection, tenant_id: int, row_id: int, month: int) -> bool:
-    """Has adopted usage count for a month (yyyymm); False when it counts for one already."""
-    return tx.execute(_ASSIGN, {"tenant": tenant_id, "row": row_id, "month": month}).rowcount == 1
+def assign(tx: sa.Connection, tenant_id: int, row_id: int, month: Month) -> bool:
+    """Has adopted usage count for a month; False when it counts for one already."""
+    return tx.execute(_ASSIGN, {"tenant": tenant_id, "row": row_id, "month": month.key}).rowcount == 1
 
 
 def _adopted(row: sa.Row[Any]) -> AdoptedRow:
@@ -177,6 +178,6 @@ def _adopted(row: sa.Row[Any]) -> AdoptedRow:
         row.day,
         row.quantity,
         row.plan_id,
-        row.month_key,
+        None if row.month_key is None else Month.from_key(row.month_key),
         row.adopted_at,
     )

@@ -304,7 +304,7 @@ def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: C
         row_id=closing.new_id(),
         after={
             "recordId": record.public_id,
-            "month": f"{record.period.month // 100}-{record.period.month % 100:02}",
+            "month": str(record.period.month),
             "kind": record.period.kind,
             "activeUsers": record.active_users,
             "total": amount_text(record.amount, currency),

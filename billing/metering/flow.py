@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from billing import marketplace
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import MarketplaceError, NotAuthorized, Unreachable
+from billing.marketplace.errors import MarketplaceError, MarketplaceUnauthorized, MarketplaceUnavailable
 from billing.marketplace.usage_model import UsageKey, UsageResult
 from billing.metering import rules, store
 from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
 from shared.app import App
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.restore.flow import outward_installation
@@ -61,7 +61,7 @@ def send_due(
     meter = meter_of(app)
     if meter is None:
         return Sent()
-    run = _Run(app, meter, within(seconds), tenant_id, retry or for_jobs())
+    run = _Run(app, meter, Deadline.after(seconds), tenant_id, retry or for_jobs())
     for batch in run.claimed_batches():
         run.send(batch)
         progress(len(batch))
@@ -99,7 +99,7 @@ def tell_late(app: App) -> int:
 class _Run:
     app: App
     meter: "Meter"
-    flow: Flow
+    deadline: Deadline
     tenant_id: int | None
     retry: RetryPolicy
     sent: Sent = field(default_factory=Sent)
@@ -109,7 +109,7 @@ class _Run:
     def claimed_batches(self) -> Iterable[list[Owed]]:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
-        while not self._is_over and self.flow.left() > 0:
+        while not self._is_over and self.deadline.left > 0:
             found, batch = self._transact(self.tenant_id or ALL_TENANTS, partial(self._claim, after=after))
             if not found:
                 return
@@ -129,7 +129,7 @@ class _Run:
         if not batch:
             return
         try:
-            results = self.meter.send_usage([each.usage for each in batch], self._flow())
+            results = self.meter.send_usage([each.usage for each in batch], self._call_deadline())
         except MarketplaceError as error:
             self._not_sent(batch, error)
             return
@@ -147,7 +147,7 @@ class _Run:
             return batch
         until = self.app.now().date()
         try:
-            listing = self.meter.usage(min(map(rules.first_day, late)), until, self._flow())
+            listing = self.meter.usage(min(map(rules.first_day, late)), until, self._call_deadline())
         except MarketplaceError as error:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
@@ -165,7 +165,7 @@ class _Run:
         for each in owed:
             since, now = rules.first_day(each), self.app.now()
             beside, adopted = self._known(each, since, until)
-            listed = listing.of(each.usage, since, until)
+            listed = listing.quantity_of(each.usage, since, until)
             seen = rules.before_sending(each, listed=listed, beside=beside, adopted=adopted, now=now)
             if seen is not None:
                 self._keep([(each, seen)], now)
@@ -184,8 +184,8 @@ class _Run:
         """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
         self.sent.failed += 1
         get_logger().error("usage_batch_failed", reason=error.reason, count=len(batch))
-        self._unanswered = self._unanswered + 1 if isinstance(error, Unreachable) else 0
-        self._is_over = isinstance(error, NotAuthorized) or self._unanswered == _OUTAGE
+        self._unanswered = self._unanswered + 1 if isinstance(error, MarketplaceUnavailable) else 0
+        self._is_over = isinstance(error, MarketplaceUnauthorized) or self._unanswered == _OUTAGE
         for of_tenant in _by_tenant(batch):
             self._guarded(of_tenant, lambda owed: self._release(owed, error.reason))
 
@@ -239,21 +239,20 @@ class _Run:
     def _after_look(self, owed: Owed, found: Verdict, now: dt.datetime) -> Verdict:
         day = owed.usage.slot.date()
         try:
-            listing = self.meter.usage(day, day, self._flow())
+            listing = self.meter.usage(day, day, self._call_deadline())
         except MarketplaceError as error:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
         beside, adopted = self._known(owed, day, day)
-        listed = listing.of(owed.usage, day, day)
+        listed = listing.quantity_of(owed.usage, day, day)
         return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
 
     def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
         return transact(self.app, tenant_id, work, reads_only=reads_only, retry=self.retry)
 
-    def _flow(self) -> Flow:
-        """Of one call, inside that of the run."""
-        return within(min(_BATCH_SECONDS, self.flow.left()), self.flow.correlation_id)
+    def _call_deadline(self) -> Deadline:
+        return self.deadline.at_most(_BATCH_SECONDS)
 
 
 def _by_tenant(batch: list[Owed]) -> Iterable[list[Owed]]:

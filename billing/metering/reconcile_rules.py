@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from billing.marketplace.usage_model import UsageDay, hour_of
 from billing.metering.model import Owed, UsageState
 from billing.metering.rules import TAKEN_FOR
+from shared.calendar import Month
 
 
 _NOT_CHARGED: Final = {"rejected", "mismatch"}
@@ -24,7 +25,7 @@ class Entry:
 
     owed: Owed
     slug: str
-    month_key: int
+    month: Month
     last_result: str | None
     plan_id: str
     ended_at: dt.datetime | None

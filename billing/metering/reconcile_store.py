@@ -11,6 +11,7 @@ from sqlalchemy import bindparam
 from billing.metering.model import Owed, UsageState
 from billing.metering.reconcile_rules import Accepted, Entry
 from billing.metering.store import IS_OWED, owed_of
+from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
 
@@ -123,4 +124,4 @@ def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime) -> bool:
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    return Entry(owed_of(row), row.slug, row.month_key, row.last_result, row.present_plan, row.ended_at)
+    return Entry(owed_of(row), row.slug, Month.from_key(row.month_key), row.last_result, row.present_plan, row.ended_at)

@@ -122,7 +122,7 @@ def _document(entry: Entry) -> Fields:
     return {
         "event": owed.id,
         "tenant": entry.slug,
-        "month": f"{entry.month_key // 100}-{entry.month_key % 100:02}",
+        "month": str(entry.month),
         "users": owed.usage.quantity,
         "hour": owed.usage.slot,
         "state": owed.state,

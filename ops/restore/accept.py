@@ -26,6 +26,7 @@ from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from shared.app import App
+from shared.calendar import Month
 from shared.jobs import JobFailed, for_each_tenant
 from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
@@ -69,10 +70,10 @@ def name_of(app: App) -> str:
 
 @dataclass(slots=True)
 class Accepting:
-    """One acceptance; `assigned` gives days of adopted usage a month (yyyymm)."""
+    """One acceptance; `assigned` gives days of adopted usage a month."""
 
     app: App
-    assigned: Mapping[dt.date, int]
+    assigned: Mapping[dt.date, Month]
     other_is_off: bool
     without_store: bool
     _found: Installation = field(init=False)
@@ -257,8 +258,7 @@ def _adopted(adoption: Adoption) -> str:
     lines = [f"{units} users that the meter has are adopted, {settled} events had arrived"]
     for each in adoption.tenants:
         lines += [
-            f"{each.slug}: the meter has {over.sent} users of {over.month // 100}-{over.month % 100:02}, "
-            f"the bill {over.billed}"
+            f"{each.slug}: the meter has {over.sent} users of {over.month}, the bill {over.billed}"
             for over in each.over
         ]
         lines += [

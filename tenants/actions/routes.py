@@ -50,7 +50,7 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         return reply
     with call.transaction() as tx:
         result = RecordedActions(accepted=len(actions) - dropped, dropped=dropped)
-        return call.amend(tx, Reply.of(HTTPStatus.ACCEPTED, result))
+        return call.replace_reply(tx, Reply.of(HTTPStatus.ACCEPTED, result))
 
 
 @route(

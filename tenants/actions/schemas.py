@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import GivenInstant, Instant, WireModel
+from shared.http.wire import Instant, InstantInput, WireModel
 from tenants.actions.log.model import Action
 from tenants.actions.rules import is_plain_path
 from tenants.actions.service import SentAction
@@ -33,7 +33,7 @@ Page = Annotated[
     AfterValidator(_plain_path),
 ]
 SentTime = Annotated[
-    GivenInstant, Field(description="time of the action; at most 24 hours in the past; defaults to now")
+    InstantInput, Field(description="time of the action; at most 24 hours in the past; defaults to now")
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import Instant, Name, Problem, WireModel, in_json_schema
+from shared.http.wire import Instant, Name, Problem, WireModel, json_schema_pattern
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
 from tenants.people.add_service import AddResult, NewPerson
@@ -30,7 +30,9 @@ def _address(value: str) -> str:
 Address = Annotated[
     str,
     AfterValidator(_address),
-    Field(max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": in_json_schema(_ADDRESS)}),
+    Field(
+        max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": json_schema_pattern(_ADDRESS)}
+    ),
 ]
 _OBJECT_ID: Final = re.compile(r"\A[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
@@ -52,7 +54,7 @@ ObjectId = Annotated[
     AfterValidator(_object_id),
     Field(
         examples=["690222be-ff1a-4d56-abd1-7e4f7d38e474"],
-        json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)},
+        json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)},
     ),
 ]
 
@@ -60,7 +62,7 @@ ObjectId = Annotated[
 PersonId = Annotated[
     str,
     AfterValidator(_person_id),
-    Field(json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)}),
+    Field(json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)}),
 ]
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.db.documents import UNREADABLE
 from shared.http.paging import NEXT_LINK
-from shared.http.wire import Instant, Name, WireModel, in_json_schema
+from shared.http.wire import Instant, Name, WireModel, json_schema_pattern
 from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from tenants.people.schemas import Address
@@ -33,7 +33,7 @@ def _slug(value: str) -> str:
 Slug = Annotated[
     str,
     AfterValidator(_slug),
-    Field(max_length=64, examples=["contoso"], json_schema_extra={"pattern": in_json_schema(_SLUG)}),
+    Field(max_length=64, examples=["contoso"], json_schema_extra={"pattern": json_schema_pattern(_SLUG)}),
 ]
 
 

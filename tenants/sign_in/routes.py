@@ -6,7 +6,8 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.errors import Forbidden, PaymentRequired
-from shared.http.call import Call, tenant_not_registered
+from shared.http.admission import tenant_not_registered
+from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
@@ -49,7 +50,7 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
             now=call.now,
             new_id=call.app.new_id,
         )
-        call.became(caller)
+        call.set_caller(caller)
         return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller))
 
 
@@ -80,7 +81,7 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
             )
             if caller is None:
                 raise tenant_not_registered()
-            call.became(caller)
+            call.set_caller(caller)
             return call.answer(tx, HTTPStatus.OK, _build_sign_in(tx, call, caller))
     except (Forbidden, PaymentRequired) as refusal:
         with call.app.transaction() as tx:  # the refusal rolled the other one back

@@ -233,7 +233,7 @@ def test_the_last_word_of_a_files_name_is_its_layer(name, layer):
         ("timers.store", "find_running", False),
         ("timers.entries", "stop_if_running", True),
         ("timers.entries", "finish_service", False),
-        ("timers.azure_devops", "Visit", True),
+        ("timers.azure_devops", "AzureDevOpsSession", True),
         ("timers.azure_devops", "App", False),
     ],
 )

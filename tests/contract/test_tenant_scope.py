@@ -197,7 +197,7 @@ def test_an_erasure_takes_words_out_of_one_tenant_only(name):
 
 def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
     assert names_its_tenant(text_store.titles(2))
-    assert names_its_tenant(idempotency.showing(2))
+    assert names_its_tenant(idempotency.select_matching(2))
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])

@@ -31,7 +31,7 @@ def in_place(
     """Works through `app_engine`, as the product does; `engine` sees every tenant in the end."""
     validator = Validator(signing_keys, settings, now=clock)
     app = App(settings=settings, engine=app_engine, validator=validator, now=clock)
-    azure_devops.of(app)._sleep = lambda _: None  # between tries of a read
+    azure_devops.of(app)._shared.sleep = lambda _: None  # between tries of a read
     with use(app):
         yield app
     app.close()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.restore.model import Installation
-from timers.azure_devops.client import Visit
+from timers.azure_devops.client import AzureDevOpsSession
 from timers.azure_devops.model import Update
 from timers.write_back.item_store import Item, Turn
 from timers.write_back.model import Attempt, to_places
@@ -28,7 +28,7 @@ class NotVerified(Exception):
 class History:
     """The history of one work item, as the next caller's token shows it."""
 
-    azure: Visit
+    azure: AzureDevOpsSession
     turn: Turn
     installation: Installation
 

@@ -33,24 +33,27 @@ PARTS: Final[dict[str, Callable[[Bench], Found]]] = {
     "starts": starts.run,
 }
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     parts: Annotated[
-        list[str] | None, typer.Argument(help=f"what to measure: {', '.join(PARTS)}", show_default="all")
+        list[str] | None, typer.Argument(metavar="PART", help=f"parts: {', '.join(PARTS)}", show_default="all")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="length of each round", min=0.2, max=60)] = 3.0,
-    rounds: Annotated[int, typer.Option(help="rounds of each case", min=1, max=100)] = 5,
-    entries: Annotated[int, typer.Option(help="entries of the large tenant", min=1_000)] = 1_000_000,
+    seconds: Annotated[float, typer.Option(metavar="S", help="length of each round in seconds", min=0.2, max=60)] = 3.0,
+    rounds: Annotated[int, typer.Option(metavar="N", help="rounds of each case", min=1, max=100)] = 5,
+    entries: Annotated[int, typer.Option(metavar="N", help="time entries of the large tenant", min=1_000)] = 1_000_000,
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="a smoke run: 2 short rounds, 20,000 entries")] = False,
-    write: Annotated[bool, typer.Option("--write", help="write what was found into docs/performance.md")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="smoke test: 2 short rounds, 20,000 entries")] = False,
+    write: Annotated[bool, typer.Option("--write", help="write the results into docs/performance.md")] = False,
 ) -> None:
-    """Measures the product against published aims, beside a baseline or TimeTagger in turns where one is the aim."""
+    """Measure speed against the published aims, beside a baseline and another product."""
     chosen = [name for name in PARTS if name in (parts or PARTS)]
     if unknown := set(parts or ()) - PARTS.keys():
         raise typer.BadParameter(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     if write and quick:
-        raise typer.BadParameter("a smoke run is no measurement", param_hint="--write")
+        raise typer.BadParameter("a smoke test is no measurement", param_hint="--write")
     if quick:
         seconds, rounds, entries = 0.7, 2, 20_000
     console = Console()
@@ -104,4 +107,4 @@ def _engines(folder: Path, console: Console) -> Iterator[list[Engine]]:
 
 if __name__ == "__main__":
     signals.end_in_order()
-    typer.run(main)
+    app()

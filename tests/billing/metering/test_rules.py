@@ -22,6 +22,7 @@ from billing.metering.reconcile_rules import (
     require_untaken,
 )
 from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, unreported, verdict
+from shared.calendar import Month
 
 
 SLOT = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
@@ -242,7 +243,7 @@ def test_mismatches_come_in_the_order_of_days_then_of_subscriptions_then_of_dime
 
 
 def entry(state=ALARM, last_result="Expired", ended_at=None):
-    return Entry(owed(5, state=state), "contoso", 202611, last_result, "paid", ended_at)
+    return Entry(owed(5, state=state), "contoso", Month(2026, 11), last_result, "paid", ended_at)
 
 
 @pytest.mark.parametrize("word", ["Duplicate", "Accepted"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from billing import marketplace
-from billing.marketplace.deadline import within
 from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import PUBLISHER
@@ -19,6 +18,7 @@ from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.emulators.marketplace.server import Marketplace
 from shared.app import App, build
 from shared.db.schema import organizations, tenants
+from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
@@ -72,12 +72,12 @@ def bought(market: Marketplace, told: Mapping[str, str]) -> list[str]:
 def _activated(market: Marketplace, app: App, number: int) -> str:
     given = {"plan": "seats", "quantity": SEATS, "active": True}
     subscription: str = market.admin.carry_out("POST buy", given)["subscription"]
-    client, flow, tid = marketplace.of(app), within(10), uuid.UUID(int=2000 + number)
+    client, deadline, tid = marketplace.of(app), Deadline.after(10), uuid.UUID(int=2000 + number)
     assert client is not None  # noqa: S101 - the settings name it
-    told = client.get(subscription, flow)
+    told = client.get(subscription, deadline)
     terms = rules.terms_of(told)
     assert terms is not None  # noqa: S101 - it is active
-    quote = rules.quote_of(client.plans(subscription, flow), terms)
+    quote = rules.quote_of(client.plans(subscription, deadline), terms)
     with app.transaction() as tx:
         tx.execute(tenants.insert(), _tenant(number, tid))
         tenant = find_tenant(tx, tid=str(tid), lock=True)
