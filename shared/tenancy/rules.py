@@ -1,4 +1,4 @@
-"""What a tenant's plan allows at an instant: the one answer that every slice uses."""
+"""Rules of plans, seats, roles and restrictions that several slices use; pure."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Role, Tenant, TenantStatus, User
 
 
-INACTIVE_AFTER: Final = dt.timedelta(days=30)  # without a sign-in: nobody waits for such an admin
+INACTIVE_AFTER: Final = dt.timedelta(days=30)  # without a sign-in an admin counts as inactive
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,11 @@ SUSPENDED = Refusal(
 )
 CANCELLED = Refusal(
     "subscription_cancelled",
-    "The subscription was cancelled. Admins can still read and export, and a running timer can be stopped; to track "
+    "The subscription was canceled. Admins can still read and export, and a running timer can be stopped; to track "
     "new time, a super admin can buy TimeTracker again in the Azure Marketplace.",
 )
-
-
 _SHORT_ID: Final = 8
-_OF_THE_CLOCK: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
+_OF_TRIAL: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
 _REFUSALS: Final = {
     TenantStatus.EXPIRED: TRIAL_EXPIRED,
     TenantStatus.SUSPENDED: SUSPENDED,
@@ -45,25 +43,25 @@ _REFUSALS: Final = {
 
 
 def status_at(tenant: Tenant, at: dt.datetime) -> TenantStatus:
-    """The state at an instant. Whether a trial is over is its end's to say, not the job's that writes it down.
+    """The status at an instant. A trial ends at its end, whether or not the job has stored that yet.
 
-    So an hour of the trial that is reported late counts, whether or not the job has run in between.
+    So late events from before the end still count.
     """
-    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_THE_CLOCK:
+    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_TRIAL:
         return TenantStatus.ACTIVE if at < tenant.trial_ends_at else TenantStatus.EXPIRED
     return tenant.status
 
 
 def tracking_refusal(tenant: Tenant, now: dt.datetime) -> Refusal | None:
-    """Why new time may not be tracked at `now`, or None when it may."""
+    """The refusal of new time, or None if time can be tracked."""
     return _REFUSALS.get(status_at(tenant, now))
 
 
 def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
-    """Lets through whoever may start or enter time.
+    """Lets through tenants that can track time.
 
     Raises:
-        PaymentRequired: with the code and what to do next.
+        PaymentRequired: the plan does not allow it.
     """
     refusal = tracking_refusal(tenant, now)
     if refusal is not None:
@@ -71,14 +69,14 @@ def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
 
 
 def trial_days_left(tenant: Tenant, now: dt.datetime) -> int | None:
-    """Days of a trial that are left, the running one included; 0 when it is over, None when there is no trial."""
+    """Remaining days of the trial, with the current one; 0 after its end, None without a trial."""
     if tenant.plan is not Plan.TRIAL or tenant.trial_ends_at is None:
         return None
     return max(0, -((now - tenant.trial_ends_at) // dt.timedelta(days=1)))
 
 
 def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
-    """How many enabled accounts the plan admits; None is without a cap, 0 is none at all."""
+    """The number of active accounts that the plan allows; None is unlimited."""
     match tenant.plan:
         case Plan.TRIAL:
             return trial_user_limit
@@ -89,7 +87,7 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
 
 
 def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
-    """After a cancellation admins read and export; nobody changes anything, and users see nothing more.
+    """After a cancellation admins can read and export; nobody can change data, and users see nothing.
 
     Raises:
         PaymentRequired: `subscription_cancelled`.
@@ -100,13 +98,13 @@ def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
 
 def deactivated() -> Forbidden:
     return Forbidden(
-        "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
+        "Your account was deactivated by an admin of your organization. Ask an admin to reactivate it.",
         code="user_deactivated",
     )
 
 
 def require_processing(user: User) -> None:
-    """Lets through whoever has not had the processing of their data stopped.
+    """Lets through users whose data may be processed.
 
     Raises:
         Forbidden: `processing_restricted`.
@@ -116,23 +114,23 @@ def require_processing(user: User) -> None:
 
 
 def restricted(*, own: bool = False) -> Forbidden:
-    """Of a person who has had the processing of their data stopped: it stays, and nothing more is done with it."""
+    """The refusal where a person has stopped the processing of their data; the data is kept."""
     if own:
         detail = (
-            "You have had the processing of your data stopped, so no new time is tracked. Lift that in "
-            "your privacy settings to go on. Stopping a running timer, reading and correcting your own time still work."
+            "You stopped the processing of your data, so no new time is tracked. To track time again, allow it in your "
+            "privacy settings. You can still stop a running timer, and read and correct your time."
         )
     else:
-        detail = "This person has had the processing of their data stopped. It is kept, and shown to nobody else."
+        detail = "This person stopped the processing of their data. It is kept, and nobody else can see it."
     return Forbidden(detail, code="processing_restricted")
 
 
 def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
-    """The refusal of one account more than the plan admits."""
+    """The refusal of an account beyond the plan's limit."""
     if tenant.plan is Plan.TRIAL:
         return Forbidden(
-            f"A trial admits {cap} people, and {tenant.name} has them. A super admin can deactivate somebody or buy "
-            "TimeTracker in the Azure Marketplace.",
+            f"A trial is limited to {cap} people, and {tenant.name} has reached the limit. A super admin can "
+            "deactivate somebody or buy TimeTracker in the Azure Marketplace.",
             code="trial_user_limit_reached",
         )
     return Forbidden(
@@ -143,7 +141,7 @@ def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
 
 
 def short_id(public_id: uuid.UUID) -> str:
-    """The beginning of a person's id, which tells people apart whom name and address do not."""
+    """The first characters of a person's id, to distinguish people with equal names and addresses."""
     return str(public_id)[:_SHORT_ID]
 
 

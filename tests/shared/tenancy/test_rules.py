@@ -138,7 +138,7 @@ def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_t
 @pytest.mark.parametrize(
     ("tenant", "code", "opening"),
     [
-        (TRIAL, "trial_user_limit_reached", "A trial admits 5 people, and Contoso has them."),
+        (TRIAL, "trial_user_limit_reached", "A trial is limited to 5 people, and Contoso has reached the limit."),
         (PAID, "seat_limit_reached", "All 5 seats of Contoso are taken."),
     ],
 )
@@ -154,7 +154,7 @@ def test_the_deactivated_are_told_whom_to_ask():
     refusal = rules.deactivated()
 
     assert refusal.code == "user_deactivated"
-    assert "Ask them to reactivate it." in refusal.detail
+    assert "Ask an admin to reactivate it." in refusal.detail
 
 
 def test_the_month_of_an_instant_is_that_of_the_tenants_zone():
