@@ -78,7 +78,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
             return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and its usage is in the outbox
-        get_logger().error("usage_release_batch_at_once", **where(error))
+        get_logger().error("usage_not_sent_at_once", **where(error))
 
 
 def log_late_events(app: App) -> int:

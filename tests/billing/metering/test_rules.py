@@ -282,7 +282,7 @@ def test_an_hour_that_began_24_hours_ago_is_too_old():
     taken = {SLOT - number * HOUR for number in range(23)}
 
     assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
-    with pytest.raises(RescheduleRefused, match="no hour is left"):
+    with pytest.raises(RescheduleRefused, match="in no hour any more"):
         free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)
 
 
