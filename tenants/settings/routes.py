@@ -23,7 +23,7 @@ from tenants.settings.store import TenantSettings
 
 
 blueprint = func.Blueprint()
-_TAG: Final = "organisation"
+_TAG: Final = "organization"
 
 
 @route(
