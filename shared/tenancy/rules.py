@@ -30,11 +30,9 @@ SUSPENDED = Refusal(
 )
 CANCELLED = Refusal(
     "subscription_cancelled",
-    "The subscription was cancelled. Admins can still read and export, and a running timer can be stopped. To track "
+    "The subscription was canceled. Admins can still read and export, and a running timer can be stopped. To track "
     "new time, a super admin can buy TimeTracker again in the Azure Marketplace.",
 )
-
-
 _SHORT_ID: Final = 8
 _OF_A_TRIAL: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
 _REFUSALS: Final = {

@@ -272,7 +272,7 @@ class HostilePeople(RuleBasedStateMachine):
 
     def carry_out(self) -> None:
         """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
-        is_held = flow.read(self.app).is_held
+        is_held = flow.read_installation(self.app).is_held
         with self.erasing(*([] if is_held else self._due())):
             jobs.carry_out_erasures(None)
             if is_held:

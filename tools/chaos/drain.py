@@ -12,7 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.metering.jobs import send_all
 from billing.trials.jobs import end_all_trials
 from function_app import INVARIANTS
@@ -64,7 +64,7 @@ _JOBS: Final[Mapping[str, Callable[[App], object]]] = {
     "end_trials": end_all_trials,
     "stop_forgotten_timers": stop_all_forgotten,
     "reconcile_subscriptions": reconcile_all,
-    "close_months": close_all_owed,
+    "close_months": close_all_ended,
     "send_usage": send_all,
     "check_invariants": partial(check_all, invariants=INVARIANTS),
 }
