@@ -37,7 +37,7 @@ def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator
             operation = operations[described["operationId"]]
             by_tag.setdefault(operation.tag, []).append((operation, described))
     for tag, entries in sorted(by_tag.items()):
-        calls = (f"[`{operation.method} {operation.path}`](#{operation.id})" for operation, _ in entries)
+        calls = (f"[`{operation.method} /api/{operation.path}`](#{operation.id})" for operation, _ in entries)
         yield f"- {_title(tag)}: {', '.join(calls)}"
     for tag, entries in sorted(by_tag.items()):
         yield from ("", f"### {_title(tag)}", "")
