@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from shared.http.operation import IfMatch, Operation
+from shared.http.operation import JSON, IfMatch, Operation
+from shared.http.wire import NoFields, WireModel
 from shared.permissions import Access
 
 
@@ -69,12 +70,12 @@ def _operation(operation: Operation, described: Json, shared: list[Json]) -> Ite
     common = _PAGING | (_CSV if _takes_csv(queries) else set())
     own = [each for each in queries if each["name"] not in common and each not in shared]
     yield from map(_parameter, own)
-    if "requestBody" in described:
-        yield f"- Body: {', '.join(_content(*each) for each in described['requestBody']['content'].items())}"
-    for status, response in described["responses"].items():
-        if int(status) in operation.answers:
-            content = ", ".join(_content(*each) for each in response.get("content", {}).items())
-            yield f"- {status}: {response['description']}{f', {content}' if content else ''}"
+    if operation.body is not None and operation.body is not NoFields:
+        yield f"- Body: {_model(operation.body)}"
+    for status, answer in operation.answers.items():
+        shapes = [] if answer.model is None else [_model(answer.model)]
+        shapes += [f"`{media}`" for media in answer.media if media != JSON]
+        yield f"- {status}: {', '.join([answer.description, *shapes])}"
     if operation.problems and not operation.for_browser:
         errors = (f"{status} {_codes(codes)}" for status, codes in sorted(operation.problems.items()))
         yield f"- Errors: {'; '.join(errors)}"
@@ -127,8 +128,8 @@ def _codes(codes: tuple[str, ...]) -> str:
     return ", ".join(f"`{code}`" for code in codes)
 
 
-def _content(media: str, content: Json) -> str:
-    return _type(content["schema"]) if media == "application/json" else f"`{media}`"
+def _model(model: type[WireModel]) -> str:
+    return _type({"$ref": model.__name__})
 
 
 def _shapes(document: Json) -> Iterator[str]:
