@@ -21,7 +21,7 @@ _RETENTION: Final = "remove_expired"
 
 @blueprint.function_name(_RETENTION)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
     run_unless_held(app, _RETENTION, lambda: _remove(app), held=None)
 
@@ -56,7 +56,7 @@ def _remove(app: App) -> None:
 
 @blueprint.function_name(erasure_flow.NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
     nothing = Outcome()
     run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)

@@ -1,4 +1,4 @@
-"""The timer-triggered functions of the meter: tell it what is owed, and compare what it has."""
+"""The timer-triggered functions of the meter: tell it what is event, and compare what it has."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ _RECONCILE: Final = "reconcile_usage"
 
 @blueprint.function_name(_SEND)
 @blueprint.timer_trigger(arg_name="timer", schedule="%USAGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     send_all(current())
 
 

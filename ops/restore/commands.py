@@ -46,7 +46,7 @@ def status(*, as_json: AsJson = False) -> None:
         fields = _fields(found, outside, word)
         name = restore_accept.name_of(running)
     rows = [
-        ("closed months to bill", waiting.tenants_owing, None),
+        ("closed months to bill", waiting.due_tenants, None),
         ("usage to tell the meter", waiting.usage, _deadline(waiting.oldest_slot)),
         ("erasures that are due", waiting.erasures, None),
         ("work items to look through", waiting.work_items, None),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
@@ -53,7 +53,7 @@ class Database:
         """All that act outward or remove, as the clock would run them."""
         with use(self.app):
             stop_all_forgotten(self.app)
-            close_all_owed(self.app)
+            close_all_ended(self.app)
             send_all(self.app)
             reconcile_all(self.app)
             privacy_jobs.remove_expired(None)

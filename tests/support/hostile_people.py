@@ -34,7 +34,7 @@ from shared.db.schema import (
     users,
     work_items,
 )
-from shared.health.invariants import violations
+from shared.health.invariants import find_violations
 from shared.restore import flow
 from tests.support import marks
 from tests.support.exports import export
@@ -352,7 +352,7 @@ class HostilePeople(RuleBasedStateMachine):
             assert [each.raw for each in answers if each.status not in {200, 204}] == []
             assert not any(row.get("unreadable") for row in person.log())
         with self.engine.connect() as tx:
-            assert list(violations(tx, INVARIANTS)) == []
+            assert list(find_violations(tx, INVARIANTS)) == []
 
     @invariant()
     @precondition(lambda self: hasattr(self, "of_stranger"))

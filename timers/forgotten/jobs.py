@@ -21,7 +21,7 @@ _NAME = "stop_forgotten_timers"
 @blueprint.timer_trigger(
     arg_name="timer", schedule="%FORGOTTEN_TIMER_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
-def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     stop_all_forgotten(current())
 
 

@@ -22,7 +22,7 @@ _DAILY = "0 40 3 * * *"  # NCRONTAB, UTC: when few people change a subscription
 
 @blueprint.function_name(_NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule=_DAILY, run_on_startup=False, use_monitor=True)
-def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     reconcile_all(current())
 
 
