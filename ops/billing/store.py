@@ -39,7 +39,7 @@ _FIND: Final = _BILLS.where(_r.public_id == bindparam("public", type_=sa.Uuid))
 def page_of_bills(
     tx: sa.Connection, *, after: int, size: int, tenant_id: int | None, month: int | None
 ) -> Sequence[sa.Row[Any]]:
-    """The next bills in the order in which they were closed: of a tenant, of a month (yyyymm)."""
+    """The next bills by date of closing, of a tenant, of a month (yyyymm)."""
     return tx.execute(_PAGE, {"after": after, "size": size, "tenant": tenant_id, "month": month}).all()
 
 

@@ -1,6 +1,6 @@
 """The second wall between tenants: row-level security, told with each transaction whose rows it is about.
 
-Where `python -m ops wall` has built it, a query that forgets its tenant finds nothing. Before a transaction has named a
+Where `ops rls` has created it, a query that forgets its tenant finds nothing. Before a transaction has named a
 tenant only the directory is there (`tenants` and `users`, where a token's owner is looked up); from then on, that
 tenant's rows. Elsewhere nothing is sent. SQLite has no such thing.
 """

@@ -1,4 +1,4 @@
-"""The command `billing adopted`: usage that the meter had when a backup was restored, and the months it counts for."""
+"""The command `billing adopted-usage`: usage that Microsoft had after a restore, and the months it counts for."""
 
 import datetime as dt
 import os
@@ -13,75 +13,78 @@ from billing.adoption.rules import NotAdopted
 from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
 from ops.billing.views import month_text
-from ops.confirm import Asked, DryRun, Yes
-from ops.database import Database, opened
-from ops.exits import Refused, Unusable
+from ops.confirm import DryRun, Yes, require_yes
+from ops.database import Database, open_database
+from ops.errors import CommandRejected, WrongUsage
 from ops.output import AsJson, print_json, print_rows
-from ops.tenants.commands import find
+from ops.tenants.commands import find_tenant
 from shared import clock
 
 
 _COLUMNS: Final = ("DAY", "USERS", "MONTH", "PLAN", "DIMENSION", "SUBSCRIPTION", "ADOPTED (UTC)")
-_ASSIGNED: Final = re.compile(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2})=([0-9]{4})-(0[1-9]|1[0-2])\Z")
+_ASSIGNMENT: Final = re.compile(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2})=([0-9]{4})-(0[1-9]|1[0-2])\Z")
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to its group."""
-    app.command("adopted")(adopted)
+    app.command("adopted-usage")(adopted_usage)
 
 
-def assigned_of(text: str) -> tuple[dt.date, int]:
-    """A day of UTC and the month (yyyymm) that its adopted usage counts for, of `2026-11-03=2026-10`.
+def parse_assignment(text: str) -> tuple[dt.date, int]:
+    """The day (UTC) and the month (yyyymm) of `2026-11-03=2026-10`.
 
     Raises:
-        Unusable: it is none.
+        WrongUsage: it is not of this form.
     """
-    found = _ASSIGNED.match(text)
+    found = _ASSIGNMENT.match(text)
     try:
         if found is not None:
             return dt.date.fromisoformat(found[1]), int(found[2] + found[3])
     except ValueError:
         pass
-    raise Unusable(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
+    raise WrongUsage(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
 
 
-def adopted(
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="slug or id")],
+def adopted_usage(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="slug or id of the tenant")],
     assign: Annotated[
         str | None,
-        typer.Option(metavar="DAY=MONTH", help="have usage of a day that counts for no month count for one"),
+        typer.Option(metavar="DAY=MONTH", help="count the usage of DAY for MONTH, if it counts for no month"),
     ] = None,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """List a tenant's adopted usage, which counts as sent; a bill of its month owes the meter only the rest."""
-    chosen = None if assign is None else assigned_of(assign)
-    with opened(os.environ) as database:
-        account = find(database, tenant).tenant
+    """List a tenant's adopted usage.
+
+    It counts as reported: only the rest of its month is reported.
+    """
+    chosen = None if assign is None else parse_assignment(assign)
+    with open_database(os.environ) as database:
+        account = find_tenant(database, tenant).tenant
         if chosen is not None:
-            question = f"Have the usage of {chosen[0]} count for {month_text(chosen[1])}?"
+            question = f"Count the usage of {chosen[0]} for {month_text(chosen[1])}?"
             if not dry_run:
-                Asked(yes, dry_run, as_json).require_yes(question)
-            _assign(database, account.id, *chosen, keep=not dry_run)
+                require_yes(question, yes=yes)
+            _assign(database, account.id, *chosen, dry_run=dry_run)
         with database.transaction(reads_only=True) as tx:
             rows = adoption_store.of_tenant(tx, account.id)
     if as_json:
         print_json([_document(row) for row in rows])
     else:
-        print_rows(_COLUMNS, (tuple(_document(row).values()) for row in rows), nothing="No usage was adopted.")
+        print_rows(_COLUMNS, (tuple(_document(row).values()) for row in rows), empty="No adopted usage.")
 
 
-def _assign(database: Database, tenant_id: int, day: dt.date, month: int, *, keep: bool) -> None:
+def _assign(database: Database, tenant_id: int, day: dt.date, month: int, *, dry_run: bool) -> None:
     adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
         with database.transaction() as tx:
             adoption_service.assign(tx, tenant_id, day, month, adopting=adopting)
-            if not keep:
+            if dry_run:
                 tx.rollback()
     except NotAdopted as error:
-        raise Refused(f"{error}; nothing was changed") from error
+        raise CommandRejected(f"{error}; nothing was changed") from error
 
 
 def _document(row: AdoptedRow) -> dict[str, Any]:

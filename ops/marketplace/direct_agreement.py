@@ -1,4 +1,4 @@
-"""Keeps the subscription of a tenant in step with the plan that an operator sets, in the transaction of the change."""
+"""Begins, changes and ends a tenant's direct agreement with the vendor, in the transaction that sets the plan."""
 
 import dataclasses
 import uuid
@@ -9,8 +9,8 @@ from billing.closing import service as billing
 from billing.closing.service import Closing
 from billing.subscriptions import ledger_store, service, store
 from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
-from ops.exits import Refused
-from ops.terms import Terms
+from ops.errors import CommandRejected
+from ops.plan_rules import PlanTerms
 from shared.money import MONTH
 from shared.tenancy.model import Plan, Tenant
 from shared.tenancy.store import lock_tenant
@@ -19,37 +19,39 @@ from shared.tenancy.store import lock_tenant
 PLAN_ID = "agreed"
 
 
-def require_free(tx: sa.Connection, tenant: Tenant, after: Terms) -> None:
-    """Lets through what leaves a purchase in the Marketplace as it is: it is changed and cancelled there.
+def require_no_purchase(tx: sa.Connection, tenant: Tenant, after: PlanTerms) -> None:
+    """Checks that the terms leave a purchase in the Marketplace unchanged: it is changed and cancelled there.
 
     Raises:
-        Refused: another plan, or other seats than were bought.
+        CommandRejected: the plan, or the number of bought seats, would change.
     """
     live = store.find_live(tx, tenant.id)
     if live is None or live.marketplace_id is None:
         return
     if after.plan is not tenant.plan:
-        raise Refused(
-            f"{tenant.slug} has a subscription in the Marketplace, {live.marketplace_id}; cancel that one first; "
+        raise CommandRejected(
+            f"{tenant.slug} has a subscription in the Marketplace, {live.marketplace_id}; cancel it there first; "
             "nothing was changed"
         )
     if live.terms.quantity is not None and after.seat_limit != live.terms.quantity:
-        raise Refused(
-            f"{tenant.slug} has bought {live.terms.quantity} seats in the Marketplace; their number is changed there; "
+        raise CommandRejected(
+            f"{tenant.slug} has bought {live.terms.quantity} seats in the Marketplace; change their number there; "
             "nothing was changed"
         )
 
 
-def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) -> tuple[uuid.UUID | None, str | None]:
-    """Begins, changes or ends what the tenant pays for; an agreement that ends is billed up to this instant.
+def apply_plan(
+    tx: sa.Connection, tenant_id: int, after: PlanTerms, closing: Closing
+) -> tuple[uuid.UUID | None, str | None]:
+    """Begins, changes or ends the agreement; one that ends is billed up to now.
 
-    Returns the Marketplace's id of what it pays for from now on, and how long it is paid for by the rate.
+    Returns the Marketplace id of the subscription, if any, and the unit of the rate.
 
     Raises:
-        Refused: a subscription in the Marketplace is in the way.
+        CommandRejected: a subscription in the Marketplace prevents it.
     """
     tenant = lock_tenant(tx, tenant_id)
-    require_free(tx, tenant, after)
+    require_no_purchase(tx, tenant, after)
     live = store.find_live(tx, tenant.id)
     if after.plan is Plan.PAID:
         price = _pay(tx, tenant, live, after, closing)
@@ -60,8 +62,8 @@ def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) ->
     return None, None
 
 
-def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: Terms, closing: Closing) -> Price:
-    """Another rate counts for the months that begin from now on."""
+def _pay(tx: sa.Connection, tenant: Tenant, live: Subscription | None, after: PlanTerms, closing: Closing) -> Price:
+    """A new rate applies to months that begin from now on."""
     assert after.rate_per_user is not None, "a paid plan has a rate"  # noqa: S101 - an invariant of ours
     assert after.currency is not None, "and a currency"  # noqa: S101 - likewise
     price = Price(after.rate_per_user, after.currency)
