@@ -41,7 +41,7 @@ def rekey(*, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False)
         if not dry_run:
             require_not_held(database)
         with database.transaction(reads_only=True) as tx:
-            tenants = key_store.numbered(tx)
+            tenants = key_store.tenants_with_numbered_log(tx)
         with _report_storage_errors():
             waiting = [(tenant_id, slug, log.count_numbered(tenant_id)) for tenant_id, slug in tenants]
             total = sum(rows for *_, rows in waiting)
@@ -69,7 +69,7 @@ def _move(database: Database, log: "TablesActionLog", waiting: list[tuple[int, s
                     f"{left:,} new rows of {slug} use its row number: the former version still runs; repeat this later"
                 )
             with database.transaction() as tx:
-                key_store.moved(tx, tenant_id)
+                key_store.mark_moved(tx, tenant_id)
 
 
 def _log(database: Database) -> "TablesActionLog":
@@ -94,11 +94,11 @@ def _report_storage_errors() -> Iterator[None]:
     """Errors of the storage as one line."""
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - likewise
 
-    from tenants.actions.log.tables import NotMoved  # noqa: PLC0415 - likewise
+    from tenants.actions.log.tables import MoveFailed  # noqa: PLC0415 - likewise
 
     try:
         yield
-    except NotMoved as error:
+    except MoveFailed as error:
         raise CommandRejected(str(error)) from error
     except AzureError as error:
         raise ServiceUnavailable(f"the storage failed; repeat the command: {type(error).__name__}") from error

@@ -12,13 +12,13 @@ from billing.adoption import store as adoption_store
 from billing.adoption.rules import NotAdopted
 from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
-from ops.billing.views import month_text
 from ops.confirm import DryRun, Yes, require_yes
 from ops.database import Database, open_database
 from ops.errors import CommandRejected, WrongUsage
 from ops.output import AsJson, print_json, print_rows
 from ops.tenants.commands import find_tenant
 from shared import clock
+from shared.calendar import Month
 
 
 _COLUMNS: Final = ("DAY", "USERS", "MONTH", "PLAN", "DIMENSION", "SUBSCRIPTION", "ADOPTED (UTC)")
@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
     app.command("adopted-usage")(adopted_usage)
 
 
-def parse_assignment(text: str) -> tuple[dt.date, int]:
-    """The day (UTC) and the month (yyyymm) of `2026-11-03=2026-10`.
+def parse_assignment(text: str) -> tuple[dt.date, Month]:
+    """The day (UTC) and the month of `2026-11-03=2026-10`.
 
     Raises:
         WrongUsage: it is not of this form.
@@ -39,7 +39,7 @@ def parse_assignment(text: str) -> tuple[dt.date, int]:
     found = _ASSIGNMENT.match(text)
     try:
         if found is not None:
-            return dt.date.fromisoformat(found[1]), int(found[2] + found[3])
+            return dt.date.fromisoformat(found[1]), Month(int(found[2]), int(found[3]))
     except ValueError:
         pass
     raise WrongUsage(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
@@ -64,7 +64,7 @@ def adopted_usage(
     with open_database(os.environ) as database:
         account = find_tenant(database, tenant).tenant
         if chosen is not None:
-            question = f"Count the usage of {chosen[0]} for {month_text(chosen[1])}?"
+            question = f"Count the usage of {chosen[0]} for {chosen[1]}?"
             if not dry_run:
                 require_yes(question, yes=yes)
             _assign(database, account.id, *chosen, dry_run=dry_run)
@@ -76,7 +76,7 @@ def adopted_usage(
         print_rows(_COLUMNS, (tuple(_document(row).values()) for row in rows), empty="No adopted usage.")
 
 
-def _assign(database: Database, tenant_id: int, day: dt.date, month: int, *, dry_run: bool) -> None:
+def _assign(database: Database, tenant_id: int, day: dt.date, month: Month, *, dry_run: bool) -> None:
     adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
         with database.transaction() as tx:
@@ -91,7 +91,7 @@ def _document(row: AdoptedRow) -> dict[str, Any]:
     return {
         "day": row.day.isoformat(),
         "users": row.quantity,
-        "month": None if row.month is None else month_text(row.month),
+        "month": None if row.month is None else str(row.month),
         "plan": row.plan_id,
         "dimension": row.dimension,
         "subscription": row.marketplace_id,

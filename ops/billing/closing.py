@@ -19,11 +19,10 @@ from ops.errors import REJECTED, CommandRejected, WrongUsage
 from ops.output import AsJson, Fields, print_fields, print_json, print_rows, stderr_console
 from ops.restore_hold import require_not_held
 from ops.tenants.commands import find_tenant
+from ops.work import work_in
 from shared import clock
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.instants import parse_rfc3339
-from shared.tenancy.store import read_tenant
-from shared.work import OPERATOR
 
 
 if TYPE_CHECKING:
@@ -39,9 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def operator_closing(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
-    """A close by an operator, now."""
-    dimension = database.settings.marketplace_metering_dimension
-    return Closing(dimension, clock.now(), clock.new_id, actor=OPERATOR, as_of=as_of)
+    return Closing(database.settings.marketplace_metering_dimension, as_of)
 
 
 def close(
@@ -131,8 +128,9 @@ class _Run:
 
     def _records(self, tenant_id: int) -> list[Record]:
         with self.database.attempt() as tx:
-            self._slugs[tenant_id] = read_tenant(tx, tenant_id).slug
-            records = service.close_tenant(tx, tenant_id, self.closing)
+            work = work_in(tx, tenant_id, locks_tenant=True)
+            self._slugs[tenant_id] = work.tenant.slug
+            records = service.close_tenant(work, self.closing)
             if self.dry_run:
                 tx.rollback()
         return records
@@ -140,7 +138,7 @@ class _Run:
 
 def _find_unbilled(database: Database, name: str | None, closing: Closing) -> list[int]:
     with database.transaction(reads_only=True, without_limit=True) as tx:
-        unbilled = service.tenants_owing(tx, closing.ended_by)
+        unbilled = service.due_tenants(tx, closing.as_of or clock.now())
     if name is None:
         return unbilled
     only = find_tenant(database, name).tenant.id

@@ -1,7 +1,6 @@
 """The commands `billing records`, `billing void` and `billing set-price`: list bills, and correct one."""
 
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -18,19 +17,19 @@ from billing.subscriptions.store import read as read_subscription
 from ops.arguments import parse_id
 from ops.billing import store
 from ops.billing.closing import DIMENSION, operator_closing
-from ops.billing.views import BILL_COLUMNS, bill_document, bill_row, month_text
+from ops.billing.views import BILL_COLUMNS, bill_document, bill_row
 from ops.confirm import ChangeOptions, DryRun, ProposedChange, Yes
 from ops.database import Database, open_database
 from ops.errors import CommandRejected, ItemNotFound, WrongUsage
 from ops.output import AsJson, Fields, print_json_rows, print_rows, to_json
 from ops.restore_hold import require_not_held
 from ops.tenants.commands import find_tenant, parse_price
-from shared.tenancy.store import lock_tenant
+from ops.work import work_in
+from shared.calendar import Month
 from shared.text import is_blank
 
 
 _PAGE: Final = 500
-_MONTH: Final = re.compile(r"\A[0-9]{4}-(?:0[1-9]|1[0-2])\Z")
 _LONGEST_REASON: Final = 400
 RecordId = Annotated[str, typer.Argument(metavar="RECORD", help="id of the bill; see: ops billing records")]
 
@@ -49,11 +48,13 @@ def records(
     as_json: AsJson = False,
 ) -> None:
     """List bills by date of closing, including void ones."""
-    if month is not None and not _MONTH.match(month):
-        raise WrongUsage(f"--month {month!a} is not a month: expected a value like 2026-11")
+    try:
+        only = None if month is None else Month.parse(month)
+    except ValueError as error:
+        raise WrongUsage(f"--month {month!a} is not a month: expected a value like 2026-11") from error
     with open_database() as database:
         tenant_id = None if tenant is None else find_tenant(database, tenant).tenant.id
-        documents = _all(database, tenant_id, None if month is None else int(month.replace("-", "")))
+        documents = _all(database, tenant_id, only)
         if as_json:
             print_json_rows(documents)
         else:
@@ -137,10 +138,10 @@ def _find_bill(tx: sa.Connection, bill_id: uuid.UUID) -> sa.Row[Any]:
 def _apply_price(database: Database, bill: Record, known: Price, closing: Closing, *, commit: bool) -> Record:
     """Returns the replacement of the bill; without `commit` the change is rolled back."""
     with database.transaction() as tx:
-        tenant = lock_tenant(tx, bill.tenant_id)
-        subscription = read_subscription(tx, tenant.id, bill.subscription_id)
+        work = work_in(tx, bill.tenant_id, locks_tenant=True)
+        subscription = read_subscription(tx, bill.tenant_id, bill.subscription_id)
         service.set_price(tx, subscription, bill, known)
-        replacements = {each.replaces_id: each for each in service.price_bills(tx, tenant, closing)}
+        replacements = {each.replaces_id: each for each in service.price_bills(work, closing)}
         if bill.id not in replacements:
             raise CommandRejected("the bill was replaced meanwhile, or its plan has another price; nothing was changed")
         if not commit:
@@ -154,9 +155,10 @@ def _apply_void(
     """Returns the replacement of the bill; without `commit` the change is rolled back."""
     try:
         with database.transaction() as tx:
+            work = work_in(tx, bill.tenant_id, locks_tenant=True)
             if bill.state is State.CLOSED:
-                service.void(tx, bill, reason=reason, closing=closing)
-            replacement = service.replace(tx, bill, closing) if replace else None
+                service.void(work, bill, reason=reason)
+            replacement = service.replace(work, bill, closing) if replace else None
             if not commit:
                 tx.rollback()
             return replacement
@@ -167,7 +169,7 @@ def _apply_void(
 def _fields(bill: Record, replacement: Record | None, *, state: State | None = None) -> Fields:
     fields: dict[str, Any] = {
         "record": bill.public_id,
-        "month": month_text(bill.period.month),
+        "month": str(bill.period.month),
         "state": state or bill.state,
         "activeUsers": bill.active_users,
         "total": _total(bill),
@@ -186,7 +188,7 @@ def _total(bill: Record) -> str:
     return f"{to_json(bill.amount)} {bill.price.currency}" if bill.amount is not None else "no monthly price"
 
 
-def _all(database: Database, tenant_id: int | None, month: int | None) -> Iterator[dict[str, Any]]:
+def _all(database: Database, tenant_id: int | None, month: Month | None) -> Iterator[dict[str, Any]]:
     after = 0
     while True:
         with database.transaction(reads_only=True) as tx:

@@ -59,7 +59,7 @@ def send_usage(
     else:
         print_rows(_COLUMNS, (tuple(_document(entry).values()) for entry in left), empty="All usage is accepted.")
         stderr_console().print("Dry run: nothing was sent." if dry_run else _summary(sent))
-    if sent.failed or any(entry.owed.state is UsageState.ALARM for entry in left):
+    if sent.failed or any(entry.event.state is UsageState.ALARM for entry in left):
         raise typer.Exit(REJECTED)
 
 
@@ -90,7 +90,7 @@ def _send(app: App, tenant_id: int | None) -> Sent:
     console = stderr_console()
     with app.transaction(reads_only=True) as tx:
         entries = reconcile_store.not_accepted(tx, tenant_id)
-    total = sum(1 for entry in entries if entry.owed.state is not UsageState.ALARM)
+    total = sum(1 for entry in entries if entry.event.state is not UsageState.ALARM)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Sending", total=total)
         return send_due(app, tenant_id=tenant_id, progress=lambda tried: progress.advance(task, tried))
@@ -112,7 +112,7 @@ def _reschedule(app: App, event_id: int, options: ChangeOptions) -> int:
         reconcile_flow.require_never_taken(app, meter, entry)
         with app.transaction(reads_only=True) as tx:
             hour = reschedule_service.new_hour(tx, entry, now=app.now())
-        before = {"plan": entry.owed.usage.plan_id, "state": entry.owed.state, "hour": entry.owed.usage.slot}
+        before = {"plan": entry.event.usage.plan_id, "state": entry.event.state, "hour": entry.event.usage.slot}
         after = {"plan": entry.plan_id, "state": UsageState.PENDING, "hour": hour}
         change = ProposedChange.between(entry.slug, before, after)
         if change.confirm(options):
@@ -121,20 +121,20 @@ def _reschedule(app: App, event_id: int, options: ChangeOptions) -> int:
             change.report(options, changed=True)
     except NotReslotted as error:
         raise CommandRejected(str(error)) from error
-    return entry.owed.tenant_id
+    return entry.event.tenant_id
 
 
 def _document(entry: Entry) -> Fields:
-    owed = entry.owed
+    event = entry.event
     return {
-        "event": owed.id,
+        "event": event.id,
         "tenant": entry.slug,
-        "month": f"{entry.month_key // 100}-{entry.month_key % 100:02}",
-        "users": owed.usage.quantity,
-        "hour": owed.usage.slot,
-        "state": owed.state,
+        "month": str(entry.month),
+        "users": event.usage.quantity,
+        "hour": event.usage.slot,
+        "state": event.state,
         "result": entry.last_result,
-        "tries": owed.attempts,
+        "tries": event.attempts,
     }
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import NotKnown
+from billing.marketplace.errors import MarketplaceNotFound
 from billing.marketplace.model import Operation
 from billing.subscriptions import rules
 from billing.subscriptions.ledger_store import last_price
@@ -20,6 +19,7 @@ from ops.marketplace.app import open_marketplace, parse_marketplace_id
 from ops.output import AsJson, Fields, print_fields, print_json, print_rows, stderr_console, to_json
 from ops.restore_hold import require_not_held
 from shared.app import App
+from shared.deadline import Deadline
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR
 from webhooks.events.flow import settle
@@ -154,7 +154,7 @@ def replay(name: SubscriptionId, *, yes: Yes = False, dry_run: DryRun = False, a
             change = ProposedChange.between(purchase.slug, purchase.here, there)
             if not change.confirm(options):
                 return
-            result = settle(product, client, question, within(_SECONDS))
+            result = settle(product, client, question, Deadline.after(_SECONDS))
         except NotTold as error:
             raise ServiceUnavailable(f"Microsoft does not return the state yet: {error.reason}") from error
     change.report(options, changed=result is not None and result.changed)
@@ -169,7 +169,7 @@ def _expect_fields(product: App, client: "Marketplace", question: Question) -> F
         price = None if known is None else last_price(tx, known.subscription)
     if known is None:
         return None
-    microsoft = ask(client, known, question, within(_SECONDS))
+    microsoft = ask(client, known, question, Deadline.after(_SECONDS))
     return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
@@ -179,29 +179,29 @@ def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
     Raises:
         ItemNotFound: it is in neither.
     """
-    guid, flow = parse_marketplace_id(name), within(_SECONDS)
+    guid, deadline = parse_marketplace_id(name), Deadline.after(_SECONDS)
     with product.transaction(reads_only=True) as tx:
         ours = store.find(tx, guid)
         slug = None if ours is None else read_tenant(tx, ours.tenant_id).slug
         price = None if ours is None else last_price(tx, ours)
         ledger = [] if ours is None else [_event(row) for row in store.ledger(tx, ours)]
     subscription_id = str(guid if ours is None else ours.marketplace_id)
-    theirs, their_price = _theirs(client, subscription_id, flow)
+    theirs, their_price = _theirs(client, subscription_id, deadline)
     if ours is None and theirs is None:
         raise ItemNotFound(f"there is no subscription or operation {guid}, here or at Microsoft")
-    waiting = [] if theirs is None else client.operations(subscription_id, flow)
+    waiting = [] if theirs is None else client.operations(subscription_id, deadline)
     return _Purchase(subscription_id, slug, ours, theirs, price, their_price or price, waiting, ledger)
 
 
-def _theirs(client: "Marketplace", subscription_id: str, flow: Flow) -> tuple[Terms | None, Price | None]:
+def _theirs(client: "Marketplace", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
     try:
-        copy = client.get(subscription_id, flow)
-    except NotKnown:
+        copy = client.get(subscription_id, deadline)
+    except MarketplaceNotFound:
         return None, None
     terms = rules.terms_of(copy)
     if terms is None:
         raise ServiceUnavailable(f"this version does not know Microsoft's state of the subscription: {copy.status}")
-    return terms, rules.quote_of(client.plans(subscription_id, flow), terms).price
+    return terms, rules.quote_of(client.plans(subscription_id, deadline), terms).price
 
 
 def _terms(terms: Terms, price: Price | None) -> Fields:

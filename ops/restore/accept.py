@@ -26,10 +26,19 @@ from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
 from shared.app import App
+from shared.calendar import Month
 from shared.jobs import JobFailed, for_each_tenant
 from shared.restore import flow, store
-from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import (
+    HeldReason,
+    Installation,
+    Mark,
+    MarkTableUnavailable,
+    PrivacyChange,
+    PrivacyChangeKind,
+    StoredMark,
+)
 from shared.work import OPERATOR
 from webhooks.events.reconcile_flow import How, Report, reconcile
 
@@ -72,12 +81,12 @@ class Acceptance:
     """One acceptance; `assigned` maps days of adopted usage to months (yyyymm)."""
 
     app: App
-    assigned: Mapping[dt.date, int]
+    assigned: Mapping[dt.date, Month]
     other_is_off: bool
     without_store: bool
     _found: Installation = field(init=False)
-    _outside: Outside | None = field(init=False, default=None)
-    _changes: list[Change] = field(init=False, default_factory=list)
+    _outside: StoredMark | None = field(init=False, default=None)
+    _changes: list[PrivacyChange] = field(init=False, default_factory=list)
 
     def plan(self) -> list[tuple[str, str]]:
         """The findings of each step; nothing is changed.
@@ -85,11 +94,11 @@ class Acceptance:
         Raises:
             CommandError: it cannot be accepted now.
         """
-        self._found = flow.read(self.app)
+        self._found = flow.read_installation(self.app)
         self._require_begun()
         self._read_store()
         lost = f"{format_value(self._found.moved_at)} to {format_value(self._lost_until)} UTC"
-        erased = sum(1 for each in self._changes if each.kind is ChangeKind.ERASURE)
+        erased = sum(1 for each in self._changes if each.kind is PrivacyChangeKind.ERASURE)
         with self._report_errors(_UNCHANGED):
             return [
                 ("1 other database", self._check_other_database()),
@@ -138,7 +147,7 @@ class Acceptance:
     @property
     def _epoch(self) -> int:
         """Later than any known epoch, so that every other database is behind."""
-        return max(self._found.at.epoch, 0 if self._outside is None else self._outside.at.epoch) + 1
+        return max(self._found.mark.epoch, 0 if self._outside is None else self._outside.mark.epoch) + 1
 
     def _require_begun(self) -> None:
         reason = self._found.held_reason
@@ -154,16 +163,16 @@ class Acceptance:
         """Reads the mark and the changes in the outside store, unless --without-store is given."""
         if self.without_store:
             return
-        watch = watch_of(self.app)
-        if not watch.is_on:
+        client = mark_client_of(self.app)
+        if not client.is_on:
             raise WrongUsage(
                 "ACTION_LOG_TABLE_ENDPOINT, the outside store, is not set; set it as in the app; if the app has none, "
                 f"add --without-store; {_UNCHANGED}"
             )
         try:
-            self._outside = watch.ask(lambda there: there.read(self._found.public_id))
-            self._changes = watch.ask(lambda there: there.changes(self._found.public_id))
-        except NotReached:
+            self._outside = client.call(lambda there: there.read(self._found.public_id))
+            self._changes = client.call(lambda there: there.list_changes(self._found.public_id))
+        except MarkTableUnavailable:
             raise ServiceUnavailable(
                 f"the outside store cannot be reached; try again, or add --without-store; {_UNCHANGED}"
             ) from None
@@ -171,7 +180,7 @@ class Acceptance:
     def _check_other_database(self) -> str:
         """Raises CommandRejected while another database of this installation is probably in use."""
         outside = self._outside
-        if outside is None or outside.at <= self._found.at:
+        if outside is None or outside.mark <= self._found.mark:
             return "no other database was used since"
         if self.app.now() - outside.seen_at < _IN_USE_FOR and not self.other_is_off:
             raise CommandRejected(
@@ -206,13 +215,13 @@ class Acceptance:
         return adopt_listed(self.app, assigned=self.assigned, dry_run=dry_run)
 
     def _erase_again(self) -> tuple[Mapping[Again, int], int]:
-        subjects = [(each.tenant, each.subject) for each in self._changes if each.kind is ChangeKind.ERASURE]
+        subjects = [(each.tenant, each.subject) for each in self._changes if each.kind is PrivacyChangeKind.ERASURE]
         erasures = restore_flow.erase_again(self.app, subjects)
-        since: list[Change] = []
+        since: list[PrivacyChange] = []
         after = 0
         while True:
             with self.app.transaction(reads_only=True) as tx:
-                some = store.changes_waiting(tx, after=after)
+                some = store.list_pending_changes(tx, after=after)
             if not some:
                 break
             since += [change for _, change in some]
@@ -234,12 +243,12 @@ class Acceptance:
 
     def _end_hold(self) -> None:
         """Writes to the outside store first: from then on every other database is behind, whatever happens here."""
-        now, ended = self.app.now(), Mark(self._epoch, self._found.at.number)
+        now, ended = self.app.now(), Mark(self._epoch, self._found.mark.number)
         if not self.without_store:
             try:
-                watch = watch_of(self.app)
-                watch.ask(lambda there: there.raise_to(self._found.public_id, ended, now=now))
-            except NotReached:
+                client = mark_client_of(self.app)
+                client.call(lambda there: there.raise_to(self._found.public_id, ended, now=now))
+            except MarkTableUnavailable:
                 raise ServiceUnavailable(f"the outside store cannot be reached; {_STILL_HELD}") from None
         with self.app.transaction() as tx:
             if not store.accept(tx, ended.epoch, restored_to=self._found.moved_at, now=now):
@@ -260,8 +269,7 @@ def _format_adoption(adoption: Adoption) -> str:
     lines = [f"{units} users reported before are adopted, {settled} events were accepted before"]
     for each in adoption.tenants:
         lines += [
-            f"{each.slug}: {over.sent} users are reported for {over.month // 100}-{over.month % 100:02}, "
-            f"{over.billed} are billed"
+            f"{each.slug}: {over.sent} users are reported for {over.month}, {over.billed} are billed"
             for over in each.over
         ]
         lines += [

@@ -15,8 +15,8 @@ from ops.restore import store as restore_store
 from ops.restore.accept import Acceptance, open_restored_app
 from shared.app import App
 from shared.restore import flow, store
-from shared.restore.model import Installation, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import Installation, MarkTableUnavailable, StoredMark
 
 
 app = typer.Typer(
@@ -51,14 +51,14 @@ def status(*, as_json: AsJson = False) -> None:
     Marks are compared with the outside store. Exit code 1 if the database is held.
     """
     with open_restored_app() as running:
-        found = flow.read(running)
+        found = flow.read_installation(running)
         outside, comparison = _read_outside(running, found)
         with running.transaction(reads_only=True) as tx:
-            waiting = restore_store.waiting(tx, found.at.epoch, now=running.now())
+            waiting = restore_store.waiting(tx, found.mark.epoch, now=running.now())
         fields = _fields(found, outside, comparison)
         name = restore_accept.database_name(running)
     rows = [
-        ("months to close", waiting.tenants_owing, None),
+        ("months to close", waiting.due_tenants, None),
         ("usage to report", waiting.usage, _deadline(waiting.oldest_slot)),
         ("due erasures", waiting.erasures, None),
         ("work items to check", waiting.work_items, None),
@@ -111,29 +111,29 @@ def accept(
     stderr_console().print(f"{name} is accepted; the hold has ended.")
 
 
-def _read_outside(running: App, found: Installation) -> tuple[Outside | None, str]:
-    watch = watch_of(running)
-    if not watch.is_on:
+def _read_outside(running: App, found: Installation) -> tuple[StoredMark | None, str]:
+    client = mark_client_of(running)
+    if not client.is_on:
         return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not detected automatically"
     try:
-        outside = watch.ask(lambda there: there.read(found.public_id))
-    except NotReached:
+        outside = client.call(lambda there: there.read(found.public_id))
+    except MarkTableUnavailable:
         return None, "cannot be reached"
     if outside is None:
         return None, "does not know this installation"
-    return outside, "ahead of the database" if outside.at > found.at else "not ahead of the database"
+    return outside, "ahead of the database" if outside.mark > found.mark else "not ahead of the database"
 
 
-def _fields(found: Installation, outside: Outside | None, comparison: str) -> dict[str, Any]:
+def _fields(found: Installation, outside: StoredMark | None, comparison: str) -> dict[str, Any]:
     return {
         "heldSince": found.held_since,
         "heldReason": found.held_reason,
-        "epoch": found.at.epoch,
-        "mark": found.at.number,
+        "epoch": found.mark.epoch,
+        "mark": found.mark.number,
         "markMovedAt": found.moved_at,
         "outside": comparison,
-        "outsideEpoch": None if outside is None else outside.at.epoch,
-        "outsideMark": None if outside is None else outside.at.number,
+        "outsideEpoch": None if outside is None else outside.mark.epoch,
+        "outsideMark": None if outside is None else outside.mark.number,
         "outsideSeenAt": None if outside is None else outside.seen_at,
         "restoredTo": found.restored_to,
         "acceptedAt": found.accepted_at,

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing.closing.service import Closing
 from billing.subscriptions.model import Price
 from ops import plan_rules as rules
 from ops.confirm import ChangeOptions, DryRun, ProposedChange, Yes
@@ -215,11 +214,10 @@ def _change(
     )
     if not change.confirm(options):
         return
-    with operator_work(database, account.tenant.id) as work:
+    with operator_work(database, account.tenant.id, locks_tenant=True) as work:
         values = _values(account, after, cap, work.now)
         if action is audit.Action.PLAN_CHANGED:
-            closing = Closing("", work.now, work.new_id, actor=work.actor)
-            values["bought"], values["unit"] = direct_agreement.apply_plan(work.tx, account.tenant.id, after, closing)
+            values["bought"], values["unit"] = direct_agreement.apply_plan(work, after)
         if not store.change_terms(work.tx, account.tenant.id, values):
             raise _conflict(store.find_tenant(work.tx, slug="", guid=account.tenant.public_id), account, cap)
         audit.record(work, action, before=change.before, after=change.after)

@@ -19,7 +19,7 @@ from shared.app import App
 from shared.tenancy.model import Role, Tenant
 from shared.work import Work
 from tenants.people import role_service
-from tenants.seat_store import super_admins
+from tenants.seat_store import find_super_admins
 
 
 User = Annotated[str, typer.Argument(metavar="USER", help=arguments.PERSON)]
@@ -47,12 +47,12 @@ def confirm_role(
     with open_privacy_app() as (app, database):
         tenant, person = _find(app, database, name, user)
         with app.transaction(reads_only=True) as tx:
-            pending = role_service.waiting(tx, tenant.id, person.id)
+            pending = role_service.find_pending_role(tx, tenant.id, person.id)
         after = {str(person.public_id): pending or person.role}
         change = ProposedChange.between(tenant.slug, {str(person.public_id): person.role}, after)
 
         def apply(work: Work) -> None:
-            role_service.confirm_role(work.tx, tenant.id, person.id, proof=proof, now=work.now, new_id=work.new_id)
+            role_service.confirm_role(work, person.id, proof=proof)
 
         _apply(app, tenant, change, ChangeOptions(yes, dry_run, as_json), apply)
 
@@ -77,14 +77,12 @@ def hand_over(
     with open_privacy_app() as (app, database):
         tenant, person = _find(app, database, name, user)
         with app.transaction(reads_only=True) as tx:
-            others = [each for each in super_admins(tx, tenant.id) if replace and each.id != person.id]
+            others = [each for each in find_super_admins(tx, tenant.id) if replace and each.id != person.id]
         before = {str(person.public_id): person.role} | {str(each.public_id): each.role for each in others}
         after = {str(person.public_id): Role.SUPER_ADMIN} | {str(each.public_id): Role.USER for each in others}
 
         def apply(work: Work) -> None:
-            role_service.hand_over(
-                work.tx, tenant.id, person.id, proof=proof, replaces=replace, now=work.now, new_id=work.new_id
-            )
+            role_service.hand_over(work, person.id, proof=proof, replaces=replace)
 
         change = ProposedChange.between(tenant.slug, before, after)
         _apply(app, tenant, change, ChangeOptions(yes, dry_run, as_json), apply)
@@ -104,6 +102,6 @@ def _apply(
     app: App, tenant: Tenant, change: ProposedChange, options: ChangeOptions, apply: Callable[[Work], None]
 ) -> None:
     if change.confirm(options):
-        with operator_work(app, tenant.id) as work:
+        with operator_work(app, tenant.id, locks_tenant=True) as work:
             apply(work)
         change.report(options, changed=True)

@@ -17,8 +17,7 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
-from shared.work import ANONYMOUS, SERVICE, Actor
-from tenants import NewId
+from shared.work import ANONYMOUS, SERVICE, Actor, NewId, Work
 from tenants.sign_in import admit_buyer
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
@@ -76,7 +75,7 @@ def ask(
     Raises:
         Forbidden: the buyer's account is deactivated.
     """
-    buyer = admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+    buyer = admit_buyer(Work(tx, tenant, ANONYMOUS, now, new_id), principal, settings=settings)
     buyer_id = None if buyer is None else buyer.user.id
     if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
         return

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from billing.closing import Closing
-from billing.marketplace import Flow, MarketplaceError, WebhookEvent, within
+from billing.marketplace import MarketplaceError, WebhookEvent
 from billing.metering import send_at_once
 from billing.subscriptions import Outcome
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from webhooks.events import rules, service
@@ -47,7 +48,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
     action = event.action if _WORD.match(event.action) else "Unnamed"
     question = Question(uuid.UUID(event.subscription_id), operation_id, action)
     try:
-        taken = settle(app, client, question, within(SECONDS))
+        taken = settle(app, client, question, Deadline.after(SECONDS))
     except (MarketplaceError, NotTold) as error:
         get_logger().warning("marketplace_event_postponed", reason=error.reason)
         raise Inconclusive(
@@ -62,7 +63,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
         raise _refusal(taken.refused)
 
 
-def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> Taken | None:
+def settle(app: App, client: "Marketplace", question: Question, deadline: Deadline) -> Taken | None:
     """Puts a subscription on what Microsoft has for it now; None for one that nobody here has bought.
 
     Raises:
@@ -75,11 +76,11 @@ def settle(app: App, client: "Marketplace", question: Question, flow: Flow) -> T
         if seen.outcome not in {None, Outcome.REFUSED}:
             _acknowledge(client, question, None)
             return Taken()
-        if (unnamed := find_unnamed(client, question, flow)) is not None:
+        if (unnamed := find_unnamed(client, question, deadline)) is not None:
             question = replace(question, operation_id=unnamed)
             continue
         try:
-            told = _checked(app, ask(client, seen, question, flow))
+            told = _checked(app, ask(client, seen, question, deadline))
         except UnknownAction:
             return _told_of(_ignore(app, seen, question))
         if (taken := _take(app, seen, told, question)) is not None:
@@ -99,8 +100,8 @@ def _take(app: App, seen: Seen, told: Told, question: Question) -> Taken | None:
     action = question.action if told.operation is None else told.operation.action
     event = Incoming(action, question.operation_id, question.source, question.actor)
     with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, question.actor)
-        return service.take(tx, seen, told, event, closing)
+        closing = Closing(app.settings.marketplace_metering_dimension)
+        return service.take(tx, seen, told, event, closing, now=app.now(), new_id=app.new_id)
 
 
 def _checked(app: App, told: Told) -> Told:
@@ -125,7 +126,7 @@ def _acknowledge(client: "Marketplace", question: Question, told: Told | None) -
         return
     with contextlib.suppress(MarketplaceError):
         ids = str(question.marketplace_id), str(question.operation_id)
-        client.acknowledge(*ids, within(_ACKNOWLEDGE_SECONDS), accepted=True)
+        client.acknowledge(*ids, Deadline.after(_ACKNOWLEDGE_SECONDS), accepted=True)
 
 
 def _told_of(taken: Taken) -> Taken:

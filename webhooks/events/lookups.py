@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from billing import subscriptions
-from billing.marketplace import Flow, NotKnown, Operation
+from billing.marketplace import MarketplaceNotFound, Operation
 from billing.subscriptions import EventSource, SubscriptionStatus, Terms
+from shared.deadline import Deadline
 from shared.work import SERVICE, Actor
 from webhooks.events import rules
 from webhooks.events.rules import Action, Seen, Told
@@ -51,15 +52,15 @@ class Question:
         return self.action in {RECONCILE, REPLAY}
 
 
-def find_unnamed(client: "Marketplace", question: Question, flow: Flow) -> uuid.UUID | None:
+def find_unnamed(client: "Marketplace", question: Question, deadline: Deadline) -> uuid.UUID | None:
     """The operation of an event that names none, as of a Reinstate in its short form, where Microsoft waits for us."""
     if question.operation_id is not None or question.action not in rules.ACCEPTED:
         return None
-    waiting = client.operations(str(question.marketplace_id), flow)
+    waiting = client.operations(str(question.marketplace_id), deadline)
     return next((uuid.UUID(each.id) for each in waiting if each.action == question.action), None)
 
 
-def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> Told:
+def ask(client: "Marketplace", seen: Seen, question: Question, deadline: Deadline) -> Told:
     """What Microsoft has.
 
     Raises:
@@ -68,13 +69,13 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
         MarketplaceError: it cannot be asked.
     """
     subscription_id = str(question.marketplace_id)
-    operation = _operation(client, question, flow)
+    operation = _operation(client, question, deadline)
     action = question.action if operation is None else operation.action
     if action not in rules.KNOWN and not question.is_ours:
         raise UnknownAction
     others = [each for each in seen.accepted if each != question.operation_id]
-    accepted = [_readable(client.operation(subscription_id, str(each), flow)) for each in others]
-    copy = subscriptions.terms_of(client.get(subscription_id, flow))
+    accepted = [_readable(client.operation(subscription_id, str(each), deadline)) for each in others]
+    copy = subscriptions.terms_of(client.get(subscription_id, deadline))
     if copy is None:
         raise NotTold("status_unknown")
     present = subscriptions.completed(copy, seen.subscription.terms)
@@ -82,20 +83,20 @@ def ask(client: "Marketplace", seen: Seen, question: Question, flow: Flow) -> To
     _require_shown(action, operation, terms, seen)
     quote, is_wanted = None, question.action == REPLAY or rules.needs_price(seen, terms)
     if is_wanted and terms.status.is_live:
-        plans = client.plans(subscription_id, flow)
+        plans = client.plans(subscription_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
             raise NotTold("quantity_unknown")
         quote = subscriptions.quote_of(plans, terms)
     return Told(present, terms, operation, quote)
 
 
-def _operation(client: "Marketplace", question: Question, flow: Flow) -> Operation | None:
+def _operation(client: "Marketplace", question: Question, deadline: Deadline) -> Operation | None:
     """Microsoft's copy of the event; None for a notice that Get Operation does not cover."""
     if question.operation_id is None:
         return None
     try:
-        operation = client.operation(str(question.marketplace_id), str(question.operation_id), flow)
-    except NotKnown:
+        operation = client.operation(str(question.marketplace_id), str(question.operation_id), deadline)
+    except MarketplaceNotFound:
         if question.action in rules.CHANGES:
             raise NotTold("operation_unknown") from None  # a new one may take a moment to show
         return None

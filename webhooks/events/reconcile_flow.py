@@ -12,11 +12,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
+from billing.marketplace import MarketplaceError, UnreadableRow
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
 from shared.app import App
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
@@ -64,7 +65,7 @@ class How:
 
     source: EventSource = EventSource.RECONCILE
     actor: Actor = SERVICE
-    limit: Flow | None = None
+    limit: Deadline | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
 
@@ -72,9 +73,9 @@ class How:
         """For the database."""
         return for_jobs() if self.limit is None else for_requests()
 
-    def of_a_row(self) -> Flow:
+    def of_a_row(self) -> Deadline:
         """The time for asking about one row."""
-        return within(_ROW_SECONDS if self.limit is None else min(_ROW_SECONDS, self.limit.left()))
+        return Deadline.after(_ROW_SECONDS) if self.limit is None else self.limit.at_most(_ROW_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
     )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed = Report(), set[str]()
-    for row in client.subscriptions(how.limit or within(_LIST_SECONDS)):
+    for row in client.subscriptions(how.limit or Deadline.after(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
@@ -136,7 +137,7 @@ def catch_up(app: App, client: "Marketplace", *, seconds: float = SECONDS) -> No
     """
     get_logger().error("marketplace_event_without_body")
     try:
-        report = reconcile(app, client, How(limit=within(seconds)))
+        report = reconcile(app, client, How(limit=Deadline.after(seconds)))
     except MarketplaceError as error:
         raise _not_through(error.reason) from error
     tell(report)

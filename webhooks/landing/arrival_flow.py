@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from billing import marketplace
-from billing.marketplace import Unreadable
+from billing.marketplace import UnreadableResponse
 from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
@@ -197,7 +197,7 @@ def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> marketplace.S
         client = client_of(app)
         bought = client.resolve(token, flow) if visit is None else client.get(str(visit.marketplace_id), flow)
         if not bought.beneficiary.tid:
-            raise Unreadable("no_beneficiary")
+            raise UnreadableResponse("no_beneficiary")
         return bought
 
 

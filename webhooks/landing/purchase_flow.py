@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Flow, MarketplaceError, Unreadable
+from billing.marketplace import MarketplaceError, UnreadableResponse
 from billing.subscriptions import EventSource, Subscription, Terms
 from shared.app import App
 from shared.auth.tokens import Principal
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Conflict
 from shared.log import get_logger
 from shared.restore.flow import require_not_held
@@ -61,10 +62,10 @@ class View:
 
 def look(app: App, visit: Visit) -> View:
     """The purchase as it is now, by Microsoft and here; nothing is changed."""
-    with asking() as flow:
-        bought = client_of(app).get(str(visit.marketplace_id), flow)
+    with asking() as deadline:
+        bought = client_of(app).get(str(visit.marketplace_id), deadline)
         found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, flow)
+        plans = client_of(app).plans(bought.id, deadline)
     plan = next((each for each in plans if each.id == bought.plan_id), None)
     is_activated = visit.is_activated or found.waits_to_begin
     return View(scene_of(found, visit.principal, is_activated=is_activated), found, plan)
@@ -82,13 +83,13 @@ def bring_up_to_date(app: App, visit: Visit, bought: marketplace.Subscription | 
     if bought is not None and not _is_behind(_look_up(app, visit, bought), visit):
         return
     require_not_held(app)
-    with asking() as flow:
-        bought = client_of(app).get(str(visit.marketplace_id), flow)
+    with asking() as deadline:
+        bought = client_of(app).get(str(visit.marketplace_id), deadline)
         found = _look_up(app, visit, bought)
         if found.overtaken:
-            _follow(app, found.overtaken, flow)
+            _follow(app, found.overtaken, deadline)
             found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, flow) if found.waits_to_begin else []
+        plans = client_of(app).plans(bought.id, deadline) if found.waits_to_begin else []
     if found.waits_to_begin:
         put_in_force(app, bought, plans, visit.principal)
     elif _is_over(found, visit):
@@ -115,37 +116,37 @@ def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:
         Unavailable: Microsoft could not be asked; what is here stays, and waits.
     """
     client, marketplace_id = client_of(app), str(visit.marketplace_id)
-    with asking(_CONFIRMING_SECONDS) as flow:
-        bought = client.get(marketplace_id, flow)
+    with asking(_CONFIRMING_SECONDS) as deadline:
+        bought = client.get(marketplace_id, deadline)
         found = _look_up(app, visit, bought)
         scene, terms = scene_of(found, visit.principal, is_activated=False), subscriptions.terms_of(bought)
         if scene is Scene.SET_UP and form.declines:
             _close(app, visit, bought, RequestState.DECLINED)
         if scene not in {Scene.SET_UP, Scene.ASK} or terms is None or form.declines:
             return {}
-        plans = client.plans(marketplace_id, flow)
+        plans = client.plans(marketplace_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
-            raise Unreadable("quantity_unknown")
+            raise UnreadableResponse("quantity_unknown")
         if scene is Scene.ASK:
             _ask(app, visit, bought, terms)
             return {}
         if wrong := _wrong_with(found, form):
             return wrong
         _prepare(app, visit, bought, terms, form)
-        bought = activated(client, bought, flow, lambda: _note_activation(app, visit))
+        bought = activated(client, bought, deadline, lambda: _note_activation(app, visit))
     put_in_force(app, bought, plans, visit.principal)
     return {}
 
 
 def activated(
-    client: "Marketplace", bought: marketplace.Subscription, flow: Flow, note: Callable[[], None] = lambda: None
+    client: "Marketplace", bought: marketplace.Subscription, deadline: Deadline, note: Callable[[], None] = lambda: None
 ) -> marketplace.Subscription:
     """Tells Microsoft that what was agreed to is set up, and waits for a moment until it shows it."""
     if bought.status != marketplace.PENDING:
         return bought
-    client.activate(bought.id, bought.plan_id, bought.quantity, flow)
+    client.activate(bought.id, bought.plan_id, bought.quantity, deadline)
     note()
-    return _shown(client, bought.id, flow)
+    return _shown(client, bought.id, deadline)
 
 
 def put_in_force(
@@ -206,13 +207,13 @@ def _close(app: App, visit: Visit, bought: marketplace.Subscription, state: Requ
         landing_service.close_request(tx, visit.principal, bought, state, decision)
 
 
-def _follow(app: App, overtaken: list[Subscription], flow: Flow) -> None:
+def _follow(app: App, overtaken: list[Subscription], deadline: Deadline) -> None:
     """As the daily comparison would; where Microsoft cannot tell, that is left to it."""
     for each in overtaken:
         assert each.marketplace_id is not None, "an agreement with the vendor is nobody's to overtake"  # noqa: S101 - ours
         question = Question(each.marketplace_id, None, RECONCILE, EventSource.RECONCILE)
         with contextlib.suppress(MarketplaceError, NotTold):
-            settle(app, client_of(app), question, flow)
+            settle(app, client_of(app), question, deadline)
 
 
 def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms, form: Form) -> None:
@@ -238,11 +239,11 @@ def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Te
             return
 
 
-def _shown(client: "Marketplace", marketplace_id: str, flow: Flow) -> marketplace.Subscription:
+def _shown(client: "Marketplace", marketplace_id: str, deadline: Deadline) -> marketplace.Subscription:
     """Microsoft's copy, waited for a moment, since an activation may take minutes to show."""
     until = time.monotonic() + _SHOWN_WITHIN
     while True:
-        bought = client.get(marketplace_id, flow)
+        bought = client.get(marketplace_id, deadline)
         if bought.status != marketplace.PENDING or time.monotonic() + _LOOK_AGAIN > until:
             return bought
         time.sleep(_LOOK_AGAIN)

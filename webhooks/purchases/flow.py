@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Unreadable
+from billing.marketplace import UnreadableResponse
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
 from shared.tenancy.store import lock_tenant
@@ -53,10 +53,10 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
         bought = client.get(str(agreement.marketplace_id), flow)
         terms = subscriptions.terms_of(bought)
         if terms is None:
-            raise Unreadable("status_unknown")
+            raise UnreadableResponse("status_unknown")
         plans = client.plans(bought.id, flow)
         if subscriptions.lacks_seats(terms, plans):
-            raise Unreadable("quantity_unknown")
+            raise UnreadableResponse("quantity_unknown")
         with app.transaction(tenant=agreement.tenant_id) as tx:
             refusal = _begin(app, tx, agreement, bought, terms)
         if refusal is not None:

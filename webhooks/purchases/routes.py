@@ -107,7 +107,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         path="billing/purchases/{id}/decline",
         tag=_TAG,
         body=NoFields,
-        holds_tenant=True,
+        locks_tenant=True,
         answers={200: Answer("The purchase as it is now", Purchase)},
         problems=merge_problems(
             NOT_FOUND, {403: (service.ROLE_REQUIRED,), 409: ("purchase_cancelled", "purchase_agreed")}

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.errors import ApiError
 from shared.http.operation import HTML
-from shared.http.problem import told
+from shared.http.problem import log_error
 from shared.http.reply import Reply
 from webhooks.landing.pages.html import Content, Html, element, joined
 from webhooks.landing.pages.style import STYLE
@@ -100,9 +100,9 @@ def refusal(
 ) -> Reply:
     """What went wrong and what to do, where a program would get a problem document.
 
-    `caller` is as in `told`; `links` are the texts and addresses of what may be done now, `contact` is the vendor's.
+    `caller` is as in `log_error`, `links` are texts and addresses of the next steps, `contact` is the vendor's.
     """
-    failure = told(error, operation=operation, request_id=request_id, caller=caller)
+    failure = log_error(error, operation=operation, request_id=request_id, caller=caller)
     content = [
         note("bad", paragraphs(failure.detail)),
         _listed(failure),

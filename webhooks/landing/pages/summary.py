@@ -43,7 +43,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 def _costs(bought: Subscription, plan: Plan | None, *, per_seat: bool) -> str:
     """On the term that was bought. Empty where the Marketplace does not tell all of it: half a price would mislead."""
-    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    sold = None if plan is None else plan.pricing_for(bought.term.unit)
     if sold is None or sold.price is None:
         return ""
     per_user = f"{_amount(sold.price)} per {'seat' if per_seat else 'active user'} and {_length(sold.unit)}"
@@ -69,7 +69,7 @@ def _free_trial(bought: Subscription) -> str:
 
 def _total(bought: Subscription, plan: Plan | None) -> str:
     """Of all seats for one term, since few people multiply; empty where it depends on who comes."""
-    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    sold = None if plan is None else plan.pricing_for(bought.term.unit)
     if sold is None or sold.price is None or not bought.quantity:
         return ""
     fee = Decimal() if sold.fee is None else sold.fee.amount
