@@ -55,9 +55,7 @@ class Subscription(WireModel):
     rate_per_user: Money | None = Field(None, description="present rate of an active user or a seat")
     rate_unit: str | None = Field(None, description="billing unit of the rate", examples=["P1M", "P1Y"])
     currency: str | None = None
-    rate_from: Instant | None = Field(
-        None, description="start of this rate; bills use the rate at their period start"
-    )
+    rate_from: Instant | None = Field(None, description="start of this rate; bills use the rate at their period start")
     included_users: int | None = Field(None, description="active users covered by the fee of a term")
     included_unit: str | None = Field(
         None, description="term of the included users; monthly ones reduce each bill", examples=["P1M", "P1Y"]
