@@ -235,7 +235,7 @@ def test_a_token_that_is_no_good_is_sent_to_sign_in(azure_devops, token, shape, 
 
 
 def test_a_token_expires_and_another_organisations_is_not_taken(azure_devops, entra):
-    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - the stand-in's tokens live by the real clock
+    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - the emulator's tokens live by the real clock
     ours = entra.token(tid=CONTOSO.tid, oid="x", name="Ada", email="a@b.example", at=now)
     path = f"_apis/wit/workitems/{BUG}"
 

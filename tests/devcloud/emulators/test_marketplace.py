@@ -7,7 +7,7 @@ import requests
 
 from devcloud.emulators.entra.clients import DAEMON, FOREIGN_API, MARKETPLACE_API
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, find_person
-from devcloud.emulators.marketplace.model import Memory
+from devcloud.emulators.marketplace.model import StateFile
 from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, until
 
 
@@ -171,7 +171,7 @@ def test_a_call_without_a_sound_token_is_refused(marketplace):
 
 
 def test_new_keys_of_entra_are_picked_up(marketplace, entra):
-    entra.stand_in.keys.rotate(drop_old=False)
+    entra.emulator.keys.rotate(drop_old=False)
 
     answer = marketplace.send("GET", "saas/subscriptions", token=app_token(marketplace.authority))
 
@@ -533,7 +533,7 @@ def test_trouble_comes_instead_of_the_work_or_after_it(marketplace):
 
 
 def test_orders_that_make_no_sense_are_refused(marketplace):
-    base = f"{marketplace.stand_in.url}/admin"
+    base = f"{marketplace.emulator.url}/admin"
     given = [
         ("buy", {"person": "zed"}),
         ("buy", {"plan": "seats"}),
@@ -558,11 +558,11 @@ def test_what_was_sold_is_remembered(tmp_path, entra):
         status = second.status(subscription)
 
     assert status == "Subscribed"
-    assert list(Memory(tmp_path / "marketplace" / "state.json").state.subscriptions) == [subscription]
+    assert list(StateFile(tmp_path / "marketplace" / "state.json").state.subscriptions) == [subscription]
 
 
 def test_the_page_sells_and_changes(marketplace):
-    shop = marketplace.stand_in.url
+    shop = marketplace.emulator.url
     origin = {"Origin": shop}
 
     bought = requests.post(

@@ -52,7 +52,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("buy", "zed"), "marketplace: Nobody is called 'zed'.\n"),
+        (("buy", "zed"), "marketplace: Unknown person 'zed'.\n"),
         (
             ("suspend", "zzz"),
             "marketplace: no subscriptions begin with 'zzz'; see: python -m devcloud marketplace list\n",
@@ -66,7 +66,7 @@ def test_a_refusal_is_one_line(url: str, arguments: tuple[str, ...], told: str):
     assert (done.code, done.out, done.err) == (1, "", told)
 
 
-def test_a_stand_in_that_does_not_run_is_one_line():
+def test_a_missing_emulator_is_one_line():
     done = run("stats", "--at", "http://127.0.0.1:1")
 
     assert (done.code, done.out) == (1, "")

@@ -96,7 +96,7 @@ def bad(timer: func.TimerRequest) -> None: ...
 @app.timer_trigger(schedule="0 0 25 * * *", arg_name="timer")
 def bad(timer: func.TimerRequest) -> None: ...
 """,
-        ["the function bad", "'0 0 25 * * *' is no schedule"],
+        ["the function bad", "'0 0 25 * * *' is not a schedule"],
     ),
 }
 
