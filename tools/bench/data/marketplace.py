@@ -22,6 +22,7 @@ from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
+from shared.work import SERVICE, Work
 from tools.bench.data import rows
 from tools.bench.data.database import Database
 from tools.bench.data.directory import Directory
@@ -85,7 +86,7 @@ def _buy_and_activate(market: Marketplace, app: App, number: int) -> str:
         tx.execute(organizations.insert(), _organization(tenant, number, app.now()))
         row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
     return subscription
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from devcloud.run import migrate
 from shared import clock
 from shared.app import build
@@ -147,9 +147,9 @@ def run_closing(url: str, now: dt.datetime) -> ClosingRun:
     with app.transaction(reads_only=True):
         reset_peak(pids)  # after a first transaction, as in a warm worker
     rest, cpu, began = rss_mb(pids), cpu_seconds(pids), time.perf_counter()
-    bills = close_all_owed(app)
+    bills = close_all_ended(app)
     ended, cpu_spent, peak = time.perf_counter(), cpu_seconds(pids) - cpu, peak_mb(pids)
-    bills += close_all_owed(app)
+    bills += close_all_ended(app)
     idle = time.perf_counter() - ended
     with app.engine.connect() as connection:
         lines = connection.execute(sa.select(sa.func.count()).select_from(billing_lines)).scalar_one()
