@@ -56,7 +56,7 @@ class Admin:
     def __init__(self, workspace: Workspace, now: Callable[[], dt.datetime]) -> None:
         self._workspace, self._now = workspace, now
 
-    def answer(self, request: Request, order: str) -> Response:
+    def handle(self, request: Request, order: str) -> Response:
         return admin.respond(request, order, self._carry_out, (AzureDevOpsError,))
 
     def _carry_out(self, order: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON

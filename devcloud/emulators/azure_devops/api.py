@@ -18,7 +18,7 @@ MOST_UPDATES: Final = 200
 _PATCH: Final = "application/json-patch+json"
 
 
-def answer(request: Request, endpoint: str, board: Board, user: TokenUser, values: Mapping[str, Any]) -> Response:
+def handle(request: Request, endpoint: str, board: Board, user: TokenUser, values: Mapping[str, Any]) -> Response:
     """One call of a signed-in user.
 
     Raises:

@@ -65,7 +65,7 @@ class AzureDevOps:
 
     def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         if endpoint == "admin":
-            return self.admin.answer(request, values["order"])
+            return self.admin.handle(request, values["order"])
         if endpoint == "start_page":
             return start_page()
         directory = directory_of(values["organization"])
@@ -84,7 +84,7 @@ class AzureDevOps:
         try:
             user = parse_token(request.headers.get("Authorization"))
             user.check_organization(organization)
-            return api.answer(request, endpoint, self.workspace.board(organization), user, values)
+            return api.handle(request, endpoint, self.workspace.board(organization), user, values)
         except AzureDevOpsError as error:
             return error_response(error)
         except NotSignedIn:

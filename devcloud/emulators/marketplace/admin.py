@@ -101,7 +101,7 @@ class Admin:
             "GET stats": self._stats,
         }
 
-    def answer(self, request: Request, order: str) -> Response:
+    def handle(self, request: Request, order: str) -> Response:
         """Carries out an order, for programs on this machine only, not for pages in a browser."""
         host = urlsplit(f"//{request.host}").hostname
         if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:

@@ -44,7 +44,7 @@ class Api:
     def __init__(self, url: str, operations: Operations, sales: Sales, meter: Meter) -> None:
         self._url, self._operations, self._sales, self._meter = url, operations, sales, meter
 
-    def answer(self, request: Request, endpoint: str, values: Mapping[str, str]) -> Response:
+    def handle(self, request: Request, endpoint: str, values: Mapping[str, str]) -> Response:
         if request.args.get("api-version") != VERSION:
             raise MarketplaceError(400, "ApiVersionUnspecified", f"An API version is required: api-version={VERSION}.")
         endpoints: dict[str, Callable[..., Response]] = {
@@ -65,14 +65,14 @@ class Api:
         return endpoints[endpoint](request, **values)
 
     def _resolve(self, request: Request) -> Response:
-        found_operation = self._sales.resolve(request.headers.get("x-ms-marketplace-token"))
-        return as_json(resolve_document(found_operation, self._operations.shapes))
+        subscription = self._sales.resolve(request.headers.get("x-ms-marketplace-token"))
+        return as_json(resolve_document(subscription, self._operations.shapes))
 
     def _list(self, request: Request) -> Response:
-        body = request.args.get("continuationToken", "0")
-        if not body.isdecimal():
+        token = request.args.get("continuationToken", "0")
+        if not token.isdecimal():
             raise MarketplaceError(400, "BadArgument", "The continuationToken is invalid.")
-        page, following = self._sales.page(int(body))
+        page, following = self._sales.page(int(token))
         shapes = self._operations.shapes
         if not page and shapes.empty_bodies:
             return Response(status=200)
@@ -83,7 +83,7 @@ class Api:
         return as_json(document)
 
     def _get(self, _request: Request, subscription: str) -> Response:
-        return as_json(subscription_document(self._sales.visible(subscription), self._operations.shapes))
+        return as_json(subscription_document(self._sales.find_visible(subscription), self._operations.shapes))
 
     def _activate(self, request: Request, subscription: str) -> Response:
         body = parse_body(request)
@@ -113,15 +113,15 @@ class Api:
             raise
         plan_id = request.args.get("planId")
         unpriced = self._operations.shapes.unpriced
-        document = [
+        plans = [
             each.document(is_priced=each.id not in unpriced) for each in plans_of(offer) if plan_id in (None, each.id)
         ]
-        return as_json({"plans": document})
+        return as_json({"plans": plans})
 
     def _list_operations(self, _request: Request, subscription: str) -> Response:
         offer, shapes = self._operations.subscription(subscription).offer_id, self._operations.shapes
-        found_operation = self._operations.outstanding(subscription)
-        return as_json({"operations": [operation_document(each, offer, shapes) for each in found_operation]})
+        outstanding = self._operations.outstanding(subscription)
+        return as_json({"operations": [operation_document(each, offer, shapes) for each in outstanding]})
 
     def _operation(self, _request: Request, subscription: str, operation: str) -> Response:
         found_operation = self._operations.find(subscription, operation)
@@ -133,11 +133,11 @@ class Api:
         return Response(status=200)
 
     def _usage(self, request: Request) -> Response:
-        status, document = self._meter.single(parse_body(request))
+        status, document = self._meter.record_event(parse_body(request))
         return as_json(document, status)
 
     def _usage_batch(self, request: Request) -> Response:
-        status, document = self._meter.batch(parse_body(request).get("request"))
+        status, document = self._meter.record_batch(parse_body(request).get("request"))
         return as_json(document, status)
 
     def _usage_list(self, request: Request) -> Response:

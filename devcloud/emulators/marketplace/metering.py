@@ -40,7 +40,7 @@ class Meter:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
 
-    def single(self, event: object) -> tuple[int, Document]:
+    def record_event(self, event: object) -> tuple[int, Document]:
         """Records one event; returns status and body."""
         event = _mapping(event)
         try:
@@ -52,7 +52,7 @@ class Meter:
             document = {"message": _WRONG, "target": "usageEventRequest", "details": [detail], "code": "BadArgument"}
             return 400, document
 
-    def batch(self, events: object) -> tuple[int, Document]:
+    def record_batch(self, events: object) -> tuple[int, Document]:
         """Records a batch; each event has its own status in the response."""
         if not isinstance(events, list) or not 1 <= len(events) <= MOST_IN_A_BATCH:
             detail = {"message": "A batch has 1 to 25 events.", "target": "request", "code": "BadArgument"}
@@ -116,9 +116,9 @@ class Meter:
             for usage in state.usage:
                 if (usage.resource_id, usage.dimension, usage.slot) == (resource, dimension, slot):
                     raise DuplicateUsage(usage)
-            document = str(event["effectiveStartTime"])
+            given_time = str(event["effectiveStartTime"])
             values: Document = {"id": str(clock.new_id()), "resource_id": resource, "dimension": dimension}
-            usage = Usage(**values, quantity=quantity, effective=document, slot=slot, plan_id=plan, told_at=now)
+            usage = Usage(**values, quantity=quantity, effective=given_time, slot=slot, plan_id=plan, told_at=now)
             state.usage.append(usage)
             return usage
 

@@ -34,7 +34,7 @@ class Page:
         self._admin, self._operations = admin, operations
         self._origins = {url, f"http://localhost:{urlsplit(url).port}"}
 
-    def answer(self, request: Request, order: str | None) -> Response:
+    def handle(self, request: Request, order: str | None) -> Response:
         if order is None:
             return self._shop()
         if request.headers.get("Origin", "") not in self._origins:

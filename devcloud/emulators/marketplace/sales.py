@@ -41,7 +41,7 @@ class Sales:
         self._operations = operations
 
     def buy(self, purchase: Purchase) -> Subscription:
-        """A new subscription, waiting to be activated unless it was ordered active."""
+        """Creates a subscription that waits for its activation, unless it was ordered active."""
         beneficiary = _person(purchase.person)
         purchaser = _person(purchase.purchaser) if purchase.purchaser else beneficiary
         plan = find_plan(purchase.plan)
@@ -69,15 +69,15 @@ class Sales:
         return subscription
 
     def new_token(self, subscription_id: str, *, expired: bool = False) -> str:
-        """Opaque, and always with a plus sign, which a URL must not carry as it is."""
-        lasts = dt.timedelta(seconds=-1 if expired else self._operations.pace.purchase_token_seconds)
+        """An opaque token that always has a plus sign, which must be escaped in a URL."""
+        lifetime = dt.timedelta(seconds=-1 if expired else self._operations.pace.purchase_token_seconds)
         token = ""
         while "+" not in token:
             token = base64.b64encode(secrets.token_bytes(148)).decode()
         with self._operations.updating() as state:
             self._operations.subscription(subscription_id)
             state.tokens[token] = PurchaseToken(
-                subscription_id=subscription_id, expires_at=self._operations.now() + lasts
+                subscription_id=subscription_id, expires_at=self._operations.now() + lifetime
             )
         return token
 
@@ -88,21 +88,21 @@ class Sales:
             purchase_token = state.tokens.get(token)
             if purchase_token is None or purchase_token.expires_at <= self._operations.now():
                 raise MarketplaceError(400, "BadArgument", "The purchase token is malformed, unknown or expired.")
-            return self.visible(purchase_token.subscription_id)
+            return self.find_visible(purchase_token.subscription_id)
 
-    def visible(self, subscription_id: str) -> Subscription:
-        """As the publisher sees it: an activation may take its time to show."""
+    def find_visible(self, subscription_id: str) -> Subscription:
+        """The subscription as visible to the publisher: an activation shows with a delay."""
         with self._operations.reading():
-            subscription_ = self._operations.subscription(subscription_id)
-            hidden = subscription_.status == "Subscribed" and self._operations.monotonic() < subscription_.visible_at
-            return subscription_.model_copy(update={"status": "PendingFulfillmentStart"} if hidden else {})
+            subscription = self._operations.subscription(subscription_id)
+            hidden = subscription.status == "Subscribed" and self._operations.monotonic() < subscription.visible_at
+            return subscription.model_copy(update={"status": "PendingFulfillmentStart"} if hidden else {})
 
     def page(self, after: int) -> tuple[list[Subscription], int | None]:
-        """A page of all there are, and where the next one begins."""
+        """A page of subscriptions, and the start of the next one."""
         with self._operations.reading() as state:
             end = after + self._operations.shapes.page_size
             ids = list(state.subscriptions)
-            return [self.visible(each) for each in ids[after:end]], end if end < len(ids) else None
+            return [self.find_visible(each) for each in ids[after:end]], end if end < len(ids) else None
 
     def activate(self, subscription_id: str, plan_id: object, quantity: object) -> None:
         with self._operations.updating():
@@ -117,7 +117,7 @@ class Sales:
                 _start_term(subscription, self._operations.now().date())
 
     def change(self, subscription_id: str, plan_id: str | None, quantity: int | None, source: Source) -> Operation:
-        """Begins a change of plan or of seats; it is in force when it has been accepted."""
+        """Begins a change of plan or seats, in force after its acceptance."""
         with self._operations.updating():
             subscription = self._operations.subscription(subscription_id)
             _require_status(subscription, "Subscribed")
@@ -162,7 +162,7 @@ class Sales:
             return self._operations.notice(subscription, "Renew")
 
     def unsubscribe(self, subscription_id: str, source: Source) -> Operation | None:
-        """Ends it for good; a customer who never activated it leaves without an event."""
+        """Cancels it; without an activation there is no event."""
         with self._operations.updating():
             subscription = self._operations.subscription(subscription_id)
             if subscription.status == "Unsubscribed":
@@ -176,10 +176,10 @@ class Sales:
 
 
 def _person(name: str) -> Person:
-    subscription_ = find_person(name)
-    if subscription_ is None:
+    subscription = find_person(name)
+    if subscription is None:
         raise MarketplaceError(400, "BadArgument", f"Unknown person {name!r}.")
-    return subscription_
+    return subscription
 
 
 def _party(person: Person) -> Party:
@@ -199,7 +199,7 @@ def _check_allowed(subscription: Subscription, source: Source) -> None:
 
 
 def _check_activation(subscription: Subscription, plan_id: object, quantity: object) -> None:
-    """The quantity of a plan by seats must be that of the purchase, as a number or in digits."""
+    """The quantity of a plan with seats must be that of the purchase, as a number or text."""
     if subscription.status != "PendingFulfillmentStart":
         raise MarketplaceError(400, "BadArgument", f"The subscription is {subscription.status} already.")
     wanted = "" if subscription.quantity is None else str(subscription.quantity)
@@ -208,8 +208,8 @@ def _check_activation(subscription: Subscription, plan_id: object, quantity: obj
 
 
 def _start_term(subscription: Subscription, begins: dt.date) -> None:
-    """The last day of a term is still part of it. A month that lacks the day has the next term begin on its last."""
+    """Sets the first and last day of a term. In a month without the day, the next term starts on the last day."""
     months = begins.month - 1 + _MONTHS.get(subscription.term_unit, 1)
     year, month = begins.year + months // 12, months % 12 + 1
-    following = dt.date(year, month, min(begins.day, calendar.monthrange(year, month)[1]))
-    subscription.starts_on, subscription.ends_on = begins, following - dt.timedelta(days=1)
+    next_term = dt.date(year, month, min(begins.day, calendar.monthrange(year, month)[1]))
+    subscription.starts_on, subscription.ends_on = begins, next_term - dt.timedelta(days=1)

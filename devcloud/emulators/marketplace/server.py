@@ -92,9 +92,9 @@ class Marketplace:
     def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         match endpoint:
             case "admin":
-                return self.admin.answer(request, values["order"])
+                return self.admin.handle(request, values["order"])
             case "page":
-                return self._page.answer(request, values.get("order"))
+                return self._page.handle(request, values.get("order"))
         return add_request_ids(request, self._publisher_call(request, endpoint, values))
 
     def _publisher_call(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
@@ -103,7 +103,7 @@ class Marketplace:
             return fault_response
         try:
             self._tokens.check(request)
-            response = self._api.answer(request, endpoint, values)
+            response = self._api.handle(request, endpoint, values)
         except MarketplaceError as error:
             response = error_response(error, metering=endpoint in _METERING)
         return self.faults.apply(f"{endpoint}{AFTER_WORK}") or response
