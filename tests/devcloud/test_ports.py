@@ -1,4 +1,4 @@
-"""A port that cannot be used is told by what is wrong with it."""
+"""The error of a port that cannot be used has its reason."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from devcloud import ports
 from devcloud.emulators import server
 
 
-def test_a_taken_port_is_told_as_taken():
+def test_the_error_of_a_taken_port_says_so():
     with ports.listen(0) as first:
         port = first.getsockname()[1]
 
@@ -20,7 +20,7 @@ def emulator(port):
 
 
 @pytest.mark.parametrize("listen", [ports.listen, emulator])
-def test_another_refusal_is_told_in_its_own_words(monkeypatch, listen):
+def test_another_error_has_the_systems_message(monkeypatch, listen):
     monkeypatch.setattr(ports, "LOOPBACK", "192.0.2.1")  # an address that no machine has
 
     with pytest.raises(ports.PortUnusable) as refused:

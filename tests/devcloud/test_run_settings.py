@@ -1,4 +1,4 @@
-"""Which settings `python -m devcloud run` gives to what it starts, and what `--fresh` may empty."""
+"""The settings of the processes of `python -m devcloud run`, and the limits of `--fresh`."""
 
 import json
 
@@ -13,7 +13,7 @@ SAMPLE = {"DATABASE_URL": "sqlite:///sample.db", "ENTRA_AUTHORITY": "http://samp
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project that has only the sample, until a test adds the user's own file."""
+    """A project with the sample only; a test may add the user's file."""
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     (tmp_path / "local.settings.sample.json").write_text(json.dumps({"Values": SAMPLE}))
     return tmp_path

@@ -75,7 +75,7 @@ def test_a_taken_port_is_one_line(ready: str, tmp_path: Path):
     assert "is taken" in done.stderr
 
 
-def test_it_stops_when_told_to(process: subprocess.Popen[str], ready: str):
+def test_it_stops_on_a_signal(process: subprocess.Popen[str], ready: str):
     assert ready
     process.send_signal(signal.SIGTERM)
 

@@ -60,7 +60,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
         (("order", "buy", "{"), "marketplace: the order is not JSON\n"),
     ],
 )
-def test_a_refusal_is_one_line(url: str, arguments: tuple[str, ...], told: str):
+def test_an_error_is_one_line(url: str, arguments: tuple[str, ...], told: str):
     done = run(*arguments, "--at", url)
 
     assert (done.code, done.out, done.err) == (1, "", told)
@@ -80,7 +80,7 @@ def test_a_taken_port_is_one_line(url: str, tmp_path: Path):
     assert "is taken" in done.stderr
 
 
-def test_it_stops_when_told_to(process: subprocess.Popen[str], url: str):
+def test_it_stops_on_a_signal(process: subprocess.Popen[str], url: str):
     assert url
     process.send_signal(signal.SIGTERM)
 

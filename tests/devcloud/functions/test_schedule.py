@@ -81,7 +81,7 @@ def test_day_and_weekday_must_both_match_and_sunday_is_0(text, after, expected):
         "0 0 0 * * jan",
     ],
 )
-def test_what_is_no_schedule_is_refused_with_its_text(text):
+def test_an_invalid_schedule_is_refused_with_its_text(text):
     with pytest.raises(ScheduleError) as refused:
         Schedule(text)
 
