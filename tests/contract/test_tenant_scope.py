@@ -1,8 +1,10 @@
 """Every statement on a tenant's table names the tenant: collected from the modules that build them."""
 
+import datetime as dt
 import importlib
 import itertools
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,13 @@ from reports.store import Filter, Unknown
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
+from shared.http.paging import TimeCursor
 from tests.contract.test_layers import layer_of
 from tests.support.offenders import hold
+from timers.entries import list_store
+from timers.entries.list_store import Filters
+from timers.log import store as log_store
+from timers.log.store import LogCursor
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +109,38 @@ def statements(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str
                     continue
                 if isinstance(each, sa.sql.expression.Executable | InsertIfAbsent):
                     yield (module, attribute), each
+    yield from lists(most_filters)
+
+
+def subsets(given: Mapping[str, Any], most: int | None) -> Iterator[dict[str, Any]]:
+    """Every choice of the given filters, or only of up to so many at once."""
+    for size in range((len(given) if most is None else most) + 1):
+        for chosen in itertools.combinations(given.items(), size):
+            yield dict(chosen)
+
+
+def lists(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str], sa.Select[Any]]]:
+    """Built from the filters of a request, so a scan of the modules does not find them."""
+    day, some_id = dt.date(2026, 11, 2), uuid.UUID(int=7)
+    entries = {
+        "user_id": 7,
+        "organization": "contoso",
+        "projects": [7],
+        "work_item_id": 7,
+        "days": (day, day),
+        "unwritten": "pending",
+        "needs_review": True,
+        "after": TimeCursor(some_id, dt.datetime(2026, 11, 2, tzinfo=dt.UTC)),
+    }
+    for review in (True, False):
+        for chosen in subsets({**entries, "needs_review": review}, most_filters):
+            if review or "needs_review" in chosen:
+                after = chosen.pop("after", None)
+                yield ("timers.entries.list_store", "statement"), list_store.statement(Filters(**chosen), after)[0]
+    log = {"user_id": 7, "timer_id": some_id, "after": LogCursor(some_id, "stopped", 1)}
+    for chosen in subsets(log, None):
+        select, _ = log_store.statement(chosen.get("user_id"), chosen.get("timer_id"), chosen.get("after"))
+        yield ("timers.log.store", "statement"), select
 
 
 def reports() -> Iterator[sa.Select[Any]]:

@@ -1,7 +1,6 @@
-"""Reads the timer log, newest first, a page at a time."""
+"""Reads the timer log, newest event first, a page at a time."""
 
 import datetime as dt
-import itertools
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,13 +28,13 @@ class LogRow:
     reported_late: bool
     reason: str | None
     is_adjustment: bool
-    before: object  # JSON, as it is on record
+    before: object  # JSON, as stored
     after: object
 
 
 @dataclass(frozen=True, slots=True)
-class LogEnd:
-    """The row at which a page ended, by its unique key."""
+class LogCursor:
+    """A position in the log: the unique key of the last event of a page."""
 
     timer_id: uuid.UUID
     event: str
@@ -44,8 +43,8 @@ class LogEnd:
 
 _log = timer_log.c
 _actors = users.alias("actors")
-_persons = users.alias("persons")  # of invitations that were merged
-_EVERYONE: Final[sa.Select[Any]] = (
+_persons = users.alias("persons")  # of merged invitations
+_PAGE: Final[sa.Select[Any]] = (
     sa.select(
         _log.timer_id,
         _log.event,
@@ -71,9 +70,8 @@ _EVERYONE: Final[sa.Select[Any]] = (
     .where(_log.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
     .limit(bindparam("most"))
 )
-# Keyset paging: the page before ended at a row that its unique key names, since row numbers stay inside.
 _end = timer_log.alias("page_end")
-_OLDER = _log.id < (
+_AFTER: Final = _log.id < (
     sa.select(_end.c.id)
     .where(
         _end.c.tenant_id == bindparam("tenant"),
@@ -83,42 +81,40 @@ _OLDER = _log.id < (
     )
     .scalar_subquery()
 )
-_PARTS: Final = {
-    "user": _log.user_id == bindparam("user"),
-    "timer": _log.timer_id == bindparam("timer"),
-    "end": _OLDER,
-}
-# Of one timer there are few rows, so they are sorted: else SQLite would go through the whole log in its order.
-_STATEMENTS: Final = {
-    frozenset(asked): _EVERYONE.where(*(_PARTS[name] for name in asked)).order_by(
-        (_log.id + 0).desc() if "timer" in asked else _log.id.desc()
-    )
-    for size in range(len(_PARTS) + 1)
-    for asked in itertools.combinations(_PARTS, size)
-}
+_OF_USER: Final = _log.user_id == bindparam("user")
+_OF_TIMER: Final = _log.timer_id == bindparam("timer")
 
 
-def page(
+def statement(
+    user_id: int | None, timer_id: uuid.UUID | None, after: LogCursor | None
+) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """The SELECT for these filters and its parameters; SQLAlchemy compiles each combination once."""
+    select, parameters = _PAGE, dict[str, Any]()
+    if user_id is not None:
+        select, parameters = select.where(_OF_USER), {"user": user_id}
+    if timer_id is None:
+        select = select.order_by(_log.id.desc())
+    else:
+        # Sorted, as one timer has few rows: by the index on ids SQLite would read the whole log.
+        select = select.where(_OF_TIMER).order_by((_log.id + 0).desc())
+        parameters |= {"timer": timer_id}
+    if after is not None:
+        select = select.where(_AFTER)
+        parameters |= {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
+    return select, parameters
+
+
+def read_page(
     tx: sa.Connection,
     tenant_id: int,
     *,
     viewer: int,
     user_id: int | None,
     timer_id: uuid.UUID | None,
-    end: LogEnd | None,
-    most: int,
+    after: LogCursor | None,
+    limit: int,
 ) -> list[LogRow]:
-    """At most `most` rows of one user, or of everyone, of one timer, or of all, older than the row of `end`."""
-    asked = {
-        "user": None if user_id is None else {"user": user_id},
-        "timer": None if timer_id is None else {"timer": timer_id},
-        "end": None
-        if end is None
-        else {"end_timer": end.timer_id, "end_event": end.event, "end_version": end.entry_version},
-    }
-    given = {name: values for name, values in asked.items() if values is not None}
-    parameters = {name: value for values in given.values() for name, value in values.items()}
-    rows = tx.execute(
-        _STATEMENTS[frozenset(given)], {"tenant": tenant_id, "most": most, "viewer": viewer, **parameters}
-    )
+    """At most `limit` events after the cursor, of one user and one timer if they are given."""
+    select, parameters = statement(user_id, timer_id, after)
+    rows = tx.execute(select, {"tenant": tenant_id, "most": limit, "viewer": viewer, **parameters})
     return [LogRow(*row) for row in rows]
