@@ -2,8 +2,9 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -73,30 +74,30 @@ _has_day_in_range = sa.exists().where(
 )
 _end_at = bindparam("end_at", type_=_entries.started_at.type)
 _end_id = bindparam("end_public", type_=_entries.public_id.type)
-_OF_USER: Final = _entries.user_id == bindparam("user")
-_IN_ORGANIZATION: Final = (
-    projects.c.organization_id
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "user": _entries.user_id == bindparam("user"),
+    "organization": projects.c.organization_id
     == sa.select(organizations.c.id)
     .where(
         organizations.c.tenant_id == bindparam("tenant"),
         organizations.c.name_key == bindparam("organization", type_=sa.String),
     )
-    .scalar_subquery()
-)
-_IN_PROJECTS: Final = _entries.project_id.in_(bindparam("projects", expanding=True))
-_ON_WORK_ITEM: Final = _entries.work_item_id == bindparam("work_item")
-_IN_RANGE: Final = sa.and_(
-    _entries.started_at >= sa.func.coalesce(_earliest_start, _since),
-    _entries.started_at < bindparam("until", type_=_entries.started_at.type),
-    _has_day_in_range,
-)
-_UNWRITTEN: Final = _entries.public_id.in_(unwritten_store.ENTRIES)
-_TO_REVIEW: Final = _entries.needs_review == sa.true()  # literally the predicate of the filtered index
-_REVIEWED: Final = _entries.needs_review == sa.false()
-_AFTER: Final = sa.and_(
-    _entries.started_at <= _end_at,
-    sa.or_(_entries.started_at < _end_at, _entries.public_id < _end_id),
-)
+    .scalar_subquery(),
+    "projects": _entries.project_id.in_(bindparam("projects", expanding=True)),
+    "work_item": _entries.work_item_id == bindparam("work_item"),
+    "days": sa.and_(
+        _entries.started_at >= sa.func.coalesce(_earliest_start, _since),
+        _entries.started_at < bindparam("until", type_=_entries.started_at.type),
+        _has_day_in_range,
+    ),
+    "unwritten": _entries.public_id.in_(unwritten_store.ENTRIES),
+    "to_review": _entries.needs_review == sa.true(),  # literally the predicate of the filtered index
+    "reviewed": _entries.needs_review == sa.false(),
+    "after": sa.and_(
+        _entries.started_at <= _end_at,
+        sa.or_(_entries.started_at < _end_at, _entries.public_id < _end_id),
+    ),
+}
 _PAGE: Final = (
     ENTRIES.add_columns(users.c.public_id.label("owner"))
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
@@ -118,21 +119,21 @@ _SPANS: Final = sa.select(_entries.public_id, _entries.user_id, _entries.started
 )
 
 
-def statement(filters: Filters, after: TimeCursor | None) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """The SELECT for these filters and its parameters; SQLAlchemy compiles each combination once."""
-    select, parameters = _PAGE, dict[str, Any]()
-    for condition, values in _conditions(filters, after):
-        select = select.where(condition)
-        parameters |= values
-    return select, parameters
+@cache
+def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    """The SELECT with some of the conditions; built when it is first needed, since it is slow to build."""
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions))
 
 
 def read_page(
     tx: sa.Connection, tenant_id: int, filters: Filters, *, viewer: int, after: TimeCursor | None, limit: int
 ) -> list[sa.Row[Any]]:
     """At most `limit` rows after the cursor, also where its entry is deleted; `load` makes entries of them."""
-    select, parameters = statement(filters, after)
-    return list(tx.execute(select, {"tenant": tenant_id, "most": limit, "viewer": viewer, **parameters}))
+    given = _parameters(filters, after)
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
+    for values in given.values():
+        parameters |= values
+    return list(tx.execute(statement(tuple(given)), parameters))
 
 
 def load(tx: sa.Connection, tenant_id: int, rows: Sequence[sa.Row[Any]]) -> list[ListedEntry]:
@@ -166,24 +167,26 @@ def find_projects(tx: sa.Connection, tenant_id: int, name: str) -> list[int]:
     return [row.id for row in rows if row.counted_as in targets]
 
 
-def _conditions(filters: Filters, after: TimeCursor | None) -> Iterator[tuple[sa.ColumnElement[bool], dict[str, Any]]]:
-    """The condition of each given filter, with its parameters."""
+def _parameters(filters: Filters, after: TimeCursor | None) -> dict[str, dict[str, Any]]:
+    """The parameters of each condition that is needed."""
+    given: dict[str, dict[str, Any]] = {}
     if filters.user_id is not None:
-        yield _OF_USER, {"user": filters.user_id}
+        given["user"] = {"user": filters.user_id}
     if filters.organization is not None:
-        yield _IN_ORGANIZATION, {"organization": organization_key(filters.organization)}
+        given["organization"] = {"organization": organization_key(filters.organization)}
     if filters.projects is not None:
-        yield _IN_PROJECTS, {"projects": list(filters.projects)}
+        given["projects"] = {"projects": list(filters.projects)}
     if filters.work_item_id is not None:
-        yield _ON_WORK_ITEM, {"work_item": filters.work_item_id}
+        given["work_item"] = {"work_item": filters.work_item_id}
     if filters.days is not None:
-        yield _IN_RANGE, _range(*filters.days)
+        given["days"] = _range(*filters.days)
     if filters.unwritten is not None:
-        yield _UNWRITTEN, {"unwritten": filters.unwritten, "is_on": int(filters.writes_back)}
+        given["unwritten"] = {"unwritten": filters.unwritten, "is_on": int(filters.writes_back)}
     if filters.needs_review is not None:
-        yield (_TO_REVIEW if filters.needs_review else _REVIEWED), {}
+        given["to_review" if filters.needs_review else "reviewed"] = {}
     if after is not None:
-        yield _AFTER, {"end_at": after.at, "end_public": after.id}
+        given["after"] = {"end_at": after.at, "end_public": after.id}
+    return given
 
 
 def _range(first: dt.date, last: dt.date) -> dict[str, Any]:

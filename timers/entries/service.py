@@ -11,7 +11,7 @@ from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy import people
 from shared.tenancy.model import User
 from shared.tenancy.organization_service import require_active
-from shared.tenancy.rules import require_processing, require_tracking, restricted
+from shared.tenancy.rules import processing_restricted, require_processing, require_tracking
 from shared.work import Work
 from timers import days as rules
 from timers.entries import change_service
@@ -87,7 +87,7 @@ def require_visible(work: Work, user_id: int, *, everyone: bool) -> None:
     if not everyone:
         raise entry_not_found()
     if people.is_restricted(work.tx, work.tenant.id, user_id):
-        raise restricted()
+        raise processing_restricted()
 
 
 def entry_not_found() -> NotFound:

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -71,37 +72,27 @@ _PAGE: Final[sa.Select[Any]] = (
     .limit(bindparam("most"))
 )
 _end = timer_log.alias("page_end")
-_AFTER: Final = _log.id < (
-    sa.select(_end.c.id)
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "user": _log.user_id == bindparam("user"),
+    "timer": _log.timer_id == bindparam("timer"),
+    "after": _log.id
+    < sa.select(_end.c.id)
     .where(
         _end.c.tenant_id == bindparam("tenant"),
         _end.c.timer_id == bindparam("end_timer"),
         _end.c.event == bindparam("end_event"),
         _end.c.entry_version == bindparam("end_version"),
     )
-    .scalar_subquery()
-)
-_OF_USER: Final = _log.user_id == bindparam("user")
-_OF_TIMER: Final = _log.timer_id == bindparam("timer")
+    .scalar_subquery(),
+}
 
 
-def statement(
-    user_id: int | None, timer_id: uuid.UUID | None, after: LogCursor | None
-) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """The SELECT for these filters and its parameters; SQLAlchemy compiles each combination once."""
-    select, parameters = _PAGE, dict[str, Any]()
-    if user_id is not None:
-        select, parameters = select.where(_OF_USER), {"user": user_id}
-    if timer_id is None:
-        select = select.order_by(_log.id.desc())
-    else:
-        # Sorted, as one timer has few rows: by the index on ids SQLite would read the whole log.
-        select = select.where(_OF_TIMER).order_by((_log.id + 0).desc())
-        parameters |= {"timer": timer_id}
-    if after is not None:
-        select = select.where(_AFTER)
-        parameters |= {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
-    return select, parameters
+@cache
+def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    """The SELECT with some of the conditions; built when it is first needed."""
+    # One timer has few events, which are sorted: by the index on ids SQLite would read the whole log.
+    order = _log.id + 0 if "timer" in conditions else _log.id
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions)).order_by(order.desc())
 
 
 def read_page(
@@ -115,6 +106,15 @@ def read_page(
     limit: int,
 ) -> list[LogRow]:
     """At most `limit` events after the cursor, of one user and one timer if they are given."""
-    select, parameters = statement(user_id, timer_id, after)
-    rows = tx.execute(select, {"tenant": tenant_id, "most": limit, "viewer": viewer, **parameters})
-    return [LogRow(*row) for row in rows]
+    given: dict[str, dict[str, Any]] = {}
+    if user_id is not None:
+        given["user"] = {"user": user_id}
+    if timer_id is not None:
+        given["timer"] = {"timer": timer_id}
+    if after is not None:
+        key = {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
+        given["after"] = key
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
+    for values in given.values():
+        parameters |= values
+    return [LogRow(*row) for row in tx.execute(statement(tuple(given)), parameters)]

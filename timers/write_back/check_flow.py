@@ -61,7 +61,7 @@ class History:
         oldest = updates[0]
         if oldest.rev <= read_to + 1:
             return updates
-        is_of_last_restore = item.checked_epoch == self.installation.at.epoch - 1
+        is_of_last_restore = item.checked_epoch == self.installation.mark.epoch - 1
         if not is_of_last_restore or restored_to is None or oldest.changed_at is None:
             raise NotVerified
         if oldest.changed_at > restored_to - _MAX_SKEW:
@@ -71,7 +71,7 @@ class History:
 
 def epoch_of_new_item(installation: Installation, now: dt.datetime) -> int:
     """The epoch up to which a new item's history is checked: after a restore it may be new only in the database."""
-    epoch, accepted_at = installation.at.epoch, installation.accepted_at
+    epoch, accepted_at = installation.mark.epoch, installation.accepted_at
     if epoch == 0 or accepted_at is None or now - accepted_at > _CHECK_NEW_ITEMS_FOR:
         return epoch
     return epoch - 1

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.db.retry import for_requests
 from shared.jobs import transact
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 from shared.restore.model import Installation
 from shared.tenancy.model import Tenant
 from timers.azure_devops.client import AzureDevOpsSession
@@ -102,7 +102,7 @@ def write_back_item(
     """Writes the pending hours of a work item, unless the database is a restored one that is not accepted yet."""
     if not item.is_active or not tenant.write_back:
         return
-    installation = outward_installation(app)
+    installation = find_active_installation(app)
     if installation is None:
         return
     public_id = uuid.uuid5(tenant.public_id, f"{item.organization_id}/{item.number}")
@@ -194,7 +194,7 @@ class _Writer:
             NotVerified: the history is too long to tell.
             AzureDevOpsError: it cannot be read now.
         """
-        epoch = self.installation.at.epoch
+        epoch = self.installation.mark.epoch
         if item.checked_epoch >= epoch:
             return item
         history = History(self.session, self.claim, self.installation)
