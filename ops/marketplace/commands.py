@@ -23,10 +23,10 @@ from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, p
 from shared import audit
 from shared.app import App
 from shared.tenancy.store import read_tenant
-from webhooks.events.flow import settle
-from webhooks.events.lookups import REPLAY, NotTold, Question, ask
-from webhooks.events.reconcile_flow import How, Report, reconcile
-from webhooks.events.service import look_up
+from webhooks.events.flow import apply_event
+from webhooks.events.lookups import REPLAY, EventRef, StateNotAvailable, fetch_state
+from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
+from webhooks.events.service import load_known
 
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         if not dry_run:
             refuse_if_held(product)
         task = progress.add_task("", total=None)
-        how = How(
+        how = ReconcileOptions(
             EventSource.OPERATOR,
             audit.OPERATOR,
             dry_run=dry_run,
@@ -139,29 +139,29 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
             raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
         if not dry_run:
             refuse_if_held(product)
-        question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
+        ref = EventRef(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
         try:
-            there = _expected(product, client, question) or purchase.there
+            there = _expected(product, client, ref) or purchase.there
             change = Change.between(purchase.slug, purchase.here, there)
             if not change.agreed(asked):
                 return
-            taken = settle(product, client, question, within(_SECONDS))
-        except NotTold as error:
+            result = apply_event(product, client, ref, within(_SECONDS))
+        except StateNotAvailable as error:
             raise Unusable(f"Microsoft does not tell yet what it has: {error.reason}") from error
-    change.report(asked, changed=taken is not None and taken.changed)
-    for alarm in () if taken is None else taken.alarms:
+    change.report(asked, changed=result is not None and result.changed)
+    for alarm in () if result is None else result.alarms:
         aside().print(f"This needs a look: {alarm}")
 
 
-def _expected(product: App, client: "Marketplace", question: Question) -> Fields | None:
+def _expected(product: App, client: "Marketplace", ref: EventRef) -> Fields | None:
     """What a replay will come to: Microsoft's copy with the changes that were accepted and are not in force yet."""
     with product.transaction(reads_only=True) as tx:
-        seen = look_up(tx, question.marketplace_id, None, now=product.now())
-        price = None if seen is None else last_price(tx, seen.subscription)
-    if seen is None:
+        known = load_known(tx, ref.marketplace_id, None, now=product.now())
+        price = None if known is None else last_price(tx, known.subscription)
+    if known is None:
         return None
-    told = ask(client, seen, question, within(_SECONDS))
-    return _terms(told.terms, (told.quote and told.quote.price) or price)
+    microsoft = fetch_state(client, known, ref, within(_SECONDS))
+    return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
 def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
@@ -226,7 +226,7 @@ def _event(row: Any) -> Fields:  # noqa: ANN401 - a row of the ledger
     }
 
 
-def _print(report: Report, *, dry_run: bool, as_json: bool) -> None:
+def _print(report: ReconcileReport, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         found = dataclasses.asdict(report)
         print_json({**found, "dryRun": dry_run})

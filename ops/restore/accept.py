@@ -31,7 +31,7 @@ from shared.jobs import JobFailed, each_tenant
 from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
-from webhooks.events.reconcile_flow import How, Report, reconcile
+from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
 _NEEDED: Final = (
@@ -190,14 +190,14 @@ class Accepting:
         except NotAdopted as error:
             raise Refused(f"{error}; {left}") from error
 
-    def _reconciled(self, *, dry_run: bool) -> Report:
+    def _reconciled(self, *, dry_run: bool) -> ReconcileReport:
         client = marketplace.of(self.app)
         if client is not None:
-            return reconcile(self.app, client, How(EventSource.OPERATOR, audit.OPERATOR, dry_run=dry_run))
+            return reconcile(self.app, client, ReconcileOptions(EventSource.OPERATOR, audit.OPERATOR, dry_run=dry_run))
         with self.app.transaction(reads_only=True) as tx:
             if restore_store.has_purchases(tx):
                 raise Unusable(f"the Marketplace is off; set the settings MARKETPLACE_… as the app has them; {_STAYS}")
-        return Report()
+        return ReconcileReport()
 
     def _adoption(self, *, dry_run: bool) -> Adoption:
         return adopt_listed(self.app, assigned=self.assigned, dry_run=dry_run)
@@ -243,7 +243,7 @@ class Accepting:
                 raise Refused("somebody else has accepted it meanwhile")
 
 
-def _compared(report: Report) -> str:
+def _compared(report: ReconcileReport) -> str:
     return (
         f"{report.compared} compared, {len(report.changed)} differ, {len(report.waiting)} not set up, "
         f"{len(report.missing)} not listed, {len(report.failed) + len(report.unreadable)} failed"

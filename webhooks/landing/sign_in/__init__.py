@@ -1,4 +1,4 @@
-"""How people sign in to pages of our own."""
+"""The sign-in to the landing page, at Entra."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def of(app: App) -> "SignIns | None":
-    """None where the settings do not say how buyers sign in, and then there is no landing page."""
+    """None where the settings have no sign-in for buyers; then there is no landing page."""
     return app.once(_client)
 
 

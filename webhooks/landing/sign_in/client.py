@@ -19,7 +19,7 @@ from shared.errors import InvalidToken, Unavailable
 from shared.http_client import new_session
 from shared.log import get_logger
 from shared.settings import Settings
-from webhooks.landing.sign_in.model import Attempt, CodeRefused
+from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt
 
 
 SCOPES: Final = "openid profile email"
@@ -38,7 +38,7 @@ class SignIns:
         self._keys, self._now = keys, now
         self._session = new_session()
 
-    def address(self, attempt: Attempt, redirect_uri: str) -> str:
+    def address(self, attempt: SignInAttempt, redirect_uri: str) -> str:
         """Where the browser goes to sign in. The account is chosen there: buyers often have several."""
         digest = hashlib.sha256(attempt.verifier.encode()).digest()
         asked = {

@@ -1,4 +1,4 @@
-"""A sign-in under way, as the database keeps it while its person is at Entra."""
+"""A sign-in in progress, as the database stores it while the visitor is at Entra."""
 
 import secrets
 import uuid
@@ -10,26 +10,26 @@ _PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """Where a sign-in is begun, and for which visit.
+class SignInTarget:
+    """Directory and purpose of a sign-in.
 
-    `directory` is the id of the only one that it is begun at; None is any organization's. `visit` is the one whose
-    purchase it is for, where the link of the purchase is no longer known.
+    `directory` is the only one to sign in at; None allows any organization's. `visit` is the earlier visit with the
+    purchase, if the sign-in does not start from the Marketplace's link.
     """
 
     directory: str | None = None
     visit: uuid.UUID | None = None
 
     @classmethod
-    def of(cls, state: str) -> "Aim":
-        """What a state says that is known to be ours, as a whole, since its hash was kept."""
+    def of(cls, state: str) -> "SignInTarget":
+        """The target in a state that is ours, which the caller has checked by its hash."""
         _, directory, visit, _ = state.split(".")
         return cls(directory or None, uuid.UUID(visit) if visit else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One sign-in under way. `state` goes through the browser; verifier and nonce stay with us."""
+class SignInAttempt:
+    """One sign-in. `state` travels through the browser; verifier and nonce stay in our database."""
 
     state: str
     verifier: str
@@ -37,14 +37,14 @@ class Attempt:
     directory: str | None = None
 
     @classmethod
-    def new(cls, aim: Aim, own: uuid.UUID) -> "Attempt":
-        """`own` is the id of the visit that the sign-in makes."""
-        state = f"{secrets.token_urlsafe(32)}.{aim.directory or ''}.{aim.visit or ''}.{own.hex}"
-        return cls(state, secrets.token_urlsafe(48), secrets.token_urlsafe(24), aim.directory)
+    def new(cls, target: SignInTarget, visit: uuid.UUID) -> "SignInAttempt":
+        """`visit` is the new visit."""
+        state = f"{secrets.token_urlsafe(32)}.{target.directory or ''}.{target.visit or ''}.{visit.hex}"
+        return cls(state, secrets.token_urlsafe(48), secrets.token_urlsafe(24), target.directory)
 
 
-def own_visit(state: str) -> uuid.UUID | None:
-    """The visit that a state says it belongs to, which nobody has checked; None for what is no state of ours."""
+def visit_of_state(state: str) -> uuid.UUID | None:
+    """The visit that an unchecked state names; None for a malformed state."""
     parts = state.split(".")
     try:
         return uuid.UUID(hex=parts[3]) if len(parts) == _PARTS else None
@@ -53,4 +53,4 @@ def own_visit(state: str) -> uuid.UUID | None:
 
 
 class CodeRefused(Exception):
-    """Entra gives no token for the code: it was used, is too old, or is not ours."""
+    """Entra rejects the code: it was used, is too old, or was issued to another app."""
