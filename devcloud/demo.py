@@ -22,10 +22,11 @@ from shared import audit, clock
 from shared.auth.tokens import Principal
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from shared.tenancy import organization_service
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.store import find_caller, find_tenant
+from shared.work import OPERATOR, Actor, Work
 from tenants.new_rows import NewTenant
+from tenants.organizations import service as organizations_service
 from tenants.sign_in import service as tenants
 from timers.running import service as timers
 
@@ -43,7 +44,7 @@ _WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Stretch:
     """A stretch of somebody's work on a work item."""
 
     person: Person
@@ -102,7 +103,7 @@ class _History:
         for work in sorted(self._work(until), key=lambda each: each.began_at):
             _track(tx, work, settings)
 
-    def _work(self, now: dt.datetime) -> Iterator[Work]:
+    def _work(self, now: dt.datetime) -> Iterator[Stretch]:
         """Two to four stretches on each working day, the same ones each time."""
         dice = random.Random(7)  # noqa: S311 - believable, not secret
         items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
@@ -117,12 +118,14 @@ class _History:
                     end = at + dt.timedelta(minutes=dice.randint(25, 130), milliseconds=dice.randrange(60_000))
                     if end < now:
                         start = timers.Start(self.organization, project, number, note=title)
-                        yield Work(person, start, at, end)
+                        yield Stretch(person, start, at, end)
                     at = end + dt.timedelta(minutes=dice.randint(5, 50))
                 is_in_labs = self.directory == CONTOSO and person.short == LABS_PERSON
                 if is_in_labs and morning.isoweekday() == _FRIDAY and at + _LABS_HOUR < now:
                     item = LABS_ITEMS[day % len(LABS_ITEMS)]
-                    yield Work(person, timers.Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
+                    yield Stretch(
+                        person, timers.Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR
+                    )
 
 
 def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
@@ -137,7 +140,7 @@ def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
 def _add_labs(tx: sa.Connection, of: _History) -> None:
     admin = find_caller(tx, tid=of.directory.tid, oid=of.people[0].oid, lock=False)
     assert admin is not None, "the tenant was started before"  # noqa: S101 - an invariant of ours
-    organization_service.add(tx, admin, LABS, now=of.began, new_id=clock.new_id)
+    organizations_service.add(Work(tx, admin.tenant, Actor.user(admin.user.id), of.began, clock.new_id), LABS)
 
 
 def _pay(tx: sa.Connection, of: _History) -> None:
@@ -147,11 +150,11 @@ def _pay(tx: sa.Connection, of: _History) -> None:
     subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
     paid = TenantChange(TenantStatus.ACTIVE, Plan.PAID, None, None, Quote(PRICE), None)
     change_tenant(tx, tenant.id, paid, now=since)
-    audit.record(
+    audit.record_row(
         tx,
         tenant.id,
         audit.Action.PLAN_CHANGED,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=since,
         row_id=clock.new_id(),
         before={"plan": tenant.plan},
@@ -159,7 +162,7 @@ def _pay(tx: sa.Connection, of: _History) -> None:
     )
 
 
-def _track(tx: sa.Connection, work: Work, settings: Settings) -> None:
+def _track(tx: sa.Connection, work: Stretch, settings: Settings) -> None:
     caller = tenants.sign_in(tx, _principal(work.person), settings=settings, now=work.began_at, new_id=clock.new_id)
     assert caller is not None, "the tenant was made above"  # noqa: S101 - an invariant of ours
     timers.start(tx, caller, work.start, now=work.began_at, new_id=clock.new_id)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from ops.requirements import requirements
 from ops.row_level_security.migration import without_policy
-from shared.db import row_level_security as wall
+from shared.db import row_level_security
 from shared.db.engine import make_engine
 from shared.db.records import GUARD
 from shared.db.records_triggers import protect
@@ -86,7 +86,7 @@ def _migrate() -> None:
         if unmet:
             raise RuntimeError("; ".join(f"{name}: {text}" for name, text in unmet.items()))
         limit_statements(connection, 0)  # an index over a large table takes its time; locks are waited for as ever
-        wall.enter(connection, wall.EVERY_TENANT)
+        row_level_security.set_tenant(connection, row_level_security.ALL_TENANTS)
         _configure(connection=connection)
         with context.begin_transaction(), without_policy(connection) if _is_behind() else nullcontext():
             context.run_migrations()

@@ -12,7 +12,7 @@ from shared import clock
 from shared.app import App
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import Validator
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import ApiError
 
 
@@ -32,7 +32,7 @@ def app_on(database: Database) -> Iterator[App]:
         settings=given,
         engine=database.engine,
         validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
-        about=EVERY_TENANT,
+        about=ALL_TENANTS,
     )
     try:
         yield app

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ops.exits import Unusable
 from shared.db import operator
 from shared.db.engine import make_engine
-from shared.db.row_level_security import EVERY_TENANT, enter
+from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import metadata
 from shared.db.statements import limit_statements
 from shared.settings import Settings, SettingsError
@@ -60,7 +60,7 @@ class Database:
             if reads_only:
                 connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
             with connection.begin():
-                enter(connection, EVERY_TENANT)
+                set_tenant(connection, ALL_TENANTS)
                 yield connection
 
 

@@ -1,6 +1,5 @@
 """The timer-triggered functions of retention and of erasure."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -11,8 +10,8 @@ from privacy.erasure import flow as erasure_flow
 from privacy.retention import service, store
 from privacy.retention.rules import Kept
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import JobFailed, Outcome, each_tenant, transact
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import JobFailed, Outcome, TenantWork, for_each_tenant, transact
 from shared.restore.flow import outward
 
 
@@ -35,20 +34,20 @@ def _remove(app: App) -> None:
     """
     now, failed = app.now(), list[str]()
 
-    def visits(tx: sa.Connection, _everybody: int) -> int:
+    def visits(tx: sa.Connection, tenant_id: int) -> int:  # noqa: ARG001 - visits belong to no tenant
         return service.forget_visits(tx, now=now)
 
     def of_class(tx: sa.Connection, tenant_id: int, *, kept: Kept) -> int:
         return service.remove_some(tx, tenant_id, kept, now=now)
 
-    def turns(name: str, tenant_ids: list[int], work: Callable[[sa.Connection, int], int]) -> None:
+    def turns(name: str, tenant_ids: list[int], work: TenantWork) -> None:
         try:
-            each_tenant(app, name, tenant_ids, work, batches=True)
+            for_each_tenant(app, name, tenant_ids, work, batches=True)
         except JobFailed as error:
             failed.append(str(error))
 
-    turns("forget_visits", [EVERY_TENANT], visits)
-    tenant_ids = list(transact(app, EVERY_TENANT, store.tenant_slugs, reads_only=True))
+    turns("forget_visits", [ALL_TENANTS], visits)
+    tenant_ids = list(transact(app, ALL_TENANTS, store.tenant_slugs, reads_only=True))
     for kept in Kept:
         turns(f"{_RETENTION}_{kept}", tenant_ids, partial(of_class, kept=kept))
     if failed:
@@ -59,5 +58,5 @@ def _remove(app: App) -> None:
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
 def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
     app = current()
-    nothing = Outcome(0, 0, 0)
+    nothing = Outcome()
     outward(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)

@@ -68,7 +68,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.erased_at,
 ).where(_OF_TENANT)
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
-_BY_ROW_HELD: Final = locked(_BY_ROW, users)
+_BY_ROW_FOR_UPDATE: Final = locked(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
 # An invitation that was merged is its person's: its address names that person.
 _NOT_MERGED: Final = _PERSON.where(_users.merged_into.is_(None)).order_by(_users.id)
@@ -132,7 +132,7 @@ _FORGET_READINGS: Final = work_item_readers.delete().where(
 
 
 def by_row(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Person:
-    return _person(tx.execute(_BY_ROW_HELD if hold else _BY_ROW, {"tenant": tenant_id, "user": user_id}).one())
+    return _person(tx.execute(_BY_ROW_FOR_UPDATE if hold else _BY_ROW, {"tenant": tenant_id, "user": user_id}).one())
 
 
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Person | None:

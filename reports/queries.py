@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 
 from reports.rules import MOST_DAYS, Group, Span, date
 from shared.http.csv_options import CsvOptions
-from shared.http.wire import text
+from shared.http.wire import Text64, Text128
 from timers import Organization
 
 
@@ -64,11 +64,9 @@ Groups = Annotated[
 
 class Filters(CsvOptions):
     organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
-    project: text(64) | None = Field(  # type: ignore[valid-type]
-        None, description="only the project of this name, and those that count as it"
-    )
+    project: Text64 | None = Field(None, description="only the project of this name, and those that count as it")
     user: str | None = Field(None, description="only the person with this id")
-    type: text(128) | None = Field(None, description="only work items of this type, like Bug")  # type: ignore[valid-type]
+    type: Text128 | None = Field(None, description="only work items of this type, like Bug")
     include_unknown: bool = Field(
         default=True,
         description="with `type`: whether the time on work items whose type nobody has read yet is told: in JSON as "

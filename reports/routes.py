@@ -26,7 +26,7 @@ from shared.http.call import Call
 from shared.http.csv_options import require_form
 from shared.http.endpoint import route
 from shared.http.headers import preferred
-from shared.http.operation import JSON, Answer, Operation
+from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
@@ -40,16 +40,7 @@ blueprint = func.Blueprint()
 _TAG: Final = "reports"
 _MEDIA: Final = {"json": JSON, "csv": CSV, "xlsx": XLSX}
 _EVERY: Final = (JSON, CSV, XLSX)
-_PROBLEMS: Final = {400: ("report_too_large",), 403: ("processing_restricted",), 404: ("not_found",)}
-_ABOUT: Final = (
-    "Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when "
-    "each entry was stopped. Totals by group, by day and overall always agree, also under filters. A workbook lists "
-    "every piece of time behind its sums, and opens alike in every spreadsheet; of CSV, what opens without being asked "
-    "depends on the region of the computer, see docs/files.md. Titles, assignees and states of work items are shown to "
-    "those who have read them with their own token in the last 30 days. With your Azure DevOps token a report that "
-    "shows work items, or that asks for a type, first has up to 1,000 of them read, for at most five seconds: those "
-    "that you are not shown yet, then those that nobody has looked at for a day, the newest work first."
-)
+_PROBLEMS: Final = merge_problems(PERSON, {400: ("report_too_large",)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +68,6 @@ _Make = Callable[[sa.Connection, _Wanted], Reply | bytes]
         method=HTTPMethod.GET,
         path="reports/month",
         tag=_TAG,
-        summary="Where a month went",
-        description=_ABOUT,
         query=MonthReportQuery,
         asks_azure_devops=True,
         answers={200: Answer("The report", Report, media=_EVERY)},
@@ -86,6 +75,19 @@ _Make = Callable[[sa.Connection, _Wanted], Reply | bytes]
     ),
 )
 def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
+    """Monthly time report.
+
+    Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when
+    each entry was stopped. Totals by group, by day and overall always agree, also under filters.
+
+    A workbook lists every piece of time behind its sums, and opens alike in every spreadsheet; how CSV opens depends on
+    the region of the computer, see docs/files.md.
+
+    Titles, assignees and states of work items are shown to those who have read them with their own token in the last 30
+    days. With your Azure DevOps token a report that shows work items, or that filters by type, first reads up to 1,000
+    of them, for at most five seconds: first those that you are not shown yet, then those that nobody has read for a
+    day, the newest work first.
+    """
     return _grouped(call, query)
 
 
@@ -96,8 +98,6 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
         method=HTTPMethod.GET,
         path="reports/summary",
         tag=_TAG,
-        summary="Where the time of some days went",
-        description=_ABOUT + " At most 366 days; `from` and `to` are both in it.",
         query=SummaryReportQuery,
         asks_azure_devops=True,
         answers={200: Answer("The report", Report, media=_EVERY)},
@@ -105,6 +105,10 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
     ),
 )
 def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
+    """Time report of a range of days.
+
+    As the monthly report, for at most 366 days; `from` and `to` are both included.
+    """
     return _grouped(call, query)
 
 
@@ -115,8 +119,6 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
         method=HTTPMethod.GET,
         path="reports/week",
         tag=_TAG,
-        summary="A timesheet of seven days",
-        description=_ABOUT + " Give `week`, or with `from` any weekday to begin on; lists who has time.",
         query=WeekReportQuery,
         asks_azure_devops=True,
         answers={200: Answer("The timesheet", WeekReport, media=_EVERY)},
@@ -124,6 +126,11 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
     ),
 )
 def get_week_report(call: Call, query: WeekReportQuery) -> Reply:
+    """Timesheet of seven days.
+
+    As the monthly report, for the people who have time in the week. Give `week`, or `from` to begin on any weekday.
+    """
+
     def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
         if wanted.media == XLSX:
             titles, pieces = service.pieces(tx, wanted.asked, wanted.refused)

@@ -15,10 +15,11 @@ from reports.rules import Group, Span
 from reports.store import Asked, Person, Row, Somebody, Unknown, WorkItem
 from reports.title_service import NONE_REFUSED, Refused, Titles
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
+from shared.work import Actor
 
 
 MOST_ROWS: Final = 50_000
@@ -176,7 +177,7 @@ def record_export(
     tx: sa.Connection, caller: Caller, span: Span, *, file_format: str, now: dt.datetime, row_id: uuid.UUID
 ) -> None:
     """Puts on record that somebody took a report out."""
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         Action.REPORT_EXPORTED,

@@ -15,7 +15,7 @@ from shared import clock
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import Validator
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
-from shared.db.row_level_security import enter
+from shared.db.row_level_security import set_tenant
 from shared.errors import Unavailable
 from shared.liveness import Liveness
 from shared.log import get_logger
@@ -34,7 +34,7 @@ class App:
     validator: Validator
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
-    about: int | None = None  # the tenant of transactions that name none: an operator's are about EVERY_TENANT
+    about: int | None = None  # the tenant of transactions that name none: an operator's are about ALL_TENANTS
     liveness: Liveness[bool] = field(default_factory=Liveness, init=False, repr=False)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _made: dict[Callable[["App"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -59,7 +59,7 @@ class App:
     def transaction(self, *, reads_only: bool = False, tenant: int | None = None) -> Iterator[sa.Connection]:
         """One transaction: leaving it commits, an exception undoes it.
 
-        `tenant` says whose rows it is about, or EVERY_TENANT; None until the tenant is found by its directory's id,
+        `tenant` says whose rows it is about, or ALL_TENANTS; None until the tenant is found by its directory's id,
         read or held, which says so likewise.
         """
         with self._turn(reads_only=reads_only), self.engine.connect() as connection:
@@ -67,7 +67,7 @@ class App:
                 connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
             with connection.begin():
                 if (about := self.about if tenant is None else tenant) is not None:
-                    enter(connection, about)
+                    set_tenant(connection, about)
                 yield connection
 
     @property

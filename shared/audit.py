@@ -6,22 +6,15 @@ Personal data never enters: people are named by their row, and only the fields l
 import datetime as dt
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
-
-
-class ActorKind(StrEnum):
-    USER = "user"
-    OPERATOR = "operator"  # the vendor's staff, by the command line
-    SERVICE = "service"  # a job
-    STRANGER = "stranger"  # somebody without an account
+from shared.work import Actor, Work
 
 
 class Action(StrEnum):
@@ -134,22 +127,35 @@ FIELDS: Final = frozenset(
 _ADD: Final = audit_log.insert().inline()
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    kind: ActorKind
-    user_id: int | None = None
-
-    @classmethod
-    def user(cls, user_id: int) -> Self:
-        return cls(ActorKind.USER, user_id)
-
-
-OPERATOR: Final = Actor(ActorKind.OPERATOR)
-SERVICE: Final = Actor(ActorKind.SERVICE)
-STRANGER: Final = Actor(ActorKind.STRANGER)
-
-
 def record(
+    work: Work,
+    action: Action,
+    *,
+    subject: int | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Appends a row about `subject`, a row of users, or about the tenant.
+
+    A value that JSON does not know is kept as text, an instant as RFC 3339.
+
+    Raises:
+        ValueError: a field that is not listed, and so might be personal.
+    """
+    record_row(
+        work.tx,
+        work.tenant.id,
+        action,
+        actor=work.actor,
+        at=work.now,
+        row_id=work.new_id(),
+        subject_user_id=subject,
+        before=before,
+        after=after,
+    )
+
+
+def record_row(
     tx: sa.Connection,
     tenant_id: int,
     action: Action,

@@ -1,36 +1,48 @@
-"""Runs what no person waits for: a transaction that outlives a fault, and a job over tenants, each by itself."""
+"""Transactions with retries, and jobs that process each tenant on its own."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from shared.app import App
 from shared.db.engine import passes
-from shared.db.retry import Patience, of_a_job
+from shared.db.retry import RetryPolicy, for_jobs
 from shared.log import get_logger, where
+from shared.tenancy.store import read_tenant
+from shared.work import SERVICE, Work
 
 
 T = TypeVar("T")
-_AWAY: Final = 5  # tenants in a row that meet a database which is away, beyond all patience
+_MAX_OUTAGES: Final = 5  # consecutive tenants whose retries all failed because the database is unavailable
+
+
+class TenantWork(Protocol):
+    """The work of a job for one tenant, in one transaction; returns the number of changes."""
+
+    def __call__(self, tx: sa.Connection, /, tenant_id: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`changed` adds up what the work says it changed."""
+    """The counts of a run; `changed` is the sum of the results of the work."""
 
-    tenants: int
-    changed: int
-    failed: int
+    tenants: int = 0
+    changed: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(self.tenants + other.tenants, self.changed + other.changed, self.failed + other.failed)
 
 
 class JobFailed(Exception):
-    """Some tenants failed; the others are done. The run counts as failed, so that somebody looks."""
+    """Some tenants failed and the others are done. The run counts as failed, which raises an alarm."""
 
 
 def transact(
@@ -39,105 +51,111 @@ def transact(
     work: Callable[[sa.Connection], T],
     *,
     reads_only: bool = False,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> T:
-    """One transaction about a tenant, or EVERY_TENANT, and again after a fault of the database that passes.
+    """One transaction for a tenant, or ALL_TENANTS, repeated after a transient database error.
 
-    The work must be idempotent: whether a COMMIT was done whose answer is lost, nobody knows. A patience may be shared.
+    The work must be idempotent: when the response to a COMMIT is lost, it may have been committed. Several calls may
+    share a retry policy.
     """
 
     def once() -> T:
         with app.transaction(reads_only=reads_only, tenant=tenant) as tx:
             return work(tx)
 
-    return (patience or of_a_job()).run(once)
+    return (retry or for_jobs()).run(once)
 
 
-def in_batches(app: App, tenant: int, some: Callable[[sa.Connection], int], *, patience: Patience | None = None) -> int:
-    """Calls `some` until it finds nothing more to do, each time in a transaction of its own; what it did, added up.
+def in_batches(
+    app: App, tenant: int, batch: Callable[[sa.Connection], int], *, retry: RetryPolicy | None = None
+) -> int:
+    """Calls `batch`, each time in a transaction of its own, until it changes nothing; returns the sum of the changes.
 
-    So no statement outlasts its limit and no lock is held for long, however much there is; what a batch has done stays
-    done when the next one fails.
+    This keeps each statement within its time limit and each lock short, whatever the amount of work. When a batch
+    fails, the earlier ones remain committed.
     """
-    done, patience = 0, patience or of_a_job()
-    while found := transact(app, tenant, some, patience=patience):
-        done += found
+    done, retry = 0, retry or for_jobs()
+    while changed := transact(app, tenant, batch, retry=retry):
+        done += changed
     return done
 
 
-def each_tenant(
+def for_each_tenant(
     app: App,
     name: str,
     tenant_ids: Iterable[int],
-    work: Callable[[sa.Connection, int], int],
+    work: TenantWork,
     *,
-    lanes: int = 1,
+    workers: int = 1,
     batches: bool = False,
 ) -> Outcome:
-    """Calls `work` for every tenant in a transaction of its own, again after a fault of the database that passes.
+    """Calls `work` for every tenant in a transaction of its own, with retries after transient database errors.
 
-    With `batches` it is called until it finds nothing more to do, as `in_batches` does.
+    With `batches` it is called until it changes nothing, as in `in_batches`.
 
-    With more than one lane so many tenants have their turn at the same time, and `work` runs in several threads; where
-    there is one writer one lane is all that helps. All tenants of a lane share one patience. When it is used up and
-    several tenants in a row meet a database that is away, the others of the run count as failed without their turn.
+    With more than one worker, tenants are processed in parallel and `work` runs in several threads; a database with a
+    single writer always gets one worker. All tenants of a worker share one retry policy. When it is used up and
+    several consecutive tenants find the database unavailable, the remaining tenants count as failed without an attempt.
 
     Raises:
-        JobFailed: in the end, when any failed.
+        JobFailed: at the end, when any tenant failed.
     """
-    waiting: SimpleQueue[int] = SimpleQueue()
+    pending: SimpleQueue[int] = SimpleQueue()
     for tenant_id in tenant_ids:
-        waiting.put(tenant_id)
-    lane = partial(_lane, app, name, waiting, work, in_batches if batches else transact)
-    outcomes = [lane()] if lanes == 1 or app.has_one_writer else _side_by_side(lane, lanes, waiting)
-    tenants, changed, failed = (sum(each) for each in zip(*outcomes, strict=True))
-    get_logger().info("job_done", function=name, count=changed, failed=failed)
-    if failed:
-        raise JobFailed(f"{name}: {failed} of {tenants} tenants failed")
-    return Outcome(tenants, changed, failed)
+        pending.put(tenant_id)
+    worker = partial(_run_worker, app, name, pending, work, in_batches if batches else transact)
+    outcomes = [worker()] if workers == 1 or app.has_one_writer else _run_in_parallel(worker, workers, pending)
+    total = sum(outcomes, Outcome())
+    get_logger().info("job_done", function=name, count=total.changed, failed=total.failed)
+    if total.failed:
+        raise JobFailed(f"{name}: {total.failed} of {total.tenants} tenants failed")
+    return total
 
 
-def _lane(
-    app: App, name: str, waiting: SimpleQueue[int], work: Callable[[sa.Connection, int], int], run: Callable[..., int]
-) -> tuple[int, int, int]:
-    """One tenant after the other until nobody waits; how many there were, what was changed, and how many failed."""
-    tenants = changed = failed = away = 0
-    patience = of_a_job()
-    while away < _AWAY and (tenant_id := _next(waiting)) is not None:
-        tenants += 1
+def job_work(app: App, tx: sa.Connection, tenant_id: int, now: dt.datetime) -> Work:
+    """The Work of a job's transaction about a tenant, which is read for it."""
+    return Work(tx, read_tenant(tx, tenant_id), SERVICE, now, app.new_id)
+
+
+def _run_worker(app: App, name: str, pending: SimpleQueue[int], work: TenantWork, run: Callable[..., int]) -> Outcome:
+    """Takes one tenant after the other until none is pending."""
+    outcome, outages = Outcome(), 0
+    retry = for_jobs()
+    while outages < _MAX_OUTAGES and (tenant_id := _next(pending)) is not None:
         try:
-            changed += run(app, tenant_id, lambda tx, whose=tenant_id: work(tx, whose), patience=patience)
-        except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
-            failed += 1
-            away = away + 1 if passes(error) else 0
+            changed = run(app, tenant_id, partial(work, tenant_id=tenant_id), retry=retry)
+        except Exception as error:  # noqa: BLE001 - one tenant's failure must not affect the others
+            outcome += Outcome(tenants=1, failed=1)
+            outages = outages + 1 if passes(error) else 0
             get_logger().error("job_failed_for_tenant", function=name, ids=[tenant_id], **where(error))
         else:
-            away = 0
-    left = _drain(waiting) if away == _AWAY else 0
-    return tenants + left, changed, failed + left
+            outcome += Outcome(tenants=1, changed=changed)
+            outages = 0
+    skipped = _drain(pending) if outages == _MAX_OUTAGES else 0
+    return outcome + Outcome(tenants=skipped, failed=skipped)
 
 
-def _next(waiting: SimpleQueue[int]) -> int | None:
+def _next(pending: SimpleQueue[int]) -> int | None:
     try:
-        return waiting.get_nowait()
+        return pending.get_nowait()
     except Empty:
         return None
 
 
-def _drain(waiting: SimpleQueue[int]) -> int:
-    """Nobody has a turn any more; how many waited."""
-    left = 0
-    while _next(waiting) is not None:
-        left += 1
-    return left
+def _drain(pending: SimpleQueue[int]) -> int:
+    """Empties the queue, which stops the workers; returns the number of tenants that were pending."""
+    count = 0
+    while _next(pending) is not None:
+        count += 1
+    return count
 
 
-def _side_by_side(lane: Callable[[], T], lanes: int, waiting: SimpleQueue[int]) -> list[T]:
-    """Runs so many lanes; whoever interrupts waits for the transactions that are under way, and for no more."""
-    with ThreadPoolExecutor(lanes) as pool:
-        running = [pool.submit(copy_context().run, lane) for _ in range(lanes)]
+def _run_in_parallel(worker: Callable[[], T], workers: int, pending: SimpleQueue[int]) -> list[T]:
+    """Runs the worker in several threads; an interrupt waits only for the transactions in progress."""
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(copy_context().run, worker) for _ in range(workers)]
         try:
             wait(running, return_when=FIRST_EXCEPTION)
         finally:
-            _drain(waiting)  # when all went well there is nobody
+            _drain(pending)  # empty unless a worker raised or the run was interrupted
     return [each.result() for each in running]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import notices
 from shared.instants import rfc3339
+from shared.work import Work
 
 
 class NoticeKind(StrEnum):
@@ -39,6 +40,33 @@ _ADD: Final = notices.insert().inline()
 
 
 def record(
+    work: Work,
+    kind: NoticeKind,
+    *,
+    about: int | None = None,
+    by: int | None = None,
+    details: Mapping[str, dt.datetime | str | int | bool | None] | None = None,
+    audience: Audience = Audience.SUPER_ADMINS,
+) -> None:
+    """Adds a notice for the audience: `about` and `by` are rows of users, None for nobody with an account.
+
+    Raises:
+        ValueError: a detail that is not listed, and so might be personal.
+    """
+    record_row(
+        work.tx,
+        work.tenant.id,
+        kind,
+        work.now,
+        row_id=work.new_id(),
+        about=about,
+        by=by,
+        details=details,
+        audience=audience,
+    )
+
+
+def record_row(
     tx: sa.Connection,
     tenant_id: int,
     kind: NoticeKind,

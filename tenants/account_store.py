@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.row_level_security import enter
+from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, users
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Role
@@ -97,7 +97,7 @@ def add_tenant(tx: sa.Connection, values: dict[str, Any]) -> int | None:
     row = _ADD_TENANT.run(tx, {**values, "has_numbered_log": False})
     if row is None:
         return None
-    enter(tx, row.id)
+    set_tenant(tx, row.id)
     return int(row.id)
 
 

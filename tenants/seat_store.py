@@ -49,7 +49,7 @@ _MEMBERS: Final[sa.Select[Any]] = sa.select(
     _users.id, _users.public_id, _users.role, _users.pending_role, _users.last_sign_in_at
 ).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
 _MEMBER: Final = _MEMBERS.where(_users.id == bindparam("user"))
-_MEMBER_HELD: Final = locked(_MEMBER, users)
+_MEMBER_FOR_UPDATE: Final = locked(_MEMBER, users)
 _SUPER_ADMINS: Final = _MEMBERS.where(_users.role == Role.SUPER_ADMIN.value).order_by(_users.id)
 
 
@@ -66,7 +66,7 @@ class Member:
 
 def find_member(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Member | None:
     """The person, with `hold` until the transaction ends; None when the account is closed or an invitation."""
-    row = tx.execute(_MEMBER_HELD if hold else _MEMBER, {"tenant": tenant_id, "user": user_id}).first()
+    row = tx.execute(_MEMBER_FOR_UPDATE if hold else _MEMBER, {"tenant": tenant_id, "user": user_id}).first()
     return None if row is None else _member(row)
 
 

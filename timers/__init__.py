@@ -1,8 +1,7 @@
 """Time on work items: running timers, entries, the log of both, and their hours in Completed Work."""
 
-from timers.days import first_instant
 from timers.schemas import Organization, RunningTimer, TimeEntry
 from timers.store import find_running
 
 
-__all__ = ["Organization", "RunningTimer", "TimeEntry", "find_running", "first_instant"]
+__all__ = ["Organization", "RunningTimer", "TimeEntry", "find_running"]

@@ -3,6 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from shared.calendar import first_instant
 from timers.model import DayPiece
 
 
@@ -29,16 +30,3 @@ def split(started_at: dt.datetime, stopped_at: dt.datetime, zone: ZoneInfo) -> t
         if end == stopped_at:
             return tuple(pieces)
         begin, date = end, date + _DAY
-
-
-def first_instant(date: dt.date, zone: ZoneInfo) -> dt.datetime:
-    """When a calendar day begins. Its midnight may not exist: then it begins at the change of the clocks."""
-    midnight = dt.datetime(date.year, date.month, date.day, tzinfo=zone)
-    instant = midnight.astimezone(dt.UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return instant
-    before, after = instant - _DAY, instant + _DAY
-    while after - before > _MS:
-        middle = before + (after - before) // _MS // 2 * _MS
-        before, after = (before, middle) if middle.astimezone(zone).date() >= date else (middle, after)
-    return after

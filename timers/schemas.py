@@ -3,11 +3,11 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from shared.http.wire import ElapsedMs, Instant, WireModel, in_json_schema
+from shared.http.wire import ElapsedMs, Instant, Text64, WireModel, in_json_schema
 from shared.text import has_bidi_controls
 from timers import model
 from timers.azure_devops.model import ORGANIZATION
@@ -47,7 +47,7 @@ def _project_name(value: str) -> str:
 
 
 # Names that look the same are one project, so a name that would look like another one is refused.
-IS_PROJECT_NAME: Final = AfterValidator(_project_name)
+ProjectName = Annotated[Text64, AfterValidator(_project_name)]
 
 
 class RunningTimer(WireModel):

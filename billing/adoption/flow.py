@@ -18,7 +18,7 @@ from billing.marketplace.deadline import within
 from billing.metering.flow import meter_of
 from billing.metering.model import Alarm
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import transact
 from shared.log import get_logger
 
@@ -44,7 +44,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, int] = _NO_MONTHS, dry_
     now = app.now()
     since = now.date() - dt.timedelta(days=DAYS)
     ended_since = now - dt.timedelta(days=DAYS)
-    metered = transact(app, EVERY_TENANT, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
+    metered = transact(app, ALL_TENANTS, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
     listing = meter.usage(since, now.date(), within(_SECONDS))
     listed = listed_by_subscription(listing.days)
     adopting = Adopting(since, now, app.new_id, assigned)

@@ -29,7 +29,8 @@ from billing.subscriptions.model import Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR
 
 
 _NEW_ROW: Final = 0
@@ -53,7 +54,7 @@ def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], 
     Raises:
         NotAdopted: usage is being sent right now, or a day is assigned to a month that the subscription has no bill of.
     """
-    tenant = hold_tenant(tx, metered.tenant_id)
+    tenant = lock_tenant(tx, metered.tenant_id)
     subscription = read_subscription(tx, tenant.id, metered.id)
     events = store.events(tx, metered, adopting.since)
     _require_rest(events, metered, adopting.now)
@@ -89,7 +90,7 @@ def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: int, *, adopt
     Raises:
         NotAdopted: there is none, or the subscription has no bill of that month.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     rows = [row for row in store.of_tenant(tx, tenant.id) if row.day == day and row.month is None]
     if not rows:
         raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} that counts for no month")
@@ -177,11 +178,11 @@ def _over(
 
 def _put_on_record(tx: sa.Connection, tenant_id: int, row: AdoptedRow, adopting: Adopting) -> None:
     month = None if row.month is None else f"{row.month // 100}-{row.month % 100:02}"
-    audit.record(
+    audit.record_row(
         tx,
         tenant_id,
         audit.Action.USAGE_ADOPTED,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=adopting.now,
         row_id=adopting.new_id(),
         after={"day": row.day.isoformat(), "quantity": row.quantity, "plan": row.plan_id, "month": month},

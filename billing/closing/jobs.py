@@ -6,14 +6,14 @@ import sqlalchemy as sa
 from billing.closing import service
 from billing.closing.service import Closing
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import each_tenant, transact
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import for_each_tenant, transact
 from shared.restore.flow import outward
 
 
 blueprint = func.Blueprint()
 _NAME = "close_months"
-_LANES = 2  # while one waits for the database's answer, the other puts its statements together
+_WORKERS = 2  # while one waits for the database's answer, the other puts its statements together
 
 
 @blueprint.function_name(_NAME)
@@ -40,8 +40,8 @@ def _close(app: App) -> int:
     def work(tx: sa.Connection, tenant_id: int) -> int:
         return len(service.close_tenant(tx, tenant_id, closing))
 
-    tenant_ids = transact(app, EVERY_TENANT, lambda tx: service.tenants_owing(tx, now), reads_only=True)
+    tenant_ids = transact(app, ALL_TENANTS, lambda tx: service.tenants_owing(tx, now), reads_only=True)
     try:
-        return each_tenant(app, _NAME, tenant_ids, work, lanes=_LANES).changed
+        return for_each_tenant(app, _NAME, tenant_ids, work, workers=_WORKERS).changed
     finally:
-        transact(app, EVERY_TENANT, service.tell_without_price, reads_only=True)
+        transact(app, ALL_TENANTS, service.tell_without_price, reads_only=True)

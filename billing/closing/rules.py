@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription
+from shared.calendar import first_instant
 from shared.money import MONTH, minor_unit
-from timers import first_instant
 
 
 _MS: Final = dt.timedelta(milliseconds=1)

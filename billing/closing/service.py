@@ -17,11 +17,12 @@ from billing.subscriptions.ledger_store import add_rate
 from billing.subscriptions.model import Price, Quote, Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.log import get_logger
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant
-from shared.tenancy.store import hold_tenant, read_tenant
+from shared.tenancy.store import lock_tenant, read_tenant
+from shared.work import SERVICE, Actor
 
 
 NewId = Callable[[], uuid.UUID]
@@ -41,7 +42,7 @@ class Closing:
     dimension: str
     now: dt.datetime
     new_id: NewId
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
     as_of: dt.datetime | None = None
 
     @property
@@ -57,7 +58,7 @@ def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Re
     The tenant is held: a correction of a past month comes before the bill or is an adjustment, and of two who close at
     once the second finds nothing owed.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     standings = store.standings(tx, tenant.id)
     closed = price_bills(tx, tenant, closing) if any(each.lacks_price for each in standings) else []
     for standing in standings:
@@ -73,7 +74,7 @@ def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, c
     For the transaction that ends it, after the end was written. The month itself stays open for corrections until it
     is over.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     standings = [each for each in store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
     return [record for standing in standings for record in _close(tx, tenant, standing, closing)]
 
@@ -140,7 +141,7 @@ def void(tx: sa.Connection, record: Record, *, reason: str, closing: Closing) ->
     Raises:
         NotVoidable: it is void already.
     """
-    hold_tenant(tx, record.tenant_id)
+    lock_tenant(tx, record.tenant_id)
     if not record_store.void(tx, record, reason=reason, now=closing.now):
         raise NotVoidable("the record is void already")
     _put_on_record(tx, Action.BILL_VOIDED, record, closing)
@@ -152,7 +153,7 @@ def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
     Raises:
         NotVoidable: the record is not void, or another one replaces it.
     """
-    tenant = hold_tenant(tx, record.tenant_id)
+    tenant = lock_tenant(tx, record.tenant_id)
     current = record_store.find(tx, tenant.id, record.public_id)
     if current is None or current.state is not State.VOID or record_store.is_replaced(tx, record):
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
@@ -294,7 +295,7 @@ def alarm_more_sent(tenant: uuid.UUID, *, sent: int, billed: int) -> None:
 
 def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
     currency = None if record.price is None else record.price.currency
-    audit.record(
+    audit.record_row(
         tx,
         record.tenant_id,
         action,

@@ -20,8 +20,8 @@ from billing.marketplace.usage_model import UsageKey, UsageResult
 from billing.metering import rules, store
 from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
 from shared.app import App
-from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs, for_requests
+from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.restore.flow import outward_installation
@@ -52,7 +52,7 @@ def send_due(
     tenant_id: int | None = None,
     seconds: float = RUN_SECONDS,
     progress: Callable[[int], None] = lambda _settled: None,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Sent:
     """Tells the meter once of every event that is due, of all tenants or one; `progress` hears how many were tried.
 
@@ -61,7 +61,7 @@ def send_due(
     meter = meter_of(app)
     if meter is None:
         return Sent()
-    run = _Run(app, meter, within(seconds), tenant_id, patience or of_a_job())
+    run = _Run(app, meter, within(seconds), tenant_id, retry or for_jobs())
     for batch in run.claimed_batches():
         run.send(batch)
         progress(len(batch))
@@ -76,7 +76,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
     try:
         if outward_installation(app) is None:
             return
-        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, patience=of_a_request())
+        send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
         get_logger().error("usage_not_sent_at_once", **where(error))
 
@@ -87,9 +87,9 @@ def tell_late(app: App) -> int:
     Those that wait for the meter's list are told of after 12.
     """
     before = app.now() - rules.ASKED_FOR
-    for tenant, count in transact(app, EVERY_TENANT, lambda tx: store.unasked(tx, before), reads_only=True):
+    for tenant, count in transact(app, ALL_TENANTS, lambda tx: store.unasked(tx, before), reads_only=True):
         get_logger().error(Alarm.UNASKED.value, tenant=str(tenant), count=count)
-    late = transact(app, EVERY_TENANT, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
+    late = transact(app, ALL_TENANTS, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
     for tenant, count in late:
         get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
     return sum(count for _, count in late)
@@ -101,7 +101,7 @@ class _Run:
     meter: "Meter"
     flow: Flow
     tenant_id: int | None
-    patience: Patience
+    retry: RetryPolicy
     sent: Sent = field(default_factory=Sent)
     _unanswered: int = 0
     _is_over: bool = False
@@ -110,7 +110,7 @@ class _Run:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
         while not self._is_over and self.flow.left() > 0:
-            found, batch = self._transact(self.tenant_id or EVERY_TENANT, partial(self._claim, after=after))
+            found, batch = self._transact(self.tenant_id or ALL_TENANTS, partial(self._claim, after=after))
             if not found:
                 return
             after = found[-1].tenant_id, found[-1].id
@@ -249,7 +249,7 @@ class _Run:
         return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
 
     def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
-        return transact(self.app, tenant_id, work, reads_only=reads_only, patience=self.patience)
+        return transact(self.app, tenant_id, work, reads_only=reads_only, retry=self.retry)
 
     def _flow(self) -> Flow:
         """Of one call, inside that of the run."""

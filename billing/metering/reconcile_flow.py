@@ -14,7 +14,7 @@ from billing.metering.reconcile_rules import Accepted, Entry, Mismatch, mismatch
 from billing.metering.rules import TAKEN_FOR, accepted_among
 from billing.metering.store import adopted, beside, midnight
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import transact
 from shared.log import get_logger
 
@@ -51,7 +51,7 @@ def reconcile(app: App) -> list[Mismatch]:
         foreign = {uuid.UUID(day.subscription_id) for day in ours} - known
         return accepted, reconcile_store.owners(tx, foreign)
 
-    accepted, owners = transact(app, EVERY_TENANT, look, reads_only=True)
+    accepted, owners = transact(app, ALL_TENANTS, look, reads_only=True)
     found = mismatches(accepted, ours, owners)
     for each in found:
         tenant = {} if each.tenant is None else {"tenant": str(each.tenant)}

@@ -9,6 +9,7 @@ from billing.metering import reconcile_store
 from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
 from billing.metering.rules import TAKEN_FOR
 from shared import audit
+from shared.work import OPERATOR
 
 
 def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetime:
@@ -28,11 +29,11 @@ def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.dateti
     """
     if not reconcile_store.reslot(tx, entry, hour):
         raise NotReslotted(f"event {entry.owed.id} was changed by somebody else meanwhile; nothing was changed")
-    audit.record(
+    audit.record_row(
         tx,
         entry.owed.tenant_id,
         audit.Action.USAGE_RESLOTTED,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=now,
         row_id=row_id,
         before={"slot": entry.owed.usage.slot, "plan": entry.owed.usage.plan_id},

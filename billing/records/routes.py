@@ -12,7 +12,7 @@ from billing.records.schemas import BillingMonth, BillingPreview, BillingRecord,
 from billing.records.statement import Vendor, statement
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.settings import Settings
@@ -21,7 +21,6 @@ from shared.settings import Settings
 blueprint = func.Blueprint()
 PDF: Final = "application/pdf"
 _TAG: Final = "billing"
-_NO_RECORD: Final = {404: ("not_found",)}
 
 
 @route(
@@ -31,14 +30,16 @@ _NO_RECORD: Final = {404: ("not_found",)}
         method=HTTPMethod.GET,
         path="billing/records",
         tag=_TAG,
-        summary="Your organisation's bills, newest month first",
-        description="One record for each subscription and month. A record never changes: a mistake is voided and "
-        "replaced, and both are listed.",
         query=RecordsQuery,
         answers={200: Answer("A page of records", BillingRecordPage)},
     ),
 )
 def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
+    """Your organisation's bills, newest month first.
+
+    One record for each subscription and month. A record never changes: a mistake is voided and replaced, and both are
+    listed.
+    """
     end = public_id(query.after)
     if query.after is not None and end is None:
         raise not_a_page_end()
@@ -59,13 +60,15 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
         method=HTTPMethod.GET,
         path="billing/records/{month}",
         tag=_TAG,
-        summary="The bills of a month, with everybody who counts and why",
-        description="`month` is written like 2026-11. A month with several subscriptions has several records.",
         answers={200: Answer("The records of the month", BillingMonth)},
-        problems=_NO_RECORD,
+        problems=NOT_FOUND,
     ),
 )
 def get_billing_month(call: Call) -> Reply:
+    """The bills of a month, with everybody who counts and why.
+
+    `month` is written like 2026-11. A month with several subscriptions has several records.
+    """
     with call.transaction() as tx:
         month, bills = records_service.bills_of(tx, call.caller.tenant, call.path("month"), now=call.now)
         return call.answer(tx, HTTPStatus.OK, BillingMonth.of(month, bills))
@@ -78,14 +81,16 @@ def get_billing_month(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="billing/records/{month}/statement",
         tag=_TAG,
-        summary="The usage statement of a month, as PDF",
-        description="A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor "
-        "what was agreed with it. It has every record of the month.",
         answers={200: Answer("The statement", media=(PDF,))},
-        problems=_NO_RECORD,
+        problems=NOT_FOUND,
     ),
 )
 def get_billing_statement(call: Call) -> Reply:
+    """The usage statement of a month, as PDF.
+
+    A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor what was agreed with
+    it. It has every record of the month.
+    """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         month, bills = records_service.bills_of(tx, tenant, call.path("month"), now=call.now)
@@ -106,13 +111,15 @@ def get_billing_statement(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="billing/preview",
         tag=_TAG,
-        summary="What the running month comes to so far",
-        description="By the same computation that will close the month. It changes until then.",
         answers={200: Answer("The bill as it would be now", BillingPreview)},
-        problems=_NO_RECORD,
+        problems=NOT_FOUND,
     ),
 )
 def get_billing_preview(call: Call) -> Reply:
+    """What the running month comes to so far.
+
+    By the same computation that will close the month. It changes until then.
+    """
     with call.transaction() as tx:
         bill, lines, seats = records_service.preview(tx, call.caller.tenant, now=call.now)
         return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, seats, now=call.now))

@@ -14,10 +14,11 @@ from billing.records import store as records_store
 from billing.records.seat_rules import SeatChange, SeatSpan, seat_spans
 from billing.records.store import Bill, Line, Record
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import NotFound
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
+from shared.work import Actor
 
 
 def bills_of(tx: sa.Connection, tenant: Tenant, month: str, *, now: dt.datetime) -> tuple[int, list[Bill]]:
@@ -51,7 +52,7 @@ def preview(
 
 
 def record_statement(tx: sa.Connection, caller: Caller, month: int, *, now: dt.datetime, row_id: uuid.UUID) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         Action.STATEMENT_EXPORTED,

@@ -24,13 +24,15 @@ blueprint = func.Blueprint()
         method=HTTPMethod.GET,
         path="billing/subscription",
         tag="billing",
-        summary="What your organisation pays for",
-        description="Plan, seats, term and price, and what happened to its subscriptions. A trial has no subscription.",
         query=SubscriptionQuery,
         answers={200: Answer("The plan, and a page of the history", SubscriptionDetail)},
     ),
 )
 def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
+    """What your organisation pays for.
+
+    Plan, seats, term and price, and what happened to its subscriptions. A trial has no subscription.
+    """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         found = history_store.current(tx, tenant.id)

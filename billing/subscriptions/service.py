@@ -22,10 +22,11 @@ from billing.subscriptions.model import (
     Terms,
 )
 from shared import audit, notices
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Plan, Tenant
+from shared.work import SERVICE, Actor
 
 
 NewId = Callable[[], uuid.UUID]
@@ -73,7 +74,7 @@ def move(
     event: Event,
     *,
     quote: Quote | None,
-    actor: Actor = audit.SERVICE,
+    actor: Actor = SERVICE,
     now: dt.datetime,
     new_id: NewId,
 ) -> Moved | None:
@@ -104,7 +105,7 @@ def move(
     in_force = _set_price(tx, subscription, after, quote, now=now)
     _change_tenant(tx, tenant, subscription, after, in_force, actor=actor, now=now, new_id=new_id)
     if after.ended_at is not None and after.marketplace_id is not None:
-        notices.record(
+        notices.record_row(
             tx,
             tenant.id,
             NoticeKind.SUBSCRIPTION_CANCELLED,
@@ -217,7 +218,7 @@ def _change_tenant(
     change = rules.tenant_change(tenant, before, after, quote, now=now)
     if change is not None:
         store.change_tenant(tx, tenant.id, change, now=now)
-    audit.record(
+    audit.record_row(
         tx,
         tenant.id,
         Action.SUBSCRIPTION_MOVED,

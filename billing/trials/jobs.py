@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from billing.trials import service as trials_service
 from billing.trials import store as trials_store
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import Outcome, each_tenant, transact
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import Outcome, for_each_tenant, transact
 
 
 blueprint = func.Blueprint()
@@ -32,5 +32,5 @@ def end_all_trials(app: App) -> Outcome:
         return trials_service.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
 
     over = trials_store.tenants_whose_trial_is_over
-    tenant_ids = transact(app, EVERY_TENANT, lambda tx: over(tx, now), reads_only=True)
-    return each_tenant(app, _NAME, tenant_ids, work)
+    tenant_ids = transact(app, ALL_TENANTS, lambda tx: over(tx, now), reads_only=True)
+    return for_each_tenant(app, _NAME, tenant_ids, work)

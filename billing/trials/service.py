@@ -9,6 +9,7 @@ from billing.trials import store as trials_store
 from shared import audit
 from shared.audit import Action
 from shared.tenancy.model import TenantStatus
+from shared.work import SERVICE
 
 
 def end_trial(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, row_id: uuid.UUID) -> int:
@@ -16,11 +17,11 @@ def end_trial(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, row_id: uu
     ended_at = trials_store.expire(tx, tenant_id, now)
     if ended_at is None:
         return 0
-    audit.record(
+    audit.record_row(
         tx,
         tenant_id,
         Action.TRIAL_EXPIRED,
-        actor=audit.SERVICE,
+        actor=SERVICE,
         at=now,
         row_id=row_id,
         before={"status": TenantStatus.ACTIVE},

@@ -19,10 +19,11 @@ from ops.exits import REFUSED, Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
 from ops.tenants.commands import find
-from shared import audit, clock
-from shared.db.retry import Patience, of_a_job
+from shared import clock
+from shared.db.retry import RetryPolicy, for_jobs
 from shared.instants import parse_rfc3339
 from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR
 
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def closing_of(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
     """An operator closes, now."""
     dimension = database.settings.marketplace_metering_dimension
-    return Closing(dimension, clock.now(), clock.new_id, actor=audit.OPERATOR, as_of=as_of)
+    return Closing(dimension, clock.now(), clock.new_id, actor=OPERATOR, as_of=as_of)
 
 
 def close(
@@ -104,7 +105,7 @@ class _Run:
     closed: list[Fields] = field(default_factory=list)
     failed: list[Fields] = field(default_factory=list)
     left: int = 0
-    patience: Patience = field(default_factory=of_a_job)
+    retry: RetryPolicy = field(default_factory=for_jobs)
     _slugs: dict[int, str] = field(default_factory=dict)
 
     def close_all(self, tenant_ids: list[int]) -> None:
@@ -122,7 +123,7 @@ class _Run:
 
     def _close(self, tenant_id: int) -> None:
         try:
-            records = self.patience.run(lambda: self._records(tenant_id))
+            records = self.retry.run(lambda: self._records(tenant_id))
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
             self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": reason(error)})
         else:

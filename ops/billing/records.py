@@ -24,7 +24,7 @@ from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
 from ops.tenants.commands import amount_of, find
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from shared.text import is_blank
 
 
@@ -124,7 +124,7 @@ def price(
 def _priced(database: Database, bill: Record, known: Price, closing: Closing, *, keep: bool) -> Record:
     """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
     with database.transaction() as tx:
-        tenant = hold_tenant(tx, bill.tenant_id)
+        tenant = lock_tenant(tx, bill.tenant_id)
         subscription = read_subscription(tx, tenant.id, bill.subscription_id)
         service.set_price(tx, subscription, bill, known)
         replacements = {each.replaces_id: each for each in service.price_bills(tx, tenant, closing)}

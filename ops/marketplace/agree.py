@@ -12,10 +12,10 @@ from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
-from shared import audit
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
 from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
@@ -65,7 +65,7 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
     agreement = Agreement(
         tenant_id=request.tenant_id,
         marketplace_id=request.marketplace_id,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         plan=request.plan_id,
         seats=request.quantity,
         ends_agreement=False,

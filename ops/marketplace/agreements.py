@@ -13,7 +13,7 @@ from ops.exits import Refused
 from ops.terms import Terms
 from shared.money import MONTH
 from shared.tenancy.model import Plan, Tenant
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 
 
 PLAN_ID = "agreed"
@@ -48,7 +48,7 @@ def follow(tx: sa.Connection, tenant_id: int, after: Terms, closing: Closing) ->
     Raises:
         Refused: a subscription in the Marketplace is in the way.
     """
-    tenant = hold_tenant(tx, tenant_id)
+    tenant = lock_tenant(tx, tenant_id)
     require_free(tx, tenant, after)
     live = store.find_live(tx, tenant.id)
     if after.plan is Plan.PAID:

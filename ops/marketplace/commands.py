@@ -20,9 +20,9 @@ from ops.marketplace import agree as purchase_agreement
 from ops.marketplace import store
 from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
-from shared import audit
 from shared.app import App
 from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR
 from webhooks.events.flow import apply_event
 from webhooks.events.lookups import REPLAY, EventRef, StateNotAvailable, fetch_state
 from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
@@ -119,7 +119,7 @@ def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         task = progress.add_task("", total=None)
         how = ReconcileOptions(
             EventSource.OPERATOR,
-            audit.OPERATOR,
+            OPERATOR,
             dry_run=dry_run,
             progress=lambda compared: progress.update(task, completed=compared),
         )
@@ -139,7 +139,7 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
             raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
         if not dry_run:
             refuse_if_held(product)
-        ref = EventRef(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, audit.OPERATOR)
+        ref = EventRef(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, OPERATOR)
         try:
             there = _expected(product, client, ref) or purchase.there
             change = Change.between(purchase.slug, purchase.here, there)

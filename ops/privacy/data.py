@@ -30,10 +30,10 @@ from privacy.retention import service
 from privacy.retention import store as retention_store
 from privacy.retention.rules import RETENTION, Kept
 from privacy.rights.service import read_nominee
-from shared import audit
 from shared.app import App
-from shared.db.retry import of_a_job
+from shared.db.retry import for_jobs
 from shared.jobs import in_batches, transact
+from shared.work import OPERATOR
 
 
 _ERASED: Final = ("TENANT", "SUBJECT", "ERASED (UTC)")
@@ -67,7 +67,7 @@ def export(
             raise Unusable(f"{out} is there already; nothing was written") from error
         with running.transaction() as tx:
             now, row_id = running.now(), running.new_id()
-            actor, written = audit.OPERATOR, file_format.value
+            actor, written = OPERATOR, file_format.value
             export_service.record(tx, subject, file_format=written, actor=actor, now=now, row_id=row_id)
     aside().print(f"{out} is written; the audit log has it.")
 
@@ -165,7 +165,7 @@ def _removed(running: App, *, dry_run: bool) -> _Found:
     """What is over, removed unless it is a dry run; what fails keeps nothing else from its turn."""
     from rich.progress import track  # noqa: PLC0415 - slow to load, and few commands need it
 
-    console, now, patience, found = aside(), running.now(), of_a_job(), _Found()
+    console, now, retry, found = aside(), running.now(), for_jobs(), _Found()
     with running.transaction(reads_only=True) as tx:
         slugs = retention_store.tenant_slugs(tx)
     turns = [(*tenant, kept) for tenant in slugs.items() for kept in Kept]
@@ -174,9 +174,9 @@ def _removed(running: App, *, dry_run: bool) -> _Found:
         count = partial(service.expired, tenant_id=tenant_id, kept=kept, now=now)
         some = partial(service.remove_some, tenant_id=tenant_id, kept=kept, now=now)
         try:
-            found.over[kept] += transact(running, tenant_id, count, reads_only=True, patience=patience)
+            found.over[kept] += transact(running, tenant_id, count, reads_only=True, retry=retry)
             if not dry_run:
-                found.removed += in_batches(running, tenant_id, some, patience=patience)
+                found.removed += in_batches(running, tenant_id, some, retry=retry)
         except Exception as error:  # noqa: BLE001 - one turn's failure must not reach the others
             found.failed.append(f"{slug}: {kept}: {reason(error)}")
     return found

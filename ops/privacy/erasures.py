@@ -17,9 +17,9 @@ from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
-from shared import audit
 from shared.app import App
 from shared.jobs import JobFailed
+from shared.work import OPERATOR
 
 
 app = typer.Typer(help="People's data: erasures, holds, exports, retention.", no_args_is_help=True)
@@ -114,7 +114,7 @@ def hold(
         now, new_id = running.now(), running.new_id
         if found is not None:
             with running.transaction() as tx:
-                request = requests_service.hold(tx, found[1], reason, actor=audit.OPERATOR, now=now, new_id=new_id)
+                request = requests_service.hold(tx, found[1], reason, actor=OPERATOR, now=now, new_id=new_id)
             _tell(found[0], request, as_json=as_json)
             return
         tenant = find(database, subject).tenant
@@ -132,7 +132,7 @@ def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> N
         now, new_id = running.now(), running.new_id
         if found is not None:
             with running.transaction() as tx:
-                request = requests_service.release(tx, found[1], actor=audit.OPERATOR, now=now, new_id=new_id)
+                request = requests_service.release(tx, found[1], actor=OPERATOR, now=now, new_id=new_id)
             _tell(found[0], request, as_json=as_json)
             return
         tenant = find(database, subject).tenant
@@ -148,7 +148,7 @@ def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False
         slug, request = _required(running, request_id)
         require_yes(f"Take {request.public_id} back?", yes=yes)
         with running.transaction() as tx:
-            actor, now = audit.OPERATOR, running.now()
+            actor, now = OPERATOR, running.now()
             request = requests_service.withdraw(tx, request, actor=actor, now=now, new_id=running.new_id)
         _tell(slug, request, as_json=as_json)
 
@@ -181,7 +181,7 @@ def _required(running: App, request_id: str) -> tuple[str, Request]:
 
 
 def _verify(running: App, tx: Any, request: Request) -> Request:  # noqa: ANN401 - a connection
-    actor, now = audit.OPERATOR, running.now()
+    actor, now = OPERATOR, running.now()
     return requests_service.verify(tx, request, actor=actor, now=now, new_id=running.new_id)
 
 

@@ -25,12 +25,12 @@ from ops.restore import service as restore_service
 from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
 from privacy.restore.flow import Again
-from shared import audit
 from shared.app import App
-from shared.jobs import JobFailed, each_tenant
+from shared.jobs import JobFailed, for_each_tenant
 from shared.restore import flow, store
 from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
 from shared.restore.watch import of as watch_of
+from shared.work import OPERATOR
 from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
@@ -193,7 +193,7 @@ class Accepting:
     def _reconciled(self, *, dry_run: bool) -> ReconcileReport:
         client = marketplace.of(self.app)
         if client is not None:
-            return reconcile(self.app, client, ReconcileOptions(EventSource.OPERATOR, audit.OPERATOR, dry_run=dry_run))
+            return reconcile(self.app, client, ReconcileOptions(EventSource.OPERATOR, OPERATOR, dry_run=dry_run))
         with self.app.transaction(reads_only=True) as tx:
             if restore_store.has_purchases(tx):
                 raise Unusable(f"the Marketplace is off; set the settings MARKETPLACE_… as the app has them; {_STAYS}")
@@ -225,7 +225,7 @@ class Accepting:
             return restore_service.record_restore(tx, tenant_id, found, lost_until, now=now, new_id=app.new_id)
 
         try:
-            return each_tenant(app, "restore", tenants, work).changed
+            return for_each_tenant(app, "restore", tenants, work).changed
         except JobFailed as failed:
             raise Unusable(f"not every tenant could be notified: {failed}; {_LEFT}") from failed
 

@@ -13,6 +13,7 @@ from shared.audit import Action
 from shared.db.schema import audit_log, tenants
 from shared.notices import Audience, NoticeKind
 from shared.restore.model import Installation
+from shared.work import OPERATOR
 
 
 _TENANTS: Final = sa.select(tenants.c.id).where(tenants.c.erased_at.is_(None)).order_by(tenants.c.id)
@@ -42,8 +43,8 @@ def record_restore(
     row_id = uuid.uuid5(public_id, f"restored/{found.held_since}")
     if tx.execute(_IS_RECORDED, {"tenant": tenant_id, "public": row_id}).first() is not None:
         return 0
-    action, actor = Action.DATABASE_RESTORED, audit.OPERATOR
-    audit.record(tx, tenant_id, action, actor=actor, at=now, row_id=row_id, after=lost)
+    action, actor = Action.DATABASE_RESTORED, OPERATOR
+    audit.record_row(tx, tenant_id, action, actor=actor, at=now, row_id=row_id, after=lost)
     kind, audience = NoticeKind.DATABASE_RESTORED, Audience.EVERYONE
-    notices.record(tx, tenant_id, kind, now, row_id=new_id(), details=lost, audience=audience)
+    notices.record_row(tx, tenant_id, kind, now, row_id=new_id(), details=lost, audience=audience)
     return 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from shared.db.row_level_security import CONTEXT, EVERY_TENANT, KEY, POLICY, PREDICATE
+from shared.db.row_level_security import ALL_TENANTS, CONTEXT, KEY, POLICY, PREDICATE
 from shared.db.schema import metadata
 
 
@@ -54,7 +54,7 @@ def standing(engine: str) -> str:
 
 def _postgresql() -> Iterator[str]:
     for table, column in walled().items():
-        seen = _inside(column, EVERY_TENANT if table in DIRECTORY else _NOBODY)
+        seen = _inside(column, ALL_TENANTS if table in DIRECTORY else _NOBODY)
         written = seen if table == "tenants" else _inside(column, _NOBODY)
         yield f"CREATE POLICY {POLICY} ON {table} USING ({seen}) WITH CHECK ({written})"
 
@@ -62,12 +62,12 @@ def _postgresql() -> Iterator[str]:
 def _inside(column: str, otherwise: int) -> str:
     """A condition that is computed once for a statement; after a transaction PostgreSQL leaves an empty text behind."""
     named = f"nullif(current_setting('{CONTEXT}', true), '')::bigint"
-    return f"(SELECT coalesce({named}, {otherwise})) IN ({column}, {EVERY_TENANT})"
+    return f"(SELECT coalesce({named}, {otherwise})) IN ({column}, {ALL_TENANTS})"
 
 
 def _azure_sql() -> Iterator[str]:
     yield _function(PREDICATE, _NOBODY)
-    yield _function(_DIRECTORY_PREDICATE, EVERY_TENANT)
+    yield _function(_DIRECTORY_PREDICATE, ALL_TENANTS)
     # So that a connection can see that the wall is built; it shows nothing
     yield f"GRANT SELECT ON dbo.{PREDICATE} TO public"
     yield policy(walled(), up=False)
@@ -84,7 +84,7 @@ def _function(name: str, otherwise: int) -> str:
     named = f"COALESCE(CAST(SESSION_CONTEXT(N'{KEY}') AS bigint), {otherwise})"
     return (
         f"CREATE FUNCTION dbo.{name} (@tenant_id bigint) RETURNS TABLE WITH SCHEMABINDING AS "
-        f"RETURN SELECT 1 AS is_inside WHERE {named} = @tenant_id OR {named} = {EVERY_TENANT}"
+        f"RETURN SELECT 1 AS is_inside WHERE {named} = @tenant_id OR {named} = {ALL_TENANTS}"
     )
 
 

@@ -23,6 +23,7 @@ from ops.tenants.views import TENANT_COLUMNS, organizations_of, summary, tenant_
 from shared import audit, clock
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.organization_store import find_all as find_organizations
+from shared.work import OPERATOR
 
 
 app = typer.Typer(help="The tenants: see them, extend a trial, set a plan.", no_args_is_help=True)
@@ -204,15 +205,15 @@ def _change(
     with database.transaction() as tx:
         values = _values(account, after, cap, now)
         if action is audit.Action.PLAN_CHANGED:
-            closing = Closing("", now, clock.new_id, actor=audit.OPERATOR)
+            closing = Closing("", now, clock.new_id, actor=OPERATOR)
             values["bought"], values["unit"] = agreements.follow(tx, account.tenant.id, after, closing)
         if not store.change_terms(tx, account.tenant.id, values):
             raise _overtaken(store.find_tenant(tx, slug="", guid=account.tenant.public_id), account, cap)
-        audit.record(
+        audit.record_row(
             tx,
             account.tenant.id,
             action,
-            actor=audit.OPERATOR,
+            actor=OPERATOR,
             at=now,
             row_id=clock.new_id(),
             before=change.before,

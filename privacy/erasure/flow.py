@@ -12,7 +12,7 @@ from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import Scope
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import JobFailed, Outcome, transact
 from shared.log import get_logger, where
 
@@ -26,7 +26,7 @@ def carry_out_due(app: App) -> Outcome:
     Raises:
         JobFailed: some failed; the others are done.
     """
-    due = transact(app, EVERY_TENANT, lambda tx: requests_store.due(tx, app.now()), reads_only=True)
+    due = transact(app, ALL_TENANTS, lambda tx: requests_store.due(tx, app.now()), reads_only=True)
     done = failed = 0
     for tenant_id, public_id in due:
         try:

@@ -19,9 +19,10 @@ from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import OPEN, State
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
+from shared.work import Actor
 
 
 MOST: Final = 1000

@@ -15,7 +15,7 @@ from privacy.erasure.mention_rules import Mentions
 from privacy.person_store import Person
 from shared.app import App
 from shared.jobs import transact
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from tenants.actions import log as action_log
 from tenants.invitations import merged_into
 
@@ -42,7 +42,7 @@ def erase(app: App, tenant_id: int, user_id: int) -> bool:
 
     def last(tx: sa.Connection) -> bool:
         """With the tenant held: no month is closed meanwhile, and of two processes the second finds it done."""
-        hold_tenant(tx, tenant_id)
+        lock_tenant(tx, tenant_id)
         current = person_store.by_row(tx, tenant_id, user_id, hold=True)
         mentions = erasure_service.mentions_of(tx, current, unique)
         return erasure_service.erase_person(tx, current, mentions, now=app.now(), new_id=app.new_id)

@@ -12,7 +12,7 @@ from privacy.requests import submission
 from privacy.requests.schemas import ErasureRequest, ErasureRequests, RequestErasure
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 
@@ -29,23 +29,22 @@ _MOST: Final = 200
         method=HTTPMethod.POST,
         path="privacy/erasure",
         tag=_TAG,
-        summary="Ask for your erasure; as a super admin for a member's, or the whole organisation's",
         holds_tenant=True,
-        description="Carried out after three days, in which it can be taken back, and within 30 in any case, unless a "
-        "law or an open bill holds it: then the answer says why. The account is closed, and a random pseudonym takes "
-        "the place of the person everywhere; hours, counts and bills stay. An organisation's data goes as a whole, "
-        "except for its bills. A request that is open already is answered with 200.",
         body=RequestErasure,
         answers={201: Answer("Scheduled, or on hold", ErasureRequest), 200: Answer("It was open", ErasureRequest)},
-        problems={
-            400: ("not_confirmed",),
-            403: ("role_required",),
-            404: ("not_found",),
-            409: ("last_super_admin",),
-        },
+        problems=merge_problems(
+            NOT_FOUND, {400: ("not_confirmed",), 403: ("role_required",), 409: ("last_super_admin",)}
+        ),
     ),
 )
 def request_erasure(call: Call, body: RequestErasure) -> Reply:
+    """Ask for your erasure; as a super admin for a member's, or the whole organisation's.
+
+    Carried out after three days, in which it can be taken back, and within 30 in any case, unless a law or an open bill
+    holds it: then the answer says why. The account is closed, and a random pseudonym takes the place of the person
+    everywhere; hours, counts and bills stay. An organisation's data goes as a whole, except for its bills. A request
+    that is open already is answered with 200.
+    """
     with call.transaction() as tx:
         request, is_new = submission.ask(
             tx, call.caller, body.to_asked(), sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
@@ -60,11 +59,11 @@ def request_erasure(call: Call, body: RequestErasure) -> Reply:
         method=HTTPMethod.GET,
         path="privacy/erasure",
         tag=_TAG,
-        summary="The requests for erasure about you, newest first; for a super admin the organisation's",
         answers={200: Answer("The newest 200", ErasureRequests)},
     ),
 )
 def list_erasures(call: Call) -> Reply:
+    """The requests for erasure about you, newest first; for a super admin the organisation's."""
     with call.transaction() as tx:
         found = submission.mine(tx, call.caller, sees_everyone=call.sees_everyone, most=_MOST)
         items = [ErasureRequest.of(request) for request in found]
@@ -78,13 +77,15 @@ def list_erasures(call: Call) -> Reply:
         method=HTTPMethod.DELETE,
         path="privacy/erasure/{id}",
         tag=_TAG,
-        summary="Take a request for erasure back",
-        description="By whoever made it, while it is not done.",
         answers={200: Answer("Taken back", ErasureRequest)},
-        problems={403: ("not_yours",), 404: ("not_found",), 409: ("request_state",)},
+        problems=merge_problems(NOT_FOUND, {403: ("not_yours",), 409: ("request_state",)}),
     ),
 )
 def withdraw_erasure(call: Call) -> Reply:
+    """Take a request for erasure back.
+
+    By whoever made it, while it is not done.
+    """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = submission.withdraw(
@@ -100,15 +101,17 @@ def withdraw_erasure(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="privacy/erasure/{id}/mentions",
         tag=_TAG,
-        summary="Where the text of others names the person whom an open erasure is about",
-        description="An erasure puts a pseudonym where others' notes and reasons name the person by an id, an address "
-        "or a name of at least two words that the directory gave. This lists the rows, without their text, and "
-        "without date and person where these have had the processing of their data stopped.",
         answers={200: Answer("At most 1,000; isComplete says whether these are all", Mentions)},
-        problems={404: ("not_found",), 409: ("request_state",)},
+        problems=merge_problems(NOT_FOUND, {409: ("request_state",)}),
     ),
 )
 def list_mentions(call: Call) -> Reply:
+    """Where the text of others names the person whom an open erasure is about.
+
+    An erasure puts a pseudonym where others' notes and reasons name the person by an id, an address or a name of at
+    least two words that the directory gave. This lists the rows, without their text, and without date and person where
+    these have had the processing of their data stopped.
+    """
     with call.transaction() as tx:
         return _mentions(call, tx)
 
@@ -120,14 +123,16 @@ def list_mentions(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="privacy/erasure/{id}/mentions",
         tag=_TAG,
-        summary="Say which mentions stay, since they are about somebody else",
-        description="Possible until the erasure is carried out. The erasure does not wait for your choice.",
         body=ChooseMentions,
         answers={200: Answer("As the list is now", Mentions)},
-        problems={404: ("not_found",), 409: ("request_state",)},
+        problems=merge_problems(NOT_FOUND, {409: ("request_state",)}),
     ),
 )
 def choose_mentions(call: Call, body: ChooseMentions) -> Reply:
+    """Say which mentions stay, since they are about somebody else.
+
+    Possible until the erasure is carried out. The erasure does not wait for your choice.
+    """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         stays = body.to_stays()

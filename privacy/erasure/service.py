@@ -18,7 +18,8 @@ from shared import audit
 from shared.audit import Action
 from shared.db.records import records_open
 from shared.http.idempotency import redact_where
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE
 from tenants import give_seat_back, set_active
 from timers.entries import stop_if_running
 
@@ -33,12 +34,12 @@ def begin(
 
     The tenant is held first, as whoever decides about its people does, and whoever closes its months.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     request = requests_store.find(tx, tenant_id, public_id, hold=True)
     if request is None or requests_store.legal_hold(tx, tenant_id) is not None:
         return None
     if request.state is State.ON_HOLD and request.hold is not None and not request.hold.is_legal:
-        request = requests_service.release(tx, request, actor=audit.SERVICE, now=now, new_id=new_id)
+        request = requests_service.release(tx, request, actor=SERVICE, now=now, new_id=new_id)
     is_due = request.scheduled_for is not None and request.scheduled_for <= now
     return request if request.state is State.SCHEDULED and is_due else None
 
@@ -49,7 +50,7 @@ def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_
     person = person_store.by_row(tx, request.tenant_id, request.subject_user_id, hold=True)
     if requests_service.is_last_super_admin(tx, person):
         reason = Hold.LAST_SUPER_ADMIN
-        requests_service.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.hold(tx, request, reason, actor=SERVICE, now=now, new_id=new_id)
         return False
     close(tx, person, now=now, new_id=new_id)
     return True
@@ -57,15 +58,15 @@ def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_
 
 def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
     """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
-    tenant = hold_tenant(tx, person.tenant_id)
+    tenant = lock_tenant(tx, person.tenant_id)
     stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
     if set_active(tx, person.tenant_id, person.id, active=False, now=now):
         give_seat_back(tx, person.tenant_id, now=now)
-        audit.record(
+        audit.record_row(
             tx,
             person.tenant_id,
             Action.USER_DEACTIVATED,
-            actor=audit.SERVICE,
+            actor=SERVICE,
             at=now,
             row_id=new_id(),
             subject_user_id=person.id,
@@ -126,5 +127,5 @@ def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
     """The request is done, on record; False when another process has done it."""
     done = requests_store.move(tx, request, State.DONE, ended=now)
     if done:
-        requests_service.record(tx, request, Action.ERASURE_DONE, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.record(tx, request, Action.ERASURE_DONE, actor=SERVICE, now=now, new_id=new_id)
     return done

@@ -12,18 +12,18 @@ from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Hold
-from shared import audit
 from shared.db.records import records_open
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE
 
 
 def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
     """Closes every account and lets nobody in; False, and on hold, while money is open."""
     tenant_id = request.tenant_id
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     reason = _reason(tx, tenant_id)
     if reason is not None:
-        requests_service.hold(tx, request, reason, actor=audit.SERVICE, now=now, new_id=new_id)
+        requests_service.hold(tx, request, reason, actor=SERVICE, now=now, new_id=new_id)
         return False
     tenant_store.close(tx, tenant_id, now=now)
     after = 0

@@ -14,15 +14,15 @@ from privacy.export.schemas import DataExport, ExportQuery, Format
 from privacy.export.service import Subject
 from privacy.requests import submission
 from privacy.rules import Scope
-from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.headers import takes_gzip
-from shared.http.operation import JSON, Answer, Operation
+from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.tenancy.rules import restricted
+from shared.work import Actor
 
 
 blueprint = func.Blueprint()
@@ -37,17 +37,19 @@ _IN_MEMORY: Final = 2**20
         method=HTTPMethod.GET,
         path="privacy/export",
         tag="privacy",
-        summary="Everything that is held about you",
-        description="As JSON, or as a zip of CSV files. A super admin may take out a member's data, and with the scope "
-        "`tenant` the organisation's, which leaves out people who have stopped the processing of theirs. On the audit "
-        "log. Titles, assignees and states of work items are in it where you have read them with your own token in the "
-        "last 30 days. Accept gzip: a long one is then sent in a tenth of the bytes.",
         query=ExportQuery,
         answers={200: Answer("The export", DataExport, media=(JSON, _ZIP))},
-        problems={403: ("role_required", "processing_restricted"), 404: ("not_found",)},
+        problems=merge_problems(PERSON, {403: ("role_required",)}),
     ),
 )
 def export_data(call: Call, query: ExportQuery) -> Reply:
+    """Everything that is held about you.
+
+    As JSON, or as a zip of CSV files. A super admin may take out a member's data, and with the scope `tenant` the
+    organisation's, which leaves out people who have stopped the processing of theirs. On the audit log. Titles,
+    assignees and states of work items are in it where you have read them with your own token in the last 30 days.
+    Accept gzip: a long one is then sent in a tenth of the bytes.
+    """
     with call.transaction() as tx:
         subject = _subject(call, tx, query)
     as_zip = query.format is Format.ZIP

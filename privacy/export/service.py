@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from privacy.retention.rules import RETENTION
 from privacy.rules import Scope
 from shared import audit, notices
-from shared.audit import Actor
 from shared.instants import rfc3339
 from shared.notices import NoticeKind
+from shared.work import Actor
 from tenants.actions.log import Action, ActionLog
 
 
@@ -80,7 +80,7 @@ def record(
     tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, row_id: uuid.UUID
 ) -> None:
     """Puts on record that somebody took the data out."""
-    audit.record(
+    audit.record_row(
         tx,
         subject.tenant_id,
         audit.Action.DATA_EXPORTED,
@@ -95,7 +95,7 @@ def record(
         },
     )
     if subject.scope is Scope.TENANT:
-        notices.record(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)
+        notices.record_row(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)
 
 
 def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from privacy.requests import store as requests_store
 from privacy.requests.store import Request
 from privacy.rules import DUE, PAUSE, WHY, Channel, Hold, Scope, State
 from shared import audit, notices
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, SERVICE, Actor
 from tenants import other_super_admins
 
 
@@ -31,7 +32,7 @@ def of_person(
     Raises:
         Conflict: `last_super_admin`.
     """
-    hold_tenant(tx, person.tenant_id)
+    lock_tenant(tx, person.tenant_id)
     found = requests_store.find_open(tx, person.tenant_id, person.id)
     if found is not None:
         return found, False
@@ -48,7 +49,7 @@ def of_tenant(
     tx: sa.Connection, tenant_id: int, *, channel: Channel, by: int | None, now: dt.datetime, new_id: NewId
 ) -> tuple[Request, bool]:
     """The open request to erase a whole organisation, and whether it is new."""
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     found = requests_store.find_open(tx, tenant_id, None)
     if found is not None:
         return found, False
@@ -98,12 +99,12 @@ def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.dateti
 
 def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
     """Puts a whole organisation under a legal hold: nothing of it is erased or expires, and whoever waits is told."""
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
     after = {"reason": reason.value}
-    audit.record(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=audit.OPERATOR, at=now, row_id=new_id(), after=after)
+    audit.record_row(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=OPERATOR, at=now, row_id=new_id(), after=after)
     for request in requests_store.scheduled(tx, tenant_id):
-        hold(tx, request, Hold.ORGANISATION_HELD, actor=audit.OPERATOR, now=now, new_id=new_id)
+        hold(tx, request, Hold.ORGANISATION_HELD, actor=OPERATOR, now=now, new_id=new_id)
 
 
 def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: NewId) -> None:
@@ -112,13 +113,13 @@ def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: 
     Raises:
         Conflict: there is none.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     if requests_store.legal_hold(tx, tenant_id) is None:
         raise Conflict("This organisation is not held.", code="request_state")
     requests_store.set_legal_hold(tx, tenant_id, reason=None, at=None)
-    audit.record(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=audit.OPERATOR, at=now, row_id=new_id())
+    audit.record_row(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=OPERATOR, at=now, row_id=new_id())
     for request in requests_store.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
-        release(tx, request, actor=audit.OPERATOR, now=now, new_id=new_id)
+        release(tx, request, actor=OPERATOR, now=now, new_id=new_id)
 
 
 def withdraw(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
@@ -149,7 +150,7 @@ def record(
     new_id: NewId,
     **more: Any,  # noqa: ANN401 - fields of the audit log
 ) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         request.tenant_id,
         action,
@@ -194,7 +195,7 @@ def _made(
     )
     request = requests_store.find(tx, tenant_id, public_id)
     assert request is not None, "it was made in this transaction"  # noqa: S101 - an invariant of ours
-    actor = audit.OPERATOR if by is None else Actor.user(by)
+    actor = OPERATOR if by is None else Actor.user(by)
     record(tx, request, Action.ERASURE_REQUESTED, actor=actor, now=now, new_id=new_id, channel=channel.value)
     return request
 
@@ -205,7 +206,7 @@ def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
     While the organisation is under a legal hold it waits for that to end.
     """
     if requests_store.legal_hold(tx, request.tenant_id) is not None:
-        return _wait(tx, request, Hold.ORGANISATION_HELD, actor=audit.SERVICE, now=now, new_id=new_id)
+        return _wait(tx, request, Hold.ORGANISATION_HELD, actor=SERVICE, now=now, new_id=new_id)
     wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
     since = request.verified_at or now
     due = max(now, since + wait)
@@ -213,7 +214,7 @@ def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: New
     if request.scheduled_for is None:  # once: what waited for a hold is scheduled again
         details = {"scope": request.scope.value, "dueAt": due}
         about, by, kind = request.subject_user_id, request.requested_by, NoticeKind.ERASURE_SCHEDULED
-        notices.record(tx, request.tenant_id, kind, now, row_id=new_id(), about=about, by=by, details=details)
+        notices.record_row(tx, request.tenant_id, kind, now, row_id=new_id(), about=about, by=by, details=details)
     return again(tx, request)
 
 

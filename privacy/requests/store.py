@@ -44,7 +44,7 @@ _REQUEST: Final[sa.Select[Any]] = (
     .where(_OF_TENANT)
 )
 _ONE: Final = _REQUEST.where(_requests.public_id == bindparam("public"))
-_ONE_HELD: Final = locked(_ONE, privacy_requests)
+_ONE_FOR_UPDATE: Final = locked(_ONE, privacy_requests)
 _OPEN_OF_PERSON: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.subject_user_id == bindparam("user"))
 _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.kind == Scope.TENANT.value)
 _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))
@@ -134,7 +134,7 @@ def add(tx: sa.Connection, values: dict[str, Any]) -> None:
 
 
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Request | None:
-    row = tx.execute(_ONE_HELD if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
+    row = tx.execute(_ONE_FOR_UPDATE if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
     return None if row is None else _request(row)
 
 

@@ -13,9 +13,9 @@ from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Channel, Scope
-from shared.audit import Actor
 from shared.errors import FieldError, Forbidden, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
+from shared.work import Actor
 
 
 @dataclass(frozen=True, slots=True)

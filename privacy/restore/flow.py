@@ -17,12 +17,12 @@ from privacy.restore import store as restore_store
 from privacy.rights import service as rights_service
 from privacy.rights import store as rights_store
 from privacy.rules import Channel, Right, State
-from shared import audit
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.jobs import transact
 from shared.restore.model import Change, ChangeKind
+from shared.work import OPERATOR
 
 
 class Again(StrEnum):
@@ -61,7 +61,7 @@ def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change]
 
 
 def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
-    tenant_id = transact(app, EVERY_TENANT, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
+    tenant_id = transact(app, ALL_TENANTS, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
     if tenant_id is None:
         return Again.UNKNOWN
     try:
@@ -91,7 +91,7 @@ def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | Non
             return None
         request, _ = requests_service.of_person(tx, person, **given)
     if request.state is State.REQUESTED:  # also one that the backup had, unverified
-        return requests_service.verify(tx, request, actor=audit.OPERATOR, now=app.now(), new_id=app.new_id)
+        return requests_service.verify(tx, request, actor=OPERATOR, now=app.now(), new_id=app.new_id)
     return request
 
 
@@ -104,7 +104,7 @@ def _apply(app: App, change: Change, right: Right) -> bool:
         if (before.since(right) is not None) == change.in_force:
             return False
         wanted, now = {right: change.in_force}, app.now()
-        rights_service.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=audit.OPERATOR)
+        rights_service.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=OPERATOR)
         return True
 
-    return transact(app, EVERY_TENANT, apply)
+    return transact(app, ALL_TENANTS, apply)

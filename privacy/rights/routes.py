@@ -27,11 +27,11 @@ _TAG: Final = "privacy"
         method=HTTPMethod.GET,
         path="privacy",
         tag=_TAG,
-        summary="What you have said about your data",
         answers={200: Answer("Your rights", Privacy)},
     ),
 )
 def get_privacy(call: Call) -> Reply:
+    """What you have said about your data."""
     with call.transaction() as tx:
         return _shown(call, tx)
 
@@ -43,15 +43,17 @@ def get_privacy(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="privacy",
         tag=_TAG,
-        summary="Restrict the processing of your data, object to it, withdraw consent; or lift that",
-        description="While any of the three is in force your timer is stopped and its time kept, no new time is "
-        "tracked, and nobody but you is shown your time: not in reports, lists or logs. Everything stays. You still "
-        "read, correct, take out and stop. A month in which you worked or signed in is billed as before.",
         body=ChangeRights,
         answers={200: Answer("Your rights", Privacy)},
     ),
 )
 def change_rights(call: Call, body: ChangeRights) -> Reply:
+    """Restrict the processing of your data, object to it, withdraw consent; or lift that.
+
+    While any of the three is in force your timer is stopped and its time kept, no new time is tracked, and nobody but
+    you is shown your time: not in reports, lists or logs. Everything stays. You still read, correct, take out and stop.
+    A month in which you worked or signed in is billed as before.
+    """
     with call.transaction() as tx:
         rights_service.change(tx, call.caller, body.to_wanted(), now=call.now, new_id=call.app.new_id)
         return _shown(call, tx)
@@ -64,14 +66,16 @@ def change_rights(call: Call, body: ChangeRights) -> Reply:
         method=HTTPMethod.PUT,
         path="privacy/nominee",
         tag=_TAG,
-        summary="Name who may exercise your rights after you",
-        description="In the place of whoever you named before. Nobody in your organisation can read it, and you cannot "
-        "either; an operator can, who has checked who asks, and that is on the audit log.",
         body=NameNominee,
         answers={200: Answer("Your rights", Privacy)},
     ),
 )
 def name_nominee(call: Call, body: NameNominee) -> Reply:
+    """Name who may exercise your rights after you.
+
+    In the place of whoever you named before. Nobody in your organisation can read it, and you cannot either; an
+    operator can, who has checked who asks, and that is on the audit log.
+    """
     with call.transaction() as tx:
         rights_service.name_nominee(tx, call.caller, body.name, body.contact, now=call.now, new_id=call.app.new_id)
         return _shown(call, tx)
@@ -84,11 +88,11 @@ def name_nominee(call: Call, body: NameNominee) -> Reply:
         method=HTTPMethod.DELETE,
         path="privacy/nominee",
         tag=_TAG,
-        summary="Forget whom you named",
         answers={204: Answer("Nobody is named")},
     ),
 )
 def remove_nominee(call: Call) -> Reply:
+    """Forget whom you named."""
     with call.transaction() as tx:
         rights_service.remove_nominee(tx, call.caller, now=call.now, new_id=call.app.new_id)
         return call.answer(tx, HTTPStatus.NO_CONTENT)

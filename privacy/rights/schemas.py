@@ -9,7 +9,7 @@ from privacy.requests.schemas import ErasureRequest
 from privacy.requests.store import Request
 from privacy.rights.store import Rights
 from privacy.rules import Right
-from shared.http.wire import Instant, WireModel, text
+from shared.http.wire import Instant, Name, Text320, WireModel
 
 
 class ChangeRights(WireModel):
@@ -35,8 +35,8 @@ class ChangeRights(WireModel):
 
 
 class NameNominee(WireModel):
-    name: text(200) = Field(examples=["Charles Babbage"])  # type: ignore[valid-type]
-    contact: text(320) = Field(examples=["charles@example.com"])  # type: ignore[valid-type]
+    name: Name = Field(examples=["Charles Babbage"])
+    contact: Text320 = Field(examples=["charles@example.com"])
 
 
 class Privacy(WireModel):

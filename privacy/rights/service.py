@@ -14,11 +14,12 @@ from privacy.rights import store as rights_store
 from privacy.rights.store import Nominee, Rights
 from privacy.rules import Right
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.http.idempotency import redact
 from shared.restore.model import ChangeKind
 from shared.restore.store import add_change
 from shared.tenancy.model import Caller
+from shared.work import OPERATOR, Actor
 from timers.entries import stop_if_running
 
 
@@ -71,11 +72,11 @@ def remove_nominee(tx: sa.Connection, caller: Caller, *, now: dt.datetime, new_i
 
 def read_nominee(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime, new_id: NewId) -> Nominee | None:
     """For an operator who has checked who asks: whom a person named. That it was read goes on record."""
-    audit.record(
+    audit.record_row(
         tx,
         tenant_id,
         Action.NOMINEE_READ,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=now,
         row_id=new_id(),
         subject_user_id=user_id,
@@ -93,7 +94,7 @@ def _record(
     actor: Actor | None = None,
     **after: str,
 ) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         action,

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 
-from shared.db import dialects, documents, records
-from shared.db import row_level_security as wall
+from shared.db import dialects, documents, records, row_level_security
 from shared.errors import Unavailable
 
 
@@ -101,7 +100,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        # It belongs to the connection and to no transaction; `wall.watch` lets the first one begin
+        # It belongs to the connection and to no transaction; `row_level_security.watch` lets the first one begin
         connection.execute(f"SET LOCK_TIMEOUT {LOCK_SECONDS * 1000}").close()
 
     @event.listens_for(engine, "checkout")
@@ -115,7 +114,7 @@ def make(url: URL, *, pool_size: int, wait_seconds: int, credential: Credential 
         if context.is_disconnect and told[:1] == ("HYT00",):
             context.invalidate_pool_on_disconnect = False
 
-    wall.watch(engine)
+    row_level_security.watch(engine)
     records.watch(engine)
     if url.username is None:
         _sign_in_by_entra(engine, credential or _identity())

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.characteristics import ConnectionCharacteristic
 from sqlalchemy.types import NullType, String, TypeEngine, Unicode
 
-from shared.db import row_level_security as wall
+from shared.db import row_level_security
 
 
 READS_ONLY: Final = "reads_only"  # the execution option of a connection whose transactions leave the write lock alone
@@ -68,11 +68,11 @@ class PostgresDialect(PGDialect_psycopg):
     supports_statement_cache = True
 
     def do_begin(self, dbapi_connection: Any) -> None:  # noqa: ANN401 - the pool's
-        wall.forget(dbapi_connection.info)
+        row_level_security.forget(dbapi_connection.info)
 
     def do_rollback_to_savepoint(self, connection: sa.Connection, name: str) -> None:
         super().do_rollback_to_savepoint(connection, name)  # type: ignore[no-untyped-call]
-        wall.forget(connection.info)
+        row_level_security.forget(connection.info)
 
 
 class AzureSqlDialect(MSDialect_pyodbc):

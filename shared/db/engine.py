@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from shared.db import azure_sql, dialects, documents, postgresql
-from shared.db import row_level_security as wall
+from shared.db import azure_sql, dialects, documents, postgresql, row_level_security
 
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -71,7 +70,7 @@ def _postgresql(url: URL, pool_size: int) -> sa.Engine:
         hide_parameters=True,
         json_deserializer=documents.read,
     )
-    wall.watch(engine)
+    row_level_security.watch(engine)
     return engine
 
 

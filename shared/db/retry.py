@@ -15,13 +15,13 @@ FAULTS: Final = (sa.exc.DBAPIError, sa.exc.TimeoutError)
 T = TypeVar("T")
 
 
-def failed_for_a_moment(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Whether the same transaction may well succeed when it is run again."""
     return passes(error) or (isinstance(error, sa.exc.DBAPIError) and was_undone(error))
 
 
 @dataclass(slots=True)
-class Patience:
+class RetryPolicy:
     """The tries of one request or one run; `pauses` are seconds, each shortened by up to half so that nobody meets.
 
     The first try again comes at once: a connection that was kept may be stale, and the next one is not. After `seconds`
@@ -41,7 +41,7 @@ class Patience:
 
     def allows(self, error: Exception) -> bool:
         """Whether to try again after this error, which it waits for first."""
-        if self._used == len(self.pauses) or not failed_for_a_moment(error):
+        if self._used == len(self.pauses) or not is_retryable(error):
             return False
         if passes(error):
             pause = self.pauses[self._used] * random.uniform(0.5, 1)  # noqa: S311 - no secret
@@ -65,10 +65,10 @@ class Patience:
                 return done
 
 
-def of_a_request() -> Patience:
-    return Patience(pauses=(0, 0.1, 0.4), seconds=3)
+def for_requests() -> RetryPolicy:
+    return RetryPolicy(pauses=(0, 0.1, 0.4), seconds=3)
 
 
-def of_a_job() -> Patience:
+def for_jobs() -> RetryPolicy:
     """Long enough for a serverless database to wake up or to fail over."""
-    return Patience(pauses=(0, 1, 2, 4, 8, 15, 30), seconds=60)
+    return RetryPolicy(pauses=(0, 1, 2, 4, 8, 15, 30), seconds=60)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 
-EVERY_TENANT: Final = 0  # the named way round, for what goes across tenants by design; no row has this id
+ALL_TENANTS: Final = 0  # the named way round, for what goes across tenants by design; no row has this id
 POLICY: Final = "tenant_wall"
 PREDICATE: Final = "inside_tenant_wall"
 CONTEXT: Final = "timetracker.tenant_id"  # PostgreSQL's name of it must have a dot
@@ -29,7 +29,7 @@ _LEAVE: Final = f"EXEC sys.sp_set_session_context N'{KEY}', NULL"
 _BUILT, _INSIDE = "wall_is_built", "wall_inside"
 
 
-def enter(tx: sa.Connection, tenant_id: int) -> None:
+def set_tenant(tx: sa.Connection, tenant_id: int) -> None:
     """From here on the transaction is about this tenant and no other. It costs a statement where the wall is built."""
     known = tx.info
     if not known.get(_BUILT) or known[_INSIDE] == tenant_id:

@@ -6,8 +6,8 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App, current
-from shared.db.retry import Patience, of_a_job
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.statements import limit_statements
 from shared.health.invariants import Invariants, Violation, check
 from shared.jobs import transact
@@ -41,10 +41,10 @@ def check_all(app: App, invariants: Invariants) -> None:
         DataUnsound: after all have had their turn, when any is violated or could not be checked.
     """
     violated = failed = 0
-    patience = of_a_job()
+    retry = for_jobs()
     for name, query in invariants.items():
         try:
-            found = _checked(app, name, query, patience)
+            found = _checked(app, name, query, retry)
         except Exception as error:  # noqa: BLE001 - one that cannot be checked must not hide the others
             failed += 1
             get_logger().error("invariant_not_checked", invariant=name, **where(error))
@@ -57,9 +57,9 @@ def check_all(app: App, invariants: Invariants) -> None:
         raise DataUnsound(f"{violated} of {len(invariants)} invariants are violated, {failed} could not be checked")
 
 
-def _checked(app: App, name: str, query: sa.Select[Any], patience: Patience) -> Violation | None:
+def _checked(app: App, name: str, query: sa.Select[Any], retry: RetryPolicy) -> Violation | None:
     def look(tx: sa.Connection) -> Violation | None:
         limit_statements(tx, _LIMIT_SECONDS)
         return check(tx, name, query)
 
-    return transact(app, EVERY_TENANT, look, reads_only=True, patience=patience)
+    return transact(app, ALL_TENANTS, look, reads_only=True, retry=retry)

@@ -52,12 +52,15 @@ class OpenApiDocument(WireModel):
         method=HTTPMethod.GET,
         path="health",
         tag="service",
-        summary="Is the service up, and does it reach its database?",
-        description="The database is asked every five seconds at most.",
         answers={200: Answer("Both", Health)},
     ),
 )
 def get_health(call: Call) -> Reply:
+    """Is the service up, and does it reach its database?
+
+    The database is asked every five seconds at most.
+    """
+
     def ask() -> bool:
         with call.transaction() as tx:
             return read(tx).is_held
@@ -74,12 +77,14 @@ def get_health(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="openapi.json",
         tag="service",
-        summary="This contract, as an OpenAPI 3.1 document",
-        description="With an ETag, for If-None-Match.",
         answers={200: Answer("The document", OpenApiDocument), 304: Answer("You have it as it is")},
     ),
 )
 def get_openapi(call: Call) -> Reply:
+    """This contract, as an OpenAPI 3.1 document.
+
+    With an ETag, for If-None-Match.
+    """
     plain, packed, tag = _document_json()
     headers = {"ETag": tag, "Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
     if has_it(call.request, tag):

@@ -24,6 +24,7 @@ from shared.permissions import Access
 from shared.tenancy import store
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import deactivated, require_not_cancelled
+from shared.work import Actor, Work
 
 
 T = TypeVar("T")
@@ -132,6 +133,10 @@ class Call:
             yield tx
             # Here, since a COMMIT whose answer is lost may have been done
             self._may_be_done = self._may_be_done or (self._answers and self.operation.writes)
+
+    def work(self, tx: sa.Connection) -> Work:
+        """What services are given: this transaction, the caller's tenant, the caller and the instant of the call."""
+        return Work(tx, self.caller.tenant, Actor.user(self.caller.user.id), self.now, self.app.new_id)
 
     def answer(
         self,

@@ -1,13 +1,15 @@
 """The way in and out of every HTTP function: authenticate, parse, call the handler, and answer whatever happens."""
 
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import azure.functions as func
 
 from shared.app import current
-from shared.db.retry import FAULTS, of_a_request
+from shared.db.retry import FAULTS, for_requests
 from shared.errors import ApiError, Inconclusive, Unavailable
 from shared.http.address import strict_transport
 from shared.http.call import Call
@@ -17,6 +19,7 @@ from shared.http.operation import Operation, register
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import problem
 from shared.http.reply import Reply
+from shared.http.wire import WireModel
 from shared.permissions import Access
 
 
@@ -25,13 +28,19 @@ _KEYS_TRIED: Final = 4
 _CONTENDED: Final = "Too many requests changed the same thing at once. Nothing was changed; try again."
 
 
-def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler], Handler]:
+def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler], Handler]:
     """Registers a handler as the HTTP function that its operation declares.
 
-    The handler is called with the Call and, where the operation has them, its parsed body and query.
+    The handler takes the Call and, where the operation has them, its parsed `body` and `query`. Its docstring is the
+    operation's summary and description.
+
+    Raises:
+        TypeError: the handler takes something else, or has no docstring.
     """
 
     def decorate(handler: Handler) -> Handler:
+        _require_parameters(declared, handler)
+        operation = replace(declared, text=inspect.cleandoc(handler.__doc__ or ""))
         register(operation)
 
         def endpoint(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -50,6 +59,17 @@ def route(blueprint: func.Blueprint, operation: Operation) -> Callable[[Handler]
         return handler
 
     return decorate
+
+
+def _require_parameters(operation: Operation, handler: Handler) -> None:
+    expected = {"call": Call} | {name: model for name, model in _models(operation).items() if model is not None}
+    given = {name: each.annotation for name, each in inspect.signature(handler).parameters.items()}
+    if given != expected or not handler.__doc__:
+        raise TypeError(f"{operation.id} needs a docstring and the parameters {expected}; it takes {given}")
+
+
+def _models(operation: Operation) -> dict[str, type[WireModel] | None]:
+    return {"body": operation.body, "query": operation.query}
 
 
 def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
@@ -89,24 +109,23 @@ def _work(call: Call, handler: Handler) -> Reply:
     if operation.takes_idempotency_key:
         call.idempotency_key = parse_idempotency_key(request)
     try:
-        parsed = [parse_query(operation, request), parse_body(operation, request)]
+        inputs = {"query": parse_query(operation, request), "body": parse_body(operation, request)}
     except ApiError:
         if operation.permission.access >= Access.USER:
             call.require_admitted()  # a caller without the right gets 403, not the errors in the body
         raise
-    arguments = [model for model in reversed(parsed) if model is not None]
-    return _attempt(call, handler, arguments)
+    return _attempt(call, handler, {name: model for name, model in inputs.items() if model is not None})
 
 
-def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
+def _attempt(call: Call, handler: Handler, inputs: dict[str, WireModel]) -> Reply:
     """Runs the handler again when the database failed for a moment, or when its key turned out to be free.
 
     Never when its work may be done already, unless a key would find that.
     """
-    patience, keys = of_a_request(), 0
+    retry, keys = for_requests(), 0
     while True:
         try:
-            return handler(call, *arguments)
+            return handler(call, **inputs)
         except KeyTaken:
             reply, keys = call.settle(None), keys + 1
             if reply is not None:
@@ -121,5 +140,5 @@ def _attempt(call: Call, handler: Handler, arguments: list[Any]) -> Reply:
                 return reply
             raise
         except FAULTS as error:
-            if not (call.may_be_repeated and patience.allows(error)):
+            if not (call.may_be_repeated and retry.allows(error)):
                 raise

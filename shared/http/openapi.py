@@ -21,6 +21,7 @@ from shared.http.operation import (
     Answer,
     IfMatch,
     Operation,
+    merge_problems,
 )
 from shared.http.problem import PROBLEM_JSON
 from shared.http.wire import Problem, WireModel
@@ -128,11 +129,9 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[428] = ("if_match_required",)
     of_tokens = _TOKEN_NOT_CHECKED if operation.permission.access > Access.ANYONE else ()
     codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *of_tokens)}
-    for status, own in operation.problems.items():
-        codes[status] = tuple(dict.fromkeys((*codes.get(status, ()), *own)))
     said = {
         status: each
-        for status, each in codes.items()
+        for status, each in merge_problems(codes, operation.problems).items()
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.may_refuse, each))
     }
     return dict(sorted(said.items()))

@@ -55,6 +55,22 @@ class Deprecated:
         return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
 
 
+Problems = Mapping[int, tuple[str, ...]]
+# Problem codes that many operations share
+NOT_FOUND: Final[Problems] = {404: ("not_found",)}
+PERSON: Final[Problems] = {403: ("processing_restricted",), **NOT_FOUND}
+PLAN: Final[Problems] = {402: ("trial_expired", "subscription_suspended", "subscription_cancelled")}
+
+
+def merge_problems(*groups: Problems) -> Problems:
+    """The codes of all groups by status, each code once."""
+    merged: dict[int, tuple[str, ...]] = {}
+    for group in groups:
+        for status, codes in group.items():
+            merged[status] = tuple(dict.fromkeys((*merged.get(status, ()), *codes)))
+    return merged
+
+
 class Refuse(Protocol):
     """A page that tells what went wrong and what to do; the rest is as in `problem`, and `contact` is the vendor's."""
 
@@ -78,10 +94,8 @@ class Operation:
     method: HTTPMethod
     path: str
     tag: str
-    summary: str
     answers: Mapping[int, Answer]
-    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # codes beyond those any operation has
-    description: str = ""
+    problems: Problems = field(default_factory=dict)  # codes beyond those any operation has
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
     if_match: IfMatch | None = None
@@ -92,12 +106,22 @@ class Operation:
     final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
     deprecated: Deprecated | None = None  # still answered as before, and each answer says so
     refuses: Refuse | None = None  # with a page, since people see its answers, and send forms in the place of JSON
+    text: str = ""  # the docstring of its handler, set by `route`: the summary is its first line
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permission", PERMISSIONS[self.id])
         if self.takes_idempotency_key:
             object.__setattr__(self, "answers", {**_REDACTED, **self.answers})
+
+    @property
+    def summary(self) -> str:
+        return self.text.partition("\n")[0].removesuffix(".")
+
+    @property
+    def description(self) -> str:
+        """The text after the summary, in Markdown; may be empty."""
+        return self.text.partition("\n\n")[2]
 
     @property
     def writes(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.db.retry import failed_for_a_moment
+from shared.db.retry import is_retryable
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InternalError, InvalidToken, Unavailable
 from shared.http.reply import Reply
 from shared.http.wire import Problem
@@ -23,7 +23,7 @@ def as_api_error(error: Exception) -> ApiError:
     """What the caller is told of any failure; what we did not foresee tells them nothing but whose fault it is."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, _DATABASE_AWAY) or failed_for_a_moment(error):
+    if isinstance(error, _DATABASE_AWAY) or is_retryable(error):
         # The connection may have been lost at the COMMIT, so nobody knows whether it was done.
         return Unavailable(
             "The database cannot be reached right now. Send the same request again in a moment; with the same "

@@ -71,17 +71,32 @@ def _one_line(value: str) -> str:
     return value
 
 
-def text(limit: int, *, lines: bool = False) -> Any:  # noqa: ANN401 - an annotated type
-    """Text with something in it, of at most `limit` UTF-16 units, which is how Azure SQL measures a column."""
+def _length(limit: int, pattern: str) -> Any:  # noqa: ANN401 - Field() returns Any
+    return Field(min_length=1, max_length=limit, json_schema_extra={"pattern": pattern})
 
-    def fits(value: str) -> str:
-        if len(value.encode("utf-16-le")) // 2 > limit:
-            raise ValueError(f"must have at most {limit} characters")
-        return value
 
-    checks = [*([AfterValidator(_unix_lines)] if lines else []), AfterValidator(_visible), AfterValidator(fits)]
-    size = Field(min_length=1, max_length=limit, json_schema_extra={"pattern": _LINES if lines else _LINE})
-    return Annotated[str, size, *checks, *([] if lines else [AfterValidator(_one_line)])]
+def _fits(value: str, limit: int) -> str:
+    """Counts UTF-16 units, as Azure SQL does for the length of a column."""
+    if len(value.encode("utf-16-le")) // 2 > limit:
+        raise ValueError(f"must have at most {limit} characters")
+    return value
+
+
+def _line(limit: int) -> AfterValidator:
+    return AfterValidator(lambda value: _one_line(_fits(_visible(value), limit)))
+
+
+def _lines(limit: int) -> AfterValidator:
+    return AfterValidator(lambda value: _fits(_visible(_unix_lines(value)), limit))
+
+
+# Text that is not blank
+Text64 = Annotated[str, _length(64, _LINE), _line(64)]
+Text128 = Annotated[str, _length(128, _LINE), _line(128)]
+Text320 = Annotated[str, _length(320, _LINE), _line(320)]
+Name = Annotated[str, _length(200, _LINE), _line(200)]
+Note = Annotated[str, _length(400, _LINES), _lines(400)]
+Reason = Note
 
 
 _DATE: Final = re.compile(r"\A\d{4}-\d\d-\d\d\Z", re.ASCII)

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.db.retry import of_a_request
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import for_requests
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger
@@ -91,22 +91,22 @@ def tell_changes(app: App) -> None:
     Raises:
         NotReached: there is no answer; the others wait.
     """
-    while waiting := transact(app, EVERY_TENANT, store.changes_waiting, reads_only=True):
+    while waiting := transact(app, ALL_TENANTS, store.changes_waiting, reads_only=True):
         if (watch := watch_of(app)).is_on:
             installation, changes = read(app).public_id, [change for _, change in waiting]
             watch.ask(lambda outside, of=installation, some=changes: outside.add(of, some))  # type: ignore[misc]
         rows = [row for row, _ in waiting]
-        transact(app, EVERY_TENANT, lambda tx, told=rows: store.remove_changes(tx, told))  # type: ignore[misc]
+        transact(app, ALL_TENANTS, lambda tx, told=rows: store.remove_changes(tx, told))  # type: ignore[misc]
 
 
 def read(app: App) -> Installation:
-    return transact(app, EVERY_TENANT, store.read, reads_only=True)
+    return transact(app, ALL_TENANTS, store.read, reads_only=True)
 
 
 def _begin(app: App, function: str, look: Look) -> bool:
     """Raises the mark and tells it; False for a database that is held, or is found to be behind."""
     now, at = app.now(), None if look.outside is None else look.outside.at
-    found = transact(app, EVERY_TENANT, lambda tx: store.raise_unless_held(tx, at, now=now))
+    found = transact(app, ALL_TENANTS, lambda tx: store.raise_unless_held(tx, at, now=now))
     if found.held_reason is not None:
         get_logger().error(HELD, function=function, reason=found.held_reason.value)
         return False
@@ -117,7 +117,7 @@ def _begin(app: App, function: str, look: Look) -> bool:
 
 def _end(app: App) -> None:
     now = app.now()
-    found = transact(app, EVERY_TENANT, lambda tx: store.raise_mark(tx, now=now))
+    found = transact(app, ALL_TENANTS, lambda tx: store.raise_mark(tx, now=now))
     if not found.is_held and _tell_if_reached(app, found, now):
         _tell_changes_if_reached(app)
 
@@ -152,7 +152,7 @@ def _look(app: App, now: dt.datetime) -> Look:
 def _standing(app: App) -> tuple[Installation, bool]:
     """The database's row, and whether it is known not to be behind: asked outside once an hour in each process."""
     now, watch = app.now(), watch_of(app)
-    found = transact(app, EVERY_TENANT, store.read, reads_only=True, patience=of_a_request())
+    found = transact(app, ALL_TENANTS, store.read, reads_only=True, retry=for_requests())
     if found.is_held or not watch.is_on or watch.is_fresh(now):
         return found, True
     try:
@@ -164,7 +164,7 @@ def _standing(app: App) -> tuple[Installation, bool]:
     def compare(tx: sa.Connection) -> Installation:
         return store.hold_if_behind(tx, at, now=now)
 
-    compared = transact(app, EVERY_TENANT, compare, patience=of_a_request())
+    compared = transact(app, ALL_TENANTS, compare, retry=for_requests())
     if compared.held_reason is not None:
         get_logger().error(HELD, reason=compared.held_reason.value)
     else:

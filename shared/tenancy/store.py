@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.row_level_security import enter
+from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, user_months, users
 from shared.db.statements import InsertIfAbsent, locked
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
@@ -73,7 +73,7 @@ _CALLER_LOCKED: Final = locked(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
 _TENANT_LOCKED: Final = locked(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
-_TENANT_HELD: Final = locked(_TENANT_BY_ID, tenants)
+_TENANT_FOR_UPDATE: Final = locked(_TENANT_BY_ID, tenants)
 _m = user_months.c
 _SIGNED_IN_AGAIN = (
     user_months.update()
@@ -137,7 +137,7 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
     if row is None:
         return None
-    enter(tx, row.id)
+    set_tenant(tx, row.id)
     return Caller(tenant_of(row), user_of(row, "user_"))
 
 
@@ -146,19 +146,19 @@ def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | 
     row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     if row is None:
         return None
-    enter(tx, row.id)
+    set_tenant(tx, row.id)
     return tenant_of(row)
 
 
 def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
-    enter(tx, tenant_id)
+    set_tenant(tx, tenant_id)
     return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
-def hold_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
+def lock_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     """The tenant as it is now, held until the transaction ends: decisions about its people queue up."""
-    enter(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_HELD, {"tenant": tenant_id}).one())
+    set_tenant(tx, tenant_id)
+    return tenant_of(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
 
 
 def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: int, at: dt.datetime) -> None:

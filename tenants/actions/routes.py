@@ -7,8 +7,9 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import PERSON, Answer, Operation
 from shared.http.reply import Reply
+from shared.tenancy import people
 from tenants.actions import log as action_log
 from tenants.actions import service as actions_service
 from tenants.actions import store as actions_store
@@ -26,15 +27,17 @@ blueprint = func.Blueprint()
         method=HTTPMethod.POST,
         path="actions",
         tag="actions",
-        summary="Put what you did in the product on record",
-        description="One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes "
-        "ahead counts as now. When the log cannot be reached in time the answer is still 202, and says under `dropped` "
-        "how many are lost; do not send them again.",
         body=NewActions,
         answers={202: Answer("What became of them", RecordedActions)},
     ),
 )
 def record_actions(call: Call, body: NewActions) -> Reply:
+    """Put what you did in the product on record.
+
+    One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes ahead counts as
+    now. When the log cannot be reached in time the answer is still 202, and says under `dropped` how many are lost; do
+    not send them again.
+    """
     said = body.to_said()
     tag = actions_service.tag_of(call.idempotency_key, call.app.new_id())
     with call.transaction() as tx:
@@ -58,21 +61,22 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         method=HTTPMethod.GET,
         path="actions",
         tag="actions",
-        summary="What people did in the product, newest first",
         query=ActionQuery,
         answers={200: Answer("A page of the log", ActionPage)},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:
+    """What people did in the product, newest first."""
     with call.transaction() as tx:
-        user_id = actions_service.whose(tx, call.caller, query.user)
+        person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
+        user_id = None if person is None else person.id
         after = actions_service.page_end(tx, call.caller, query.after)
     tenant_id = call.caller.tenant.id
     found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
     with call.transaction() as tx:
-        people = actions_store.people(tx, tenant_id, (action.user_id for action in found))
-        known = [(action, people[action.user_id]) for action in found[: query.page_size] if action.user_id in people]
+        names = actions_store.people(tx, tenant_id, (action.user_id for action in found))
+        known = [(action, names[action.user_id]) for action in found[: query.page_size] if action.user_id in names]
         viewer = call.caller.user.id
         items = [
             ActionItem.of(action, who.public_id) for action, who in known if not who.is_restricted or who.id == viewer

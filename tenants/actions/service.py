@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from shared.errors import FieldError, InvalidRequest, NotFound
+from shared.errors import FieldError, InvalidRequest
+from shared.http.paging import invalid_cursor
 from shared.log import get_logger, where
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
 from tenants.actions import store as actions_store
 from tenants.actions.log.cursor import decode
 from tenants.actions.log.model import Action, ActionLog, NotKept, row_key
@@ -81,24 +81,6 @@ def keep(log: ActionLog, actions: Sequence[Action], *, operation: str, request_i
     return 0
 
 
-def whose(tx: sa.Connection, caller: Caller, public_id: str | None) -> int | None:
-    """The row number of the one person whose actions are wanted; None is everyone.
-
-    Raises:
-        NotFound: nobody in the caller's tenant has this id.
-        Forbidden: the person has had the processing of their data stopped.
-    """
-    if public_id is None:
-        return None
-    with contextlib.suppress(ValueError):
-        found = actions_store.find(tx, caller.tenant.id, uuid.UUID(public_id))
-        if found is not None and found.is_restricted and found.id != caller.user.id:
-            raise restricted()
-        if found is not None:
-            return found.id
-    raise NotFound("There is no such person in your organisation.")
-
-
 def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None:
     """The row key at which the page before ended.
 
@@ -112,7 +94,4 @@ def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None
         found = actions_store.find(tx, caller.tenant.id, cursor.user)
         if found is not None:
             return cursor.row_key(found.id)
-    wrong = FieldError("after", "is not where a page ended")
-    raise InvalidRequest(
-        "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
-    )
+    raise invalid_cursor()

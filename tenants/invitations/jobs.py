@@ -4,9 +4,9 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import Outcome, each_tenant, transact
-from shared.tenancy.store import hold_tenant
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import Outcome, for_each_tenant, transact
+from shared.tenancy.store import lock_tenant
 from tenants.invitations.service import end_lapsed
 from tenants.invitations.store import tenants_with_lapsed
 from timers.entries import move_left_behind, tenants_with_left_behind
@@ -32,10 +32,10 @@ def end_all_invitations(app: App) -> Outcome:
 
     def work(tx: sa.Connection, tenant_id: int) -> int:
         moved = move_left_behind(tx, tenant_id, now=now)
-        hold_tenant(tx, tenant_id)
+        lock_tenant(tx, tenant_id)
         return moved + end_lapsed(tx, tenant_id, now=now, new_id=app.new_id)
 
     def owed(tx: sa.Connection) -> list[int]:
         return sorted({*tenants_with_lapsed(tx, now=now), *tenants_with_left_behind(tx)})
 
-    return each_tenant(app, _NAME, transact(app, EVERY_TENANT, owed, reads_only=True), work)
+    return for_each_tenant(app, _NAME, transact(app, ALL_TENANTS, owed, reads_only=True), work)

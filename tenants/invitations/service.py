@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action
+from shared.work import SERVICE
 from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
 from tenants.seat_store import give_seat_back
@@ -20,11 +21,11 @@ def end_lapsed(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: N
     ]
     for user_id in ended:
         give_seat_back(tx, tenant_id, now=now)
-        audit.record(
+        audit.record_row(
             tx,
             tenant_id,
             Action.INVITATION_ENDED,
-            actor=audit.SERVICE,
+            actor=SERVICE,
             at=now,
             row_id=new_id(),
             subject_user_id=user_id,

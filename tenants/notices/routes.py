@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
@@ -30,15 +30,16 @@ _TAG: Final = "notices"
         method=HTTPMethod.GET,
         path="notices",
         tag=_TAG,
-        summary="Your notices, newest first",
-        description="Super admins are notified of each change of super admins, role that waits for them, export of all "
-        "data, scheduled erasure, purchase and cancellation; everyone, when TimeTracker was restored from a backup. "
-        "There is no mail.",
         query=NoticesQuery,
         answers={200: Answer("A page of notices", Notices)},
     ),
 )
 def list_notices(call: Call, query: NoticesQuery) -> Reply:
+    """Your notices, newest first.
+
+    Super admins are notified of each change of super admins, role that waits for them, export of all data, scheduled
+    erasure, purchase and cancellation; everyone, when TimeTracker was restored from a backup. There is no mail.
+    """
     end = None
     if query.after is not None and (end := public_id(query.after)) is None:
         raise not_a_page_end()
@@ -58,13 +59,13 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
         method=HTTPMethod.POST,
         path="notices/{id}/seen",
         tag=_TAG,
-        summary="Mark a notice as seen",
         body=NoFields,
         answers={200: Answer("The notice", Notice)},
-        problems={404: ("not_found",)},
+        problems=NOT_FOUND,
     ),
 )
 def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Mark a notice as seen."""
     with call.transaction() as tx:
         return _marked(call, tx, store.see)
 
@@ -76,14 +77,16 @@ def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothi
         method=HTTPMethod.POST,
         path="notices/{id}/dismissed",
         tag=_TAG,
-        summary="Dismiss a notice",
-        description="For you alone: others still have it, and you find it again with `includeDismissed`.",
         body=NoFields,
         answers={200: Answer("The notice", Notice)},
-        problems={404: ("not_found",)},
+        problems=NOT_FOUND,
     ),
 )
 def dismiss_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Dismiss a notice.
+
+    For you alone: others still have it, and you find it again with `includeDismissed`.
+    """
     with call.transaction() as tx:
         return _marked(call, tx, store.dismiss)
 

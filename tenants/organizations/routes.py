@@ -7,10 +7,11 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy import organization_service, organization_store
+from shared.tenancy import organization_store
+from tenants.organizations import service as organizations_service
 from tenants.organizations.schemas import AddOrganization, ChangeOrganization, OrganizationList
 from tenants.sign_in.schemas import AzureDevOpsOrganization
 
@@ -26,11 +27,11 @@ _TAG: Final = "organization"
         method=HTTPMethod.GET,
         path="organizations",
         tag=_TAG,
-        summary="The Azure DevOps organizations that you track time in",
         answers={200: Answer("All of them, by name", OrganizationList)},
     ),
 )
 def list_organizations(call: Call) -> Reply:
+    """The Azure DevOps organizations that you track time in."""
     with call.transaction() as tx:
         tenant = call.caller.tenant
         items = [AzureDevOpsOrganization.of(each, tenant) for each in organization_store.find_all(tx, tenant.id)]
@@ -44,9 +45,6 @@ def list_organizations(call: Call) -> Reply:
         method=HTTPMethod.POST,
         path="organizations",
         tag=_TAG,
-        summary="Add an Azure DevOps organization beside the others",
-        description="Timers and entries may name it from now on. Work items and projects of several organizations are "
-        "told apart, also where their numbers and names are the same.",
         body=AddOrganization,
         holds_tenant=True,
         answers={201: Answer("It is one of yours, and active", AzureDevOpsOrganization)},
@@ -54,8 +52,13 @@ def list_organizations(call: Call) -> Reply:
     ),
 )
 def add_organization(call: Call, body: AddOrganization) -> Reply:
+    """Add an Azure DevOps organization beside the others.
+
+    Timers and entries may name it from now on. Work items and projects of several organizations are told apart, also
+    where their numbers and names are the same.
+    """
     with call.transaction() as tx:
-        added = organization_service.add(tx, call.caller, body.name, now=call.now, new_id=call.app.new_id)
+        added = organizations_service.add(call.work(tx), body.name)
         return call.answer(tx, HTTPStatus.CREATED, AzureDevOpsOrganization.of(added, call.caller.tenant))
 
 
@@ -66,19 +69,19 @@ def add_organization(call: Call, body: AddOrganization) -> Reply:
         method=HTTPMethod.PATCH,
         path="organizations/{id}",
         tag=_TAG,
-        summary="Rename an Azure DevOps organization, activate or deactivate it, or make it the default",
-        description="Rename it when it was renamed in Azure DevOps: its time, projects and work items stay its own. "
-        "Where the company moved to another organization, add that one instead. Nothing new starts in an organization "
-        "that is not active; timers that run there are stopped as ever, and its time stays in the reports.",
         body=ChangeOrganization,
         holds_tenant=True,
         answers={200: Answer("The organization as changed", AzureDevOpsOrganization)},
-        problems={404: ("not_found",), 409: ("organization_exists", "default_organization")},
+        problems=merge_problems(NOT_FOUND, {409: ("organization_exists", "default_organization")}),
     ),
 )
 def change_organization(call: Call, body: ChangeOrganization) -> Reply:
+    """Rename an Azure DevOps organization, activate or deactivate it, or make it the default.
+
+    Rename it when it was renamed in Azure DevOps: its time, projects and work items stay its own. Where the company
+    moved to another organization, add that one instead. Nothing new starts in an organization that is not active;
+    timers that run there are stopped as ever, and its time stays in the reports.
+    """
     with call.transaction() as tx:
-        tenant, changed = organization_service.change(
-            tx, call.caller, public_id(call.path("id")), body.to_change(), now=call.now, new_id=call.app.new_id
-        )
+        tenant, changed = organizations_service.change(call.work(tx), public_id(call.path("id")), body.to_change())
         return call.answer(tx, HTTPStatus.OK, AzureDevOpsOrganization.of(changed, tenant))

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from shared.http.wire import WireModel
-from shared.tenancy.organization_service import OrganizationChange
+from tenants.organizations.service import OrganizationChange
 from tenants.sign_in.schemas import AzureDevOpsOrganization
 from timers import Organization
 

@@ -9,11 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import ApiError, Conflict
 from shared.tenancy.model import AuthProvider, Caller, Role
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
 from shared.text import shortened
+from shared.work import Actor
 from tenants import account_store as store
 from tenants import seat_store
 from tenants.invitations.service import end_lapsed
@@ -96,7 +97,7 @@ def _add(
     if user_id is None:
         seat_store.give_seat_back(tx, tenant.id, now=now)
         return Added(person.email, refusal=_taken())
-    audit.record(
+    audit.record_row(
         tx,
         tenant.id,
         Action.USER_ADDED,

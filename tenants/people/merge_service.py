@@ -6,11 +6,12 @@ import uuid
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import restricted
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import Actor
 from tenants.invitations import store as invitations_store
 from tenants.new_rows import NewId
 from tenants.people import store as people_store
@@ -40,14 +41,14 @@ def merge(
     tenant_id, actor = caller.tenant.id, Actor.user(caller.user.id)
     invitation, person = _both(tx, tenant_id, invitation_id, person_id)
     moved = move_entries(tx, tenant_id, invitation.user.id, to=person.user.id, actor_id=caller.user.id, now=now)
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     invitation, person = _both(tx, tenant_id, invitation_id, person_id, hold=True)
     if not invitations_store.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=now):
         raise _claimed()
     if invitation.user.is_active:
         give_seat_back(tx, tenant_id, now=now)
     for subject in (invitation, person):
-        audit.record(
+        audit.record_row(
             tx,
             tenant_id,
             Action.USER_MERGED,

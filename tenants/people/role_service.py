@@ -11,7 +11,8 @@ from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.rules import INACTIVE_AFTER
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR
 from tenants import seat_store
 from tenants.account_store import set_role
 from tenants.new_rows import NewId
@@ -27,7 +28,7 @@ def confirm_role(
         Conflict: no role waits, or a super admin has signed in of late and so can confirm it.
         Forbidden: the account is closed, or nobody has signed in with it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     member = _require_member(tx, tenant_id, user_id)
     if member.pending_role is None:
         raise Conflict("no role of this person waits to be confirmed", code="no_role_waiting")
@@ -62,7 +63,7 @@ def hand_over(
     Raises:
         Forbidden: the account is closed, or nobody has signed in with it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     member = _require_member(tx, tenant_id, user_id)
     action = Action.TENANT_HANDED_OVER
     _change(tx, tenant_id, member, Role.SUPER_ADMIN, action, now=now, new_id=new_id, proof=proof)
@@ -91,11 +92,11 @@ def _change(
     **more: Any,  # noqa: ANN401 - of the audit log
 ) -> None:
     set_role(tx, tenant_id, member.id, role=role, now=now)
-    audit.record(
+    audit.record_row(
         tx,
         tenant_id,
         action,
-        actor=audit.OPERATOR,
+        actor=OPERATOR,
         at=now,
         row_id=new_id(),
         subject_user_id=member.id,
@@ -105,4 +106,4 @@ def _change(
     if (member.role is Role.SUPER_ADMIN) == (role is Role.SUPER_ADMIN):
         return
     kind = NoticeKind.SUPER_ADMIN_ADDED if role is Role.SUPER_ADMIN else NoticeKind.SUPER_ADMIN_REMOVED
-    notices.record(tx, tenant_id, kind, now, row_id=new_id(), about=member.id)
+    notices.record_row(tx, tenant_id, kind, now, row_id=new_id(), about=member.id)

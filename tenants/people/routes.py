@@ -12,7 +12,7 @@ from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, Answer, IfMatch, Operation
+from shared.http.operation import ETAG, NOT_FOUND, PERSON, PLAN, Answer, IfMatch, Operation, merge_problems
 from shared.http.parsing import not_a_page_end, public_id, require_page
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
@@ -45,12 +45,12 @@ _NOBODY: Final = "There is no such person in your organisation."
         method=HTTPMethod.GET,
         path="users",
         tag=_TAG,
-        summary="The people of your organisation",
         query=UsersQuery,
         answers={200: Answer("A page of people, oldest account first", UsersPage)},
     ),
 )
 def list_users(call: Call, query: UsersQuery) -> Reply:
+    """The people of your organisation."""
     end = None if query.after is None else _page_end(query.after)
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size + 1
@@ -70,19 +70,21 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         method=HTTPMethod.POST,
         path="users",
         tag=_TAG,
-        summary="Invite people, one or up to 200",
         holds_tenant=True,
-        description="Each row has its own result; one refused leaves the others. An invitation takes a seat for 14 "
-        "days and becomes the person's account at their first sign-in with exactly that address, or with that "
-        "directory object id, inside your directory only. Only a super admin invites to roles above user. Such a role "
-        "takes force when a super admin confirms the person, or at once where the object id is given. A guest's waits "
-        "even then, and by address guests claim no invitation above user.",
         body=AddUsers,
         answers={200: Answer("The result of every row", AddedUsers)},
-        problems={402: ("trial_expired", "subscription_suspended", "subscription_cancelled")},
+        problems=PLAN,
     ),
 )
 def add_users(call: Call, body: AddUsers) -> Reply:
+    """Invite people, one or up to 200.
+
+    Each row has its own result; one refused leaves the others. An invitation takes a seat for 14 days and becomes the
+    person's account at their first sign-in with exactly that address, or with that directory object id, inside your
+    directory only. Only a super admin invites to roles above user. Such a role takes force when a super admin confirms
+    the person, or at once where the object id is given. A guest's waits even then, and by address guests claim no
+    invitation above user.
+    """
     with call.transaction() as tx:
         added = add_service.add(
             tx,
@@ -104,12 +106,12 @@ def add_users(call: Call, body: AddUsers) -> Reply:
         method=HTTPMethod.GET,
         path="users/{id}",
         tag=_TAG,
-        summary="One person",
         answers={200: Answer("The person", UserDetail, headers=(ETAG,))},
-        problems={404: ("not_found",)},
+        problems=NOT_FOUND,
     ),
 )
 def get_user(call: Call) -> Reply:
+    """One person."""
     with call.transaction() as tx:
         account = people_store.find(tx, call.caller.tenant.id, _wanted(call))
         if account is None:
@@ -124,21 +126,19 @@ def get_user(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="users/{id}",
         tag=_TAG,
-        summary="Rename a person, or give them another role",
         holds_tenant=True,
-        description="Roles are given by super admins, none above their own, and never so that no super admin is left. "
-        "With If-Match the change is made to that version only.",
         body=ChangeUser,
         if_match=IfMatch.OPTIONAL,
         answers={200: Answer("The person as changed", UserDetail, headers=(ETAG,))},
-        problems={
-            403: ("role_required",),
-            404: ("not_found",),
-            409: ("last_super_admin", "role_waiting"),
-        },
+        problems=merge_problems(NOT_FOUND, {403: ("role_required",), 409: ("last_super_admin", "role_waiting")}),
     ),
 )
 def change_user(call: Call, body: ChangeUser) -> Reply:
+    """Rename a person, or give them another role.
+
+    Roles are given by super admins, none above their own, and never so that no super admin is left. With If-Match the
+    change is made to that version only.
+    """
     versions = call.versions_wanted
     with call.transaction() as tx:
         account = people_service.change(
@@ -154,17 +154,19 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
         method=HTTPMethod.POST,
         path="users/{id}/confirm-role",
         tag=_TAG,
-        summary="Confirm the role of a person who came by invitation",
         holds_tenant=True,
-        description="Compare the object id with the one in your directory first: an address may be another person's "
-        "by now. With If-Match the role is confirmed for that version only.",
         body=NoFields,
         if_match=IfMatch.OPTIONAL,
         answers={200: Answer("The person, with the role in force", UserDetail, headers=(ETAG,))},
-        problems={404: ("not_found",), 409: ("invitation_open", "no_role_waiting")},
+        problems=merge_problems(NOT_FOUND, {409: ("invitation_open", "no_role_waiting")}),
     ),
 )
 def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Confirm the role of a person who came by invitation.
+
+    Compare the object id with the one in your directory first: an address may be another person's by now. With If-Match
+    the role is confirmed for that version only.
+    """
     versions = call.versions_wanted
     with call.transaction() as tx:
         account = people_service.confirm_role(
@@ -180,19 +182,17 @@ def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has not
         method=HTTPMethod.POST,
         path="users/{id}/merge",
         tag=_TAG,
-        summary="Merge an invitation that nobody claimed into its person",
-        description="Its time becomes the person's, and its seat is free. Nothing is added up twice: every sum is as "
-        "it was. Accounts that two people have signed in with are never merged. It is not undone.",
         body=MergeUser,
         answers={200: Answer("The person", UserDetail, headers=(ETAG,))},
-        problems={
-            403: ("processing_restricted",),
-            404: ("not_found",),
-            409: ("invitation_claimed", "not_joined"),
-        },
+        problems=merge_problems(PERSON, {409: ("invitation_claimed", "not_joined")}),
     ),
 )
 def merge_user(call: Call, body: MergeUser) -> Reply:
+    """Merge an invitation that nobody claimed into its person.
+
+    Its time becomes the person's, and its seat is free. Nothing is added up twice: every sum is as it was. Accounts
+    that two people have signed in with are never merged. It is not undone.
+    """
     with call.transaction() as tx:
         person = merge_service.merge(tx, call.caller, _wanted(call), body.person, now=call.now, new_id=call.app.new_id)
         return _person(call, tx, person)
@@ -205,16 +205,17 @@ def merge_user(call: Call, body: MergeUser) -> Reply:
         method=HTTPMethod.POST,
         path="users/{id}/deactivate",
         tag=_TAG,
-        summary="Close a person's account",
         holds_tenant=True,
-        description="Their running timer stops at this instant, their seat is free, their history stays. Their next "
-        "call is refused.",
         body=NoFields,
         answers={200: Answer("The person, deactivated", UserDetail, headers=(ETAG,))},
-        problems={403: ("role_required",), 404: ("not_found",), 409: ("last_super_admin",)},
+        problems=merge_problems(NOT_FOUND, {403: ("role_required",), 409: ("last_super_admin",)}),
     ),
 )
 def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Close a person's account.
+
+    Their running timer stops at this instant, their seat is free, their history stays. Their next call is refused.
+    """
     with call.transaction() as tx:
         account = people_service.deactivate(tx, call.caller, _wanted(call), now=call.now, new_id=call.app.new_id)
         return _person(call, tx, account)
@@ -227,19 +228,21 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
         method=HTTPMethod.POST,
         path="users/{id}/reactivate",
         tag=_TAG,
-        summary="Open a person's account again",
         holds_tenant=True,
         body=NoFields,
         answers={200: Answer("The person, active", UserDetail, headers=(ETAG,))},
-        problems={
-            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
-            403: ("role_required", "seat_limit_reached", "trial_user_limit_reached"),
-            404: ("not_found",),
-            409: ("email_taken", "address_not_plain"),
-        },
+        problems=merge_problems(
+            PLAN,
+            NOT_FOUND,
+            {
+                403: ("role_required", "seat_limit_reached", "trial_user_limit_reached"),
+                409: ("email_taken", "address_not_plain"),
+            },
+        ),
     ),
 )
 def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Open a person's account again."""
     with call.transaction() as tx:
         limit = call.app.settings.trial_user_limit
         account = people_service.reactivate(

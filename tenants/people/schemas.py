@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.http.wire import Instant, Problem, WireModel, in_json_schema, text
+from shared.http.wire import Instant, Name, Problem, WireModel, in_json_schema
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
 from tenants.people.add_service import Added, NewPerson
@@ -121,7 +121,7 @@ class UsersPage(WireModel):
 
 class NewUser(WireModel):
     email: Address
-    display_name: text(200) | None = None  # type: ignore[valid-type]
+    display_name: Name | None = None
     role: Annotated[Role, Field(strict=False)] = Role.USER
     object_id: ObjectId | None = Field(
         None, description="the person's id in your directory: then the role takes force at their first sign-in"
@@ -169,7 +169,7 @@ class MergeUser(WireModel):
 
 
 class ChangeUser(WireModel):
-    display_name: text(200) | None = None  # type: ignore[valid-type]
+    display_name: Name | None = None
     role: Annotated[Role, Field(strict=False)] | None = None
 
     @model_validator(mode="after")

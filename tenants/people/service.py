@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import audit, notices
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from shared.notices import NoticeKind
 from shared.tenancy.model import Caller, Role
 from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.work import Actor
 from tenants import account_store as store
 from tenants import seat_store
 from tenants.invitations import store as invitations_store
@@ -232,7 +233,7 @@ def _record(
     new_id: NewId,
     **fields: Any,  # noqa: ANN401 - before and after, handed on
 ) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         action,
@@ -258,7 +259,7 @@ def _notify(
     if was == becomes:
         return
     kind = NoticeKind.SUPER_ADMIN_ADDED if becomes else NoticeKind.SUPER_ADMIN_REMOVED
-    notices.record(tx, caller.tenant.id, kind, now, row_id=new_id(), about=account.user.id, by=caller.user.id)
+    notices.record_row(tx, caller.tenant.id, kind, now, row_id=new_id(), about=account.user.id, by=caller.user.id)
 
 
 def _require_version(account: Account, versions: frozenset[int] | None) -> None:

@@ -51,7 +51,7 @@ _ACCOUNT: Final[sa.Select[Any]] = (
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
 )
 _ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
-_ONE_HELD: Final = locked(_ONE, users)
+_ONE_FOR_UPDATE: Final = locked(_ONE, users)
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
@@ -137,7 +137,7 @@ def page(
 
 
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Account | None:
-    row = tx.execute(_ONE_HELD if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
+    row = tx.execute(_ONE_FOR_UPDATE if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
     return None if row is None else _account(row)
 
 

@@ -2,7 +2,6 @@
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
 
 import azure.functions as func
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
 from shared.http.operation import ETAG, Answer, IfMatch, Operation
-from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.paging import PageQuery, id_cursor
 from shared.http.reply import Reply
 from shared.tenancy import organization_store
 from shared.tenancy.model import Role
@@ -19,7 +18,7 @@ from shared.tenancy.rules import seat_cap
 from tenants.settings import audit_store
 from tenants.settings import service as settings_service
 from tenants.settings import store as settings_store
-from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
+from tenants.settings.schemas import AuditItem, AuditPage, ChangeTenant, TenantDetail
 from tenants.settings.store import TenantSettings
 
 
@@ -34,12 +33,14 @@ _TAG: Final = "organisation"
         method=HTTPMethod.GET,
         path="tenant",
         tag=_TAG,
-        summary="Your organisation's settings",
-        description="Admins see the settings, super admins also what was bought.",
         answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
     ),
 )
 def get_tenant(call: Call) -> Reply:
+    """Your organisation's settings.
+
+    Admins see the settings, super admins also what was bought.
+    """
     with call.transaction() as tx:
         return _settings(call, tx, settings_store.read(tx, call.caller.tenant.id))
 
@@ -51,10 +52,6 @@ def get_tenant(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="tenant",
         tag=_TAG,
-        summary="Change your organisation's settings",
-        description="Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that "
-        "are there keep their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` "
-        "if it is none yet; time that is on the others stays there.",
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
         answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
@@ -62,6 +59,12 @@ def get_tenant(call: Call) -> Reply:
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
+    """Change your organisation's settings.
+
+    Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that are there keep
+    their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` if it is none yet;
+    time that is on the others stays there.
+    """
     versions = call.versions_wanted
     with call.transaction() as tx:
         changed = settings_service.change(
@@ -77,23 +80,22 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
         method=HTTPMethod.GET,
         path="audit",
         tag=_TAG,
-        summary="Who changed what, newest first",
-        description="Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.",
-        query=AuditQuery,
+        query=PageQuery,
         answers={200: Answer("A page of the audit log", AuditPage)},
     ),
 )
-def list_audit(call: Call, query: AuditQuery) -> Reply:
-    end = public_id(query.after)
-    if query.after is not None and end is None:
-        raise not_a_page_end()
+def list_audit(call: Call, query: PageQuery) -> Reply:
+    """Who changed what, newest first.
+
+    Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.
+    """
+    after = id_cursor(query.after)
     with call.transaction() as tx:
-        rows = audit_store.audit_page(tx, call.caller.tenant.id, end=end, most=query.page_size + 1)
-        require_page(rows, query.after)
+        rows = audit_store.audit_page(tx, call.caller.tenant.id, end=after, most=query.limit)
+        query.require_rows(rows)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
-        link = "/api/audit?" + urlencode({"pageSize": query.page_size, "after": items[-1].id}) if items else None
-        more = len(rows) > query.page_size
-        return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link if more else None))
+        link = query.next_link("audit", rows, lambda row: row.id)
+        return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link))
 
 
 def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:

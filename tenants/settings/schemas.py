@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.db.documents import UNREADABLE
-from shared.http.wire import Instant, WireModel, in_json_schema, text
+from shared.http.paging import NEXT_LINK
+from shared.http.wire import Instant, Name, WireModel, in_json_schema
 from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from tenants.people.schemas import Address
@@ -94,7 +95,7 @@ def _plan(settings: TenantSettings) -> PlanDetail:
 
 
 class ChangeTenant(WireModel):
-    name: text(200) | None = None  # type: ignore[valid-type]
+    name: Name | None = None
     slug: Slug | None = None
     time_zone: TimeZone | None = None
     azure_dev_ops_organization: OrganizationName | None = Field(
@@ -125,11 +126,6 @@ class ChangeTenant(WireModel):
             "lower_remaining_work": self.lower_remaining_work,
         }
         return {name: value for name, value in columns.items() if value is not None}
-
-
-class AuditQuery(WireModel):
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class AuditItem(WireModel):
@@ -164,4 +160,4 @@ def _document(kept: object) -> dict[str, Any] | None:
 
 class AuditPage(WireModel):
     items: list[AuditItem]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK

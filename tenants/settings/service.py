@@ -9,13 +9,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
-from shared.tenancy import organization_service, organization_store
+from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import Actor, Work
 from tenants import slug_store
+from tenants.organizations import service as organizations_service
 from tenants.settings import store as settings_store
 from tenants.settings.store import CHANGEABLE, TenantSettings
 from tenants.slug_rules import is_reserved
@@ -82,7 +84,7 @@ def change(
     if wanted["time_zone"] != columns["time_zone"]:
         settings_store.keep_zone(tx, caller.tenant.id, columns["time_zone"], until=now)
     changed = [name for name in subject if wanted[name] != columns[name]]
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         Action.TENANT_CHANGED,
@@ -104,7 +106,7 @@ def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.d
         Conflict: nobody may have the new one, or the tenant has had as many as it may.
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
     """
-    hold_tenant(tx, tenant_id)
+    lock_tenant(tx, tenant_id)
     own = slug_store.own(tx, tenant_id)
     if new not in own:
         if is_reserved(new):
@@ -135,7 +137,9 @@ def _with_organization(
         return subject, None
     if organization_store.organization_key(name) == organization_store.organization_key(caller.tenant.organization):
         return {**subject, "organization": caller.tenant.organization}, None
-    organization, notice = organization_service.provide(tx, caller, name, now=now, new_id=new_id)
+    organization, notice = organizations_service.ensure_default(
+        Work(tx, caller.tenant, Actor.user(caller.user.id), now, new_id), name
+    )
     return {**subject, "organization": organization.name}, notice
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared.errors import Forbidden, PaymentRequired
 from shared.http.call import Call, tenant_not_registered
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.tenancy import organization_store
@@ -30,15 +30,16 @@ blueprint = func.Blueprint()
         method=HTTPMethod.POST,
         path="tenants",
         tag="sign-in",
-        summary="Start a trial for your organisation",
-        description="The directory of the token becomes a tenant and its caller the super admin. One trial per "
-        "directory, ever.",
         body=CreateTenant,
         answers={201: Answer("The trial has begun", SignIn)},
         problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
     ),
 )
 def create_tenant(call: Call, body: CreateTenant) -> Reply:
+    """Start a trial for your organisation.
+
+    The directory of the token becomes a tenant and its caller the super admin. One trial per directory, ever.
+    """
     with call.transaction() as tx:
         caller = service.start_tenant(
             tx,
@@ -59,18 +60,19 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
         method=HTTPMethod.POST,
         path="sign-in",
         tag="sign-in",
-        summary="Sign in",
-        description="Makes the account at the first sign-in, stamps every one, and answers with all that the extension "
-        "needs to draw itself.",
         body=NoFields,
         answers={200: Answer("Welcome", SignIn)},
-        problems={
-            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
-            403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached"),
-        },
+        problems=merge_problems(
+            PLAN, {403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached")}
+        ),
     ),
 )
 def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Sign in.
+
+    Makes the account at the first sign-in, stamps every one, and answers with all that the extension needs to draw
+    itself.
+    """
     try:
         with call.transaction() as tx:
             caller = service.sign_in(
@@ -93,11 +95,11 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
         method=HTTPMethod.GET,
         path="me",
         tag="sign-in",
-        summary="Your account",
         answers={200: Answer("Your account", Me)},
     ),
 )
 def get_me(call: Call) -> Reply:
+    """Your account."""
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(call.caller))
 
@@ -109,12 +111,12 @@ def get_me(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="me",
         tag="sign-in",
-        summary="Change the name you are shown by",
         body=RenameMe,
         answers={200: Answer("Your account", Me)},
     ),
 )
 def rename_me(call: Call, body: RenameMe) -> Reply:
+    """Change the name you are shown by."""
     with call.transaction() as tx:
         caller = service.rename_me(tx, call.caller, body.display_name, now=call.now, new_id=call.app.new_id)
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))

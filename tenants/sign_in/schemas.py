@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from shared.http.wire import Instant, WireModel, text
+from shared.http.wire import Instant, Name, WireModel
 from shared.tenancy import model
 from shared.tenancy.organization_service import is_default
 from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
@@ -16,7 +16,7 @@ from timers import Organization, RunningTimer, TimeEntry
 
 
 class CreateTenant(WireModel):
-    name: text(200) = Field(examples=["Contoso"])  # type: ignore[valid-type]
+    name: Name = Field(examples=["Contoso"])
     azure_dev_ops_organization: Organization
     time_zone: TimeZone
 
@@ -126,7 +126,7 @@ class SignIn(WireModel):
 
 
 class RenameMe(WireModel):
-    display_name: text(200)  # type: ignore[valid-type]
+    display_name: Name
 
 
 class Me(User):

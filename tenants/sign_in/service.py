@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared import audit, notices
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
@@ -17,6 +17,7 @@ from shared.tenancy import organization_store
 from shared.tenancy.model import Caller, Role, Tenant
 from shared.tenancy.rules import deactivated, month_key, no_seat, require_tracking, seat_cap, tracking_refusal
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
+from shared.work import ANONYMOUS, Actor
 from tenants import account_store as store
 from tenants import new_rows as rows
 from tenants import slug_store
@@ -149,7 +150,7 @@ def _take_over(tx: sa.Connection, tenant: Tenant, principal: Principal, *, now: 
         kind = NoticeKind.ROLE_WAITING
     if kind is not None:
         details = {"to": claimed.pending_role or claimed.role}
-        notices.record(tx, tenant.id, kind, now, row_id=new_id(), about=claimed.user_id, details=details)
+        notices.record_row(tx, tenant.id, kind, now, row_id=new_id(), about=claimed.user_id, details=details)
     return True
 
 
@@ -184,8 +185,8 @@ def _record(
     after: dict[str, Any] | None = None,
 ) -> None:
     """What people do to their own account: they are who did it and whom it was done to."""
-    actor, row_id = audit.STRANGER if user_id is None else Actor.user(user_id), new_id()
-    audit.record(
+    actor, row_id = ANONYMOUS if user_id is None else Actor.user(user_id), new_id()
+    audit.record_row(
         tx, tenant_id, action, actor=actor, at=now, row_id=row_id, subject_user_id=user_id, before=before, after=after
     )
 

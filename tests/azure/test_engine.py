@@ -14,7 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from shared.db import azure_sql
 from shared.db.engine import is_unique_violation, passes, was_undone
-from shared.db.retry import Patience, of_a_job, of_a_request
+from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
 from shared.errors import Unavailable
@@ -58,8 +58,8 @@ def pauses():
 
 
 @pytest.fixture
-def patience(pauses):
-    return replace(of_a_job(), sleep=pauses.append)
+def retry(pauses):
+    return replace(for_jobs(), sleep=pauses.append)
 
 
 def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
@@ -104,48 +104,48 @@ def test_an_identity_that_gets_no_token_makes_the_database_unavailable(azure):
 
 @pytest.mark.parametrize("number", sorted(azure_sql.TRANSIENT | azure_sql.LOST_RACE))
 def test_a_statement_that_fails_for_a_moment_is_run_again_in_a_transaction_of_its_own(
-    azure, azure_engine, patience, number
+    azure, azure_engine, retry, number
 ):
     azure.script = failing(2, Error(number))
 
-    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert retry.run(lambda: ask(azure_engine)) == 42
     assert asked(azure) == 3
     assert azure.texts[-1] == COMMIT
 
 
 @pytest.mark.parametrize("number", [40613, 4060, 40501, 49918, 10928, 40197, 18401])
-def test_a_sign_in_that_fails_for_a_moment_is_tried_again(azure, azure_engine, patience, number):
+def test_a_sign_in_that_fails_for_a_moment_is_tried_again(azure, azure_engine, retry, number):
     numbers = [number, number, None]
     azure.sign_in = lambda _: numbers.pop(0)
     azure.script = failing(0, None)
 
-    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert retry.run(lambda: ask(azure_engine)) == 42
     assert len(azure.logins) == 3
 
 
 @pytest.mark.parametrize("number", [18456, 208, 2628, 515, 547])
-def test_what_will_fail_again_is_not_tried_again(azure, azure_engine, patience, number):
+def test_what_will_fail_again_is_not_tried_again(azure, azure_engine, retry, number):
     azure.script = failing(9, Error(number))
 
     with pytest.raises(sa.exc.DBAPIError) as caught:
-        patience.run(lambda: ask(azure_engine))
+        retry.run(lambda: ask(azure_engine))
     assert azure_sql.error_numbers(caught.value.orig) == {number}
     assert asked(azure) == 1
 
 
-def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine, patience):
+def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine, retry):
     azure.script = failing(1, Lost)
 
-    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert retry.run(lambda: ask(azure_engine)) == 42
     assert (asked(azure), len(azure.logins)) == (2, 2)
 
 
 @pytest.mark.parametrize("at", ["LOCK_TIMEOUT", "inside_tenant_wall"])
-def test_a_line_cut_in_the_first_questions_of_a_connection_is_replaced(azure, azure_engine, patience, at):
+def test_a_line_cut_in_the_first_questions_of_a_connection_is_replaced(azure, azure_engine, retry, at):
     cut = failing(1, Lost, at=at)
     azure.script = lambda statement: Rows(("",), [(42,)]) if "SELECT 42" in statement.sql else cut(statement)
 
-    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert retry.run(lambda: ask(azure_engine)) == 42
     assert sum(at in text for text in azure.texts) == 2
 
 
@@ -195,37 +195,37 @@ def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azur
     assert len(azure.logins) == 2
 
 
-def test_the_first_try_again_comes_at_once_and_the_others_later_each(azure, azure_engine, patience, pauses):
+def test_the_first_try_again_comes_at_once_and_the_others_later_each(azure, azure_engine, retry, pauses):
     azure.script = failing(5, Error(40501))
 
-    patience.run(lambda: ask(azure_engine))
+    retry.run(lambda: ask(azure_engine))
     assert len(pauses) == 4
     assert all(high / 2 <= pause <= high for pause, high in zip(pauses, (1, 2, 4, 8), strict=True))
 
 
-def test_a_deadlocks_victim_is_run_again_without_a_pause(azure, azure_engine, patience, pauses):
+def test_a_deadlocks_victim_is_run_again_without_a_pause(azure, azure_engine, retry, pauses):
     azure.script = failing(3, Error(1205))
 
-    assert patience.run(lambda: ask(azure_engine)) == 42
+    assert retry.run(lambda: ask(azure_engine)) == 42
     assert pauses == []
 
 
 def test_a_request_does_not_wait_for_a_database_that_stays_away():
     seconds = [0.0]
-    patience = replace(of_a_request(), monotonic=lambda: seconds[0], sleep=lambda _: None)
+    retry = replace(for_requests(), monotonic=lambda: seconds[0], sleep=lambda _: None)
 
     def slow():
         seconds[0] += 2
         raise sa.exc.TimeoutError
 
     with pytest.raises(sa.exc.TimeoutError):
-        patience.run(slow)
+        retry.run(slow)
     assert seconds == [4.0]
 
 
 def test_a_run_that_goes_well_again_has_all_its_patience_again():
     seconds = [0.0]
-    patience = Patience(pauses=(0,), seconds=60, monotonic=lambda: seconds[0], sleep=lambda _: None)
+    retry = RetryPolicy(pauses=(0,), seconds=60, monotonic=lambda: seconds[0], sleep=lambda _: None)
     answers = [None, 1, None, 2, None, None, 3]
 
     def work():
@@ -235,21 +235,21 @@ def test_a_run_that_goes_well_again_has_all_its_patience_again():
             raise sa.exc.TimeoutError
         return answer
 
-    assert [patience.run(work), patience.run(work)] == [1, 2]
+    assert [retry.run(work), retry.run(work)] == [1, 2]
     with pytest.raises(sa.exc.TimeoutError):
-        patience.run(work)
+        retry.run(work)
 
 
 def test_tries_come_to_an_end():
     tries = []
-    patience = Patience(pauses=(0, 0.1), seconds=60, sleep=lambda _: None)
+    retry = RetryPolicy(pauses=(0, 0.1), seconds=60, sleep=lambda _: None)
 
     def fail():
         tries.append(1)
         raise sa.exc.TimeoutError
 
     with pytest.raises(sa.exc.TimeoutError):
-        patience.run(fail)
+        retry.run(fail)
     assert len(tries) == 3
 
 

@@ -13,7 +13,7 @@ from shared import jobs
 from shared.app import App, use
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import Validator
-from shared.db.retry import of_a_job, of_a_request
+from shared.db.retry import for_jobs, for_requests
 from shared.health.routes import Health
 from shared.http import endpoint
 from shared.http.endpoint import respond
@@ -95,8 +95,8 @@ def test_a_fault_that_lasts_is_answered_503_with_the_time_to_come_again(azure, f
 @pytest.mark.parametrize("seconds", [3.2, 4.8])
 def test_a_request_lives_through_a_deadlock_that_takes_the_server_so_long_to_find(azure, monkeypatch, seconds):
     clock = [0.0]
-    patience = replace(of_a_request(), monotonic=lambda: clock[0])
-    monkeypatch.setattr(endpoint, "of_a_request", lambda: patience)
+    retry = replace(for_requests(), monotonic=lambda: clock[0])
+    monkeypatch.setattr(endpoint, "for_requests", lambda: retry)
     once = failing(1, Error(1205), "UPDATE somewhere")
 
     def script(statement):
@@ -141,14 +141,14 @@ def test_our_own_mistake_is_not_taken_for_the_databases_fault(azure):
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Lost], ids=str)
 def test_a_job_goes_on_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
-    monkeypatch.setattr(jobs, "of_a_job", lambda: replace(of_a_job(), sleep=lambda _: None))
+    monkeypatch.setattr(jobs, "for_jobs", lambda: replace(for_jobs(), sleep=lambda _: None))
     azure.script = failing(3, fault, "UPDATE somewhere")
 
     def work(tx, tenant_id):  # noqa: ARG001 - the same for each
         tx.execute(WORK)
         return 1
 
-    outcome = jobs.each_tenant(azure_app, "test", [1, 2, 3], work)
+    outcome = jobs.for_each_tenant(azure_app, "test", [1, 2, 3], work)
 
     assert (outcome.tenants, outcome.changed, outcome.failed) == (3, 3, 0)
     assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (6, 3)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ops.row_level_security import statements as wall_statements
 from ops.row_level_security.migration import without_policy
-from shared.db.row_level_security import EVERY_TENANT, enter
+from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
 from tests.support.commands import Ops
@@ -34,7 +34,7 @@ def told(azure):
 def ask(engine, *tenants):
     with engine.begin() as tx:
         for tenant in tenants:
-            enter(tx, tenant)
+            set_tenant(tx, tenant)
         return tx.execute(ASK).scalar()
 
 
@@ -78,7 +78,7 @@ def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engin
 def test_what_fails_in_a_transaction_is_taken_back_as_well(azure, azure_engine):
     azure.script = lambda statement: Error(208) if "SELECT 42" in statement.sql else behind_the_wall(statement)
     with pytest.raises(sa.exc.DBAPIError):
-        ask(azure_engine, EVERY_TENANT)
+        ask(azure_engine, ALL_TENANTS)
 
     assert told(azure)[-1] == LEFT
 

@@ -75,12 +75,12 @@ def test_a_link_to_a_place_in_a_page_leads_there():
 def test_a_path_that_is_gone_is_seen(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        "In `timers/nowhere.py`, `shared.jobs.nobody`, `nothing_at_all.py` and `shared.jobs.each_tenant`, not `a/b`."
+        "In `timers/nowhere.py`, `shared.jobs.nobody`, `nothing_at_all.py`, `shared.jobs.for_each_tenant`, not `a/b`."
     )
 
     assert [(word, is_there(word)) for word in named(page)] == [
         ("timers/nowhere.py", False),
         ("shared.jobs.nobody", False),
         ("nothing_at_all.py", False),
-        ("shared.jobs.each_tenant", True),
+        ("shared.jobs.for_each_tenant", True),
     ]

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from ops.row_level_security import statements as wall_statements
-from shared.db.row_level_security import EVERY_TENANT, enter
+from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
 from tests.support.cutting import on_postgresql
 from tests.support.offenders import hold
@@ -25,7 +25,7 @@ def walled(app_engine, world) -> Iterator[tuple[sa.Connection, int, int]]:
     found = []
     for _ in range(2):
         admin = world.tenant()
-        admin.enter()
+        admin.set_tenant()
         with app_engine.begin() as tx:
             found.append(tx.execute(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == admin.tid)).scalar_one())
     with app_engine.connect() as connection:
@@ -45,7 +45,7 @@ def test_every_table_of_a_tenants_is_behind_the_wall():
 @on_postgresql
 def test_a_query_that_forgets_its_tenant_sees_the_tenant_at_hand_at_most(walled):
     tx, mine, _ = walled
-    enter(tx, mine)
+    set_tenant(tx, mine)
 
     def holds(table: sa.Table) -> None:
         assert owners(tx, table) <= {mine}
@@ -66,9 +66,9 @@ def test_a_query_before_any_tenant_is_known_returns_nothing(walled):
 @on_postgresql
 def test_only_the_named_way_round_leads_to_every_tenant(walled):
     tx, mine, other = walled
-    enter(tx, EVERY_TENANT)
+    set_tenant(tx, ALL_TENANTS)
     everybody = owners(tx, time_entries)
-    enter(tx, other)
+    set_tenant(tx, other)
 
     assert everybody >= {mine, other}
     assert owners(tx, time_entries) == {other}
@@ -77,10 +77,10 @@ def test_only_the_named_way_round_leads_to_every_tenant(walled):
 @on_postgresql
 def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
     tx, mine, other = walled
-    enter(tx, mine)
+    set_tenant(tx, mine)
     tx.execute(time_entries.update().values(note="changed"))
     tx.execute(users.update().values(display_name="changed"))
-    enter(tx, other)
+    set_tenant(tx, other)
 
     assert set(tx.execute(sa.select(time_entries.c.note)).scalars()) == {None}
     assert "changed" not in set(tx.execute(sa.select(users.c.display_name)).scalars())
@@ -90,9 +90,9 @@ def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
 def test_a_row_of_another_tenant_cannot_be_written(walled):
     tx, mine, other = walled
     of_other = organizations.c.tenant_id == other
-    enter(tx, other)
+    set_tenant(tx, other)
     organization = tx.execute(sa.select(organizations.c.id).where(of_other)).scalar_one()
-    enter(tx, mine)
+    set_tenant(tx, mine)
     row = {
         "tenant_id": other,
         "public_id": uuid.UUID(new_id()),
@@ -109,7 +109,7 @@ def test_a_row_of_another_tenant_cannot_be_written(walled):
 @on_postgresql
 def test_the_next_user_of_a_connection_begins_outside(walled):
     tx, mine, _ = walled
-    enter(tx, mine)
+    set_tenant(tx, mine)
     tx.commit()
 
     assert owners(tx, time_entries) == set()
@@ -119,11 +119,11 @@ def test_the_next_user_of_a_connection_begins_outside(walled):
 @on_postgresql
 def test_a_savepoint_that_is_undone_leaves_nobody_in_the_wrong_tenant(walled):
     tx, mine, other = walled
-    enter(tx, mine)
+    set_tenant(tx, mine)
     inner = tx.begin_nested()
-    enter(tx, other)
+    set_tenant(tx, other)
     inner.rollback()
-    enter(tx, other)
+    set_tenant(tx, other)
 
     assert owners(tx, time_entries) == {other}
 
@@ -141,6 +141,6 @@ def test_a_whole_request_costs_one_statement_more(app, world):
 def test_where_there_is_no_wall_nothing_is_sent(engine):
     with engine.connect() as connection:
         connection.info["wall_is_built"] = False
-        enter(connection, 7)
+        set_tenant(connection, 7)
 
         assert not connection.in_transaction()

@@ -14,8 +14,9 @@ from privacy.erasure import person_flow
 from privacy.erasure import service as erasure_service
 from privacy.requests import service as requests_service
 from privacy.rules import Channel
-from shared import audit, clock
+from shared import clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
+from shared.work import OPERATOR
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
 from tests.faults.ledger import broken
@@ -59,7 +60,7 @@ class Somebody:
             person = person_store.by_row(tx, self.payer.tenant_id, self.user)
             now, new = clock.now(), clock.new_id
             request, _ = requests_service.of_person(tx, person, channel=Channel.OPERATOR, by=None, now=now, new_id=new)
-            requests_service.verify(tx, request, actor=audit.OPERATOR, now=now, new_id=new)
+            requests_service.verify(tx, request, actor=OPERATOR, now=now, new_id=new)
 
 
 def somebody(engine) -> Somebody:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from shared.audit import OPERATOR, Action, record
+from shared.audit import Action, record_row
 from shared.db.schema import tenants, users
+from shared.work import OPERATOR
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
 from tests.faults.product import via
@@ -176,7 +177,7 @@ def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_ho
     bob = product.person(entra, two_hosts[0], ada.tid)
     with engine.connect() as other, other.begin() as making:
         made = other.execute(users.insert().returning(users), account_by_hand(other, ada, bob.email)).one()
-        record(
+        record_row(
             other,
             made.tenant_id,
             Action.USER_ADDED,

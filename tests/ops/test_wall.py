@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ops.row_level_security import statements as wall_statements
 from shared.db.engine import make_engine
-from shared.db.row_level_security import enter
+from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, users
 from tests.support import wall as wall_support
 from tests.support.commands import Ops
@@ -45,7 +45,7 @@ def seen(own_database):
         engine = make_engine(url)
         with engine.connect() as connection:
             if inside:
-                enter(connection, connection.scalar(sa.select(sa.func.min(tenants.c.id))))
+                set_tenant(connection, connection.scalar(sa.select(sa.func.min(tenants.c.id))))
             found = connection.scalar(sa.select(sa.func.count(users.c.tenant_id.distinct())))
         engine.dispose()
         return found

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,10 @@ from privacy.retention import service
 from privacy.retention.rules import Kept
 from shared import jobs
 from shared.db.engine import make_engine
-from shared.db.retry import Patience, of_a_job
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import idempotency_keys, tenants
-from shared.jobs import JobFailed, each_tenant, transact
+from shared.jobs import JobFailed, for_each_tenant, transact
 from shared.log import get_logger
 from tests.support.cutting import cutting, on_postgresql
 
@@ -45,7 +46,7 @@ def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, wo
         return 1
 
     with pytest.raises(JobFailed, match="1 of 3 tenants failed"):
-        each_tenant(app, "test", ids, work)
+        for_each_tenant(app, "test", ids, work)
     with engine.connect() as connection:
         versions = [connection.scalar(sa.select(tenants.c.version).where(tenants.c.id == each)) for each in ids]
 
@@ -53,38 +54,38 @@ def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, wo
     assert versions == [2, 1, 2]
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 3])
-def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_alone(app, lanes):
-    at_once = 1 if app.has_one_writer else lanes
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_alone(app, workers):
+    at_once = 1 if app.has_one_writer else workers
     together, done = threading.Barrier(at_once), []
 
     def work(tx, tenant_id):  # noqa: ARG001 - a turn without a statement
         if tenant_id < at_once:
-            together.wait(20)  # passes only when all lanes are under way
+            together.wait(20)  # passes only when all workers are under way
         if tenant_id == 7:
             raise ValueError("broken")
         done.append(tenant_id)
         return 2
 
     with pytest.raises(JobFailed, match="1 of 40 tenants failed"):
-        each_tenant(app, "test", range(40), work, lanes=lanes)
-    outcome = each_tenant(app, "test", range(8, 18), work, lanes=lanes)
+        for_each_tenant(app, "test", range(40), work, workers=workers)
+    outcome = for_each_tenant(app, "test", range(8, 18), work, workers=workers)
 
     assert sorted(done[:39]) == [each for each in range(40) if each != 7]
     assert (outcome.tenants, outcome.changed, outcome.failed) == (10, 20, 0)
 
 
 @pytest.mark.parametrize("whose", [0, 1])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_run_that_is_interrupted_in_any_lane_begins_with_no_further_tenant(app, engine, world, lanes, whose):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_is_interrupted_in_any_worker_begins_with_no_further_tenant(app, engine, world, workers, whose):
     world.tenant()
-    mine, turns, begun = tenant_ids(engine)[-1], [], threading.Barrier(1 if app.has_one_writer else lanes)
+    mine, turns, begun = tenant_ids(engine)[-1], [], threading.Barrier(1 if app.has_one_writer else workers)
     change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)
 
     def work(tx, tenant_id):
         turns.append(tenant_id)
         if tenant_id < begun.parties:
-            begun.wait(20)  # each lane has one of the first
+            begun.wait(20)  # each worker has one of the first
         if tenant_id == whose:
             tx.execute(change)
             raise KeyboardInterrupt
@@ -92,7 +93,7 @@ def test_a_run_that_is_interrupted_in_any_lane_begins_with_no_further_tenant(app
         return 0
 
     with pytest.raises(KeyboardInterrupt):
-        each_tenant(app, "test", range(5_000), work, lanes=lanes)
+        for_each_tenant(app, "test", range(5_000), work, workers=workers)
     with engine.connect() as connection:
         version = connection.scalar(sa.select(tenants.c.version).where(tenants.c.id == mine))
 
@@ -101,7 +102,7 @@ def test_a_run_that_is_interrupted_in_any_lane_begins_with_no_further_tenant(app
 
 
 @on_postgresql
-def test_ctrl_c_ends_a_run_in_lanes(app):
+def test_ctrl_c_ends_a_run_with_workers(app):
     turns = []
 
     def work(tx, tenant_id):  # noqa: ARG001 - a turn without a statement
@@ -112,35 +113,39 @@ def test_ctrl_c_ends_a_run_in_lanes(app):
         return 0
 
     with pytest.raises(KeyboardInterrupt):
-        each_tenant(app, "test", range(5_000), work, lanes=2)
+        for_each_tenant(app, "test", range(5_000), work, workers=2)
 
     assert len(turns) < 2_500
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch, lanes):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch, workers):
+    def change_one(tx, tenant_id):  # noqa: ARG001 - never called: there is no connection
+        return 1
+
     nobody = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    monkeypatch.setattr(jobs, "of_a_job", lambda: Patience(pauses=(0,), seconds=1))
+    monkeypatch.setattr(jobs, "for_jobs", lambda: RetryPolicy(pauses=(0,), seconds=1))
     told = []
     monkeypatch.setattr(get_logger(), "error", lambda event, **_: told.append(event))
     with pytest.raises(JobFailed, match="300 of 300 tenants failed"):
-        each_tenant(replace(app, engine=nobody), "test", range(300), lambda _tx, _tenant: 1, lanes=lanes)
+        for_each_tenant(replace(app, engine=nobody), "test", range(300), change_one, workers=workers)
     nobody.dispose()
 
     assert set(told) == {"job_failed_for_tenant"}
-    assert 5 <= len(told) <= 5 * lanes  # the lane that gave up first leaves nothing to the other
+    assert 5 <= len(told) <= 5 * workers  # the worker that gave up first leaves nothing to the other
 
 
 @on_postgresql
 def test_a_server_that_is_down_for_a_while_fails_no_tenant(app):
+    def select_one(tx, tenant_id):  # noqa: ARG001 - the same for each
+        return tx.execute(sa.select(1)).scalar_one()
+
     with postgres.local() as server:
         server.crash()
         coming_back = threading.Timer(2, server.start)
         coming_back.start()
         engine = make_engine(server.url)
-        outcome = each_tenant(
-            replace(app, engine=engine), "test", range(3), lambda tx, _: tx.execute(sa.select(1)).scalar_one()
-        )
+        outcome = for_each_tenant(replace(app, engine=engine), "test", range(3), select_one)
         engine.dispose()
         coming_back.join()  # it serves before its start is over, and a start that is cut short has failed
 
@@ -154,7 +159,7 @@ def test_a_tenant_that_failed_is_named_by_its_row(app, caplog):
         return 0
 
     with pytest.raises(JobFailed):
-        each_tenant(app, "test", (7, 8, 9), work)
+        for_each_tenant(app, "test", (7, 8, 9), work)
     [line] = [json.loads(each) for each in caplog.messages if "job_failed_for_tenant" in each]
 
     assert (line["ids"], line["errorType"]) == ([8], "ValueError")
@@ -167,9 +172,9 @@ def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, cl
     ada.stop(key="young")
     clock.tick(hours=47, milliseconds=1)
     outcome, again = (
-        each_tenant(
+        for_each_tenant(
             *(app, "test", tenant_ids(engine)),
-            lambda tx, each: service.remove_some(tx, each, Kept.ANSWERS, now=clock()),
+            partial(service.remove_some, kept=Kept.ANSWERS, now=clock()),
             batches=True,
         )
         for _ in range(2)
@@ -199,14 +204,14 @@ def test_a_transaction_whose_line_is_cut_is_run_again_as_a_whole(app, world, eng
 
 
 @on_postgresql
-def test_a_database_that_stays_away_ends_a_run_of_many_transactions_at_one_patience(app, app_engine, engine):
-    patience = of_a_job()
+def test_transactions_of_a_run_share_one_retry_policy_while_the_database_is_away(app, app_engine, engine):
+    retry = for_jobs()
     pauses: list[float] = []
-    patience.sleep = pauses.append
+    retry.sleep = pauses.append
     with cutting(app_engine, engine, "SELECT", times=99) as met:
         for _ in range(3):
             with pytest.raises(sa.exc.DBAPIError):
-                transact(app, EVERY_TENANT, lambda tx: tx.execute(sa.select(1)), patience=patience)
+                transact(app, ALL_TENANTS, lambda tx: tx.execute(sa.select(1)), retry=retry)
 
-    assert len(pauses) == len(patience.pauses) - 1
-    assert len(met) >= len(patience.pauses) + 3
+    assert len(pauses) == len(retry.pauses) - 1
+    assert len(met) >= len(retry.pauses) + 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.app import use
 from shared.clock import new_id
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.restore import flow, store
@@ -221,9 +221,9 @@ def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(wa
     restricted = admin.patch("privacy", {"restricted": True})
     clock.tick(milliseconds=1)
     lifted = admin.patch("privacy", {"restricted": False})
-    waiting = transact(watched, EVERY_TENANT, store.changes_waiting, reads_only=True)
+    waiting = transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)
     run(away(watched), may_go_unchecked=True)
-    still = transact(watched, EVERY_TENANT, store.changes_waiting, reads_only=True)
+    still = transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)
     run(watched)
 
     assert (restricted.status, lifted.status) == (200, 200)
@@ -232,7 +232,7 @@ def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(wa
         (ChangeKind.RESTRICTION, False),
     ]
     assert still == waiting
-    assert transact(watched, EVERY_TENANT, store.changes_waiting, reads_only=True) == []
+    assert transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True) == []
     found = flow.read(watched).public_id
     assert watch_of(watched).ask(lambda there: there.changes(found)) == [each for _, each in waiting]
 
@@ -243,7 +243,7 @@ def test_a_held_database_tells_nothing_outside(watched, world, engine):
     change(engine, mark=1)
     run(watched)
 
-    assert len(transact(watched, EVERY_TENANT, store.changes_waiting, reads_only=True)) == 1
+    assert len(transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)) == 1
 
 
 def test_more_changes_than_one_transaction_takes_are_told_whole(azurite):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
 from shared.tenancy import organization_store
+from shared.work import SERVICE
 from tests.support.tamper import tampering
 from tests.support.world import START
 
@@ -165,7 +166,7 @@ def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, An
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
     at = stamps["created_at"]
     action = audit.Action.USER_JOINED
-    audit.record(tx, tenant_id, action, actor=audit.SERVICE, at=at, row_id=new_id(), subject_user_id=user)
+    audit.record_row(tx, tenant_id, action, actor=SERVICE, at=at, row_id=new_id(), subject_user_id=user)
     return user
 
 

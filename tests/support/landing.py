@@ -17,7 +17,7 @@ from devcloud.emulators.entra.faults import Fault
 from devcloud.emulators.entra.people import FABRIKAM, Directory
 from devcloud.emulators.entra.people import Person as Account
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.settings import Settings
 from tests.support.entra import Entra
 from tests.support.marketplace import Marketplace
@@ -199,7 +199,7 @@ def buy(marketplace: Marketplace, firm: Firm, **purchase: Any) -> tuple[str, str
 
 def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 - values of columns
     """The rows with these values, in the order of their keys."""
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         conditions = [table.c[name] == value for name, value in where.items()]
         return list(tx.execute(sa.select(table).where(*conditions).order_by(*table.primary_key.columns)))
 

@@ -32,6 +32,7 @@ from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.rules import month_key
 from shared.tenancy.store import find_caller, read_tenant, record_sign_in
+from shared.work import SERVICE
 from tenants.settings import store as settings_store
 from tests.support.world import new_id
 from timers import days as rules
@@ -309,5 +310,5 @@ def _person(tx: sa.Connection, tenant_id: int, number: int, of: dict[str, Any], 
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
     row_id = uuid.UUID(new_id())
     action = audit.Action.USER_JOINED
-    audit.record(tx, tenant_id, action, actor=audit.SERVICE, at=when, row_id=row_id, subject_user_id=user)
+    audit.record_row(tx, tenant_id, action, actor=SERVICE, at=when, row_id=row_id, subject_user_id=user)
     return user

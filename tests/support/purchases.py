@@ -14,7 +14,7 @@ from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
 from shared.settings import Settings
 from shared.tenancy.store import find_tenant
@@ -112,7 +112,7 @@ class Purchase:
         return [call["status"] for call in calls if call["operation_id"] == operation]
 
     def _rows(self, query: sa.Select[Any]) -> list[Any]:
-        with self.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        with self.app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
             return list(tx.execute(query))
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared.errors import PreconditionFailed
 from shared.tenancy.model import Tenant
 from shared.tenancy.rules import month_key
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from timers import store
 from timers.entries import change_store
 from timers.model import EventKind, TimeEntry, TimerEvent
@@ -151,7 +151,7 @@ def _adjusts(tx: sa.Connection, tenant: Tenant, entries: tuple[TimeEntry, ...], 
     past = {month for entry in entries for month in _months(entry) if month < month_key(now, tenant)}
     if not past:
         return False
-    hold_tenant(tx, tenant.id)
+    lock_tenant(tx, tenant.id)
     return change_store.any_closed(tx, tenant.id, sorted(past))
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, Answer, Deprecated, IfMatch, Operation
+from shared.http.operation import ETAG, PERSON, PLAN, Answer, Deprecated, IfMatch, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from timers import access, azure_devops, model
@@ -41,15 +41,17 @@ _TAG: Final = "entries"
         method=HTTPMethod.GET,
         path="entries",
         tag=_TAG,
-        summary="Time entries, newest start first",
-        description="Your own; admins see everyone's. Entries of one person that share time name each other in "
-        "`overlapsWith`; one that began more than 31 days before the page is named only when read by itself.",
         query=EntriesQuery,
         answers={200: Answer("A page of entries", EntriesPage)},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def list_entries(call: Call, query: EntriesQuery) -> Reply:
+    """Time entries, newest start first.
+
+    Your own; admins see everyone's. Entries of one person that share time name each other in `overlapsWith`; one that
+    began more than 31 days before the page is named only when read by itself.
+    """
     end = PageEnd.of(query.after)
     with call.transaction() as tx:
         tenant_id, most = call.caller.tenant.id, query.page_size
@@ -75,22 +77,19 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         method=HTTPMethod.POST,
         path="entries",
         tag=_TAG,
-        summary="Enter work that no timer ran for",
-        description="At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in "
-        "`overlapsWith`. In a month that is closed it is an adjustment. With X-AzureDevOps-Token another project than "
-        "the work item's own is refused; an item that Azure DevOps does not show is taken.",
         body=AddEntry,
         asks_azure_devops=True,
         answers={201: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},
-        problems={
-            400: ("wrong_organization", "wrong_project", "invalid_times"),
-            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
-            403: ("processing_restricted",),
-            404: ("not_found",),
-        },
+        problems=merge_problems(PLAN, PERSON, {400: ("wrong_organization", "wrong_project", "invalid_times")}),
     ),
 )
 def add_entry(call: Call, body: AddEntry) -> Reply:
+    """Enter work that no timer ran for.
+
+    At most 24 hours, and not in the future. It may overlap other entries; the answer says which, in `overlapsWith`. In
+    a month that is closed it is an adjustment. With X-AzureDevOps-Token another project than the work item's own is
+    refused; an item that Azure DevOps does not show is taken.
+    """
     item = look(call, body.organization, body.work_item_id)
     with call.transaction() as tx:
         require_own_project(tx, call, item, organization=body.organization, project=body.project)
@@ -110,12 +109,12 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         method=HTTPMethod.GET,
         path="entries/{id}",
         tag=_TAG,
-        summary="One time entry",
         answers={200: Answer("The entry; ETag is its version", TimeEntry, headers=(ETAG,))},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def get_entry(call: Call) -> Reply:
+    """One time entry."""
     with call.transaction() as tx:
         return _answer(call, tx, _wire(call, tx, Changed(_wanted(call, tx))))
 
@@ -127,18 +126,20 @@ def get_entry(call: Call) -> Reply:
         method=HTTPMethod.PATCH,
         path="entries/{id}",
         tag=_TAG,
-        summary="Correct an entry, or confirm that it is right",
-        description="Send If-Match with the ETag that was read, and the reason. The version before stays in the timer "
-        "log. Days are those of the time zone that the entry was made in. `needsReview: false` alone confirms the "
-        "entry; a correction of its times does too. The source stays: it tells where the entry came from.",
         body=CorrectEntry,
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         answers={200: Answer("The entry as corrected; ETag is its version", TimeEntry, headers=(ETAG,))},
-        problems={400: ("invalid_times", "wrong_project"), 403: ("processing_restricted",), 404: ("not_found",)},
+        problems=merge_problems(PERSON, {400: ("invalid_times", "wrong_project")}),
     ),
 )
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
+    """Correct an entry, or confirm that it is right.
+
+    Send If-Match with the ETag that was read, and the reason. The version before stays in the timer log. Days are those
+    of the time zone that the entry was made in. `needsReview: false` alone confirms the entry; a correction of its
+    times does too. The source stays: it tells where the entry came from.
+    """
     versions = call.versions_wanted
     item = _look(call, body)
     with call.transaction() as tx:
@@ -161,16 +162,18 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
         method=HTTPMethod.POST,
         path="entries/{id}/delete",
         tag=_TAG,
-        summary="Delete an entry",
-        description="Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.",
         body=DeleteEntry,
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         answers={204: Answer("It is gone")},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def delete_entry_with_reason(call: Call, body: DeleteEntry) -> Reply:
+    """Delete an entry.
+
+    Send If-Match with the ETag that was read. The timer log keeps the whole entry, and the reason.
+    """
     return _delete(call, body.reason)
 
 
@@ -181,18 +184,20 @@ def delete_entry_with_reason(call: Call, body: DeleteEntry) -> Reply:
         method=HTTPMethod.DELETE,
         path="entries/{id}",
         tag=_TAG,
-        summary="Delete an entry, with the reason in the address",
-        description="Addresses are kept by proxies and browsers, and a reason may be about people: send it in the body "
-        "of `POST /api/entries/{id}/delete`. Send If-Match with the ETag that was read.",
         query=DeleteEntryQuery,
         if_match=IfMatch.REQUIRED,
         asks_azure_devops=True,
         deprecated=Deprecated(dt.date(2026, 11, 30), "entries/{id}/delete"),
         answers={204: Answer("It is gone")},
-        problems={403: ("processing_restricted",), 404: ("not_found",)},
+        problems=PERSON,
     ),
 )
 def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
+    """Delete an entry, with the reason in the address.
+
+    Addresses are kept by proxies and browsers, and a reason may be about people: send it in the body of `POST
+    /api/entries/{id}/delete`. Send If-Match with the ETag that was read.
+    """
     return _delete(call, query.reason)
 
 

@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from shared.http.wire import GivenDate, GivenInstant, WireModel, text
+from shared.http.wire import GivenDate, GivenInstant, Note, Reason, Text64, WireModel
 from timers.cursor import PageEnd
 from timers.entries.service import Correction, Work
-from timers.schemas import IS_PROJECT_NAME, Organization, TimeEntry, WorkItemId
+from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
 
 
 MOST_DAYS = 366
@@ -19,7 +19,7 @@ _DAYS_MEANT = "Both ends count, at most 366 days; an entry is in the range when 
 class EntriesQuery(WireModel):
     user: str | None = Field(None, description="only this person's; for admins")
     organization: Organization | None = Field(None, description="only work items of this Azure DevOps organization")
-    project: text(64) | None = Field(  # type: ignore[valid-type]
+    project: Text64 | None = Field(
         None, description="of this project and those that count as one with it; entries show the name they were given"
     )
     work_item_id: WorkItemId | None = None
@@ -70,11 +70,11 @@ class EntriesPage(WireModel):
 
 class AddEntry(WireModel):
     organization: Organization
-    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
+    project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
     started_at: GivenInstant
     stopped_at: GivenInstant
-    note: text(400, lines=True) | None = None  # type: ignore[valid-type]
+    note: Note | None = None
     user_id: str | None = Field(None, description="whose work it was, if not your own; for admins")
 
     def to_work(self) -> Work:
@@ -93,13 +93,11 @@ class CorrectEntry(WireModel):
 
     started_at: GivenInstant | None = None
     stopped_at: GivenInstant | None = None
-    project: Annotated[text(64), IS_PROJECT_NAME] | None = None  # type: ignore[valid-type]
+    project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
-    note: text(400, lines=True) | None = None  # type: ignore[valid-type]
+    note: Note | None = None
     needs_review: Literal[False] | None = Field(None, description="the entry is right now, and needs no more review")
-    reason: text(400, lines=True) | None = Field(  # type: ignore[valid-type]
-        None, description="why; required, but not where needsReview is all that is sent"
-    )
+    reason: Reason | None = Field(None, description="why; required, but not where needsReview is all that is sent")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -122,8 +120,8 @@ class CorrectEntry(WireModel):
 
 
 class DeleteEntry(WireModel):
-    reason: text(400, lines=True) = Field(description="why; the log keeps it")  # type: ignore[valid-type]
+    reason: Reason = Field(description="why; the log keeps it")
 
 
 class DeleteEntryQuery(WireModel):
-    reason: text(400, lines=True) = Field(description="why; the log keeps it")  # type: ignore[valid-type]
+    reason: Reason = Field(description="why; the log keeps it")

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import FieldError, InvalidRequest, NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
+from shared.work import Actor
 from timers import days as rules
 from timers.access import may_see
 from timers.entries import changes, list_store
@@ -235,7 +236,7 @@ def _record(
     entry = changed.entry
     if entry.user_id == caller.user.id:
         return
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         action,

@@ -26,7 +26,7 @@ _TO_REVIEW: Final = (
     .limit(MOST_TO_REVIEW)
 )
 _ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
-_ENTRY_HELD: Final = locked(_ENTRY, time_entries)
+_ENTRY_FOR_UPDATE: Final = locked(_ENTRY, time_entries)
 # The tenant is named as a range of one, since SQLite would take an equality and many entries for a reason to go
 # through all the tenant's days.
 _DAYS: Final[sa.Select[Any]] = (
@@ -47,7 +47,7 @@ def entries_to_review(tx: sa.Connection, tenant_id: int, user_id: int) -> list[T
 
 def find_entry(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> TimeEntry | None:
     """One entry; with `hold`, as it stays until the transaction ends."""
-    rows = tx.execute(_ENTRY_HELD if hold else _ENTRY, {"tenant": tenant_id, "public": public_id}).all()
+    rows = tx.execute(_ENTRY_FOR_UPDATE if hold else _ENTRY, {"tenant": tenant_id, "public": public_id}).all()
     return next(iter(with_days(tx, tenant_id, rows)), None)
 
 

@@ -14,7 +14,7 @@ from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, Answer, Operation
+from shared.http.operation import ETAG, NOT_FOUND, PERSON, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields, WireModel
@@ -24,6 +24,7 @@ from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError
 from timers.entries import write_back_service
 from timers.schemas import TimeEntry
+from timers.work_items.look_routes import AZURE_DEVOPS
 from timers.work_items.schemas import work_item_number
 from timers.write_back import summary_store
 from timers.write_back.flow import Asked, write_back, write_back_item
@@ -36,13 +37,9 @@ from timers.write_back.store import standings
 blueprint = func.Blueprint()
 _ASKED_SECONDS: Final = 8.0
 _NOBODYS: Final = uuid.UUID(int=0)  # for what is no id at all
-_OF_ITEM: Final = {
-    403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
-    404: ("not_found", "work_item_not_found"),
-    422: ("azure_devops_rejected",),
-    429: ("azure_devops_throttled",),
-    503: ("azure_devops_unavailable",),
-}
+_WORK_ITEM: Final = merge_problems(
+    AZURE_DEVOPS, NOT_FOUND, {404: ("work_item_not_found",), 422: ("azure_devops_rejected",)}
+)
 
 
 @route(
@@ -52,26 +49,25 @@ _OF_ITEM: Final = {
         method=HTTPMethod.POST,
         path="entries/{id}/write-back",
         tag="entries",
-        summary="Write an entry's hours to Completed Work, or try again",
-        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What was written is "
-        "never written twice, also where Azure DevOps did not say what became of it. `writeBack` tells how far it is; "
-        "an entry from before the organization turned the write-back on counts from now on, with all its time. What a "
-        "deleted entry still has to take back is taken back, too; it has no document, so `write_back_not_done` says "
-        "why it is not.",
         body=NoFields,
         asks_azure_devops=True,
         answers={
             200: Answer("The entry; `writeBack` tells how far it is, and why", TimeEntry, headers=(ETAG,)),
             204: Answer("The entry is deleted, and nothing of its hours is left to be taken back"),
         },
-        problems={
-            403: ("azure_devops_sign_in_required", "processing_restricted"),
-            404: ("not_found",),
-            409: ("write_back_off", "write_back_not_done"),
-        },
+        problems=merge_problems(
+            PERSON, {403: ("azure_devops_sign_in_required",), 409: ("write_back_off", "write_back_not_done")}
+        ),
     ),
 )
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+    """Write an entry's hours to Completed Work, or try again.
+
+    With your X-AzureDevOps-Token, which is used for this and kept nowhere. What was written is never written twice,
+    also where Azure DevOps did not say what became of it. `writeBack` tells how far it is; an entry from before the
+    organization turned the write-back on counts from now on, with all its time. What a deleted entry still has to take
+    back is taken back, too; it has no document, so `write_back_not_done` says why it is not.
+    """
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
         write_back_service.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
@@ -97,15 +93,17 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
         method=HTTPMethod.GET,
         path="work-items/{organization}/{id}/write-back",
         tag="work items",
-        summary="What entries say of a work item, what was written, and what Azure DevOps shows",
-        description="With your X-AzureDevOps-Token you see it of every work item that Azure DevOps shows you; admins "
-        "see it without, but for Completed Work as it is now and what others changed of it.",
         asks_azure_devops=True,
         answers={200: Answer("The work item's write-back", WorkItemWriteBack)},
-        problems=_OF_ITEM,
+        problems=_WORK_ITEM,
     ),
 )
 def get_work_item_write_back(call: Call) -> Reply:
+    """What entries say of a work item, what was written, and what Azure DevOps shows.
+
+    With your X-AzureDevOps-Token you see it of every work item that Azure DevOps shows you; admins see it without, but
+    for Completed Work as it is now and what others changed of it.
+    """
     with call.transaction() as tx:
         place = _place(call, tx)
     asked = azure_devops.has_token(call) or not call.sees_everyone
@@ -121,17 +119,19 @@ def get_work_item_write_back(call: Call) -> Reply:
         method=HTTPMethod.POST,
         path="work-items/{organization}/{id}/write-back",
         tag="work items",
-        summary="Bring a work item's Completed Work to what entries say, or try again",
-        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. `takeMissing` also takes "
-        "what could not be taken before, since Completed Work was lower than the hours that left it; `trustWritten` "
-        "goes on where `not_verified` says that somebody has to compare first.",
         body=WriteBackWorkItem,
         asks_azure_devops=True,
         answers={200: Answer("The work item's write-back, as far as it is now", WorkItemWriteBack)},
-        problems={**_OF_ITEM, 409: ("write_back_off",)},
+        problems=merge_problems(_WORK_ITEM, {409: ("write_back_off",)}),
     ),
 )
 def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
+    """Bring a work item's Completed Work to what entries say, or try again.
+
+    With your X-AzureDevOps-Token, which is used for this and kept nowhere. `takeMissing` also takes what could not be
+    taken before, since Completed Work was lower than the hours that left it; `trustWritten` goes on where
+    `not_verified` says that somebody has to compare first.
+    """
     with call.transaction() as tx:
         place, tenant = _place(call, tx), call.caller.tenant
         write_back_service.require_write_back(tenant)

@@ -6,8 +6,8 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.app import App, current
-from shared.db.row_level_security import EVERY_TENANT
-from shared.jobs import each_tenant, transact
+from shared.db.row_level_security import ALL_TENANTS
+from shared.jobs import for_each_tenant, transact
 from shared.restore.flow import outward
 from timers.forgotten import service as forgotten_service
 from timers.forgotten import store as forgotten_store
@@ -41,7 +41,7 @@ def _stop(app: App) -> int:
         return forgotten_service.stop_forgotten(tx, tenant_id, now=now)
 
     while tenant_ids := _tenants_with_overdue(app, now):
-        outcome = each_tenant(app, _NAME, tenant_ids, work)
+        outcome = for_each_tenant(app, _NAME, tenant_ids, work)
         stopped += outcome.changed
         if outcome.changed == 0:  # another instance was quicker
             break
@@ -49,4 +49,4 @@ def _stop(app: App) -> int:
 
 
 def _tenants_with_overdue(app: App, now: dt.datetime) -> list[int]:
-    return transact(app, EVERY_TENANT, lambda tx: forgotten_store.tenants_with_overdue(tx, now), reads_only=True)
+    return transact(app, ALL_TENANTS, lambda tx: forgotten_store.tenants_with_overdue(tx, now), reads_only=True)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import Actor
 from timers.projects import rules as projects_rules
 from timers.projects import store
 from timers.projects.model import Project
@@ -60,7 +61,7 @@ def separate(
 
 def _held(tx: sa.Connection, caller: Caller) -> list[Project]:
     """The tenant's projects, with the tenant held: of two joins at once each sees the other, so none makes a circle."""
-    hold_tenant(tx, caller.tenant.id)
+    lock_tenant(tx, caller.tenant.id)
     return store.find_all(tx, caller.tenant.id)
 
 
@@ -81,7 +82,7 @@ def _record(
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    audit.record(
+    audit.record_row(
         tx,
         caller.tenant.id,
         action,

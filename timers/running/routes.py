@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
@@ -38,26 +38,30 @@ _TAG: Final = "timers"
         method=HTTPMethod.POST,
         path="timers/start",
         tag=_TAG,
-        summary="Start a timer on a work item",
-        description="One timer runs per person. The same work item again answers 200 with the timer that runs; another "
-        "one answers 409 and carries it, unless `switch` stops it and starts the new one in one step. A client that "
-        "was offline says `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a "
-        "start that comes after a later one has `ended` at that one. A 409 to a report that says when it was is not "
-        "kept for its Idempotency-Key: send it again after the reports before it. With X-AzureDevOps-Token the work "
-        "item is looked at: the timer begins with its Completed Work, and another project than its own is refused, "
-        "unless `startedAt` is said. An item that Azure DevOps does not show is taken.",
         body=StartTimer,
         asks_azure_devops=True,
         answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
-        problems={
-            400: ("wrong_organization", "wrong_project", "too_long_ago", "in_the_future"),
-            402: ("trial_expired", "subscription_suspended", "subscription_cancelled"),
-            403: ("processing_restricted",),
-            409: ("timer_already_running", "timer_already_ended", "timer_id_taken", "inside_another_entry"),
-        },
+        problems=merge_problems(
+            PLAN,
+            {
+                400: ("wrong_organization", "wrong_project", "too_long_ago", "in_the_future"),
+                403: ("processing_restricted",),
+                409: ("timer_already_running", "timer_already_ended", "timer_id_taken", "inside_another_entry"),
+            },
+        ),
     ),
 )
 def start_timer(call: Call, body: StartTimer) -> Reply:
+    """Start a timer on a work item.
+
+    One timer runs per person. The same work item again answers 200 with the timer that runs; another one answers 409
+    and carries it, unless `switch` stops it and starts the new one in one step. A client that was offline says
+    `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a start that comes after a
+    later one has `ended` at that one. A 409 to a report that says when it was is not kept for its Idempotency-Key: send
+    it again after the reports before it. With X-AzureDevOps-Token the work item is looked at: the timer begins with its
+    Completed Work, and another project than its own is refused, unless `startedAt` is said. An item that Azure DevOps
+    does not show is taken.
+    """
     subject = body.to_start()
     item = look(call, subject.organization, subject.work_item_id)
     if subject.existing_hours is None:
@@ -83,10 +87,6 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         method=HTTPMethod.POST,
         path="timers/stop",
         tag=_TAG,
-        summary="Stop the running timer and keep its time",
-        description="Works in every state of the plan. The entry has the timer's id. A client that was offline says "
-        "`stoppedAt`, and names the timer by `timerId`: then the end of an entry is that instant, if it was only "
-        "inferred from a later start or stopped by the service. An end that was said before stays, and is answered.",
         body=StopTimer,
         asks_azure_devops=True,
         answers={200: Answer("The time entry", TimeEntry)},
@@ -97,6 +97,12 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
     ),
 )
 def stop_timer(call: Call, body: StopTimer) -> Reply:
+    """Stop the running timer and keep its time.
+
+    Works in every state of the plan. The entry has the timer's id. A client that was offline says `stoppedAt`, and
+    names the timer by `timerId`: then the end of an entry is that instant, if it was only inferred from a later start
+    or stopped by the service. An end that was said before stays, and is answered.
+    """
     with call.transaction() as tx:
         subject = body.to_stop()
         with _carrying(call):
@@ -116,11 +122,11 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
         method=HTTPMethod.GET,
         path="timers/running",
         tag=_TAG,
-        summary="Your running timer",
         answers={200: Answer("It runs", RunningTimer), 204: Answer("None runs")},
     ),
 )
 def get_running_timer(call: Call) -> Reply:
+    """Your running timer."""
     with call.transaction() as tx:
         timer = find_running(tx, call.caller.tenant.id, call.caller.user.id)
         if timer is None:
@@ -135,12 +141,14 @@ def get_running_timer(call: Call) -> Reply:
         method=HTTPMethod.DELETE,
         path="timers/running",
         tag=_TAG,
-        summary="Throw your running timer away",
-        description="No time is kept; the timer log says that it was discarded. When none runs nothing happens.",
         answers={204: Answer("None runs now")},
     ),
 )
 def discard_running_timer(call: Call) -> Reply:
+    """Throw your running timer away.
+
+    No time is kept; the timer log says that it was discarded. When none runs nothing happens.
+    """
     with call.transaction() as tx:
         service.discard(tx, call.caller, now=call.now)
         return call.answer(tx, HTTPStatus.NO_CONTENT)

@@ -4,21 +4,21 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field
 
-from shared.http.wire import GivenInstant, WireModel, text
+from shared.http.wire import GivenInstant, Note, WireModel
 from timers.running import service
-from timers.schemas import IS_PROJECT_NAME, Organization, RunningTimer, TimeEntry, WorkItemId
+from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
 
 class StartTimer(WireModel):
     organization: Organization
-    project: Annotated[text(64), IS_PROJECT_NAME] = Field(examples=["Website"])  # type: ignore[valid-type]
+    project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
     existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
-    note: text(400, lines=True) | None = None  # type: ignore[valid-type]
+    note: Note | None = None
     switch: bool = Field(default=False, description="stop what runs and start this, in one step")
     started_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
     timer_id: uuid.UUID | None = Field(None, description="a random UUID of yours that becomes the timer's id")

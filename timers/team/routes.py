@@ -1,17 +1,16 @@
 """The HTTP function that shows admins who is running what."""
 
 from http import HTTPMethod, HTTPStatus
-from urllib.parse import urlencode
 
 import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
+from shared.http.paging import PageQuery, TimeCursor
 from shared.http.reply import Reply
-from timers.cursor import PageEnd
 from timers.team import store as team_store
-from timers.team.schemas import RunningTimerOfUser, TimersPage, TimersQuery
+from timers.team.schemas import RunningTimerOfUser, TimersPage
 
 
 blueprint = func.Blueprint()
@@ -24,19 +23,16 @@ blueprint = func.Blueprint()
         method=HTTPMethod.GET,
         path="timers",
         tag="timers",
-        summary="Who is running what since when, oldest start first",
-        query=TimersQuery,
+        query=PageQuery,
         answers={200: Answer("A page of running timers", TimersPage)},
     ),
 )
-def list_timers(call: Call, query: TimersQuery) -> Reply:
-    end = PageEnd.of(query.after)
+def list_timers(call: Call, query: PageQuery) -> Reply:
+    """Who is running what since when, oldest start first."""
+    after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
-        found = team_store.page(tx, tenant_id, viewer=viewer, end=end, most=query.page_size + 1)
+        found = team_store.page(tx, tenant_id, viewer=viewer, after=after, limit=query.limit)
         items = [RunningTimerOfUser.of_team(each, now=call.now) for each in found[: query.page_size]]
-        link = None
-        if len(found) > query.page_size:
-            after = PageEnd(items[-1].id, items[-1].started_at)
-            link = "/api/timers?" + urlencode({"pageSize": query.page_size, "after": str(after)})
+        link = query.next_link("timers", found, lambda row: TimeCursor(row.timer.id, row.timer.started_at))
         return call.answer(tx, HTTPStatus.OK, TimersPage(items=items, next_link=link))

@@ -1,18 +1,12 @@
 """Who is running what since when, on the wire."""
 
 import datetime as dt
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field
-
+from shared.http.paging import NEXT_LINK
 from shared.http.wire import WireModel
 from timers.schemas import RunningTimer
 from timers.team.store import TeamTimer
-
-
-class TimersQuery(WireModel):
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class TimerUser(WireModel):
@@ -33,4 +27,4 @@ class RunningTimerOfUser(RunningTimer):
 
 class TimersPage(WireModel):
     items: list[RunningTimerOfUser]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, users
+from shared.http.paging import TimeCursor
 from shared.tenancy.store import shown_to
-from timers.cursor import PageEnd
 from timers.model import RunningTimer
 from timers.store import RUNNING_COLUMNS, running_of
 
@@ -39,11 +39,11 @@ _NEXT_PAGE: Final = _PAGE.where(
 )
 
 
-def page(tx: sa.Connection, tenant_id: int, *, viewer: int, end: PageEnd | None, most: int) -> list[TeamTimer]:
-    """At most `most` running timers after the one that `end` names; there are no more than people."""
-    parameters: dict[str, Any] = {"tenant": tenant_id, "most": most, "viewer": viewer}
-    if end is None:
+def page(tx: sa.Connection, tenant_id: int, *, viewer: int, after: TimeCursor | None, limit: int) -> list[TeamTimer]:
+    """At most `limit` running timers after the cursor; there are no more than people."""
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
+    if after is None:
         rows = tx.execute(_PAGE, parameters)
     else:
-        rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": end.started_at, "end_public": end.id})
+        rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": after.at, "end_public": after.id})
     return [TeamTimer(running_of(row), row.user_public_id, row.display_name, row.email) for row in rows]

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from shared.errors import FieldError, InvalidRequest
 from shared.http.call import Call
+from shared.http.operation import Problems
 from shared.tenancy import organization_store
 from timers import azure_devops
 from timers.azure_devops.errors import AzureDevOpsError
@@ -14,6 +15,12 @@ from timers.projects.store import count_as_one
 from timers.work_items.lookup import look_at
 
 
+# Problem codes of operations that need an answer of Azure DevOps
+AZURE_DEVOPS: Final[Problems] = {
+    403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
+    429: ("azure_devops_throttled",),
+    503: ("azure_devops_unavailable",),
+}
 _SECONDS: Final = 3.0  # a click should not feel slower because somebody else is
 
 

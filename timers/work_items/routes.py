@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.tenancy import organization_store
 from shared.tenancy.model import Organization
@@ -19,6 +19,7 @@ from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
 from timers.azure_devops.model import ORGANIZATION
 from timers.work_items import store as work_items_store
+from timers.work_items.look_routes import AZURE_DEVOPS
 from timers.work_items.lookup import is_fresh, look_up
 from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 from timers.work_items.store import CachedWorkItem
@@ -35,21 +36,18 @@ _TAG: Final = "work items"
         method=HTTPMethod.GET,
         path="work-items/{organization}/{id}",
         tag=_TAG,
-        summary="What is known of a work item",
-        description="It is shown to those who have read it with their own X-AzureDevOps-Token in the last 30 days, "
-        "whatever their role. With the token it is looked up when you have not read it, or when the last look is more "
-        "than a day ago; if Azure DevOps then refuses it, it is not shown to you any more.",
         asks_azure_devops=True,
         answers={200: Answer("The work item, as of `fetchedAt`", WorkItem)},
-        problems={
-            403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
-            404: ("not_found", "work_item_not_found"),
-            429: ("azure_devops_throttled",),
-            503: ("azure_devops_unavailable",),
-        },
+        problems=merge_problems(AZURE_DEVOPS, NOT_FOUND, {404: ("work_item_not_found",)}),
     ),
 )
 def get_work_item(call: Call) -> Reply:
+    """What is known of a work item.
+
+    It is shown to those who have read it with their own X-AzureDevOps-Token in the last 30 days, whatever their role.
+    With the token it is looked up when you have not read it, or when the last look is more than a day ago; if Azure
+    DevOps then refuses it, it is not shown to you any more.
+    """
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
         organization, number = _organization(call, tx), _number(call)
@@ -73,26 +71,23 @@ def get_work_item(call: Call) -> Reply:
         method=HTTPMethod.POST,
         path="work-items/refresh",
         tag=_TAG,
-        summary="Look work items up in Azure DevOps",
-        description="With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for "
-        "reports, with the day on which you read it; what is missing is not shown to you any more. To load all titles "
-        "of a report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for "
-        "the report again without the token. What is `notAsked` then, Azure DevOps does not show you.",
         body=RefreshWorkItems,
         asks_azure_devops=True,
         is_read=True,
         answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},
-        problems={
-            400: ("wrong_organization",),
-            403: ("azure_devops_sign_in_required", "azure_devops_forbidden"),
-            404: ("work_item_not_found",),
-            422: ("azure_devops_rejected",),
-            429: ("azure_devops_throttled",),
-            503: ("azure_devops_unavailable",),
-        },
+        problems=merge_problems(
+            AZURE_DEVOPS, {400: ("wrong_organization",), 404: ("work_item_not_found",), 422: ("azure_devops_rejected",)}
+        ),
     ),
 )
 def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
+    """Look work items up in Azure DevOps.
+
+    With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for reports, with the
+    day on which you read it; what is missing is not shown to you any more. To load all titles of a report, send the
+    numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for the report again without the
+    token. What is `notAsked` then, Azure DevOps does not show you.
+    """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         require_active(tx, tenant, body.organization)

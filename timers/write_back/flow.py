@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.db.retry import of_a_request
+from shared.db.retry import for_requests
 from shared.jobs import transact
 from shared.restore.flow import outward_installation
 from shared.restore.model import Installation
@@ -348,7 +348,7 @@ class _Writing:
 
 def _transact(app: App, tenant: Tenant, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
     """Somebody waits for it, and each of these does the same when it is done twice."""
-    return transact(app, tenant.id, work, reads_only=reads_only, patience=of_a_request())
+    return transact(app, tenant.id, work, reads_only=reads_only, retry=for_requests())
 
 
 def _moved(before: Decimal | None, after: Decimal | None) -> Decimal:

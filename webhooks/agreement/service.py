@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.subscriptions import Agreed, Subscription, SubscriptionStatus, Terms, begin
 from shared import audit, notices
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.auth.tokens import Principal
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
+from shared.work import ANONYMOUS, SERVICE, Actor
 from tenants import NewId
 from tenants.sign_in import admit_buyer
 from webhooks.agreement import store as agreement_store
@@ -79,7 +80,7 @@ def request_agreement(
     buyer_id = None if buyer is None else buyer.user.id
     if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
         return
-    actor = audit.STRANGER if buyer_id is None else Actor.user(buyer_id)
+    actor = ANONYMOUS if buyer_id is None else Actor.user(buyer_id)
     decision = Decision(actor, now, new_id)
     _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _details(terms), decision)
 
@@ -166,7 +167,7 @@ def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
 
 def by_microsoft(decision: Decision) -> Decision:
     """The decision of Microsoft, which the service records."""
-    return Decision(audit.SERVICE, decision.now, decision.new_id)
+    return Decision(SERVICE, decision.now, decision.new_id)
 
 
 def purchase_changed(request: PurchaseRequest, terms: Terms) -> Conflict:
@@ -221,8 +222,10 @@ def _record(  # noqa: PLR0917 - one event in audit log and notices
     details: dict[str, str | int | bool | None],
     decision: Decision,
 ) -> None:
-    audit.record(tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details)
+    audit.record_row(
+        tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details
+    )
     notice = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
-    notices.record(
+    notices.record_row(
         tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=notice
     )

@@ -15,7 +15,7 @@ from billing.marketplace import Flow, MarketplaceError, WebhookEvent, within
 from billing.metering import send_at_once
 from billing.subscriptions import Outcome
 from shared.app import App
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from webhooks.events import rules, service
@@ -98,7 +98,7 @@ def apply_event(app: App, client: "Marketplace", ref: EventRef, flow: Flow) -> E
 
 
 def _load_known(app: App, ref: EventRef) -> KnownState | None:
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         return service.load_known(tx, ref.marketplace_id, ref.operation_id, now=app.now())
 
 

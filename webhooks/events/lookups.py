@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from billing import subscriptions
 from billing.marketplace import Flow, NotKnown, Operation
 from billing.subscriptions import EventSource, SubscriptionStatus, Terms
-from shared import audit
-from shared.audit import Actor
+from shared.work import SERVICE, Actor
 from webhooks.events import rules
 from webhooks.events.rules import Action, KnownState, MarketplaceState
 
@@ -45,7 +44,7 @@ class EventRef:
     operation_id: uuid.UUID | None
     action: str
     source: EventSource = EventSource.WEBHOOK
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
 
     @property
     def is_internal(self) -> bool:

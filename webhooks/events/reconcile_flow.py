@@ -14,15 +14,14 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
-from shared import audit
 from shared.app import App
-from shared.audit import Actor
-from shared.db.retry import Patience, of_a_job, of_a_request
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.retry import RetryPolicy, for_jobs, for_requests
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE, Actor
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import Decision
@@ -61,14 +60,14 @@ class ReconcileOptions:
     """The options of a comparison. Without a `limit` the list has three minutes, each differing row 20 seconds."""
 
     source: EventSource = EventSource.RECONCILE
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
     limit: Flow | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
 
-    def patience(self) -> Patience:
+    def retry(self) -> RetryPolicy:
         """The retries of its transactions."""
-        return of_a_job() if self.limit is None else of_a_request()
+        return for_jobs() if self.limit is None else for_requests()
 
     def row_deadline(self) -> Flow:
         """The deadline for Microsoft's calls about one row."""
@@ -93,17 +92,17 @@ def reconcile(app: App, client: "Marketplace", options: ReconcileOptions = _SCHE
     Raises:
         MarketplaceError: the list cannot be read; rows compared before are done.
     """
-    patience = options.patience()
+    retry = options.retry()
     bought, unpriced, requests = transact(
         app,
-        EVERY_TENANT,
+        ALL_TENANTS,
         lambda tx: (
             list(subscriptions.all_bought(tx)),
             subscriptions.without_price(tx),
             agreement_store.open_everywhere(tx),
         ),
         reads_only=True,
-        patience=patience,
+        retry=retry,
     )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed = ReconcileReport(), set[str]()
@@ -116,7 +115,7 @@ def reconcile(app: App, client: "Marketplace", options: ReconcileOptions = _SCHE
         elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
             known = ours.get(row.id)
             pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
-            _compare(app, client, options, pair, report, patience)
+            _compare(app, client, options, pair, report, retry)
         listed.add(row.id or "")
         options.progress(report.compared)
     report.missing += _missing(ours, listed)
@@ -169,7 +168,7 @@ def _compare(  # noqa: PLR0917 - the run and the row
     options: ReconcileOptions,
     pair: _Pair,
     report: ReconcileReport,
-    patience: Patience,
+    retry: RetryPolicy,
 ) -> None:
     row, ours = pair.row, pair.ours
     try:
@@ -181,7 +180,7 @@ def _compare(  # noqa: PLR0917 - the run and the row
             report.changed.append(row.id)
             return
         ref = EventRef(UUID(row.id), None, RECONCILE, options.source, options.actor)
-        result = patience.run(lambda: apply_event(app, client, ref, options.row_deadline()))
+        result = retry.run(lambda: apply_event(app, client, ref, options.row_deadline()))
         if result is None:
             report.waiting.append(row.id)
         elif result.changed:
@@ -212,11 +211,11 @@ def _compare_request(
     decision = Decision(options.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
-        hold_tenant(tx, request.tenant_id)
+        lock_tenant(tx, request.tenant_id)
         return close_request(tx, request, RequestState.CANCELLED, decision)
 
     try:
-        transact(app, request.tenant_id, close, patience=options.patience())
+        transact(app, request.tenant_id, close, retry=options.retry())
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.changed.remove(row.id)
         report.failed.append(row.id)

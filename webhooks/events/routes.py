@@ -32,10 +32,6 @@ _BODY_LIMIT: Final = 256 * 1024
         method=HTTPMethod.POST,
         path="marketplace/webhook",
         tag="marketplace",
-        summary="Receive a Marketplace event",
-        description="Only for the Azure Marketplace; its token is checked on every call. The body only names the "
-        "event; its data is read from Microsoft. 200 accepts a change. 401 and 409 are final. Every other error is 5xx "
-        "and Microsoft repeats the event, since a 4xx would reject a change that a customer paid for.",
         body_limit=None,
         final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("The event was accepted")},
@@ -53,6 +49,12 @@ _BODY_LIMIT: Final = 256 * 1024
     ),
 )
 def receive_marketplace_event(call: Call) -> Reply:
+    """Receive a Marketplace event.
+
+    Only for the Azure Marketplace; its token is checked on every call. The body only names the event; its data is read
+    from Microsoft. 200 accepts a change. 401 and 409 are final. Every other error is 5xx and Microsoft repeats the
+    event, since a 4xx would reject a change that a customer paid for.
+    """
     app = call.app
     client = marketplace.of(app)
     if client is None:  # a deployment may have lost the settings; changes of earlier purchases must not be rejected

@@ -12,9 +12,10 @@ from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
-from shared.audit import Action, Actor
+from shared.audit import Action
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE, Actor
 from webhooks.events import rules, store
 from webhooks.events.rules import KnownState, MarketplaceState, PlanNotSold, SeatsInUse
 
@@ -35,7 +36,7 @@ class IncomingEvent:
     event_type: str
     operation_id: uuid.UUID | None
     source: EventSource
-    actor: Actor = audit.SERVICE
+    actor: Actor = SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def apply(
     Raises:
         Overtaken: the subscription or the event was changed meanwhile; nothing is changed here.
     """
-    tenant = hold_tenant(tx, known.subscription.tenant_id)
+    tenant = lock_tenant(tx, known.subscription.tenant_id)
     subscription = subscriptions.read(tx, tenant.id, known.subscription.id)
     if subscription.version != known.subscription.version:
         raise Overtaken
@@ -85,7 +86,7 @@ def apply(
 
 def record_ignored(tx: sa.Connection, known: KnownState, event: IncomingEvent, *, now: dt.datetime) -> EventResult:
     """Records an event that changes nothing; an unknown action raises an alarm."""
-    tenant = hold_tenant(tx, known.subscription.tenant_id)
+    tenant = lock_tenant(tx, known.subscription.tenant_id)
     row = Event(event.event_type, event.source, now, event.operation_id)
     subscriptions.add_event(tx, known.subscription, row, Outcome.IGNORED, now=now)
     alarms = () if event.event_type in rules.IGNORED else ("marketplace_event_unknown",)
@@ -132,7 +133,7 @@ class _Handler:
         else:
             before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
             after = {"code": SEATS_IN_USE, "seatLimit": refusal.requested}
-        audit.record(
+        audit.record_row(
             self.tx,
             self.tenant.id,
             Action.SUBSCRIPTION_CHANGE_REFUSED,

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Final
 from billing import marketplace, subscriptions
 from billing.marketplace import Flow, MarketplaceError, Unreadable
 from billing.subscriptions import EventSource, Subscription, Terms
-from shared import audit
 from shared.app import App
-from shared.audit import Actor
 from shared.auth.tokens import Principal
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.log import get_logger
 from shared.restore.flow import require_not_held
+from shared.work import SERVICE, Actor
 from webhooks.agreement.rules import RequestState
 from webhooks.agreement.service import Decision
 from webhooks.events.flow import apply_event
@@ -148,14 +147,14 @@ def record_activation(
     bought: marketplace.Subscription,
     plans: list[marketplace.Plan],
     principal: Principal | None = None,
-    actor: Actor = audit.SERVICE,
+    actor: Actor = SERVICE,
 ) -> None:
     """Records the activation that Microsoft shows; does nothing if it shows none."""
     terms = subscriptions.terms_of(bought)
     if terms is None or not terms.status.is_live:
         return
     quote = subscriptions.quote_of(plans, terms)
-    with app.transaction(tenant=EVERY_TENANT) as tx:
+    with app.transaction(tenant=ALL_TENANTS) as tx:
         tenant = landing_service.record_activation(
             tx,
             uuid.UUID(bought.id),
@@ -211,7 +210,7 @@ def _request_agreement(app: App, visit: Visit, bought: marketplace.Subscription,
 
 def _close_request(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
-        decision = Decision(audit.SERVICE, app.now(), app.new_id)
+        decision = Decision(SERVICE, app.now(), app.new_id)
         landing_service.close_request(tx, visit.principal, bought, state, decision)
 
 

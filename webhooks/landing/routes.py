@@ -12,7 +12,7 @@ import azure.functions as func
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.headers import cookies
-from shared.http.operation import HTML, LOCATION, Answer, Operation
+from shared.http.operation import HTML, LOCATION, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
@@ -31,7 +31,7 @@ blueprint = func.Blueprint()
 _TAG: Final = "marketplace"
 _LANDING: Final = "/api/marketplace/landing"
 _PAGE: Final = Answer("The page", media=(HTML,))
-_PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over")}
+_VISIT: Final = {404: ("no_such_route", "visit_over"), 421: ("address_unknown",)}
 
 
 @route(
@@ -41,9 +41,6 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
         method=HTTPMethod.GET,
         path="marketplace/landing",
         tag=_TAG,
-        summary="Open a purchase from the Marketplace",
-        description="Redirects the browser to the sign-in. Microsoft opens this address after a purchase, and for "
-        "Manage account.",
         query=Arrival,
         answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
@@ -51,6 +48,10 @@ _PROBLEMS: Final = {403: ("not_signed_in",), 404: ("no_such_route", "visit_over"
     ),
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
+    """Open a purchase from the Marketplace.
+
+    Redirects the browser to the sign-in. Microsoft opens this address after a purchase, and for Manage account.
+    """
     require_client(call.app)
     is_ours = visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
     directory = query.directory if is_ours else None
@@ -65,20 +66,21 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
         method=HTTPMethod.GET,
         path="marketplace/landing/signed-in",
         tag=_TAG,
-        summary="Finish the sign-in",
         query=Return,
         answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,))},
-        problems={
-            400: ("unknown_purchase",),
-            403: ("not_signed_in", "personal_account", "purchase_of_another", "purchase_of_another_product"),
-            404: ("no_such_route", "visit_over"),
-            421: ("address_unknown",),
-            503: ("sign_in_unchecked", "marketplace_unavailable"),
-        },
+        problems=merge_problems(
+            _VISIT,
+            {
+                400: ("unknown_purchase",),
+                403: ("not_signed_in", "personal_account", "purchase_of_another", "purchase_of_another_product"),
+                503: ("sign_in_unchecked", "marketplace_unavailable"),
+            },
+        ),
         refuses=error_page,
     ),
 )
 def return_from_sign_in(call: Call, query: Return) -> Reply:
+    """Finish the sign-in."""
     require_client(call.app)
     try:
         response = AuthorizationResponse(query.code, query.error)
@@ -102,18 +104,14 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         method=HTTPMethod.GET,
         path="marketplace/landing/purchase",
         tag=_TAG,
-        summary="The page of a purchase",
         query=PurchasePage,
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
-        problems={
-            404: ("no_such_route", "visit_over"),
-            421: ("address_unknown",),
-            503: ("marketplace_unavailable",),
-        },
+        problems=merge_problems(_VISIT, {503: ("marketplace_unavailable",)}),
         refuses=error_page,
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
+    """The page of a purchase."""
     require_client(call.app)
     sessions = _sessions(call)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), sessions)
@@ -128,20 +126,21 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
         method=HTTPMethod.POST,
         path="marketplace/landing/purchase",
         tag=_TAG,
-        summary="Apply Microsoft's changes to a purchase",
         body=PageForm,
         answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,))},
-        problems={
-            403: ("form_of_another_page",),
-            404: ("no_such_route", "visit_over"),
-            409: ("another_subscription_is_live",),
-            421: ("address_unknown",),
-            503: ("marketplace_unavailable", HELD),
-        },
+        problems=merge_problems(
+            _VISIT,
+            {
+                403: ("form_of_another_page",),
+                409: ("another_subscription_is_live",),
+                503: ("marketplace_unavailable", HELD),
+            },
+        ),
         refuses=error_page,
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
+    """Apply Microsoft's changes to a purchase."""
     require_client(call.app)
     visit = _visit_of_form(call, body)
     purchase_flow.refresh(call.app, visit)
@@ -155,18 +154,14 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
         method=HTTPMethod.POST,
         path="marketplace/landing/sign-out",
         tag=_TAG,
-        summary="Sign out of the landing page",
         body=PageForm,
         answers={200: _PAGE},
-        problems={
-            403: ("form_of_another_page",),
-            404: ("no_such_route", "visit_over"),
-            421: ("address_unknown",),
-        },
+        problems=merge_problems(_VISIT, {403: ("form_of_another_page",)}),
         refuses=error_page,
     ),
 )
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
+    """Sign out of the landing page."""
     require_client(call.app)
     visit = _visit_of_form(call, body)
     arrival_flow.sign_out(call.app, _sessions(call))
@@ -180,14 +175,14 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
         method=HTTPMethod.GET,
         path="marketplace/landing/other-account",
         tag=_TAG,
-        summary="Open a purchase with another account",
         query=PurchasePage,
         answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
-        problems={404: ("no_such_route", "visit_over"), 421: ("address_unknown",)},
+        problems=_VISIT,
         refuses=error_page,
     ),
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
+    """Open a purchase with another account."""
     require_client(call.app)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), _sessions(call))
     address, session = arrival_flow.change_account(call.app, visit, _redirect_uri(call))
@@ -201,27 +196,29 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
         method=HTTPMethod.POST,
         path="marketplace/activate",
         tag=_TAG,
-        summary="Confirm, decline or request a purchase",
-        description="The form of the page. A repeat changes nothing more. For a buyer without the right to agree, it "
-        "asks the approvers.",
         body=Confirmation,
         answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
-        problems={
-            403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
-            404: ("no_such_route", "visit_over"),
-            409: (
-                "another_subscription_is_live",
-                "agreement_is_live",
-                "purchase_of_another",
-                "tenant_already_registered",
-            ),
-            421: ("address_unknown",),
-            503: ("marketplace_unavailable", HELD),
-        },
+        problems=merge_problems(
+            _VISIT,
+            {
+                403: ("form_of_another_page", "role_required", "user_deactivated", "guest_cannot_register"),
+                409: (
+                    "another_subscription_is_live",
+                    "agreement_is_live",
+                    "purchase_of_another",
+                    "tenant_already_registered",
+                ),
+                503: ("marketplace_unavailable", HELD),
+            },
+        ),
         refuses=error_page,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:
+    """Confirm, decline or request a purchase.
+
+    The form of the page. A repeat changes nothing more. For a buyer without the right to agree, it asks the approvers.
+    """
     require_client(call.app)
     require_not_held(call.app)
     visit = _visit_of_form(call, body)

@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
 from billing.subscriptions import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms, begin
-from shared import audit
-from shared.audit import Actor
 from shared.auth.tokens import Principal
 from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import find_caller, find_tenant, hold_tenant
+from shared.tenancy.store import find_caller, find_tenant, lock_tenant
+from shared.work import SERVICE, Actor
 from tenants import NewId, NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
@@ -72,7 +71,7 @@ def prepare(
             raise Forbidden(
                 "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
-        actor = audit.SERVICE if purchase.account is None else Actor.user(purchase.account.id)
+        actor = SERVICE if purchase.account is None else Actor.user(purchase.account.id)
         decision = Decision(actor, now, new_id)
         agreement_service.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
         return
@@ -131,7 +130,7 @@ def record_activation(
     settings: Settings,
     now: dt.datetime,
     new_id: NewId,
-    actor: Actor = audit.SERVICE,
+    actor: Actor = SERVICE,
 ) -> Tenant | None:
     """Starts the paid plan of a pending subscription; returns None and changes nothing where none is pending.
 
@@ -141,7 +140,7 @@ def record_activation(
     known = subscriptions.find_bought(tx, marketplace_id)
     if known is None:
         return None
-    tenant = hold_tenant(tx, known.tenant_id)
+    tenant = lock_tenant(tx, known.tenant_id)
     known = subscriptions.read(tx, tenant.id, known.id)  # again, under the tenant's lock
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None

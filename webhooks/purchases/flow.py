@@ -11,8 +11,8 @@ from billing import marketplace, subscriptions
 from billing.marketplace import Unreadable
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
-from shared.audit import Actor
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
@@ -69,7 +69,7 @@ def _begin(
     app: App, tx: sa.Connection, agreement: Agreement, bought: marketplace.Subscription, terms: Terms
 ) -> Exception | None:
     """Stores the agreement. If the purchase has changed, stores its present terms and returns the refusal."""
-    tenant = hold_tenant(tx, agreement.tenant_id)
+    tenant = lock_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
     decision = Decision(agreement.actor, app.now(), app.new_id)

@@ -8,16 +8,16 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from billing.subscriptions import find_live
-from shared.audit import Actor
 from shared.errors import Forbidden
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import Answer, Operation
+from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.restore.flow import HELD, require_not_held
 from shared.tenancy.store import find_caller
+from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, PurchaseRequest
@@ -40,13 +40,15 @@ _MOST: Final = 100
         method=HTTPMethod.GET,
         path="billing/purchases",
         tag=_TAG,
-        summary="Purchases that need agreement",
-        description="Buying TimeTracker for an organization that uses it gives no rights: the purchase waits until a "
-        "super admin agrees. Purchases by a super admin need no agreement and are not listed.",
         answers={200: Answer("The purchases", Purchases)},
     ),
 )
 def list_purchases(call: Call) -> Reply:
+    """Purchases that need agreement.
+
+    Buying TimeTracker for an organization that uses it gives no rights: the purchase waits until a super admin agrees.
+    Purchases by a super admin need no agreement and are not listed.
+    """
     with call.transaction() as tx:
         requests = agreement_store.newest(tx, call.caller.tenant.id, most=_MOST)
         return call.answer(tx, HTTPStatus.OK, Purchases(items=_purchases(call, tx, requests)))
@@ -59,20 +61,25 @@ def list_purchases(call: Call) -> Reply:
         method=HTTPMethod.POST,
         path="billing/purchases/{id}/agree",
         tag=_TAG,
-        summary="Agree to a purchase",
-        description="Activates the purchase at Microsoft, which charges from then on, and starts its plan. `plan` and "
-        "`quantity` are those you saw; if they have changed, nothing is done. A repeat changes nothing.",
         body=AgreePurchase,
         answers={200: Answer("The purchase as it is now", Purchase)},
-        problems={
-            403: (service.ROLE_REQUIRED,),
-            404: ("not_found", "no_such_route"),
-            409: ("purchase_cancelled", "purchase_changed", "agreement_is_live", "another_subscription_is_live"),
-            503: ("marketplace_unavailable", HELD),
-        },
+        problems=merge_problems(
+            NOT_FOUND,
+            {
+                403: (service.ROLE_REQUIRED,),
+                404: ("no_such_route",),
+                409: ("purchase_cancelled", "purchase_changed", "agreement_is_live", "another_subscription_is_live"),
+                503: ("marketplace_unavailable", HELD),
+            },
+        ),
     ),
 )
 def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
+    """Agree to a purchase.
+
+    Activates the purchase at Microsoft, which charges from then on, and starts its plan. `plan` and `quantity` are
+    those you saw; if they have changed, nothing is done. A repeat changes nothing.
+    """
     require_not_held(call.app)
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
@@ -99,20 +106,20 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         method=HTTPMethod.POST,
         path="billing/purchases/{id}/decline",
         tag=_TAG,
-        summary="Decline a purchase",
-        description="Nothing is activated, and Microsoft charges nothing. The buyer cancels the purchase in the Azure "
-        "portal, or Microsoft does so after 30 days. You can still agree to it until then.",
         body=NoFields,
         holds_tenant=True,
         answers={200: Answer("The purchase as it is now", Purchase)},
-        problems={
-            403: (service.ROLE_REQUIRED,),
-            404: ("not_found",),
-            409: ("purchase_cancelled", "purchase_agreed"),
-        },
+        problems=merge_problems(
+            NOT_FOUND, {403: (service.ROLE_REQUIRED,), 409: ("purchase_cancelled", "purchase_agreed")}
+        ),
     ),
 )
 def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - it has no fields
+    """Decline a purchase.
+
+    Nothing is activated, and Microsoft charges nothing. The buyer cancels the purchase in the Azure portal, or
+    Microsoft does so after 30 days. You can still agree to it until then.
+    """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)

@@ -9,7 +9,7 @@ import pytest
 from billing.closing import service
 from billing.closing.jobs import close_all_owed
 from billing.subscriptions.model import Price
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import tenants
 from shared.jobs import JobFailed
 from shared.log import get_logger
@@ -138,10 +138,10 @@ def test_only_tenants_that_owe_have_a_turn(app, engine, job, payer):
     idle = Payer.make(engine)
     over = Payer.make(engine)
     over.ends(over.pays(JAN), at("2026-01-20"))
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         owing = service.tenants_owing(tx, FEB)
     job(FEB)
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         nobody = service.tenants_owing(tx, FEB + DAY)
 
     assert payer.tenant_id in owing  # a bill

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.db.schema import tenants, users
-from shared.tenancy.store import hold_tenant
+from shared.tenancy.store import lock_tenant
 from tenants import seat_store
 from tenants.invitations import store as invitations_store
 from tests.support.payers import Payer, at
@@ -33,7 +33,7 @@ def invitation(payer):
 def merge(payer, invitation, person, now):
     with payer.engine.begin() as tx:
         move_entries(tx, payer.tenant_id, invitation, to=person, actor_id=payer.people[0], now=now)
-        hold_tenant(tx, payer.tenant_id)
+        lock_tenant(tx, payer.tenant_id)
         assert invitations_store.merge(tx, payer.tenant_id, invitation, into=person, now=now)
         seat_store.give_seat_back(tx, payer.tenant_id, now=now)
 

@@ -16,7 +16,7 @@ from billing.metering import flow, reconcile_store, reschedule_service, store
 from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
 from shared.clock import new_id
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.jobs import JobFailed
 from tests.support.cutting import cutting, on_postgresql
@@ -359,7 +359,7 @@ def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_
     row = tenant.owe(3, slot=clock().replace(minute=0))
     send_all(metering.app)
     refused = tenant.event()
-    with metering.app.transaction(tenant=EVERY_TENANT) as tx:
+    with metering.app.transaction(tenant=ALL_TENANTS) as tx:
         entry = reconcile_store.find(tx, row)
         assert entry is not None
         reschedule_service.reslot(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from billing.trials.jobs import end_all_trials
 from billing.trials.service import end_trial
-from shared.db.row_level_security import EVERY_TENANT, enter
+from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import audit_log, metadata, tenants
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import status_at, tracking_refusal
@@ -23,7 +23,7 @@ PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
 
 def row(engine, person):
     with engine.connect() as connection:
-        enter(connection, EVERY_TENANT)
+        set_tenant(connection, ALL_TENANTS)
         theirs = sa.select(tenants).where(tenants.c.entra_tenant_id == uuid.UUID(person.tid))
         return connection.execute(theirs).one()
 
@@ -38,7 +38,7 @@ def events(engine, person):
     """The ends of the person's trial that are on record."""
     of_tenant = sa.select(audit_log).where(audit_log.c.tenant_id == row(engine, person).id)
     with engine.connect() as connection:
-        enter(connection, EVERY_TENANT)
+        set_tenant(connection, ALL_TENANTS)
         return connection.execute(of_tenant.where(audit_log.c.action == "trial.expired")).all()
 
 

@@ -21,9 +21,9 @@ from privacy.erasure import flow as erasure_flow
 from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
 from privacy.rules import Channel, Hold
-from shared import audit
 from shared.db.schema import tenants, time_entries, users
 from shared.errors import Conflict
+from shared.work import OPERATOR
 from tests.support.budget import tries
 from tests.support.scan import places
 
@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def verify(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.verify, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.verify, self.row(request), actor=OPERATOR)
         assert done is (request.state == "requested")
         if done:
             request.verified = self.clock()
@@ -169,7 +169,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def hold(self, number, reason):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.hold, self.row(request), Hold(reason), actor=audit.OPERATOR)
+        done = self.do(requests_service.hold, self.row(request), Hold(reason), actor=OPERATOR)
         assert done is (request.is_open and request.hold not in LEGAL)
         if done:
             request.state, request.hold = "onHold", reason
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def release(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.release, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.release, self.row(request), actor=OPERATOR)
         assert done is (request.state == "onHold")
         if done and request.verified is None:
             request.state, request.hold = "requested", None
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def withdraw(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.withdraw, self.row(request), actor=audit.OPERATOR)
+        done = self.do(requests_service.withdraw, self.row(request), actor=OPERATOR)
         assert done is request.is_open
         if done:
             request.state, request.hold = "withdrawn", None

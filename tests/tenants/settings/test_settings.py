@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import slugs, tenants
 
 
@@ -140,7 +140,7 @@ def test_a_reserved_slug_that_a_tenant_has_from_before_is_no_obstacle(world, app
     ada = world.tenant()
     slug = ada.get("tenant").body["slug"]
     mine = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
-    with app.transaction(tenant=EVERY_TENANT) as tx:
+    with app.transaction(tenant=ALL_TENANTS) as tx:
         tx.execute(tenants.update().where(mine).values(slug="dashboard"))
     kept = change(ada, {"slug": "dashboard", "name": "Renamed"}, **{"If-Match": "*"})
     moved, back = take(ada, slug), take(ada, "dashboard")

@@ -7,7 +7,7 @@ import pytest
 from billing.marketplace.deadline import within
 from billing.subscriptions.rules import terms_of
 from shared import clock as real_clock
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import users
 from shared.tenancy.store import find_caller
 from tests.support import purchases
@@ -187,7 +187,7 @@ def leave(app):
     """Has somebody not been seen for a month."""
 
     def gone(person):
-        with app.transaction(tenant=EVERY_TENANT) as tx:
+        with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             tx.execute(users.update().where(own).values(last_sign_in_at=app.now() - dt.timedelta(days=30)))
 

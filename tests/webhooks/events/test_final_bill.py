@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from billing.closing import service
 from billing.closing.service import Closing
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
 from shared.settings import Settings
 from tests.support import purchases
@@ -37,7 +37,7 @@ def ended(bought):
 
 
 def rows(bought, table):
-    with bought.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with bought.app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
 
 
@@ -69,7 +69,7 @@ def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, mar
 
 def test_the_end_is_billed_without_a_price_when_nobody_has_said_what_a_user_costs(metered, owner, world):
     world.member(owner)
-    with metered.app.transaction(tenant=EVERY_TENANT) as tx:
+    with metered.app.transaction(tenant=ALL_TENANTS) as tx:
         tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
     answers = ended(metered)
 

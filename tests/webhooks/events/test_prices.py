@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from billing.closing.jobs import close_all_owed
 from shared.app import use
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
 from tests.support import purchases
 from tests.support.marketplace import until
@@ -29,7 +29,7 @@ def buys(app, marketplace, owner):
 
 
 def rows(bought, table):
-    with bought.app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with bought.app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from billing.marketplace.deadline import within
 from billing.subscriptions.rules import terms_of
 from billing.subscriptions.store import all_bought
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import subscriptions
 from shared.jobs import JobFailed
 from shared.tenancy.store import find_tenant
@@ -193,7 +193,7 @@ def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(a
 
 @pytest.mark.usefixtures("deaf")
 def test_every_purchase_there_is_is_compared_from_the_first_on(app):
-    with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+    with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         compared = [each.id for each in all_bought(tx)]
         of_microsoft = sa.select(subscriptions.c.id).where(subscriptions.c.marketplace_id.is_not(None))
         there_are = tx.execute(of_microsoft.order_by(subscriptions.c.id)).scalars().all()
@@ -241,7 +241,7 @@ def asked(app, marketplace, owner):
         agreement_store.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
 
     def state():
-        with app.transaction(reads_only=True, tenant=EVERY_TENANT) as tx:
+        with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
             request = agreement_store.find_anywhere(tx, uuid.UUID(bought))
         return None if request is None else request.state
 

@@ -8,7 +8,7 @@ import pytest
 
 from billing.subscriptions.model import Price
 from billing.subscriptions.service import agree
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
 from shared.tenancy.store import read_tenant
 from tests.support.landing import buy, rows, sign_up
@@ -33,7 +33,7 @@ def role_of(app):
     """Gives somebody a role, and says when they last signed in."""
 
     def given(person, role, *, seen=dt.timedelta()):
-        with app.transaction(tenant=EVERY_TENANT) as tx:
+        with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             at = None if seen is None else app.now() - seen
             tx.execute(users.update().where(own).values(role=role, last_sign_in_at=at))

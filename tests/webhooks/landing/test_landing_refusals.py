@@ -10,7 +10,7 @@ import function_app
 from devcloud.emulators.entra.admin import TokenOrder
 from shared.app import use
 from shared.auth.tokens import CONSUMER_TENANT
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import audit_log, landing_visits, subscriptions, tenants, users
 from shared.http.operation import OPERATIONS
 from tests.support import landing as landing_support
@@ -78,7 +78,7 @@ def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_
     sign_up(member(firm.buyer))
     member(firm.guest).post("sign-in")
     super_admin = rows(app, users, email=firm.guest.email)[0].id
-    with app.transaction(tenant=EVERY_TENANT) as tx:
+    with app.transaction(tenant=ALL_TENANTS) as tx:
         tx.execute(users.update().where(users.c.id == super_admin).values(role="super_admin"))
     _, token = buy(marketplace, firm)
     refused = browser.open(token, stranger.buyer)

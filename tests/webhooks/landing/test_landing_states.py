@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from shared.app import use
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import subscription_events, subscriptions, tenants
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up, with_settings
 from tests.support.marketplace import until
@@ -174,7 +174,7 @@ def test_whoever_cancelled_buys_again_and_finds_everything(app, marketplace, bro
 
 def end_here(app, firm):
     """As the webhook of the cancellation leaves it."""
-    with app.transaction(tenant=EVERY_TENANT) as tx:
+    with app.transaction(tenant=ALL_TENANTS) as tx:
         of_firm = subscriptions.c.tenant_id == rows(app, tenants, entra_tenant_id=firm.key)[0].id
         tx.execute(subscriptions.update().where(of_firm).values(status="unsubscribed", ended_at=app.now()))
         tx.execute(tenants.update().where(tenants.c.entra_tenant_id == firm.key).values(status="cancelled"))

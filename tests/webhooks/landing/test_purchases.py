@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.db.row_level_security import EVERY_TENANT
+from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import notices, subscription_events, subscriptions, tenants, users
 from tests.support.landing import buy, rows, sign_up
 from tests.support.marketplace import until
@@ -41,7 +41,7 @@ def change(app):
     """Changes the row of somebody's account."""
 
     def changed(account, **values):
-        with app.transaction(tenant=EVERY_TENANT) as tx:
+        with app.transaction(tenant=ALL_TENANTS) as tx:
             tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(account.oid)).values(**values))
 
     return changed
@@ -214,7 +214,7 @@ def test_a_marketplace_that_fails_is_asked_again_by_a_repeat(marketplace, ben, w
 def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, browser, firm, ben, tenant):  # noqa: PLR0917 - fixtures
     first, token = buy(marketplace, firm, person=firm.colleague.oid)
     browser.submit(browser.open(token, firm.colleague))
-    with app.transaction(tenant=EVERY_TENANT) as tx:  # the trial is over, and so does not come back
+    with app.transaction(tenant=ALL_TENANTS) as tx:  # the trial is over, and so does not come back
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(trial_ends_at=app.now()))
     marketplace.order("unsubscribe", subscription=first)
     until(lambda: tenant().status == "cancelled")

@@ -1,0 +1,93 @@
+"""Finds the person that a request names: the caller, and for those who see everyone a colleague."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shared.db.schema import users
+from shared.errors import NotFound
+from shared.tenancy.model import Caller
+from shared.tenancy.rules import restricted
+from shared.tenancy.store import stopped_since
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A row of users, in short. `restricted_since` is set where the processing of their data is stopped."""
+
+    id: int
+    public_id: uuid.UUID
+    display_name: str
+    restricted_since: dt.datetime | None
+    is_erased: bool = False
+
+
+_OF_TENANT: Final = users.c.tenant_id == bindparam("tenant")
+_BY_PUBLIC_ID: Final = sa.select(
+    users.c.id,
+    users.c.public_id,
+    users.c.display_name,
+    stopped_since(users).label("restricted_since"),
+    users.c.erased_at.is_not(None).label("is_erased"),
+).where(_OF_TENANT, users.c.public_id == bindparam("public"), users.c.merged_into.is_(None))
+_RESTRICTED_SINCE: Final = sa.select(stopped_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
+_PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))
+
+
+def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool) -> Person:
+    """The person with an id of the wire; the caller where none is given, which asks the database nothing.
+
+    Raises:
+        NotFound: nobody in the tenant has it, or the caller may see only themselves.
+        Forbidden: the processing of that person's data is stopped.
+    """
+    own = caller.user
+    if wanted is None or str(wanted).lower() == str(own.public_id):
+        return Person(own.id, own.public_id, own.display_name, own.restricted_since)
+    found = find(tx, caller.tenant.id, wanted) if everyone else None
+    if found is None:
+        raise not_found()
+    if found.restricted_since is not None:
+        raise restricted()
+    return found
+
+
+def resolve_filter(
+    tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool
+) -> Person | None:
+    """As `resolve`, for a list: without an id, None for those who see everyone.
+
+    Raises:
+        NotFound, Forbidden: as `resolve`.
+    """
+    return None if wanted is None and everyone else resolve(tx, caller, wanted, everyone=everyone)
+
+
+def find(tx: sa.Connection, tenant_id: int, wanted: str | uuid.UUID) -> Person | None:
+    """The person with an id of the wire; None for other text, and for an invitation that was merged into a person."""
+    try:
+        public_id = wanted if isinstance(wanted, uuid.UUID) else uuid.UUID(wanted)
+    except ValueError:
+        return None
+    row = tx.execute(_BY_PUBLIC_ID, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else Person(*row)
+
+
+def is_restricted(tx: sa.Connection, tenant_id: int, user_id: int) -> bool:
+    return tx.execute(_RESTRICTED_SINCE, {"tenant": tenant_id, "user": user_id}).scalar() is not None
+
+
+def public_id_of(tx: sa.Connection, caller: Caller, user_id: int) -> uuid.UUID:
+    """The id on the wire of a row of users; the caller's own asks the database nothing."""
+    if user_id == caller.user.id:
+        return caller.user.public_id
+    public_id: uuid.UUID = tx.execute(_PUBLIC_ID, {"tenant": caller.tenant.id, "user": user_id}).scalar_one()
+    return public_id
+
+
+def not_found() -> NotFound:
+    return NotFound("There is no such person in your organization.")
