@@ -192,7 +192,7 @@ def _form_errors(purchase: PurchaseContext, form: Form) -> FormErrors:
     if purchase.tenant is None and not isinstance(form.choices, Choices):
         return form.choices
     if purchase.ends_agreement and not form.ends_agreement:
-        return {"endAgreement": "Tick the box to end the agreement with the vendor, or decline the purchase."}
+        return {"endAgreement": "Tick the box to end the agreement with the vendor. Otherwise nothing is activated."}
     return {}
 
 

@@ -83,7 +83,7 @@ class _ValidChoices(WireModel):
 
 
 _ERRORS: Final = {
-    "organization": "Enter the name of your Azure DevOps organization: letters, digits and hyphens inside, up to 50.",
+    "organization": "Enter the name of your Azure DevOps organization: up to 50 letters, digits and hyphens.",
     "timeZone": "Choose a time zone from the list.",
 }
 
