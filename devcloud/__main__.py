@@ -1,11 +1,11 @@
 """The command line of the local cloud: `python -m devcloud COMMAND`."""
 
-from devcloud.missing import packages_told
+from devcloud.missing import report_missing_packages
 
 
 def main() -> None:
     """Commands import what they need when they run, so the guard stands around all of it."""
-    with packages_told():
+    with report_missing_packages():
         from devcloud.commands import app  # noqa: PLC0415 - what it needs may be missing
 
         app()

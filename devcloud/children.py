@@ -83,7 +83,7 @@ class Child:
 
     @property
     def last_words(self) -> str:
-        return "\n".join(self._held) or "it said nothing"
+        return "\n".join(self._held) or "no output"
 
     def release(self) -> None:
         """Shows what was kept back, and from now on each line at once."""

@@ -15,10 +15,11 @@ from devcloud import settings_file
 USAGE = 2
 CALLED_FROM = "TIMETRACKER_CALLED_FROM"  # set by scripts/run, which changes into the project
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-Port = typer.Option(help="where it listens, on 127.0.0.1 only", min=1, max=65000)
+Port = typer.Option(metavar="PORT", help="first of four ports on 127.0.0.1", min=1, max=65000)
 
 app = typer.Typer(
-    help="TimeTracker's local cloud.",
+    help="The local cloud of TimeTracker.",
+    rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,14 +30,15 @@ app = typer.Typer(
 def run(
     port: Annotated[int, Port] = 7071,
     data: Annotated[
-        Path | None, typer.Option(help="where the database and the keys are kept", show_default=".data of the project")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="folder of the database and the keys", show_default=".data of the project"),
     ] = None,
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="start with an empty database")] = False,
-    timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
-    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="load the demo tenants the first time")] = True,
+    timers: Annotated[bool, typer.Option("--timers", help="run scheduled jobs by their schedules")] = False,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="load the demo tenants into a new database")] = True,
 ) -> None:
-    """Runs everything: the Functions host and the stand-ins, with a database and demo tenants."""
+    """Run the Functions host and the emulators, with a database and demo tenants."""
     from devcloud import run as running  # noqa: PLC0415 - commands load only what they need
 
     called_from = Path(os.environ.pop(CALLED_FROM, "."))
@@ -47,15 +49,16 @@ def run(
 
 @app.command()
 def host(
-    app_dir: Annotated[Path, typer.Option("--app", help="the directory of function_app.py")] = Path(),
-    port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = 7071,
-    function: Annotated[str, typer.Option("--run", help="run this timer function once and end")] = "",
-    http_limit: Annotated[float, typer.Option(help="seconds an HTTP function may take, as in Azure")] = 230.0,
+    app_dir: Annotated[Path, typer.Option("--app", metavar="FOLDER", help="folder of function_app.py")] = Path(),
+    port: Annotated[int, typer.Option(metavar="PORT", help="port on 127.0.0.1", min=0, max=65535)] = 7071,
+    function: Annotated[str, typer.Option("--run", metavar="NAME", help="run this timer function once, then end")] = "",
+    http_limit: Annotated[float, typer.Option(metavar="SECONDS", help="time limit of an HTTP function")] = 230.0,
     *,
-    timers: Annotated[bool, typer.Option("--timers", help="run timer functions by their schedules")] = False,
+    timers: Annotated[bool, typer.Option("--timers", help="run scheduled jobs by their schedules")] = False,
+    access_log: Annotated[bool, typer.Option("--access-log", help="print a line for each request")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="list functions, show the library's log")] = False,
 ) -> None:
-    """Serves one function app the way Azure does."""
+    """Serve one function app as Azure does."""
     from devcloud import ports  # noqa: PLC0415 - likewise
     from devcloud.functions import host as front  # noqa: PLC0415 - commands load only what they need
     from devcloud.functions import indexing, server  # noqa: PLC0415 - likewise
@@ -63,7 +66,7 @@ def host(
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, stream=sys.stderr, format="%(message)s")
     for noisy in ("asyncio", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    options = server.Options(app_dir.resolve(), port, timers, http_limit, verbose)
+    options = server.Options(app_dir.resolve(), port, timers, http_limit, verbose, access_log)
     try:
         settings_file.load(options.app_dir, os.environ)
         if function:
@@ -82,59 +85,59 @@ def host(
 
 @app.command(context_settings=PASS_ON)
 def entra(context: typer.Context) -> None:
-    """Runs the stand-in for Microsoft Entra."""
-    _hand_over("devcloud.emulators.entra.cli", context)
+    """Run the Microsoft Entra emulator."""
+    _delegate("devcloud.emulators.entra.cli", context)
 
 
 @app.command(context_settings=PASS_ON)
 def token(context: typer.Context) -> None:
-    """Prints an access token of a demo person."""
-    _hand_over("devcloud.emulators.entra.cli", context)
+    """Print an access token for a demo person."""
+    _delegate("devcloud.emulators.entra.cli", context)
 
 
 @app.command(context_settings=PASS_ON)
 def marketplace(context: typer.Context) -> None:
-    """Runs the stand-in for the Azure Marketplace, or gives it an order: buy, change, suspend, list."""
-    from devcloud.emulators.marketplace.cli import app as orders  # noqa: PLC0415 - commands load only what they need
+    """Run the Azure Marketplace emulator, or use it: buy, change, suspend, list."""
+    from devcloud.emulators.marketplace.cli import app as marketplace_app  # noqa: PLC0415 - commands load only what they need
 
-    orders(context.args, prog_name="python -m devcloud marketplace")
+    marketplace_app(context.args, prog_name="python -m devcloud marketplace")
 
 
 @app.command("azure-devops", context_settings=PASS_ON)
 def azure_devops(context: typer.Context) -> None:
-    """Runs the stand-in for Azure DevOps."""
-    _hand_over("devcloud.emulators.azure_devops.cli", context)
+    """Run the Azure DevOps emulator."""
+    _delegate("devcloud.emulators.azure_devops.cli", context)
 
 
 @app.command("azure-devops-token", context_settings=PASS_ON)
 def azure_devops_token(context: typer.Context) -> None:
-    """Prints a demo person's token for Azure DevOps."""
-    _hand_over("devcloud.emulators.azure_devops.cli", context)
+    """Print a demo person's token for Azure DevOps."""
+    _delegate("devcloud.emulators.azure_devops.cli", context)
 
 
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
-    """Loads the demo tenants."""
-    _hand_over("devcloud.demo", context)
+    """Load the demo tenants."""
+    _delegate("devcloud.demo", context)
 
 
 @app.command(hidden=True)
 def migrate() -> None:
-    """Brings the database of DATABASE_URL to the newest revision."""
+    """Migrate the database that DATABASE_URL names to the newest revision."""
     from alembic.config import main as alembic  # noqa: PLC0415 - commands load only what they need
 
     alembic(["-c", "alembic.ini", "upgrade", "head"], prog="alembic")
 
 
-def _hand_over(module: str, context: typer.Context) -> None:
-    """Stand-ins bring their own options, and cost nothing to the commands that do not need them."""
+def _delegate(module: str, context: typer.Context) -> None:
+    """Runs a command whose options are defined in `module`, which is imported only now."""
     name = str(context.info_name)
     command = getattr(importlib.import_module(module), f"{name.replace('-', '_')}_command")
-    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     single.command(name)(command)
     single(context.args, prog_name=f"python -m devcloud {name}")
 
 
-def _fail(what: str, error: Exception, code: int) -> None:
-    typer.echo(f"{what}{error}", err=True)
+def _fail(prefix: str, error: Exception, code: int) -> None:
+    typer.echo(f"{prefix}{error}", err=True)
     raise typer.Exit(code)

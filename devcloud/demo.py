@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 
-from billing.closing.rules import begins_at, month_before, month_of
 from billing.subscriptions import service as subscriptions
 from billing.subscriptions.model import Price, Quote, TenantChange
 from billing.subscriptions.store import change_tenant
@@ -20,6 +19,7 @@ from devcloud.emulators.azure_devops.items import ITEMS, LABS_ITEMS
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, Directory, Person, find_person
 from shared import audit, clock
 from shared.auth.tokens import Principal
+from shared.calendar import Month
 from shared.db.engine import make_engine
 from shared.settings import Settings
 from shared.tenancy.model import Plan, TenantStatus
@@ -72,7 +72,7 @@ def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
     _add_labs(tx, contoso)
     contoso.track(tx, settings, until=now)
     zone = ZoneInfo(TIME_ZONE)
-    first = begins_at(month_before(month_of(now, zone)), zone) + dt.timedelta(hours=12)
+    first = Month.of(now, zone).previous.starts_at(zone) + dt.timedelta(hours=12)
     fabrikam = _History.of(FABRIKAM, PAYING, days=(now - first).days, now=now)
     _start(tx, fabrikam, settings)
     _pay(tx, fabrikam)

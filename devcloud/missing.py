@@ -13,7 +13,7 @@ OURS = frozenset(
 
 
 @contextmanager
-def packages_told() -> Iterator[None]:
+def report_missing_packages() -> Iterator[None]:
     """Ends the process when a package is missing; a missing module of our own stays the bug it is."""
     try:
         yield

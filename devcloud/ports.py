@@ -1,4 +1,4 @@
-"""The ports of the local cloud: loopback only, and one that cannot be used is told in one line."""
+"""The ports of the local cloud, on loopback only."""
 
 import errno
 import socket
@@ -9,7 +9,7 @@ BACKLOG = 128
 
 
 class PortUnusable(Exception):
-    """The port cannot be listened on; one line says why, and what to do when it is taken."""
+    """The port cannot be used; the text says why, and what to do."""
 
 
 def bound(port: int) -> socket.socket:
@@ -26,8 +26,8 @@ def bound(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            told = f"port {port} is taken: stop what listens there, or choose another with --port"
+            message = f"port {port} is taken: stop the program that uses it, or choose another port with --port"
         else:
-            told = f"cannot listen on port {port} of {LOOPBACK}: {error.strerror or error}"
-        raise PortUnusable(told) from error
+            message = f"cannot listen on port {port} of {LOOPBACK}: {error.strerror or error}"
+        raise PortUnusable(message) from error
     return listening

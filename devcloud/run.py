@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,12 @@ from shared.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = "timetracker.db"
-OLD_MARKER = "demo-loaded"  # older versions kept the database's URL in it, with its password
+OLD_MARKER = "demo-loaded"  # older versions stored the database's URL in it, with its password
 FAILED, USAGE = 1, 2
 
 
 class NotStarted(Exception):
-    """A step before the start went wrong; the text is what to tell."""
+    """A step before the start failed; the text is the message."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -28,7 +29,7 @@ class NotStarted(Exception):
 
 
 class WrongDatabase(Exception):
-    """`--fresh` would not empty the database in use; the text is what to tell."""
+    """`--fresh` would not empty the database in use; the text is the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +70,20 @@ def run(options: Options) -> int:
         Settings.from_env(environment)
         check_fresh(options, environment)
     except (PortUnusable, SettingsError, settings_file.SettingsFileError, WrongDatabase) as error:
-        banner.tell(str(error))
+        print(error, file=sys.stderr)  # noqa: T201 - the command's output
         return USAGE
     try:
         prepare_data(options)
         asyncio.run(_supervise(options, environment))
     except (NotStarted, ChildDied) as error:
-        banner.tell(str(error))
+        print(error, file=sys.stderr)  # noqa: T201 - likewise
         return missing.EXIT_CODE if error.code == missing.EXIT_CODE else FAILED
-    banner.tell("Stopped.")
+    banner.print_line("Stopped.")
     return 0
 
 
 def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]:
-    """What the processes get: the user's environment, then their settings file, then ours, then the sample."""
+    """Of the processes: the user's environment, then their settings file, then ours, then the sample."""
     environment = dict(given)
     environment["ENTRA_AUTHORITY"] = options.entra_url
     environment["ENTRA_KEYS_URL"] = f"{options.entra_url}/common/discovery/v2.0/keys"
@@ -93,7 +94,7 @@ def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]
 
 
 def check_fresh(options: Options, environment: Mapping[str, str]) -> None:
-    """Raises WrongDatabase when `--fresh` would empty another database than the one in use."""
+    """Raises WrongDatabase when `--fresh` would not empty the database in use."""
     if options.fresh and not names_own_database(environment["DATABASE_URL"], options):
         raise WrongDatabase(
             "--fresh empties only the database under --data; DATABASE_URL names another: unset it, or leave --fresh out"
@@ -101,7 +102,7 @@ def check_fresh(options: Options, environment: Mapping[str, str]) -> None:
 
 
 def names_own_database(url: str, options: Options) -> bool:
-    """Whether it is the file in the data directory, whichever way it is written."""
+    """Whether the URL, absolute or relative, names the file in the data directory."""
     scheme, _, path = url.partition(":///")
     kind = scheme.partition("+")[0]
     same = (PROJECT / path.partition("?")[0]).resolve() == (options.data / DATABASE).resolve()
@@ -117,19 +118,19 @@ def prepare_data(options: Options) -> None:
 
 
 async def migrate(environment: Mapping[str, str]) -> None:
-    """Brings the database to the newest revision.
+    """Migrates the database to the newest revision.
 
     Raises:
         NotStarted: Alembic failed; the text is its last line.
     """
-    await _done("the database was not migrated", environment, "migrate")
+    await _run_command("the database was not migrated", environment, "migrate")
 
 
 async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     timers = ["--timers"] if options.timers else []
     host = Spec(
         "host",
-        python("-m", "devcloud", "host", "--app", str(PROJECT), "--port", str(options.port), *timers),
+        python("-m", "devcloud", "host", "--app", str(PROJECT), "--port", str(options.port), "--access-log", *timers),
         f"{options.host_url}/api/health",
     )
     entra = Spec(
@@ -142,20 +143,20 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
         python("-m", "devcloud", "azure-devops", "--port", str(options.port + 3)),
         f"{options.azure_devops_url}/admin/stats",
     )
-    beside = [entra, _marketplace(options), azure_devops]
-    supervisor = Supervisor([host, *beside], environment, project=PROJECT, show=banner.tell)
+    emulators = [entra, _marketplace(options), azure_devops]
+    supervisor = Supervisor([host, *emulators], environment, project=PROJECT, show=banner.print_line)
     os.chdir(PROJECT)
 
     async def prepare() -> None:
         await migrate(environment)
         if options.demo:
-            await _done("the demo tenants were not loaded", environment, "demo")
+            await _run_command("the demo tenants were not loaded", environment, "demo")
 
     async def ready() -> None:
         if not names_own_database(environment["DATABASE_URL"], options):
-            banner.tell("The database is the one that DATABASE_URL names, not the one under --data.")
+            banner.print_line("The database is the one that DATABASE_URL names, not the one under --data.")
         urls = (options.host_url, options.entra_url, options.marketplace_url, options.azure_devops_url)
-        banner.show(*urls, demo=options.demo)
+        banner.print_banner(*urls, demo=options.demo)
 
     await supervisor.run(prepare, ready)
 
@@ -172,8 +173,8 @@ def _marketplace(options: Options) -> Spec:
     )
 
 
-async def _done(failing: str, environment: Mapping[str, str], *arguments: str) -> None:
-    """Runs another command of ours to its end; a cancelled start ends it as well."""
+async def _run_command(failing: str, environment: Mapping[str, str], *arguments: str) -> None:
+    """Runs another command of the local cloud to its end; a cancelled start ends it."""
     process = await asyncio.create_subprocess_exec(
         *python("-m", "devcloud", *arguments),
         cwd=PROJECT,
@@ -184,11 +185,11 @@ async def _done(failing: str, environment: Mapping[str, str], *arguments: str) -
         start_new_session=True,
     )
     try:
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.terminate()
             await process.wait()
     if process.returncode:
-        lines = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        lines = output.decode(errors="replace").strip().splitlines() or ["no output"]
         raise NotStarted(f"{failing}: {lines[-1]}", process.returncode)

@@ -41,7 +41,7 @@ def rekey(*, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False)
         if not dry_run:
             refuse_if_held(database)
         with database.transaction(reads_only=True) as tx:
-            tenants = key_store.numbered(tx)
+            tenants = key_store.tenants_with_numbered_log(tx)
         with _told():
             waiting = [(tenant_id, slug, log.count_numbered(tenant_id)) for tenant_id, slug in tenants]
             total = sum(rows for *_, rows in waiting)
@@ -67,7 +67,7 @@ def _move(database: Database, log: "TablesActionLog", waiting: list[tuple[int, s
             if left := log.count_numbered(tenant_id):
                 raise Refused(f"{left:,} rows of {slug} came meanwhile: the former version still runs; try again later")
             with database.transaction() as tx:
-                key_store.moved(tx, tenant_id)
+                key_store.mark_moved(tx, tenant_id)
 
 
 def _log(database: Database) -> "TablesActionLog":
@@ -92,11 +92,11 @@ def _told() -> Iterator[None]:
     """The storage's failures, in a line."""
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - likewise
 
-    from tenants.actions.log.tables import NotMoved  # noqa: PLC0415 - likewise
+    from tenants.actions.log.tables import MoveFailed  # noqa: PLC0415 - likewise
 
     try:
         yield
-    except NotMoved as error:
+    except MoveFailed as error:
         raise Refused(str(error)) from error
     except AzureError as error:
         raise Unusable(f"the storage failed, and the next run goes on: {type(error).__name__}") from error

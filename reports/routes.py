@@ -23,7 +23,7 @@ from reports.schemas import Report, WeekReport
 from reports.store import Asked, Unknown
 from reports.title_service import NONE_REFUSED, Refused
 from shared.http.call import Call
-from shared.http.csv_options import require_form
+from shared.http.csv_options import require_format
 from shared.http.endpoint import route
 from shared.http.headers import preferred
 from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
@@ -32,7 +32,7 @@ from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
 from shared.tenancy.model import Tenant
 from timers import azure_devops
-from timers.azure_devops import PATIENCE_SECONDS, AzureDevOpsError
+from timers.azure_devops import LOOKUP_SECONDS, AzureDevOpsError
 from timers.work_items import read_since
 
 
@@ -163,7 +163,7 @@ def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
     """One report in the form that is wanted; what leaves as a file goes on record."""
     media, span = _media(call, query), query.span
     query.require_csv(is_csv=media == CSV)
-    require_form({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
+    require_format({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
     refused = _read(call, query, media) if azure_devops.has_token(call) else NONE_REFUSED
     with call.transaction() as tx:
         made = make(tx, replace(_wanted(tx, call, query, kind, media), refused=refused))
@@ -185,7 +185,7 @@ def _read(call: Call, query: Query, media: str) -> Refused:
     with call.transaction() as tx:
         asked = _asked(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return title_flow.read(call.app, call.caller, asked, azure_devops.visit(call, PATIENCE_SECONDS))
+        return title_flow.read(call.app, call.caller, asked, azure_devops.open_session(call, LOOKUP_SECONDS))
     return NONE_REFUSED
 
 

@@ -18,7 +18,7 @@ from shared import audit
 from shared.audit import Action
 from shared.errors import InvalidRequest, NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.work import Actor
 
 
@@ -89,7 +89,7 @@ def whose(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, everyo
     if found is None:
         raise NotFound("There is no such person in your organisation.")
     if found.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return found
 
 

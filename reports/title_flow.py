@@ -13,14 +13,14 @@ from timers.work_items import AT_ONCE, FRESH, look_up
 
 
 if TYPE_CHECKING:
-    from timers.azure_devops import Visit
+    from timers.azure_devops import AzureDevOpsSession
 
 
 MOST: Final = 1000  # for one report, five requests
 
 
-def read(app: App, caller: Caller, asked: Asked, visit: "Visit") -> frozenset[tuple[str, int]]:
-    """Reads at most 1,000 items within the time of the visit; those that Azure DevOps refused, by organization.
+def read(app: App, caller: Caller, asked: Asked, session: "AzureDevOpsSession") -> frozenset[tuple[str, int]]:
+    """Reads at most 1,000 items within the time of the session; those that Azure DevOps refused, by organization.
 
     The report is made in any case, of what is kept by then. A batch at a time, so that the newest work comes first in
     whichever organization; one that fails is not asked again.
@@ -38,7 +38,7 @@ def read(app: App, caller: Caller, asked: Asked, visit: "Visit") -> frozenset[tu
         for organization_id in by_organization.keys() - failed:
             organization, numbers = organizations[organization_id], by_organization[organization_id]
             try:
-                found = look_up(app, caller, organization, numbers, visit.at(organization.name))
+                found = look_up(app, caller, organization, numbers, session.for_organization(organization.name))
             except AzureDevOpsError:
                 failed.add(organization_id)  # the person may be no member there, or the time is over
             else:

@@ -48,13 +48,13 @@ class Month:
         return cls(*divmod(key, 100))
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: object) -> Self:
         """A month from 2000-01 to 2099-12, written YYYY-MM.
 
         Raises:
             ValueError: it is written otherwise.
         """
-        found = _MONTH.match(text)
+        found = _MONTH.match(text) if isinstance(text, str) else None
         if found is None:
             raise ValueError("must be a month like 2026-11")
         return cls(int(found[1]), int(found[2]))

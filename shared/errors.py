@@ -1,4 +1,4 @@
-"""Every failure a caller can be told about, each with its status and its stable code.
+"""Errors that callers see, each with its status and its stable code.
 
 ApiError
 ├── InvalidRequest        400  invalid_request (and invalid_body, invalid_query, invalid_idempotency_key ...)
@@ -8,7 +8,7 @@ ApiError
 ├── NotFound              404  not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  conflict (timer_already_running, no_running_timer, tenant_already_registered ...)
-│   └── NotYet                 the same, and not kept for the Idempotency-Key
+│   └── RetryableConflict      not stored for the Idempotency-Key
 ├── LengthRequired        411  length_required
 ├── PreconditionFailed    412  precondition_failed
 ├── BodyTooLarge          413  body_too_large
@@ -19,9 +19,9 @@ ApiError
 ├── AzureDevOpsError      403, 404, 409, 422, 429, 503: timers/azure_devops/errors.py
 ├── InternalError         500  internal_error
 └── Unavailable           503  temporarily_unavailable, signing_keys_unavailable
-    └── Inconclusive           the same, and no failure of ours: signing_key_unknown
+    └── Inconclusive           not counted as an outage: signing_key_unknown
 
-shared/http turns them into RFC 9457 problem documents; nothing else maps an error to a status.
+shared/http turns them into RFC 9457 problem documents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with a request: a JSON pointer into the body, or the name of a parameter or header."""
+    """A wrong field: `pointer` is a JSON pointer into the body, or the name of a parameter or header."""
 
     pointer: str
     detail: str
 
 
 class ApiError(Exception):
-    """The base: `title` names it, `detail` says what to do, `extra` members are added to the problem document."""
+    """`title` names the error, `detail` tells the person what to do, `extra` adds members to the problem document."""
 
     status: ClassVar[HTTPStatus]
     code: str
@@ -67,24 +67,24 @@ class ApiError(Exception):
 
 
 class InvalidRequest(ApiError):
-    status, code, title = HTTPStatus.BAD_REQUEST, "invalid_request", "The request is not valid"
+    status, code, title = HTTPStatus.BAD_REQUEST, "invalid_request", "Invalid request"
 
 
 class InvalidToken(ApiError):
-    """Always the same words: what was wrong with a token is for the log, not for whoever sent it."""
+    """`reason` goes to the log only; the caller always gets the same text."""
 
     status, code, title = HTTPStatus.UNAUTHORIZED, "invalid_token", "Sign in again"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "The access token is missing, expired or not meant for this service. Sign in and try again.",
+            "The access token is missing, expired or not valid for TimeTracker. Sign in and try again.",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
         self.reason = reason
 
 
 class PaymentRequired(ApiError):
-    status, code, title = HTTPStatus.PAYMENT_REQUIRED, "payment_required", "The plan does not allow this now"
+    status, code, title = HTTPStatus.PAYMENT_REQUIRED, "payment_required", "Not allowed by the plan"
 
 
 class Forbidden(ApiError):
@@ -92,64 +92,64 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """A sound token that was not issued for people using the extension; the reason goes to the log only."""
+    """A valid token that was not issued to a person in the extension. `reason` goes to the log only."""
 
     code = "insufficient_scope"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "This access token does not allow using TimeTracker. Sign in through the TimeTracker extension.",
+            "This access token does not include access to TimeTracker. Sign in through the TimeTracker extension.",
             headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
         )
         self.reason = reason
 
 
 class NotFound(ApiError):
-    status, code, title = HTTPStatus.NOT_FOUND, "not_found", "There is nothing here"
+    status, code, title = HTTPStatus.NOT_FOUND, "not_found", "Not found"
 
 
 class MethodNotAllowed(ApiError):
-    status, code, title = (
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "This address has other methods",
-    )
+    status, code, title = HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"
 
 
 class Conflict(ApiError):
-    """A final one is kept for the request's Idempotency-Key: a late repeat is told the same."""
+    """A final conflict is stored for the Idempotency-Key, so that a late repeat gets it too."""
 
-    status, code, title = HTTPStatus.CONFLICT, "conflict", "The state of things does not allow this"
+    status, code, title = HTTPStatus.CONFLICT, "conflict", "Conflict"
     is_final: bool = True
 
 
-class NotYet(Conflict):
-    """What may well be otherwise when it is asked for again, by the same request.
+class RetryableConflict(Conflict):
+    """A conflict that the same request may not have later.
 
-    A report of a timer, once the reports before it are here; hours, once Azure DevOps can take them.
+    For example a late event, once the events before it have arrived, or hours, once Azure DevOps accepts them.
     """
 
     is_final = False
 
 
 class LengthRequired(ApiError):
-    status, code, title = HTTPStatus.LENGTH_REQUIRED, "length_required", "The body did not arrive"
+    status, code, title = HTTPStatus.LENGTH_REQUIRED, "length_required", "Length required"
 
 
 class PreconditionFailed(ApiError):
-    status, code, title = HTTPStatus.PRECONDITION_FAILED, "precondition_failed", "It was changed in the meantime"
+    status, code, title = (
+        HTTPStatus.PRECONDITION_FAILED,
+        "precondition_failed",
+        "Precondition failed: the resource has changed",
+    )
 
 
 class PreconditionRequired(ApiError):
-    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "if_match_required", "Say which version you change"
+    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "if_match_required", "Precondition required"
 
 
 class BodyTooLarge(ApiError):
-    status, code, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large"
+    status, code, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "Content too large"
 
 
 class UnsupportedMediaType(ApiError):
-    status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send JSON"
+    status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type"
 
 
 class Misdirected(ApiError):
@@ -157,19 +157,15 @@ class Misdirected(ApiError):
 
 
 class IdempotencyKeyReused(ApiError):
-    status, code, title = (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "idempotency_key_reused",
-        "This key was used before",
-    )
+    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key already used"
 
 
 class InternalError(ApiError):
-    status, code, title = HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something broke on our side"
+    status, code, title = HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal server error"
 
 
 class Unavailable(ApiError):
-    """Our side cannot answer now; the same request may be sent again."""
+    """A temporary failure; the same request may be sent again."""
 
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "temporarily_unavailable", "Try again in a moment"
 
@@ -178,9 +174,9 @@ class Unavailable(ApiError):
 
 
 class Inconclusive(Unavailable):
-    """Whether it is so cannot be told yet: neither a yes nor a no, and the same request may be sent again.
+    """A check that has no result yet; the same request may be sent again.
 
-    `reason` is a short stable code for the log, where such answers are told apart from failures; by default `code`.
+    It is logged apart from outages, with `reason`, a short stable code; by default `code`.
     """
 
     def __init__(

@@ -1,17 +1,16 @@
-"""People and their organization: sign-in, accounts, settings, and what is on record of both."""
+"""People and their organization: sign-in, accounts, invitations, settings, notices and the action log."""
 
-from tenants.new_rows import NewId, NewTenant, is_same_address
-from tenants.seat_store import give_seat_back, other_super_admins, set_active
+from tenants.new_rows import NewTenant, is_same_address
+from tenants.seat_store import count_other_super_admins, give_seat_back, set_active
 from tenants.time_zones import TimeZone, zones
 
 
 __all__ = [
-    "NewId",
     "NewTenant",
     "TimeZone",
+    "count_other_super_admins",
     "give_seat_back",
     "is_same_address",
-    "other_super_admins",
     "set_active",
     "zones",
 ]

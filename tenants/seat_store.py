@@ -1,4 +1,4 @@
-"""The rows behind an account's end: activation, the seat it gives back, and who is left to run the tenant."""
+"""Activates and deactivates accounts, frees seats, and finds members and super admins."""
 
 import datetime as dt
 import uuid
@@ -24,7 +24,7 @@ _SET_ACTIVE: Final = (
     )
     .values(
         is_active=bindparam("to_active", type_=sa.Boolean),
-        email_key=None,  # an invitation that is taken back, or erased, is open no more
+        email_key=None,  # a withdrawn or erased invitation is closed
         invitation_ends_at=None,
         invited_object_id=None,
         version=_users.version + 1,
@@ -36,15 +36,13 @@ _OTHER_SUPER_ADMINS: Final = sa.select(sa.func.count()).where(
     _users.id != bindparam("user"),
     _users.is_active,
     _users.role == Role.SUPER_ADMIN.value,
-    _users.entra_object_id.is_not(None),  # an account nobody has taken over yet is nobody
+    _users.entra_object_id.is_not(None),  # not an unclaimed invitation
 )
 _GIVE_SEAT_BACK: Final = (
     tenants.update()
     .where(tenants.c.id == bindparam("tenant"), tenants.c.seats_used > 0)
     .values(seats_used=tenants.c.seats_used - 1, updated_at=bindparam("now"))
 )
-
-
 _MEMBERS: Final[sa.Select[Any]] = sa.select(
     _users.id, _users.public_id, _users.role, _users.pending_role, _users.last_sign_in_at
 ).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
@@ -55,7 +53,7 @@ _SUPER_ADMINS: Final = _MEMBERS.where(_users.role == Role.SUPER_ADMIN.value).ord
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who has signed in and whose account is open."""
+    """A person who has signed in and whose account is active."""
 
     id: int
     public_id: uuid.UUID
@@ -64,24 +62,24 @@ class Member:
     last_sign_in_at: dt.datetime | None
 
 
-def find_member(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Member | None:
-    """The person, with `hold` until the transaction ends; None when the account is closed or an invitation."""
-    row = tx.execute(_MEMBER_FOR_UPDATE if hold else _MEMBER, {"tenant": tenant_id, "user": user_id}).first()
+def find_member(tx: sa.Connection, tenant_id: int, user_id: int, *, lock: bool = False) -> Member | None:
+    """The person, with `lock` locked until the transaction ends; None for a closed account or an invitation."""
+    row = tx.execute(_MEMBER_FOR_UPDATE if lock else _MEMBER, {"tenant": tenant_id, "user": user_id}).first()
     return None if row is None else _member(row)
 
 
-def super_admins(tx: sa.Connection, tenant_id: int) -> list[Member]:
+def find_super_admins(tx: sa.Connection, tenant_id: int) -> list[Member]:
     return [_member(row) for row in tx.execute(_SUPER_ADMINS, {"tenant": tenant_id})]
 
 
 def set_active(tx: sa.Connection, tenant_id: int, user_id: int, *, active: bool, now: dt.datetime) -> bool:
-    """False when it was so already; of two at once, one gets True."""
+    """False when nothing changed; of two concurrent calls one gets True."""
     values = {"tenant": tenant_id, "user": user_id, "to_active": active, "now": now}
     return tx.execute(_SET_ACTIVE, values).rowcount == 1
 
 
-def other_super_admins(tx: sa.Connection, tenant_id: int, user_id: int) -> int:
-    """How many enabled super admins there are beside a user; the tenant's row must be held for it to stay so."""
+def count_other_super_admins(tx: sa.Connection, tenant_id: int, user_id: int) -> int:
+    """The number of active super admins besides a user; lock the tenant to keep it stable."""
     return int(tx.execute(_OTHER_SUPER_ADMINS, {"tenant": tenant_id, "user": user_id}).scalar_one())
 
 

@@ -1,4 +1,4 @@
-"""The slugs that no tenant may choose: names of ours and of Microsoft's, and what reads as something else."""
+"""Reserved slugs: names of ours and of Microsoft, encoded names and ids."""
 
 import re
 import uuid
@@ -19,11 +19,11 @@ _WORDS: Final = frozenset(
         *("time-tracker", "timetracker", "timetracker-for-azure-devops"),
     ]
 )
-_ENCODED: Final = re.compile(r"\A..--")  # xn-- shows other letters than it has (RFC 5891, 4.2.3.1)
+_ENCODED: Final = re.compile(r"\A..--")  # like xn--, which is shown as other letters (RFC 5891, 4.2.3.1)
 
 
 def is_reserved(slug: str) -> bool:
-    """Also what reads as an id: whoever names a tenant by its id must not meet another one."""
+    """Also true for ids, since a tenant can be looked up by its id."""
     return slug in _WORDS or _ENCODED.match(slug) is not None or _is_guid(slug)
 
 

@@ -1,4 +1,4 @@
-"""Every slug that a tenant has or had, so that none of them is ever another tenant's."""
+"""The current and former slugs of tenants; a slug never passes to another tenant."""
 
 import datetime as dt
 from typing import Final
@@ -14,7 +14,7 @@ _OWN: Final = sa.select(slugs.c.slug).where(slugs.c.tenant_id == bindparam("tena
 
 
 def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> None:
-    """Reserves a slug for ever.
+    """Reserves a slug for the tenant forever.
 
     Raises:
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
@@ -22,6 +22,6 @@ def add(tx: sa.Connection, tenant_id: int, slug: str, *, now: dt.datetime) -> No
     tx.execute(_ADD, {"tenant_id": tenant_id, "slug": slug, "created_at": now})
 
 
-def own(tx: sa.Connection, tenant_id: int) -> set[str]:
-    """The slug that the tenant has, and all that it had before."""
+def find_own(tx: sa.Connection, tenant_id: int) -> set[str]:
+    """The current and former slugs of the tenant."""
     return set(tx.scalars(_OWN, {"tenant": tenant_id}))

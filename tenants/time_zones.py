@@ -1,4 +1,4 @@
-"""The time zone of a tenant on the wire, and the zones there are."""
+"""The time zones that a tenant can choose."""
 
 from functools import cache
 from typing import Annotated
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 @cache
 def zones() -> frozenset[str]:
-    """The IANA names, without the files beside them that are no places."""
+    """The IANA names; other files of the zone database have no slash."""
     return frozenset(name for name in available_timezones() if "/" in name or name == "UTC")
 
 

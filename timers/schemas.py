@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from shared.http.wire import ElapsedMs, Instant, Text64, WireModel, in_json_schema
+from shared.http.wire import ElapsedMs, Instant, Text64, WireModel, json_schema_pattern
 from shared.text import has_bidi_controls
 from timers import model
 from timers.azure_devops.model import ORGANIZATION
@@ -33,7 +33,7 @@ Organization = Annotated[
         description="the Azure DevOps organisation's name",
         max_length=50,
         examples=["contoso"],
-        json_schema_extra={"pattern": in_json_schema(ORGANIZATION)},
+        json_schema_extra={"pattern": json_schema_pattern(ORGANIZATION)},
     ),
 ]
 

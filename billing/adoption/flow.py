@@ -14,25 +14,26 @@ from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, lis
 from billing.adoption.service import Adopting
 from billing.adoption.store import Metered
 from billing.closing.service import alarm_more_sent
-from billing.marketplace.deadline import within
 from billing.metering.flow import meter_of
 from billing.metering.model import Alarm
 from shared.app import App
+from shared.calendar import Month
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger
 
 
 _SECONDS: Final = 60.0
 DAYS: Final = 40  # back, as the comparison looks
-_NO_MONTHS: Final[Mapping[dt.date, int]] = MappingProxyType({})
+_NO_MONTHS: Final[Mapping[dt.date, Month]] = MappingProxyType({})
 
 
-def adopt_listed(app: App, *, assigned: Mapping[dt.date, int] = _NO_MONTHS, dry_run: bool = False) -> Adoption:
+def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dry_run: bool = False) -> Adoption:
     """Adopts for each metered subscription, live or ended within 40 days, what the meter has and nothing here is of.
 
     Open events that the meter lists are settled first. To do it again changes nothing. `assigned` gives days (UTC) that
-    fit no ended period a month (yyyymm) whose bill they count for; a dry run changes nothing and tells the same.
+    fit no ended period a month whose bill they count for; a dry run changes nothing and tells the same.
 
     Raises:
         MarketplaceError: the meter's list could not be had; nothing was changed.
@@ -45,7 +46,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, int] = _NO_MONTHS, dry_
     since = now.date() - dt.timedelta(days=DAYS)
     ended_since = now - dt.timedelta(days=DAYS)
     metered = transact(app, ALL_TENANTS, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
-    listing = meter.usage(since, now.date(), within(_SECONDS))
+    listing = meter.usage(since, now.date(), Deadline.after(_SECONDS))
     listed = listed_by_subscription(listing.days)
     adopting = Adopting(since, now, app.new_id, assigned)
     found = []

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from billing.marketplace.usage_model import UsageDay
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import accepted_among, arrived_among
+from shared.calendar import Month
 
 
 DayKey: TypeAlias = tuple[str, dt.date]  # a dimension, and a day of UTC
@@ -35,14 +36,14 @@ class Difference:
     `odd` is the part of the surplus that is no whole number of users: it was never sent by this product.
     """
 
-    arrived: tuple[Owed, ...]
+    arrived: tuple[UsageEvent, ...]
     surplus: int
     odd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptedDay:
-    """Units of a day that count as sent from now on; `month` (yyyymm) is that of the bill that they count for.
+    """Units of a day that count as sent from now on; `month` is that of the bill that they count for.
 
     None: the subscription had no period that had ended by that day.
     """
@@ -51,14 +52,14 @@ class AdoptedDay:
     dimension: str
     day: dt.date
     quantity: int
-    month: int | None
+    month: Month | None
 
 
 @dataclass(frozen=True, slots=True)
 class OverSent:
-    """A closed month (yyyymm) of which the meter has more users than the bill."""
+    """A closed month of which the meter has more users than the bill."""
 
-    month: int
+    month: Month
     sent: int
     billed: int
 
@@ -69,7 +70,7 @@ class TenantAdoption:
 
     tenant: uuid.UUID
     slug: str
-    settled: tuple[Owed, ...] = ()
+    settled: tuple[UsageEvent, ...] = ()
     adopted: tuple[AdoptedDay, ...] = ()
     over: tuple[OverSent, ...] = ()
     odd: tuple[DayKey, ...] = ()  # days with a part of a user
@@ -97,7 +98,7 @@ def listed_by_subscription(days: Iterable[UsageDay]) -> dict[uuid.UUID, dict[Day
     return dict(found)
 
 
-def difference(listed: Decimal, events: Sequence[Owed], adopted: int) -> Difference:
+def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> Difference:
     """What of a day the meter has and neither an accepted event nor adopted usage is of; nothing where it has less.
 
     Open events come first: their hours are taken, so a repeat would be a duplicate.
@@ -110,8 +111,8 @@ def difference(listed: Decimal, events: Sequence[Owed], adopted: int) -> Differe
     return Difference(arrived, int(rest), rest - int(rest))
 
 
-def events_by_day(events: Iterable[Owed]) -> Mapping[DayKey, list[Owed]]:
-    found: defaultdict[DayKey, list[Owed]] = defaultdict(list)
+def events_by_day(events: Iterable[UsageEvent]) -> Mapping[DayKey, list[UsageEvent]]:
+    found: defaultdict[DayKey, list[UsageEvent]] = defaultdict(list)
     for each in events:
         found[each.usage.dimension, each.usage.slot.astimezone(dt.UTC).date()].append(each)
     return found

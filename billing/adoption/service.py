@@ -24,10 +24,11 @@ from billing.adoption.store import AdoptedRow, Metered
 from billing.closing import record_store, rules
 from billing.closing import store as billing_store
 from billing.closing.model import Period, Record, Zones
-from billing.metering.model import Owed
+from billing.metering.model import UsageEvent
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
+from shared.calendar import Month
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR
@@ -38,12 +39,12 @@ _NEW_ROW: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Adopting:
-    """Since which day the meter was listed, and by when; `assigned` names a month (yyyymm) for days that fit none."""
+    """Since which day the meter was listed, and by when; `assigned` names a month for days that fit none."""
 
     since: dt.date
     now: dt.datetime
     new_id: Callable[[], uuid.UUID]
-    assigned: Mapping[dt.date, int]
+    assigned: Mapping[dt.date, Month]
 
 
 def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], adopting: Adopting) -> TenantAdoption:
@@ -61,7 +62,7 @@ def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], 
     before = {(row.dimension, row.day): row for row in store.of_subscription(tx, metered)}
     known, records = events_by_day(events), store.records(tx, metered)
     ended = _ended(tx, tenant, subscription, records, adopting.now)
-    settled: list[Owed] = []
+    settled: list[UsageEvent] = []
     adopted: list[AdoptedRow] = []
     odd: list[DayKey] = []
     for key, day in sorted(listed.items()):
@@ -84,8 +85,8 @@ def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], 
     )
 
 
-def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: int, *, adopting: Adopting) -> int:
-    """Has a tenant's adopted usage of a day that fits no period count for a month (yyyymm); how many rows.
+def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: Month, *, adopting: Adopting) -> int:
+    """Has a tenant's adopted usage of a day that fits no period count for a month; how many rows.
 
     Raises:
         NotAdopted: there is none, or the subscription has no bill of that month.
@@ -95,7 +96,7 @@ def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: int, *, adopt
     if not rows:
         raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} that counts for no month")
     for row in rows:
-        found = billing_store.standings(tx, tenant.id)
+        found = billing_store.billed_through(tx, tenant.id)
         of = next(each.subscription for each in found if each.subscription.marketplace_id == row.marketplace_id)
         _require_paid(month, of, tenant, adopting.now)
         store.assign(tx, tenant.id, row.id, month)
@@ -103,7 +104,7 @@ def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: int, *, adopt
     return len(rows)
 
 
-def _require_rest(events: Iterable[Owed], metered: Metered, now: dt.datetime) -> None:
+def _require_rest(events: Iterable[UsageEvent], metered: Metered, now: dt.datetime) -> None:
     if any(each.claimed_until is not None and each.claimed_until > now for each in events):
         raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")
 
@@ -112,29 +113,27 @@ def _ended(
     tx: sa.Connection, tenant: Tenant, subscription: Subscription, records: Iterable[Record], now: dt.datetime
 ) -> list[Period]:
     """The periods of a subscription that have ended, billed or not."""
-    standings = [each for each in billing_store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
+    mine = [each for each in billing_store.billed_through(tx, tenant.id) if each.subscription.id == subscription.id]
     zones: Zones = billing_store.zones(tx, tenant)
-    owed = [period for standing in standings for period in rules.owed(standing, zones, now)]
-    return [*(record.period for record in records), *owed]
+    ended = [period for each in mine for period in rules.ended_periods(each, zones, now)]
+    return [*(record.period for record in records), *ended]
 
 
-def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> int | None:
+def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> Month | None:
     month = adopting.assigned.get(day)
     if month is not None:
         _require_paid(month, subscription, tenant, adopting.now)
     return month
 
 
-def _require_paid(month: int, subscription: Subscription, tenant: Tenant, now: dt.datetime) -> None:
+def _require_paid(month: Month, subscription: Subscription, tenant: Tenant, now: dt.datetime) -> None:
     """Raises NotAdopted for a month in which the subscription was not paid for."""
-    first, last = (
-        rules.month_of(at, tenant.zone) for at in (subscription.paid_from or now, subscription.ended_at or now)
-    )
+    first, last = (Month.of(at, tenant.zone) for at in (subscription.paid_from or now, subscription.ended_at or now))
     if not first <= month <= last:
-        raise NotAdopted(f"{tenant.slug} paid for nothing in {month // 100}-{month % 100:02}")
+        raise NotAdopted(f"{tenant.slug} paid for nothing in {month}")
 
 
-def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[Owed, ...]:
+def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[UsageEvent, ...]:
     for each in found.arrived:
         if not store.settle(tx, each, now=now):
             raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")
@@ -177,7 +176,7 @@ def _over(
 
 
 def _put_on_record(tx: sa.Connection, tenant_id: int, row: AdoptedRow, adopting: Adopting) -> None:
-    month = None if row.month is None else f"{row.month // 100}-{row.month % 100:02}"
+    month = None if row.month is None else str(row.month)
     audit.record_row(
         tx,
         tenant_id,

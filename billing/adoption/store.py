@@ -11,9 +11,10 @@ from sqlalchemy import bindparam
 
 from billing.closing.model import Record, State
 from billing.closing.record_store import record_of
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import LISTED
-from billing.metering.store import midnight, owed_of
+from billing.metering.store import event_of, midnight
+from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
 
@@ -103,7 +104,7 @@ class AdoptedRow:
     day: dt.date
     quantity: int
     plan_id: str
-    month: int | None  # yyyymm
+    month: Month | None
     adopted_at: dt.datetime
 
 
@@ -112,10 +113,10 @@ def metered(tx: sa.Connection, ended_since: dt.datetime) -> list[Metered]:
     return [Metered(*row) for row in tx.execute(_METERED, {"since": ended_since})]
 
 
-def events(tx: sa.Connection, of: Metered, since: dt.date) -> list[Owed]:
+def events(tx: sa.Connection, of: Metered, since: dt.date) -> list[UsageEvent]:
     """The usage events of a subscription with an hour on a day of UTC or later."""
     key = {"tenant": of.tenant_id, "subscription": of.marketplace_id, "first": midnight(since)}
-    return [owed_of(row) for row in tx.execute(_EVENTS, key)]
+    return [event_of(row) for row in tx.execute(_EVENTS, key)]
 
 
 def records(tx: sa.Connection, of: Metered) -> list[Record]:
@@ -123,7 +124,7 @@ def records(tx: sa.Connection, of: Metered) -> list[Record]:
     return [record_of(row) for row in tx.execute(_RECORDS, {"tenant": of.tenant_id, "subscription": of.id})]
 
 
-def closed(records: Sequence[Record]) -> dict[int, Record]:
+def closed(records: Sequence[Record]) -> dict[Month, Record]:
     """By month, those that bill."""
     return {each.period.month: each for each in records if each.state is State.CLOSED}
 
@@ -138,9 +139,9 @@ def of_tenant(tx: sa.Connection, tenant_id: int) -> list[AdoptedRow]:
     return [_adopted(row) for row in tx.execute(_OF_TENANT, {"tenant": tenant_id})]
 
 
-def settle(tx: sa.Connection, owed: Owed, *, now: dt.datetime) -> bool:
+def settle(tx: sa.Connection, event: UsageEvent, *, now: dt.datetime) -> bool:
     """Accepts an open event that the meter lists; False when somebody sends it, or has settled it."""
-    return tx.execute(_SETTLE, {"tenant": owed.tenant_id, "event": owed.id, "now": now}).rowcount == 1
+    return tx.execute(_SETTLE, {"tenant": event.tenant_id, "event": event.id, "now": now}).rowcount == 1
 
 
 def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:
@@ -152,7 +153,7 @@ def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:
         "day": row.day,
         "quantity": row.quantity,
         "plan_id": row.plan_id,
-        "month_key": row.month,
+        "month_key": None if row.month is None else row.month.key,
         "adopted_at": row.adopted_at,
     }
     tx.execute(_ADD, values)
@@ -164,9 +165,9 @@ def grow(tx: sa.Connection, tenant_id: int, row: AdoptedRow, more: int) -> bool:
     return tx.execute(_GROW, values).rowcount == 1
 
 
-def assign(tx: sa.Connection, tenant_id: int, row_id: int, month: int) -> bool:
-    """Has adopted usage count for a month (yyyymm); False when it counts for one already."""
-    return tx.execute(_ASSIGN, {"tenant": tenant_id, "row": row_id, "month": month}).rowcount == 1
+def assign(tx: sa.Connection, tenant_id: int, row_id: int, month: Month) -> bool:
+    """Has adopted usage count for a month; False when it counts for one already."""
+    return tx.execute(_ASSIGN, {"tenant": tenant_id, "row": row_id, "month": month.key}).rowcount == 1
 
 
 def _adopted(row: sa.Row[Any]) -> AdoptedRow:
@@ -177,6 +178,6 @@ def _adopted(row: sa.Row[Any]) -> AdoptedRow:
         row.day,
         row.quantity,
         row.plan_id,
-        row.month_key,
+        None if row.month_key is None else Month.from_key(row.month_key),
         row.adopted_at,
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from billing.subscriptions.model import Price, Subscription
+from shared.calendar import Month
 
 
 class Kind(StrEnum):
@@ -30,11 +31,11 @@ class NotVoidable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A subscription and up to where it is billed: its newest record, void or not; None before the first."""
+class BilledThrough:
+    """A subscription and the end of its newest record, void or not; None before the first record."""
 
     subscription: Subscription
-    last_month: int | None  # yyyymm
+    last_month: Month | None
     billed_to: dt.datetime | None
     has_earlier_zones: bool = False  # its tenant's zone was changed once
     lacks_price: bool = False  # of a bill that was made
@@ -55,26 +56,26 @@ class Zones:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A standing with what tells whether anything is owed; `marked` is the tenant's newest closed month."""
+    """A subscription that may have a month to close; `marked` is the tenant's newest closed month."""
 
-    standing: Standing
+    billed: BilledThrough
     zones: Zones | None  # None where a name is none that is known
     is_billed: bool  # not on the internal plan
-    marked: int | None
+    marked: Month | None
 
     @property
     def tenant_id(self) -> int:
-        return self.standing.subscription.tenant_id
+        return self.billed.subscription.tenant_id
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A month (yyyymm) and the stretch of it that is billed, half-open: what happens at `ends_at` is not in it.
+    """A month and the part of it that is billed, half-open: `ends_at` is not in it.
 
     `time_zone` is the tenant's when the period began.
     """
 
-    month: int
+    month: Month
     kind: Kind
     starts_at: dt.datetime
     ends_at: dt.datetime
@@ -86,7 +87,7 @@ class Activity:
     """One person's sign-ins of a month, or their time dated in it: the first and the last."""
 
     user_id: int
-    month: int
+    month: Month
     email: str
     display_name: str
     reason: Reason
@@ -131,7 +132,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A bill as it is kept; `id` is the row, `public_id` what others see."""
+    """A closed bill as it is stored; `id` is the row, `public_id` is shown.
+
+    `replaces` and `replaced_by` are public ids; only lists of records read them.
+    """
 
     id: int
     public_id: uuid.UUID
@@ -145,9 +149,37 @@ class Record:
     total: Decimal | None
     replaces_id: int | None
     closed_at: dt.datetime
-    is_by_seats: bool
+    marketplace_id: uuid.UUID | None
+    plan_id: str
+    quantity: int | None
+    last_event_type: str | None
+    voided_at: dt.datetime | None = None
+    void_reason: str | None = None
+    replaces: uuid.UUID | None = None
+    replaced_by: uuid.UUID | None = None
+
+    @property
+    def is_void(self) -> bool:
+        return self.state is State.VOID
+
+    @property
+    def is_by_seats(self) -> bool:
+        return charges_for_seats(self.marketplace_id, self.quantity)
+
+    @property
+    def currency(self) -> str | None:
+        return None if self.price is None else self.price.currency
+
+    @property
+    def rate_per_user(self) -> Decimal | None:
+        return None if self.price is None else self.price.rate_per_user
 
     @property
     def amount(self) -> Decimal | None:
         """The total for people to see; None for seats, whose amount only Microsoft knows."""
         return None if self.is_by_seats else self.total
+
+
+def charges_for_seats(marketplace_id: uuid.UUID | None, seats: int | None) -> bool:
+    """Microsoft charges for each seat, used or not; seats that were agreed with the vendor are only a limit."""
+    return marketplace_id is not None and seats is not None

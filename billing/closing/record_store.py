@@ -1,4 +1,4 @@
-"""Writes bills: a record with its lines, what the meter is owed for it, its voiding, and the months that are closed."""
+"""Writes bills: a record with its lines, its usage event, its voiding, and the closed months."""
 
 import datetime as dt
 import uuid
@@ -10,6 +10,7 @@ from sqlalchemy import bindparam
 from billing.closing.model import Activity, Bill, Kind, Period, Reason, Record, State
 from billing.closing.rules import first_day_sent
 from billing.subscriptions.model import Price, Subscription
+from shared.calendar import Month
 from shared.db.schema import (
     adopted_usage,
     billing_lines,
@@ -68,7 +69,7 @@ _LINES: Final[sa.Select[Any]] = (
     .order_by(_l.activity_month, _l.user_id)
 )
 _REPLACED: Final[sa.Select[Any]] = sa.select(_r.id).where(_r.tenant_id == _TENANT, _r.replaces_id == _RECORD)
-_OWE: Final = usage_events.insert().inline()
+_ENQUEUE: Final = usage_events.insert().inline()
 # Whoever sends it has claimed it first, in a transaction of its own: what was never claimed was never sent.
 _WITHDRAW: Final = usage_events.delete().where(
     _e.tenant_id == _TENANT,
@@ -149,7 +150,10 @@ def add(
         total=bill.total,
         replaces_id=replaces_id,
         closed_at=now,
-        is_by_seats=bill.subscription.is_by_seats,
+        marketplace_id=bill.subscription.marketplace_id,
+        plan_id=bill.plan_id,
+        quantity=bill.subscription.terms.quantity,
+        last_event_type=None if bill.last_event is None else bill.last_event.event_type,
     )
 
 
@@ -178,7 +182,7 @@ def lines(tx: sa.Connection, record: Record) -> tuple[Activity, ...]:
     return tuple(
         Activity(
             row.user_id,
-            row.activity_month,
+            Month.from_key(row.activity_month),
             row.email,
             row.display_name,
             Reason(row.reason),
@@ -206,13 +210,13 @@ def void(tx: sa.Connection, record: Record, *, reason: str, now: dt.datetime) ->
 def assign_adopted(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> None:
     """Gives adopted usage that has no month yet the period's, where it is of the period's last day or later."""
     key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
-    tx.execute(_ASSIGN_ADOPTED, {**key, "month": period.month, "first_day": first_day_sent(period)})
+    tx.execute(_ASSIGN_ADOPTED, {**key, "month": period.month.key, "first_day": first_day_sent(period)})
 
 
 def sum_sent(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> int:
     """Users that the meter was told of, or may yet be told of, for a period's month; adopted usage among them."""
     key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
-    row = tx.execute(_SUM_SENT, {**key, "month": period.month, "subscription": subscription.id}).one()
+    row = tx.execute(_SUM_SENT, {**key, "month": period.month.key, "subscription": subscription.id}).one()
     return int(row.sent + row.adopted)
 
 
@@ -230,7 +234,7 @@ def taken_slots(
     return set(tx.scalars(_TAKEN, key))
 
 
-def owe(
+def enqueue_usage(
     tx: sa.Connection,
     record: Record,
     subscription: Subscription,
@@ -253,12 +257,12 @@ def owe(
         "attempts": 0,
         "created_at": now,
     }
-    tx.execute(_OWE, values)
+    tx.execute(_ENQUEUE, values)
 
 
-def mark_closed(tx: sa.Connection, tenant_id: int, *, last: int, now: dt.datetime) -> None:
-    """Closes for corrections the months of the tenant's records up to the last one that has ended, yyyymm."""
-    tx.execute(_MARK, {"tenant": tenant_id, "last": last, "now": now})
+def mark_closed(tx: sa.Connection, tenant_id: int, *, last: Month, now: dt.datetime) -> None:
+    """Closes for corrections the months of the tenant's records up to the last one that has ended."""
+    tx.execute(_MARK, {"tenant": tenant_id, "last": last.key, "now": now})
 
 
 def record_of(row: sa.Row[Any]) -> Record:
@@ -267,7 +271,7 @@ def record_of(row: sa.Row[Any]) -> Record:
         public_id=row.public_id,
         tenant_id=row.tenant_id,
         subscription_id=row.subscription_id,
-        period=Period(row.month_key, Kind(row.kind), row.period_from, row.period_to, row.time_zone),
+        period=Period(Month.from_key(row.month_key), Kind(row.kind), row.period_from, row.period_to, row.time_zone),
         state=State(row.state),
         active_users=row.active_users,
         included_users=row.included_users,
@@ -275,7 +279,12 @@ def record_of(row: sa.Row[Any]) -> Record:
         total=row.total,
         replaces_id=row.replaces_id,
         closed_at=row.closed_at,
-        is_by_seats=row.marketplace_id is not None and row.quantity is not None,
+        marketplace_id=row.marketplace_id,
+        plan_id=row.plan_id,
+        quantity=row.quantity,
+        last_event_type=row.last_event_type,
+        voided_at=row.voided_at,
+        void_reason=row.void_reason,
     )
 
 
@@ -284,7 +293,7 @@ def _values(tenant_id: int, bill: Bill) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
         "subscription_id": bill.subscription.id,
-        "month_key": bill.period.month,
+        "month_key": bill.period.month.key,
         "kind": bill.period.kind.value,
         "state": State.CLOSED.value,
         "period_from": bill.period.starts_at,
@@ -310,7 +319,7 @@ def _line(tenant_id: int, record_id: int, line: Activity) -> dict[str, Any]:
         "tenant_id": tenant_id,
         "record_id": record_id,
         "user_id": line.user_id,
-        "activity_month": line.month,
+        "activity_month": line.month.key,
         "email": line.email,
         "display_name": line.display_name,
         "reason": line.reason.value,

@@ -1,4 +1,4 @@
-"""Decides which months are owed, who is on their bills, and what they come to; pure."""
+"""Decides which periods are to be closed, their active users and their totals; pure."""
 
 import datetime as dt
 from collections import Counter
@@ -9,9 +9,9 @@ from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, Period, Reason, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription
-from shared.calendar import first_instant
+from shared.calendar import Month
 from shared.money import MONTH, minor_unit
 
 
@@ -36,98 +36,81 @@ def zones_of(now: str, earlier: Iterable[tuple[dt.datetime, str]]) -> Zones | No
     return None if present is None or len(known) < len(found) else Zones(present, known)
 
 
-def month_of(instant: dt.datetime, zone: dt.tzinfo) -> int:
-    """The calendar month of an instant in a zone, as yyyymm."""
-    local = instant.astimezone(zone)
-    return local.year * 100 + local.month
+def has_ended(month: Month, zone: ZoneInfo, now: dt.datetime) -> bool:
+    return month.next.starts_at(zone) <= now
 
 
-def next_month(month: int) -> int:
-    return month + 1 if month % 100 < 12 else month + 89  # noqa: PLR2004 - December
-
-
-def month_before(month: int) -> int:
-    return month - 1 if month % 100 > 1 else month - 89
-
-
-def begins_at(month: int, zone: ZoneInfo) -> dt.datetime:
-    """The first instant of a month in a zone: its midnight, the first of two, or the change of the clocks over it."""
-    return first_instant(dt.date(month // 100, month % 100, 1), zone)
-
-
-def has_ended(month: int, zone: ZoneInfo, now: dt.datetime) -> bool:
-    return begins_at(next_month(month), zone) <= now
-
-
-def last_ended(zone: ZoneInfo, now: dt.datetime) -> int:
+def last_ended(zone: ZoneInfo, now: dt.datetime) -> Month:
     """The newest month that has ended; the present one, too, where clocks go back over the midnight that ended it."""
-    present = month_of(now, zone)
-    return present if has_ended(present, zone, now) else month_before(present)
+    present = Month.of(now, zone)
+    return present if has_ended(present, zone, now) else present.previous
 
 
-def owed(standing: Standing, zones: Zones, now: dt.datetime) -> Iterator[Period]:
+def ended_periods(billed: BilledThrough, zones: Zones, now: dt.datetime) -> Iterator[Period]:
     """The periods that have ended and have no record, oldest first.
 
     They tile: each begins where the record before it ended, the first at the start of the paid plan, so a change of
     the tenant's zone, which counts from the next period on, neither skips an instant nor bills one twice. The last is
     cut where the subscription ended.
     """
-    begun = _next(standing, zones)
+    begun = _next(billed, zones)
     if begun is None:
         return
-    (month, starts_at), ended_at = begun, standing.subscription.ended_at
-    if ended_at is not None and standing.last_month is not None and ended_at <= starts_at:
+    (month, starts_at), ended_at = begun, billed.subscription.ended_at
+    if ended_at is not None and billed.last_month is not None and ended_at <= starts_at:
         return  # it ended within what is billed
     while True:
         zone = zones.at(starts_at)
-        ends_at = max(starts_at, begins_at(next_month(month), zone))
+        ends_at = max(starts_at, month.next.starts_at(zone))
         if ended_at is not None and ended_at <= ends_at:
             yield Period(month, Kind.FINAL, starts_at, max(starts_at, ended_at), zone.key)
             return
         if ends_at > now:
             return
         yield Period(month, Kind.MONTH, starts_at, ends_at, zone.key)
-        month, starts_at = next_month(month), ends_at
+        month, starts_at = month.next, ends_at
 
 
-def as_of(standing: Standing, instant: dt.datetime | None) -> Standing:
+def as_of(billed: BilledThrough, instant: dt.datetime | None) -> BilledThrough:
     """As it stood then, when an operator asks for it: what ended later had not ended."""
-    ended_at = standing.subscription.ended_at
+    ended_at = billed.subscription.ended_at
     if instant is None or ended_at is None or ended_at <= instant:
-        return standing
-    return replace(standing, subscription=replace(standing.subscription, ended_at=None))
+        return billed
+    return replace(billed, subscription=replace(billed.subscription, ended_at=None))
 
 
 def is_due(candidate: Candidate, now: dt.datetime) -> bool:
     """Whether there is a month to close, or one to mark as closed."""
-    zones, last_month = candidate.zones, candidate.standing.last_month
+    zones, last_month = candidate.zones, candidate.billed.last_month
     if zones is None:
         return True  # its turn fails, and tells
-    if candidate.is_billed and next(owed(candidate.standing, zones, now), None) is not None:
+    if candidate.is_billed and next(ended_periods(candidate.billed, zones, now), None) is not None:
         return True
-    return last_month is not None and last_month > (candidate.marked or 0) and has_ended(last_month, zones.now, now)
+    if last_month is None or not has_ended(last_month, zones.now, now):
+        return False
+    return candidate.marked is None or last_month > candidate.marked
 
 
-def running(standing: Standing, zones: Zones, now: dt.datetime) -> Period | None:
+def running(billed: BilledThrough, zones: Zones, now: dt.datetime) -> Period | None:
     """The period that is open now; None for who does not pay, or not any more."""
-    begun = _next(standing, zones)
-    if begun is None or standing.subscription.ended_at is not None:
+    begun = _next(billed, zones)
+    if begun is None or billed.subscription.ended_at is not None:
         return None
     month, starts_at = begun
     while True:
         zone = zones.at(starts_at)
-        ends_at = max(starts_at, begins_at(next_month(month), zone))
+        ends_at = max(starts_at, month.next.starts_at(zone))
         if ends_at > now:
             return Period(month, Kind.MONTH, starts_at, ends_at, zone.key)
-        month, starts_at = next_month(month), ends_at
+        month, starts_at = month.next, ends_at
 
 
-def _next(standing: Standing, zones: Zones) -> tuple[int, dt.datetime] | None:
+def _next(billed: BilledThrough, zones: Zones) -> tuple[Month, dt.datetime] | None:
     """The first month without a record, and from when on it is billed."""
-    if standing.last_month is not None and standing.billed_to is not None:
-        return next_month(standing.last_month), standing.billed_to
-    paid_from = standing.subscription.paid_from
-    return None if paid_from is None else (month_of(paid_from, zones.at(paid_from)), paid_from)
+    if billed.last_month is not None and billed.billed_to is not None:
+        return billed.last_month.next, billed.billed_to
+    paid_from = billed.subscription.paid_from
+    return None if paid_from is None else (Month.of(paid_from, zones.at(paid_from)), paid_from)
 
 
 def billed_again(period: Period, subscription: Subscription) -> Period:
@@ -167,7 +150,7 @@ def is_free(subscription: Subscription, period: Period) -> bool:
     return bool(terms.is_free_trial) if ends_at is None else period.ends_at <= ends_at + _DAY
 
 
-def covered(lines: Iterable[Activity], quote: Quote, before: Mapping[int, tuple[int, int]], month: int) -> int:
+def covered(lines: Iterable[Activity], quote: Quote, before: Mapping[Month, tuple[int, int]], month: Month) -> int:
     """How many of a bill's lines the fee of their month covers.
 
     `before` has of each earlier month how many users were billed for it, and how many its fee covers.
@@ -195,7 +178,7 @@ def worked(person: Activity, starts_at: dt.datetime, ends_at: dt.datetime) -> Ac
 
 def lines(found: Iterable[Activity]) -> tuple[Activity, ...]:
     """One line for each person and month, with the first and the last of all they did in it."""
-    merged: dict[tuple[int, int], Activity] = {}
+    merged: dict[tuple[Month, int], Activity] = {}
     for each in found:
         key = (each.month, each.user_id)
         merged[key] = _together(merged[key], each) if key in merged else each
@@ -208,7 +191,7 @@ def _together(one: Activity, other: Activity) -> Activity:
     return replace(one, reason=reason, first_at=first_at, last_at=last_at)
 
 
-def wanted_slot(period: Period, now: dt.datetime, *, last_is_free: bool = True) -> dt.datetime:
+def preferred_slot(period: Period, now: dt.datetime, *, last_is_free: bool = True) -> dt.datetime:
     """The hour that usage is told for: the last of the period, or the present one where that is too old or taken.
 
     A subscription that has ended takes usage only for hours before its end, however late it is.
@@ -231,7 +214,7 @@ def first_day_sent(period: Period) -> dt.date:
     return (period.ends_at - _MS).astimezone(dt.UTC).date()
 
 
-def month_sent_on(day: dt.date, ended: Iterable[Period]) -> int | None:
+def month_sent_on(day: dt.date, ended: Iterable[Period]) -> Month | None:
     """The month that usage of a day of UTC is for: the latest period that had ended by then; None where none had."""
     by_then = [period for period in ended if first_day_sent(period) <= day]
     return max(by_then, key=lambda period: (period.ends_at, period.month)).month if by_then else None

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing import rules
-from billing.closing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, LastEvent, Period, Reason, State, Zones
 from billing.subscriptions.ledger_store import rate_of
 from billing.subscriptions.model import Outcome, Rate, Subscription
 from billing.subscriptions.store import subscription_of
+from shared.calendar import Month
 from shared.db.schema import (
     adopted_usage,
     billing_lines,
@@ -73,13 +74,13 @@ _LACKS_PRICE = _exists(*_BILLED, _NEWEST.rate_per_user.is_(None), _NEWEST.state 
 )
 
 # Of every tenant that ever paid, in the order of the tenants; which months that makes is for the zone to say.
-_STANDINGS: Final[sa.Select[Any]] = (
+_ALL_BILLED_THROUGH: Final[sa.Select[Any]] = (
     sa.select(subscriptions, tenants.c.time_zone, tenants.c.plan_kind, _LAST_MONTH, _BILLED_TO, _MARKED)
     .join(tenants, tenants.c.id == _s.tenant_id)
     .where(_s.paid_from.is_not(None))
     .order_by(_s.tenant_id, _s.id)
 )
-_STANDINGS_OF: Final[sa.Select[Any]] = (
+_BILLED_THROUGH_OF: Final[sa.Select[Any]] = (
     sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
     .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
     .order_by(_s.id)
@@ -257,12 +258,12 @@ def candidates(tx: sa.Connection) -> list[Candidate]:
         earlier[tenant_id].append((until_at, zone))
     return [
         Candidate(
-            _standing(row),
+            _billed_through(row),
             rules.zones_of(row.time_zone, earlier.get(row.tenant_id, ())),
             row.plan_kind != Plan.INTERNAL.value,
-            row.marked,
+            None if row.marked is None else Month.from_key(row.marked),
         )
-        for row in tx.execute(_STANDINGS)
+        for row in tx.execute(_ALL_BILLED_THROUGH)
     ]
 
 
@@ -272,16 +273,16 @@ def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zon
     return Zones(tenant.zone, tuple((row.until_at, ZoneInfo(row.time_zone)) for row in rows))
 
 
-def standings(tx: sa.Connection, tenant_id: int) -> list[Standing]:
+def billed_through(tx: sa.Connection, tenant_id: int) -> list[BilledThrough]:
     """Those of one tenant, in the order in which they were begun."""
     return [
         replace(
-            _standing(row),
+            _billed_through(row),
             has_earlier_zones=bool(row.has_earlier_zones),
             lacks_price=bool(row.lacks_price),
             has_adopted=bool(row.has_adopted),
         )
-        for row in tx.execute(_STANDINGS_OF, {"tenant": tenant_id})
+        for row in tx.execute(_BILLED_THROUGH_OF, {"tenant": tenant_id})
     ]
 
 
@@ -319,22 +320,23 @@ def running(tx: sa.Connection, tenant: Tenant, period: Period, now: dt.datetime)
     To be read before the entries: a timer that is stopped meanwhile is then among them.
     """
     limit = dt.timedelta(milliseconds=tenant.forgotten_timer_limit_ms)
-    key = {"tenant": tenant.id, "month": period.month, "ends_at": period.ends_at}
+    key = {"tenant": tenant.id, "month": period.month.key, "ends_at": period.ends_at}
     found = [_activity(row, period.month, Reason.TIME) for row in tx.execute(_RUNNING, key)]
     ran = (rules.ran(each, period, limit=limit, now=now) for each in found)
     return [each for each in ran if each is not None]
 
 
 def billed_before(
-    tx: sa.Connection, subscription: Subscription, months: Collection[int], rates: Sequence[Rate]
-) -> dict[int, tuple[int, int]]:
+    tx: sa.Connection, subscription: Subscription, months: Collection[Month], rates: Sequence[Rate]
+) -> dict[Month, tuple[int, int]]:
     """Of closed months of a subscription: how many users were billed for each, and how many its fee covers."""
-    key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "months": list(months)}
+    key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "months": [month.key for month in months]}
     billed = {row.activity_month: row.users for row in tx.execute(_BILLED_USERS, key)}
-    found: dict[int, tuple[int, int]] = {}
+    found: dict[Month, tuple[int, int]] = {}
     for month, starts_at in tx.execute(_PERIOD_STARTS, key):
         rate = rules.rate_of(rates, starts_at)
-        found[month] = billed.get(month, 0), 0 if rate is None else rate.quote.included_a_month
+        included = 0 if rate is None else rate.quote.included_a_month
+        found[Month.from_key(month)] = billed.get(month, 0), included
     return found
 
 
@@ -344,28 +346,30 @@ def worked_late(tx: sa.Connection, subscription: Subscription, period: Period, z
     Found in the days themselves, so nothing that came late by whatever way is missed.
     """
     assert subscription.paid_from is not None, "only what is paid for is billed"  # noqa: S101 - an invariant of ours
-    first = rules.month_before(rules.month_of(subscription.paid_from, dt.UTC))  # whatever the zone was
+    first = Month.of(subscription.paid_from, dt.UTC).previous  # in any time zone
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id}
-    values = {**key, "month": period.month, "first": first}
+    values = {**key, "month": period.month.key, "first": first.key}
     if zones.earlier:
-        rows = tx.execute(_LATE_BESIDE, {**values, "after": rules.next_month(period.month)}).all()
+        rows = tx.execute(_LATE_BESIDE, {**values, "after": period.month.next.key}).all()
     elif tx.execute(_ANY_LATE, values).first() is not None:
         rows = tx.execute(_LATE, values).all()
     else:
         return ()
-    return [rules.worked(_activity(row, row.month_key, Reason.TIME), row.period_from, row.period_to) for row in rows]
+    found = ((row, _activity(row, Month.from_key(row.month_key), Reason.TIME)) for row in rows)
+    return [rules.worked(activity, row.period_from, row.period_to) for row, activity in found]
 
 
 def _within(tenant_id: int, period: Period) -> dict[str, Any]:
     """Of the month and those beside it, whatever reaches into the period."""
-    months = {"before": rules.month_before(period.month), "after": rules.next_month(period.month)}
+    months = {"before": period.month.previous.key, "after": period.month.next.key}
     edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
-    return {"tenant": tenant_id, "month": period.month, **months, **edges}
+    return {"tenant": tenant_id, "month": period.month.key, **months, **edges}
 
 
-def _standing(row: sa.Row[Any]) -> Standing:
-    return Standing(subscription_of(row), row.last_month, row.billed_to)
+def _billed_through(row: sa.Row[Any]) -> BilledThrough:
+    last_month = None if row.last_month is None else Month.from_key(row.last_month)
+    return BilledThrough(subscription_of(row), last_month, row.billed_to)
 
 
-def _activity(row: sa.Row[Any], month: int, reason: Reason) -> Activity:
+def _activity(row: sa.Row[Any], month: Month, reason: Reason) -> Activity:
     return Activity(row.user_id, month, row.email, row.display_name, reason, row.first_at, row.last_at)

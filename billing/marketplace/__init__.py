@@ -1,9 +1,14 @@
-"""The Azure Marketplace as TimeTracker sees it."""
+"""The client of the Azure Marketplace."""
 
 from typing import TYPE_CHECKING
 
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import MarketplaceError, NotKnown, Refused, TokenRefused, Unreadable
+from billing.marketplace.errors import (
+    MarketplaceError,
+    MarketplaceNotFound,
+    MarketplaceRefused,
+    PurchaseTokenRefused,
+    UnreadableResponse,
+)
 from billing.marketplace.model import (
     IN_PROGRESS,
     PENDING,
@@ -18,6 +23,7 @@ from billing.marketplace.model import (
     WebhookEvent,
 )
 from shared.app import App
+from shared.deadline import Deadline
 
 
 if TYPE_CHECKING:
@@ -30,17 +36,17 @@ __all__ = [
     "RESOURCE",
     "SUCCEEDED",
     "UNSUBSCRIBED",
-    "Flow",
+    "Deadline",
     "Marketplace",
     "MarketplaceError",
-    "NotKnown",
+    "MarketplaceNotFound",
+    "MarketplaceRefused",
     "Operation",
     "Plan",
     "Price",
-    "Refused",
+    "PurchaseTokenRefused",
     "Subscription",
-    "TokenRefused",
-    "Unreadable",
+    "UnreadableResponse",
     "UnreadableRow",
     "WebhookEvent",
     "of",
@@ -49,11 +55,11 @@ __all__ = [
 
 
 def of(app: App) -> "Marketplace | None":
-    """None where the settings do not name our app in Partner Center: the Marketplace is off."""
-    return app.once(_client)
+    """None if the settings do not name our app in Partner Center: the Marketplace is off."""
+    return app.once(_build_client)
 
 
-def _client(app: App) -> "Marketplace | None":
+def _build_client(app: App) -> "Marketplace | None":
     if not app.settings.marketplace_is_on:
         return None
     from billing.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it

@@ -1,204 +1,219 @@
-"""The client: what TimeTracker asks of the Azure Marketplace, call by call; `meter` is told what was used."""
+"""The client of the Azure Marketplace's SaaS fulfillment API; `meter` is the metering API."""
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final, Self
 
-import requests
-
-from billing.marketplace.deadline import Flow
-from billing.marketplace.errors import Conflicting, NotKnown, Refused, TokenRefused, Unreadable
+from billing.marketplace.errors import (
+    MarketplaceConflict,
+    MarketplaceNotFound,
+    MarketplaceRefused,
+    PurchaseTokenRefused,
+    UnreadableResponse,
+)
 from billing.marketplace.metering import Meter
-from billing.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, listed
+from billing.marketplace.model import SUBSCRIBED, Operation, Plan, Subscription, UnreadableRow, list_rows
 from billing.marketplace.tokens import IdentityTokens, SecretTokens, TokenSource
-from billing.marketplace.transport import Answer, Call, Http
-from shared.http_client import new_session
+from billing.marketplace.transport import MarketplaceCall, MarketplaceTransport, parse_json
+from shared.deadline import Deadline
+from shared.http_client import HttpClient, Response
 from shared.settings import GUID, Settings
 
 
 _SUBSCRIPTIONS: Final = "saas/subscriptions"
 _PURCHASE_TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,8192}\Z")
 _OPERATION: Final = re.compile(r"/operations/([0-9a-f-]{36})(?:[/?]|\Z)", re.IGNORECASE)
-_MOST_PAGES: Final = 10_000
+_MAX_PAGES: Final = 10_000
 
 
 class Marketplace:
-    """Every call takes the flow it belongs to, and raises Refused, Unreachable or Unreadable as `errors` says.
+    """Every call ends at its deadline, and raises the errors of `errors`; threads may share the client.
 
-    Threads may share it. Activating and acknowledging twice is the same as once.
+    Activating or acknowledging twice has the same effect as once.
     """
 
-    def __init__(self, base: str, tokens: TokenSource, session: requests.Session, dimension: str = "") -> None:
-        """`dimension` is the one that usage is told in, where a plan has several."""
-        self._http = Http(base, tokens, session)
+    def __init__(self, base: str, tokens: TokenSource, http: HttpClient, dimension: str = "") -> None:
+        """`dimension` is the one that usage is reported in, for a plan with several."""
+        self._transport = MarketplaceTransport(base, tokens, http)
         self._dimension = dimension
-        self.meter = Meter(self._http)
-        self._tokens, self._session = tokens, session
+        self.meter = Meter(self._transport)
+        self._tokens, self._http = tokens, http
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The client that the settings describe; nothing is connected before it is used."""
-        session = new_session()
+        """The client that the settings describe; it connects at its first call."""
+        http = HttpClient("marketplace", f"{settings.marketplace_api_url}/", f"{settings.entra_authority}/")
         dimension = settings.marketplace_metering_dimension
-        return cls(settings.marketplace_api_url, _tokens(settings, session), session, dimension)
+        return cls(settings.marketplace_api_url, _token_source(settings, http), http, dimension)
 
     def close(self) -> None:
         self._tokens.close()
-        self._session.close()
+        self._http.close()
 
-    def resolve(self, purchase_token: str, flow: Flow) -> Subscription:
-        """The subscription behind the token of a landing page's address, decoded; lost plus signs are put back.
+    def resolve(self, purchase_token: str, deadline: Deadline) -> Subscription:
+        """The subscription of a purchase token from a landing page's address; restores plus signs that became blanks.
 
         Raises:
-            TokenRefused: the token is garbage, or older than a day. Nothing else says anything about the token.
+            PurchaseTokenRefused: the token is invalid, or older than a day. No other error says anything about it.
         """
         token = purchase_token.strip().replace(" ", "+")
         if not _PURCHASE_TOKEN.match(token):
-            raise TokenRefused("malformed_token")
-        call = Call("resolve", "POST", f"{_SUBSCRIPTIONS}/resolve", headers={"x-ms-marketplace-token": token})
+            raise PurchaseTokenRefused("malformed_token")
+        headers = {"x-ms-marketplace-token": token}
+        call = MarketplaceCall("resolve", "POST", f"{_SUBSCRIPTIONS}/resolve", headers=headers)
         try:
-            told = self._http.send(call, flow).document()
-        except Refused as error:
-            if error.status == requests.codes.bad_request:
-                raise TokenRefused(error.code) from None
+            document = self._send(call, deadline)
+        except MarketplaceRefused as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                raise PurchaseTokenRefused(error.code) from None
             raise
-        found = told.get("subscription") if isinstance(told, dict) else None
-        if found is None and isinstance(told, dict):
-            return self.get(str(told.get("id")), flow)  # older answers name it only
-        subscription = Subscription.read(found)
-        if str(told.get("id", "")).lower() != subscription.id:
-            raise Unreadable("two_subscriptions")
+        nested = document.get("subscription") if isinstance(document, dict) else None
+        if nested is None and isinstance(document, dict):
+            return self.get(str(document.get("id")), deadline)  # older responses contain only its id
+        subscription = Subscription.parse(nested)
+        if str(document.get("id", "")).lower() != subscription.id:
+            raise UnreadableResponse("two_subscriptions")
         return subscription
 
-    def activate(self, subscription_id: str, plan_id: str, quantity: int | None, flow: Flow) -> None:
-        """Begins what was bought. It may take minutes until the subscription shows it; `get` tells."""
+    def activate(self, subscription_id: str, plan_id: str, quantity: int | None, deadline: Deadline) -> None:
+        """Activates a purchase. It may take minutes until `get` shows it."""
         body: dict[str, Any] = {"planId": plan_id} if quantity is None else {"planId": plan_id, "quantity": quantity}
+        call = MarketplaceCall("activate", "POST", f"{_path(subscription_id)}/activate", body)
         try:
-            self._http.send(Call("activate", "POST", f"{_path(subscription_id)}/activate", body), flow)
-        except Refused as error:
-            # A second activation is refused with 400; that may be our own first one, whose answer was lost.
-            if error.status != requests.codes.bad_request or self.get(subscription_id, flow).status != SUBSCRIBED:
+            self._transport.send(call, deadline)
+        except MarketplaceRefused as error:
+            # A second activation gets 400. The first may be our own, whose response was lost.
+            if error.status != HTTPStatus.BAD_REQUEST or self.get(subscription_id, deadline).status != SUBSCRIBED:
                 raise
 
-    def get(self, subscription_id: str, flow: Flow) -> Subscription:
-        """Raises NotKnown for one that is not ours, or is none."""
-        answer = self._http.send(Call("get_subscription", "GET", _path(subscription_id)), flow)
-        subscription = Subscription.read(answer.document())
+    def get(self, subscription_id: str, deadline: Deadline) -> Subscription:
+        """Raises MarketplaceNotFound for an invalid id, and for a subscription of another publisher."""
+        document = self._send(MarketplaceCall("get_subscription", "GET", _path(subscription_id)), deadline)
+        subscription = Subscription.parse(document)
         if subscription.id != subscription_id.lower():
-            raise Unreadable("other_subscription")
+            raise UnreadableResponse("other_subscription")
         return subscription
 
-    def subscriptions(self, flow: Flow) -> Iterator[Subscription | UnreadableRow]:
-        """All of all offers and in all states, page by page; one that cannot be read does not hide the others.
+    def subscriptions(self, deadline: Deadline) -> Iterator[Subscription | UnreadableRow]:
+        """The subscriptions of all offers in all states, page by page, including those that cannot be parsed.
 
         Raises:
-            Unreadable: the link to the next page leads elsewhere, or in a circle.
+            UnreadableResponse: the link to the next page leads elsewhere, or in a circle.
         """
-        call, seen = Call("list_subscriptions", "GET", _SUBSCRIPTIONS), set[str]()
-        for _ in range(_MOST_PAGES):
-            told = self._http.send(call, flow).document()
-            for row in listed(told, "subscriptions"):
-                yield _row(row)
-            link = told.get("@nextLink") if isinstance(told, dict) else None
+        call, visited = MarketplaceCall("list_subscriptions", "GET", _SUBSCRIPTIONS), set[str]()
+        for _ in range(_MAX_PAGES):
+            document = self._send(call, deadline)
+            for row in list_rows(document, "subscriptions"):
+                yield _parse_row(row)
+            link = document.get("@nextLink") if isinstance(document, dict) else None
             if not link:
                 return
-            if not isinstance(link, str) or (path := self._http.own(link)) in seen:
-                raise Unreadable("endless_list")
-            seen.add(path)
-            call = Call("list_subscriptions", "GET", path)
-        raise Unreadable("endless_list")
+            if not isinstance(link, str) or (path := self._transport.own_link(link)) in visited:
+                raise UnreadableResponse("endless_list")
+            visited.add(path)
+            call = MarketplaceCall("list_subscriptions", "GET", path)
+        raise UnreadableResponse("endless_list")
 
-    def plans(self, subscription_id: str, flow: Flow) -> list[Plan]:
-        """What this subscription could change to; empty for an unknown one."""
-        answer = self._http.send(Call("list_plans", "GET", f"{_path(subscription_id)}/listAvailablePlans"), flow)
-        return [Plan.read(each).told_in(self._dimension) for each in listed(answer.document(), "plans")]
+    def plans(self, subscription_id: str, deadline: Deadline) -> list[Plan]:
+        """The plans that this subscription could change to; empty for an unknown one."""
+        call = MarketplaceCall("list_plans", "GET", f"{_path(subscription_id)}/listAvailablePlans")
+        rows = list_rows(self._send(call, deadline), "plans")
+        return [Plan.parse(row).with_dimension(self._dimension) for row in rows]
 
-    def change_plan(self, subscription_id: str, plan_id: str, flow: Flow) -> str:
-        """Asks for another plan; the id of the operation, which the webhook will also tell of.
-
-        Raises:
-            Conflicting: another change is under way.
-        """
-        return self._begin("change_plan", "PATCH", subscription_id, {"planId": plan_id}, flow)
-
-    def change_quantity(self, subscription_id: str, quantity: int, flow: Flow) -> str:
-        """Asks for another number of seats; as `change_plan`."""
-        return self._begin("change_quantity", "PATCH", subscription_id, {"quantity": quantity}, flow)
-
-    def cancel(self, subscription_id: str, flow: Flow) -> str:
-        """Ends the subscription for good; the id of the operation."""
-        return self._begin("cancel", "DELETE", subscription_id, None, flow)
-
-    def operations(self, subscription_id: str, flow: Flow) -> list[Operation]:
-        """Those that wait for an answer; a new one may take a while to be listed."""
-        answer = self._http.send(Call("list_operations", "GET", f"{_path(subscription_id)}/operations"), flow)
-        return [Operation.read(each) for each in listed(answer.document(), "operations")]
-
-    def operation(self, subscription_id: str, operation_id: str, flow: Flow) -> Operation:
-        """Microsoft's copy of an event. The real service answers 400 as well as 404 for an unknown one.
+    def change_plan(self, subscription_id: str, plan_id: str, deadline: Deadline) -> str:
+        """Requests another plan; returns the id of the operation, which the webhook will name, too.
 
         Raises:
-            NotKnown: Microsoft knows no such operation of this subscription.
+            MarketplaceConflict: another change is in progress.
         """
-        call = Call("get_operation", "GET", f"{_path(subscription_id)}/operations/{_guid(operation_id)}")
+        return self._start_operation("change_plan", "PATCH", subscription_id, {"planId": plan_id}, deadline)
+
+    def change_quantity(self, subscription_id: str, quantity: int, deadline: Deadline) -> str:
+        """Requests another number of seats; as `change_plan`."""
+        return self._start_operation("change_quantity", "PATCH", subscription_id, {"quantity": quantity}, deadline)
+
+    def cancel(self, subscription_id: str, deadline: Deadline) -> str:
+        """Cancels the subscription for good; returns the id of the operation."""
+        return self._start_operation("cancel", "DELETE", subscription_id, None, deadline)
+
+    def operations(self, subscription_id: str, deadline: Deadline) -> list[Operation]:
+        """The operations that wait for an acknowledgement; a new one may be listed with a delay."""
+        call = MarketplaceCall("list_operations", "GET", f"{_path(subscription_id)}/operations")
+        return [Operation.parse(row) for row in list_rows(self._send(call, deadline), "operations")]
+
+    def operation(self, subscription_id: str, operation_id: str, deadline: Deadline) -> Operation:
+        """Microsoft's copy of an event. For an unknown one the real service returns 400 or 404.
+
+        Raises:
+            MarketplaceNotFound: this subscription has no such operation.
+        """
+        call = MarketplaceCall("get_operation", "GET", _operation_path(subscription_id, operation_id))
         try:
-            operation = Operation.read(self._http.send(call, flow).document())
-        except Refused as error:
-            if error.status == requests.codes.bad_request:
-                raise NotKnown(error.status, error.code) from None
+            operation = Operation.parse(self._send(call, deadline))
+        except MarketplaceRefused as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                raise MarketplaceNotFound(error.status, error.code) from None
             raise
         if (operation.id, operation.subscription_id) != (operation_id.lower(), subscription_id.lower()):
-            raise Unreadable("other_operation")
+            raise UnreadableResponse("other_operation")
         return operation
 
-    def acknowledge(self, subscription_id: str, operation_id: str, flow: Flow, *, accepted: bool) -> bool:
-        """Accepts or rejects a change; False when it was settled before, whichever way."""
-        path = f"{_path(subscription_id)}/operations/{_guid(operation_id)}"
+    def acknowledge(self, subscription_id: str, operation_id: str, deadline: Deadline, *, accepted: bool) -> bool:
+        """Accepts or rejects a change; False if it was accepted or rejected before."""
         body = {"status": "Success" if accepted else "Failure"}
+        path = _operation_path(subscription_id, operation_id)
         try:
-            self._http.send(Call("acknowledge", "PATCH", path, body), flow)
-        except Conflicting:
+            self._transport.send(MarketplaceCall("acknowledge", "PATCH", path, body), deadline)
+        except MarketplaceConflict:
             return False
         return True
 
-    def _begin(self, operation: str, method: str, subscription_id: str, body: object, flow: Flow) -> str:
-        """Asked once: a repeat would find the first in its way, so an unknown outcome is told as Unreachable.
+    def _send(self, call: MarketplaceCall, deadline: Deadline) -> Any:  # noqa: ANN401 - any JSON
+        return parse_json(self._transport.send(call, deadline))
 
-        Of where to look only the id is taken: our token does not follow a link in a header.
+    def _start_operation(self, name: str, method: str, subscription_id: str, body: object, deadline: Deadline) -> str:
+        """Sent once: a repeat would conflict with the first, so an unknown outcome raises MarketplaceUnavailable.
+
+        Only the id is taken from the header of the response: our token must not follow its link.
         """
-        call = Call(operation, method, _path(subscription_id), body, repeatable=False)
-        return _operation_id(self._http.send(call, flow))
+        call = MarketplaceCall(name, method, _path(subscription_id), body, repeatable=False)
+        return _parse_operation_id(self._transport.send(call, deadline))
 
 
-def _tokens(settings: Settings, session: requests.Session) -> TokenSource:
+def _token_source(settings: Settings, http: HttpClient) -> TokenSource:
     client_id, secret = settings.marketplace_client_id, settings.marketplace_client_secret
     if not secret:
         return IdentityTokens(client_id)
     url = f"{settings.entra_authority}/{settings.marketplace_tenant_id}/oauth2/v2.0/token"
-    return SecretTokens(url, client_id, secret, session=session)
+    return SecretTokens(url, client_id, secret, http=http)
 
 
-def _guid(text: str) -> str:
+def _require_guid(text: str) -> str:
     if not GUID.match(text.lower()):
-        raise NotKnown(code="malformed_id")
+        raise MarketplaceNotFound(code="malformed_id")
     return text.lower()
 
 
 def _path(subscription_id: str) -> str:
-    return f"{_SUBSCRIPTIONS}/{_guid(subscription_id)}"
+    return f"{_SUBSCRIPTIONS}/{_require_guid(subscription_id)}"
 
 
-def _operation_id(answer: Answer) -> str:
-    found = _OPERATION.search(answer.headers.get("Operation-Location", ""))
-    if found is None or not GUID.match(found[1].lower()):
-        raise Unreadable("no_operation")
-    return found[1].lower()
+def _operation_path(subscription_id: str, operation_id: str) -> str:
+    return f"{_path(subscription_id)}/operations/{_require_guid(operation_id)}"
 
 
-def _row(row: object) -> Subscription | UnreadableRow:
+def _parse_operation_id(response: Response) -> str:
+    match = _OPERATION.search(response.headers.get("Operation-Location", ""))
+    if match is None or not GUID.match(match[1].lower()):
+        raise UnreadableResponse("no_operation")
+    return match[1].lower()
+
+
+def _parse_row(row: object) -> Subscription | UnreadableRow:
     try:
-        return Subscription.read(row)
-    except Unreadable as error:
-        told = row.get("id") if isinstance(row, dict) else None
-        known = told.lower() if isinstance(told, str) and GUID.match(told.lower()) else None
+        return Subscription.parse(row)
+    except UnreadableResponse as error:
+        value = row.get("id") if isinstance(row, dict) else None
+        known = value.lower() if isinstance(value, str) and GUID.match(value.lower()) else None
         return UnreadableRow(known, error.reason)

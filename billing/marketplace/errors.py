@@ -1,51 +1,51 @@
-"""How a call to the Marketplace can fail; no text of the answer, and nothing about a person, is part of it.
+"""The errors of a call to the Marketplace. None contains text of a response, or anything about a person.
 
 MarketplaceError
-├── Refused          it said no (4xx): `status`, and Microsoft's `code`
-│   ├── TokenRefused 400 of Resolve: the purchase token is garbage, or too old
-│   ├── NotKnown     404: no such subscription or operation
-│   ├── Conflicting  409: another change is under way, or a newer one is done
-│   └── NotAuthorized 401, 403: our token, or the offer is published with another app id
-├── Unreachable      no answer in time, or 429 or 5xx to the end: the outcome is unknown, ask again later
-└── Unreadable       an answer that cannot be understood, or must not be followed
+├── MarketplaceRefused          4xx: `status`, and Microsoft's `code`
+│   ├── PurchaseTokenRefused    400 of Resolve: the purchase token is invalid, or expired
+│   ├── MarketplaceNotFound     404: no such subscription or operation
+│   ├── MarketplaceConflict     409: another change is in progress, or a newer one is done
+│   └── MarketplaceUnauthorized 401, 403: our token is refused, or the offer names another app id
+├── MarketplaceUnavailable      no response in time, 429 or 5xx: the outcome is unknown, try again later
+└── UnreadableResponse          a response that cannot be parsed, or must not be followed
 """
 
 
 class MarketplaceError(Exception):
-    """The base: `reason` is a short stable code for the log."""
+    """The base class; `reason` is a short stable code for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class Refused(MarketplaceError):
+class MarketplaceRefused(MarketplaceError):
     def __init__(self, status: int, code: str = "") -> None:
         super().__init__(f"http_{status}")
         self.status, self.code = status, code
 
 
-class TokenRefused(Refused):
+class PurchaseTokenRefused(MarketplaceRefused):
     def __init__(self, code: str = "") -> None:
         super().__init__(400, code)
 
 
-class NotKnown(Refused):
+class MarketplaceNotFound(MarketplaceRefused):
     def __init__(self, status: int = 404, code: str = "") -> None:
         super().__init__(status, code)
 
 
-class Conflicting(Refused):
+class MarketplaceConflict(MarketplaceRefused):
     pass
 
 
-class NotAuthorized(Refused):
+class MarketplaceUnauthorized(MarketplaceRefused):
     pass
 
 
-class Unreachable(MarketplaceError):
+class MarketplaceUnavailable(MarketplaceError):
     pass
 
 
-class Unreadable(MarketplaceError):
+class UnreadableResponse(MarketplaceError):
     pass

@@ -1,4 +1,4 @@
-"""The metering calls: tells the Marketplace what was used, and asks what it has."""
+"""The metering API: sends usage events to the Marketplace, and lists those it has."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -6,69 +6,69 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from billing.marketplace.deadline import Flow
-from billing.marketplace.errors import Unreadable
-from billing.marketplace.model import listed
-from billing.marketplace.transport import Call, Http
+from billing.marketplace.errors import UnreadableResponse
+from billing.marketplace.model import list_rows
+from billing.marketplace.transport import MarketplaceCall, MarketplaceTransport, parse_json
 from billing.marketplace.usage_model import Usage, UsageDay, UsageKey, UsageResult
+from shared.deadline import Deadline
 
 
-MOST_EVENTS: Final = 25
+MAX_EVENTS: Final = 25
 _Model = TypeVar("_Model", UsageResult, UsageDay)
 
 
 @dataclass(frozen=True, slots=True)
 class UsageList:
-    """The days that the meter lists, and how many rows of the list cannot be understood."""
+    """The listed days, and the number of rows that cannot be parsed."""
 
     days: tuple[UsageDay, ...]
     unreadable: int
 
-    def of(self, usage: Usage, since: dt.date, until: dt.date) -> Decimal:
-        """What it lists of the subscription and dimension of a piece of usage, from a day to another, both included."""
-        wanted = str(usage.subscription_id), usage.dimension
-        mine = (each for each in self.days if (each.subscription_id, each.dimension) == wanted)
-        return sum((each.quantity for each in mine if since <= each.day <= until), Decimal(0))
+    def quantity_of(self, usage: Usage, since: dt.date, until: dt.date) -> Decimal:
+        """The listed quantity of a subscription and dimension, from one day to another, both included."""
+        key = str(usage.subscription_id), usage.dimension
+        days = (day for day in self.days if (day.subscription_id, day.dimension) == key)
+        return sum((day.quantity for day in days if since <= day.day <= until), Decimal(0))
 
 
 class Meter:
-    """Raises as the client does. Telling the same usage twice is the same as once: its hour is taken then."""
+    """Raises the errors of the client. A repeated event changes nothing, since its hour already has one."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, transport: MarketplaceTransport) -> None:
+        self._transport = transport
 
-    def send_usage(self, events: Sequence[Usage], flow: Flow) -> dict[UsageKey, UsageResult]:
-        """What became of each of 1 to 25 events, by subscription, dimension and hour: their order is not promised.
+    def send_usage(self, events: Sequence[Usage], deadline: Deadline) -> dict[UsageKey, UsageResult]:
+        """The results of 1 to 25 events by subscription, dimension and hour, since their order is not guaranteed.
 
-        An event that the answer does not tell of, or not readably, is left out: nothing is known of it.
+        An event without a readable result is left out; its outcome is unknown.
         """
-        if not 1 <= len(events) <= MOST_EVENTS:
-            raise ValueError(f"a batch has 1 to {MOST_EVENTS} events")
-        call = Call("send_usage", "POST", "batchUsageEvent", {"request": [each.document() for each in events]})
-        told = self._http.send(call, flow).document()
-        found: dict[UsageKey, UsageResult] = {}
-        for row in listed(told, "result"):
-            result = _readable(UsageResult, row)
+        if not 1 <= len(events) <= MAX_EVENTS:
+            raise ValueError(f"a batch has 1 to {MAX_EVENTS} events")
+        body = {"request": [event.document() for event in events]}
+        response = self._transport.send(MarketplaceCall("send_usage", "POST", "batchUsageEvent", body), deadline)
+        results: dict[UsageKey, UsageResult] = {}
+        for row in list_rows(parse_json(response), "result"):
+            result = _parse_row(UsageResult, row)
             if result is not None and result.key is not None:
-                found.setdefault(result.key, result)
-        return found
+                results.setdefault(result.key, result)
+        return results
 
-    def usage(self, since: dt.date, until: dt.date, flow: Flow) -> UsageList:
-        """What the meter has of all subscriptions, from a day of UTC to another, both among them.
+    def usage(self, since: dt.date, until: dt.date, deadline: Deadline) -> UsageList:
+        """The usage of all subscriptions, from one day of UTC to another, both included.
 
-        Asked for one day more, since it is not documented whether the last day is among them.
+        Requests one more day, since it is not documented whether the last one is included.
         """
         end = until + dt.timedelta(days=1)
         query = {"usageStartDate": since.isoformat(), "UsageEndDate": end.isoformat()}
-        told = self._http.send(Call("list_usage", "GET", "usageEvents", query=query), flow).document()
-        rows = listed(told, "usageEvents")
-        days = [day for row in rows if (day := _readable(UsageDay, row)) is not None]
-        within = tuple(day for day in days if since <= day.day <= until)
-        return UsageList(within, len(rows) - len(days))
+        response = self._transport.send(MarketplaceCall("list_usage", "GET", "usageEvents", query=query), deadline)
+        rows = list_rows(parse_json(response), "usageEvents")
+        days = [day for row in rows if (day := _parse_row(UsageDay, row)) is not None]
+        included = tuple(day for day in days if since <= day.day <= until)
+        return UsageList(included, len(rows) - len(days))
 
 
-def _readable(model: type[_Model], row: object) -> _Model | None:
+def _parse_row(model: type[_Model], row: object) -> _Model | None:
     try:
-        return model.read(row)
-    except Unreadable:
+        return model.parse(row)
+    except UnreadableResponse:
         return None

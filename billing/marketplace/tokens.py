@@ -1,17 +1,17 @@
-"""The app's own tokens for the Marketplace: by client secret, or by managed identity when there is no secret."""
+"""The app's own access tokens for the Marketplace: by client secret, or by managed identity if there is none."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
-import requests
-
-from billing.marketplace.deadline import Flow
-from billing.marketplace.errors import NotAuthorized, Unreachable, Unreadable
+from billing.marketplace.errors import MarketplaceUnauthorized, MarketplaceUnavailable, UnreadableResponse
 from billing.marketplace.model import RESOURCE
+from shared.deadline import AbandonableThreads, Deadline, DeadlinePassed
+from shared.http_client import HttpClient, NoResponse, Request
 
 
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 SCOPE: Final = f"{RESOURCE}/.default"
 _RENEW_BEFORE: Final = 300.0
-_LONGEST_TRY: Final = 5.0
+_REQUEST_SECONDS: Final = 5.0
 _REFUSED: Final = {400, 401, 403}
 
 
 class TokenSource(Protocol):
-    def get(self, flow: Flow) -> str:
-        """A token that is good for some minutes at least.
+    def get(self, deadline: Deadline) -> str:
+        """A token that is valid for at least some minutes.
 
         Raises:
-            NotAuthorized: Entra gives us none, since the secret is wrong or has expired.
-            Unreachable: there is none in time.
-            Unreadable: the answer is no token.
+            MarketplaceUnauthorized: Entra issues none, since the secret is wrong or has expired.
+            MarketplaceUnavailable: there is none in time.
+            UnreadableResponse: the response contains no token.
         """
 
     def close(self) -> None: ...
 
 
 class SecretTokens:
-    """By client credentials, kept until shortly before their end; one thread fetches, the others wait for it.
+    """By client credentials, cached until shortly before they expire; one thread fetches, the others wait for it.
 
-    azure-identity takes no authority on plain http, not even on loopback, and knows no deadline over all its tries.
+    azure-identity accepts no authority on plain http, not even on loopback, and has no deadline over all its attempts.
     """
 
     def __init__(
@@ -49,63 +49,60 @@ class SecretTokens:
         client_id: str,
         secret: str,
         *,
-        session: requests.Session,
+        http: HttpClient,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`url` is the token endpoint of the app's own directory."""
-        self._url, self._session, self._monotonic = url, session, monotonic
+        self._url, self._http, self._monotonic = url, http, monotonic
         self._form = {
             "grant_type": "client_credentials",
             "client_id": client_id,
             "client_secret": secret,
             "scope": SCOPE,
         }
-        self._token, self._good_until = "", float("-inf")
+        self._token, self._valid_until = "", float("-inf")
         self._fetching = threading.Lock()
 
-    def get(self, flow: Flow) -> str:
-        if self._monotonic() < self._good_until:
+    def get(self, deadline: Deadline) -> str:
+        if self._monotonic() < self._valid_until:
             return self._token
-        if not self._fetching.acquire(timeout=max(0.0, flow.left())):
-            raise Unreachable("token_too_slow")
+        if not self._fetching.acquire(timeout=deadline.left):
+            raise MarketplaceUnavailable("token_too_slow")
         try:
-            if self._monotonic() >= self._good_until:
-                self._fetch(flow)
+            if self._monotonic() >= self._valid_until:
+                self._fetch(deadline.at_most(_REQUEST_SECONDS))
             return self._token
         finally:
             self._fetching.release()
 
     def close(self) -> None:
-        """The session belongs to whoever gave it."""
+        """The HTTP client is not its own."""
 
-    def _fetch(self, flow: Flow) -> None:
-        asked_at, timeout = self._monotonic(), min(_LONGEST_TRY, flow.left())
-        if timeout <= 0:
-            raise Unreachable("token_too_slow")
+    def _fetch(self, deadline: Deadline) -> None:
+        requested_at = self._monotonic()
+        response = self._http.send(Request.post_form(self._url, self._form), deadline)
+        if isinstance(response, NoResponse):
+            raise MarketplaceUnavailable(f"token_{response.reason}")
+        if response.status in _REFUSED:
+            raise MarketplaceUnauthorized(response.status, "token")
+        if response.status != HTTPStatus.OK:
+            raise MarketplaceUnavailable(f"token_http_{response.status}")
         try:
-            answer = self._session.post(self._url, data=self._form, timeout=timeout, allow_redirects=False)
-        except (requests.RequestException, OSError) as error:
-            raise Unreachable(f"token_{type(error).__name__}") from None
-        if answer.status_code in _REFUSED:
-            raise NotAuthorized(answer.status_code, "token")
-        if answer.status_code != requests.codes.ok:
-            raise Unreachable(f"token_http_{answer.status_code}")
-        try:
-            told = answer.json()
-            token, seconds = told["access_token"], float(told["expires_in"])  # some endpoints write it as a text
-        except (ValueError, KeyError, TypeError):
-            raise Unreadable("unreadable token") from None
+            document = json.loads(response.body)
+            token, seconds = document["access_token"], float(document["expires_in"])  # some endpoints write a string
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise UnreadableResponse("unreadable token") from None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise Unreadable("unreadable token")
-        self._token, self._good_until = token, asked_at + max(0.0, seconds - _RENEW_BEFORE)
+            raise UnreadableResponse("unreadable token")
+        self._token, self._valid_until = token, requested_at + max(0.0, seconds - _RENEW_BEFORE)
 
 
 class IdentityTokens:
-    """By the managed identity whose client id stands in Partner Center; azure-identity keeps and renews them."""
+    """By the managed identity whose client id is in Partner Center; azure-identity caches and renews them."""
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="marketplace-token")
+        self._threads = AbandonableThreads("marketplace-token", 2)
 
     @cached_property
     def _credential(self) -> "ManagedIdentityCredential":
@@ -113,25 +110,22 @@ class IdentityTokens:
 
         return ManagedIdentityCredential(client_id=self._client_id)
 
-    def get(self, flow: Flow) -> str:
-        """On a thread of its own, since its tries may take longer than the flow has."""
-        future = self._threads.submit(self._ask)
+    def get(self, deadline: Deadline) -> str:
+        """On a thread of its own, since the attempts of azure-identity may outlast the deadline."""
         try:
-            return future.result(max(0.0, flow.left()))
-        except TimeoutError:
-            future.cancel()
-            raise Unreachable("token_too_slow") from None
+            return self._threads.run(self._fetch, deadline)
+        except DeadlinePassed:
+            raise MarketplaceUnavailable("token_too_slow") from None
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
         if "_credential" in self.__dict__:
             self._credential.close()
 
-    def _ask(self) -> str:
+    def _fetch(self) -> str:
         from azure.core.exceptions import AzureError  # noqa: PLC0415 - as above
 
         try:
             token: str = self._credential.get_token(SCOPE).token
         except AzureError as error:
-            raise Unreachable(f"token_{type(error).__name__}") from None
+            raise MarketplaceUnavailable(f"token_{type(error).__name__}") from None
         return token

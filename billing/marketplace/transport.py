@@ -1,4 +1,4 @@
-"""Calls of the Marketplace's API: one session, one deadline over all tries, ids on each request, little in the log."""
+"""Calls of the Marketplace's API: retries within one deadline, ids on each request, and a log without personal data."""
 
 import json
 import random
@@ -8,48 +8,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
-import requests
 import urllib3
 from urllib3.util import Retry
 
-from billing.marketplace.deadline import Flow
 from billing.marketplace.errors import (
-    Conflicting,
+    MarketplaceConflict,
     MarketplaceError,
-    NotAuthorized,
-    NotKnown,
-    Refused,
-    Unreachable,
-    Unreadable,
+    MarketplaceNotFound,
+    MarketplaceRefused,
+    MarketplaceUnauthorized,
+    MarketplaceUnavailable,
+    UnreadableResponse,
 )
 from billing.marketplace.tokens import TokenSource
 from shared import clock
+from shared.deadline import Deadline
+from shared.http_client import TOO_LARGE, HttpClient, NoResponse, Request, Response
 from shared.log import get_logger
 
 
 API_VERSION: Final = "2018-08-31"
-MOST_TRIES: Final = 4
-_CONNECT_SECONDS: Final = 3.0
-_READ_SECONDS: Final = 10.0
+MAX_ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.25
-_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
-_PLAIN: Final = re.compile(r"\A[\x21-\x5b\x5d-\x7e]+\Z")  # no blank, no backslash: not everyone reads them alike
+_PLAIN: Final = re.compile(r"\A[\x21-\x5b\x5d-\x7e]+\Z")  # URL parsers disagree on blanks and backslashes
 _CODE: Final = re.compile(r"\A[A-Za-z0-9_.]{1,64}\Z")
-_REFUSALS: Final[Mapping[int, type[Refused]]] = {
-    HTTPStatus.UNAUTHORIZED: NotAuthorized,
-    HTTPStatus.FORBIDDEN: NotAuthorized,
-    HTTPStatus.NOT_FOUND: NotKnown,
-    HTTPStatus.CONFLICT: Conflicting,
+_REFUSALS: Final[Mapping[int, type[MarketplaceRefused]]] = {
+    HTTPStatus.UNAUTHORIZED: MarketplaceUnauthorized,
+    HTTPStatus.FORBIDDEN: MarketplaceUnauthorized,
+    HTTPStatus.NOT_FOUND: MarketplaceNotFound,
+    HTTPStatus.CONFLICT: MarketplaceConflict,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What is asked. `path` is below the base, or a link that `Http.own` has checked.
+class MarketplaceCall:
+    """One operation of the API. `path` is below the base address, or a link checked by `own_link`.
 
-    One that is not `repeatable` is tried again only where it was surely not carried out.
+    A call that is not `repeatable` is repeated only if it was certainly not carried out.
     """
 
     operation: str
@@ -61,73 +58,54 @@ class Call:
     repeatable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`status` is 0 when there was no answer, for the reason given."""
+class MarketplaceTransport:
+    def __init__(self, base: str, tokens: TokenSource, http: HttpClient) -> None:
+        """`base` is the address of the API, without a slash at its end."""
+        self._base, self._tokens, self._http = base, tokens, http
 
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
-    reason: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    def document(self) -> Any:  # noqa: ANN401 - any JSON; None for an empty body
-        """Raises Unreadable for what is not JSON."""
-        if not self.body.strip():
-            return None
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise Unreadable("not_json") from None
-
-
-class Http:
-    def __init__(self, base: str, tokens: TokenSource, session: requests.Session) -> None:
-        """`base` is the API's address, without a slash at its end."""
-        self._base, self._tokens, self._session = base, tokens, session
-
-    def send(self, call: Call, flow: Flow) -> Answer:
-        """The good answer to a call that may be tried several times, within the time of the flow.
+    def send(self, call: MarketplaceCall, deadline: Deadline) -> Response:
+        """The successful response, after several attempts if necessary.
 
         Raises:
-            Refused: it was answered 4xx.
-            Unreachable: no answer, 429 or 5xx, to the last try.
+            MarketplaceRefused: the response is a 4xx.
+            MarketplaceUnavailable: the last attempt had no response, 429 or 5xx.
         """
-        for attempt in range(1, MOST_TRIES + 1):
-            answer = self._logged_try(call, flow, attempt)
-            if answer.is_good:
-                return answer
-            pause = _pause(answer, attempt)
-            if not _may_repeat(call, answer) or attempt == MOST_TRIES or pause >= flow.left():
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            response = self._attempt(call, deadline, attempt)
+            if isinstance(response, Response) and _is_success(response):
+                return response
+            pause = _pause(response, attempt)
+            if not _may_repeat(call, response) or attempt == MAX_ATTEMPTS or pause >= deadline.left:
                 break
             time.sleep(pause)
-        raise _failure(answer)
+        raise _failure(response)
 
-    def own(self, link: str) -> str:
-        """A link of an answer, when it leads to the API itself: our token must not go elsewhere.
+    def own_link(self, link: str) -> str:
+        """A link from a response, if it leads to the API itself: our token must not be sent elsewhere.
 
         Raises:
-            Unreadable: it leads elsewhere.
+            UnreadableResponse: it leads elsewhere.
         """
         base = urlsplit(self._base)
         try:
             parts = urlsplit(urljoin(f"{self._base}/", link))
             same = _origin(parts) == _origin(base) and parts.username is None
         except ValueError:
-            raise Unreadable("foreign_link") from None
+            raise UnreadableResponse("foreign_link") from None
         inside = parts.path.startswith(f"{base.path}/") and ".." not in parts.path
         if not same or not inside or not _PLAIN.match(link):
-            raise Unreadable("foreign_link")
+            raise UnreadableResponse("foreign_link")
         return parts._replace(netloc=base.netloc, fragment="").geturl()
 
-    def _logged_try(self, call: Call, flow: Flow, attempt: int) -> Answer:
+    def _attempt(self, call: MarketplaceCall, deadline: Deadline, attempt: int) -> Response | NoResponse:
+        """One attempt and its line in the log."""
         began, request_id, status, reason = time.monotonic(), str(clock.new_id()), 0, ""
         try:
-            answer = self._try(call, flow, request_id)
-            status, reason = answer.status, answer.reason
+            response = self._exchange(call, deadline, request_id)
+            if isinstance(response, Response):
+                status = response.status
+            else:
+                reason = response.reason
         except MarketplaceError as error:
             reason = error.reason
             raise
@@ -139,95 +117,97 @@ class Http:
                 reason=reason,
                 attempt=attempt,
                 durationMs=round((time.monotonic() - began) * 1000),
-                correlationId=str(flow.correlation_id),
+                correlationId=str(deadline.correlation_id),
                 marketplaceRequestId=request_id,
             )
-        return answer
+        return response
 
-    def _try(self, call: Call, flow: Flow, request_id: str) -> Answer:
+    def _exchange(self, call: MarketplaceCall, deadline: Deadline, request_id: str) -> Response | NoResponse:
         try:
-            token = self._tokens.get(flow)
-        except Unreachable as error:
-            return Answer(0, reason=error.reason)
-        ids = {"x-ms-requestid": request_id, "x-ms-correlationid": str(flow.correlation_id)}
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {token}", **ids, **call.headers}
-        left = flow.left()
-        if left <= 0:
-            return Answer(0, reason="too_slow")
-        link = call.path.startswith(("http://", "https://"))
-        try:
-            with self._session.request(
-                call.method,
-                call.path if link else f"{self._base}/{call.path}",
-                params=None if link else {"api-version": API_VERSION, **call.query},
-                json=call.body,
-                headers=headers,
-                timeout=(min(_CONNECT_SECONDS, left), min(_READ_SECONDS, left)),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return Answer(response.status_code, response.headers, _read(response, flow))
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return Answer(0, reason=type(error).__name__)
+            token = self._tokens.get(deadline)
+        except MarketplaceUnavailable as error:
+            return NoResponse(error.reason, may_have_arrived=False)
+        response = self._http.send(self._request(call, token, deadline, request_id), deadline)
+        if isinstance(response, NoResponse) and response.reason == TOO_LARGE:
+            raise UnreadableResponse(TOO_LARGE)
+        return response
+
+    def _request(self, call: MarketplaceCall, token: str, deadline: Deadline, request_id: str) -> Request:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "x-ms-requestid": request_id,
+            "x-ms-correlationid": str(deadline.correlation_id),
+            **call.headers,
+        }
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(call.body, allow_nan=False).encode()
+        url = call.path
+        if not url.startswith(("http://", "https://")):
+            url = f"{self._base}/{call.path}?{urlencode({'api-version': API_VERSION, **call.query})}"
+        return Request(call.method, url, headers, body)
+
+
+def parse_json(response: Response) -> Any:  # noqa: ANN401 - any JSON
+    """The document of a response; None for an empty body.
+
+    Raises:
+        UnreadableResponse: it is not JSON.
+    """
+    if not response.body.strip():
+        return None
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):
+        raise UnreadableResponse("not_json") from None
+
+
+def _is_success(response: Response) -> bool:
+    return HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _read(response: requests.Response, flow: Flow) -> bytes:
-    """One network read at a time: reading a whole piece would let a trickle outlast the flow.
-
-    Raises:
-        Unreadable: it is too large.
-        TimeoutError: it takes too long.
-    """
-    body = b""
-    while piece := response.raw.read1(65_536, decode_content=True):
-        body += piece
-        if len(body) > _MAX_ANSWER_BYTES:
-            raise Unreadable("too_large")
-        if flow.left() <= 0:
-            raise TimeoutError
-    return body
-
-
-def _may_repeat(call: Call, answer: Answer) -> bool:
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+def _may_repeat(call: MarketplaceCall, response: Response | NoResponse) -> bool:
+    if isinstance(response, NoResponse):
+        return call.repeatable
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
-    return call.repeatable and (answer.status == 0 or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    return call.repeatable and response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _pause(answer: Answer, attempt: int) -> float:
-    """What the answer asks for, else twice as long each time, and never all of us at once."""
+def _pause(response: Response | NoResponse, attempt: int) -> float:
+    """The pause that the response asks for, else an exponential one with jitter."""
+    headers = response.headers if isinstance(response, Response) else {}
     try:
-        asked = Retry().parse_retry_after(answer.headers["Retry-After"])
+        given = Retry().parse_retry_after(headers["Retry-After"])
     except (KeyError, ValueError, OverflowError, urllib3.exceptions.InvalidHeader):
-        asked = None
-    dice = random.uniform(0.5, 1.0)  # noqa: S311 - spreads, hides nothing
-    return _FIRST_PAUSE * 2 ** (attempt - 1) * dice if asked is None else float(asked)
+        given = None
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    return _FIRST_PAUSE * 2 ** (attempt - 1) * jitter if given is None else float(given)
 
 
-def _failure(answer: Answer) -> MarketplaceError:
-    if answer.status == 0:
-        return Unreachable(answer.reason)
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unreachable(f"http_{answer.status}")
-    if answer.status < HTTPStatus.BAD_REQUEST:
-        return Unreadable(f"http_{answer.status}")
-    return _REFUSALS.get(answer.status, Refused)(answer.status, _code(answer))
+def _failure(response: Response | NoResponse) -> MarketplaceError:
+    if isinstance(response, NoResponse):
+        return MarketplaceUnavailable(response.reason)
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return MarketplaceUnavailable(f"http_{response.status}")
+    if response.status < HTTPStatus.BAD_REQUEST:
+        return UnreadableResponse(f"http_{response.status}")
+    return _REFUSALS.get(response.status, MarketplaceRefused)(response.status, _error_code(response))
 
 
-def _code(answer: Answer) -> str:
-    """Microsoft's word for it, in any of the three places where it stands; never the message beside it."""
+def _error_code(response: Response) -> str:
+    """Microsoft's error code, from any of its three places; never the message beside it."""
     try:
-        told = answer.document()
-    except Unreadable:
+        document = parse_json(response)
+    except UnreadableResponse:
         return ""
-    for name, code in (("error", "code"), ("Error", "Code")):
-        inner = told.get(name) if isinstance(told, dict) else None
-        found = inner.get(code) if isinstance(inner, dict) else None
-        if isinstance(found, str) and _CODE.match(found):
-            return found
-    found = told.get("code") if isinstance(told, dict) else None
-    return found if isinstance(found, str) and _CODE.match(found) else ""
+    if not isinstance(document, dict):
+        return ""
+    places = [(document.get("error"), "code"), (document.get("Error"), "Code"), (document, "code")]
+    codes = [place.get(name) for place, name in places if isinstance(place, dict)]
+    return next((code for code in codes if isinstance(code, str) and _CODE.match(code)), "")

@@ -1,4 +1,4 @@
-"""What the meter is told and what it tells: usage, the result of each piece of it, and the days that are listed."""
+"""The documents of the metering API: usage events, their results, and the listed days."""
 
 import datetime as dt
 import math
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from billing.marketplace.model import Id, Instant, Needed, Text, Told
+from billing.marketplace.model import Id, Instant, MarketplaceModel, RequiredText, Text
 from shared.settings import GUID
 
 
@@ -20,12 +20,12 @@ UsageKey: TypeAlias = tuple[uuid.UUID, str, dt.datetime]
 
 
 def hour_of(instant: dt.datetime) -> dt.datetime:
-    """The slot that an instant lies in: the meter takes one event for a resource, dimension and hour of UTC."""
+    """The hour of UTC that contains an instant; the meter accepts one event per resource, dimension and hour."""
     return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _amount(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever the answer holds
-    """None for what is no number: it is compared with nothing then."""
+def _amount(value: Any) -> Decimal | None:  # noqa: ANN401 - any JSON
+    """None for a value that is not a number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     if isinstance(value, float) and not math.isfinite(value):
@@ -38,7 +38,7 @@ def _event_id(value: Any) -> uuid.UUID | None:  # noqa: ANN401 - likewise
     return uuid.UUID(value) if isinstance(value, str) and GUID.match(value.lower()) else None
 
 
-def _known_amount(value: Any) -> Decimal:  # noqa: ANN401 - likewise
+def _required_amount(value: Any) -> Decimal:  # noqa: ANN401 - likewise
     if (amount := _amount(value)) is None:
         raise ValueError("must be a number")
     return amount
@@ -54,7 +54,7 @@ _EventId = Annotated[uuid.UUID | None, BeforeValidator(_event_id)]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Units of a dimension that a subscription used, told for an hour: that hour is what a repeat is known by."""
+    """The units of a dimension that a subscription used, reported for an hour; that hour identifies a repeat."""
 
     subscription_id: uuid.UUID
     dimension: str
@@ -76,19 +76,19 @@ class Usage:
         }
 
 
-class Recorded(Told):
-    """The event that an hour has already."""
+class Recorded(MarketplaceModel):
+    """The event that was recorded for the hour before."""
 
     usage_event_id: _EventId = Field(None, alias="usageEventId")
     quantity: _Amount = None
 
 
-class UsageResult(Told):
-    """What became of one event. `recorded` is told of a duplicate, and is what counts for its hour."""
+class UsageResult(MarketplaceModel):
+    """The result of one event. For a duplicate, `recorded` is the event that counts for its hour."""
 
-    status: Needed
+    status: RequiredText
     subscription_id: Id = Field(alias="resourceId")
-    dimension: Needed
+    dimension: RequiredText
     effective_at: Instant = Field(alias="effectiveStartTime")
     usage_event_id: _EventId = Field(None, alias="usageEventId")
     quantity: _Amount = None
@@ -96,32 +96,32 @@ class UsageResult(Told):
 
     @property
     def word(self) -> str:
-        """The status, where it is a word that can be kept."""
+        """The status, if it is a single word that can be stored."""
         return self.status if _WORD.match(self.status) else "Unreadable"
 
     @property
     def key(self) -> UsageKey | None:
-        """None where it does not say which hour it is about."""
+        """None if the hour is missing."""
         if self.effective_at is None:
             return None
         return uuid.UUID(self.subscription_id), self.dimension, hour_of(self.effective_at)
 
     @model_validator(mode="before")
     @classmethod
-    def _find_recorded(cls, told: Any) -> Any:  # noqa: ANN401 - whatever the answer holds
-        found = told
+    def _flatten_recorded(cls, document: Any) -> Any:  # noqa: ANN401 - any JSON
+        recorded = document
         for name in ("error", "additionalInfo", "acceptedMessage"):
-            found = found.get(name) if isinstance(found, dict) else None
-        return {**told, "recorded": found} if isinstance(found, dict) else told
+            recorded = recorded.get(name) if isinstance(recorded, dict) else None
+        return {**document, "recorded": recorded} if isinstance(recorded, dict) else document
 
 
-class UsageDay(Told):
-    """What the meter has of a subscription and dimension for one day of UTC, and how far it has been processed."""
+class UsageDay(MarketplaceModel):
+    """The usage of a subscription and dimension on one day of UTC, and the state of its processing."""
 
     subscription_id: Id = Field(alias="usageResourceId")
-    dimension: Needed
+    dimension: RequiredText
     day: Annotated[dt.date, BeforeValidator(_day)] = Field(alias="usageDate")
-    quantity: Annotated[Decimal, BeforeValidator(_known_amount)] = Field(alias="submittedQuantity")
+    quantity: Annotated[Decimal, BeforeValidator(_required_amount)] = Field(alias="submittedQuantity")
     recon_status: Text = Field("", alias="reconStatus")
     offer_id: Text = Field("", alias="offerId")  # empty while it is not processed
     plan_id: Text = Field("", alias="planId")

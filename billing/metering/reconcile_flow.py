@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from billing.marketplace.deadline import within
 from billing.metering import reconcile_store
 from billing.metering.flow import meter_of
 from billing.metering.model import Alarm
@@ -15,6 +14,7 @@ from billing.metering.rules import TAKEN_FOR, accepted_among
 from billing.metering.store import adopted, beside, midnight
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger
 
@@ -40,7 +40,7 @@ def reconcile(app: App) -> list[Mismatch]:
         return []
     until = (app.now() - TAKEN_FOR).date() - dt.timedelta(days=1)
     since = until - dt.timedelta(days=_DAYS)
-    listing = meter.usage(since, until, within(_SECONDS))
+    listing = meter.usage(since, until, Deadline.after(_SECONDS))
 
     ours = [each for each in listing.days if app.settings.is_sold_here(each.offer_id, each.plan_id)]
 
@@ -68,8 +68,8 @@ def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
         NotReslotted: the event, or something else, is there.
         MarketplaceError: the meter could not be asked.
     """
-    since, until = entry.owed.usage.slot.date(), app.now().date()
-    listing = meter.usage(since, until, within(_SECONDS))
-    with app.transaction(reads_only=True, tenant=entry.owed.tenant_id) as tx:
-        known = accepted_among(beside(tx, entry.owed, since, until)) + adopted(tx, entry.owed, since, until)
-    require_untaken(entry, listing.of(entry.owed.usage, since, until), known)
+    since, until = entry.event.usage.slot.date(), app.now().date()
+    listing = meter.usage(since, until, Deadline.after(_SECONDS))
+    with app.transaction(reads_only=True, tenant=entry.event.tenant_id) as tx:
+        known = accepted_among(beside(tx, entry.event, since, until)) + adopted(tx, entry.event, since, until)
+    require_untaken(entry, listing.quantity_of(entry.event.usage, since, until), known)

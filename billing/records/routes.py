@@ -5,15 +5,15 @@ from typing import Final
 
 import azure.functions as func
 
+from billing.closing.model import State
 from billing.records import service as records_service
 from billing.records import store as records_store
-from billing.records.rules import month_text
 from billing.records.schemas import BillingMonth, BillingPreview, BillingRecord, BillingRecordPage, RecordsQuery
 from billing.records.statement import Vendor, statement
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import NOT_FOUND, Answer, Operation
-from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.paging import id_cursor
 from shared.http.reply import Reply
 from shared.settings import Settings
 
@@ -40,16 +40,15 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
     One record for each subscription and month. A record never changes: a mistake is voided and replaced, and both are
     listed.
     """
-    end = public_id(query.after)
-    if query.after is not None and end is None:
-        raise not_a_page_end()
+    after = id_cursor(query.after)
     with call.transaction() as tx:
+        state = None if query.state is None else State(query.state)
         rows = records_store.page(
-            tx, call.caller.tenant.id, month=query.month, state=query.state, end=end, most=query.page_size + 1
+            tx, call.caller.tenant.id, month=query.month, state=state, after=after, limit=query.limit
         )
-        require_page(rows, query.after)
+        query.require_rows(rows)
         items = [BillingRecord.of(row) for row in rows[: query.page_size]]
-        link = query.link_after(items[-1]) if len(rows) > query.page_size else None
+        link = query.next_link("billing/records", rows, lambda row: row.public_id)
         return call.answer(tx, HTTPStatus.OK, BillingRecordPage(items=items, next_link=link))
 
 
@@ -98,7 +97,7 @@ def get_billing_statement(call: Call) -> Reply:
     if not call.is_head:
         with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
             records_service.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
-    name = f"timetracker-{tenant.slug}-{month_text(month)}-statement.pdf"
+    name = f"timetracker-{tenant.slug}-{month}-statement.pdf"
     return Reply(
         HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
     )

@@ -4,22 +4,22 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlencode
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from billing.closing import model
-from billing.records.rules import month_key, month_text
-from billing.records.seat_rules import SeatSpan, charges_for_seats
-from billing.records.store import Bill, Line, Record
+from billing.closing.model import Bill, Record, charges_for_seats
+from billing.records.seat_rules import SeatSpan
+from billing.records.store import BillLine, ClosedBill
 from billing.schemas import Money
+from shared.calendar import Month
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
 
 
-Kind = Literal["month", "final"]
-State = Literal["closed", "void"]
-Reason = Literal["signIn", "time"]
+KindText = Literal["month", "final"]
+StateText = Literal["closed", "void"]
+ReasonText = Literal["signIn", "time"]
 InvoicedBy = Annotated[
     Literal["microsoft", "vendor"],
     Field(description="microsoft: bought in the Marketplace; vendor: agreed with the vendor"),
@@ -32,7 +32,7 @@ Total = Annotated[
         examples=["13.50"],
     ),
 ]
-Month = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
+MonthText = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
 Included = Annotated[
     int | None,
     Field(description="of the active users, those that the plan's monthly fee covers, or a free trial; absent is none"),
@@ -42,36 +42,17 @@ RateUnit = Annotated[
 ]
 
 
-def _month(value: Any) -> int:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    try:
-        return month_key(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError("must be a month like 2026-11") from error
-
-
-MonthText = Annotated[
-    int,
-    PlainValidator(_month),
+GivenMonth = Annotated[
+    Month,
+    PlainValidator(Month.parse),
+    PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$", "examples": ["2026-11"]}),
 ]
 
 
-class RecordsQuery(WireModel):
-    month: MonthText | None = Field(None, description="only records of this month")
-    state: State | None = Field(None, description="only records in this state")
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
-
-    def link_after(self, last: "BillingRecord") -> str:
-        """Where the page after that record is."""
-        parameters = {
-            "month": None if self.month is None else month_text(self.month),
-            "state": self.state,
-            "pageSize": self.page_size,
-            "after": last.id,
-        }
-        given = {name: value for name, value in parameters.items() if value is not None}
-        return "/api/billing/records?" + urlencode(given)
+class RecordsQuery(PageQuery):
+    month: GivenMonth | None = Field(None, description="only records of this month")
+    state: StateText | None = Field(None, description="only records in this state")
 
 
 class BillingRecord(WireModel):
@@ -83,9 +64,9 @@ class BillingRecord(WireModel):
     """
 
     id: str
-    month: Month
-    kind: Kind = Field(description="final: the subscription ended in it")
-    state: State
+    month: MonthText
+    kind: KindText = Field(description="final: the subscription ended in it")
+    state: StateText
     period_from: Instant
     period_to: Instant = Field(description="not in it any more")
     time_zone: str = Field(description="the organization's when the period began; the month is one of this zone")
@@ -117,22 +98,24 @@ class BillingLine(WireModel):
     user_id: str
     email: str
     display_name: str
-    reason: Reason = Field(description="time: has time dated in the month; signIn: only signed in")
+    reason: ReasonText = Field(description="time: has time dated in the month; signIn: only signed in")
     first_activity_at: Instant
     last_activity_at: Instant
-    activity_month: Month = Field(description="the record's, or an earlier one when time came in after it was closed")
+    activity_month: MonthText = Field(
+        description="the record's, or an earlier one when time came in after it was closed"
+    )
     is_adjustment: Literal[True] | None = Field(None, description="the activity was in an earlier month")
 
     @classmethod
-    def of(cls, line: Line, month: int) -> Self:
+    def of(cls, line: BillLine, month: Month) -> Self:
         return cls(
             user_id=str(line.user_id),
             email=line.email,
             display_name=line.display_name,
-            reason=line.reason,  # type: ignore[arg-type]  # one of them, by a CHECK
+            reason=line.reason.value,
             first_activity_at=line.first_activity_at,
             last_activity_at=line.last_activity_at,
-            activity_month=month_text(line.activity_month),
+            activity_month=str(line.activity_month),
             is_adjustment=(line.activity_month != month) or None,
         )
 
@@ -173,20 +156,20 @@ class BillingRecordDetail(BillingRecord):
     lines: list[BillingLine]
 
     @classmethod
-    def of_bill(cls, bill: Bill) -> Self:
-        lines = [BillingLine.of(line, bill.record.month_key) for line in bill.lines]
+    def of_bill(cls, bill: ClosedBill) -> Self:
+        lines = [BillingLine.of(line, bill.record.period.month) for line in bill.lines]
         return cls(**_fields(bill.record), seats=_seats(bill.seats), lines=lines)
 
 
 class BillingMonth(WireModel):
     """Every record of a month, in the order in which they were closed: one for each subscription, and void ones."""
 
-    month: Month
+    month: MonthText
     records: list[BillingRecordDetail]
 
     @classmethod
-    def of(cls, month: int, bills: list[Bill]) -> Self:
-        return cls(month=month_text(month), records=[BillingRecordDetail.of_bill(bill) for bill in bills])
+    def of(cls, month: Month, bills: list[ClosedBill]) -> Self:
+        return cls(month=str(month), records=[BillingRecordDetail.of_bill(bill) for bill in bills])
 
 
 class BillingPreview(WireModel):
@@ -196,7 +179,7 @@ class BillingPreview(WireModel):
     """
 
     as_of: Instant
-    month: Month
+    month: MonthText
     period_from: Instant
     period_to: Instant = Field(description="when the month ends; not in it any more")
     time_zone: str
@@ -214,13 +197,13 @@ class BillingPreview(WireModel):
     lines: list[BillingLine]
 
     @classmethod
-    def of(cls, bill: model.Bill, lines: Iterable[Line], seats: Iterable[SeatSpan], *, now: dt.datetime) -> Self:
+    def of(cls, bill: Bill, lines: Iterable[BillLine], seats: Iterable[SeatSpan], *, now: dt.datetime) -> Self:
         period, price = bill.period, bill.price
         marketplace_id, quantity = bill.subscription.marketplace_id, bill.subscription.terms.quantity
         total = None if charges_for_seats(marketplace_id, quantity) else bill.total
         return cls(
             as_of=now,
-            month=month_text(period.month),
+            month=str(period.month),
             period_from=period.starts_at,
             period_to=period.ends_at,
             time_zone=period.time_zone,
@@ -241,18 +224,18 @@ class BillingPreview(WireModel):
 
 class BillingRecordPage(WireModel):
     items: list[BillingRecord]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK
 
 
 def _fields(record: Record) -> dict[str, Any]:
     return {
-        "id": str(record.id),
-        "month": month_text(record.month_key),
-        "kind": record.kind,
-        "state": record.state,
-        "period_from": record.period_from,
-        "period_to": record.period_to,
-        "time_zone": record.time_zone,
+        "id": str(record.public_id),
+        "month": str(record.period.month),
+        "kind": record.period.kind.value,
+        "state": record.state.value,
+        "period_from": record.period.starts_at,
+        "period_to": record.period.ends_at,
+        "time_zone": record.period.time_zone,
         "subscription_id": _text(record.marketplace_id),
         "invoiced_by": _invoiced_by(record.marketplace_id),
         "subscription_plan": record.plan_id,
@@ -260,9 +243,9 @@ def _fields(record: Record) -> dict[str, Any]:
         "active_users": record.active_users,
         "included_users": record.included_users or None,
         "rate_per_user": amount_text(record.rate_per_user, record.currency),
-        "rate_unit": None if record.rate_per_user is None else record.rate_unit,
+        "rate_unit": None if record.price is None else record.price.unit,
         "currency": record.currency,
-        "total": None if record.is_by_seats else amount_text(record.total, record.currency),
+        "total": amount_text(record.amount, record.currency),
         "last_event_type": record.last_event_type,
         "closed_at": record.closed_at,
         "voided_at": record.voided_at,

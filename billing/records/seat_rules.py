@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -46,11 +45,6 @@ class SeatSpan:
     plan_id: str
     seats: int
     price: ListedPrice | None
-
-
-def charges_for_seats(marketplace_id: uuid.UUID | None, seats: int | None) -> bool:
-    """Microsoft charges for each seat, used or not; seats that were agreed with the vendor are only a limit."""
-    return marketplace_id is not None and seats is not None
 
 
 def seat_spans(

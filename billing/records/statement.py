@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from billing.records.rules import day_text, instant_text, month_name, period_days
+from billing.closing.model import Kind, Reason, Record
+from billing.records.rules import instant_text, period_days
 from billing.records.seat_rules import ListedPrice, SeatSpan
-from billing.records.store import Bill, Line, Record
+from billing.records.store import BillLine, ClosedBill
 from billing.subscriptions.rules import term_text
+from shared.calendar import Month, day_text
 from shared.money import amount_text
 from shared.tenancy.rules import short_id
 
@@ -35,7 +37,7 @@ _BY_SEATS: Final = (
     "Marketplace for a whole term, without taxes, discounts and partial terms. Microsoft's invoice decides."
 )
 _NO_INVOICE: Final = "This is a statement, not an invoice."
-_REASONS: Final = {"time": "tracked time", "signIn": "sign-in"}
+_REASONS: Final = {Reason.TIME: "tracked time", Reason.SIGN_IN: "sign-in"}
 _UNKNOWN: Final = "not known"
 _FACTS: Final = 75.0  # millimetres that the facts and figures of a record take
 _FIGURES: Final = 30.0
@@ -63,12 +65,12 @@ class _Head:
         return max(record.voided_at or record.closed_at for record in self.records)
 
 
-def statement(vendor: Vendor, tenant_name: str, month: int, bills: Sequence[Bill]) -> bytes:
-    """The PDF of every record of a month (yyyymm), in the order in which they were closed."""
+def statement(vendor: Vendor, tenant_name: str, month: Month, bills: Sequence[ClosedBill]) -> bytes:
+    """The PDF of every record of a month, in the order in which they were closed."""
     from billing.records.pdf import Paper  # noqa: PLC0415 - slow to load, and nothing else needs it
 
-    head = _Head(vendor, tenant_name, month_name(month), [bill.record for bill in bills])
-    ids = ", ".join(str(record.id) for record in head.records)
+    head = _Head(vendor, tenant_name, month.name, [bill.record for bill in bills])
+    ids = ", ".join(str(record.public_id) for record in head.records)
     title = f"{_TITLE} · {tenant_name} · {head.month}"
     paper = Paper(title, subject=ids, author=vendor.name, made_at=head.made_at)
     paper.masthead(_TITLE, head.month)
@@ -85,8 +87,8 @@ def statement(vendor: Vendor, tenant_name: str, month: int, bills: Sequence[Bill
     return paper.to_bytes()
 
 
-def _bill(paper: "Paper", vendor: Vendor, bill: Bill) -> None:
-    record, zone = bill.record, ZoneInfo(bill.record.time_zone)
+def _bill(paper: "Paper", vendor: Vendor, bill: ClosedBill) -> None:
+    record, zone = bill.record, ZoneInfo(bill.record.period.time_zone)
     paper.facts(_facts(vendor, record, zone))
     if record.is_void:
         paper.note("Void: not to be paid", _void(record, zone))
@@ -96,21 +98,21 @@ def _bill(paper: "Paper", vendor: Vendor, bill: Bill) -> None:
         paper.listing("Seats", _seat_columns(), (_seat_row(span, zone) for span in bill.seats))
     if bill.lines:
         alike = _alike(bill.lines)
-        rows = (_row(number, line, record.month_key, zone, alike) for number, line in enumerate(bill.lines, start=1))
+        rows = (_row(number, line, record.period.month, zone, alike) for number, line in enumerate(bill.lines, start=1))
         paper.listing("Active users", _user_columns(), rows)
     else:
         paper.note("", "Nobody was active in this period.")
 
 
 def _facts(vendor: Vendor, record: Record, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
-    first, last = period_days(record.period_from, record.period_to, zone)
+    first, last = period_days(record.period.starts_at, record.period.ends_at, zone)
     yield "Period", f"{first} to {last}"
-    yield "Time zone", record.time_zone
+    yield "Time zone", record.period.time_zone
     yield "Plan", _plan(vendor, record)
     if record.marketplace_id is not None:
         yield "Subscription", f"Azure Marketplace, {record.marketplace_id}"
-    yield "Statement id", str(record.id)
-    ended = ", as the subscription ended" if record.kind == "final" else ""
+    yield "Statement id", str(record.public_id)
+    ended = ", as the subscription ended" if record.period.kind is Kind.FINAL else ""
     yield "Issued", f"{instant_text(record.closed_at.astimezone(zone))}{ended}"
     if record.replaces is not None:
         yield "Replaces", str(record.replaces)
@@ -130,7 +132,7 @@ def _seats(number: int) -> str:
     return "1 seat" if number == 1 else f"{number} seats"
 
 
-def _figures(bill: Bill) -> Iterator[tuple[str, str]]:
+def _figures(bill: ClosedBill) -> Iterator[tuple[str, str]]:
     """What is charged for comes last; for seats no total, since only Microsoft knows it."""
     record = bill.record
     yield "Active users", str(record.active_users)
@@ -166,7 +168,7 @@ def _user_columns() -> Sequence["Column"]:
     )
 
 
-def _alike(lines: Iterable[Line]) -> frozenset[uuid.UUID]:
+def _alike(lines: Iterable[BillLine]) -> frozenset[uuid.UUID]:
     """The people whom neither their name nor their address tells apart on the bill."""
     people: defaultdict[tuple[str, str], set[uuid.UUID]] = defaultdict(set)
     for line in lines:
@@ -174,10 +176,10 @@ def _alike(lines: Iterable[Line]) -> frozenset[uuid.UUID]:
     return frozenset(each for same in people.values() if len(same) > 1 for each in same)
 
 
-def _row(number: int, line: Line, month: int, zone: ZoneInfo, alike: frozenset[uuid.UUID]) -> tuple[str, ...]:
+def _row(number: int, line: BillLine, month: Month, zone: ZoneInfo, alike: frozenset[uuid.UUID]) -> tuple[str, ...]:
     through = _REASONS[line.reason]
     if line.activity_month != month:
-        through = f"{through} in {month_name(line.activity_month)} (adjustment)"
+        through = f"{through} in {line.activity_month.name} (adjustment)"
     first, last = (day_text(at.astimezone(zone)) for at in (line.first_activity_at, line.last_activity_at))
     name = f"{line.display_name} ({short_id(line.user_id)})" if line.user_id in alike else line.display_name
     return str(number), name, line.email, through, first, last
@@ -217,7 +219,7 @@ def _money(amount: Decimal | None, currency: str | None) -> str:
     return _UNKNOWN if spelled is None else f"{spelled} {currency}"
 
 
-def _invoicing(vendor: Vendor, bills: Iterable[Bill]) -> Iterator[str]:
+def _invoicing(vendor: Vendor, bills: Iterable[ClosedBill]) -> Iterator[str]:
     """What is true of these bills, each once."""
     told = list(bills)
     if any(bill.record.marketplace_id is not None for bill in told):

@@ -88,7 +88,7 @@ def quote_of(plans: Iterable[marketplace.Plan], terms: Terms) -> Quote:
     plan = next((plan for plan in plans if plan.id == terms.plan_id), None)
     if plan is None:
         return Quote(None)
-    sold = plan.sold_for(terms.term_unit)
+    sold = plan.pricing_for(terms.term_unit)
     price = None if sold.price is None else Price(sold.price.amount, sold.price.currency, sold.unit[:16])
     return Quote(price, sold.included, sold.term_unit[:16] if sold.included else MONTH)
 

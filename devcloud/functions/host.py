@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from devcloud.functions.routing import Router
 from devcloud.functions.schedule import Timers
+from devcloud.functions.start_page import start_page
 from devcloud.functions.worker import HttpAnswer, HttpCall, Worker
 
 
@@ -29,10 +30,12 @@ class HostFileError(Exception):
 class Front:
     """The ASGI application: it answers what arrives with what the function returns."""
 
-    def __init__(self, worker: Worker, timers: Timers, prefix: str) -> None:
+    def __init__(self, worker: Worker, timers: Timers, prefix: str, *, logs_requests: bool = False) -> None:
         self._worker = worker
         self._timers = timers
         self._router = Router(worker.functions.values(), prefix)
+        self._prefix = prefix
+        self._logs_requests = logs_requests
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own shapes
         answer = await self._answered(scope, receive)
@@ -41,6 +44,8 @@ class Front:
         except UnicodeEncodeError:
             log.error("%s: a response header holds more than ASCII, which the platform refuses", scope["path"])  # noqa: TRY400
             answer, headers = HttpAnswer(500, [], b""), [(b"content-length", b"0")]
+        if self._logs_requests:  # without the query, which may hold names and tokens
+            log.info("%s %s %d", scope["method"], scope["path"], answer.status)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -50,7 +55,8 @@ class Front:
             return self._by_hand(scope, raw_path.removeprefix(ADMIN))
         match = self._router.find(scope["method"], raw_path)
         if match is None:
-            return NOT_FOUND
+            is_start = scope["method"] == "GET" and raw_path == "/"
+            return start_page(self._worker.functions.values(), self._prefix) if is_start else NOT_FOUND
         try:
             headers = joined_headers(scope["headers"])
         except UnicodeDecodeError:

@@ -35,6 +35,7 @@ class Options:
     timers: bool = False
     http_limit: float = HTTP_LIMIT_SECONDS
     verbose: bool = False
+    logs_requests: bool = False
 
 
 class _Server(uvicorn.Server):
@@ -72,7 +73,7 @@ async def _serve(options: Options) -> Worker:
     worker = await Worker.start(options.app_dir, http_limit=options.http_limit, verbose=options.verbose)
     check_schedules(worker.functions.values())
     timers = Timers(worker, clock.now)
-    front = Front(worker, timers, prefix)
+    front = Front(worker, timers, prefix, logs_requests=options.logs_requests)
     listening = bound(options.port)
     server = _Server(
         uvicorn.Config(

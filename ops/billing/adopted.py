@@ -12,13 +12,13 @@ from billing.adoption import store as adoption_store
 from billing.adoption.rules import NotAdopted
 from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
-from ops.billing.views import month_text
 from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened
 from ops.exits import Refused, Unusable
 from ops.output import AsJson, print_json, print_rows
 from ops.tenants.commands import find
 from shared import clock
+from shared.calendar import Month
 
 
 _COLUMNS: Final = ("DAY", "USERS", "MONTH", "PLAN", "DIMENSION", "SUBSCRIPTION", "ADOPTED (UTC)")
@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
     app.command("adopted")(adopted)
 
 
-def assigned_of(text: str) -> tuple[dt.date, int]:
-    """A day of UTC and the month (yyyymm) that its adopted usage counts for, of `2026-11-03=2026-10`.
+def assigned_of(text: str) -> tuple[dt.date, Month]:
+    """A day of UTC and the month that its adopted usage counts for, of `2026-11-03=2026-10`.
 
     Raises:
         Unusable: it is none.
@@ -39,7 +39,7 @@ def assigned_of(text: str) -> tuple[dt.date, int]:
     found = _ASSIGNED.match(text)
     try:
         if found is not None:
-            return dt.date.fromisoformat(found[1]), int(found[2] + found[3])
+            return dt.date.fromisoformat(found[1]), Month(int(found[2]), int(found[3]))
     except ValueError:
         pass
     raise Unusable(f"--assign {text!a} is not a day and a month, like 2026-11-03=2026-10")
@@ -61,7 +61,7 @@ def adopted(
     with opened(os.environ) as database:
         account = find(database, tenant).tenant
         if chosen is not None:
-            question = f"Have the usage of {chosen[0]} count for {month_text(chosen[1])}?"
+            question = f"Have the usage of {chosen[0]} count for {chosen[1]}?"
             if not dry_run:
                 Asked(yes, dry_run, as_json).require_yes(question)
             _assign(database, account.id, *chosen, keep=not dry_run)
@@ -73,7 +73,7 @@ def adopted(
         print_rows(_COLUMNS, (tuple(_document(row).values()) for row in rows), nothing="No usage was adopted.")
 
 
-def _assign(database: Database, tenant_id: int, day: dt.date, month: int, *, keep: bool) -> None:
+def _assign(database: Database, tenant_id: int, day: dt.date, month: Month, *, keep: bool) -> None:
     adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
         with database.transaction() as tx:
@@ -88,7 +88,7 @@ def _document(row: AdoptedRow) -> dict[str, Any]:
     return {
         "day": row.day.isoformat(),
         "users": row.quantity,
-        "month": None if row.month is None else month_text(row.month),
+        "month": None if row.month is None else str(row.month),
         "plan": row.plan_id,
         "dimension": row.dimension,
         "subscription": row.marketplace_id,

@@ -1,7 +1,6 @@
 """The commands `billing records` and `billing void`: the bills there are, and one that is wrong."""
 
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -16,20 +15,19 @@ from billing.closing.service import Closing
 from billing.subscriptions.model import Price
 from billing.subscriptions.store import read as read_subscription
 from ops.billing import store
-from ops.billing.closing import DIMENSION, closing_of
-from ops.billing.views import BILL_COLUMNS, bill_document, bill_row, month_text
+from ops.billing.closing import DIMENSION, closing_of, locked_work
+from ops.billing.views import BILL_COLUMNS, bill_document, bill_row
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
 from ops.exits import Refused, Unusable
 from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
 from ops.tenants.commands import amount_of, find
-from shared.tenancy.store import lock_tenant
+from shared.calendar import Month
 from shared.text import is_blank
 
 
 _PAGE: Final = 500
-_MONTH: Final = re.compile(r"\A[0-9]{4}-(?:0[1-9]|1[0-2])\Z")
 _LONGEST_REASON: Final = 400
 
 
@@ -47,11 +45,13 @@ def records(
     as_json: AsJson = False,
 ) -> None:
     """List bills in the order in which they were closed, those that are void among them."""
-    if month is not None and not _MONTH.match(month):
-        raise Unusable(f"--month {month!a} is no month: expected like 2026-11")
+    try:
+        only = None if month is None else Month.parse(month)
+    except ValueError as error:
+        raise Unusable(f"--month {month!a} is no month: expected like 2026-11") from error
     with opened() as database:
         tenant_id = None if tenant is None else find(database, tenant).tenant.id
-        documents = _all(database, tenant_id, None if month is None else int(month.replace("-", "")))
+        documents = _all(database, tenant_id, only)
         if as_json:
             print_json_rows(documents)
         else:
@@ -124,10 +124,10 @@ def price(
 def _priced(database: Database, bill: Record, known: Price, closing: Closing, *, keep: bool) -> Record:
     """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
     with database.transaction() as tx:
-        tenant = lock_tenant(tx, bill.tenant_id)
-        subscription = read_subscription(tx, tenant.id, bill.subscription_id)
+        work = locked_work(tx, bill.tenant_id)
+        subscription = read_subscription(tx, bill.tenant_id, bill.subscription_id)
         service.set_price(tx, subscription, bill, known)
-        replacements = {each.replaces_id: each for each in service.price_bills(tx, tenant, closing)}
+        replacements = {each.replaces_id: each for each in service.price_bills(work, closing)}
         if bill.id not in replacements:
             raise Refused("it was replaced meanwhile, or its plan has another price; nothing was changed")
         if not keep:
@@ -141,9 +141,10 @@ def _voided(
     """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
     try:
         with database.transaction() as tx:
+            work = locked_work(tx, bill.tenant_id)
             if bill.state is State.CLOSED:
-                service.void(tx, bill, reason=reason, closing=closing)
-            replacement = service.replace(tx, bill, closing) if replace else None
+                service.void(work, bill, reason=reason)
+            replacement = service.replace(work, bill, closing) if replace else None
             if not keep:
                 tx.rollback()
             return replacement
@@ -154,7 +155,7 @@ def _voided(
 def _fields(bill: Record, replacement: Record | None, *, state: State | None = None) -> Fields:
     fields: dict[str, Any] = {
         "record": bill.public_id,
-        "month": month_text(bill.period.month),
+        "month": str(bill.period.month),
         "state": state or bill.state,
         "activeUsers": bill.active_users,
         "total": _total(bill),
@@ -173,7 +174,7 @@ def _total(bill: Record) -> str:
     return f"{plain(bill.amount)} {bill.price.currency}" if bill.amount is not None else "the price is not by the month"
 
 
-def _all(database: Database, tenant_id: int | None, month: int | None) -> Iterator[dict[str, Any]]:
+def _all(database: Database, tenant_id: int | None, month: Month | None) -> Iterator[dict[str, Any]]:
     after = 0
     while True:
         with database.transaction(reads_only=True) as tx:

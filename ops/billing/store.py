@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, tenants, usage_events
 
 
@@ -37,10 +38,12 @@ _FIND: Final = _BILLS.where(_r.public_id == bindparam("public", type_=sa.Uuid))
 
 
 def page_of_bills(
-    tx: sa.Connection, *, after: int, size: int, tenant_id: int | None, month: int | None
+    tx: sa.Connection, *, after: int, size: int, tenant_id: int | None, month: Month | None
 ) -> Sequence[sa.Row[Any]]:
-    """The next bills in the order in which they were closed: of a tenant, of a month (yyyymm)."""
-    return tx.execute(_PAGE, {"after": after, "size": size, "tenant": tenant_id, "month": month}).all()
+    """The next bills in the order in which they were closed: of a tenant, of a month."""
+    return tx.execute(
+        _PAGE, {"after": after, "size": size, "tenant": tenant_id, "month": None if month is None else month.key}
+    ).all()
 
 
 def find_bill(tx: sa.Connection, public_id: uuid.UUID) -> sa.Row[Any] | None:

@@ -14,16 +14,12 @@ BILL_COLUMNS: Final = (
 LINE_COLUMNS: Final = ("NAME", "E-MAIL", "MONTH", "ACTIVE BY", "FIRST (UTC)", "LAST (UTC)")
 
 
-def month_text(month: int) -> str:
-    return f"{month // 100}-{month % 100:02}"
-
-
 def bill_document(record: Record, slug: str, row: sa.Row[Any] | None = None) -> dict[str, Any]:
     """`row` adds what is known of the record beside itself."""
     return {
         "id": record.public_id,
         "tenant": slug,
-        "month": month_text(record.period.month),
+        "month": str(record.period.month),
         "kind": record.period.kind,
         "state": record.state,
         "periodFrom": record.period.starts_at,
@@ -50,7 +46,7 @@ def bill_row(document: Mapping[str, Any]) -> list[Any]:
 def preview_document(bill: Bill, slug: str) -> dict[str, Any]:
     return {
         "tenant": slug,
-        "month": month_text(bill.period.month),
+        "month": str(bill.period.month),
         "periodFrom": bill.period.starts_at,
         "periodTo": bill.period.ends_at,
         "timeZone": bill.period.time_zone,
@@ -69,7 +65,7 @@ def _line(line: Activity) -> dict[str, Any]:
     return {
         "displayName": line.display_name,
         "email": line.email,
-        "month": month_text(line.month),
+        "month": str(line.month),
         "reason": line.reason,
         "firstActivityAt": line.first_at,
         "lastActivityAt": line.last_at,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import NotKnown
+from billing.marketplace.errors import MarketplaceNotFound
 from billing.marketplace.model import Operation
 from billing.subscriptions import rules
 from billing.subscriptions.ledger_store import last_price
@@ -21,6 +20,7 @@ from ops.marketplace import store
 from ops.marketplace.app import guid_of, opened_marketplace
 from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
 from shared.app import App
+from shared.deadline import Deadline
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR
 from webhooks.events.flow import apply_event
@@ -145,7 +145,7 @@ def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: A
             change = Change.between(purchase.slug, purchase.here, there)
             if not change.agreed(asked):
                 return
-            result = apply_event(product, client, ref, within(_SECONDS))
+            result = apply_event(product, client, ref, Deadline.after(_SECONDS))
         except StateNotAvailable as error:
             raise Unusable(f"Microsoft does not tell yet what it has: {error.reason}") from error
     change.report(asked, changed=result is not None and result.changed)
@@ -160,7 +160,7 @@ def _expected(product: App, client: "Marketplace", ref: EventRef) -> Fields | No
         price = None if known is None else last_price(tx, known.subscription)
     if known is None:
         return None
-    microsoft = fetch_state(client, known, ref, within(_SECONDS))
+    microsoft = fetch_state(client, known, ref, Deadline.after(_SECONDS))
     return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
@@ -170,29 +170,29 @@ def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
     Raises:
         Unusable: it is in neither.
     """
-    guid, flow = guid_of(name), within(_SECONDS)
+    guid, deadline = guid_of(name), Deadline.after(_SECONDS)
     with product.transaction(reads_only=True) as tx:
         ours = store.find(tx, guid)
         slug = None if ours is None else read_tenant(tx, ours.tenant_id).slug
         price = None if ours is None else last_price(tx, ours)
         ledger = [] if ours is None else [_event(row) for row in store.ledger(tx, ours)]
     subscription_id = str(guid if ours is None else ours.marketplace_id)
-    theirs, their_price = _theirs(client, subscription_id, flow)
+    theirs, their_price = _theirs(client, subscription_id, deadline)
     if ours is None and theirs is None:
         raise Unusable(f"neither the database nor Microsoft knows a subscription or operation {guid}")
-    waiting = [] if theirs is None else client.operations(subscription_id, flow)
+    waiting = [] if theirs is None else client.operations(subscription_id, deadline)
     return _Purchase(subscription_id, slug, ours, theirs, price, their_price or price, waiting, ledger)
 
 
-def _theirs(client: "Marketplace", subscription_id: str, flow: Flow) -> tuple[Terms | None, Price | None]:
+def _theirs(client: "Marketplace", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
     try:
-        copy = client.get(subscription_id, flow)
-    except NotKnown:
+        copy = client.get(subscription_id, deadline)
+    except MarketplaceNotFound:
         return None, None
     terms = rules.terms_of(copy)
     if terms is None:
         raise Unusable(f"Microsoft has it in a state that this version does not know: {copy.status}")
-    return terms, rules.quote_of(client.plans(subscription_id, flow), terms).price
+    return terms, rules.quote_of(client.plans(subscription_id, deadline), terms).price
 
 
 def _terms(terms: Terms, price: Price | None) -> Fields:

@@ -17,8 +17,10 @@ from ops.tenants.commands import Name, find
 from privacy.person_store import Person
 from shared.app import App
 from shared.tenancy.model import Role, Tenant
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, Work
 from tenants.people import role_service
-from tenants.seat_store import super_admins
+from tenants.seat_store import find_super_admins
 
 
 User = Annotated[str, typer.Argument(metavar="USER", help=personal.HELP)]
@@ -43,12 +45,12 @@ def confirm_role(
     with opened_app() as (running, database):
         tenant, person = _found(running, database, name, user)
         with running.transaction(reads_only=True) as tx:
-            pending = role_service.waiting(tx, tenant.id, person.id)
+            pending = role_service.find_pending_role(tx, tenant.id, person.id)
         after = {str(person.public_id): pending or person.role}
         change = Change.between(tenant.slug, {str(person.public_id): person.role}, after)
 
         def work(tx: sa.Connection) -> None:
-            role_service.confirm_role(tx, tenant.id, person.id, proof=proof, now=running.now(), new_id=running.new_id)
+            role_service.confirm_role(_lock(running, tx, tenant.id), person.id, proof=proof)
 
         _carry_out(running, change, Asked(yes, dry_run, as_json), work)
 
@@ -70,16 +72,19 @@ def hand_over(
     with opened_app() as (running, database):
         tenant, person = _found(running, database, name, user)
         with running.transaction(reads_only=True) as tx:
-            others = [each for each in super_admins(tx, tenant.id) if replace and each.id != person.id]
+            others = [each for each in find_super_admins(tx, tenant.id) if replace and each.id != person.id]
         before = {str(person.public_id): person.role} | {str(each.public_id): each.role for each in others}
         after = {str(person.public_id): Role.SUPER_ADMIN} | {str(each.public_id): Role.USER for each in others}
 
         def work(tx: sa.Connection) -> None:
-            role_service.hand_over(
-                tx, tenant.id, person.id, proof=proof, replaces=replace, now=running.now(), new_id=running.new_id
-            )
+            role_service.hand_over(_lock(running, tx, tenant.id), person.id, proof=proof, replaces=replace)
 
         _carry_out(running, Change.between(tenant.slug, before, after), Asked(yes, dry_run, as_json), work)
+
+
+def _lock(running: App, tx: sa.Connection, tenant_id: int) -> Work:
+    """The tenant is locked, so that its roles stay as they are while they are checked and changed."""
+    return Work(tx, lock_tenant(tx, tenant_id), OPERATOR, running.now(), running.new_id)
 
 
 def _require_reference(proof: str) -> None:

@@ -14,7 +14,7 @@ def erase(app: App, tenant_id: int) -> None:
     for name in tenant_store.GOING:
         while transact(app, tenant_id, partial(tenant_service.remove_some, name=name, tenant_id=tenant_id)):
             pass
-    action_log.of(app).forget(tenant_id)
+    action_log.of(app).delete(tenant_id)
     after = 0
     while (user_id := _next_person(app, tenant_id, after)) is not None:
         person_flow.erase(app, tenant_id, user_id)

@@ -69,7 +69,7 @@ def actions(log: ActionLog, subject: Subject, people: dict[int, uuid.UUID]) -> I
     """The action log, newest first, wherever it is kept; `people` are those whose data may be shown."""
     after = None
     while True:
-        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, most=_AT_ONCE)
+        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, limit=_AT_ONCE)
         yield from (_shown(action, people[action.user_id]) for action in page if action.user_id in people)
         if len(page) < _AT_ONCE:
             return

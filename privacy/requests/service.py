@@ -18,7 +18,7 @@ from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR, SERVICE, Actor
-from tenants import other_super_admins
+from tenants import count_other_super_admins
 
 
 NewId = Callable[[], uuid.UUID]
@@ -137,7 +137,7 @@ def is_last_super_admin(tx: sa.Connection, person: Person) -> bool:
     """Whether nobody would be left to run the organisation; its row must be held for it to stay so."""
     if person.role is not Role.SUPER_ADMIN or not person.is_active:
         return False
-    return other_super_admins(tx, person.tenant_id, person.id) == 0
+    return count_other_super_admins(tx, person.tenant_id, person.id) == 0
 
 
 def record(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.http.idempotency import KEPT
+from shared.http.idempotency import KEY_LIFETIME
 from timers.work_items import SHOWN_FOR
 
 
@@ -134,7 +134,7 @@ RETENTION: Final = (
         "a repeated request must not be done twice",
         "removed",
         Kept.ANSWERS,
-        KEPT,
+        KEY_LIFETIME,
     ),
     Retention(
         "visits to the landing page",

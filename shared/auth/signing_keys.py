@@ -5,18 +5,23 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from shared.deadline import Deadline
 from shared.errors import Inconclusive, InvalidToken, Unavailable
+from shared.http_client import HttpClient, NoResponse, Request
 from shared.log import get_logger
 
 
 UNKNOWN_KID: Final = "unknown_kid"
+_NAME: Final = "signing-keys"  # of threads
 
 # Microsoft's numbers for code that keeps Entra's keys itself ("Signing key rollover", 2024-10), but for KEEP_FOR: kept
 # for 24 hours from when they were fetched, keys that were due anyway as an outage began would outlive 23 hours of it;
@@ -30,7 +35,7 @@ ABSENT_FOR: Final = 60.0
 
 FETCH_SECONDS: Final = 3.0
 WAITERS_WHEN_WARM: Final = 4  # senders of unknown kids must not occupy the thread pool
-MAX_ANSWER_BYTES: Final = 512 * 1024
+MAX_KEY_SET_BYTES: Final = 512 * 1024
 MAX_KEYS: Final = 1000
 MIN_KEY_BITS: Final = 2048
 
@@ -215,7 +220,7 @@ class SigningKeys:
             if self._running is not None or not self._bucket.take(now):
                 return self._running, False
             run = _Run(now)
-            thread = threading.Thread(target=self._refresh, args=(run,), name="signing-keys", daemon=True)
+            thread = threading.Thread(target=self._refresh, args=(run,), name=_NAME, daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # no thread to be had: the keys at hand serve on, and a later caller tries again
@@ -273,30 +278,15 @@ def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answ
 
 
 def fetch_over_http(url: str, /) -> bytes:
-    """GET without redirects, at most 512 KiB, and no reading on after 3 seconds.
-
-    Only the head of an answer may trickle for longer, each byte within half of that; callers are let go all the same.
+    """GET of at most 512 KiB within 3 seconds, without redirects.
 
     Raises:
-        KeysNotFetched: anything but a whole 200 in that time.
+        KeysNotFetched: there is no complete response with status 200 in that time.
     """
-    import requests  # noqa: PLC0415 - slow to import; the first request need not wait for it elsewhere
-    import urllib3  # noqa: PLC0415 - likewise
-
-    deadline = time.monotonic() + FETCH_SECONDS
-    options: dict[str, Any] = {"timeout": FETCH_SECONDS / 2, "allow_redirects": False, "stream": True}
-    try:
-        with requests.get(url, headers={"Accept": "application/json"}, **options) as response:  # noqa: S113 - in options
-            if response.status_code != requests.codes.ok:
-                raise KeysNotFetched(f"http_{response.status_code}")
-            answer = b""
-            # One network read at a time: reading a whole piece would let a trickle outlast the deadline.
-            while piece := response.raw.read1(65_536, decode_content=True):
-                answer += piece
-                if len(answer) > MAX_ANSWER_BYTES:
-                    raise KeysNotFetched("too_large")
-                if time.monotonic() > deadline:
-                    raise KeysNotFetched("too_slow")
-            return answer
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise KeysNotFetched(type(error).__name__) from error
+    with closing(HttpClient(_NAME, url, max_bytes=MAX_KEY_SET_BYTES)) as client:
+        response = client.send(Request("GET", url), Deadline.after(FETCH_SECONDS))
+    if isinstance(response, NoResponse):
+        raise KeysNotFetched(response.reason)
+    if response.status != HTTPStatus.OK:
+        raise KeysNotFetched(f"http_{response.status}")
+    return response.body

@@ -1,1 +1,1 @@
-"""The HTTP edge: declares operations, checks and parses what comes in, and shapes every answer."""
+"""The HTTP edge: declares operations, checks and parses requests, and builds responses."""

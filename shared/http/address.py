@@ -1,4 +1,4 @@
-"""The address by which browsers reach the app: every redirect, and every link that leaves us, is made by it."""
+"""The public address of the app, from which redirects and links are built."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,19 +15,18 @@ _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 
 
 def strict_transport(settings: Settings | None, request: func.HttpRequest) -> dict[str, str]:
-    """What tells browsers to come by https only; nothing on plain http, where it must not be said (RFC 6797, 7.2).
+    """The header that makes browsers use https only. Not sent over plain http (RFC 6797, 7.2).
 
-    The settings are None where they could not be read.
+    `settings` is None when they could not be read.
     """
     address = (settings and settings.public_url) or request.url
     return {"Strict-Transport-Security": _ONE_YEAR} if address.startswith("https:") else {}
 
 
 def base_address(settings: Settings, request: func.HttpRequest) -> str:
-    """The setting PUBLIC_URL, or where it is not set the address of this request, if it is this machine's own.
+    """The setting PUBLIC_URL; without it the address of this request, if that is this machine. No slash at the end.
 
-    Another Host is not believed, since whoever calls can name any, and no forwarded header is ever read. Without a
-    slash at its end.
+    Any other Host is not trusted, since the client chooses it. Forwarded headers are not read.
 
     Raises:
         Misdirected: the setting is missing.
@@ -37,7 +36,7 @@ def base_address(settings: Settings, request: func.HttpRequest) -> str:
     try:
         parts = urlsplit(request.url)
         host, port = parts.hostname, parts.port
-    except ValueError:  # no address at all
+    except ValueError:  # not an address
         host, port = None, None
     if host not in _LOOPBACK:
         get_logger().error("public_url_missing")

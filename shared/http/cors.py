@@ -1,4 +1,4 @@
-"""Cross-origin calls: the exact origins from the settings, without cookies, and the preflight before any check."""
+"""Cross-origin requests: exact origins from the settings, no cookies, and preflight requests before any check."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,7 +15,7 @@ _ALLOWED_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 
 def cors_headers(settings: Settings, origin: str | None) -> dict[str, str]:
-    """What a browser needs to hand the answer to a page of this origin; nothing for an origin that is not listed."""
+    """The headers that let a page of a listed origin read the response."""
     if origin is None or origin not in settings.cors_allowed_origins:
         return {"Vary": "Origin"}
     return {
@@ -26,7 +26,7 @@ def cors_headers(settings: Settings, origin: str | None) -> dict[str, str]:
 
 
 def preflight(settings: Settings, headers: Mapping[str, str]) -> Reply:
-    """The answer to OPTIONS: 204, and leave to go on only for a listed origin."""
+    """The response to OPTIONS: 204, with permissions for a listed origin only."""
     origin = headers.get("origin")
     if origin is None or origin not in settings.cors_allowed_origins:
         return Reply(HTTPStatus.NO_CONTENT)

@@ -1,10 +1,11 @@
-"""How a caller wants a CSV: the parameters that every operation with CSV files takes."""
+"""The query parameters of every operation that returns CSV."""
 
 from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from shared.errors import FieldError, InvalidRequest
+from shared.http.parsing import QUERY_ERROR
 from shared.http.wire import WireModel
 from shared.spreadsheet import EXCEL_EN, EXCEL_EU, Dialect
 
@@ -14,33 +15,32 @@ _SEPARATORS: Final = {"tab": "\t"}
 
 
 class CsvOptions(WireModel):
-    """Separator and decimal mark, or a profile that has both; a comma and a point unless something else is said."""
+    """Separator and decimal mark, or a profile with both. The default is comma and point."""
 
     separator: Literal[",", ";", "|", "tab"] | None = Field(
-        None, description="of CSV: what separates the cells, a comma unless something else is said"
+        None, description="CSV only: separator of the cells; default comma"
     )
     decimal: Literal[".", ","] | None = Field(
         None,
-        description="of CSV: the decimal mark of numbers, a point unless something else is said; never the separator",
+        description="CSV only: decimal mark of numbers; default point; never the same as the separator",
         validate_default=True,
     )
     profile: Literal["excel-en", "excel-eu"] | None = Field(
         None,
-        description="of CSV, instead of the two: excel-en (comma and point) or excel-eu (semicolon and decimal comma); "
-        "which of them Excel opens without being asked depends on the region of the computer. A workbook opens alike "
-        "everywhere",
+        description="CSV only, in place of separator and decimal: excel-en (comma and point) or excel-eu (semicolon "
+        "and decimal comma). Excel opens the one of the computer's region directly; a workbook opens everywhere",
     )
 
     @field_validator("decimal")
     @classmethod
-    def _is_not_the_separator(cls, decimal: str | None, info: ValidationInfo) -> str | None:
+    def _differs_from_separator(cls, decimal: str | None, info: ValidationInfo) -> str | None:
         if "separator" in info.data and (info.data["separator"] or ",") == (decimal or "."):
             raise ValueError("must not be the separator as well")
         return decimal
 
     @field_validator("profile")
     @classmethod
-    def _is_alone(cls, profile: str | None, info: ValidationInfo) -> str | None:
+    def _excludes_separator_and_decimal(cls, profile: str | None, info: ValidationInfo) -> str | None:
         if profile is not None and (info.data.get("separator") or info.data.get("decimal")):
             raise ValueError("must be given without separator and decimal")
         return profile
@@ -53,24 +53,21 @@ class CsvOptions(WireModel):
         return Dialect(_SEPARATORS.get(separator, separator), self.decimal or EXCEL_EN.decimal)
 
     def require_csv(self, *, is_csv: bool) -> None:
-        """The parameters are given for CSV files only.
+        """Refuses the options when the response is not CSV.
 
         Raises:
-            InvalidRequest: the answer is in another form.
+            InvalidRequest: with each of them.
         """
-        given = {"separator": self.separator, "decimal": self.decimal, "profile": self.profile}
-        require_form({name for name, value in given.items() if value is not None}, "CSV", is_it=is_csv)
+        options = {"separator": self.separator, "decimal": self.decimal, "profile": self.profile}
+        require_format({name for name, value in options.items() if value is not None}, "CSV", is_it=is_csv)
 
 
-def require_form(given: set[str], form: str, *, is_it: bool) -> None:
-    """Parameters that are about one form of an answer are given with it only.
+def require_format(options: set[str], name: str, *, is_it: bool) -> None:
+    """Refuses options of one format when the response has another.
 
     Raises:
-        InvalidRequest: names each of them.
+        InvalidRequest: with each of them.
     """
-    if given and not is_it:
-        raise InvalidRequest(
-            "Some query parameters are wrong; each is listed under errors.",
-            code="invalid_query",
-            errors=[FieldError(name, f"must be given for {form} only") for name in sorted(given)],
-        )
+    if options and not is_it:
+        wrong = [FieldError(option, f"must be given for {name} only") for option in sorted(options)]
+        raise InvalidRequest(QUERY_ERROR, code="invalid_query", errors=wrong)

@@ -1,8 +1,9 @@
-"""The way in and out of every HTTP function: authenticate, parse, call the handler, and answer whatever happens."""
+"""The edge of every HTTP function: authenticates, parses, calls the handler and turns errors into responses."""
 
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -17,7 +18,7 @@ from shared.http.cors import cors_headers
 from shared.http.idempotency import KeyTaken
 from shared.http.operation import Operation, register
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
-from shared.http.problem import problem
+from shared.http.problem import to_problem
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
 from shared.permissions import Access
@@ -25,7 +26,7 @@ from shared.permissions import Access
 
 Handler = Callable[..., Reply]
 _KEYS_TRIED: Final = 4
-_CONTENDED: Final = "Too many requests changed the same thing at once. Nothing was changed; try again."
+_CONTENDED: Final = "Too many requests changed the same data at once. Nothing was changed; try again."
 
 
 def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler], Handler]:
@@ -44,9 +45,9 @@ def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler],
         register(operation)
 
         def endpoint(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-            return respond(operation, handler, req, context.invocation_id)
+            return respond(operation, partial(handle, handler=handler), req, context.invocation_id)
 
-        # Only the name, text and module: with functools.wraps the worker would see the handler's parameters.
+        # Not with functools.wraps: the worker would take the handler's parameters for bindings.
         endpoint.__name__, endpoint.__doc__, endpoint.__module__ = (
             operation.id,
             handler.__doc__,
@@ -72,70 +73,73 @@ def _models(operation: Operation) -> dict[str, type[WireModel] | None]:
     return {"body": operation.body, "query": operation.query}
 
 
-def respond(operation: Operation, handler: Handler, request: func.HttpRequest, request_id: str) -> func.HttpResponse:
-    """Answers one request; no exception gets past here."""
-    extra, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
+def respond(
+    operation: Operation, work: Callable[[Call], Reply], request: func.HttpRequest, request_id: str
+) -> func.HttpResponse:
+    """Responds to one request, whatever exception the work raises."""
+    headers, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
     try:
         app = current()
         contact = app.settings.vendor_contact
-        extra |= strict_transport(app.settings, request)
-        extra |= cors_headers(app.settings, request.headers.get("origin"))
+        headers |= strict_transport(app.settings, request)
+        headers |= cors_headers(app.settings, request.headers.get("origin"))
         call = Call(app, operation, request, request_id)
         if operation.deprecated is not None:
-            extra |= operation.deprecated.headers(request.route_params)
-        reply = _work(call, handler)
-    except Exception as error:  # noqa: BLE001 - the last resort: a bare exception would be an empty 500
-        told, caller = _certain(error, operation), {} if call is None else call.known_as
-        if (refuse := operation.refuses) is not None:
-            reply = refuse(told, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
+            headers |= operation.deprecated.headers(request.route_params)
+        reply = work(call)
+    except Exception as error:  # noqa: BLE001 - an exception that escapes would become an empty 500
+        shown, caller = _inconclusive_unless_allowed(error, operation), {} if call is None else call.known_ids
+        if operation.error_page is not None:
+            page = operation.error_page
+            reply = page(shown, operation=operation.id, request_id=request_id, caller=caller, contact=contact)
         else:
-            reply = problem(told, operation=operation.id, request_id=request_id, caller=caller)
-    return reply.to_response(extra)
+            reply = to_problem(shown, operation=operation.id, request_id=request_id, caller=caller)
+    return reply.to_response(headers)
 
 
-def _certain(error: Exception, operation: Operation) -> Exception:
-    """The error, or that it cannot be told yet: where only some refusals may be final, the others are not."""
+def _inconclusive_unless_allowed(error: Exception, operation: Operation) -> Exception:
+    """The error, or `Inconclusive` in place of a 4xx that the operation may not return."""
     if not isinstance(error, ApiError) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return error
-    if operation.may_refuse(error.code):
+    if operation.allows_error(error.code):
         return error
-    return Inconclusive("This cannot be taken as it is now. Nothing was changed; send it again.", reason=error.code)
+    return Inconclusive("This cannot be processed now. Nothing was changed; send it again.", reason=error.code)
 
 
-def _work(call: Call, handler: Handler) -> Reply:
+def handle(call: Call, handler: Handler) -> Reply:
     operation, request = call.operation, call.request
     if operation.permission.access > Access.ANYONE:
-        call.authenticate()
+        call.principal = call.app.validator.validate(request.headers.get("authorization"))
     if operation.takes_idempotency_key:
         call.idempotency_key = parse_idempotency_key(request)
     try:
         inputs = {"query": parse_query(operation, request), "body": parse_body(operation, request)}
     except ApiError:
         if operation.permission.access >= Access.USER:
-            call.require_admitted()  # a caller without the right gets 403, not the errors in the body
+            call.require_allowed()  # a caller without the right gets 403, not the errors in the body
         raise
     return _attempt(call, handler, {name: model for name, model in inputs.items() if model is not None})
 
 
 def _attempt(call: Call, handler: Handler, inputs: dict[str, WireModel]) -> Reply:
-    """Runs the handler again when the database failed for a moment, or when its key turned out to be free.
+    """Runs the handler, again after a transient fault of the database or when its key turned out to be free.
 
-    Never when its work may be done already, unless a key would find that.
+    It is not run again if its work may be done already, unless the key would find that.
     """
     retry, keys = for_requests(), 0
     while True:
         try:
             return handler(call, **inputs)
         except KeyTaken:
-            reply, keys = call.settle(None), keys + 1
+            reply, keys = call.replay_or_store(None), keys + 1
             if reply is not None:
                 return reply
             if keys == _KEYS_TRIED:
                 raise Unavailable(_CONTENDED) from None
         except Unavailable:
-            raise  # to look for the key's answer would be to wait as long again
+            raise  # looking for a stored reply would wait as long again
         except ApiError as error:
-            reply = call.settle(error)
+            reply = call.replay_or_store(error)
             if reply is not None:
                 return reply
             raise

@@ -1,4 +1,4 @@
-"""Versions as entity tags: what an answer carries, and what If-Match asks for."""
+"""Versions as entity tags: the ETag of a response, and the If-Match of a request."""
 
 from typing import Final
 
@@ -16,32 +16,32 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def versions_wanted(request: func.HttpRequest, *, required: bool = False) -> frozenset[int] | None:
-    """The versions that If-Match names, or None where it names none or any. Tags that are not ours name no version.
+def parse_if_match(request: func.HttpRequest, *, required: bool = False) -> frozenset[int] | None:
+    """The versions in If-Match; None where there is none, or it is `*`. A tag that is not ours gives no version.
 
     Raises:
-        PreconditionRequired: it is required and not there.
-        PreconditionFailed: it names weak tags only, which match nothing.
+        PreconditionRequired: it is required and missing.
+        PreconditionFailed: it has weak tags only, which match nothing.
         InvalidRequest: it is neither `*` nor a list of entity tags.
     """
-    given = request.headers.get("if-match")
-    if given is None and required:
+    header = request.headers.get("if-match")
+    if header is None and required:
         raise PreconditionRequired(
-            "Say which version you change, as you read it, so that nobody's change is overwritten."
+            "Send the version that you read, so that nobody's change is overwritten. Read again if you do not have it."
         )
-    if given is None or given.strip() == "*":
+    if header is None or header.strip() == "*":
         return None
-    tags = parse_etags(given)
-    # It gives None for the empty tag, which is one
+    tags = parse_etags(header)
+    # werkzeug returns the empty tag as None
     strong, every = ({tag or "" for tag in found} for found in (tags.as_set(), tags.as_set(include_weak=True)))
-    # It takes words without quotes for tags, too, and a star beside tags
-    if tags.star_tag or not every or not all('"' not in tag and f'"{tag}"' in given for tag in every):
-        wrong = FieldError("If-Match", 'must be an ETag as it was answered, like "3"')
-        raise InvalidRequest("Say the version as it was answered.", code="invalid_if_match", errors=[wrong])
-    if not strong:
-        raise PreconditionFailed(
-            "A weak tag of a version says too little for a change. Read again and send the strong one."
+    # werkzeug also accepts words without quotes, and a star beside tags
+    if tags.star_tag or not every or not all('"' not in tag and f'"{tag}"' in header for tag in every):
+        wrong = FieldError("If-Match", 'must be an ETag from a response, like "3"')
+        raise InvalidRequest(
+            "The version is not valid. Send it as you received it.", code="invalid_if_match", errors=[wrong]
         )
+    if not strong:
+        raise PreconditionFailed("A weak version is not enough for a change. Read again and send the new version.")
     return frozenset(int(tag) for tag in strong if _is_version(tag))
 
 

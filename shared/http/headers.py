@@ -1,4 +1,4 @@
-"""Reads the headers of a request that have a grammar of their own, by werkzeug's parsers."""
+"""Parses structured request headers with werkzeug."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,14 +8,14 @@ from werkzeug.http import parse_accept_header, parse_cookie, parse_etags, parse_
 
 
 def media_type(request: func.HttpRequest) -> str:
-    """The type of the body without its parameters, in lower case; empty where none is named."""
+    """The content type without parameters, in lower case; empty if there is none."""
     return parse_options_header(request.headers.get("content-type"))[0].lower()
 
 
 def preferred(request: func.HttpRequest, offered: Sequence[str]) -> str:
-    """Which of the media types offered the caller likes best; the first where it names none of them, or does not say.
+    """The offered media type that the client prefers; the first one if it accepts none, or does not say.
 
-    A parameter such as the charset does not matter: every text of ours is UTF-8.
+    Parameters such as the charset are ignored: all our text is UTF-8.
     """
     accepted = parse_accept_header(request.headers.get("accept"), MIMEAccept)
     plain = MIMEAccept((media.partition(";")[0].strip(), quality) for media, quality in accepted)
@@ -23,17 +23,17 @@ def preferred(request: func.HttpRequest, offered: Sequence[str]) -> str:
 
 
 def takes_gzip(request: func.HttpRequest) -> bool:
-    """Whether the body of the answer may be compressed; not where the caller does not say."""
+    """Whether the response may be compressed; not if the client does not say."""
     return parse_accept_header(request.headers.get("accept-encoding"))["gzip"] > 0
 
 
-def has_it(request: func.HttpRequest, tag: str) -> bool:
-    """Whether If-None-Match names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
-    given = parse_etags(request.headers.get("if-none-match"))
-    return bool(given) and given.contains_raw(tag)
+def matches_etag(request: func.HttpRequest, tag: str) -> bool:
+    """Whether If-None-Match has the tag, by weak comparison (RFC 9110, 13.1.2)."""
+    tags = parse_etags(request.headers.get("if-none-match"))
+    return bool(tags) and tags.contains_raw(tag)
 
 
 def cookies(request: func.HttpRequest) -> Iterable[tuple[str, str]]:
-    """Names and values of the cookies as they come. The platform joins several Cookie headers by commas."""
-    given = request.headers.get("cookie") or ""
-    return parse_cookie(given.replace(",", ";")).items(multi=True)
+    """Names and values of the cookies. The platform joins several Cookie headers with commas."""
+    header = request.headers.get("cookie") or ""
+    return parse_cookie(header.replace(",", ";")).items(multi=True)

@@ -1,10 +1,10 @@
-"""Keeps the answer to a request with an Idempotency-Key, in the transaction that did the work.
+"""Stores the reply to a request with an Idempotency-Key, in the transaction of its work.
 
-The row is written last, and its unique key decides: whoever comes second undoes its own work and gives the first's
-answer. So a key costs the first request one statement, and a crash anywhere leaves either both or neither.
+The row is written last. Its unique key decides between two requests at once: the second undoes its own work and gets
+the reply of the first. So a key costs the first request one statement, and a crash leaves work and reply, or neither.
 
-An answer that shows somebody whose data is hidden since, by a restriction or an erasure, loses its body. Its key stays,
-so that a repeat does nothing again: it is answered 204, or, where the answer was a refusal, by its status and code.
+A stored reply that shows a person whose data was hidden later, by a restriction or an erasure, loses its body. The key
+stays, so that a repeat does nothing: it gets 204, or, if the reply was an error, its status and code.
 """
 
 import datetime as dt
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 
+import azure.functions as func
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
@@ -24,10 +25,11 @@ from shared.db.schema import erasures, idempotency_keys, users
 from shared.db.statements import InsertIfAbsent
 from shared.errors import IdempotencyKeyReused
 from shared.http.reply import Reply
+from shared.tenancy.model import Caller
 from shared.tenancy.store import not_stopped
 
 
-KEPT: Final = dt.timedelta(hours=48)
+KEY_LIFETIME: Final = dt.timedelta(hours=48)
 _keys = idempotency_keys.c
 _INSERT = InsertIfAbsent(
     idempotency_keys,
@@ -44,19 +46,19 @@ _INSERT = InsertIfAbsent(
         "created_at",
     ),
 )
-_THIS = (
+_OF_KEY = (
     _keys.tenant_id == bindparam("tenant"),
     _keys.user_id == bindparam("user"),
     _keys.operation == bindparam("of"),
     _keys.idempotency_key == bindparam("key"),
 )
-_FIND = sa.select(_keys.fingerprint, _keys.status, _keys.headers, _keys.body, _keys.created_at).where(*_THIS)
+_FIND = sa.select(_keys.fingerprint, _keys.status, _keys.headers, _keys.body, _keys.created_at).where(*_OF_KEY)
 _REPLACE = (
     idempotency_keys.update()
-    .where(*_THIS)
+    .where(*_OF_KEY)
     .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
 )
-_FORGET = idempotency_keys.delete().where(*_THIS)
+_DELETE = idempotency_keys.delete().where(*_OF_KEY)
 _OF_OTHERS: Final = sa.select(_keys.id, _keys.status, _keys.headers, _keys.body).where(
     _keys.tenant_id == bindparam("tenant"), _keys.user_id != bindparam("user")
 )
@@ -65,7 +67,7 @@ _REDACT: Final = (
     .where(_keys.tenant_id == bindparam("tenant"), _keys.id == bindparam("row"))
     .values(status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body"))
 )
-# Also those whom a repeat may have read just before they were hidden, so that its answer was kept after the redaction.
+# With people erased in the last 48 hours: a request may have read them before and stored its reply after.
 _HIDDEN: Final = sa.union_all(
     sa.select(users.c.public_id).where(
         users.c.tenant_id == bindparam("tenant"), users.c.id != bindparam("user"), ~not_stopped(users)
@@ -75,21 +77,19 @@ _HIDDEN: Final = sa.union_all(
         erasures.c.erased_at > bindparam("since", type_=erasures.c.erased_at.type),
     ),
 )
-_SHOWN_OF_REFUSALS: Final = ("type", "title", "status", "code", "requestId")
+_FIELDS_OF_ERRORS: Final = ("type", "title", "status", "code", "requestId")
 _REDACTED: Final = (
-    "This request was answered before and is not repeated. Its answer named a person whose data is hidden. Read the "
-    "current state."
+    "This request was processed before and is not repeated. Its result named a person whose data is now hidden. Read "
+    "the current state."
 )
 
 
 class KeyTaken(Exception):
-    """Another request with this key has been answered: this one's work must be undone."""
+    """Another request with this key has stored its reply, so the work of this one must be undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """Whose key it is and what was asked with it."""
-
     tenant_id: int
     user_id: int
     operation: str
@@ -100,16 +100,18 @@ class RequestKey:
     def parameters(self) -> dict[str, Any]:
         return {"tenant": self.tenant_id, "user": self.user_id, "of": self.operation, "key": self.key}
 
+    @classmethod
+    def of(cls, request: func.HttpRequest, operation: str, key: str, caller: Caller) -> Self:
+        path = request.url.partition("://")[2].partition("/")[2]
+        fingerprint = hashlib.sha256(path.encode() + b"\0" + request.get_body()).hexdigest()
+        return cls(caller.tenant.id, caller.user.id, operation, key, fingerprint)
 
-def fingerprint(path: str, body: bytes) -> str:
-    return hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
 
-
-def keep(tx: sa.Connection, key: RequestKey, reply: Reply, *, now: dt.datetime) -> None:
-    """Stores the answer beside the work.
+def store(tx: sa.Connection, key: RequestKey, reply: Reply, *, now: dt.datetime) -> None:
+    """Stores the reply to a request.
 
     Raises:
-        KeyTaken: the key has an answer already, from a request that was quicker or came before.
+        KeyTaken: the key has one already.
     """
     values = {
         "tenant_id": key.tenant_id,
@@ -127,13 +129,13 @@ def keep(tx: sa.Connection, key: RequestKey, reply: Reply, *, now: dt.datetime) 
 
 
 def replace(tx: sa.Connection, key: RequestKey, reply: Reply) -> None:
-    """Puts another answer in the place of the one that was kept for this request."""
-    tx.execute(_REPLACE, {**key.parameters, **_as_kept(reply)})
+    """Replaces the reply that was stored for this request."""
+    tx.execute(_REPLACE, {**key.parameters, **_to_values(reply)})
 
 
 @cache
-def showing(patterns: int) -> sa.Select[Any]:
-    """The stored answers of others whose body is like one of so many patterns, which are in lower case."""
+def select_matching(patterns: int) -> sa.Select[Any]:
+    """The stored replies to others whose body matches one of so many lower-case LIKE patterns."""
     body = sa.func.lower(_keys.body)
     return _OF_OTHERS.where(
         sa.or_(*(body.like(bindparam(f"pattern_{number}", type_=_keys.body.type)) for number in range(patterns)))
@@ -141,31 +143,31 @@ def showing(patterns: int) -> sa.Select[Any]:
 
 
 def redact(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, but_of: int) -> None:
-    """Takes the body of every stored answer that shows a person, but of their own, by their row.
+    """Removes the body of every stored reply that shows a person, found by their random id.
 
-    The person is found by their id in the body, which nobody has chosen.
+    `but_of` is the person's own row: replies to themselves stay.
     """
-    shown = str(public_id)
-    redact_where(tx, tenant_id, (f"%{shown}%",), lambda text: shown in text.lower(), but_of=but_of)
+    person = str(public_id)
+    redact_where(tx, tenant_id, (f"%{person}%",), lambda text: person in text.lower(), but_of=but_of)
 
 
 def redact_where(
     tx: sa.Connection, tenant_id: int, patterns: Sequence[str], shows: Callable[[str], bool], *, but_of: int
 ) -> None:
-    """Takes the body of every stored answer that is like one of the patterns and shows somebody, but of their own.
+    """Removes the body of every stored reply that matches one of the LIKE patterns and has a text that `shows` accepts.
 
-    `shows` is asked about each text in the body, as it was before JSON escaped it.
+    `shows` gets each text of the body without JSON's escapes. Replies to the user `but_of` stay.
     """
     likely = {f"pattern_{number}": pattern for number, pattern in enumerate(patterns)}
-    rows = tx.execute(showing(len(patterns)), {"tenant": tenant_id, "user": but_of, **likely}).all()
-    shown = (row for row in rows if any(map(shows, texts_in(row.body))))
-    values = [{"tenant": tenant_id, "row": row.id, **_as_kept(_redacted(_reply(row)))} for row in shown]
+    rows = tx.execute(select_matching(len(patterns)), {"tenant": tenant_id, "user": but_of, **likely}).all()
+    matching = (row for row in rows if any(map(shows, texts_in(row.body))))
+    values = [{"tenant": tenant_id, "row": row.id, **_to_values(_redact(_to_reply(row)))} for row in matching]
     if values:
         tx.execute(_REDACT, values)
 
 
 def texts_in(body: str) -> Iterator[str]:
-    """Every text in a JSON document, names of fields too; of anything else the whole."""
+    """Every text in a JSON document, with the names of fields; anything else is one text."""
     try:
         document = json.loads(body)
     except ValueError:
@@ -184,8 +186,8 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
             yield from _texts(each)
 
 
-def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | None:
-    """The answer given before; one older than 48 hours is forgotten, and the key is free again.
+def lookup(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | None:
+    """The stored reply, if there is one. After 48 hours it is deleted, and the key is free again.
 
     Raises:
         IdempotencyKeyReused: the key was used for another request.
@@ -193,17 +195,15 @@ def recall(tx: sa.Connection, key: RequestKey, *, now: dt.datetime) -> Reply | N
     row = tx.execute(_FIND, key.parameters).first()
     if row is None:
         return None
-    if now - row.created_at >= KEPT:
-        tx.execute(_FORGET, key.parameters)
+    if now - row.created_at >= KEY_LIFETIME:
+        tx.execute(_DELETE, key.parameters)
         return None
     if row.fingerprint != key.fingerprint:
-        raise IdempotencyKeyReused(
-            "This idempotency key was used for another request. Use a fresh key for each thing that is to be done."
-        )
-    reply = _reply(row)
-    hidden = tx.scalars(_HIDDEN, {"tenant": key.tenant_id, "user": key.user_id, "since": now - KEPT})
+        raise IdempotencyKeyReused("This idempotency key was used for another request. Use a new key for each request.")
+    reply = _to_reply(row)
+    hidden = tx.scalars(_HIDDEN, {"tenant": key.tenant_id, "user": key.user_id, "since": now - KEY_LIFETIME})
     if _shows(row.body, hidden):
-        reply = _redacted(reply)
+        reply = _redact(reply)
         replace(tx, key, reply)
     return Reply(reply.status, reply.body, {**reply.headers, "Idempotent-Replayed": "true"})
 
@@ -212,20 +212,20 @@ def _shows(body: str, people: Iterable[uuid.UUID]) -> bool:
     return any(str(public_id) in body for public_id in people)
 
 
-def _reply(row: Any) -> Reply:  # noqa: ANN401 - a row of either statement
+def _to_reply(row: Any) -> Reply:  # noqa: ANN401 - a row of either statement
     return Reply(row.status, row.body.encode(), row.headers)
 
 
-def _redacted(reply: Reply) -> Reply:
-    """The answer without anything of what it showed."""
+def _redact(reply: Reply) -> Reply:
+    """The reply without personal data."""
     if reply.status < HTTPStatus.BAD_REQUEST:
         return Reply(HTTPStatus.NO_CONTENT)
-    refusal = json.loads(reply.body)
-    shown = {name: refusal[name] for name in _SHOWN_OF_REFUSALS} | {"detail": _REDACTED}
-    return Reply(reply.status, json.dumps(shown).encode(), {"Content-Type": reply.headers["Content-Type"]})
+    document = json.loads(reply.body)
+    redacted = {name: document[name] for name in _FIELDS_OF_ERRORS} | {"detail": _REDACTED}
+    return Reply(reply.status, json.dumps(redacted).encode(), {"Content-Type": reply.headers["Content-Type"]})
 
 
-def _as_kept(reply: Reply) -> dict[str, Any]:
+def _to_values(reply: Reply) -> dict[str, Any]:
     return {
         "new_status": int(reply.status),
         "new_headers": dict(reply.headers),

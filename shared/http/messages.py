@@ -1,4 +1,4 @@
-"""The messages about single fields: every kind of error that pydantic reports, in the voice of our own checks."""
+"""The messages about single fields, for every kind of error that pydantic reports."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,19 +7,19 @@ from pydantic_core import ErrorDetails
 
 
 Context = Mapping[str, Any]
-_ANY_OTHER: Final = "must be a value that this field takes"
+_OTHER: Final = "must be a value that this field accepts"
 
 
-def _always(text: str) -> Callable[[Context], str]:
+def _fixed(text: str) -> Callable[[Context], str]:
     return lambda _: text
 
 
-def _with(template: str) -> Callable[[Context], str]:
+def _template(template: str) -> Callable[[Context], str]:
     return lambda context: template.format_map({name: _plain(value) for name, value in context.items()})
 
 
 def _plain(value: object) -> object:
-    """Numbers as people write them, without a fraction that is none."""
+    """Whole numbers without a fraction."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -49,37 +49,37 @@ def _not_json(context: Context) -> str:
 
 
 def _one_of(context: Context) -> str:
-    """Pydantic lists the values as Python writes them, with "or" before the last."""
-    said = context["expected"].replace("'", "")
-    return f"must be {said.lower() if said in {'True', 'False'} else said}"
+    """Pydantic lists the values in Python's spelling, with "or" before the last."""
+    values = context["expected"].replace("'", "")
+    return f"must be {values.lower() if values in {'True', 'False'} else values}"
 
 
-_TEXT: Final = _always("must be text")
-_YES_OR_NO: Final = _always("must be true or false")
-_WHOLE: Final = _always("must be a whole number")
-_NUMBER: Final = _always("must be a number")
-_DECIMAL: Final = _always("must be a decimal number")
-_UUID: Final = _always("must be a UUID, like 3f2b8c1e-5d47-4a90-b6f1-0c9e7d2a4b58")
-_OBJECT: Final = _always("must be an object")
-_LIST: Final = _always("must be a list")
-_DATE: Final = _always("must be a date, like 2026-11-23")
-_INSTANT: Final = _always("must be a time with its offset from UTC, like 2026-11-23T09:30:00Z")
-_URL: Final = _always("must be an address, like https://example.org")
+_TEXT: Final = _fixed("must be text")
+_YES_OR_NO: Final = _fixed("must be true or false")
+_WHOLE: Final = _fixed("must be a whole number")
+_NUMBER: Final = _fixed("must be a number")
+_DECIMAL: Final = _fixed("must be a decimal number")
+_UUID: Final = _fixed("must be a UUID, like 3f2b8c1e-5d47-4a90-b6f1-0c9e7d2a4b58")
+_OBJECT: Final = _fixed("must be an object")
+_LIST: Final = _fixed("must be a list")
+_DATE: Final = _fixed("must be a date, like 2026-11-23")
+_INSTANT: Final = _fixed("must be a time with its offset from UTC, like 2026-11-23T09:30:00Z")
+_URL: Final = _fixed("must be an address, like https://example.org")
 _MESSAGES: Final[dict[str, Callable[[Context], str]]] = {
-    "missing": _always("is required"),
-    "extra_forbidden": _always("is not a field of this request"),
-    "invalid_key": _always("must have text for a name"),
+    "missing": _fixed("is required"),
+    "extra_forbidden": _fixed("is not a field of this request"),
+    "invalid_key": _fixed("must have text as a key"),
     "json_invalid": _not_json,
-    "json_type": _always("must be JSON"),
-    "recursion_loop": _always("must not contain itself"),
-    "recursion_depth_exceeded": _always("must not be nested so deeply"),
-    "none_required": _always("must be null"),
+    "json_type": _fixed("must be JSON"),
+    "recursion_loop": _fixed("must not contain itself"),
+    "recursion_depth_exceeded": _fixed("must not be nested so deeply"),
+    "none_required": _fixed("must be null"),
     "string_type": _TEXT,
-    "string_unicode": _always("must be text in UTF-8"),
-    "string_not_ascii": _always("must be ASCII"),
+    "string_unicode": _fixed("must be text in UTF-8"),
+    "string_not_ascii": _fixed("must be ASCII"),
     "string_too_short": _characters,
     "string_too_long": _at_most_characters,
-    "string_pattern_mismatch": _with("must have the form {pattern}"),
+    "string_pattern_mismatch": _template("must have the form {pattern}"),
     "enum": _one_of,
     "literal_error": _one_of,
     "bool_type": _YES_OR_NO,
@@ -87,20 +87,20 @@ _MESSAGES: Final[dict[str, Callable[[Context], str]]] = {
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_from_float": _WHOLE,
-    "int_parsing_size": _always("must not have so many digits"),
+    "int_parsing_size": _fixed("must not have so many digits"),
     "float_type": _NUMBER,
     "float_parsing": _NUMBER,
     "finite_number": _NUMBER,
     "decimal_type": _DECIMAL,
     "decimal_parsing": _DECIMAL,
-    "decimal_max_digits": _with("must have at most {max_digits} digits"),
-    "decimal_max_places": _with("must have at most {decimal_places} decimal places"),
-    "decimal_whole_digits": _with("must have at most {whole_digits} digits before the decimal point"),
-    "greater_than": _with("must be more than {gt}"),
-    "greater_than_equal": _with("must be at least {ge}"),
-    "less_than": _with("must be less than {lt}"),
-    "less_than_equal": _with("must be at most {le}"),
-    "multiple_of": _with("must be a multiple of {multiple_of}"),
+    "decimal_max_digits": _template("must have at most {max_digits} digits"),
+    "decimal_max_places": _template("must have at most {decimal_places} decimal places"),
+    "decimal_whole_digits": _template("must have at most {whole_digits} digits before the decimal point"),
+    "greater_than": _template("must be more than {gt}"),
+    "greater_than_equal": _template("must be at least {ge}"),
+    "less_than": _template("must be less than {lt}"),
+    "less_than_equal": _template("must be at most {le}"),
+    "multiple_of": _template("must be a multiple of {multiple_of}"),
     "too_short": _at_least_items,
     "too_long": _at_most_items,
     "list_type": _LIST,
@@ -115,7 +115,7 @@ _MESSAGES: Final[dict[str, Callable[[Context], str]]] = {
     "dataclass_type": _OBJECT,
     "uuid_type": _UUID,
     "uuid_parsing": _UUID,
-    "uuid_version": _with("must be a UUID of version {expected_version}"),
+    "uuid_version": _template("must be a UUID of version {expected_version}"),
     "date_type": _DATE,
     "date_parsing": _DATE,
     "date_from_datetime_parsing": _DATE,
@@ -129,14 +129,14 @@ _MESSAGES: Final[dict[str, Callable[[Context], str]]] = {
     "url_type": _URL,
     "url_parsing": _URL,
     "url_syntax_violation": _URL,
-    "url_scheme": _with("must be an address that begins with {expected_schemes}"),
-    "url_too_long": _with("must have at most {max_length} characters"),
+    "url_scheme": _template("must be an address that begins with {expected_schemes}"),
+    "url_too_long": _template("must have at most {max_length} characters"),
 }
 
 
 def message(item: ErrorDetails) -> str:
-    """The error of one field as the end of a sentence that the field begins: "must be …" or "is …"."""
+    """The error of one field, to be read after its name: "must be …" or "is …"."""
     kind, context = item["type"], item.get("ctx", {})
     if kind in {"value_error", "assertion_error"}:
         return str(context["error"])
-    return _MESSAGES.get(kind, _always(_ANY_OTHER))(context)
+    return _MESSAGES.get(kind, _fixed(_OTHER))(context)

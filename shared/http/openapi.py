@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the same declarations as the routes."""
+"""Builds the OpenAPI 3.1 document from the operations."""
 
 import re
 from collections.abc import Iterator
@@ -33,39 +33,45 @@ _REF: Final = "#/components/schemas/{model}"
 _IDEMPOTENT_REPLAYED, _REQUEST_ID, _RETRY_AFTER = "Idempotent-Replayed", "X-Request-Id", "Retry-After"
 _WWW_AUTHENTICATE: Final = "WWW-Authenticate"
 _HEADERS: Final = {
-    ETAG: ("the version, for If-Match", {"type": "string", "pattern": '^"[0-9]+"$'}),
-    _IDEMPOTENT_REPLAYED: ("the answer was given before, to the same Idempotency-Key", {"const": "true"}),
-    DEPRECATION: ("since when, in seconds since 1970 (RFC 9745)", {"type": "string", "pattern": "^@[0-9]+$"}),
-    LINK: ("the operation to use instead, as successor-version", {"type": "string"}),
-    LOCATION: ("where to go on", {"type": "string", "format": "uri-reference"}),
-    _REQUEST_ID: ("to be quoted to support; errors name it as requestId", {"type": "string", "format": "uuid"}),
-    _RETRY_AFTER: ("seconds", {"type": "integer", "minimum": 0}),
-    _WWW_AUTHENTICATE: ("why the token does not do", {"type": "string", "pattern": '^Bearer error="[a-z_]+"$'}),
+    ETAG: ("version of the resource, for If-Match", {"type": "string", "pattern": '^"[0-9]+"$'}),
+    _IDEMPOTENT_REPLAYED: ("a repeat: the response stored for this Idempotency-Key", {"const": "true"}),
+    DEPRECATION: (
+        "date of the deprecation, in seconds since 1970 (RFC 9745)",
+        {"type": "string", "pattern": "^@[0-9]+$"},
+    ),
+    LINK: ("the operation to use instead, with rel successor-version", {"type": "string"}),
+    LOCATION: ("address of the next page", {"type": "string", "format": "uri-reference"}),
+    _REQUEST_ID: ("id of the request, for support; also `requestId` of errors", {"type": "string", "format": "uuid"}),
+    _RETRY_AFTER: ("seconds until a retry", {"type": "integer", "minimum": 0}),
+    _WWW_AUTHENTICATE: (
+        "reason for the rejection of the token",
+        {"type": "string", "pattern": '^Bearer error="[a-z_]+"$'},
+    ),
 }
 _TITLES: Final = {
-    400: "The request is wrong; errors says where",
-    401: "The token is missing, expired or not ours",
-    402: "The plan does not allow this now",
-    403: "Not allowed",
-    404: "Nothing here, or not yours",
-    409: "The state of things does not allow this",
-    411: "The body was sent in chunks",
-    412: "It was changed in the meantime",
-    413: "The body is too large",
-    415: "The body is not of the type that this takes",
-    421: "The operator has not set the app's address",
-    422: "Understood, and not possible",
-    428: "If-Match is missing",
-    429: "Azure DevOps asks for a pause of Retry-After seconds",
-    500: "Our fault",
-    503: "Not now; try again after Retry-After seconds",
+    400: "Bad request",
+    401: "Token missing, expired or not valid here",
+    402: "Not allowed by the plan",
+    403: "Forbidden",
+    404: "Not found or not accessible",
+    409: "Conflict",
+    411: "Body sent without its length",
+    412: "Precondition failed: the resource has changed",
+    413: "Content too large",
+    415: "Unsupported media type",
+    421: "Address of the app not configured",
+    422: "Unprocessable content",
+    428: "If-Match missing",
+    429: "Throttled by Azure DevOps",
+    500: "Internal server error",
+    503: "Service unavailable",
 }
 _HEADERS_OF: Final = {401: (_WWW_AUTHENTICATE,), 429: (_RETRY_AFTER,), 503: (_RETRY_AFTER,)}
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole contract; made once, since the operations are fixed when the app is indexed."""
+    """The whole document, built once: the operations are fixed when the app is indexed."""
     operations = sorted(OPERATIONS.values(), key=lambda each: (each.path, each.method))
     paths: dict[str, Any] = {}
     for operation in operations:
@@ -75,9 +81,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "TimeTracker for Azure DevOps",
             "version": VERSION,
-            "description": "Start and stop a timer inside a work item; see where the month went. Times are RFC 3339 "
-            "UTC, durations whole milliseconds, ids opaque strings, errors RFC 9457. HEAD is answered wherever GET "
-            "is, by the same headers without the body.",
+            "description": "Time tracking on work items of Azure DevOps. Times are RFC 3339 in UTC, durations whole "
+            "milliseconds, ids opaque strings, errors RFC 9457. HEAD is supported wherever GET is.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -94,7 +99,7 @@ def document() -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A Microsoft Entra v2 access token for the TimeTracker API, scope access_as_user",
+                    "description": "Microsoft Entra v2 access token for the TimeTracker API, scope access_as_user",
                 }
             },
         },
@@ -105,7 +110,7 @@ _TOKEN_NOT_CHECKED: Final = ("signing_keys_unavailable", "signing_key_unknown", 
 
 
 def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
-    """Every refusal of an operation by status: its own, and those its kind always has."""
+    """The problem codes of an operation by status: its own, and those of every operation of its kind."""
     codes: dict[int, tuple[str, ...]] = {400: ("invalid_query",), 413: ("body_too_large",)}
     if operation.permission.access > Access.ANYONE:
         codes |= {401: ("invalid_token",), 403: ("insufficient_scope",)}
@@ -129,35 +134,35 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[428] = ("if_match_required",)
     of_tokens = _TOKEN_NOT_CHECKED if operation.permission.access > Access.ANYONE else ()
     codes |= {500: ("internal_error",), 503: ("temporarily_unavailable", *of_tokens)}
-    said = {
+    allowed = {
         status: each
         for status, each in merge_problems(codes, operation.problems).items()
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.may_refuse, each))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(map(operation.allows_error, each))
     }
-    return dict(sorted(said.items()))
+    return dict(sorted(allowed.items()))
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {
+    result: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
-        "responses": {str(status): _answer(operation, answer) for status, answer in operation.answers.items()}
-        | {str(status): _refusal(operation, status, codes) for status, codes in problem_codes(operation).items()},
+        "responses": {str(status): _response(operation, answer) for status, answer in operation.answers.items()}
+        | {str(status): _error(operation, status, codes) for status, codes in problem_codes(operation).items()},
         "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
     }
     if operation.deprecated is not None:
-        described["deprecated"] = True
+        result["deprecated"] = True
     if operation.description:
-        described["description"] = operation.description
+        result["description"] = operation.description
     if operation.body is not None:
         required = any(field.is_required() for field in operation.body.model_fields.values())
-        described["requestBody"] = {
+        result["requestBody"] = {
             "required": required,
             "content": {operation.body_type: {"schema": _ref(operation.body)}},
         }
-    return described
+    return result
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -177,7 +182,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "name": AZURE_DEVOPS_TOKEN,
                 "in": "header",
                 "required": False,
-                "description": "Your token for Azure DevOps; used for this request and kept nowhere",
+                "description": "Your token for Azure DevOps; used for this request and not stored",
                 "schema": {"type": "string"},
             }
         )
@@ -187,7 +192,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "name": "If-Match",
                 "in": "header",
                 "required": operation.if_match is IfMatch.REQUIRED,
-                "description": "The ETag of what you read, so that nobody's change is overwritten; or * for any",
+                "description": "ETag of the version that you read; * for any version",
                 "schema": {"type": "string", "pattern": etag.PATTERN, "examples": ['"3"']},
             }
         )
@@ -197,50 +202,50 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "description": "A fresh random value; a repeat within 48 hours gets the first answer",
+                "description": "A new random value; a repeat within 48 hours gets the first response",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
             }
         )
     return parameters
 
 
-def _answer(operation: Operation, answer: Answer) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": answer.description, "headers": _headers(operation, *answer.headers)}
+def _response(operation: Operation, answer: Answer) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": answer.description, "headers": _headers(operation, *answer.headers)}
     if ETAG in answer.headers:
-        described["links"] = dict(_changes(operation))
+        response["links"] = dict(_links(operation))
     files: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in answer.media if media != JSON}
     if answer.model is not None:
-        described["content"] = {JSON: {"schema": _ref(answer.model)}, **files}
+        response["content"] = {JSON: {"schema": _ref(answer.model)}, **files}
     elif files:
-        described["content"] = files
-    return described
+        response["content"] = files
+    return response
 
 
-def _changes(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What may be done next with the version that was answered, or that another may be kept from overwriting."""
+def _links(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The operations that take the ETag of this response."""
     own, new = operation.path.removesuffix("/delete"), f"{operation.path}/{{id}}"
     for other in OPERATIONS.values():
-        is_next = other.if_match is not None and other.deprecated is None
-        if is_next and other.path in {own, f"{own}/delete", new, f"{new}/delete"}:
-            named = {"path.id": "$response.body#/id"} if "{id}" in other.path else {}
-            parameters = {**named, "header.If-Match": "$response.header.ETag"}
+        takes_version = other.if_match is not None and other.deprecated is None
+        if takes_version and other.path in {own, f"{own}/delete", new, f"{new}/delete"}:
+            path = {"path.id": "$response.body#/id"} if "{id}" in other.path else {}
+            parameters = {**path, "header.If-Match": "$response.header.ETag"}
             yield other.id, {"operationId": other.id, "parameters": parameters}
 
 
-def _refusal(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[str, Any]:
-    page, document = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": _ref(Problem)}}
+def _error(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[str, Any]:
+    page, problem = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": _ref(Problem)}}
     return {
         "description": f"{_TITLES[status]}: {', '.join(f'`{code}`' for code in codes)}",
         "headers": _headers(operation, *_HEADERS_OF.get(status, ())),
-        "content": page if operation.for_browser else document,
+        "content": page if operation.for_browser else problem,
     }
 
 
 def _headers(operation: Operation, *names: str) -> dict[str, Any]:
-    """Those of every answer, and these."""
-    always = [_REQUEST_ID, *([_IDEMPOTENT_REPLAYED] if operation.takes_idempotency_key else [])]
-    always += [DEPRECATION, LINK] if operation.deprecated is not None else []
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*always, *names)}
+    """The headers of every response, and these."""
+    names_of_all = [_REQUEST_ID, *([_IDEMPOTENT_REPLAYED] if operation.takes_idempotency_key else [])]
+    names_of_all += [DEPRECATION, LINK] if operation.deprecated is not None else []
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names_of_all, *names)}
 
 
 def _ref(model: type[WireModel]) -> dict[str, str]:
@@ -249,11 +254,11 @@ def _ref(model: type[WireModel]) -> dict[str, str]:
 
 def _schemas(operations: list[Operation]) -> dict[str, Any]:
     bodies = {operation.body for operation in operations if operation.body is not None}
-    answers = {answer.model for operation in operations for answer in operation.answers.values() if answer.model}
-    wanted: list[Any] = [(model, "validation") for model in bodies]
-    wanted += [(model, "serialization") for model in answers | {Problem}]
-    wanted.sort(key=lambda pair: pair[0].__name__)
-    _, schemas = models_json_schema(wanted, by_alias=True, ref_template=_REF)
+    responses = {answer.model for operation in operations for answer in operation.answers.values() if answer.model}
+    models: list[Any] = [(model, "validation") for model in bodies]
+    models += [(model, "serialization") for model in responses | {Problem}]
+    models.sort(key=lambda pair: pair[0].__name__)
+    _, schemas = models_json_schema(models, by_alias=True, ref_template=_REF)
     definitions: dict[str, Any] = schemas["$defs"]
     for operation in operations:
         if operation.query is not None:

@@ -1,4 +1,4 @@
-"""What an operation is: one declaration that makes its route, its checks, its documentation and its permission."""
+"""Operations: one declaration gives a route, its checks, its documentation and its permission."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from shared.permissions import PERMISSIONS, Access, Permission
 
 
 BODY_LIMIT: Final = 64 * 1024
-AZURE_DEVOPS_TOKEN: Final = "X-AzureDevOps-Token"  # noqa: S105 - the header that it comes in, not what it is
+AZURE_DEVOPS_TOKEN: Final = "X-AzureDevOps-Token"  # noqa: S105 - the name of a header
 HTML: Final = "text/html"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -25,7 +25,7 @@ LINK: Final = "Link"
 
 
 class IfMatch(Enum):
-    """Whether a change may, or must, say which version it is of."""
+    """Whether a change takes, or needs, the version that it is based on."""
 
     OPTIONAL = auto()
     REQUIRED = auto()
@@ -33,7 +33,7 @@ class IfMatch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` are those that it has besides what every answer carries."""
+    """A successful response. `headers` are those beyond the headers of every response."""
 
     description: str
     model: type[WireModel] | None = None
@@ -43,16 +43,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Deprecated:
-    """Since when a newer operation does the same better, and where that is."""
+    """The date of a deprecation, and the path of the operation to use instead."""
 
     since: dt.date
-    successor: str  # a path
+    successor: str
 
-    def headers(self, given: Mapping[str, str]) -> Mapping[str, str]:
-        """RFC 9745: the first instant of the day, and the address of the successor. `given` are the path's values."""
-        began = dt.datetime.combine(self.since, dt.time(), tzinfo=dt.UTC)
-        address = self.successor.format_map({name: quote(value, safe="") for name, value in given.items()})
-        return {DEPRECATION: f"@{began.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
+    def headers(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of RFC 9745; `parameters` are the values in the path."""
+        start = dt.datetime.combine(self.since, dt.time(), tzinfo=dt.UTC)
+        address = self.successor.format_map({name: quote(value, safe="") for name, value in parameters.items()})
+        return {DEPRECATION: f"@{start.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
 
 
 Problems = Mapping[int, tuple[str, ...]]
@@ -71,15 +71,17 @@ def merge_problems(*groups: Problems) -> Problems:
     return merged
 
 
-class Refuse(Protocol):
-    """A page that tells what went wrong and what to do; the rest is as in `problem`, and `contact` is the vendor's."""
+class ErrorPage(Protocol):
+    """Makes the page for an error. Arguments as for `log_error`; `contact` is the vendor's."""
 
     def __call__(
         self, error: Exception, *, operation: str, request_id: str, caller: Mapping[str, str] = ..., contact: str = ...
     ) -> Reply: ...
 
 
-_REDACTED: Final = {204: Answer("A repeat. The first answer is withheld: it showed a person whose data is now hidden.")}
+_REDACTED: Final = {
+    204: Answer("A repeat. The first response is withheld: it showed a person whose data is now hidden.")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +97,17 @@ class Operation:
     path: str
     tag: str
     answers: Mapping[int, Answer]
-    problems: Problems = field(default_factory=dict)  # codes beyond those any operation has
+    problems: Problems = field(default_factory=dict)  # codes beyond those of its kind, see openapi.problem_codes
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
     if_match: IfMatch | None = None
-    body_limit: int | None = BODY_LIMIT  # in bytes, checked before anything is parsed; None: the handler looks itself
-    asks_azure_devops: bool = False  # with the caller's own token, when there is one
-    is_read: bool = False  # a POST that only looks things up: nothing is kept for a repeat
-    holds_tenant: bool = False  # before the caller: what it decides about the tenant's people is decided one by one
-    final_refusals: tuple[str, ...] | None = None  # the codes that alone may be 4xx; what else is refused becomes 503
-    deprecated: Deprecated | None = None  # still answered as before, and each answer says so
-    refuses: Refuse | None = None  # with a page, since people see its answers, and send forms in the place of JSON
+    body_limit: int | None = BODY_LIMIT  # in bytes, checked before parsing; None: the handler checks it
+    asks_azure_devops: bool = False  # with the caller's own token, if they send one
+    is_read: bool = False  # a POST that only reads, and so takes no Idempotency-Key
+    locks_tenant: bool = False  # before the caller, so that changes of the tenant's people run in order
+    final_errors: tuple[str, ...] | None = None  # the only codes that may be 4xx; other errors become 503
+    deprecated: Deprecated | None = None  # works as before, with headers that name the successor
+    error_page: ErrorPage | None = None  # of an operation for browsers, which takes forms and returns pages
     text: str = ""  # the docstring of its handler, set by `route`: the summary is its first line
     permission: Permission = field(init=False)
 
@@ -129,22 +131,21 @@ class Operation:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods of its function. HEAD is as GET; the platform leaves its body out."""
+        """The methods of its function. HEAD is handled as GET; the platform removes the body."""
         return ("GET", "HEAD") if self.method is HTTPMethod.GET else (self.method.value,)
 
     @property
     def takes_idempotency_key(self) -> bool:
-        """A key belongs to a person, so there must be one."""
+        """A key belongs to a person, so the operation needs a token."""
         return self.method is HTTPMethod.POST and not self.is_read and self.permission.access > Access.ANYONE
 
-    def may_refuse(self, code: str) -> bool:
-        """Whether that may be answered 4xx, which whoever calls may take for a final no."""
-        return self.final_refusals is None or code in self.final_refusals
+    def allows_error(self, code: str) -> bool:
+        """Whether the code may be sent as 4xx, which the caller may take as final."""
+        return self.final_errors is None or code in self.final_errors
 
     @property
     def for_browser(self) -> bool:
-        """Whether people see its answers: pages, and forms in the place of JSON."""
-        return self.refuses is not None
+        return self.error_page is not None
 
     @property
     def body_type(self) -> str:

@@ -1,4 +1,4 @@
-"""The one place that turns an error into an HTTP answer."""
+"""Turns errors into problem documents (RFC 9457), and logs them."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,52 +15,53 @@ from shared.log import get_logger, where
 
 
 PROBLEM_JSON: Final = "application/problem+json"
-_NOT_THEIRS: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-_DATABASE_AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_WITH_CALLER: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+_DATABASE_UNAVAILABLE: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
-def as_api_error(error: Exception) -> ApiError:
-    """What the caller is told of any failure; what we did not foresee tells them nothing but whose fault it is."""
+def to_api_error(error: Exception) -> ApiError:
+    """The error as the caller sees it. An unexpected one becomes an internal error without details."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, _DATABASE_AWAY) or is_retryable(error):
-        # The connection may have been lost at the COMMIT, so nobody knows whether it was done.
+    if isinstance(error, _DATABASE_UNAVAILABLE) or is_retryable(error):
+        # If the connection was lost at the COMMIT, the work may be done.
         return Unavailable(
-            "The database cannot be reached right now. Send the same request again in a moment; with the same "
-            "idempotency key it is done only once."
+            "The database is unavailable. Send the same request again in a moment; with the same idempotency key it is "
+            "processed only once."
         )
-    return InternalError("This is our fault, not yours, and has been logged. Try again, and quote the request's id.")
+    return InternalError(
+        "An error occurred in TimeTracker. Try again. If it happens again, tell support the request id."
+    )
 
 
-def problem(
+def to_problem(
     error: Exception, *, operation: str, request_id: str, caller: Mapping[str, str] = MappingProxyType({})
 ) -> Reply:
-    """The RFC 9457 answer to an error; what went wrong inside is logged, not told. `caller` is as in `told`."""
-    failure = told(error, operation=operation, request_id=request_id, caller=caller)
-    document = Problem.of(failure, request_id=request_id)
-    return Reply(failure.status, document.to_json(), {**failure.headers, "Content-Type": PROBLEM_JSON})
+    """The response to an error. Arguments as for `log_error`."""
+    shown = log_error(error, operation=operation, request_id=request_id, caller=caller)
+    document = Problem.of(shown, request_id=request_id)
+    return Reply(shown.status, document.to_json(), {**shown.headers, "Content-Type": PROBLEM_JSON})
 
 
-def told(
+def log_error(
     error: Exception, *, operation: str, request_id: str, caller: Mapping[str, str] = MappingProxyType({})
 ) -> ApiError:
-    """What the caller is told, whether as a document or as a page; what went wrong inside is logged.
+    """Logs an error with its cause, and returns it as the caller sees it.
 
-    `caller` has the random ids of their tenant and account, as far as they are known: the log has them where somebody
-    asked for what is not theirs.
+    `caller` has the random ids of tenant and user, as far as known; they are logged with 403 and 404.
     """
-    failure = as_api_error(error)
-    facts = {"requestId": request_id, "operation": operation, "status": int(failure.status), "code": failure.code}
-    _log(error, failure, {**facts, **(caller if failure.status in _NOT_THEIRS else {})})
-    return failure
+    shown = to_api_error(error)
+    facts = {"requestId": request_id, "operation": operation, "status": int(shown.status), "code": shown.code}
+    _log(error, shown, {**facts, **(caller if shown.status in _WITH_CALLER else {})})
+    return shown
 
 
-def _log(error: Exception, failure: ApiError, facts: Mapping[str, Any]) -> None:
+def _log(error: Exception, shown: ApiError, facts: Mapping[str, Any]) -> None:
     if isinstance(error, InvalidToken | InsufficientScope):
         get_logger().info("token_refused", reason=error.reason, **facts)
-    elif isinstance(failure, Inconclusive):  # in no figure of availability: whoever sends unknown keys makes these
-        get_logger().warning("request_inconclusive", reason=failure.reason, **facts)
-    elif isinstance(failure, InternalError | Unavailable):
+    elif isinstance(shown, Inconclusive):  # not counted as unavailability: anybody can cause these with unknown keys
+        get_logger().warning("request_inconclusive", reason=shown.reason, **facts)
+    elif isinstance(shown, InternalError | Unavailable):
         get_logger().error("request_failed", **facts, **where(error))
     else:
         get_logger().info("request_refused", **facts)

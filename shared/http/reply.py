@@ -1,4 +1,4 @@
-"""An answer on its way out: status, bytes and headers, before the platform's own type wraps them."""
+"""A response before it becomes the platform's type: status, body and headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ class Reply:
         return cls(status, model.to_json(), {"Content-Type": "application/json", **(headers or {})})
 
     def to_response(self, extra: Mapping[str, str]) -> func.HttpResponse:
-        """With the headers that every answer carries: nothing is cached, and types are not guessed."""
+        """Adds the headers of every response: no caching, no guessing of types."""
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers, **extra}
-        if varies := [each["Vary"] for each in (self.headers, extra) if "Vary" in each]:
-            headers["Vary"] = ", ".join(varies)
+        if vary := [each["Vary"] for each in (self.headers, extra) if "Vary" in each]:
+            headers["Vary"] = ", ".join(vary)
         media_type = headers.pop("Content-Type", None)
         return func.HttpResponse(self.body, status_code=int(self.status), headers=headers, mimetype=media_type)

@@ -1,4 +1,4 @@
-"""The base of every model on the wire, and the types that all of them spell alike."""
+"""The base of every request and response model, and their common field types."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ from shared.text import is_blank
 
 
 class WireModel(BaseModel):
-    """camelCase on the wire; unknown members, coerced types, NaN and infinities are refused."""
+    """camelCase in JSON. Unknown fields, coerced types, NaN and infinities are refused."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -41,13 +41,13 @@ class NoFields(WireModel):
     """An empty object, or no body at all."""
 
 
-# What JSON Schema can say of the checks below; of blanks and lines, which are Unicode's, engines differ.
+# The part of the checks below that JSON Schema can express; regular expressions differ on Unicode blanks and lines.
 _LINE: Final = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _LINES: Final = r"^(\r\n|[^\x00-\x08\x0b-\x1f])*$"
 
 
-def in_json_schema(pattern: re.Pattern[str]) -> str:
-    """The pattern as JSON Schema writes it, anchored in JavaScript's way."""
+def json_schema_pattern(pattern: re.Pattern[str]) -> str:
+    """The pattern with JavaScript's anchors, as JSON Schema needs them."""
     return pattern.pattern.replace(r"\A", "^").replace(r"\Z", "$")
 
 
@@ -102,7 +102,7 @@ Reason = Note
 _DATE: Final = re.compile(r"\A\d{4}-\d\d-\d\d\Z", re.ASCII)
 
 
-def _given_date(value: Any) -> dt.date:  # noqa: ANN401 - whatever pydantic is handed before it validates
+def _parse_date(value: Any) -> dt.date:  # noqa: ANN401 - input before validation
     try:
         if isinstance(value, str) and _DATE.match(value):
             date = dt.date.fromisoformat(value)
@@ -113,14 +113,14 @@ def _given_date(value: Any) -> dt.date:  # noqa: ANN401 - whatever pydantic is h
     raise ValueError("must be a date from the year 2000 on, like 2026-11-23")
 
 
-GivenInstant = Annotated[
+InstantInput = Annotated[
     dt.datetime,
     PlainValidator(parse_rfc3339),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T09:30:00Z"]}),
 ]
-GivenDate = Annotated[
+DateInput = Annotated[
     dt.date,
-    PlainValidator(_given_date),
+    PlainValidator(_parse_date),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-23"]}),
 ]
 Instant = Annotated[
@@ -137,7 +137,7 @@ class FieldProblem(WireModel):
 
 
 class Problem(WireModel):
-    """RFC 9457: `code` is stable and for programs, `detail` says what to do and is for people."""
+    """Problem document (RFC 9457). Programs use `code`, which is stable; `detail` is for people."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -164,5 +164,5 @@ class Problem(WireModel):
 
 
 def dump(model: WireModel) -> dict[str, Any]:
-    """The model as plain JSON values, for a place inside another document."""
+    """The model as JSON values, for use inside another document."""
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)

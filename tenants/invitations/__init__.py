@@ -1,4 +1,4 @@
-"""Invitations: accounts that wait, until an end, for the person they are meant for."""
+"""Invitations: accounts that a person claims at their first sign-in, until they expire."""
 
 from tenants.invitations.store import merged_into
 

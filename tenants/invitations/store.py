@@ -1,4 +1,4 @@
-"""The rows of open invitations: accounts made by hand that wait, until an end, for the person they are meant for."""
+"""The rows of invitations: accounts that a person claims at their first sign-in, until the invitation expires."""
 
 import datetime as dt
 import uuid
@@ -22,7 +22,7 @@ _UNCLAIMED: Final = (
     _users.merged_into.is_(None),
     _users.erased_at.is_(None),
 )
-# One without an end was made by the version before, while a deployment ran.
+# The previous version inserted rows without an end during a deployment.
 _NO_END_YET: Final = _users.invitation_ends_at.is_(None)
 _BEGAN: Final = bindparam("began", type_=_users.created_at.type)
 _NOW: Final = bindparam("now", type_=_users.invitation_ends_at.type)
@@ -31,7 +31,7 @@ _OPEN: Final = (
     _users.is_active,
     sa.or_(_users.invitation_ends_at > _NOW, sa.and_(_NO_END_YET, _users.created_at > _BEGAN)),
 )
-_OVER: Final = (
+_EXPIRED: Final = (
     *_UNCLAIMED,
     _users.is_active,
     sa.or_(_users.invitation_ends_at <= _NOW, sa.and_(_NO_END_YET, _users.created_at <= _BEGAN)),
@@ -44,8 +44,8 @@ _CLAIM: Final = (
     .values(
         **_CLOSED,
         entra_object_id=bindparam("oid", type_=sa.Uuid),
-        email=bindparam("shown", type_=_users.email.type),
-        # nobody gave a name: until now the address stood for it
+        email=bindparam("email", type_=_users.email.type),
+        # the address stands in for a name that nobody gave
         display_name=sa.case(
             (_users.display_name == _users.email, bindparam("name", type_=_users.display_name.type)),
             else_=_users.display_name,
@@ -55,11 +55,11 @@ _CLAIM: Final = (
     )
 )
 _CLAIMED: Final = (_users.id, _users.role, _users.pending_role)
-# The version before has put the role itself in force.
+# The previous version gave the role at once.
 _IS_ABOVE_USER: Final = sa.or_(_users.pending_role.is_not(None), _users.role != Role.USER.value)
 _INVITED_ROLE: Final = sa.case((_users.pending_role.is_not(None), _users.pending_role), else_=_users.role)
 _WAITING_ROLE: Final = sa.case((_IS_ABOVE_USER, _INVITED_ROLE), else_=None)
-# The object id says who the person is, so the role that goes with it takes force; a guest's waits for a super admin.
+# An object id identifies the person, so the role applies at once; a guest's waits for a super admin.
 _CLAIM_BY_OBJECT_ID: Final = (
     _CLAIM.where(_users.invited_object_id == bindparam("oid", type_=sa.Uuid))
     .values(
@@ -68,7 +68,7 @@ _CLAIM_BY_OBJECT_ID: Final = (
     )
     .returning(*_CLAIMED)
 )
-# An address may be another person's by now, so a role above user waits for a super admin, and a guest cannot claim it.
+# An address may belong to another person by now: a role above user waits for a super admin, and guests cannot claim it.
 _CLAIM_BY_ADDRESS: Final = (
     _CLAIM.where(
         _users.invited_object_id.is_(None),
@@ -84,9 +84,9 @@ _END: Final = (
     .where(*_THIS, *_UNCLAIMED, _users.is_active)
     .values(**_CLOSED, is_active=False, version=_users.version + 1, updated_at=_NOW)
 )
-_LAPSED: Final = sa.select(_users.id).where(_OF_TENANT, *_OVER).order_by(_users.id)
-_TENANTS: Final = sa.select(_users.tenant_id).where(*_OVER).distinct().order_by(_users.tenant_id)
-_OPEN_AGAIN: Final = (
+_FIND_EXPIRED: Final = sa.select(_users.id).where(_OF_TENANT, *_EXPIRED).order_by(_users.id)
+_TENANTS: Final = sa.select(_users.tenant_id).where(*_EXPIRED).distinct().order_by(_users.tenant_id)
+_REOPEN: Final = (
     users.update()
     .where(*_THIS, *_UNCLAIMED)
     .values(
@@ -122,7 +122,7 @@ _MERGED: Final = (
     .where(
         _OF_TENANT,
         _users.merged_into == bindparam("person", type_=sa.BigInteger),
-        _users.merged_into.is_not(None),  # names the index's predicate, which a parameter does not
+        _users.merged_into.is_not(None),  # the predicate of the index; a parameter does not imply it
     )
     .order_by(_users.id)
 )
@@ -130,7 +130,7 @@ _MERGED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An invitation that became the account of a person; `pending_role` waits for a super admin."""
+    """A claimed invitation; `pending_role` waits for a super admin."""
 
     user_id: int
     role: Role
@@ -144,15 +144,15 @@ def claim(
     oid: uuid.UUID,
     address: str | None,
     is_guest: bool,
-    shown: str,
+    email: str,
     name: str,
     now: dt.datetime,
 ) -> Claimed | None:
-    """Gives the person the open invitation for their object id, or else for their address; None when there is none.
+    """Claims the open invitation for an object id, or else for an address; None when there is none.
 
-    Of two claims at once, one is made.
+    Of two concurrent claims one succeeds.
     """
-    values = {"tenant": tenant_id, "oid": oid, "guest": int(is_guest), "shown": shown, "name": name, **_at(now)}
+    values = {"tenant": tenant_id, "oid": oid, "guest": int(is_guest), "email": email, "name": name, **_at(now)}
     row = tx.execute(_CLAIM_BY_OBJECT_ID, values).first()
     if row is None and address is not None:
         row = tx.execute(_CLAIM_BY_ADDRESS, {**values, "address": address}).first()
@@ -162,38 +162,38 @@ def claim(
 
 
 def end(tx: sa.Connection, tenant_id: int, user_id: int, *, now: dt.datetime) -> bool:
-    """Closes an open invitation: nobody can claim it any more. False when somebody has, or it is closed."""
+    """Closes an open invitation; False when it is claimed or closed already."""
     return tx.execute(_END, {"tenant": tenant_id, "user": user_id, "now": now}).rowcount == 1
 
 
-def lapsed(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> Sequence[int]:
-    """The invitations of a tenant whose end has passed."""
-    return tx.scalars(_LAPSED, {"tenant": tenant_id, **_at(now)}).all()
+def find_expired(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> Sequence[int]:
+    """The row ids of a tenant's expired invitations."""
+    return tx.scalars(_FIND_EXPIRED, {"tenant": tenant_id, **_at(now)}).all()
 
 
-def tenants_with_lapsed(tx: sa.Connection, *, now: dt.datetime) -> Sequence[int]:
+def tenants_with_expired(tx: sa.Connection, *, now: dt.datetime) -> Sequence[int]:
     return tx.scalars(_TENANTS, _at(now)).all()
 
 
-def open_again(tx: sa.Connection, tenant_id: int, user_id: int, *, address: str, now: dt.datetime) -> None:
-    """Lets an account that nobody claimed be claimed by its address; the unique key refuses a second of one address."""
+def reopen(tx: sa.Connection, tenant_id: int, user_id: int, *, address: str, now: dt.datetime) -> None:
+    """Opens an unclaimed invitation again; the unique key refuses two open invitations to one address."""
     values = {"tenant": tenant_id, "user": user_id, "address": address, "until": now + LIFETIME}
-    tx.execute(_OPEN_AGAIN, values)
+    tx.execute(_REOPEN, values)
 
 
 def offer_role(tx: sa.Connection, tenant_id: int, user_id: int, *, role: Role, now: dt.datetime) -> None:
-    """Changes the role that an open invitation leads to; none is in force before somebody came."""
-    wanted = None if role is Role.USER else role.value
-    tx.execute(_OFFER_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": wanted, "now": now})
+    """Changes the role of an open invitation; it applies after the claim."""
+    to_role = None if role is Role.USER else role.value
+    tx.execute(_OFFER_ROLE, {"tenant": tenant_id, "user": user_id, "to_role": to_role, "now": now})
 
 
 def merge(tx: sa.Connection, tenant_id: int, user_id: int, *, into: int, now: dt.datetime) -> bool:
-    """Makes an account that nobody claimed a part of a person's; False when somebody has claimed it."""
+    """Merges an unclaimed invitation into a person's account; False when it is claimed."""
     return tx.execute(_MERGE, {"tenant": tenant_id, "user": user_id, "person": into, "now": now}).rowcount == 1
 
 
 def merged_into(tx: sa.Connection, tenant_id: int, user_id: int) -> Sequence[int]:
-    """The accounts that were merged into a person's."""
+    """The row ids of the invitations that were merged into a person."""
     return tx.scalars(_MERGED, {"tenant": tenant_id, "person": user_id}).all()
 
 

@@ -1,4 +1,4 @@
-"""Who stands above whom; pure."""
+"""The order of roles; pure."""
 
 from typing import Final
 
@@ -9,5 +9,5 @@ RANK: Final = {Role.USER: 0, Role.ADMIN: 1, Role.SUPER_ADMIN: 2}
 
 
 def may_manage(manager: Role, person: Role) -> bool:
-    """Nobody changes the account of somebody above them."""
+    """Whether the manager may change the person's account: not one whose role is higher."""
     return RANK[manager] >= RANK[person]

@@ -1,22 +1,23 @@
-"""The people of a tenant on the wire: what an admin sends and sees."""
+"""People in requests and responses of admins."""
 
 import re
 import uuid
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.http.wire import Instant, Name, Problem, WireModel, in_json_schema
+from shared.http.paging import NEXT_LINK, PageQuery
+from shared.http.wire import Instant, Name, Problem, WireModel, json_schema_pattern
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
-from tenants.people.add_service import Added, NewPerson
-from tenants.people.service import Change
-from tenants.people.store import Account
+from tenants.people.add_service import AddResult, NewPerson
+from tenants.people.service import UserChange
+from tenants.people.store import Account, AccountFilters
 from tenants.sign_in.schemas import User
 
 
 MOST_AT_ONCE: Final = 200
-_PART: Final = r"[!-+\--:=?A-~]"  # letters of ASCII without blanks, @ < > , ;
+_PART: Final = r"[!-+\--:=?A-~]"  # printable ASCII without spaces and @ < > , ;
 _ADDRESS: Final = re.compile(rf"\A{_PART}{{1,64}}@{_PART}+\.{_PART}+(?<!\.)\Z")
 
 
@@ -29,22 +30,22 @@ def _address(value: str) -> str:
 Address = Annotated[
     str,
     AfterValidator(_address),
-    Field(max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": in_json_schema(_ADDRESS)}),
+    Field(
+        max_length=320, examples=["ben@contoso.example"], json_schema_extra={"pattern": json_schema_pattern(_ADDRESS)}
+    ),
 ]
-
-
 _OBJECT_ID: Final = re.compile(r"\A[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
 def _object_id(value: str) -> str:
     if not _OBJECT_ID.match(value):
-        raise ValueError("must be an id of your directory, like 690222be-ff1a-4d56-abd1-7e4f7d38e474")
+        raise ValueError("must be an object id of your directory, like 690222be-ff1a-4d56-abd1-7e4f7d38e474")
     return value
 
 
 def _person_id(value: str) -> str:
     if not _OBJECT_ID.match(value):
-        raise ValueError("must be a person's id, as the list of people has it")
+        raise ValueError("must be the id of a person")
     return value
 
 
@@ -53,7 +54,7 @@ ObjectId = Annotated[
     AfterValidator(_object_id),
     Field(
         examples=["690222be-ff1a-4d56-abd1-7e4f7d38e474"],
-        json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)},
+        json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)},
     ),
 ]
 
@@ -61,23 +62,23 @@ ObjectId = Annotated[
 PersonId = Annotated[
     str,
     AfterValidator(_person_id),
-    Field(json_schema_extra={"format": "uuid", "pattern": in_json_schema(_OBJECT_ID)}),
+    Field(json_schema_extra={"format": "uuid", "pattern": json_schema_pattern(_OBJECT_ID)}),
 ]
 
 
 class UserDetail(User):
-    """`version` is also the ETag; `invitedBy` is the id of the person who sent the invitation."""
+    """`version` is also the ETag; `invitedBy` is the id of the inviting person."""
 
-    object_id: str | None = Field(None, description="the directory's id of the person, who has signed in")
-    short_id: str | None = Field(None, description="present where name and address are another person's too")
+    object_id: str | None = Field(None, description="object id in the directory; absent before the first sign-in")
+    short_id: str | None = Field(None, description="present if another person has the same name and address")
     pending_role: Role | None = Field(
-        None, description="the role of the invitation; it takes force when a super admin confirms the person"
+        None, description="role of the invitation; it applies when a super admin confirms the person"
     )
     invited_by: str | None = None
-    invitation_ends_at: Instant | None = Field(None, description="of an invitation that nobody has claimed yet")
+    invitation_ends_at: Instant | None = Field(None, description="end of an unclaimed invitation")
     first_sign_in_at: Instant | None = None
     last_sign_in_at: Instant | None = None
-    is_restricted: bool = Field(description="the person has had the processing of their data stopped")
+    is_restricted: bool = Field(description="whether processing of the person's data is stopped")
     created_at: Instant
     version: int
 
@@ -99,24 +100,18 @@ class UserDetail(User):
         )
 
 
-class UsersQuery(WireModel):
+class UsersQuery(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
     auth_provider: AuthProvider | None = None
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
-    def filters(self) -> dict[str, Any]:
-        return {
-            "role": None if self.role is None else self.role.value,
-            "active": self.is_active,
-            "provider": None if self.auth_provider is None else self.auth_provider.value,
-        }
+    def to_filters(self) -> AccountFilters:
+        return AccountFilters(self.role, self.is_active, self.auth_provider)
 
 
 class UsersPage(WireModel):
     items: list[UserDetail]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK
 
 
 class NewUser(WireModel):
@@ -124,7 +119,7 @@ class NewUser(WireModel):
     display_name: Name | None = None
     role: Annotated[Role, Field(strict=False)] = Role.USER
     object_id: ObjectId | None = Field(
-        None, description="the person's id in your directory: then the role takes force at their first sign-in"
+        None, description="object id in your directory; the role then applies at the first sign-in"
     )
 
     def to_person(self) -> NewPerson:
@@ -133,20 +128,20 @@ class NewUser(WireModel):
 
 
 class AddUsers(WireModel):
-    """One or many; each row has its own result."""
+    """Each row has its own result."""
 
     users: Annotated[list[NewUser], Field(fail_fast=True, min_length=1, max_length=MOST_AT_ONCE)]
 
 
 class AddedUser(WireModel):
-    """`user` when the account was made, else `problem`."""
+    """`user` if the account was added, else `problem`."""
 
     email: str
     user: UserDetail | None = None
     problem: Problem | None = None
 
     @classmethod
-    def of(cls, added: Added, *, request_id: str) -> Self:
+    def of(cls, added: AddResult, *, request_id: str) -> Self:
         refusal = added.refusal
         return cls(
             email=added.email,
@@ -161,10 +156,10 @@ class AddedUsers(WireModel):
 
 
 class MergeUser(WireModel):
-    into: PersonId = Field(description="the id of the account with which the person signs in")
+    into: PersonId = Field(description="id of the account with which the person signs in")
 
     @property
-    def person(self) -> uuid.UUID:
+    def person_id(self) -> uuid.UUID:
         return uuid.UUID(self.into)
 
 
@@ -175,8 +170,8 @@ class ChangeUser(WireModel):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.display_name is None and self.role is None:
-            raise ValueError("must change something: displayName, role")
+            raise ValueError("must change displayName or role")
         return self
 
-    def to_change(self) -> Change:
-        return Change(display_name=self.display_name, role=self.role)
+    def to_change(self) -> UserChange:
+        return UserChange(display_name=self.display_name, role=self.role)

@@ -1,25 +1,23 @@
-"""What admins do with accounts, the tenant being held: rename, change roles, deactivate and reactivate."""
+"""Renames people, changes and confirms roles, deactivates and reactivates accounts. Lock the tenant first."""
 
-import datetime as dt
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from shared import audit, notices
 from shared.audit import Action
 from shared.db.engine import is_unique_violation
-from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.errors import Conflict, Forbidden, PreconditionFailed
 from shared.notices import NoticeKind
-from shared.tenancy.model import Caller, Role
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
-from shared.work import Actor
+from shared.tenancy import people
+from shared.tenancy.model import Role, User
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
+from shared.work import Work
 from tenants import account_store as store
 from tenants import seat_store
 from tenants.invitations import store as invitations_store
-from tenants.invitations.service import end_lapsed
+from tenants.invitations.service import end_expired
 from tenants.new_rows import address_key
 from tenants.people import store as people_store
 from tenants.people.rules import RANK, may_manage
@@ -27,245 +25,190 @@ from tenants.people.store import Account
 from timers.entries import stop_if_running
 
 
-NewId = Callable[[], uuid.UUID]
-
-
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What to change; None leaves as it is."""
+class UserChange:
+    """None means no change."""
 
     display_name: str | None = None
     role: Role | None = None
 
 
 def change(
-    tx: sa.Connection,
-    caller: Caller,
-    public_id: uuid.UUID,
-    subject: Change,
-    *,
-    versions: frozenset[int] | None,
-    now: dt.datetime,
-    new_id: NewId,
+    work: Work, user: User, public_id: uuid.UUID, wanted: UserChange, *, versions: frozenset[int] | None
 ) -> Account:
-    """Renames a person or gives them another role.
+    """Renames a person, changes their role, or both.
 
     Raises:
-        NotFound: there is no such person in the caller's tenant.
-        Forbidden: the person stands above the caller, or the role may not be given by them.
-        Conflict: it would leave the tenant without a super admin, or a role of theirs waits to be confirmed.
-        PreconditionFailed: the account is of none of these versions.
+        NotFound: the person is not in the tenant.
+        Forbidden: the person's role is above the user's, or the user may not give the role.
+        Conflict: the person is the last super admin, or their role waits to be confirmed.
+        PreconditionFailed: the account's version is another one.
     """
-    account = _target(tx, caller, public_id)
+    account = _find_for_update(work, user, public_id)
     _require_version(account, versions)
-    if subject.display_name is not None and subject.display_name != account.user.display_name:
-        store.rename(tx, caller.tenant.id, account.user.id, name=subject.display_name, now=now)
-        _record(tx, caller, Action.USER_RENAMED, account, now=now, new_id=new_id)
-    if subject.role is not None:
-        _change_role(tx, caller, account, subject.role, now=now, new_id=new_id)
-    return _again(tx, caller, public_id)
+    if wanted.display_name is not None and wanted.display_name != account.user.display_name:
+        store.rename(work.tx, work.tenant.id, account.user.id, name=wanted.display_name, now=work.now)
+        audit.record(work, Action.USER_RENAMED, subject=account.user.id)
+    if wanted.role is not None:
+        _change_role(work, user, account, wanted.role)
+    return _read_again(work, public_id)
 
 
-def _change_role(
-    tx: sa.Connection, caller: Caller, account: Account, role: Role, *, now: dt.datetime, new_id: NewId
-) -> None:
+def _change_role(work: Work, user: User, account: Account, role: Role) -> None:
     pending = account.user.pending_role
     if role is account.user.role and pending is None:
         return
-    if caller.user.role is not Role.SUPER_ADMIN or RANK[role] > RANK[caller.user.role]:
-        raise only_super_admins_grant()
+    if user.role is not Role.SUPER_ADMIN or RANK[role] > RANK[user.role]:
+        raise role_grant_forbidden()
     if account.object_id is None:
-        if role is pending:
-            return
-        invitations_store.offer_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
-        before, after = {"pendingRole": pending}, {"pendingRole": None if role is Role.USER else role}
-        _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after=after)
+        if role is not pending:
+            _change_offered_role(work, account, role)
         return
-    if pending is not None and role is not Role.USER:  # whoever meant the invitation did not know who claims it
+    if pending is not None and role is not Role.USER:  # the role was meant for an address, not for this person
         raise Conflict(
-            "Somebody has claimed this invitation, and its role waits. Check who came, then confirm the role, or give "
-            "the role user.",
+            "Somebody has claimed this invitation, and its role waits. Check who claimed it, then confirm the role, or "
+            "give the role user.",
             code="role_waiting",
         )
     if account.user.role is Role.SUPER_ADMIN and account.user.is_active:
-        _require_another_super_admin(tx, caller, account)
-    _put_in_force(tx, caller, account, role, now=now, new_id=new_id)
+        _require_another_super_admin(work, account)
+    _set_role(work, account, role)
 
 
-def confirm_role(
-    tx: sa.Connection,
-    caller: Caller,
-    public_id: uuid.UUID,
-    *,
-    versions: frozenset[int] | None,
-    now: dt.datetime,
-    new_id: NewId,
-) -> Account:
-    """Puts in force the role with which a person was invited, whom the caller has recognized.
+def _change_offered_role(work: Work, account: Account, role: Role) -> None:
+    invitations_store.offer_role(work.tx, work.tenant.id, account.user.id, role=role, now=work.now)
+    before = {"pendingRole": account.user.pending_role}
+    after = {"pendingRole": None if role is Role.USER else role}
+    audit.record(work, Action.ROLE_CHANGED, subject=account.user.id, before=before, after=after)
+
+
+def confirm_role(work: Work, user: User, public_id: uuid.UUID, *, versions: frozenset[int] | None) -> Account:
+    """Gives a person the role of their invitation, after the user has checked who they are.
 
     Raises:
-        NotFound: there is no such person in the caller's tenant.
-        Conflict: nobody has claimed the invitation yet, or no role waits.
-        PreconditionFailed: the account is of none of these versions.
+        NotFound: the person is not in the tenant.
+        Conflict: the invitation is not claimed yet, or no role waits.
+        PreconditionFailed: the account's version is another one.
     """
-    account = _target(tx, caller, public_id)
+    account = _find_for_update(work, user, public_id)
     _require_version(account, versions)
     if account.object_id is None:
         raise Conflict(
-            "Nobody has signed in with this invitation yet. Confirm the role when the person has come.",
+            "Nobody has signed in with this invitation yet. Confirm the role after the person's first sign-in.",
             code="invitation_open",
         )
     if account.user.pending_role is None:
         raise Conflict("No role of this person waits to be confirmed.", code="no_role_waiting")
-    _put_in_force(tx, caller, account, account.user.pending_role, now=now, new_id=new_id)
-    return _again(tx, caller, public_id)
+    _set_role(work, account, account.user.pending_role)
+    return _read_again(work, public_id)
 
 
-def _put_in_force(
-    tx: sa.Connection, caller: Caller, account: Account, role: Role, *, now: dt.datetime, new_id: NewId
-) -> None:
-    store.set_role(tx, caller.tenant.id, account.user.id, role=role, now=now)
-    before = {"role": account.user.role, "pendingRole": account.user.pending_role}
-    if account.user.pending_role is None:
-        del before["pendingRole"]
-    _record(tx, caller, Action.ROLE_CHANGED, account, now=now, new_id=new_id, before=before, after={"role": role})
+def _set_role(work: Work, account: Account, role: Role) -> None:
+    store.set_role(work.tx, work.tenant.id, account.user.id, role=role, now=work.now)
+    before = {"role": account.user.role}
+    if account.user.pending_role is not None:
+        before["pendingRole"] = account.user.pending_role
+    audit.record(work, Action.ROLE_CHANGED, subject=account.user.id, before=before, after={"role": role})
     if account.user.is_active:
-        _notify(tx, caller, account, (account.user.role, role), now=now, new_id=new_id)
+        notify_of_super_admins(work, account.user.id, account.user.role, role)
 
 
-def deactivate(tx: sa.Connection, caller: Caller, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId) -> Account:
-    """Closes an account: its timer stops at this instant, its seat is free, its history stays.
+def deactivate(work: Work, user: User, public_id: uuid.UUID) -> Account:
+    """Deactivates an account, stops its running timer and gives its seat back. Its history stays.
 
     Raises:
         NotFound, Forbidden, Conflict: as `change`.
     """
-    account = _target(tx, caller, public_id)
+    account = _find_for_update(work, user, public_id)
     if not account.user.is_active:
         return account
     if account.user.role is Role.SUPER_ADMIN:
-        _require_another_super_admin(tx, caller, account)
-    tenant, user_id = caller.tenant, account.user.id
-    stop_if_running(tx, tenant, user_id, actor_id=caller.user.id, now=now, end_inferred=True)
-    if seat_store.set_active(tx, tenant.id, user_id, active=False, now=now):
-        seat_store.give_seat_back(tx, tenant.id, now=now)
+        _require_another_super_admin(work, account)
+    tx, tenant, user_id = work.tx, work.tenant, account.user.id
+    stop_if_running(tx, tenant, user_id, actor_id=user.id, now=work.now, end_inferred=True)
+    if seat_store.set_active(tx, tenant.id, user_id, active=False, now=work.now):
+        seat_store.give_seat_back(tx, tenant.id, now=work.now)
         before, after = {"isActive": True}, {"isActive": False}
-        _record(tx, caller, Action.USER_DEACTIVATED, account, now=now, new_id=new_id, before=before, after=after)
-        _notify(tx, caller, account, (account.user.role, None), now=now, new_id=new_id)
-    return _again(tx, caller, public_id)
+        audit.record(work, Action.USER_DEACTIVATED, subject=user_id, before=before, after=after)
+        notify_of_super_admins(work, user_id, account.user.role, None)
+    return _read_again(work, public_id)
 
 
-def reactivate(
-    tx: sa.Connection,
-    caller: Caller,
-    public_id: uuid.UUID,
-    *,
-    trial_user_limit: int,
-    now: dt.datetime,
-    new_id: NewId,
-) -> Account:
-    """Opens a closed account again, if a seat is free; one that nobody claimed is an open invitation once more.
+def reactivate(work: Work, user: User, public_id: uuid.UUID, *, trial_user_limit: int) -> Account:
+    """Reactivates an account if a seat is free; an unclaimed invitation opens again.
 
     Raises:
-        NotFound: there is no such person in the caller's tenant.
-        Forbidden: the person stands above the caller, or no seat is free.
-        PaymentRequired: the plan does not admit anybody now.
-        Conflict: the address of the invitation is another one's by now, or none that can be matched.
+        NotFound: the person is not in the tenant.
+        Forbidden: the person's role is above the user's, or no seat is free.
+        PaymentRequired: the plan allows no new people now.
+        Conflict: another open invitation has the address, or the address cannot be matched.
     """
-    account = _target(tx, caller, public_id)
+    account = _find_for_update(work, user, public_id)
     if account.user.is_active:
         return account
-    tenant = caller.tenant
-    require_tracking(tenant, now)
+    tx, tenant, user_id = work.tx, work.tenant, account.user.id
+    require_tracking(tenant, work.now)
     cap = seat_cap(tenant, trial_user_limit)
-    # before this account is active: until it has its new end it would be taken for one that has lapsed
-    end_lapsed(tx, tenant.id, now=now, new_id=new_id)
-    if not store.take_seat(tx, tenant.id, cap=cap, now=now):
-        raise no_seat(tenant, cap)
-    seat_store.set_active(tx, tenant.id, account.user.id, active=True, now=now)
+    # Before this account is active: without its new end it would count as expired.
+    end_expired(work)
+    if not store.take_seat(tx, tenant.id, cap=cap, now=work.now):
+        raise seat_limit_error(tenant, cap)
+    seat_store.set_active(tx, tenant.id, user_id, active=True, now=work.now)
     if account.object_id is None:
-        _invite_again(tx, caller, account, now=now)
-    closed, active = {"isActive": False}, {"isActive": True}
-    _record(tx, caller, Action.USER_REACTIVATED, account, now=now, new_id=new_id, before=closed, after=active)
-    _notify(tx, caller, account, (None, account.user.role), now=now, new_id=new_id)
-    return _again(tx, caller, public_id)
+        _reopen_invitation(work, account)
+    before, after = {"isActive": False}, {"isActive": True}
+    audit.record(work, Action.USER_REACTIVATED, subject=user_id, before=before, after=after)
+    notify_of_super_admins(work, user_id, None, account.user.role)
+    return _read_again(work, public_id)
 
 
-def _invite_again(tx: sa.Connection, caller: Caller, account: Account, *, now: dt.datetime) -> None:
+def _reopen_invitation(work: Work, account: Account) -> None:
     address = address_key(account.user.email)
     if address is None:
-        raise Conflict("This address cannot be matched. Invite the person anew.", code="address_not_plain")
+        raise Conflict(
+            "The address has letters that invitations cannot match. Invite the person again.", code="address_not_plain"
+        )
     try:
-        with tx.begin_nested():
-            invitations_store.open_again(tx, caller.tenant.id, account.user.id, address=address, now=now)
+        with work.tx.begin_nested():
+            invitations_store.reopen(work.tx, work.tenant.id, account.user.id, address=address, now=work.now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
         raise Conflict("An invitation to this address is open already.", code="email_taken") from error
 
 
-def _target(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
-    account = people_store.find(tx, caller.tenant.id, public_id, hold=True)
+def notify_of_super_admins(work: Work, user_id: int, before: Role | None, after: Role | None) -> None:
+    """Notifies super admins if a person became one or is one no longer; None stands for a deactivated account."""
+    if (before is Role.SUPER_ADMIN) == (after is Role.SUPER_ADMIN):
+        return
+    kind = NoticeKind.SUPER_ADMIN_ADDED if after is Role.SUPER_ADMIN else NoticeKind.SUPER_ADMIN_REMOVED
+    notices.record(work, kind, about=user_id, by=work.actor.user_id)
+
+
+def role_grant_forbidden() -> Forbidden:
+    return Forbidden("Only a super admin can give roles. Ask a super admin.", code="role_required")
+
+
+def _find_for_update(work: Work, user: User, public_id: uuid.UUID) -> Account:
+    account = people_store.find(work.tx, work.tenant.id, public_id, lock=True)
     if account is None:
-        raise NotFound("There is no such person in your organisation.")
-    if not may_manage(caller.user.role, account.user.pending_role or account.user.role):
+        raise people.not_found()
+    if not may_manage(user.role, account.user.pending_role or account.user.role):
         raise Forbidden("This person's role is above yours. Ask a super admin.", code="role_required")
     return account
 
 
-def _again(tx: sa.Connection, caller: Caller, public_id: uuid.UUID) -> Account:
-    account = people_store.find(tx, caller.tenant.id, public_id)
-    assert account is not None, "it is held by this transaction"  # noqa: S101 - an invariant of ours
+def _read_again(work: Work, public_id: uuid.UUID) -> Account:
+    account = people_store.find(work.tx, work.tenant.id, public_id)
+    assert account is not None, "this transaction has locked the row"  # noqa: S101 - an invariant of ours
     return account
 
 
-def _require_another_super_admin(tx: sa.Connection, caller: Caller, account: Account) -> None:
-    if seat_store.other_super_admins(tx, caller.tenant.id, account.user.id) == 0:
+def _require_another_super_admin(work: Work, account: Account) -> None:
+    if seat_store.count_other_super_admins(work.tx, work.tenant.id, account.user.id) == 0:
         raise Conflict("This is the last super admin. Make somebody else a super admin first.", code="last_super_admin")
-
-
-def _record(
-    tx: sa.Connection,
-    caller: Caller,
-    action: Action,
-    account: Account,
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-    **fields: Any,  # noqa: ANN401 - before and after, handed on
-) -> None:
-    audit.record_row(
-        tx,
-        caller.tenant.id,
-        action,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=new_id(),
-        subject_user_id=account.user.id,
-        **fields,
-    )
-
-
-def _notify(
-    tx: sa.Connection,
-    caller: Caller,
-    account: Account,
-    roles: tuple[Role | None, Role | None],
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
-    """Tells the super admins of one more or one less of them; `roles` are those before and after."""
-    was, becomes = (each is Role.SUPER_ADMIN for each in roles)
-    if was == becomes:
-        return
-    kind = NoticeKind.SUPER_ADMIN_ADDED if becomes else NoticeKind.SUPER_ADMIN_REMOVED
-    notices.record_row(tx, caller.tenant.id, kind, now, row_id=new_id(), about=account.user.id, by=caller.user.id)
 
 
 def _require_version(account: Account, versions: frozenset[int] | None) -> None:
     if versions is not None and account.version not in versions:
-        raise PreconditionFailed("Somebody changed this account in the meantime. Read it again and repeat the change.")
-
-
-def only_super_admins_grant() -> Forbidden:
-    return Forbidden("Only a super admin gives roles. Ask one of yours.", code="role_required")
+        raise PreconditionFailed("Somebody changed this account in the meantime. Reload it and repeat the change.")

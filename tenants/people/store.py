@@ -1,4 +1,4 @@
-"""The rows behind the people of a tenant: list, add by hand, rename, role, activation."""
+"""Reads the accounts of a tenant's people, and inserts invitations."""
 
 import datetime as dt
 import uuid
@@ -10,21 +10,14 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import users
 from shared.db.statements import InsertIfAbsent, locked
-from shared.tenancy.model import User
+from shared.http.paging import TimeCursor
+from shared.tenancy.model import AuthProvider, Role, User
 from shared.tenancy.store import USER_COLUMNS, user_of
 
 
 @dataclass(frozen=True, slots=True)
-class AccountsEnd:
-    """Where a page ended: the last account's id and creation."""
-
-    id: uuid.UUID
-    created_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
-    """A user with what an admin sees beside it. Without an `object_id` nobody has signed in with the account."""
+    """A user as admins see it. Without an `object_id` it is an invitation that nobody has claimed."""
 
     user: User
     object_id: uuid.UUID | None
@@ -32,6 +25,30 @@ class Account:
     invited_by: uuid.UUID | None
     created_at: dt.datetime
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """An invitation to insert; its role is user until it is claimed."""
+
+    public_id: uuid.UUID
+    email: str
+    email_key: str | None
+    display_name: str
+    pending_role: Role | None
+    invited_by: int
+    invitation_ends_at: dt.datetime
+    invited_object_id: uuid.UUID | None
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilters:
+    """None lets every account through."""
+
+    role: Role | None = None
+    is_active: bool | None = None
+    auth_provider: AuthProvider | None = None
 
 
 _users = users.c
@@ -47,11 +64,11 @@ _ACCOUNT: Final[sa.Select[Any]] = (
         _inviters.c.public_id.label("invited_by"),
     )
     .outerjoin(_inviters, sa.and_(_inviters.c.tenant_id == _users.tenant_id, _inviters.c.id == _users.invited_by))
-    # whoever is erased is nobody's to manage any more, and an invitation that was merged is its person's
+    # nobody manages an erased person, and a merged invitation is part of its person
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
 )
-_ONE: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
-_ONE_FOR_UPDATE: Final = locked(_ONE, users)
+_FIND: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
+_FIND_FOR_UPDATE: Final = locked(_FIND, users)
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
@@ -68,13 +85,13 @@ _PAGE: Final = (
     .order_by(_users.created_at, _users.public_id)
     .limit(bindparam("most"))
 )
-# The place itself and not its row: an erasure takes the row's public id.
-_end_at = bindparam("end_at", type_=_users.created_at.type)
+# By value, not by the row: an erasure removes the row's public id.
+_after_at = bindparam("after_at", type_=_users.created_at.type)
 _NEXT_PAGE: Final = _PAGE.where(
-    _users.created_at >= _end_at,
-    sa.or_(_users.created_at > _end_at, _users.public_id > bindparam("end_public", type_=_users.public_id.type)),
+    _users.created_at >= _after_at,
+    sa.or_(_users.created_at > _after_at, _users.public_id > bindparam("after_id", type_=_users.public_id.type)),
 )
-_ADD_BY_HAND = InsertIfAbsent(
+_ADD_INVITATION = InsertIfAbsent(
     users,
     key=("tenant_id", "email_key"),
     index_where=users.c.email_key.is_not(None),
@@ -97,9 +114,9 @@ _ADD_BY_HAND = InsertIfAbsent(
     ),
     returning=("id",),
 )
-
-
-_SIGNED_IN: Final = sa.select(_users.email).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
+_MEMBER_ADDRESSES: Final = sa.select(_users.email).where(
+    _OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None)
+)
 _HAS_OBJECT_ID: Final = (
     sa.select(_users.id)
     .where(
@@ -125,40 +142,65 @@ _ALIKE: Final = sa.select(_people.c.public_id).where(_people.c.number > 1)
 
 
 def page(
-    tx: sa.Connection, tenant_id: int, *, filters: dict[str, Any], end: AccountsEnd | None, most: int
+    tx: sa.Connection, tenant_id: int, filters: AccountFilters, *, after: TimeCursor | None, limit: int
 ) -> list[Account]:
-    """At most `most` people, oldest account first, after the place that `end` names; its person may be gone."""
-    parameters = {"tenant": tenant_id, "most": most, **filters}
-    if end is None:
+    """At most `limit` accounts, oldest first, after a position; the account at that position may be gone."""
+    parameters = {
+        "tenant": tenant_id,
+        "role": None if filters.role is None else filters.role.value,
+        "active": filters.is_active,
+        "provider": None if filters.auth_provider is None else filters.auth_provider.value,
+        "most": limit,
+    }
+    if after is None:
         return [_account(row) for row in tx.execute(_PAGE, parameters)]
-    return [
-        _account(row) for row in tx.execute(_NEXT_PAGE, {**parameters, "end_at": end.created_at, "end_public": end.id})
-    ]
+    position = {"after_at": after.at, "after_id": after.id}
+    return [_account(row) for row in tx.execute(_NEXT_PAGE, {**parameters, **position})]
 
 
-def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Account | None:
-    row = tx.execute(_ONE_FOR_UPDATE if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
+def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, lock: bool = False) -> Account | None:
+    row = tx.execute(_FIND_FOR_UPDATE if lock else _FIND, {"tenant": tenant_id, "public": public_id}).first()
     return None if row is None else _account(row)
 
 
-def add_by_hand(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> int | None:
-    """The new account's row number, or None when another open invitation has the address."""
-    row = _ADD_BY_HAND.run(tx, {"tenant_id": tenant_id, **values})
+def add_invitation(tx: sa.Connection, tenant_id: int, invitation: InvitationRow) -> int | None:
+    """The new account's row id; None when an open invitation has the address."""
+    pending = invitation.pending_role
+    row = _ADD_INVITATION.run(
+        tx,
+        {
+            "tenant_id": tenant_id,
+            "public_id": invitation.public_id,
+            "email": invitation.email,
+            "email_key": invitation.email_key,
+            "display_name": invitation.display_name,
+            "role": Role.USER.value,
+            "pending_role": None if pending is None else pending.value,
+            "auth_provider": AuthProvider.MANUAL.value,
+            "is_active": True,
+            "invited_by": invitation.invited_by,
+            "invitation_ends_at": invitation.invitation_ends_at,
+            "invited_object_id": invitation.invited_object_id,
+            "version": 1,
+            "created_at": invitation.created_at,
+            "updated_at": invitation.created_at,
+        },
+    )
     return None if row is None else int(row.id)
 
 
-def signed_in(tx: sa.Connection, tenant_id: int) -> list[str]:
-    """The addresses by which those are shown who have signed in and whose accounts are open."""
-    return list(tx.execute(_SIGNED_IN, {"tenant": tenant_id}).scalars())
+def member_addresses(tx: sa.Connection, tenant_id: int) -> list[str]:
+    """The shown addresses of people who have signed in and whose accounts are active."""
+    return list(tx.execute(_MEMBER_ADDRESSES, {"tenant": tenant_id}).scalars())
 
 
 def has_object_id(tx: sa.Connection, tenant_id: int, object_id: uuid.UUID) -> bool:
-    """Whether the person of the directory has an account, or an open invitation is for them."""
+    """Whether a person of the directory has an account or an open invitation."""
     return tx.execute(_HAS_OBJECT_ID, {"tenant": tenant_id, "oid": object_id}).first() is not None
 
 
-def alike(tx: sa.Connection, tenant_id: int) -> frozenset[uuid.UUID]:
-    """The ids of people whom neither their name nor their address tells apart."""
+def find_alike(tx: sa.Connection, tenant_id: int) -> frozenset[uuid.UUID]:
+    """The ids of people who share both their name and their address with somebody."""
     return frozenset(tx.execute(_ALIKE, {"tenant": tenant_id}).scalars())
 
 

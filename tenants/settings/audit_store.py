@@ -19,12 +19,12 @@ class AuditRow:
     actor_id: uuid.UUID | None
     action: str
     subject_user_id: uuid.UUID | None
-    before: object  # JSON, as it is on record
+    before: object  # JSON as stored
     after: object
 
 
 _actors, _subjects = users.alias("actors"), users.alias("subjects")
-_audit_end = audit_log.alias("audit_end")
+_cursor = audit_log.alias("audit_cursor")
 _AUDIT: Final[sa.Select[Any]] = (
     sa.select(
         audit_log.c.public_id,
@@ -47,14 +47,15 @@ _AUDIT: Final[sa.Select[Any]] = (
 )
 _OLDER_AUDIT: Final = _AUDIT.where(
     audit_log.c.id
-    < sa.select(_audit_end.c.id)
-    .where(_audit_end.c.tenant_id == bindparam("tenant"), _audit_end.c.public_id == bindparam("end"))
+    < sa.select(_cursor.c.id)
+    .where(_cursor.c.tenant_id == bindparam("tenant"), _cursor.c.public_id == bindparam("after"))
     .scalar_subquery()
 )
 
 
-def audit_page(tx: sa.Connection, tenant_id: int, *, end: uuid.UUID | None, most: int) -> list[AuditRow]:
-    """At most `most` rows, newest first, older than the one that `end` names."""
-    if end is None:
-        return [AuditRow(*row) for row in tx.execute(_AUDIT, {"tenant": tenant_id, "most": most})]
-    return [AuditRow(*row) for row in tx.execute(_OLDER_AUDIT, {"tenant": tenant_id, "most": most, "end": end})]
+def page(tx: sa.Connection, tenant_id: int, *, after: uuid.UUID | None, limit: int) -> list[AuditRow]:
+    """At most `limit` rows, newest first, older than the row `after`."""
+    parameters = {"tenant": tenant_id, "most": limit}
+    if after is None:
+        return [AuditRow(*row) for row in tx.execute(_AUDIT, parameters)]
+    return [AuditRow(*row) for row in tx.execute(_OLDER_AUDIT, {**parameters, "after": after})]

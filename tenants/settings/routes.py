@@ -1,4 +1,4 @@
-"""The HTTP functions of a tenant's settings and of its audit log."""
+"""The HTTP functions of the settings and of the audit log."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -23,7 +23,7 @@ from tenants.settings.store import TenantSettings
 
 
 blueprint = func.Blueprint()
-_TAG: Final = "organisation"
+_TAG: Final = "settings"
 
 
 @route(
@@ -33,16 +33,16 @@ _TAG: Final = "organisation"
         method=HTTPMethod.GET,
         path="tenant",
         tag=_TAG,
-        answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
+        answers={200: Answer("The settings; the ETag is their version", TenantDetail, headers=(ETAG,))},
     ),
 )
 def get_tenant(call: Call) -> Reply:
-    """Your organisation's settings.
+    """Settings of your organization.
 
-    Admins see the settings, super admins also what was bought.
+    Admins see the settings, super admins also the purchase.
     """
     with call.transaction() as tx:
-        return _settings(call, tx, settings_store.read(tx, call.caller.tenant.id))
+        return _answer(call, tx, settings_store.read(tx, call.caller.tenant.id))
 
 
 @route(
@@ -54,23 +54,21 @@ def get_tenant(call: Call) -> Reply:
         tag=_TAG,
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
-        answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
+        answers={200: Answer("The changed settings", TenantDetail, headers=(ETAG,))},
         problems={409: ("slug_taken", "slug_limit_reached")},
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
-    """Change your organisation's settings.
+    """Change the settings of your organization.
 
-    Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that are there keep
-    their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` if it is none yet;
-    time that is on the others stays there.
+    Send If-Match with the ETag of the settings. A new time zone applies from now on; existing entries keep their days.
+    A new `azureDevOpsOrganization` becomes the default and is added to `organizations` if it is not there yet;
+    existing time stays in its organization.
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
-        changed = settings_service.change(
-            tx, call.caller, body.to_columns(), versions=versions, now=call.now, new_id=call.app.new_id
-        )
-        return _settings(call, tx, changed.settings, changed.notice)
+        changed = settings_service.change(call.work(tx), body.to_columns(), versions=versions)
+        return _answer(call, tx, changed.settings, changed.notice)
 
 
 @route(
@@ -85,24 +83,24 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     ),
 )
 def list_audit(call: Call, query: PageQuery) -> Reply:
-    """Who changed what, newest first.
+    """Audit log, newest first.
 
-    Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.
+    Changes of people, roles, plan and settings, refused sign-ins and exports. Rows are never changed or removed.
     """
     after = id_cursor(query.after)
     with call.transaction() as tx:
-        rows = audit_store.audit_page(tx, call.caller.tenant.id, end=after, most=query.limit)
+        rows = audit_store.page(tx, call.caller.tenant.id, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
         link = query.next_link("audit", rows, lambda row: row.id)
         return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link))
 
 
-def _settings(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
+def _answer(call: Call, tx: sa.Connection, settings: TenantSettings, notice: str | None = None) -> Reply:
     cap = seat_cap(settings.tenant, call.app.settings.trial_user_limit)
     with_plan = call.caller.user.role is Role.SUPER_ADMIN
     organizations = organization_store.find_all(tx, settings.tenant.id)
-    wire = TenantDetail.of_settings(
+    detail = TenantDetail.of_settings(
         settings, organizations, seat_limit=cap, now=call.now, with_plan=with_plan, notice=notice
     )
-    return call.answer(tx, HTTPStatus.OK, wire, {"ETag": etag(settings.version)})
+    return call.answer(tx, HTTPStatus.OK, detail, {"ETag": etag(settings.version)})

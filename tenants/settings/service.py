@@ -1,8 +1,6 @@
-"""Changes a tenant's settings: only the version that was read, and on record."""
+"""Changes a tenant's settings if nobody else changed them meanwhile, and records the change."""
 
 import datetime as dt
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,9 +11,8 @@ from shared.audit import Action
 from shared.db.engine import is_unique_violation
 from shared.errors import Conflict, PreconditionFailed
 from shared.tenancy import organization_store
-from shared.tenancy.model import Caller
 from shared.tenancy.store import lock_tenant
-from shared.work import Actor, Work
+from shared.work import Work
 from tenants import slug_store
 from tenants.organizations import service as organizations_service
 from tenants.settings import store as settings_store
@@ -23,7 +20,7 @@ from tenants.settings.store import CHANGEABLE, TenantSettings
 from tenants.slug_rules import is_reserved
 
 
-_MOST_SLUGS: Final = 10  # of a tenant, ever: each is lost to all others
+_MOST_SLUGS: Final = 10  # of one tenant, ever: no other tenant can have them
 _MS_PER_MINUTE: Final = 60_000
 _WIRE: Final = {
     "name": "name",
@@ -38,122 +35,107 @@ _WIRE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """The settings as they are now, and what else that took, in a sentence for the person."""
+class ChangedSettings:
+    """The settings after a change, and a sentence for the person about other consequences."""
 
     settings: TenantSettings
     notice: str | None = None
 
 
-def change(
-    tx: sa.Connection,
-    caller: Caller,
-    subject: dict[str, Any],
-    *,
-    versions: frozenset[int] | None,
-    now: dt.datetime,
-    new_id: Callable[[], uuid.UUID],
-) -> Changed:
-    """Changes the named columns of the caller's tenant; the zone there was is kept for bills.
+def change(work: Work, wanted: dict[str, Any], *, versions: frozenset[int] | None) -> ChangedSettings:
+    """Sets columns of the tenant. The previous time zone is kept, since the current bill uses it.
 
-    Another default organization is one that the tenant has, or a new one; time that there is stays where it is.
+    A new default organization is one of the tenant's or is added; existing time stays where it is.
 
     Raises:
-        PreconditionFailed: the tenant is of none of these versions, or somebody changes it meanwhile.
-        Conflict: another tenant has or had the slug, nobody may have it, or the tenant has had as many as it may.
+        PreconditionFailed: the version is another one, or somebody changes the settings at the same time.
+        Conflict: another tenant has or had the slug, the slug is reserved, or the tenant has had too many.
     """
-    before = settings_store.read(tx, caller.tenant.id)
+    tx, tenant_id, now = work.tx, work.tenant.id, work.now
+    before = settings_store.read(tx, tenant_id)
     if versions is not None and before.version not in versions:
-        raise _changed()
-    columns = _columns(before)
-    subject, notice = _with_organization(tx, caller, subject, now=now, new_id=new_id)
-    wanted = columns | subject
-    if wanted == columns:
-        return Changed(before)
+        raise _changed_meanwhile()
+    old = _columns(before)
+    wanted, notice = _with_organization(work, wanted)
+    new = old | wanted
+    if new == old:
+        return ChangedSettings(before)
     try:
         with tx.begin_nested():
-            if wanted["slug"] != columns["slug"]:
-                _reserve(tx, caller.tenant.id, columns["slug"], wanted["slug"], now=now)
-            done = settings_store.change(tx, caller.tenant.id, version=before.version, values=wanted, now=now)
+            if new["slug"] != old["slug"]:
+                _reserve_slugs(tx, tenant_id, old["slug"], new["slug"], now=now)
+            is_current = settings_store.change(tx, tenant_id, version=before.version, values=new, now=now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
         raise _slug_taken("Another organization has or had this slug") from error
-    if not done:
-        raise _changed()
-    if wanted["time_zone"] != columns["time_zone"]:
-        settings_store.keep_zone(tx, caller.tenant.id, columns["time_zone"], until=now)
-    changed = [name for name in subject if wanted[name] != columns[name]]
-    audit.record_row(
-        tx,
-        caller.tenant.id,
+    if not is_current:
+        raise _changed_meanwhile()
+    if new["time_zone"] != old["time_zone"]:
+        settings_store.add_previous_zone(tx, tenant_id, old["time_zone"], until=now)
+    changed = [name for name in wanted if new[name] != old[name]]
+    audit.record(
+        work,
         Action.TENANT_CHANGED,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=new_id(),
-        before=_on_record({name: columns[name] for name in changed}),
-        after=_on_record({name: wanted[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
+        before=_to_audit({name: old[name] for name in changed}),
+        after=_to_audit({name: new[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
     )
-    return Changed(settings_store.read(tx, caller.tenant.id), notice)
+    return ChangedSettings(settings_store.read(tx, tenant_id), notice)
 
 
-def _reserve(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.datetime) -> None:
-    """Both stay the tenant's for ever; one that it had before it may take back, whatever it is.
+def _reserve_slugs(tx: sa.Connection, tenant_id: int, old: str, new: str, *, now: dt.datetime) -> None:
+    """Reserves both slugs for the tenant forever. It may return to one of its former slugs.
 
-    The tenant is held, so that two changes at once do not both count the slugs there were before.
+    The tenant is locked, so that concurrent changes do not exceed the limit together.
 
     Raises:
-        Conflict: nobody may have the new one, or the tenant has had as many as it may.
+        Conflict: the new slug is reserved for nobody, or the tenant has had too many.
         sqlalchemy.exc.IntegrityError: another tenant has or had it.
     """
     lock_tenant(tx, tenant_id)
-    own = slug_store.own(tx, tenant_id)
+    own = slug_store.find_own(tx, tenant_id)
     if new not in own:
         if is_reserved(new):
             raise _slug_taken("This slug is reserved")
         if len(own | {old}) >= _MOST_SLUGS:
             raise Conflict(
-                "Your organization has had ten slugs, which is the most, since each stays reserved for it. Take back "
-                "one that it had; the audit log shows them.",
+                "Your organization has used ten slugs, which is the limit, since each stays reserved for it. Return to "
+                "a former one; the audit log shows them.",
                 code="slug_limit_reached",
             )
     for slug in {old, new} - own:
         slug_store.add(tx, tenant_id, slug, now=now)
 
 
-def _slug_taken(why: str) -> Conflict:
-    return Conflict(f"{why}. Choose another.", code="slug_taken")
+def _slug_taken(reason: str) -> Conflict:
+    return Conflict(f"{reason}. Choose another.", code="slug_taken")
 
 
-def _with_organization(
-    tx: sa.Connection, caller: Caller, subject: dict[str, Any], *, now: dt.datetime, new_id: Callable[[], uuid.UUID]
-) -> tuple[dict[str, Any], str | None]:
-    """The change with the default organization as the tenant spells it, which it has from now on; and what that took.
+def _with_organization(work: Work, wanted: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The change with the default organization in the tenant's spelling, which exists from now on, and a notice.
 
     Names that differ only in case are one.
     """
-    name = subject.get("organization")
+    name, default = wanted.get("organization"), work.tenant.organization
     if name is None:
-        return subject, None
-    if organization_store.organization_key(name) == organization_store.organization_key(caller.tenant.organization):
-        return {**subject, "organization": caller.tenant.organization}, None
-    organization, notice = organizations_service.ensure_default(
-        Work(tx, caller.tenant, Actor.user(caller.user.id), now, new_id), name
-    )
-    return {**subject, "organization": organization.name}, notice
+        return wanted, None
+    if organization_store.organization_key(name) == organization_store.organization_key(default):
+        return {**wanted, "organization": default}, None
+    organization, notice = organizations_service.ensure_default(work, name)
+    return {**wanted, "organization": organization.name}, notice
 
 
 def _columns(settings: TenantSettings) -> dict[str, Any]:
     return {name: getattr(settings.tenant if hasattr(settings.tenant, name) else settings, name) for name in CHANGEABLE}
 
 
-def _on_record(columns: dict[str, Any]) -> dict[str, Any]:
-    """What the audit log may keep: a tenant's name and its admin's address may name a person."""
-    kept = {_WIRE[name]: value for name, value in columns.items() if name not in {"name", "admin_email"}}
+def _to_audit(columns: dict[str, Any]) -> dict[str, Any]:
+    """The values for the audit log, without the tenant's name and the admin's address, which may name a person."""
+    fields = {_WIRE[name]: value for name, value in columns.items() if name not in {"name", "admin_email"}}
     if "forgotten_timer_limit_ms" in columns:
-        kept["forgottenTimerLimitMinutes"] = columns["forgotten_timer_limit_ms"] // _MS_PER_MINUTE
-    return kept
+        fields["forgottenTimerLimitMinutes"] = columns["forgotten_timer_limit_ms"] // _MS_PER_MINUTE
+    return fields
 
 
-def _changed() -> PreconditionFailed:
-    return PreconditionFailed("Somebody changed the settings in the meantime. Read them again and repeat the change.")
+def _changed_meanwhile() -> PreconditionFailed:
+    return PreconditionFailed("Somebody changed the settings in the meantime. Reload them and repeat the change.")

@@ -1,4 +1,4 @@
-"""The settings of one tenant: read them whole, change them if nobody else did."""
+"""Reads and changes the settings of a tenant."""
 
 import datetime as dt
 import uuid
@@ -17,7 +17,7 @@ from shared.tenancy.store import TENANT_COLUMNS, tenant_of
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
-    """A tenant with all that its admins may see and its super admins may change."""
+    """A tenant and its other settings."""
 
     tenant: Tenant
     admin_email: str | None
@@ -55,7 +55,7 @@ _MORE: Final = (
     tenants.c.version,
 )
 _READ: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS, *_MORE).where(tenants.c.id == bindparam("tenant"))
-# Every changeable column is written, with the value it had where nothing changes: one statement, made once.
+# One statement for every change: columns that do not change are written with their old value.
 _CHANGE: Final = (
     tenants.update()
     .where(tenants.c.id == bindparam("tenant"), tenants.c.version == bindparam("known_version"))
@@ -65,8 +65,8 @@ _CHANGE: Final = (
         updated_at=bindparam("now"),
     )
 )
-# The first that is told of an instant stands: what came after it was in force for no time.
-_KEEP_ZONE: Final = InsertIfAbsent(
+# Of several changes at one instant the first counts: the others were in force for no time.
+_ADD_ZONE: Final = InsertIfAbsent(
     tenant_zones, key=("tenant_id", "until_at"), columns=("tenant_id", "until_at", "time_zone")
 )
 
@@ -91,10 +91,10 @@ def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
 def change(tx: sa.Connection, tenant_id: int, *, version: int, values: dict[str, Any], now: dt.datetime) -> bool:
     """Writes the changeable columns; False when somebody changed the tenant since `version`."""
     parameters = {f"to_{name}": values[name] for name in CHANGEABLE}
-    done = tx.execute(_CHANGE, {"tenant": tenant_id, "known_version": version, "now": now, **parameters})
-    return done.rowcount == 1
+    result = tx.execute(_CHANGE, {"tenant": tenant_id, "known_version": version, "now": now, **parameters})
+    return result.rowcount == 1
 
 
-def keep_zone(tx: sa.Connection, tenant_id: int, time_zone: str, *, until: dt.datetime) -> None:
-    """Keeps the zone that a tenant had up to an instant: the bill of the period that runs is made by it."""
-    _KEEP_ZONE.run(tx, {"tenant_id": tenant_id, "until_at": until, "time_zone": time_zone})
+def add_previous_zone(tx: sa.Connection, tenant_id: int, time_zone: str, *, until: dt.datetime) -> None:
+    """Stores the time zone that was in force up to an instant; the current billing period keeps it."""
+    _ADD_ZONE.run(tx, {"tenant_id": tenant_id, "until_at": until, "time_zone": time_zone})

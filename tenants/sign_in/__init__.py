@@ -1,4 +1,4 @@
-"""How people come in: the start of a tenant, and each sign-in."""
+"""Registration of a tenant, and sign-in."""
 
 from tenants.sign_in.service import admit_buyer, start_tenant
 

@@ -1,4 +1,4 @@
-"""The HTTP functions by which people come in: start a trial, sign in, and who am I."""
+"""The HTTP functions for starting a trial, signing in, and the caller's own account."""
 
 from http import HTTPMethod, HTTPStatus
 
@@ -6,7 +6,8 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from shared.errors import Forbidden, PaymentRequired
-from shared.http.call import Call, tenant_not_registered
+from shared.http.admission import tenant_not_registered
+from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
@@ -31,14 +32,14 @@ blueprint = func.Blueprint()
         path="tenants",
         tag="sign-in",
         body=CreateTenant,
-        answers={201: Answer("The trial has begun", SignIn)},
+        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn)},
         problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
     ),
 )
 def create_tenant(call: Call, body: CreateTenant) -> Reply:
-    """Start a trial for your organisation.
+    """Start a trial for your organization.
 
-    The directory of the token becomes a tenant and its caller the super admin. One trial per directory, ever.
+    Your directory becomes a tenant and you its super admin. A directory gets one trial.
     """
     with call.transaction() as tx:
         caller = service.start_tenant(
@@ -49,8 +50,8 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
             now=call.now,
             new_id=call.app.new_id,
         )
-        call.became(caller)
-        return call.answer(tx, HTTPStatus.CREATED, _welcome(tx, call, caller))
+        call.set_caller(caller)
+        return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller))
 
 
 @route(
@@ -61,7 +62,7 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
         path="sign-in",
         tag="sign-in",
         body=NoFields,
-        answers={200: Answer("Welcome", SignIn)},
+        answers={200: Answer("The user, tenant, entitlements and running timer", SignIn)},
         problems=merge_problems(
             PLAN, {403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached")}
         ),
@@ -70,8 +71,8 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
 def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Sign in.
 
-    Makes the account at the first sign-in, stamps every one, and answers with all that the extension needs to draw
-    itself.
+    Adds the account at the first sign-in and records each sign-in. The response has all data for the extension's first
+    page.
     """
     try:
         with call.transaction() as tx:
@@ -80,10 +81,10 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
             )
             if caller is None:
                 raise tenant_not_registered()
-            call.became(caller)
-            return call.answer(tx, HTTPStatus.OK, _welcome(tx, call, caller))
+            call.set_caller(caller)
+            return call.answer(tx, HTTPStatus.OK, _build_sign_in(tx, call, caller))
     except (Forbidden, PaymentRequired) as refusal:
-        with call.app.transaction() as tx:  # the refusal undid the other one
+        with call.app.transaction() as tx:  # the refusal rolled the other one back
             service.record_refusal(tx, call.principal, refusal.code, now=call.now, new_id=call.app.new_id)
         raise
 
@@ -116,13 +117,13 @@ def get_me(call: Call) -> Reply:
     ),
 )
 def rename_me(call: Call, body: RenameMe) -> Reply:
-    """Change the name you are shown by."""
+    """Change your display name."""
     with call.transaction() as tx:
-        caller = service.rename_me(tx, call.caller, body.display_name, now=call.now, new_id=call.app.new_id)
+        caller = service.rename_me(call.work(tx), call.caller.user, body.display_name)
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))
 
 
-def _welcome(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
+def _build_sign_in(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     timer = find_running(tx, caller.tenant.id, caller.user.id)
     to_review = entries_to_review(tx, caller.tenant.id, caller.user.id)
     cap = seat_cap(caller.tenant, call.app.settings.trial_user_limit)

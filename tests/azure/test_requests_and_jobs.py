@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from http import HTTPMethod, HTTPStatus
 
 import azure.functions as func
@@ -16,7 +17,7 @@ from shared.auth.tokens import Validator
 from shared.db.retry import for_jobs, for_requests
 from shared.health.routes import Health
 from shared.http import endpoint
-from shared.http.endpoint import respond
+from shared.http.endpoint import handle, respond
 from shared.http.operation import OPERATIONS
 from shared.settings import Settings
 from tests.support.sql_server import COMMIT, Error, Lost, usual
@@ -67,7 +68,7 @@ def answer(operation=WRITES):
             return call.answer(tx, HTTPStatus.OK, Health(status="ok", version="1", restore_watch="off"))
 
     request = func.HttpRequest("PUT", "http://here/api/health", body=b"")
-    return respond(operation, work, request, "one")
+    return respond(operation, partial(handle, handler=work), request, "one")
 
 
 def times(server, text):

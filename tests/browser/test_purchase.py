@@ -83,9 +83,9 @@ def manage(page: Page, cloud: Cloud, heading: str) -> None:
 
 def test_a_purchase_from_the_shop_to_its_end(page, cloud):
     page.goto(cloud.shop)
-    page.get_by_label("Who buys").select_option("nora")
+    page.get_by_label("Buyer").select_option("nora")
     page.get_by_label("Plan").first.select_option("seats")
-    page.get_by_label("Seats, if by seats").first.fill("5")
+    page.get_by_label("Seats (plans per seat)").fill("5")
     page.get_by_role("button", name="Buy and set up").click()
     sign_in(page, "Nora Winter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Set up TimeTracker")
@@ -100,7 +100,7 @@ def test_a_purchase_from_the_shop_to_its_end(page, cloud):
     becomes(cloud, "nora", plan="paid", status="active", seatLimit=5, timeZone="Europe/Oslo")
 
     page.goto(cloud.shop)
-    page.get_by_label("Seats, if by seats").nth(1).fill("8")
+    page.get_by_label("Seats", exact=True).fill("8")
     page.get_by_role("button", name="Change seats").first.click()
     becomes(cloud, "nora", seatLimit=8)
     wait_for(lambda: "8 seats" in requests.get(cloud.shop, timeout=10).text, seconds=30)
@@ -130,7 +130,7 @@ def other_account(page: Page, name: str) -> None:
 
 def test_a_stranger_is_turned_away_and_a_colleague_s_purchase_waits_for_a_super_admin(page, cloud):
     page.goto(cloud.shop)
-    page.get_by_label("Who buys").select_option("ben")
+    page.get_by_label("Buyer").select_option("ben")
     page.get_by_label("Plan").first.select_option("paid")
     page.get_by_role("button", name="Buy and set up").click()
     sign_in(page, "Bob Fabri")

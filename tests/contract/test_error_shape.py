@@ -6,7 +6,7 @@ import pytest
 
 from shared import errors
 from shared.errors import ApiError
-from shared.http.problem import PROBLEM_JSON, as_api_error, problem
+from shared.http.problem import PROBLEM_JSON, to_api_error, to_problem
 from tests.support.world import WORK_ITEM
 
 
@@ -18,7 +18,7 @@ def every_error():
 
 @pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
 def test_every_error_has_a_status_a_title_and_a_code(kind):
-    reply = problem(kind("what to do"), operation="test", request_id="request-1")
+    reply = to_problem(kind("what to do"), operation="test", request_id="request-1")
 
     assert 400 <= reply.status < 600
     assert kind.title
@@ -30,7 +30,7 @@ def test_every_error_has_a_status_a_title_and_a_code(kind):
     "error", [ValueError("SELECT secret FROM users"), KeyError("x"), RecursionError(), MemoryError()]
 )
 def test_what_we_did_not_foresee_says_nothing_of_the_inside(error):
-    told = as_api_error(error)
+    told = to_api_error(error)
 
     assert (int(told.status), told.code) == (500, "internal_error")
     assert "secret" not in told.detail

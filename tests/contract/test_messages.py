@@ -65,7 +65,7 @@ def test_each_field_of_each_request_is_refused_in_our_words():
     assert len(BODIES | STRINGS) > 30
     assert len({kind for kind, _ in found}) > 15
     assert {said for _, said in found if not said.startswith(VOICE)} == set()
-    assert {kind for kind, said in found if said == "must be a value that this field takes"} == set()
+    assert {kind for kind, said in found if said == "must be a value that this field accepts"} == set()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ ACROSS_TENANTS = {
     ("privacy.requests.store", "_EVERYWHERE"),
     ("privacy.requests.store", "_LIST"),
     ("shared.restore.store", "_REMOVE"),
-    ("shared.restore.store", "_WAITING"),
+    ("shared.restore.store", "_PENDING"),
     ("billing.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("tenants.invitations.store", "_TENANTS"),
@@ -80,7 +80,7 @@ WITHOUT_TENANT = {"installation", "landing_visits"}
 # What is on record is changed by an erasure, which puts a pseudonym where it names somebody, and by nothing else.
 ERASURE = {
     ("tenants.actions.log.sql", "_REWRITE"),
-    ("tenants.actions.log.sql", "_FORGET"),
+    ("tenants.actions.log.sql", "_DELETE"),
     ("privacy.erasure.tenant_store", "GOING"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
@@ -197,7 +197,7 @@ def test_an_erasure_takes_words_out_of_one_tenant_only(name):
 
 def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
     assert names_its_tenant(text_store.titles(2))
-    assert names_its_tenant(idempotency.showing(2))
+    assert names_its_tenant(idempotency.select_matching(2))
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])

@@ -12,7 +12,7 @@ from webhooks.landing import purchase_flow
 def test_whoever_waits_is_answered_in_these_seconds():
     limits = {
         "a start or stop, for Azure DevOps": azure_devops._CHANGE_SECONDS,
-        "a report or a look-up, for Azure DevOps": azure_devops.PATIENCE_SECONDS,
+        "a report or a look-up, for Azure DevOps": azure_devops.LOOKUP_SECONDS,
         "a token, for Entra's keys": signing_keys.FETCH_SECONDS,
         "Microsoft, for the webhook": events.SECONDS,
         "a close, for the meter": usage.AT_ONCE_SECONDS,

@@ -17,8 +17,9 @@ def test_a_taken_port_is_one_line(tmp_path, offset):
         done = processes.in_this_process("run", "--port", str(port), "--data", str(tmp_path / "data"))
 
     assert done.code == 2
-    assert (done.out + done.err).splitlines() == [
-        f"port {port + offset} is taken: stop what listens there, or choose another with --port"
+    assert done.out == ""
+    assert done.err.splitlines() == [
+        f"port {port + offset} is taken: stop the program that uses it, or choose another port with --port"
     ]
     assert not (tmp_path / "data").exists()
 
@@ -29,7 +30,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path):
     )
 
     assert done.code == 2
-    [line] = (done.out + done.err).splitlines()
+    [line] = done.err.splitlines()
     assert line.startswith("wrong settings: TRIAL_DAYS: ")
 
 
@@ -44,5 +45,5 @@ def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path):
     )
 
     assert done.returncode == 1
-    [line] = (done.stdout + done.stderr).splitlines()
+    [line] = done.stderr.splitlines()
     assert line.startswith("the database was not migrated: ")

@@ -1,13 +1,16 @@
 """The demo tenants are in the database whenever `python -m devcloud run` is ready, unless it was not wanted."""
 
+import re
 import sqlite3
 import subprocess
 import sys
 
+import requests
+
 from tests.devcloud import processes
 
 
-def run_until_ready(data, *arguments, **changes):
+def run_until_ready(data, *arguments, at_ready=lambda _: None, **changes):
     command = [sys.executable, "-m", "devcloud", "run", "--port", str(processes.free_ports()), "--data", str(data)]
     with subprocess.Popen(
         [*command, *arguments],
@@ -22,6 +25,7 @@ def run_until_ready(data, *arguments, **changes):
         for line in process.stdout:
             said.append(line)
             if line.startswith("Ready."):
+                at_ready("".join(said))
                 process.terminate()
         assert process.wait(30) == 0, "".join(said)
     return "".join(said)
@@ -60,3 +64,23 @@ def test_no_file_holds_the_databases_url(tmp_path):
     assert tenants(tmp_path / "database-of-mine.db") == 2
     assert not (data / "demo-loaded").exists()
     assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())
+
+
+def test_every_printed_address_opens_in_a_browser(tmp_path):
+    opened = {}
+
+    def open_all(banner):
+        for name, url in re.findall(r"^(\w.*?)   +(http://\S+)", banner, re.MULTILINE):
+            response = requests.get(url, timeout=10)
+            opened[name] = (response.status_code, response.headers["Content-Type"].partition(";")[0])
+
+    output = run_until_ready(tmp_path, "--no-demo", at_ready=open_all)
+
+    assert opened == {
+        "TimeTracker": (200, "text/html"),
+        "API contract (OpenAPI)": (200, "application/json"),
+        "Sign-in (Microsoft Entra emulator)": (200, "text/html"),
+        "Purchases (Azure Marketplace emulator)": (200, "text/html"),
+        "Work items (Azure DevOps emulator)": (200, "text/html"),
+    }
+    assert "host | GET /api/openapi.json 200" in output

@@ -143,22 +143,22 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
     assert len(stored.started) + len(stored.entries) - len(ledger.started) - len(ledger.ended) <= given_up
 
 
-def test_a_line_to_the_database_that_goes_silent_is_given_up_and_the_repeat_is_done(  # noqa: PLR0917 - fixtures
+def test_a_silent_database_connection_is_given_up_and_the_repeat_succeeds(  # noqa: PLR0917 - fixtures
     own_server, host, entra, clock, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(db_engine._PROBES, "tcp_user_timeout", 3_200)  # milliseconds, not ten seconds
     url = sa.make_url(migrate(postgres.make_database(own_server.url, "silence")))
     assert url.port is not None
     direct = make_engine(url.render_as_string(hide_password=False))
-    with processes.line(tmp_path / "line", url.port) as line:
-        through = url.set(port=line.port).render_as_string(hide_password=False)
+    with processes.start_proxy(tmp_path / "proxy", url.port) as proxy:
+        through = url.set(port=proxy.port).render_as_string(hide_password=False)
         settings, engine = Settings.from_env(product.environment(through, entra)), make_engine(through)
         with apps.in_place(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
             ada = World(Http(host), entra, clock).tenant()
             started = ada.start(7).body
-            line.order("hole")
+            proxy.set_mode("hole")
             refused = ada.stop(key="stop")
-            line.order("open")
+            proxy.set_mode("open")
             stopped = ada.stop(key="stop")
         engine.dispose()
     stored = Stored.of(direct, ada.tid)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from shared.http.idempotency import KEPT
+from shared.http.idempotency import KEY_LIFETIME
 from shared.restore import store
 from tenants.invitations.jobs import end_all_invitations
 from tests.support import installations
@@ -75,8 +75,8 @@ class Tracking(HostilePeople):
     @rule(who=WHO)
     def somebody_repeats_a_request(self, who):
         person = self.again(who)
-        sent, at = self.answered.get(self.row_of(person), ({}, self.clock() - KEPT))
-        if self.clock() - at >= KEPT:
+        sent, at = self.answered.get(self.row_of(person), ({}, self.clock() - KEY_LIFETIME))
+        if self.clock() - at >= KEY_LIFETIME:
             return
         before = self.rows()
         repeated = person.enter(**sent)
@@ -261,7 +261,7 @@ class Restoring(HostilePeople):
         if not found.is_held:
             return
         with self.changing(), self.app.transaction() as tx:
-            assert store.accept(tx, found.at.epoch + 1, restored_to=found.moved_at, now=self.clock())
+            assert store.accept(tx, found.mark.epoch + 1, restored_to=found.moved_at, now=self.clock())
 
     def teardown(self):
         if hasattr(self, "people"):

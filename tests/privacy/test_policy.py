@@ -28,18 +28,20 @@ NETWORK = {
     "urllib.request",
     "smtplib",
     "azure.data",
+    "shared.http_client",
 }
 # Who is sent something, and by which module.
 SENDERS = {
     "shared/auth/signing_keys.py": "Entra's keys",
     "webhooks/landing/sign_in/client.py": "Entra, for those who sign in to the landing page",
     "billing/marketplace/tokens.py": "Entra, for the app's own token",
-    "shared/http_client.py": "nobody: the session with which the others send",
+    "shared/http_client.py": "nobody by itself: the others send with it",
     "billing/marketplace/client.py": "the Marketplace",
     "billing/marketplace/transport.py": "the Marketplace",
     "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
+    "timers/azure_devops/client.py": "Azure DevOps, with the caller's own token",
     "tenants/actions/log/tables.py": "the action log in Table Storage",
-    "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
+    "shared/restore/mark_table.py": "the mark in Table Storage: random ids, numbers and instants",
 }
 
 

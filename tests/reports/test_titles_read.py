@@ -95,11 +95,11 @@ def fails_when(azure_devops, monkeypatch):
     """Has Azure DevOps refuse those looks at work items of which this is true."""
 
     def fails(condition):
-        def look_up(app, caller, organization, numbers, visit):
+        def look_up(app, caller, organization, numbers, session):
             if condition(organization, numbers):
                 azure_devops.trouble("batch", status=401)
             try:
-                return looking_up.look_up(app, caller, organization, numbers, visit)
+                return looking_up.look_up(app, caller, organization, numbers, session)
             finally:
                 azure_devops.settle()
 

@@ -39,7 +39,10 @@ def test_a_month_begins_at_midnight_of_its_zone():
     assert Month(2026, 12).starts_at(ZoneInfo("Europe/Berlin")) == dt.datetime(2026, 11, 30, 23, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize("text", ["2026-13", "2026-00", "1999-12", "2026-1", "2026-011", "٢٠٢٦-11", " 2026-11", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["2026-13", "2026-00", "1999-12", "2026-1", "2026-011", "٢٠٢٦-11", " 2026-11", "2026-01\n", "", None, 202611],
+)
 def test_other_text_is_no_month(text):
     with pytest.raises(ValueError, match="must be a month"):
         Month.parse(text)

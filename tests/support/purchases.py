@@ -9,15 +9,16 @@ import sqlalchemy as sa
 
 from billing.marketplace import of as marketplace_of
 from billing.marketplace.client import Marketplace as Client
-from billing.marketplace.deadline import within
 from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import metadata, subscription_events, subscription_rates, subscriptions, tenants
+from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.store import find_tenant
+from shared.work import SERVICE, Work
 from tests.support import marketplace as support
 from tests.support.marketplace import Marketplace
 
@@ -126,24 +127,24 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
     """A purchase of the tenant of that directory, in force at Microsoft and here."""
     bought = begun(app, marketplace, tid, active=True, **purchase)
     client = client_of(app)
-    flow = within(10)
-    told = client.get(bought.id, flow)
+    deadline = Deadline.after(10)
+    told = client.get(bought.id, deadline)
     terms = rules.terms_of(told)
     assert terms is not None
-    quote = rules.quote_of(client.plans(bought.id, flow), terms)
+    quote = rules.quote_of(client.plans(bought.id, deadline), terms)
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)
         assert tenant is not None
         row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
     return bought
 
 
 def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
     """A purchase that the buyer has confirmed here, and that waits for its activation."""
     bought = marketplace.buy(**{"plan": "seats", "quantity": 5, **purchase})
-    terms = rules.terms_of(client_of(app).get(bought, within(10)))
+    terms = rules.terms_of(client_of(app).get(bought, Deadline.after(10)))
     assert terms is not None
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)

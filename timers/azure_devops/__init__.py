@@ -3,58 +3,67 @@
 from typing import TYPE_CHECKING, Final
 
 from shared.app import App
+from shared.deadline import Deadline
 from shared.http.call import Call
 from shared.http.operation import AZURE_DEVOPS_TOKEN
 from timers.azure_devops.errors import AzureDevOpsError
 
 
 if TYPE_CHECKING:
-    from timers.azure_devops.client import AzureDevOps, Visit  # noqa: TC004 - offered for annotations alone
+    from timers.azure_devops.client import AzureDevOps, AzureDevOpsSession  # noqa: TC004 - offered for annotations alone
 
 
-PATIENCE_SECONDS: Final = 5.0
-_CHANGE_SECONDS: Final = 4.0  # of the five that a start or stop may take: the rest is for the answer's own work
+LOOKUP_SECONDS: Final = 5.0  # for a report or a look-up
+_CHANGE_SECONDS: Final = 4.0  # of the five that a start or stop may take; the rest is for the product itself
 
 
 def of(app: App) -> "AzureDevOps":
-    return app.once(_client)
+    return app.once(_build_client)
 
 
 def has_token(call: Call) -> bool:
     return bool(call.request.headers.get(AZURE_DEVOPS_TOKEN))
 
 
-def visit(call: Call, seconds: float, organization: str | None = None) -> "Visit":
-    """Azure DevOps with the caller's own token, for at most so many seconds from now.
+def open_session(call: Call, seconds: float, organization: str | None = None) -> "AzureDevOpsSession":
+    """A session with the caller's own token, whose calls end after the given seconds.
 
-    `organization` is one of the tenant's, the default one where it is left out.
+    `organization` is one of the tenant's; its default one if omitted.
 
     Raises:
-        SignInRequired: there is no token, or nothing that could be one.
+        SignInRequired: there is no token, or an impossible one.
     """
     tenant, token = call.caller.tenant, call.request.headers.get(AZURE_DEVOPS_TOKEN)
-    who = (tenant.id, call.caller.user.id)
-    return of(call.app).visit(organization or tenant.organization, token, who=who, seconds=seconds)
+    user, deadline = (tenant.id, call.caller.user.id), Deadline.after(seconds)
+    return of(call.app).open_session(organization or tenant.organization, token, user=user, deadline=deadline)
 
 
-def visit_beside_change(call: Call, organization: str | None = None) -> "Visit":
-    """Azure DevOps beside a change of time, with one time budget for all these visits of a call.
+def open_change_session(call: Call, organization: str | None = None) -> "AzureDevOpsSession":
+    """A session for the consequences of a change of time; all of a call have the same deadline.
 
     Raises:
-        SignInRequired: there is no token, or nothing that could be one.
+        SignInRequired: there is no token, or an impossible one.
     """
-    found = call.once(_beside_change)
-    return found if organization is None else found.at(organization)
+    session = call.once(_open_change_session)
+    return session if organization is None else session.for_organization(organization)
 
 
-def _client(app: App) -> "AzureDevOps":
+def _build_client(app: App) -> "AzureDevOps":
     from timers.azure_devops.client import AzureDevOps  # noqa: PLC0415 - an interface imports no client
 
     return AzureDevOps(app.settings.azure_devops_url)
 
 
-def _beside_change(call: Call) -> "Visit":
-    return visit(call, _CHANGE_SECONDS)
+def _open_change_session(call: Call) -> "AzureDevOpsSession":
+    return open_session(call, _CHANGE_SECONDS)
 
 
-__all__ = ["PATIENCE_SECONDS", "AzureDevOpsError", "Visit", "has_token", "of", "visit", "visit_beside_change"]
+__all__ = [
+    "LOOKUP_SECONDS",
+    "AzureDevOpsError",
+    "AzureDevOpsSession",
+    "has_token",
+    "of",
+    "open_change_session",
+    "open_session",
+]

@@ -1,4 +1,4 @@
-"""Azure DevOps with the caller's own token: reads work items, writes Completed Work to the revision that was read."""
+"""The client of Azure DevOps with the caller's own token: reads work items, and writes Completed Work."""
 
 import math
 import re
@@ -12,18 +12,19 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
+from shared.deadline import Deadline
+from shared.http_client import NoResponse
 from shared.log import get_logger
-from timers.azure_devops import PATIENCE_SECONDS
 from timers.azure_devops.errors import (
     PAUSE_SECONDS,
     AzureDevOpsError,
+    AzureDevOpsUnavailable,
     OutcomeUnknown,
     Rejected,
     SignInRequired,
     Throttled,
-    Unreachable,
-    failure,
-    pause_of,
+    parse_failure,
+    parse_pause,
 )
 from timers.azure_devops.model import (
     COMPLETED,
@@ -31,35 +32,35 @@ from timers.azure_devops.model import (
     ORGANIZATION,
     REMAINING,
     SHOWN_FIELDS,
-    Unreadable,
+    UnreadableDocument,
     Update,
     WorkItem,
-    closed_states_of,
-    field_names_of,
-    listed,
-    revision_of,
-    update_of,
-    updates_of,
-    work_item_of,
+    find_update,
+    list_values,
+    parse_closed_states,
+    parse_field_names,
+    parse_revision,
+    parse_updates,
+    parse_work_item,
 )
-from timers.azure_devops.transport import Answer, Deadline, Line, NoAnswer, Request
-from timers.azure_devops.work_item_types import Remembered
+from timers.azure_devops.transport import AzureDevOpsRequest, AzureDevOpsResponse, AzureDevOpsTransport
+from timers.azure_devops.work_item_types import WorkItemTypeCache
 
 
 _TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,16384}\Z")
-_BATCH: Final = 200  # the service takes no more
+_BATCH: Final = 200  # the maximum of the service
 _PAGE: Final = 20  # of a history, whose texts may be long
-_LONG_PAGE: Final = 100  # where a whole history is looked through
+_LONG_PAGE: Final = 100  # when a whole history is read
 _ATTEMPTS: Final = 3  # of a read
 _BETWEEN_ATTEMPTS: Final = 0.2
-_MOST_PAUSES: Final = 10_000
+_MAX_PAUSES: Final = 10_000
 _VERSION: Final = "api-version=7.1"
 
-Who = tuple[int, int]  # tenant and user
+UserKey = tuple[int, int]  # the ids of tenant and user
 
 
 class AzureDevOps:
-    """One per process. `url` is the only address that is ever sent a token."""
+    """One per process. Tokens are sent to `url` and to no other address."""
 
     def __init__(
         self,
@@ -68,95 +69,87 @@ class AzureDevOps:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._line = Line(url)
-        self._monotonic, self._sleep = monotonic, sleep
-        self._pauses = _Pauses(monotonic)
-        self._types = _Types(monotonic)
-
-    def visit(self, organization: str, token: str | None, *, who: Who, seconds: float = PATIENCE_SECONDS) -> "Visit":
-        """One use for one person, with a time budget for all that is done in it, which starts to run now.
-
-        `organization` is to be the tenant's, and `token` what the caller sent in the header, as it is.
-
-        Raises:
-            SignInRequired: there is no token, or nothing that could be one.
-            Rejected: no organization can be called that.
-        """
-        base = _base(organization)
-        if token is None or not _TOKEN.match(token):
-            raise SignInRequired
-        return Visit(
-            self._line,
-            self._pauses,
-            self._types,
-            who,
-            organization,
-            base,
-            token,
-            Deadline(seconds, self._monotonic),
-            self._sleep,
+        self._shared = _Shared(
+            AzureDevOpsTransport(url),
+            _Pauses(monotonic),
+            lacking_hours=WorkItemTypeCache[bool](monotonic),
+            closed_states=WorkItemTypeCache[frozenset[str]](monotonic),
+            sleep=sleep,
         )
 
+    def open_session(
+        self, organization: str, token: str | None, *, user: UserKey, deadline: Deadline
+    ) -> "AzureDevOpsSession":
+        """A session of one person, whose calls all end at the deadline.
+
+        `organization` must be one of the tenant's; `token` is the value of the caller's header.
+
+        Raises:
+            SignInRequired: there is no token, or an impossible one.
+            Rejected: the organization's name is impossible.
+        """
+        base = _base_path(organization)
+        if token is None or not _TOKEN.match(token):
+            raise SignInRequired
+        return AzureDevOpsSession(self._shared, user, organization, base, token, deadline)
+
     def close(self) -> None:
-        self._line.close()
+        self._shared.transport.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """Every call may raise what `timers.azure_devops.errors` has."""
+class AzureDevOpsSession:
+    """Every method may raise the errors of `timers.azure_devops.errors`."""
 
-    _line: Line = field(repr=False)
-    _pauses: "_Pauses" = field(repr=False)
-    _types: "_Types" = field(repr=False)
-    _who: Who
+    _shared: "_Shared" = field(repr=False)
+    _user: UserKey
     _organization: str
     _base: str
     _token: str = field(repr=False)
     _deadline: Deadline = field(repr=False)
-    _sleep: Callable[[float], None] = field(repr=False)
 
-    def at(self, organization: str) -> "Visit":
-        """The same visit, with what is left of its time, at another organization of the tenant.
+    def for_organization(self, organization: str) -> "AzureDevOpsSession":
+        """The same session in another organization of the tenant, with the same deadline.
 
         Raises:
-            Rejected: no organization can be called that.
+            Rejected: the organization's name is impossible.
         """
-        return replace(self, _organization=organization, _base=_base(organization))
+        return replace(self, _organization=organization, _base=_base_path(organization))
 
-    def within(self, seconds: float) -> "Visit":
-        """The same visit, for at most so many seconds of its time from now."""
-        return replace(self, _deadline=self._deadline.within(seconds))
+    def at_most(self, seconds: float) -> "AzureDevOpsSession":
+        """The same session with a deadline in the given seconds, if that is earlier."""
+        return replace(self, _deadline=self._deadline.at_most(seconds))
 
     def work_items(self, ids: Iterable[int]) -> dict[int, WorkItem]:
-        """Those of the ids that are there for the caller."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[int, WorkItem] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
+        """The work items that exist and that the caller may see, by id."""
+        unique = list(dict.fromkeys(ids))
+        items: dict[int, WorkItem] = {}
+        for start in range(0, len(unique), _BATCH):
+            batch = unique[start : start + _BATCH]
             try:
-                found |= self._batch(batch, (*SHOWN_FIELDS, COMPLETED))
+                items |= self._read_batch(batch, (*SHOWN_FIELDS, COMPLETED))
             except Rejected as error:
                 if COMPLETED not in error.message:
                     raise
-                found |= self._batch(batch, SHOWN_FIELDS)  # no process of that organization has the field
-        return found
+                items |= self._read_batch(batch, SHOWN_FIELDS)  # no process of that organization has the field
+        return items
 
     def work_item(self, number: int) -> WorkItem:
-        """The item as it is now; its `rev` is what a write is pinned to."""
-        document = self._read(Request("GET", f"{self._base}/workitems/{number:d}?{_VERSION}", self._token))
-        with _understood():
-            return work_item_of(document)
+        """The current work item; a write is conditional on its `rev`."""
+        document = self._get(f"{self._base}/workitems/{number:d}?{_VERSION}")
+        with _parsing():
+            return parse_work_item(document)
 
     def set_completed_work(
         self, number: int, *, revision: int, hours: Decimal, history: str, remaining: Decimal | None = None
     ) -> WorkItem:
-        """Writes Completed Work if the item is that revision, as the next one, with a text in its history. Never twice.
+        """Writes Completed Work and a text in the history as the revision after the given one. Sent once.
 
-        With `remaining` Remaining Work is written in the same revision.
+        With `remaining`, Remaining Work is written in the same revision.
 
         Raises:
-            Changed: it is another revision; nothing was written.
-            OutcomeUnknown: it was sent, and may be or become the next revision; `update` tells.
+            WorkItemChanged: the item has another revision; nothing was written.
+            OutcomeUnknown: the write may be or become the next revision; see `update`.
         """
         operations = [
             {"op": "test", "path": "/rev", "value": revision},
@@ -165,163 +158,171 @@ class Visit:
             {"op": "add", "path": f"/fields/{HISTORY}", "value": history},
         ]
         path = f"{self._base}/workitems/{number:d}?{_VERSION}"
-        document = self._once(
-            Request("PATCH", path, self._token, operations, "application/json-patch+json"), writes=True
-        )
-        with _understood(otherwise=OutcomeUnknown):
-            return work_item_of(document)
+        request = AzureDevOpsRequest("PATCH", path, self._token, operations, "application/json-patch+json")
+        document = self._send(request, writes=True)
+        with _parsing(error=OutcomeUnknown):
+            return parse_work_item(document)
 
     def update(self, number: int, revision: int) -> Update | None:
-        """What made a revision; None while there is no such revision."""
-        skip = max(0, revision - 1)  # each revision has an update at least, so that of the n-th is the n-th or later
+        """The update that created a revision; None if the revision does not exist."""
+        skip = max(0, revision - 1)  # each revision has one or more updates
         while True:
             path = f"{self._base}/workItems/{number:d}/updates?$skip={skip}&$top={_PAGE}&{_VERSION}"
-            document = self._read(Request("GET", path, self._token))
-            with _understood():
-                page = listed(document)
-                if (found := update_of(revision, page)) or not page or revision_of(page[-1]) > revision:
-                    return found
+            document = self._get(path)
+            with _parsing():
+                page = list_values(document)
+                if (update := find_update(revision, page)) or not page or parse_revision(page[-1]) > revision:
+                    return update
             skip += len(page)
 
     def updates(self, number: int, *, skip: int, most: int) -> tuple[list[Update], bool]:
-        """What made the revisions after the first `skip` updates, and whether that is all there is; at most so many."""
-        found: list[Any] = []
-        is_whole = False
-        while len(found) < most and not is_whole:
-            top = min(_LONG_PAGE, most - len(found))
-            at = f"$skip={skip + len(found)}&$top={top}"
-            document = self._read(
-                Request("GET", f"{self._base}/workItems/{number:d}/updates?{at}&{_VERSION}", self._token)
-            )
-            with _understood():
-                page = listed(document)
-            found += page
-            is_whole = len(page) < top
-        with _understood():
-            return updates_of(found), is_whole
+        """At most `most` updates after the first `skip` ones, and whether they are complete."""
+        rows: list[Any] = []
+        is_complete = False
+        while len(rows) < most and not is_complete:
+            top = min(_LONG_PAGE, most - len(rows))
+            page_options = f"$skip={skip + len(rows)}&$top={top}"
+            document = self._get(f"{self._base}/workItems/{number:d}/updates?{page_options}&{_VERSION}")
+            with _parsing():
+                page = list_values(document)
+            rows += page
+            is_complete = len(page) < top
+        with _parsing():
+            return parse_updates(rows), is_complete
 
     def is_known_to_lack_completed_work(self, item: WorkItem) -> bool:
-        """Whether that was found of the item's type within a day; nobody is asked."""
-        return bool(self._types.without_hours.of((self._organization.lower(), item.project, item.type)))
+        """Whether the cache says that the item's type has no Completed Work; sends nothing."""
+        return bool(self._shared.lacking_hours.get(self._type_key(item)))
 
     def lacks_completed_work(self, item: WorkItem) -> bool:
-        """Whether work items of that type have no Completed Work; remembered for a day where they have none."""
-        lacks = COMPLETED not in field_names_of(self._of_type(item, "fields"))
+        """Whether the item's type has no Completed Work; cached for a day if so."""
+        lacks = COMPLETED not in parse_field_names(self._get_of_type(item, "fields"))
         if lacks:
-            self._types.without_hours.keep((self._organization.lower(), item.project, item.type), lacks)
+            self._shared.lacking_hours.put(self._type_key(item), lacks)
         return lacks
 
     def is_closed(self, item: WorkItem) -> bool:
-        """Whether nothing remains to be done in the item's state, whatever its process calls it."""
-        kind = (self._organization.lower(), item.project, item.type)
-        states = self._types.closed_states.of(kind)
+        """Whether the item's state means that no work remains, in any process."""
+        cache, key = self._shared.closed_states, self._type_key(item)
+        states = cache.get(key)
         if states is None:
-            states = closed_states_of(self._of_type(item, "states"))
-            self._types.closed_states.keep(kind, states)
+            states = parse_closed_states(self._get_of_type(item, "states"))
+            cache.put(key, states)
         return item.state in states
 
-    def _of_type(self, item: WorkItem, what: str) -> Any:  # noqa: ANN401 - any JSON
+    def _type_key(self, item: WorkItem) -> tuple[str, str, str]:
+        return self._organization.lower(), item.project, item.type
+
+    def _get_of_type(self, item: WorkItem, list_name: str) -> Any:  # noqa: ANN401 - any JSON
         organization, project, kind = (quote(each, safe="") for each in (self._organization, item.project, item.type))
-        if {project, kind} & {"", ".", ".."}:  # in a path these are no names
-            raise Unreachable
-        path = f"/{organization}/{project}/_apis/wit/workitemtypes/{kind}/{what}?{_VERSION}"
-        document = self._read(Request("GET", path, self._token))
-        with _understood():
-            listed(document)
+        if {project, kind} & {"", ".", ".."}:  # they would change the path
+            raise AzureDevOpsUnavailable
+        document = self._get(f"/{organization}/{project}/_apis/wit/workitemtypes/{kind}/{list_name}?{_VERSION}")
+        with _parsing():
+            list_values(document)
         return document
 
-    def _batch(self, ids: list[int], fields: tuple[str, ...]) -> dict[int, WorkItem]:
-        asked = {"ids": ids, "fields": fields, "errorPolicy": "omit"}
-        document = self._read(Request("POST", f"{self._base}/workitemsbatch?{_VERSION}", self._token, asked))
-        with _understood():
-            items = [work_item_of(each) for each in listed(document) if each is not None]
+    def _read_batch(self, ids: list[int], fields: tuple[str, ...]) -> dict[int, WorkItem]:
+        body = {"ids": ids, "fields": fields, "errorPolicy": "omit"}
+        document = self._read(AzureDevOpsRequest("POST", f"{self._base}/workitemsbatch?{_VERSION}", self._token, body))
+        with _parsing():
+            items = [parse_work_item(each) for each in list_values(document) if each is not None]
         return {item.id: item for item in items if item.id in ids}
 
-    def _read(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
-        """Reads may be repeated, unless a pause was asked for."""
+    def _get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        return self._read(AzureDevOpsRequest("GET", path, self._token))
+
+    def _read(self, request: AzureDevOpsRequest) -> Any:  # noqa: ANN401 - any JSON
+        """Sends a read, again after a failure, unless Azure DevOps asked for a pause."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._once(request, writes=False)
-            except Unreachable:
+                return self._send(request, writes=False)
+            except AzureDevOpsUnavailable:
                 pause = _BETWEEN_ATTEMPTS * attempt
-                if attempt == _ATTEMPTS or self._deadline.left <= pause or self._pauses.left(self._who):
+                if attempt == _ATTEMPTS or self._deadline.left <= pause or self._shared.pauses.left(self._user):
                     raise
-                self._sleep(pause)
+                self._shared.sleep(pause)
         raise AssertionError  # the last attempt has raised
 
-    def _once(self, request: Request, *, writes: bool) -> Any:  # noqa: ANN401 - any JSON
-        if pause := self._pauses.left(self._who):
+    def _send(self, request: AzureDevOpsRequest, *, writes: bool) -> Any:  # noqa: ANN401 - any JSON
+        if pause := self._shared.pauses.left(self._user):
             raise Throttled(retry_after=pause)
-        left = self._deadline.left
-        got = self._line.send(request, left) if left else NoAnswer.NOT_SENT
-        error = self._judged(got, writes=writes)
-        if error is None and isinstance(got, Answer):
-            return got.document
-        error = error or Unreachable()
-        get_logger().info("azure_devops_failed", code=error.code)
-        raise error
+        try:
+            return self._send_once(request, writes=writes)
+        except AzureDevOpsError as error:
+            get_logger().info("azure_devops_failed", code=error.code)
+            raise
 
-    def _judged(self, got: Answer | NoAnswer, *, writes: bool) -> AzureDevOpsError | None:
-        """What went wrong; a pause that was asked for begins."""
-        if isinstance(got, NoAnswer):
-            return OutcomeUnknown() if writes and got is NoAnswer.LOST else Unreachable()
-        pause = pause_of(got.retry_after)
-        if pause is None and got.status == HTTPStatus.TOO_MANY_REQUESTS:
+    def _send_once(self, request: AzureDevOpsRequest, *, writes: bool) -> Any:  # noqa: ANN401 - any JSON
+        response = self._shared.transport.send(request, self._deadline)
+        if isinstance(response, NoResponse):
+            raise OutcomeUnknown if writes and response.may_have_arrived else AzureDevOpsUnavailable
+        if (error := self._failure(response, writes=writes)) is not None:
+            raise error
+        return response.document
+
+    def _failure(self, response: AzureDevOpsResponse, *, writes: bool) -> AzureDevOpsError | None:
+        """The error that a response means, if any; starts the pause that it asks for."""
+        pause = parse_pause(response.retry_after)
+        if pause is None and response.status == HTTPStatus.TOO_MANY_REQUESTS:
             pause = PAUSE_SECONDS
         if pause:
-            self._pauses.begin(self._who, pause)
-        return failure(got.status, got.document, is_json=got.is_json, pause=pause, writes=writes)
+            self._shared.pauses.begin(self._user, pause)
+        return parse_failure(response.status, response.document, is_json=response.is_json, pause=pause, writes=writes)
 
 
-class _Types:
-    """What is known of types of work items."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self.without_hours = Remembered[bool](monotonic)
-        self.closed_states = Remembered[frozenset[str]](monotonic)
-
-
-def _base(organization: str) -> str:
-    """The beginning of every path; a name that is none would change where a token goes."""
+def _base_path(organization: str) -> str:
+    """The beginning of every path; an impossible name could send a token elsewhere."""
     if not ORGANIZATION.match(organization):
         raise Rejected("This is not the name of an Azure DevOps organization.")
     return f"/{quote(organization, safe='')}/_apis/wit"
 
 
+@dataclass(slots=True)
+class _Shared:
+    """The objects that all sessions of a client share."""
+
+    transport: AzureDevOpsTransport
+    pauses: "_Pauses"
+    lacking_hours: WorkItemTypeCache[bool]
+    closed_states: WorkItemTypeCache[frozenset[str]]
+    sleep: Callable[[float], None]
+
+
 class _Pauses:
-    """Who has been asked to wait, and until when: their next calls fail at once instead of making it worse."""
+    """The users whom Azure DevOps asked for a pause: until it ends their calls fail at once."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._until: dict[Who, float] = {}
+        self._until: dict[UserKey, float] = {}
 
-    def begin(self, who: Who, seconds: int) -> None:
+    def begin(self, user: UserKey, seconds: int) -> None:
         now = self._monotonic()
         with self._lock:
-            until = max(self._until.pop(who, 0.0), now + seconds)
-            if len(self._until) >= _MOST_PAUSES:
+            until = max(self._until.pop(user, 0.0), now + seconds)
+            if len(self._until) >= _MAX_PAUSES:
                 self._until = {each: ends for each, ends in self._until.items() if ends > now}
-            while len(self._until) >= _MOST_PAUSES:
+            while len(self._until) >= _MAX_PAUSES:
                 del self._until[next(iter(self._until))]
-            self._until[who] = until
+            self._until[user] = until
 
-    def left(self, who: Who) -> int:
-        """Whole seconds, 0 for who may call."""
+    def left(self, user: UserKey) -> int:
+        """The remaining seconds of the pause, rounded up; 0 without one."""
         with self._lock:
-            ends = self._until.get(who)
+            ends = self._until.get(user)
             if ends is None:
                 return 0
             left = math.ceil(ends - self._monotonic())
             if left <= 0:
-                del self._until[who]
+                del self._until[user]
             return max(0, left)
 
 
 @contextmanager
-def _understood(otherwise: type[Unreachable] = Unreachable) -> Iterator[None]:
-    """An answer that makes no sense is no answer."""
+def _parsing(error: type[AzureDevOpsUnavailable] = AzureDevOpsUnavailable) -> Iterator[None]:
+    """An unreadable response counts as none."""
     try:
         yield
-    except Unreadable:
-        raise otherwise from None
+    except UnreadableDocument:
+        raise error from None

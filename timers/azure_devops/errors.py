@@ -1,4 +1,4 @@
-"""How Azure DevOps fails, each way with what the caller is told, and the one place that reads it from an answer."""
+"""The errors of Azure DevOps, each a problem document for the caller, and how they are parsed from a response."""
 
 import math
 import re
@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from shared.errors import ApiError
 
 
-PAUSE_SECONDS: Final = 10  # where Azure DevOps asks for a pause and does not say how long, or does not answer
-LONGEST_PAUSE_SECONDS: Final = 3600
+PAUSE_SECONDS: Final = 10  # if Azure DevOps asks for a pause without a length, or is unavailable
+MAX_PAUSE_SECONDS: Final = 3600
 _SHOWN_CHARS: Final = 200
 _SECONDS: Final = re.compile(r"\A\d{1,9}(?:\.\d{1,9})?\Z")
 _STALE: Final = {"WorkItemRevisionMismatchException", "TestPatchOperationFailedException"}
@@ -23,7 +23,7 @@ _SIGN_IN: Final = {
 
 
 class AzureDevOpsError(ApiError):
-    """The base. A route may let them pass, since each is a problem document of its own; `code` is a reason to keep."""
+    """The base class. Routes need not catch it; `code` may be stored as a reason."""
 
     sentence: ClassVar[str]
 
@@ -34,106 +34,112 @@ class AzureDevOpsError(ApiError):
 
 
 class SignInRequired(AzureDevOpsError):
-    """403, since 401 says that our own token is wrong."""
+    """403, since 401 is about the token for TimeTracker itself."""
 
-    status, code, title = HTTPStatus.FORBIDDEN, "azure_devops_sign_in_required", "Azure DevOps asks to sign in"
+    status, code, title = HTTPStatus.FORBIDDEN, "azure_devops_sign_in_required", "Azure DevOps sign-in required"
+    sentence = "Azure DevOps does not accept your sign-in. Reload the page in Azure DevOps and try again."
+
+
+class AzureDevOpsForbidden(AzureDevOpsError):
+    status, code, title = HTTPStatus.FORBIDDEN, "azure_devops_forbidden", "Azure DevOps denies access"
+    sentence = "Your account lacks the permission in Azure DevOps. Ask the project's administrator for it."
+
+
+class WorkItemNotFound(AzureDevOpsError):
+    """Missing, or not visible to the caller; Azure DevOps does not distinguish the two."""
+
+    status, code, title = HTTPStatus.NOT_FOUND, "work_item_not_found", "Work item not found"
     sentence = (
-        "Azure DevOps does not accept your sign-in there, or none was sent. Reload the page in Azure DevOps and try "
-        "again."
+        "The work item does not exist, or you may not see it. Check its number and your permissions in Azure DevOps."
     )
 
 
-class NotAllowed(AzureDevOpsError):
-    status, code, title = HTTPStatus.FORBIDDEN, "azure_devops_forbidden", "Azure DevOps does not allow this"
-    sentence = "Your account may not do this in Azure DevOps. Ask the project's administrator for the permission."
+class WorkItemChanged(AzureDevOpsError):
+    """The work item has a newer revision, so nothing was written."""
 
-
-class NoWorkItem(AzureDevOpsError):
-    """It does not exist or they may not see it; Azure DevOps does not tell which, on purpose."""
-
-    status, code, title = HTTPStatus.NOT_FOUND, "work_item_not_found", "There is no such work item"
-    sentence = "Azure DevOps has no such work item, or you may not see it. Check its number and your permissions."
-
-
-class Changed(AzureDevOpsError):
-    """The work item is not the revision any more that was to be changed; nothing was."""
-
-    status, code, title = HTTPStatus.CONFLICT, "work_item_changed", "The work item was changed in the meantime"
-    sentence = "Somebody else changed this work item at the same moment. Nothing was written; try again."
+    status, code, title = HTTPStatus.CONFLICT, "work_item_changed", "Work item changed"
+    sentence = "Somebody else changed this work item at the same time. Nothing was written; try again."
 
 
 class Rejected(AzureDevOpsError):
-    """A rule of theirs; `message` is Azure DevOps' own, shortened. It is for the caller and belongs in no log."""
+    """A rule of the organization; `message` is Azure DevOps' own, shortened. It is for the caller, never for a log."""
 
-    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "azure_devops_rejected", "Azure DevOps rejects this"
-    sentence = "Azure DevOps rejects this."
+    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "azure_devops_rejected", "Rejected by Azure DevOps"
+    sentence = "Azure DevOps rejected this request."
 
     def __init__(self, message: str = "") -> None:
         super().__init__()
         printable = "".join(filter(str.isprintable, message))[:_SHOWN_CHARS]
         self.message = printable
         if printable:
-            self.detail = f"Azure DevOps rejects this: {printable}"
+            self.detail = f"Azure DevOps rejected this request: {printable}"
 
 
 class Throttled(AzureDevOpsError):
-    status, code, title = HTTPStatus.TOO_MANY_REQUESTS, "azure_devops_throttled", "Azure DevOps asks for a pause"
-    sentence = "Azure DevOps has had too many requests from your account. Try again when the pause is over."
+    status, code, title = HTTPStatus.TOO_MANY_REQUESTS, "azure_devops_throttled", "Azure DevOps limits requests"
+    sentence = "Azure DevOps limits the requests of your account. Try again later."
 
     def __init__(self, *, retry_after: int = PAUSE_SECONDS) -> None:
         super().__init__(retry_after=retry_after)
 
 
-class Unreachable(AzureDevOpsError):
-    """No usable answer. Nothing was changed by the call that says so, unless it is the OutcomeUnknown below."""
+class AzureDevOpsUnavailable(AzureDevOpsError):
+    """No usable response. The call changed nothing, except for OutcomeUnknown below."""
 
-    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "azure_devops_unavailable", "Azure DevOps does not answer"
-    sentence = "Azure DevOps does not answer right now. Try again in a moment."
+    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "azure_devops_unavailable", "Azure DevOps unavailable"
+    sentence = "Azure DevOps is unavailable right now. Try again in a moment."
 
     def __init__(self, *, retry_after: int = PAUSE_SECONDS) -> None:
         super().__init__(retry_after=retry_after)
 
 
-class OutcomeUnknown(Unreachable):
-    """A change was sent, and nobody knows whether it is done or will be; only the work item's history tells."""
+class OutcomeUnknown(AzureDevOpsUnavailable):
+    """A change was sent, and may be or become effective; only the work item's history shows it."""
 
     code = "azure_devops_outcome_unknown"
-    sentence = "Azure DevOps did not say whether it made the change. Look at the work item before you try again."
+    sentence = "Azure DevOps did not confirm the change. Check the work item before you try again."
 
 
-def failure(status: int, document: Any, *, is_json: bool, pause: int | None, writes: bool) -> AzureDevOpsError | None:  # noqa: ANN401 - whatever the answer holds
-    """What an answer means; None for success. `document` is its JSON where it is any, `pause` its Retry-After."""
+def parse_failure(
+    status: int,
+    document: Any,  # noqa: ANN401 - any JSON
+    *,
+    is_json: bool,
+    pause: int | None,
+    writes: bool,
+) -> AzureDevOpsError | None:
+    """The error that a response means, if any; `pause` is its Retry-After in seconds."""
     if status in _SIGN_IN or (status == HTTPStatus.OK and not is_json):
         return SignInRequired()
     if status == HTTPStatus.OK:
         return None
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(retry_after=pause or PAUSE_SECONDS)
-    is_success = status < HTTPStatus.MULTIPLE_CHOICES  # of a kind it never gives, so nobody knows what it means
+    is_success = status < HTTPStatus.MULTIPLE_CHOICES  # an undocumented success, of unknown meaning
     if is_success or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return (OutcomeUnknown if writes else Unreachable)(retry_after=pause or PAUSE_SECONDS)
+        return (OutcomeUnknown if writes else AzureDevOpsUnavailable)(retry_after=pause or PAUSE_SECONDS)
     if status < HTTPStatus.BAD_REQUEST:
-        return Unreachable()  # a redirect, say: where it points to gets no token
+        return AzureDevOpsUnavailable()  # a redirect: its target must not get a token
     return _refusal(status, document if isinstance(document, dict) else {})
 
 
 def _refusal(status: int, document: Mapping[str, Any]) -> AzureDevOpsError:
     message, kind = document.get("message"), document.get("typeKey")
-    told = message if isinstance(message, str) else ""
-    if status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED} or kind in _STALE or "TF26071" in told:
-        return Changed()
-    if status == HTTPStatus.NOT_FOUND or "TF401232" in told:
-        return NoWorkItem()
+    text = message if isinstance(message, str) else ""
+    if status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED} or kind in _STALE or "TF26071" in text:
+        return WorkItemChanged()
+    if status == HTTPStatus.NOT_FOUND or "TF401232" in text:
+        return WorkItemNotFound()
     if status == HTTPStatus.FORBIDDEN:
-        return NotAllowed()
-    return Rejected(told)
+        return AzureDevOpsForbidden()
+    return Rejected(text)
 
 
-def pause_of(retry_after: str | None) -> int | None:
-    """The whole seconds of a Retry-After; an hour at most, and a default for what is no number of seconds."""
+def parse_pause(retry_after: str | None) -> int | None:
+    """The whole seconds of a Retry-After header, at most an hour; a default if it is not a number of seconds."""
     if not retry_after:
         return None
     given = retry_after.strip()
     if not _SECONDS.match(given):
         return PAUSE_SECONDS
-    return min(math.ceil(float(given)), LONGEST_PAUSE_SECONDS)
+    return min(math.ceil(float(given)), MAX_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What is read from Azure DevOps, as frozen values: tolerant of what is missing, and without anybody's e-mail."""
+"""Work items and their updates, parsed from Azure DevOps' JSON without e-mail addresses; fields may be missing."""
 
 import datetime as dt
 import re
@@ -11,7 +11,7 @@ from shared.instants import parse_rfc3339
 from shared.text import shortened
 
 
-# The name pins the path of every request: letters, digits, hyphens inside. `\Z`, since `$` would let a newline through.
+# The name is part of every path: letters, digits, inner hyphens. `\Z`, since `$` would allow a newline.
 ORGANIZATION: Final = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z")
 CHANGED: Final = "System.ChangedDate"
 COMPLETED: Final = "Microsoft.VSTS.Scheduling.CompletedWork"
@@ -25,19 +25,19 @@ SHOWN_FIELDS: Final = (
     "System.State",
     "System.TeamProject",
 )
-_LONGEST: Final = {"System.Title": 400, "System.AssignedTo": 256}
-_LONGEST_OTHERWISE: Final = 128
-_ABSURD_HOURS: Final = 1_000_000_000
-_CLOSED_CATEGORIES: Final = {"Completed", "Removed"}  # of states, whatever a process calls them
+_MAX_CHARS: Final = {"System.Title": 400, "System.AssignedTo": 256}
+_MAX_CHARS_OTHERWISE: Final = 128
+_MAX_HOURS: Final = 1_000_000_000
+_CLOSED_CATEGORIES: Final = {"Completed", "Removed"}  # of states, in every process
 
 
-class Unreadable(Exception):
-    """Not what Azure DevOps answers."""
+class UnreadableDocument(Exception):
+    """Not a document of Azure DevOps."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Texts are printable and fit their columns. Hours are None where the item has no such value."""
+    """Texts are printable and fit their columns. Hours are None if the item has no value."""
 
     id: int
     rev: int
@@ -52,7 +52,7 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one revision changed. The hours are both None when Completed Work was not touched."""
+    """The changes of one revision. Both hours are None if Completed Work did not change."""
 
     rev: int
     hours_before: Decimal | None
@@ -61,8 +61,8 @@ class Update:
     changed_at: dt.datetime | None = None
 
 
-def work_item_of(document: Any) -> WorkItem:  # noqa: ANN401 - whatever the answer holds
-    """Raises Unreadable for what is no work item."""
+def parse_work_item(document: Any) -> WorkItem:  # noqa: ANN401 - any JSON
+    """Raises UnreadableDocument if it is not a work item."""
     fields = _fields(document)
     return WorkItem(
         id=_number(document, "id"),
@@ -77,34 +77,36 @@ def work_item_of(document: Any) -> WorkItem:  # noqa: ANN401 - whatever the answ
     )
 
 
-def field_names_of(document: Any) -> set[str]:  # noqa: ANN401 - whatever the answer holds
-    """The reference names of the fields that a type has."""
-    return {each["referenceName"] for each in listed(document) if isinstance(each, dict) and "referenceName" in each}
+def parse_field_names(document: Any) -> set[str]:  # noqa: ANN401 - any JSON
+    """The reference names of a type's fields."""
+    return {
+        each["referenceName"] for each in list_values(document) if isinstance(each, dict) and "referenceName" in each
+    }
 
 
-def closed_states_of(document: Any) -> frozenset[str]:  # noqa: ANN401 - whatever the answer holds
-    """The names of a type's states in which nothing remains to be done."""
-    states = [each for each in listed(document) if isinstance(each, dict)]
+def parse_closed_states(document: Any) -> frozenset[str]:  # noqa: ANN401 - any JSON
+    """The names of a type's states in which no work remains."""
+    states = [each for each in list_values(document) if isinstance(each, dict)]
     closed = (each.get("name") for each in states if each.get("category") in _CLOSED_CATEGORIES)
     return frozenset(name for name in closed if isinstance(name, str))
 
 
-def listed(document: Any) -> Sequence[Any]:  # noqa: ANN401 - whatever the answer holds
-    """The `value` of a list. Raises Unreadable when there is none."""
+def list_values(document: Any) -> Sequence[Any]:  # noqa: ANN401 - any JSON
+    """The `value` of a list. Raises UnreadableDocument if it is missing."""
     value = document.get("value") if isinstance(document, dict) else None
     if not isinstance(value, list):
-        raise Unreadable
+        raise UnreadableDocument
     return value
 
 
-def revision_of(update: Any) -> int:  # noqa: ANN401 - whatever the answer holds
-    """Raises Unreadable for what is no update."""
+def parse_revision(update: Any) -> int:  # noqa: ANN401 - any JSON
+    """Raises UnreadableDocument if it is not an update."""
     return _number(update, "rev")
 
 
-def update_of(rev: int, updates: Sequence[Any]) -> Update | None:
-    """The change that made a revision; linking to an item adds updates to its revision, which change no fields."""
-    changes = [fields for each in updates if revision_of(each) == rev and (fields := _fields(each))]
+def find_update(rev: int, updates: Sequence[Any]) -> Update | None:
+    """The update that created a revision. A link to an item adds updates that change no field to its revision."""
+    changes = [fields for each in updates if parse_revision(each) == rev and (fields := _fields(each))]
     if not changes:
         return None
     hours, history = _change(changes, COMPLETED), _change(changes, HISTORY).get("newValue")
@@ -117,41 +119,41 @@ def update_of(rev: int, updates: Sequence[Any]) -> Update | None:
     )
 
 
-def updates_of(updates: Sequence[Any]) -> list[Update]:
-    """The changes of all revisions among the updates, the oldest first."""
-    revisions = sorted({revision_of(each) for each in updates})
-    return [found for rev in revisions if (found := update_of(rev, updates)) is not None]
+def parse_updates(updates: Sequence[Any]) -> list[Update]:
+    """One update per revision, the oldest first."""
+    revisions = sorted({parse_revision(each) for each in updates})
+    return [update for rev in revisions if (update := find_update(rev, updates)) is not None]
 
 
 def _change(changes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    found = next((fields[name] for fields in changes if name in fields), None)
-    return found if isinstance(found, dict) else {}
+    change = next((fields[name] for fields in changes if name in fields), None)
+    return change if isinstance(change, dict) else {}
 
 
-def _fields(document: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the answer holds
+def _fields(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     fields = document.get("fields", {}) if isinstance(document, dict) else None
     if not isinstance(fields, dict):
-        raise Unreadable
+        raise UnreadableDocument
     return fields
 
 
 def _number(document: Mapping[str, Any], name: str) -> int:
     value = document.get(name) if isinstance(document, dict) else None
     if type(value) is not int or value < 1:  # a bool is an int to isinstance
-        raise Unreadable
+        raise UnreadableDocument
     return value
 
 
-def _hours(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever the answer holds
-    """Only absence is None: to take an odd number for none would be to overwrite it."""
+def _hours(value: Any) -> Decimal | None:  # noqa: ANN401 - any JSON
+    """None only if absent: an unreadable number taken for none would be overwritten."""
     if value is None:
         return None
-    if type(value) not in {int, Decimal} or not abs(value) < _ABSURD_HOURS:
-        raise Unreadable
+    if type(value) not in {int, Decimal} or not abs(value) < _MAX_HOURS:
+        raise UnreadableDocument
     return Decimal(value)
 
 
-def _instant(value: Any) -> dt.datetime | None:  # noqa: ANN401 - whatever the answer holds
+def _instant(value: Any) -> dt.datetime | None:  # noqa: ANN401 - any JSON
     try:
         return parse_rfc3339(value)
     except ValueError:
@@ -163,11 +165,11 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         return ""
     printable = value if value.isprintable() else "".join(filter(str.isprintable, value))
-    return shortened(printable, _LONGEST.get(name, _LONGEST_OTHERWISE)).strip()
+    return shortened(printable, _MAX_CHARS.get(name, _MAX_CHARS_OTHERWISE)).strip()
 
 
-def _assignee_name(value: Any) -> str | None:  # noqa: ANN401 - whatever the answer holds
-    """The display name of an identity, or of a text `Name <address>`, which older ones are. An address is no name."""
+def _assignee_name(value: Any) -> str | None:  # noqa: ANN401 - any JSON
+    """The display name of an identity, or of an older `Name <address>` text; never an address."""
     name = value.get("displayName") if isinstance(value, dict) else value
     if isinstance(value, str):
         name = value.partition("<")[0]

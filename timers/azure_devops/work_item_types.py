@@ -1,4 +1,4 @@
-"""What is remembered of types of work items for a day: which have no Completed Work, and which states are closed."""
+"""A cache of facts about types of work items, for a day: types without Completed Work, and closed states."""
 
 import threading
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from typing import Final, Generic, TypeVar
 
 
 T = TypeVar("T")
-Type = tuple[str, str, str]  # organization in lower case, project and type
+TypeKey = tuple[str, str, str]  # organization in lower case, project and type
 _DAY_SECONDS: Final = 24 * 3600
-_MOST: Final = 10_000
+_MAX_TYPES: Final = 10_000
 
 
-class Remembered(Generic[T]):
-    """One value for each type, forgotten after a day, or when there are too many. For one process."""
+class WorkItemTypeCache(Generic[T]):
+    """One value per type, for one process; expires after a day, and is emptied when it is full."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._kept: dict[Type, tuple[float, T]] = {}
+        self._values: dict[TypeKey, tuple[float, T]] = {}
 
-    def of(self, kind: Type) -> T | None:
+    def get(self, key: TypeKey) -> T | None:
         with self._lock:
-            until, value = self._kept.get(kind, (0.0, None))
+            until, value = self._values.get(key, (0.0, None))
             return value if until > self._monotonic() else None
 
-    def keep(self, kind: Type, value: T) -> None:
+    def put(self, key: TypeKey, value: T) -> None:
         with self._lock:
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            self._kept[kind] = (self._monotonic() + _DAY_SECONDS, value)
+            if len(self._values) >= _MAX_TYPES:
+                self._values.clear()
+            self._values[key] = (self._monotonic() + _DAY_SECONDS, value)

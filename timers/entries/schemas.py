@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from shared.http.wire import GivenDate, GivenInstant, Note, Reason, Text64, WireModel
+from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel
 from timers.cursor import PageEnd
 from timers.entries.service import Correction, Work
 from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
@@ -23,8 +23,8 @@ class EntriesQuery(WireModel):
         None, description="of this project and those that count as one with it; entries show the name they were given"
     )
     work_item_id: WorkItemId | None = None
-    from_: GivenDate | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
-    to: GivenDate | None = Field(None, description="the last day; from and to go together", validate_default=True)
+    from_: DateInput | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
+    to: DateInput | None = Field(None, description="the last day; from and to go together", validate_default=True)
     needs_review: bool | None = None
     write_back: Literal["pending", "failed", "short", "noField"] | None = Field(
         None, description="entries whose hours are not all in Completed Work, in this state"
@@ -72,8 +72,8 @@ class AddEntry(WireModel):
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
-    started_at: GivenInstant
-    stopped_at: GivenInstant
+    started_at: InstantInput
+    stopped_at: InstantInput
     note: Note | None = None
     user_id: str | None = Field(None, description="whose work it was, if not your own; for admins")
 
@@ -91,8 +91,8 @@ class AddEntry(WireModel):
 class CorrectEntry(WireModel):
     """What is absent or null stays as it is, but for the note, which null takes away."""
 
-    started_at: GivenInstant | None = None
-    stopped_at: GivenInstant | None = None
+    started_at: InstantInput | None = None
+    stopped_at: InstantInput | None = None
     project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
     note: Note | None = None

@@ -20,7 +20,7 @@ from shared.http.reply import Reply
 from shared.http.wire import NoFields, WireModel
 from shared.log import get_logger, where
 from timers import access, azure_devops, model
-from timers.azure_devops import PATIENCE_SECONDS
+from timers.azure_devops import LOOKUP_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError
 from timers.entries import write_back_service
 from timers.schemas import TimeEntry
@@ -71,8 +71,10 @@ def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has
     entry_id = public_id(call.path("id")) or _NOBODYS
     with call.transaction() as tx:
         write_back_service.count(tx, call.caller, _find(call, tx, entry_id), now=call.now)
-    visit = azure_devops.visit(call, _ASKED_SECONDS)  # refuses a token that is none, also where nothing is to be sent
-    write_back(call.app, call.caller.tenant, entry_id, visit.at)
+    session = azure_devops.open_session(
+        call, _ASKED_SECONDS
+    )  # refuses a token that is none, also where nothing is to be sent
+    write_back(call.app, call.caller.tenant, entry_id, session.for_organization)
     with call.transaction() as tx:
         entry = _find(call, tx, entry_id)
         if entry is None:
@@ -136,10 +138,10 @@ def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
         place, tenant = _place(call, tx), call.caller.tenant
         write_back_service.require_write_back(tenant)
         counts = summary_store.read(tx, tenant.id, place).newest is not None
-    visit = partial(azure_devops.visit, call, _ASKED_SECONDS)
+    session = partial(azure_devops.open_session, call, _ASKED_SECONDS)
     _shown(call, place)  # only for who may see it
     if counts:
-        write_back_item(call.app, tenant, place, visit, Asked(body.take_missing, trusts_written=body.trust_written))
+        write_back_item(call.app, tenant, place, session, Asked(body.take_missing, trusts_written=body.trust_written))
     shown = _shown(call, place)
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, _page(call, tx, place, asked=True, shown=shown))
@@ -174,7 +176,7 @@ def _written(
 ) -> Reply:
     tenant, refusal = call.caller.tenant, None
     try:
-        write_back(call.app, tenant, entry.id, partial(azure_devops.visit_beside_change, call))
+        write_back(call.app, tenant, entry.id, partial(azure_devops.open_change_session, call))
     except AzureDevOpsError as error:  # the token is none
         refusal = because(error.code)
     if told is None:
@@ -184,7 +186,7 @@ def _written(
         if now is None:
             return reply
         body = told(now if refusal is None or now.state is WriteBack.DONE else refusal)
-        return call.amend(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
+        return call.replace_reply(tx, Reply.of(HTTPStatus(reply.status), body, reply.headers))
 
 
 def _find(call: Call, tx: sa.Connection, entry_id: uuid.UUID) -> model.TimeEntry | None:
@@ -204,7 +206,7 @@ def _place(call: Call, tx: sa.Connection) -> Place:
 
 def _shown(call: Call, place: Place) -> Decimal | None:
     """Completed Work as the caller sees it now."""
-    return azure_devops.visit(call, PATIENCE_SECONDS, place.organization).work_item(place.number).completed_hours
+    return azure_devops.open_session(call, LOOKUP_SECONDS, place.organization).work_item(place.number).completed_hours
 
 
 def _page(call: Call, tx: sa.Connection, place: Place, *, asked: bool, shown: Decimal | None) -> WorkItemWriteBack:

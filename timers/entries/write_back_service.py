@@ -5,7 +5,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, NotYet
+from shared.errors import Conflict, RetryableConflict
 from shared.tenancy.model import Caller, Tenant
 from timers.access import may_see
 from timers.entries.service import no_such_entry
@@ -53,11 +53,11 @@ def require_done(tx: sa.Connection, caller: Caller, entry_id: uuid.UUID) -> None
     """For an entry that is deleted, and so has no document to tell it.
 
     Raises:
-        NotYet: not all of its hours are taken back; says why.
+        RetryableConflict: not all of its hours are taken back; says why.
     """
     found = write_back_store.standings(tx, caller.tenant.id, [entry_id], is_on=caller.tenant.write_back)[entry_id]
     if found.state not in {WriteBack.DONE, WriteBack.SHORT}:
-        raise NotYet(
+        raise RetryableConflict(
             found.detail or "Its hours are not taken back from Azure DevOps yet. Try again.",
             code="write_back_not_done",
         )

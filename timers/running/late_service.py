@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, NotYet
+from shared.errors import Conflict, RetryableConflict
 from shared.tenancy.model import Caller
 from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
@@ -68,7 +68,7 @@ def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) 
 
     Raises:
         InvalidRequest: the instant is too long ago or in the future.
-        NotYet: the timer is not known yet, was thrown away, or cannot have ended then.
+        RetryableConflict: the timer is not known yet, was thrown away, or cannot have ended then.
     """
     at = now
     if subject.stopped_at is not None:
@@ -169,7 +169,7 @@ def _ended_one(
         return entry
     if late_store.user_of(tx, tenant_id, subject.timer_id) == user_id:
         raise rules.nothing_ran()
-    raise NotYet("This timer was not started yet. Send its start first.", code="timer_not_started")
+    raise RetryableConflict("This timer was not started yet. Send its start first.", code="timer_not_started")
 
 
 def _say_end(

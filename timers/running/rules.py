@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.errors import Conflict, FieldError, InvalidRequest, NotYet
+from shared.errors import Conflict, FieldError, InvalidRequest, RetryableConflict
 from timers.days import elapsed_ms, split
 from timers.model import RunningTimer, Source, TimeEntry
 
@@ -37,7 +37,7 @@ class AnotherRuns(TimeInTheWay):
         self.is_final = is_final
 
 
-class InsideAnother(TimeInTheWay, NotYet):
+class InsideAnother(TimeInTheWay, RetryableConflict):
     """What ran at that time may be there no more: then it carries nothing."""
 
     code = "inside_another_entry"
@@ -107,7 +107,7 @@ def end_of_running(timer: RunningTimer, at: dt.datetime, *, named: bool, followi
     long as it names the timer.
 
     Raises:
-        NotYet: `stop_before_start`.
+        RetryableConflict: `stop_before_start`.
         InsideAnother: another timer began before that instant.
     """
     latest = None if following is None else following.started_at
@@ -122,7 +122,7 @@ def end_of_entry(
     What a start ended did not go on after it; what a job ended may have, until the next start.
 
     Raises:
-        NotYet, InsideAnother: as `end_of_running`.
+        RetryableConflict, InsideAnother: as `end_of_running`.
     """
     latest = None if following is None else following.started_at
     if entry.source is not Source.AUTO_STOPPED:
@@ -159,9 +159,11 @@ def _end(
     return max(at, started_at)
 
 
-def nothing_ran() -> NotYet:
-    return NotYet("No timer is running, so there is nothing to stop.", code="no_running_timer")
+def nothing_ran() -> RetryableConflict:
+    return RetryableConflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
 
 
-def stop_before_start() -> NotYet:
-    return NotYet("The timer started after that instant. Say which timer ended then.", code="stop_before_start")
+def stop_before_start() -> RetryableConflict:
+    return RetryableConflict(
+        "The timer started after that instant. Say which timer ended then.", code="stop_before_start"
+    )

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field
 
-from shared.http.wire import GivenInstant, Note, WireModel
+from shared.http.wire import InstantInput, Note, WireModel
 from timers.running import service
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
@@ -20,7 +20,7 @@ class StartTimer(WireModel):
     existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
     note: Note | None = None
     switch: bool = Field(default=False, description="stop what runs and start this, in one step")
-    started_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
+    started_at: InstantInput | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
     timer_id: uuid.UUID | None = Field(None, description="a random UUID of yours that becomes the timer's id")
 
     def to_start(self) -> service.Start:
@@ -51,7 +51,7 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
-    stopped_at: GivenInstant | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
+    stopped_at: InstantInput | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
     timer_id: uuid.UUID | None = Field(None, description="stop this timer and no other")
 
     def to_stop(self) -> service.Stop:

@@ -33,10 +33,10 @@ def look(call: Call, organization: str, number: int) -> WorkItem | None:
     if found is None or not found.is_active:
         return None  # where time may go is for others to say
     try:
-        visit = azure_devops.visit_beside_change(call, found.name).within(_SECONDS)
+        session = azure_devops.open_change_session(call, found.name).at_most(_SECONDS)
     except AzureDevOpsError:
         return None
-    return look_at(call.app, call.caller, found, number, visit)
+    return look_at(call.app, call.caller, found, number, session)
 
 
 def require_own_project(

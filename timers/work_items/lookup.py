@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from shared.app import App
 from shared.tenancy.model import Caller, Organization
-from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops.errors import AzureDevOpsError, WorkItemNotFound
 from timers.azure_devops.model import WorkItem
 from timers.work_items import reader_store, store
 from timers.work_items.store import CachedWorkItem
 
 
 if TYPE_CHECKING:
-    from timers.azure_devops import Visit
+    from timers.azure_devops import AzureDevOpsSession
 
 
 FRESH: Final = dt.timedelta(days=1)
@@ -23,9 +23,9 @@ MOST_HOURS: Final = 1_000_000  # nobody works longer; the column ends there
 
 
 def look_up(
-    app: App, caller: Caller, organization: Organization, ids: Iterable[int], visit: "Visit"
+    app: App, caller: Caller, organization: Organization, ids: Iterable[int], session: "AzureDevOpsSession"
 ) -> dict[int, CachedWorkItem]:
-    """Those of the work items that the caller may see, as they are now. `visit` is at their organization.
+    """Those of the work items that the caller may see, as they are now. `session` is at their organization.
 
     What is not among them is not shown to the caller any more. Each batch is kept by itself.
 
@@ -36,15 +36,17 @@ def look_up(
     wanted = list(dict.fromkeys(ids))
     for start in range(0, len(wanted), AT_ONCE):
         batch = wanted[start : start + AT_ONCE]
-        found |= _kept(app, caller, organization, batch, visit.work_items(batch).values())
+        found |= _kept(app, caller, organization, batch, session.work_items(batch).values())
     return found
 
 
-def look_at(app: App, caller: Caller, organization: Organization, number: int, visit: "Visit") -> WorkItem | None:
+def look_at(
+    app: App, caller: Caller, organization: Organization, number: int, session: "AzureDevOpsSession"
+) -> WorkItem | None:
     """One work item as it is now; None when Azure DevOps does not tell: no work fails for that."""
     try:
-        item = visit.work_item(number)
-    except NoWorkItem:
+        item = session.work_item(number)
+    except WorkItemNotFound:
         _kept(app, caller, organization, [number], [])
         return None
     except AzureDevOpsError:

@@ -15,8 +15,8 @@ from shared.tenancy import organization_store
 from shared.tenancy.model import Organization
 from shared.tenancy.organization_service import require_active
 from timers import azure_devops
-from timers.azure_devops import PATIENCE_SECONDS
-from timers.azure_devops.errors import AzureDevOpsError, NoWorkItem
+from timers.azure_devops import LOOKUP_SECONDS
+from timers.azure_devops.errors import AzureDevOpsError, WorkItemNotFound
 from timers.azure_devops.model import ORGANIZATION
 from timers.work_items import store as work_items_store
 from timers.work_items.look_routes import AZURE_DEVOPS
@@ -93,8 +93,8 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
         require_active(tx, tenant, body.organization)
         organization = organization_store.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
-    visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
-    found = look_up(call.app, call.caller, organization, body.ids, visit)
+    session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
+    found = look_up(call.app, call.caller, organization, body.ids, session)
     missing = sorted(set(body.ids) - found.keys())
     items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
     with call.transaction() as tx:
@@ -125,12 +125,12 @@ def _no_such_item() -> NotFound:
 def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
     """The work item as it is now; as it was seen last when Azure DevOps does not tell, which is not a refusal of it."""
     try:
-        visit = azure_devops.visit(call, PATIENCE_SECONDS, organization.name)
-        found = look_up(call.app, call.caller, organization, [number], visit).get(number)
+        session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
+        found = look_up(call.app, call.caller, organization, [number], session).get(number)
     except AzureDevOpsError:
         if known is None:
             raise
         return known
     if found is None:
-        raise NoWorkItem
+        raise WorkItemNotFound
     return found

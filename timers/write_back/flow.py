@@ -19,19 +19,19 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.db.retry import for_requests
 from shared.jobs import transact
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 from shared.restore.model import Installation
 from shared.tenancy.model import Tenant
-from timers.azure_devops.client import Visit
+from timers.azure_devops.client import AzureDevOpsSession
 from timers.azure_devops.errors import (
     AzureDevOpsError,
-    Changed,
-    NotAllowed,
-    NoWorkItem,
+    AzureDevOpsForbidden,
+    AzureDevOpsUnavailable,
     OutcomeUnknown,
     Rejected,
     Throttled,
-    Unreachable,
+    WorkItemChanged,
+    WorkItemNotFound,
 )
 from timers.azure_devops.model import WorkItem
 from timers.write_back import adoption_store
@@ -48,7 +48,7 @@ _SENDS: Final = 4
 _ROUNDS: Final = 20  # of changes that others make meanwhile; theirs are taken along
 _ZERO: Final = Decimal(0)
 # Of a sign-in page nobody knows whether it came in the place of the answer; these say that nothing was written.
-_SURELY_REFUSED: Final = (NotAllowed, NoWorkItem, Rejected, Throttled, Unreachable)
+_SURELY_REFUSED: Final = (AzureDevOpsForbidden, WorkItemNotFound, Rejected, Throttled, AzureDevOpsUnavailable)
 
 
 class Fate(Enum):
@@ -61,7 +61,7 @@ class Fate(Enum):
 _SETTLED: Final = Outcome(WriteBack.DONE, settles=True)
 _SHORT: Final = Outcome(WriteBack.SHORT, "short", settles=True)
 _INTERRUPTED: Final = Outcome(WriteBack.PENDING, "interrupted")
-_CONFLICT: Final = Outcome(WriteBack.PENDING, Changed.code)
+_CONFLICT: Final = Outcome(WriteBack.PENDING, WorkItemChanged.code)
 _NOT_TAKEN: Final = Outcome(WriteBack.FAILED, "not_taken")
 _NOT_VERIFIED: Final = Outcome(WriteBack.FAILED, "not_verified")
 _NO_FIELD: Final = Outcome(WriteBack.NO_FIELD, "no_field")
@@ -82,28 +82,32 @@ class Asked:
 _NOTHING_SPECIAL: Final = Asked()
 
 
-def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, visit: Callable[[str], Visit]) -> None:
+def write_back(app: App, tenant: Tenant, entry_id: uuid.UUID, session: Callable[[str], AzureDevOpsSession]) -> None:
     """Brings the work items of an entry's changes up to date, as far as that goes now; the rows tell how far.
 
-    `visit` gives the caller's own way into an organization of that name, all within one time budget.
+    `session` gives the caller's own way into an organization of that name, all within one time budget.
     """
     places = _transact(app, tenant, lambda tx: store.open_places(tx, tenant.id, entry_id), reads_only=True)
     for place in places:
-        write_back_item(app, tenant, place, visit)
+        write_back_item(app, tenant, place, session)
 
 
 def write_back_item(
-    app: App, tenant: Tenant, place: Place, visit: Callable[[str], Visit], asked: Asked = _NOTHING_SPECIAL
+    app: App,
+    tenant: Tenant,
+    place: Place,
+    session: Callable[[str], AzureDevOpsSession],
+    asked: Asked = _NOTHING_SPECIAL,
 ) -> None:
     """Brings one work item up to date, unless the database came back from a backup that nobody has accepted yet."""
     if not place.is_active or not tenant.write_back:
         return
-    installation = outward_installation(app)
+    installation = find_active_installation(app)
     if installation is None:
         return
     public_id = uuid.uuid5(tenant.public_id, f"{place.organization_id}/{place.number}")
     turn = Turn(tenant.id, place, public_id, app.new_id())
-    _Writing(app, tenant, turn, visit(place.organization), installation, asked, asked.takes_missing).run()
+    _Writing(app, tenant, turn, session(place.organization), installation, asked, asked.takes_missing).run()
 
 
 class _NoField(Exception):
@@ -119,7 +123,7 @@ class _Writing:
     app: App
     tenant: Tenant
     turn: Turn
-    azure: Visit
+    azure: AzureDevOpsSession
     installation: Installation
     asked: Asked
     takes_missing: bool
@@ -160,7 +164,7 @@ class _Writing:
             return _NOT_VERIFIED
         except _NoField:
             return _NO_FIELD
-        except (Throttled, Unreachable) as error:
+        except (Throttled, AzureDevOpsUnavailable) as error:
             return Outcome(WriteBack.PENDING, error.code)
         except AzureDevOpsError as error:
             return Outcome(WriteBack.FAILED, error.code)
@@ -189,7 +193,7 @@ class _Writing:
             NotVerified: the work item's history does not tell.
             AzureDevOpsError: it cannot be read now.
         """
-        epoch = self.installation.at.epoch
+        epoch = self.installation.mark.epoch
         if item.checked_epoch >= epoch:
             return item
         is_trusted = self.asked.trusts_written
@@ -283,7 +287,7 @@ class _Writing:
                     remaining=remaining,
                     history=note,
                 )
-            except (Changed, OutcomeUnknown) as error:
+            except (WorkItemChanged, OutcomeUnknown) as error:
                 was_sent = was_sent or isinstance(error, OutcomeUnknown)
             except _SURELY_REFUSED as error:
                 if not was_sent:

@@ -1,1 +1,1 @@
-"""Chaos: the whole product under real faults, clients that remember what they were told, and the two compared."""
+"""Chaos tests: users at work during faults, then a comparison of their responses with the stored data."""

@@ -1,4 +1,4 @@
-"""The command of the chaos laboratory: runs it on each database asked for, shows what came of it, writes the page."""
+"""The command `scripts/chaos`: runs the chaos tests on each database, shows the report, and writes the page."""
 
 import logging
 from pathlib import Path
@@ -13,92 +13,103 @@ from devcloud.run import NotStarted as NotMigrated
 from devcloud.signals import end_in_order
 from shared import clock
 from tools.chaos import report
-from tools.chaos.clients.fleet import NotReady, NotWell
-from tools.chaos.cloud.databases import NAMES
-from tools.chaos.cloud.processes import NotStarted
-from tools.chaos.run import FOLDER, Options, Result, run
+from tools.chaos.clients.fleet import FleetNotReady, RunInconclusive
+from tools.chaos.cloud.databases import DATABASES
+from tools.chaos.cloud.processes import ProcessNotStarted
+from tools.chaos.run import FOLDER, ChaosOptions, ChaosResult, run
 
 
 VIOLATED, FAILED, INTERRUPTED = 1, 2, 130
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     *,
-    database: Annotated[str, typer.Option(help=f"{' or '.join(NAMES)}, or both with a comma between")] = NAMES[0],
-    minutes: Annotated[float, typer.Option(help="how long each database is at it", min=0.05)] = 2.0,
+    database: Annotated[
+        str, typer.Option(metavar="NAMES", help=f"{' or '.join(DATABASES)}, or both with a comma between")
+    ] = DATABASES[0],
+    minutes: Annotated[float, typer.Option(metavar="M", help="length of the run on each database", min=0.05)] = 2.0,
     operations: Annotated[
-        int | None, typer.Option(help="end after so many operations, if that is earlier", min=1)
+        int | None, typer.Option(metavar="N", help="end after N operations, if that is earlier", min=1)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="repeats the choices of a run; a new one when absent")] = None,
-    workers: Annotated[int, typer.Option(help="processes of the product", min=1, max=16)] = 3,
-    tenants: Annotated[int, typer.Option(help="organisations", min=1, max=50)] = 4,
-    people: Annotated[int, typer.Option(help="people of each, at work at the same time", min=1, max=50)] = 4,
-    write: Annotated[Path | None, typer.Option(help="write the report there, as Markdown")] = None,
-    folder: Annotated[Path, typer.Option(help="keep databases and logs there, for as long as it runs")] = FOLDER,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="repeat the random choices of a run; a new seed by default")
+    ] = None,
+    workers: Annotated[int, typer.Option(metavar="N", help="processes of the product", min=1, max=16)] = 3,
+    tenants: Annotated[int, typer.Option(metavar="N", help="organizations", min=1, max=50)] = 4,
+    people: Annotated[
+        int, typer.Option(metavar="N", help="people of each who work at the same time", min=1, max=50)
+    ] = 4,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="write the report to FILE, as Markdown")] = None,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where databases and logs are stored during the run")
+    ] = FOLDER,
 ) -> None:
-    """Breaks the product while people use it, then compares all they were told with what it kept.
+    """Inject faults while simulated people work, then compare each response with the stored data.
 
-    Exit code 1 says that a promise was broken, 2 that the run proves nothing, 130 that it was ended before the end.
+    Exit codes: 0 passed; 1 a promise was broken; 2 wrong usage, or the run proves nothing; 130 interrupted.
     """
     end_in_order()
-    logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have logs of their own
+    logging.getLogger("timetracker").addFilter(lambda _record: False)  # the workers have their own logs
     names = [each.strip() for each in database.split(",")]
-    if not set(names) <= set(NAMES):
-        raise typer.BadParameter(f"the databases are {', '.join(NAMES)}", param_hint="--database")
+    if not set(names) <= set(DATABASES):
+        raise typer.BadParameter(f"the databases are {', '.join(DATABASES)}", param_hint="--database")
     chosen = int(clock.new_id().int % 10**6) if seed is None else seed
     console = Console()
     if not console.is_terminal:
         console.width = 150
-    if write is not None and (reason := _unwritable(write)) is not None:
+    if write is not None and (reason := _find_write_error(write)) is not None:
         console.print(f"chaos: {write} cannot be written: {reason}", style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(FAILED)
     results = []
     for name in names:
-        options = Options(name, chosen, minutes * 60, operations, workers, tenants, people, folder=folder)
-        results.append(_shown(options, console))
+        options = ChaosOptions(name, chosen, minutes * 60, operations, workers, tenants, people, folder=folder)
+        results.append(_run_and_show(options, console))
         if results[-1].interrupted:
             break
     if write is not None:
-        write.write_text(report.page(results, written=clock.now().date()))
+        write.write_text(report.build_page(results, written=clock.now().date()))
         console.print(f"wrote {write}", markup=False)
     if any(each.violations for each in results):
         raise typer.Exit(VIOLATED)
-    if not all(each.met_trouble for each in results):
+    if not all(each.had_effect for each in results):
         raise typer.Exit(FAILED)
 
 
-def _unwritable(page: Path) -> str | None:
-    """Why the page could not be written at the end; None where it can be, and then nothing of it is there yet."""
-    was_there = page.exists()
+def _find_write_error(page: Path) -> str | None:
+    """The reason why the page cannot be written; None if it can. Leaves no new file."""
+    existed = page.exists()
     try:
         page.open("a").close()
     except OSError as error:
         return error.strerror
-    if not was_there:
+    if not existed:
         page.unlink()
     return None
 
 
-def _shown(options: Options, console: Console) -> Result:
+def _run_and_show(options: ChaosOptions, console: Console) -> ChaosResult:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(options.database, total=1.0, done="")
 
-        def show(doing: str, done: int, seconds: float) -> None:
+        def show(step: str, done: int, seconds: float) -> None:
             shares = [seconds / options.seconds, done / options.operations if options.operations else 0.0]
             progress.update(
-                task, completed=max(shares), description=f"{options.database}  {doing:<32}", done=f"{done:,} operations"
+                task, completed=max(shares), description=f"{options.database}  {step:<32}", done=f"{done:,} operations"
             )
 
         try:
             result = run(options, show)
-        except (NotWell, NotReady, NotStarted, NotMigrated, NoPostgres) as error:
+        except (RunInconclusive, FleetNotReady, ProcessNotStarted, NotMigrated, NoPostgres) as error:
             console.print(f"chaos: {error}", style="bold red", markup=False)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
-            console.print("chaos: ended before it was done; nothing was compared", style="bold red", markup=False)
+            console.print("chaos: interrupted; nothing was compared", style="bold red", markup=False)
             raise typer.Exit(INTERRUPTED) from None
-        except Exception:  # noqa: BLE001 - a mistake of the laboratory's own is no broken promise
+        except Exception:  # noqa: BLE001 - an error of the chaos tests is no violation
             console.print_exception()
             raise typer.Exit(FAILED) from None
     report.show(result, console)
@@ -106,4 +117,4 @@ def _shown(options: Options, console: Console) -> Result:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -17,8 +17,7 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
-from shared.work import ANONYMOUS, SERVICE, Actor
-from tenants import NewId
+from shared.work import ANONYMOUS, Actor, Work
 from tenants.sign_in import admit_buyer
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
@@ -31,15 +30,6 @@ _EVENTS: Final = {
     RequestState.DECLINED: (Action.PURCHASE_DECLINED, NoticeKind.PURCHASE_DECLINED),
     RequestState.CANCELLED: (Action.PURCHASE_CANCELLED, NoticeKind.PURCHASE_CANCELLED),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Who decides about a purchase, when, and where ids come from."""
-
-    actor: Actor
-    now: dt.datetime
-    new_id: NewId
 
 
 def load_approvers(  # noqa: PLR0917 - the tenant's rows of the purchase
@@ -61,78 +51,65 @@ def load_approvers(  # noqa: PLR0917 - the tenant's rows of the purchase
 
 
 def request_agreement(
-    tx: sa.Connection,
-    tenant: Tenant,
-    principal: Principal,
-    bought: marketplace.Subscription,
-    terms: Terms,
-    *,
-    settings: Settings,
-    now: dt.datetime,
-    new_id: NewId,
+    work: Work, principal: Principal, bought: marketplace.Subscription, terms: Terms, *, settings: Settings
 ) -> None:
     """Asks the approvers to agree to a purchase. The tenant is locked, and does not change.
 
     Raises:
         Forbidden: the buyer's account is deactivated.
     """
-    buyer = admit_buyer(tx, tenant, principal, settings=settings, now=now, new_id=new_id)
+    buyer = admit_buyer(work, principal, settings=settings)
     buyer_id = None if buyer is None else buyer.user.id
-    if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
+    if not agreement_store.add(work.tx, work.tenant.id, uuid.UUID(bought.id), terms, buyer_id, work.now):
         return
     actor = ANONYMOUS if buyer_id is None else Actor.user(buyer_id)
-    decision = Decision(actor, now, new_id)
-    _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _details(terms), decision)
+    _record(
+        replace(work, actor=actor),
+        Action.PURCHASE_REQUESTED,
+        NoticeKind.PURCHASE_WAITING,
+        terms.plan_id,
+        terms.quantity,
+    )
 
 
-def agree(
-    tx: sa.Connection,
-    tenant: Tenant,
-    bought: marketplace.Subscription,
-    terms: Terms,
-    decision: Decision,
-    *,
-    ends_agreement: bool,
-) -> None:
+def agree(work: Work, bought: marketplace.Subscription, terms: Terms, *, ends_agreement: bool) -> None:
     """Starts the purchase; the caller has checked the right to agree and locked the tenant. A repeat changes nothing.
 
     Raises:
         Conflict: the tenant pays for something else, or has an agreement that `ends_agreement` does not end.
     """
-    marketplace_id = uuid.UUID(bought.id)
+    tx, tenant, marketplace_id = work.tx, work.tenant, uuid.UUID(bought.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
     known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _find_billing_contact(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(tx, tenant, marketplace_id, terms, agreed, now=decision.now)
+    begin(tx, tenant, marketplace_id, terms, agreed, now=work.now)
     if known is not None:
         return
     if request is not None:
-        agreement_store.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
-    details = {**_details(terms), "endsAgreement": is_replaced}
-    _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, decision)
+        agreement_store.decide(tx, request, RequestState.AGREED, by=work.actor.user_id, now=work.now)
+    _record(work, *_EVENTS[RequestState.AGREED], terms.plan_id, terms.quantity, ends_agreement=is_replaced)
 
 
-def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> None:
+def decline(work: Work, request: PurchaseRequest) -> None:
     """Declines a purchase that waits, or was declined already. The tenant is locked.
 
     Raises:
         Conflict: it was agreed to, or canceled.
     """
-    known = subscriptions.find_bought(tx, request.marketplace_id)
+    known = subscriptions.find_bought(work.tx, request.marketplace_id)
     require_open(request, known)
     if request.state is RequestState.AGREED or known is not None:
         raise already_agreed(request)
-    close(tx, request, RequestState.DECLINED, decision)
+    close(work, request, RequestState.DECLINED)
 
 
-def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
+def close(work: Work, request: PurchaseRequest, state: RequestState) -> bool:
     """Declines a request, or records that its purchase was canceled; False if it is decided already."""
-    if not agreement_store.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
+    if not agreement_store.decide(work.tx, request, state, by=work.actor.user_id, now=work.now):
         return False
-    details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
-    _record(tx, request.tenant_id, *_EVENTS[state], details, decision)
+    _record(work, *_EVENTS[state], request.plan_id, request.quantity)
     return True
 
 
@@ -163,11 +140,6 @@ def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
     has_ended = known is not None and known.terms.status is SubscriptionStatus.UNSUBSCRIBED
     if request.state is RequestState.CANCELLED or has_ended:
         raise purchase_ended(request)
-
-
-def by_microsoft(decision: Decision) -> Decision:
-    """The decision of Microsoft, which the service records."""
-    return Decision(SERVICE, decision.now, decision.new_id)
 
 
 def purchase_changed(request: PurchaseRequest, terms: Terms) -> Conflict:
@@ -210,22 +182,16 @@ def _wire_terms(terms: Terms) -> dict[str, str | int]:
     return {"plan": terms.plan_id, **seats}
 
 
-def _details(terms: Terms) -> dict[str, str | int | bool | None]:
-    return {"subscriptionPlan": terms.plan_id, "seatLimit": terms.quantity}
-
-
-def _record(  # noqa: PLR0917 - one event in audit log and notices
-    tx: sa.Connection,
-    tenant_id: int,
+def _record(
+    work: Work,
     action: Action,
     kind: NoticeKind,
-    details: dict[str, str | int | bool | None],
-    decision: Decision,
+    plan_id: str,
+    seats: int | None,
+    *,
+    ends_agreement: bool | None = None,
 ) -> None:
-    audit.record_row(
-        tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details
-    )
-    notice = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
-    notices.record_row(
-        tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=notice
-    )
+    """Adds the event to the audit log and to the notices."""
+    details = {} if ends_agreement is None else {"endsAgreement": ends_agreement}
+    audit.record(work, action, after={"subscriptionPlan": plan_id, "seatLimit": seats, **details})
+    notices.record(work, kind, by=work.actor.user_id, details={"plan": plan_id, "seats": seats})

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from billing.closing import Closing
-from billing.marketplace import Flow, MarketplaceError, WebhookEvent, within
+from billing.marketplace import MarketplaceError, WebhookEvent
 from billing.metering import send_at_once
 from billing.subscriptions import Outcome
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from webhooks.events import rules, service
@@ -52,7 +53,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
     action = event.action if _WORD.match(event.action) else "Unnamed"
     ref = EventRef(uuid.UUID(event.subscription_id), operation_id, action)
     try:
-        result = apply_event(app, client, ref, within(SECONDS))
+        result = apply_event(app, client, ref, Deadline.after(SECONDS))
     except (MarketplaceError, StateNotAvailable) as error:
         get_logger().warning("marketplace_event_postponed", reason=error.reason)
         raise Inconclusive(
@@ -67,7 +68,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
         raise _conflict(result.refused)
 
 
-def apply_event(app: App, client: "Marketplace", ref: EventRef, flow: Flow) -> EventResult | None:
+def apply_event(app: App, client: "Marketplace", ref: EventRef, deadline: Deadline) -> EventResult | None:
     """Brings a subscription to Microsoft's present state; returns None for one that was never set up here.
 
     Raises:
@@ -80,11 +81,11 @@ def apply_event(app: App, client: "Marketplace", ref: EventRef, flow: Flow) -> E
         if known.outcome not in {None, Outcome.REFUSED}:
             _acknowledge(client, ref, None)
             return EventResult()
-        if (operation_id := find_pending_operation(client, ref, flow)) is not None:
+        if (operation_id := find_pending_operation(client, ref, deadline)) is not None:
             ref = replace(ref, operation_id=operation_id)
             continue
         try:
-            microsoft = _with_plan_check(app, fetch_state(client, known, ref, flow))
+            microsoft = _with_plan_check(app, fetch_state(client, known, ref, deadline))
             result = _apply(app, known, microsoft, ref)
         except UnknownAction:
             return _log_alarms(_record_ignored(app, known, ref))
@@ -106,8 +107,8 @@ def _apply(app: App, known: KnownState, microsoft: MarketplaceState, ref: EventR
     action = ref.action if microsoft.operation is None else microsoft.operation.action
     event = IncomingEvent(action, ref.operation_id, ref.source, ref.actor)
     with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, ref.actor)
-        return service.apply(tx, known, microsoft, event, closing)
+        closing = Closing(app.settings.marketplace_metering_dimension)
+        return service.apply(tx, known, microsoft, event, closing, now=app.now(), new_id=app.new_id)
 
 
 def _with_plan_check(app: App, microsoft: MarketplaceState) -> MarketplaceState:
@@ -133,7 +134,7 @@ def _acknowledge(client: "Marketplace", ref: EventRef, microsoft: MarketplaceSta
         return
     with contextlib.suppress(MarketplaceError):
         ids = str(ref.marketplace_id), str(ref.operation_id)
-        client.acknowledge(*ids, within(_ACKNOWLEDGE_SECONDS), accepted=True)
+        client.acknowledge(*ids, Deadline.after(_ACKNOWLEDGE_SECONDS), accepted=True)
 
 
 def _log_alarms(result: EventResult) -> EventResult:

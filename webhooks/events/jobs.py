@@ -7,7 +7,7 @@ import azure.functions as func
 from billing import marketplace
 from shared.app import App, current
 from shared.jobs import JobFailed
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 from webhooks.events.reconcile_flow import ReconcileReport, log_report, reconcile
 
 
@@ -35,7 +35,8 @@ def reconcile_all(app: App) -> ReconcileReport:
     client = marketplace.of(app)
     if client is None:
         return ReconcileReport()
-    return outward(app, _NAME, lambda: _reconcile(app, client), held=ReconcileReport())  # it may close a final bill
+    # Held after a restore, since it may close a final bill.
+    return run_unless_held(app, _NAME, lambda: _reconcile(app, client), held=ReconcileReport())
 
 
 def _reconcile(app: App, client: "Marketplace") -> ReconcileReport:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from billing import subscriptions
-from billing.marketplace import Flow, NotKnown, Operation
+from billing.marketplace import MarketplaceNotFound, Operation
 from billing.subscriptions import EventSource, SubscriptionStatus, Terms
+from shared.deadline import Deadline
 from shared.work import SERVICE, Actor
 from webhooks.events import rules
 from webhooks.events.rules import Action, KnownState, MarketplaceState
@@ -51,15 +52,15 @@ class EventRef:
         return self.action in {RECONCILE, REPLAY}
 
 
-def find_pending_operation(client: "Marketplace", ref: EventRef, flow: Flow) -> uuid.UUID | None:
+def find_pending_operation(client: "Marketplace", ref: EventRef, deadline: Deadline) -> uuid.UUID | None:
     """The operation of an event without an operation id, such as the short form of Reinstate."""
     if ref.operation_id is not None or ref.action not in rules.DELAYED:
         return None
-    pending = client.operations(str(ref.marketplace_id), flow)
+    pending = client.operations(str(ref.marketplace_id), deadline)
     return next((uuid.UUID(each.id) for each in pending if each.action == ref.action), None)
 
 
-def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, flow: Flow) -> MarketplaceState:
+def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, deadline: Deadline) -> MarketplaceState:
     """Microsoft's state of the subscription.
 
     Raises:
@@ -68,13 +69,13 @@ def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, flow: F
         MarketplaceError: Microsoft does not answer.
     """
     subscription_id = str(ref.marketplace_id)
-    operation = _fetch_operation(client, ref, flow)
+    operation = _fetch_operation(client, ref, deadline)
     action = ref.action if operation is None else operation.action
     if action not in rules.ACTIONS and not ref.is_internal:
         raise UnknownAction
     others = [each for each in known.accepted if each != ref.operation_id]
-    accepted = [_require_decidable(client.operation(subscription_id, str(each), flow)) for each in others]
-    copy = subscriptions.terms_of(client.get(subscription_id, flow))
+    accepted = [_require_decidable(client.operation(subscription_id, str(each), deadline)) for each in others]
+    copy = subscriptions.terms_of(client.get(subscription_id, deadline))
     if copy is None:
         raise StateNotAvailable("status_unknown")
     current = subscriptions.completed(copy, known.subscription.terms)
@@ -82,20 +83,20 @@ def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, flow: F
     _require_visible(action, operation, terms, known)
     quote, needs_quote = None, ref.action == REPLAY or rules.needs_price(known, terms)
     if needs_quote and terms.status.is_live:
-        plans = client.plans(subscription_id, flow)
+        plans = client.plans(subscription_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
             raise StateNotAvailable("quantity_unknown")
         quote = subscriptions.quote_of(plans, terms)
     return MarketplaceState(current, terms, operation, quote)
 
 
-def _fetch_operation(client: "Marketplace", ref: EventRef, flow: Flow) -> Operation | None:
+def _fetch_operation(client: "Marketplace", ref: EventRef, deadline: Deadline) -> Operation | None:
     """Microsoft's copy of the event; None for a notice that Get Operation does not have."""
     if ref.operation_id is None:
         return None
     try:
-        operation = client.operation(str(ref.marketplace_id), str(ref.operation_id), flow)
-    except NotKnown:
+        operation = client.operation(str(ref.marketplace_id), str(ref.operation_id), deadline)
+    except MarketplaceNotFound:
         if ref.action in rules.CHANGES:
             raise StateNotAvailable("operation_unknown") from None  # a new one may appear after a moment
         return None

@@ -12,19 +12,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Flow, MarketplaceError, UnreadableRow, within
+from billing.marketplace import MarketplaceError, UnreadableRow
 from billing.subscriptions import EventSource, Subscription, SubscriptionStatus
 from shared.app import App
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor
+from shared.work import SERVICE, Actor, Work
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
-from webhooks.agreement.service import Decision
 from webhooks.agreement.service import close as close_request
 from webhooks.events.flow import SECONDS, apply_event
 from webhooks.events.lookups import RECONCILE, EventRef, StateNotAvailable
@@ -61,7 +61,7 @@ class ReconcileOptions:
 
     source: EventSource = EventSource.RECONCILE
     actor: Actor = SERVICE
-    limit: Flow | None = None
+    limit: Deadline | None = None
     dry_run: bool = False
     progress: Callable[[int], None] = lambda _compared: None
 
@@ -69,9 +69,9 @@ class ReconcileOptions:
         """The retries of its transactions."""
         return for_jobs() if self.limit is None else for_requests()
 
-    def row_deadline(self) -> Flow:
+    def row_deadline(self) -> Deadline:
         """The deadline for Microsoft's calls about one row."""
-        return within(_ROW_SECONDS if self.limit is None else min(_ROW_SECONDS, self.limit.left()))
+        return Deadline.after(_ROW_SECONDS) if self.limit is None else self.limit.at_most(_ROW_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def reconcile(app: App, client: "Marketplace", options: ReconcileOptions = _SCHE
     )
     ours = {str(each.marketplace_id): each for each in bought}
     report, listed = ReconcileReport(), set[str]()
-    for row in client.subscriptions(options.limit or within(_LIST_SECONDS)):
+    for row in client.subscriptions(options.limit or Deadline.after(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
@@ -133,7 +133,7 @@ def reconcile_now(app: App, client: "Marketplace", *, seconds: float = SECONDS) 
     """
     get_logger().error("marketplace_event_without_body")
     try:
-        report = reconcile(app, client, ReconcileOptions(limit=within(seconds)))
+        report = reconcile(app, client, ReconcileOptions(limit=Deadline.after(seconds)))
     except MarketplaceError as error:
         raise _incomplete(error.reason) from error
     log_report(report)
@@ -208,11 +208,10 @@ def _compare_request(
     report.changed.append(row.id)
     if options.dry_run:
         return
-    decision = Decision(options.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
-        lock_tenant(tx, request.tenant_id)
-        return close_request(tx, request, RequestState.CANCELLED, decision)
+        tenant = lock_tenant(tx, request.tenant_id)
+        return close_request(Work(tx, tenant, options.actor, app.now(), app.new_id), request, RequestState.CANCELLED)
 
     try:
         transact(app, request.tenant_id, close, retry=options.retry())

@@ -7,7 +7,7 @@ from typing import Final
 import azure.functions as func
 
 from billing import marketplace
-from billing.marketplace import Unreadable, WebhookEvent
+from billing.marketplace import UnreadableResponse, WebhookEvent
 from shared.errors import Inconclusive
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -33,7 +33,7 @@ _BODY_LIMIT: Final = 256 * 1024
         path="marketplace/webhook",
         tag="marketplace",
         body_limit=None,
-        final_refusals=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
+        final_errors=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("The event was accepted")},
         problems={
             401: ("invalid_token",),
@@ -84,14 +84,14 @@ def _event(body: bytes) -> WebhookEvent:
         Inconclusive: the body is malformed or too large; a 4xx would reject a change that somebody paid for.
     """
     try:
-        return WebhookEvent.read(_document(body))
-    except (ValueError, RecursionError, Unreadable) as error:
-        reason = error.reason if isinstance(error, Unreadable) else type(error).__name__
+        return WebhookEvent.parse(_document(body))
+    except (ValueError, RecursionError, UnreadableResponse) as error:
+        reason = error.reason if isinstance(error, UnreadableResponse) else type(error).__name__
         get_logger().error("marketplace_event_unreadable", reason=reason)
         raise Inconclusive("This event cannot be read.", reason=reason, code="marketplace_event_unreadable") from error
 
 
 def _document(body: bytes) -> object:
     if len(body) > _BODY_LIMIT:
-        raise Unreadable("too_large")
+        raise UnreadableResponse("too_large")
     return json.loads(body)

@@ -13,9 +13,8 @@ from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action
-from shared.tenancy.model import Tenant
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor
+from shared.work import SERVICE, Actor, NewId, Work
 from webhooks.events import rules, store
 from webhooks.events.rules import KnownState, MarketplaceState, PlanNotSold, SeatsInUse
 
@@ -59,7 +58,14 @@ def load_known(
 
 
 def apply(
-    tx: sa.Connection, known: KnownState, microsoft: MarketplaceState, event: IncomingEvent, closing: Closing
+    tx: sa.Connection,
+    known: KnownState,
+    microsoft: MarketplaceState,
+    event: IncomingEvent,
+    closing: Closing,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
 ) -> EventResult:
     """Applies the event under the tenant's lock, if the subscription still has the version that was read.
 
@@ -72,7 +78,7 @@ def apply(
     subscription = subscriptions.read(tx, tenant.id, known.subscription.id)
     if subscription.version != known.subscription.version:
         raise Overtaken
-    handler = _Handler(tx, tenant, subscription, microsoft, event, closing)
+    handler = _Handler(Work(tx, tenant, event.actor, now, new_id), subscription, microsoft, event, closing)
     if known.outcome is Outcome.REFUSED:
         return handler.repeat_refusal()
     if (refusal := rules.check_plan(microsoft) or rules.check_seats(tenant, microsoft)) is not None:
@@ -97,22 +103,17 @@ def record_ignored(tx: sa.Connection, known: KnownState, event: IncomingEvent, *
 class _Handler:
     """One event of a tenant that is locked."""
 
-    tx: sa.Connection
-    tenant: Tenant
+    work: Work
     subscription: Subscription
     microsoft: MarketplaceState
     event: IncomingEvent
     closing: Closing
 
-    @property
-    def now(self) -> dt.datetime:
-        return self.closing.now
-
     def is_second_subscription(self) -> bool:
         """Whether the tenant pays for another subscription that this one does not replace, so this one has to wait."""
         if self.subscription.terms.status.is_live or not self.microsoft.terms.status.is_live:
             return False
-        return subscriptions.in_the_way(self.tx, self.subscription) is not None
+        return subscriptions.in_the_way(self.work.tx, self.subscription) is not None
 
     def repeat_refusal(self) -> EventResult:
         """Refuses a repeat again, unless the change is in force in spite of the refusal."""
@@ -121,7 +122,7 @@ class _Handler:
             if operation is not None and operation.action == rules.Action.CHANGE_PLAN:
                 return self._result(refused=PlanNotSold(operation.plan_id))
             requested = operation.quantity if operation is not None else self.microsoft.current.quantity
-            return self._result(refused=SeatsInUse(self.tenant.seats_used, requested or 0))
+            return self._result(refused=SeatsInUse(self.work.tenant.seats_used, requested or 0))
         result = self.apply_terms(None)
         return replace(result, alarms=("marketplace_refusal_overruled", *result.alarms))
 
@@ -131,18 +132,9 @@ class _Handler:
             before: dict[str, object] = {"subscriptionPlan": self.subscription.terms.plan_id}
             after: dict[str, object] = {"code": PLAN_NOT_SOLD, "subscriptionPlan": refusal.plan_id[:100]}
         else:
-            before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
+            before = {"seatLimit": self.work.tenant.seat_limit, "seatsUsed": refusal.used}
             after = {"code": SEATS_IN_USE, "seatLimit": refusal.requested}
-        audit.record_row(
-            self.tx,
-            self.tenant.id,
-            Action.SUBSCRIPTION_CHANGE_REFUSED,
-            actor=self.event.actor,
-            at=self.now,
-            row_id=self.closing.new_id(),
-            before=before,
-            after=after,
-        )
+        audit.record(self.work, Action.SUBSCRIPTION_CHANGE_REFUSED, before=before, after=after)
         return self._result(refused=refusal)
 
     def defer(self) -> EventResult:
@@ -163,27 +155,17 @@ class _Handler:
             Overtaken: the operation is recorded already.
         """
         event, terms, quote = self._event(operation_id), self.microsoft.terms, self.microsoft.quote
-        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
+        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
             return self._result(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
-        moved = subscriptions.move(
-            self.tx,
-            self.tenant,
-            self.subscription,
-            terms,
-            event,
-            quote=quote,
-            actor=self.event.actor,
-            now=self.now,
-            new_id=self.closing.new_id,
-        )
+        moved = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
         if moved is None:
             raise Overtaken
-        close_ended(self.tx, moved.ended, self.closing)
+        close_ended(self.work, moved.ended, self.closing)
         return self._result(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
 
     def _alarms(self, moved: Moved) -> Iterator[str]:
-        if rules.exceeds_seats(self.tenant, self.subscription, moved.subscription):
+        if rules.exceeds_seats(self.work.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
         if self.microsoft.quote is not None:
             yield from subscriptions.alarms_of(self.microsoft.quote)
@@ -196,7 +178,7 @@ class _Handler:
         refused: SeatsInUse | PlanNotSold | None = None,
         alarms: tuple[str, ...] = (),
     ) -> EventResult:
-        return EventResult(self.tenant.public_id, self.tenant.id if ended else None, changed, refused, alarms)
+        return EventResult(self.work.tenant.public_id, self.work.tenant.id if ended else None, changed, refused, alarms)
 
     def _record(self, outcome: Outcome) -> None:
         """Adds the event to the ledger.
@@ -205,10 +187,10 @@ class _Handler:
             Overtaken: it is there already.
         """
         event = self._event(self.event.operation_id)
-        if not subscriptions.add_event(self.tx, self.subscription, event, outcome, now=self.now):
+        if not subscriptions.add_event(self.work.tx, self.subscription, event, outcome, now=self.work.now):
             raise Overtaken
 
     def _event(self, operation_id: uuid.UUID | None) -> Event:
         operation = self.microsoft.operation
         happened_at = operation.happened_at if operation is not None else None
-        return Event(self.event.event_type, self.event.source, happened_at or self.now, operation_id)
+        return Event(self.event.event_type, self.event.source, happened_at or self.work.now, operation_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from billing import marketplace
-from billing.marketplace import Unreadable
+from billing.marketplace import UnreadableResponse
 from shared.app import App
 from shared.auth.tokens import CONSUMER_ACCOUNT, INCONCLUSIVE, Principal
 from shared.errors import ApiError, Conflict, Inconclusive, InvalidRequest, InvalidToken, NotFound
@@ -203,11 +203,11 @@ def _load_purchase(app: App, token: str, target: SignInTarget, sessions: Session
         InvalidRequest, Inconclusive: as marketplace_call.
     """
     visit = None if target.visit is None else find_visit(app, target.visit, sessions)
-    with marketplace_call() as flow:
+    with marketplace_call() as deadline:
         client = require_client(app)
-        bought = client.resolve(token, flow) if visit is None else client.get(str(visit.marketplace_id), flow)
+        bought = client.resolve(token, deadline) if visit is None else client.get(str(visit.marketplace_id), deadline)
         if not bought.beneficiary.tid:
-            raise Unreadable("no_beneficiary")
+            raise UnreadableResponse("no_beneficiary")
         return bought
 
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from billing import marketplace
-from billing.marketplace import Flow, MarketplaceError, Refused, TokenRefused, within
+from billing.marketplace import MarketplaceError, MarketplaceRefused, PurchaseTokenRefused
 from shared.app import App
+from shared.deadline import Deadline
 from shared.log import get_logger
 from webhooks.landing import refusals, sign_in
 
@@ -27,21 +28,21 @@ def require_client(app: App) -> "Marketplace":
 
 
 @contextmanager
-def marketplace_call(seconds: float = SECONDS) -> Iterator[Flow]:
+def marketplace_call(seconds: float = SECONDS) -> Iterator[Deadline]:
     """Calls that share a deadline and a correlation id.
 
     Raises:
         InvalidRequest: the purchase token is malformed or too old.
         Inconclusive: the Marketplace does not answer, or its answer is unusable, such as 404 for a purchase it gave us.
     """
-    flow = within(seconds)
+    deadline = Deadline.after(seconds)
     try:
-        yield flow
-    except TokenRefused:
+        yield deadline
+    except PurchaseTokenRefused:
         raise refusals.unknown_purchase() from None
     except MarketplaceError as error:
-        status = error.status if isinstance(error, Refused) else 0
+        status = error.status if isinstance(error, MarketplaceRefused) else 0
         get_logger().error(
-            "landing_page_failed", reason=error.reason, status=status, correlationId=str(flow.correlation_id)
+            "landing_page_failed", reason=error.reason, status=status, correlationId=str(deadline.correlation_id)
         )
         raise refusals.marketplace_unavailable(error.reason) from error

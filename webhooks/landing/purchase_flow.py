@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Flow, MarketplaceError, Unreadable
+from billing.marketplace import MarketplaceError, UnreadableResponse
 from billing.subscriptions import EventSource, Subscription, Terms
 from shared.app import App
 from shared.auth.tokens import Principal
 from shared.db.row_level_security import ALL_TENANTS
+from shared.deadline import Deadline
 from shared.errors import Conflict
 from shared.log import get_logger
 from shared.restore.flow import require_not_held
 from shared.work import SERVICE, Actor
 from webhooks.agreement.rules import RequestState
-from webhooks.agreement.service import Decision
 from webhooks.events.flow import apply_event
 from webhooks.events.lookups import RECONCILE, EventRef, StateNotAvailable
 from webhooks.landing import service as landing_service
@@ -64,10 +64,10 @@ class View:
 
 def load_view(app: App, visit: Visit) -> View:
     """Reads the purchase from Microsoft and from our database. Changes nothing."""
-    with marketplace_call() as flow:
-        bought = require_client(app).get(str(visit.marketplace_id), flow)
+    with marketplace_call() as deadline:
+        bought = require_client(app).get(str(visit.marketplace_id), deadline)
         purchase = _load_context(app, visit, bought)
-        plans = require_client(app).plans(bought.id, flow)
+        plans = require_client(app).plans(bought.id, deadline)
     plan = next((each for each in plans if each.id == bought.plan_id), None)
     is_activated = visit.is_activated or purchase.is_activation_unrecorded
     return View(page_state(purchase, visit.principal, is_activated=is_activated), purchase, plan, app.now())
@@ -85,13 +85,13 @@ def refresh(app: App, visit: Visit, bought: marketplace.Subscription | None = No
     if bought is not None and not _is_behind(_load_context(app, visit, bought), visit):
         return
     require_not_held(app)
-    with marketplace_call() as flow:
-        bought = require_client(app).get(str(visit.marketplace_id), flow)
+    with marketplace_call() as deadline:
+        bought = require_client(app).get(str(visit.marketplace_id), deadline)
         purchase = _load_context(app, visit, bought)
         if purchase.stale_subscriptions:
-            _reconcile(app, purchase.stale_subscriptions, flow)
+            _reconcile(app, purchase.stale_subscriptions, deadline)
             purchase = _load_context(app, visit, bought)
-        plans = require_client(app).plans(bought.id, flow) if purchase.is_activation_unrecorded else []
+        plans = require_client(app).plans(bought.id, deadline) if purchase.is_activation_unrecorded else []
     if purchase.is_activation_unrecorded:
         record_activation(app, bought, plans, visit.principal)
     elif _has_ended(purchase, visit):
@@ -109,37 +109,40 @@ def confirm(app: App, visit: Visit, form: Form) -> FormErrors:
         Unavailable: Microsoft did not answer; completed steps stay.
     """
     client, marketplace_id = require_client(app), str(visit.marketplace_id)
-    with marketplace_call(_CONFIRMATION_SECONDS) as flow:
-        bought = client.get(marketplace_id, flow)
+    with marketplace_call(_CONFIRMATION_SECONDS) as deadline:
+        bought = client.get(marketplace_id, deadline)
         purchase = _load_context(app, visit, bought)
         state, terms = page_state(purchase, visit.principal, is_activated=False), subscriptions.terms_of(bought)
         if state is PageState.SET_UP and form.declines:
             _close_request(app, visit, bought, RequestState.DECLINED)
         if state not in {PageState.SET_UP, PageState.ASK} or terms is None or form.declines:
             return {}
-        plans = client.plans(marketplace_id, flow)
+        plans = client.plans(marketplace_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
-            raise Unreadable("quantity_unknown")
+            raise UnreadableResponse("quantity_unknown")
         if state is PageState.ASK:
             _request_agreement(app, visit, bought, terms)
             return {}
         if errors := _form_errors(purchase, form):
             return errors
         _prepare(app, visit, bought, terms, form)
-        bought = activate(client, bought, flow, lambda: _mark_activated(app, visit))
+        bought = activate(client, bought, deadline, lambda: _mark_activated(app, visit))
     record_activation(app, bought, plans, visit.principal)
     return {}
 
 
 def activate(
-    client: "Marketplace", bought: marketplace.Subscription, flow: Flow, on_success: Callable[[], None] = lambda: None
+    client: "Marketplace",
+    bought: marketplace.Subscription,
+    deadline: Deadline,
+    on_success: Callable[[], None] = lambda: None,
 ) -> marketplace.Subscription:
     """Activates a purchase at Microsoft and waits a moment until Microsoft shows it; returns the newest copy."""
     if bought.status != marketplace.PENDING:
         return bought
-    client.activate(bought.id, bought.plan_id, bought.quantity, flow)
+    client.activate(bought.id, bought.plan_id, bought.quantity, deadline)
     on_success()
-    return _wait_until_active(client, bought.id, flow)
+    return _wait_until_active(client, bought.id, deadline)
 
 
 def record_activation(
@@ -210,17 +213,16 @@ def _request_agreement(app: App, visit: Visit, bought: marketplace.Subscription,
 
 def _close_request(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
-        decision = Decision(SERVICE, app.now(), app.new_id)
-        landing_service.close_request(tx, visit.principal, bought, state, decision)
+        landing_service.close_request(tx, visit.principal, bought, state, now=app.now(), new_id=app.new_id)
 
 
-def _reconcile(app: App, stale: list[Subscription], flow: Flow) -> None:
+def _reconcile(app: App, stale: list[Subscription], deadline: Deadline) -> None:
     """As the daily comparison, which also follows up where Microsoft does not answer now."""
     for each in stale:
         assert each.marketplace_id is not None, "only purchases are stale"  # noqa: S101 - an invariant of ours
         event = EventRef(each.marketplace_id, None, RECONCILE, EventSource.RECONCILE)
         with contextlib.suppress(MarketplaceError, StateNotAvailable):
-            apply_event(app, require_client(app), event, flow)
+            apply_event(app, require_client(app), event, deadline)
 
 
 def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms, form: Form) -> None:
@@ -246,11 +248,11 @@ def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Te
             return
 
 
-def _wait_until_active(client: "Marketplace", marketplace_id: str, flow: Flow) -> marketplace.Subscription:
+def _wait_until_active(client: "Marketplace", marketplace_id: str, deadline: Deadline) -> marketplace.Subscription:
     """Reads Microsoft's copy until it is active or a moment has passed, since an activation may take minutes."""
     until = time.monotonic() + _ACTIVATION_SECONDS
     while True:
-        bought = client.get(marketplace_id, flow)
+        bought = client.get(marketplace_id, deadline)
         if bought.status != marketplace.PENDING or time.monotonic() + _POLL_SECONDS > until:
             return bought
         time.sleep(_POLL_SECONDS)

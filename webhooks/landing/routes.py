@@ -44,7 +44,7 @@ _VISIT: Final = {404: ("no_such_route", "visit_over"), 421: ("address_unknown",)
         query=Arrival,
         answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
@@ -76,7 +76,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
                 503: ("sign_in_unchecked", "marketplace_unavailable"),
             },
         ),
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def return_from_sign_in(call: Call, query: Return) -> Reply:
@@ -107,7 +107,7 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         query=PurchasePage,
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
         problems=merge_problems(_VISIT, {503: ("marketplace_unavailable",)}),
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
@@ -136,7 +136,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
                 503: ("marketplace_unavailable", HELD),
             },
         ),
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
@@ -157,7 +157,7 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
         body=PageForm,
         answers={200: _PAGE},
         problems=merge_problems(_VISIT, {403: ("form_of_another_page",)}),
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
@@ -178,7 +178,7 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
         query=PurchasePage,
         answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
         problems=_VISIT,
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
@@ -211,7 +211,7 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
                 503: ("marketplace_unavailable", HELD),
             },
         ),
-        refuses=error_page,
+        error_page=error_page,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:

@@ -15,13 +15,12 @@ from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, lock_tenant
-from shared.work import SERVICE, Actor
-from tenants import NewId, NewTenant
+from shared.work import ANONYMOUS, SERVICE, Actor, NewId, Work
+from tenants import NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import RequestState
-from webhooks.agreement.service import Decision
 from webhooks.landing.rules import PurchaseContext, may_confirm, may_decline
 
 
@@ -72,8 +71,8 @@ def prepare(
                 "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
         actor = SERVICE if purchase.account is None else Actor.user(purchase.account.id)
-        decision = Decision(actor, now, new_id)
-        agreement_service.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
+        work = Work(tx, tenant, actor, now, new_id)
+        agreement_service.agree(work, bought, terms, ends_agreement=ends_agreement)
         return
     assert choices is not None, "the form of a new directory was validated"  # noqa: S101 - an invariant of ours
     new_tenant = NewTenant(choices.organization, choices.organization, choices.time_zone)
@@ -94,11 +93,18 @@ def request_agreement(
     """Asks the approvers of an existing tenant to agree to the purchase."""
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     assert tenant is not None, "only a purchase for a tenant needs agreement"  # noqa: S101 - an invariant of ours
-    agreement_service.request_agreement(tx, tenant, principal, bought, terms, settings=settings, now=now, new_id=new_id)
+    work = Work(tx, tenant, ANONYMOUS, now, new_id)
+    agreement_service.request_agreement(work, principal, bought, terms, settings=settings)
 
 
 def close_request(
-    tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, state: RequestState, decision: Decision
+    tx: sa.Connection,
+    principal: Principal,
+    bought: marketplace.Subscription,
+    state: RequestState,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
 ) -> None:
     """Declines the request for a purchase as the visitor, or records that its purchase was canceled.
 
@@ -108,16 +114,15 @@ def close_request(
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     if tenant is None:
         return
-    purchase = _context(tx, tenant, principal, bought, decision.now)
+    purchase = _context(tx, tenant, principal, bought, now)
     if state is RequestState.DECLINED and not may_decline(purchase, principal):
         raise Forbidden(
             "Ask a super admin of your organization to decline the purchase.", code=agreement_service.ROLE_REQUIRED
         )
     if purchase.request is not None:
-        actor = decision.actor
-        if state is RequestState.DECLINED and purchase.account is not None:
-            actor = Actor.user(purchase.account.id)
-        agreement_service.close(tx, purchase.request, state, Decision(actor, decision.now, decision.new_id))
+        visitor = purchase.account if state is RequestState.DECLINED else None
+        actor = SERVICE if visitor is None else Actor.user(visitor.id)
+        agreement_service.close(Work(tx, tenant, actor, now, new_id), purchase.request, state)
 
 
 def record_activation(
@@ -147,11 +152,12 @@ def record_activation(
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = actor if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = subscriptions.move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
-    closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
+    work = Work(tx, tenant, actor, now, new_id)
+    moved = subscriptions.move(work, known, terms, event, quote=quote)
     if moved is None:
         return None
-    close_ended(tx, moved.ended, closing)  # a replaced agreement with the vendor
+    closing = Closing(settings.marketplace_metering_dimension)
+    close_ended(work, moved.ended, closing)  # a replaced agreement with the vendor
     return tenant
 
 

@@ -2,21 +2,20 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
-from billing.marketplace import Unreadable
+from billing.marketplace import UnreadableResponse
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
 from shared.tenancy.store import lock_tenant
-from shared.work import Actor
+from shared.work import SERVICE, Actor, Work
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
-from webhooks.agreement.service import Decision
 from webhooks.landing.marketplace_calls import marketplace_call
 from webhooks.landing.purchase_flow import activate, record_activation
 
@@ -49,19 +48,19 @@ def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
         Conflict: it was canceled or changed, or the tenant pays for something else.
         Inconclusive: Microsoft does not answer. The agreement is stored, and a repeat activates it.
     """
-    with marketplace_call(_SECONDS) as flow:
-        bought = client.get(str(agreement.marketplace_id), flow)
+    with marketplace_call(_SECONDS) as deadline:
+        bought = client.get(str(agreement.marketplace_id), deadline)
         terms = subscriptions.terms_of(bought)
         if terms is None:
-            raise Unreadable("status_unknown")
-        plans = client.plans(bought.id, flow)
+            raise UnreadableResponse("status_unknown")
+        plans = client.plans(bought.id, deadline)
         if subscriptions.lacks_seats(terms, plans):
-            raise Unreadable("quantity_unknown")
+            raise UnreadableResponse("quantity_unknown")
         with app.transaction(tenant=agreement.tenant_id) as tx:
             refusal = _begin(app, tx, agreement, bought, terms)
         if refusal is not None:
             raise refusal  # after the commit of Microsoft's changes
-        bought = activate(client, bought, flow)
+        bought = activate(client, bought, deadline)
     record_activation(app, bought, plans, actor=agreement.actor)
 
 
@@ -72,15 +71,15 @@ def _begin(
     tenant = lock_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
-    decision = Decision(agreement.actor, app.now(), app.new_id)
-    agreement.check(tx, service.load_approvers(tx, tenant, bought, request, live, decision.now))
+    work = Work(tx, tenant, agreement.actor, app.now(), app.new_id)
+    agreement.check(tx, service.load_approvers(tx, tenant, bought, request, live, work.now))
     service.require_open(request, known)
     if terms.status is SubscriptionStatus.UNSUBSCRIBED:
         if known is None:
-            service.close(tx, request, RequestState.CANCELLED, service.by_microsoft(decision))
+            service.close(replace(work, actor=SERVICE), request, RequestState.CANCELLED)  # by Microsoft
         return service.purchase_ended(request)
     if known is None and (terms.plan_id, terms.quantity) != (agreement.plan, agreement.seats):
         agreement_store.change_terms(tx, request, terms)
         return service.purchase_changed(request, terms)
-    service.agree(tx, tenant, bought, terms, decision, ends_agreement=agreement.ends_agreement)
+    service.agree(work, bought, terms, ends_agreement=agreement.ends_agreement)
     return None

@@ -21,7 +21,6 @@ from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, PurchaseRequest
-from webhooks.agreement.service import Decision
 from webhooks.landing.marketplace_calls import require_client
 from webhooks.purchases import flow as purchases_flow
 from webhooks.purchases.flow import Agreement
@@ -107,7 +106,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         path="billing/purchases/{id}/decline",
         tag=_TAG,
         body=NoFields,
-        holds_tenant=True,
+        locks_tenant=True,
         answers={200: Answer("The purchase as it is now", Purchase)},
         problems=merge_problems(
             NOT_FOUND, {403: (service.ROLE_REQUIRED,), 409: ("purchase_cancelled", "purchase_agreed")}
@@ -124,7 +123,7 @@ def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - it 
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)
         service.require_approver(_approvers(call, tx, request), call.caller, call.principal.oid)
-        service.decline(tx, request, Decision(Actor.user(call.caller.user.id), call.now, call.app.new_id))
+        service.decline(call.work(tx), request)
         return _answer(call, tx, request.marketplace_id)
 
 

@@ -39,6 +39,11 @@ class Board:
         with self._lock:
             return self._document(number, self._find(number, visitor), names)
 
+    def all(self) -> list[Document]:
+        """Every work item, as anybody may see it who may see all."""
+        with self._lock:
+            return [self._document(number, item, None) for number, item in self._items.items()]
+
     def updates(self, number: int, visitor: Visitor, *, skip: int, top: int) -> list[Document]:
         with self._lock:
             return self._find(number, visitor).updates[skip : skip + top]

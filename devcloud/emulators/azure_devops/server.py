@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 from devcloud.emulators.azure_devops import api
 from devcloud.emulators.azure_devops.admin import Admin
 from devcloud.emulators.azure_devops.items import directory_of
+from devcloud.emulators.azure_devops.page import organization_page, start_page
 from devcloud.emulators.azure_devops.refusal import NotSignedIn, Refused, refusal, sign_in
 from devcloud.emulators.azure_devops.tokens import visitor_of
 from devcloud.emulators.azure_devops.workspace import Workspace
@@ -36,6 +37,8 @@ def _rules() -> Iterator[Rule]:
     yield Rule(f"{of_type}/states", endpoint="type_states", methods=["GET"])
     yield Rule(f"/<organization>{_APIS}connectiondata", endpoint="connection", methods=["GET"])
     yield Rule("/admin/<order>", endpoint="admin")
+    yield Rule("/", endpoint="start_page", methods=["GET"])
+    yield Rule("/<organization>", endpoint="organization_page", methods=["GET"])
 
 
 _ADDRESSES: Final = Map(list(_rules()))
@@ -63,9 +66,14 @@ class AzureDevOps:
     def _respond(self, request: Request, endpoint: str, where: Mapping[str, Any]) -> Response:
         if endpoint == "admin":
             return self.admin.answer(request, where["order"])
+        if endpoint == "start_page":
+            return start_page()
         directory = directory_of(where["organization"])
         if directory is None:
             return Response("<html><title>404</title></html>", 404, content_type="text/html")
+        if endpoint == "organization_page":
+            name = where["organization"].lower()
+            return organization_page(name, self.workspace.board(name))
         pace, faults = request.environ[PACE], self.workspace.faults
         response = faults.around(endpoint, pace, lambda: self._work(request, endpoint, where, directory.tid))
         response.headers["X-VSS-ResourceTenant"] = directory.tid

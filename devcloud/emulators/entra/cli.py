@@ -16,16 +16,16 @@ from devcloud.ports import PortUnusable
 
 
 def entra_command(
-    port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = PORT,
-    data: Annotated[Path, typer.Option(help="where its signing keys are kept")] = Path(".data"),
+    port: Annotated[int, typer.Option(metavar="PORT", help="port on 127.0.0.1", min=0, max=65535)] = PORT,
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of its signing keys")] = Path(".data"),
 ) -> None:
-    """Runs the stand-in for Microsoft Entra until it is told to stop."""
+    """Run the Microsoft Entra emulator until it is stopped."""
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stopped.set())
     try:
-        with running(data, port=port) as stand_in:
-            typer.echo(f"entra ready on {stand_in.url}")
+        with running(data, port=port) as emulator:
+            typer.echo(f"entra ready on {emulator.url}")
             stopped.wait()
     except PortUnusable as error:
         _fail(f"entra: {error}")
@@ -33,10 +33,10 @@ def entra_command(
 
 def token_command(
     person: Annotated[str, typer.Argument(help="short name, e-mail or object id")],
-    authority: Annotated[str, typer.Option(help="where the stand-in runs")] = f"http://127.0.0.1:{PORT}",
-    scope: Annotated[str, typer.Option(help="what the token is for")] = DEFAULT_SCOPE,
+    authority: Annotated[str, typer.Option(metavar="URL", help="address of the emulator")] = f"http://127.0.0.1:{PORT}",
+    scope: Annotated[str, typer.Option(metavar="SCOPE", help="scope of the token")] = DEFAULT_SCOPE,
 ) -> None:
-    """Prints an access token of a demo person, and nothing else."""
+    """Print an access token for a demo person."""
     known = find_person(person)
     if known is None:
         _fail(f"token: nobody is called {person!r}; known are {', '.join(each.short for each in PEOPLE)}")
@@ -52,20 +52,21 @@ def token_command(
         response = requests.post(url, data=form, timeout=10)
         answer: dict[str, Any] = response.json()
     except requests.RequestException:
-        _fail(f"token: no stand-in answers on {authority}; start it with: python -m devcloud entra")
+        _fail(f"token: no emulator answers on {authority}; start it with: python -m devcloud entra")
     if not response.ok:
         _fail(f"token: {str(answer.get('error_description', response.status_code)).partition(' Trace ID')[0]}")
     typer.echo(answer["access_token"])
 
 
-def _fail(told: str) -> NoReturn:
-    typer.echo(told, err=True)
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
     raise typer.Exit(1)
 
 
 app = typer.Typer(
-    help="The stand-in for Microsoft Entra.",
+    help="The emulator of Microsoft Entra.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

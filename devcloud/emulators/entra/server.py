@@ -18,7 +18,7 @@ from devcloud.emulators.entra.faults import Faults
 from devcloud.emulators.entra.grants import Grants, basic_credentials
 from devcloud.emulators.entra.keyring import KeyRing
 from devcloud.emulators.entra.oauth import OAuthError, answer, refusal
-from devcloud.emulators.entra.page import signed_out_page
+from devcloud.emulators.entra.page import signed_out_page, start_page
 from devcloud.emulators.entra.people import DIRECTORIES
 from devcloud.emulators.server import serving
 from shared import clock
@@ -28,6 +28,7 @@ PORT: Final = 7072
 _ANY_ORGANISATION: Final = {"common", "organizations"}
 _ADDRESSES: Final = Map(
     [
+        Rule("/", endpoint="start_page", methods=["GET"]),
         Rule("/<tenant>/v2.0/.well-known/openid-configuration", endpoint="discovery", methods=["GET", "OPTIONS"]),
         Rule("/<tenant>/discovery/v2.0/keys", endpoint="keys", methods=["GET", "OPTIONS"]),
         Rule("/<tenant>/discovery/keys", endpoint="keys_v1", methods=["GET", "OPTIONS"]),
@@ -64,6 +65,8 @@ class Entra:
     def _respond(self, request: Request, endpoint: str, *, tenant: str = "", order: str = "") -> Response:
         if endpoint == "admin":
             return self.admin.answer(request, order)
+        if endpoint == "start_page":
+            return start_page(self.url)
         if request.method == "OPTIONS":
             return _preflight()
         if (trouble := self.faults.meet(endpoint)) is not None:

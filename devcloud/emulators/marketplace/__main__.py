@@ -1,10 +1,10 @@
 """The emulator's own command line: `python -m devcloud.emulators.marketplace COMMAND`."""
 
-from devcloud.missing import packages_told
+from devcloud.missing import report_missing_packages
 
 
 if __name__ == "__main__":
-    with packages_told():
+    with report_missing_packages():
         from devcloud.emulators.marketplace.cli import app
 
         app(prog_name="python -m devcloud.emulators.marketplace")

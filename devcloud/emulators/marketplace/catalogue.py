@@ -93,14 +93,14 @@ PLANS: Final = (
     Plan("team", "Team", "timetracker-fee", (Term("P1M", "20", 5), Term("P1Y", "200", 60)), dimensions=_METERED),
     Plan(
         "seats",
-        "By seats",
+        "Per seat",
         "timetracker-seats",
         (Term("P1M", "6"), Term("P1Y", "60")),
         seats=(1, 1000),
         has_free_trial=True,
     ),
-    Plan("seats-plus", "By seats, plus", "timetracker-seats", (Term("P1M", "9"),), seats=(1, 1000)),
-    Plan("seats-yearly", "By seats, by the year", "timetracker-year", (Term("P1Y", "60"),), seats=(1, 1000)),
+    Plan("seats-plus", "Per seat Plus", "timetracker-seats", (Term("P1M", "9"),), seats=(1, 1000)),
+    Plan("seats-yearly", "Per seat, yearly", "timetracker-year", (Term("P1Y", "60"),), seats=(1, 1000)),
     Plan("other", "Another product", "another-product", (Term("P1M", "1"),)),
 )
 _BY_ID: Final = {plan.id: plan for plan in PLANS}

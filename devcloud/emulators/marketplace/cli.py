@@ -17,13 +17,14 @@ from devcloud.ports import PortUnusable
 
 
 API = "http://127.0.0.1:7071/api/marketplace"
-At = Annotated[str, typer.Option("--at", help="where the stand-in runs")]
-Subscription = Annotated[str, typer.Argument(help="the subscription's id, or how it begins")]
+At = Annotated[str, typer.Option("--at", metavar="URL", help="address of the emulator")]
+Subscription = Annotated[str, typer.Argument(help="id of the subscription, or the beginning of it")]
 HERE = f"http://127.0.0.1:{PORT}"
 
 app = typer.Typer(
-    help="The stand-in for the Azure Marketplace.",
+    help="The emulator of the Azure Marketplace.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -31,23 +32,29 @@ app = typer.Typer(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="where it listens, on 127.0.0.1 only", min=0, max=65535)] = PORT,
+    port: Annotated[int, typer.Option(metavar="PORT", help="port on 127.0.0.1", min=0, max=65535)] = PORT,
     *,
-    data: Annotated[Path, typer.Option(help="where it keeps what was sold")] = Path(".data"),
-    authority: Annotated[str, typer.Option(help="the stand-in for Entra")] = f"http://127.0.0.1:{ENTRA_PORT}",
-    landing: Annotated[str, typer.Option(help="the publisher's landing page")] = f"{API}/landing",
-    webhook: Annotated[str, typer.Option(help="the publisher's webhook")] = f"{API}/webhook",
-    retry: Annotated[float, typer.Option(help="seconds until a webhook is repeated; really 57.6")] = 2.0,
-    ack: Annotated[float, typer.Option(help="seconds until a change is accepted by itself, as really")] = 10.0,
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of its data")] = Path(".data"),
+    authority: Annotated[
+        str, typer.Option(metavar="URL", help="address of the Microsoft Entra emulator")
+    ] = f"http://127.0.0.1:{ENTRA_PORT}",
+    landing: Annotated[str, typer.Option(metavar="URL", help="landing page of the publisher")] = f"{API}/landing",
+    webhook: Annotated[str, typer.Option(metavar="URL", help="webhook of the publisher")] = f"{API}/webhook",
+    retry: Annotated[
+        float, typer.Option(metavar="SECONDS", help="pause before a webhook call is repeated; 57.6 at Microsoft")
+    ] = 2.0,
+    ack: Annotated[
+        float, typer.Option(metavar="SECONDS", help="time after which a change is accepted without an answer")
+    ] = 10.0,
 ) -> None:
-    """Runs the stand-in until it is told to stop."""
+    """Run the emulator until it is stopped."""
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stopped.set())
     try:
-        with running(Options(data, authority, Publisher(landing, webhook)), port=port) as stand_in:
-            stand_in.behaviour.pace = Pace(retry_seconds=retry, ack_seconds=ack)
-            typer.echo(f"marketplace ready on {stand_in.url}")
+        with running(Options(data, authority, Publisher(landing, webhook)), port=port) as emulator:
+            emulator.behaviour.pace = Pace(retry_seconds=retry, ack_seconds=ack)
+            typer.echo(f"marketplace ready on {emulator.url}")
             stopped.wait()
     except PortUnusable as error:
         _fail(str(error))
@@ -57,14 +64,14 @@ def serve(
 def buy(
     person: Annotated[str, typer.Argument(help="short name, e-mail or object id of the buyer")],
     plan: Annotated[str, typer.Option(help="paid, gold, team, seats, seats-plus or seats-yearly")] = "paid",
-    quantity: Annotated[int | None, typer.Option(help="how many seats, for a plan by seats")] = None,
-    purchaser: Annotated[str | None, typer.Option(help="who pays, when a reseller does")] = None,
-    term: Annotated[str, typer.Option(help="P1M by the month, P1Y by the year")] = "P1M",
+    quantity: Annotated[int | None, typer.Option(metavar="N", help="number of seats, for plans per seat")] = None,
+    purchaser: Annotated[str | None, typer.Option(metavar="PERSON", help="the reseller, if one pays")] = None,
+    term: Annotated[str, typer.Option(help="P1M monthly, P1Y yearly")] = "P1M",
     *,
-    free_trial: Annotated[bool, typer.Option("--free-trial", help="begin with the Marketplace's free trial")] = False,
+    free_trial: Annotated[bool, typer.Option("--free-trial", help="with the Marketplace's free trial")] = False,
     at: At = HERE,
 ) -> None:
-    """Buys TimeTracker; prints the subscription's id and the landing page's address."""
+    """Buy TimeTracker; prints the subscription's id and the address of the landing page."""
     order = {"person": person, "plan": plan, "quantity": quantity, "purchaser": purchaser}
     order |= {"term": term, "free_trial": free_trial}
     bought = _order(at, "buy", order)
@@ -73,48 +80,48 @@ def buy(
 
 @app.command()
 def manage(subscription: Subscription, at: At = HERE) -> None:
-    """Prints a fresh address of the landing page, as "Manage account" opens it."""
-    typer.echo(_order(at, "link", {"subscription": _whole(at, subscription)})["landingUrl"])
+    """Print a new address of the landing page, as "Manage account" opens it."""
+    typer.echo(_order(at, "link", {"subscription": _subscription_id(at, subscription)})["landingUrl"])
 
 
 @app.command()
 def change(
     subscription: Subscription,
     plan: Annotated[str | None, typer.Option(help="the new plan")] = None,
-    quantity: Annotated[int | None, typer.Option(help="the new number of seats")] = None,
+    quantity: Annotated[int | None, typer.Option(metavar="N", help="the new number of seats")] = None,
     at: At = HERE,
 ) -> None:
-    """Changes the plan or the seats, as the customer does; prints the operation's id."""
-    _one(at, "change", subscription, plan=plan, quantity=quantity)
+    """Change the plan or the seats, as the customer; prints the operation's id."""
+    _order_for(at, "change", subscription, plan=plan, quantity=quantity)
 
 
 @app.command()
 def suspend(subscription: Subscription, at: At = HERE) -> None:
-    """Suspends it, as when a payment fails."""
-    _one(at, "suspend", subscription)
+    """Suspend a subscription, as after a failed payment."""
+    _order_for(at, "suspend", subscription)
 
 
 @app.command()
 def reinstate(subscription: Subscription, at: At = HERE) -> None:
-    """Lifts a suspension, as when the payment arrives."""
-    _one(at, "reinstate", subscription)
+    """End a suspension, as after a payment."""
+    _order_for(at, "reinstate", subscription)
 
 
 @app.command()
 def renew(subscription: Subscription, at: At = HERE) -> None:
-    """Begins the next term."""
-    _one(at, "renew", subscription)
+    """Begin the next term."""
+    _order_for(at, "renew", subscription)
 
 
 @app.command()
 def unsubscribe(subscription: Subscription, at: At = HERE) -> None:
-    """Cancels it for good."""
-    _one(at, "unsubscribe", subscription)
+    """Cancel a subscription."""
+    _order_for(at, "unsubscribe", subscription)
 
 
 @app.command("list")
 def list_all(at: At = HERE) -> None:
-    """Lists what was sold."""
+    """List the subscriptions."""
     for sold in _stats(at)["subscriptions"].values():
         seats = "-" if sold["quantity"] is None else sold["quantity"]
         typer.echo(f"{sold['id']}  {sold['status']}  {sold['plan_id']}  {seats}  {sold['beneficiary']['email']}")
@@ -122,7 +129,7 @@ def list_all(at: At = HERE) -> None:
 
 @app.command()
 def stats(at: At = HERE) -> None:
-    """Prints all it knows as JSON: subscriptions, operations, usage, webhook attempts, requests."""
+    """Print the whole state as JSON: subscriptions, operations, usage, webhook attempts, requests."""
     typer.echo(json.dumps(_stats(at), indent=2))
 
 
@@ -132,7 +139,7 @@ def order(
     document: Annotated[str, typer.Argument(help="the order as JSON")] = "{}",
     at: At = HERE,
 ) -> None:
-    """Gives any order of the admin endpoint; prints its answer."""
+    """Send an order to the admin endpoint; prints the response."""
     try:
         given = json.loads(document)
     except ValueError:
@@ -140,12 +147,12 @@ def order(
     typer.echo(json.dumps(_order(at, name, given)))
 
 
-def _one(at: str, verb: str, subscription: str, **more: object) -> None:
-    typer.echo(_order(at, verb, {"subscription": _whole(at, subscription), **more})["operation"] or "done")
+def _order_for(at: str, verb: str, subscription: str, **more: object) -> None:
+    typer.echo(_order(at, verb, {"subscription": _subscription_id(at, subscription), **more})["operation"] or "done")
 
 
-def _whole(at: str, beginning: str) -> str:
-    """The one id that begins so."""
+def _subscription_id(at: str, beginning: str) -> str:
+    """The one subscription id with that beginning."""
     found = [each for each in _stats(at)["subscriptions"] if each.startswith(beginning)]
     if len(found) != 1:
         _fail(f"{len(found) or 'no'} subscriptions begin with {beginning!r}; see: python -m devcloud marketplace list")
@@ -165,12 +172,12 @@ def _answer(at: str, method: str, name: str, order: object) -> dict[str, Any]:
         response = requests.request(method, f"{at.rstrip('/')}/admin/{name}", json=order, timeout=60)
         answer: dict[str, Any] = response.json()
     except requests.RequestException:
-        _fail(f"no stand-in answers on {at}; start it with: python -m devcloud marketplace serve")
+        _fail(f"no emulator answers on {at}; start it with: python -m devcloud marketplace serve")
     if not response.ok:
         _fail(str(answer.get("error")))
     return answer
 
 
-def _fail(told: str) -> NoReturn:
-    typer.echo(f"marketplace: {told}", err=True)
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"marketplace: {message}", err=True)
     raise typer.Exit(1)

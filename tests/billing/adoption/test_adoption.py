@@ -19,13 +19,14 @@ from billing.adoption.rules import Difference, Listed, NotAdopted, difference, l
 from billing.closing import rules
 from billing.closing.model import Kind, Period
 from billing.closing.record_store import record_of
-from billing.marketplace.errors import Unreachable
+from billing.marketplace.errors import MarketplaceUnavailable
 from billing.marketplace.usage_model import Usage, UsageDay
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import unreported
 from shared.app import App
+from shared.calendar import Month
 from shared.db.engine import make_engine
 from shared.db.schema import adopted_usage, subscriptions, usage_events
 from tests.billing.conftest import metered_settings
@@ -35,6 +36,7 @@ from tests.support.marketplace import Marketplace
 from tests.support.payers import Payer, at
 
 
+OCTOBER = Month(2026, 10)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
@@ -197,7 +199,7 @@ def test_the_bill_of_a_month_that_the_meter_has_already_owes_only_the_rest(timel
     restored.send()
 
     [tenant] = found.tenants
-    assert [(each.day, each.quantity, each.month) for each in tenant.adopted] == [(dt.date(2026, 10, 31), 2, 202610)]
+    assert [(each.day, each.quantity, each.month) for each in tenant.adopted] == [(dt.date(2026, 10, 31), 2, OCTOBER)]
     assert restored.events() == [(2, "accepted")]
     assert sum(restored.on_meter()) == 4
     clock.tick(days=3)
@@ -338,7 +340,7 @@ def test_the_meter_away_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
     timeline.tells(2, clock())
     timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
-    with pytest.raises(Unreachable):
+    with pytest.raises(MarketplaceUnavailable):
         adopt_listed(timeline.app)
 
     assert timeline.adopted() == []
@@ -361,8 +363,8 @@ def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
     timeline.tells(2, clock())
     planned = adopt_listed(timeline.app, dry_run=True)
     with pytest.raises(NotAdopted, match="paid for nothing in 2026-09"):
-        adopt_listed(timeline.app, assigned={clock().date(): 202609})
-    found = adopt_listed(timeline.app, assigned={clock().date(): 202610})
+        adopt_listed(timeline.app, assigned={clock().date(): OCTOBER.previous})
+    found = adopt_listed(timeline.app, assigned={clock().date(): OCTOBER})
     timeline.signs_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
@@ -377,15 +379,15 @@ def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
     adopt_listed(timeline.app)
     adopting = adoption_service.Adopting(clock().date(), clock(), timeline.app.new_id, {})
 
-    def assign(month: int) -> None:
+    def assign(month: Month) -> None:
         with timeline.payer.engine.begin() as tx:
             adoption_service.assign(tx, timeline.payer.tenant_id, clock().date(), month, adopting=adopting)
 
     with pytest.raises(NotAdopted, match="2026-12"):
-        assign(202612)
-    assign(202610)
+        assign(Month(2026, 12))
+    assign(OCTOBER)
     with pytest.raises(NotAdopted, match="no adopted usage"):
-        assign(202610)
+        assign(OCTOBER)
 
     assert timeline.adopted() == [(clock().date(), 2, 202610)]
 
@@ -482,7 +484,7 @@ def day(quantity, day_of=dt.date(2026, 11, 3), dimension="active_user", plan="pa
 
 def event(number, quantity, state):
     usage = Usage(uuid.UUID(int=1), "active_user", quantity, "paid", at("2026-11-03T09:00"))
-    return Owed(number, 1, uuid.UUID(int=2), usage, state, 0, None)
+    return UsageEvent(number, 1, uuid.UUID(int=2), usage, state, 0, None)
 
 
 @given(
@@ -526,14 +528,14 @@ def test_usage_of_a_day_is_for_the_latest_period_that_had_ended_by_then():
         return Period(month, kind, at("2026-01-01"), at(ends_at), "UTC")
 
     periods = [
-        period(202610, "2026-11-01"),
-        period(202609, "2026-10-01"),
-        period(202611, "2026-11-20T10:30", Kind.FINAL),
+        period(OCTOBER, "2026-11-01"),
+        period(OCTOBER.previous, "2026-10-01"),
+        period(OCTOBER.next, "2026-11-20T10:30", Kind.FINAL),
     ]
     days = ["2026-09-29", "2026-09-30", "2026-10-30", "2026-10-31", "2026-11-19", "2026-11-20", "2027-01-01"]
 
     assert [rules.month_sent_on(dt.date.fromisoformat(each), periods) for each in days] == [
-        *(None, 202609, 202609, 202610, 202610, 202611, 202611),
+        *(None, OCTOBER.previous, OCTOBER.previous, OCTOBER, OCTOBER, OCTOBER.next, OCTOBER.next),
     ]
 
 

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from billing.closing import record_store, service
 from billing.closing.model import NotVoidable
+from billing.closing.service import Closing
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Price, SubscriptionStatus
 from shared.db.schema import usage_events, users
-from tests.support.payers import FOUR_FIFTY, Payer, at, closing
+from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
 from tests.support.tamper import tampering
 
 
@@ -36,7 +37,7 @@ def test_a_month_is_closed_when_it_has_ended_and_not_before(payer):
     [record] = payer.close(FEB)
 
     assert too_early == []
-    assert (record.period.month, record.period.kind) == (202601, "month")
+    assert (record.period.month.key, record.period.kind) == (202601, "month")
     assert (record.period.starts_at, record.period.ends_at) == (JAN, FEB)
     assert (record.active_users, record.total) == (1, Decimal("4.50"))
     assert payer.closed_months() == [202601]
@@ -284,7 +285,7 @@ def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer
     payer.close(MAR)
     [row] = [row for row in payer.records() if row.kind == "final"]
 
-    assert (january.period.month, january.period.kind, january.active_users) == (202601, "month", 1)
+    assert (january.period.month.key, january.period.kind, january.active_users) == (202601, "month", 1)
     assert (final.period.starts_at, final.period.ends_at) == (FEB, ended)
     assert payer.billed(final) == [(0, 202602), (1, 202602)]
     assert payer.lines(final)[1].last_activity_at == ended
@@ -322,7 +323,7 @@ def test_a_cancellation_at_the_instant_at_which_a_month_ends_is_final_in_that_mo
     subscription = payer.pays(JAN)
     [final] = payer.ends(subscription, FEB)
 
-    assert (final.period.month, final.period.kind, final.period.ends_at) == (202601, "final", FEB)
+    assert (final.period.month.key, final.period.kind, final.period.ends_at) == (202601, "final", FEB)
     assert payer.close(APR) == []
 
 
@@ -406,7 +407,7 @@ def test_the_running_month_has_the_zone_that_it_began_with(payer):
     payer.moves("UTC", at("2026-01-10"))
     bills = [payer.preview(at(text)) for text in ("2026-01-31T14:59", "2026-01-31T15:00")]
 
-    assert [bill and (bill.period.month, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
+    assert [bill and (bill.period.month.key, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
         (202601, "Asia/Tokyo", at("2026-01-31T15:00")),
         (202602, "UTC", MAR),
     ]
@@ -484,11 +485,11 @@ def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
         ended = replace(bought, terms=terms, ended_at=at("2026-01-20"))
         assert subscription_store.change(tx, ended, now=at("2026-01-20"))
     with payer.engine.begin() as tx:
-        early = service.close_tenant(tx, payer.tenant_id, replace(closing(at("2026-01-25")), as_of=at("2026-01-10")))
+        early = service.close_tenant(payer.work(tx, at("2026-01-25")), Closing(DIMENSION, as_of=at("2026-01-10")))
     later = payer.close(at("2026-01-25"))
 
-    assert [(record.period.month, record.period.kind) for record in early] == [(202512, "month")]
-    assert [(record.period.month, record.period.kind) for record in later] == [(202601, "final")]
+    assert [(str(record.period.month), record.period.kind) for record in early] == [("2025-12", "month")]
+    assert [(str(record.period.month), record.period.kind) for record in later] == [("2026-01", "final")]
 
 
 def test_a_record_keeps_what_was_bought_and_the_last_event(payer):
@@ -510,9 +511,9 @@ def test_the_preview_is_the_bill_that_the_month_would_have_now(payer):
     bill = payer.preview(at("2026-02-10"))
     [record] = payer.close(MAR)
 
-    assert (bill.period.month, bill.period.starts_at, bill.period.ends_at) == (202602, FEB, MAR)
+    assert (bill.period.month.key, bill.period.starts_at, bill.period.ends_at) == (202602, FEB, MAR)
     assert (bill.active_users, bill.total) == (record.active_users, record.total) == (2, Decimal("9.00"))
-    assert [(line.user_id, line.month) for line in bill.lines] == [
+    assert [(line.user_id, line.month.key) for line in bill.lines] == [
         (line.user_id, line.activity_month) for line in payer.lines(record)
     ]
 
@@ -660,7 +661,7 @@ def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine)
     payer.costs(subscription, FOUR_FIFTY, FEB + HOUR)
     [priced] = payer.close(FEB + 2 * HOUR)
 
-    assert (priced.price, priced.total, priced.period.month) == (FOUR_FIFTY, Decimal("4.50"), 202601)
+    assert (priced.price, priced.total, priced.period.month.key) == (FOUR_FIFTY, Decimal("4.50"), 202601)
     assert [(event.quantity, event.state) for event in payer.usage()] == [(1, "accepted")]
     assert payer.close(FEB + 3 * HOUR) == []
 

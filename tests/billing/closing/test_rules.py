@@ -1,5 +1,6 @@
 import datetime as dt
 import uuid
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.closing import rules
-from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, Period, Reason, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
+from shared.calendar import Month
 from shared.money import minor_unit
 from tests.support.offenders import hold
 
@@ -27,6 +29,7 @@ instants = st.datetimes(
 ).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 rates = st.integers(0, 9_999_999).map(lambda scaled: Decimal(scaled).scaleb(-4))
+JAN, DEC = Month(2026, 1), Month(2025, 12)
 MINOR = {"EUR": 2, "JPY": 0, "KWD": 3}
 
 
@@ -39,37 +42,37 @@ def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = N
     return Subscription(1, 1, uuid.UUID(int=1), terms, paid_from, ended_at, None, 1)
 
 
-def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Standing:
-    return Standing(subscription(paid_from, ended_at), None, None)
+def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> BilledThrough:
+    return BilledThrough(subscription(paid_from, ended_at), None, None)
 
 
-def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, month: int = 202601) -> Activity:
+def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, month: Month = JAN) -> Activity:
     return Activity(user, month, "ada@contoso.example", "Ada", reason, at(first_at), at(last_at))
 
 
-def after(standing: Standing, period: Period) -> Standing:
+def after(standing: BilledThrough, period: Period) -> BilledThrough:
     return replace(standing, last_month=period.month, billed_to=period.ends_at)
 
 
-def local(instant: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:
+def local(instant: dt.datetime, zone: ZoneInfo) -> Month:
     there = instant.astimezone(zone)
-    return there.year, there.month
+    return Month(there.year, there.month)
 
 
 def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights():
-    months = [year * 100 + month for year in range(2020, 2036) for month in range(1, 13)]
+    months = [Month(year, number) for year in range(2020, 2036) for number in range(1, 13)]
 
     def holds(name: str) -> None:
         zone = ZoneInfo(name)
-        begun = rules.begins_at(202001, zone)
-        periods = list(rules.owed(standing(begun), Zones(zone), at("2036-01-02")))
+        begun = Month(2020, 1).starts_at(zone)
+        periods = list(rules.ended_periods(standing(begun), Zones(zone), at("2036-01-02")))
 
         assert [each.month for each in periods] == months
         assert periods[0].starts_at == begun
         assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
         for each in periods:
-            assert local(each.starts_at, zone) == local(each.ends_at - MS, zone) == divmod(each.month, 100)
-            assert local(each.ends_at, zone) == divmod(rules.next_month(each.month), 100)
+            assert local(each.starts_at, zone) == local(each.ends_at - MS, zone) == each.month
+            assert local(each.ends_at, zone) == each.month.next
 
     hold(holds, ZONES, at_least=400)
 
@@ -88,29 +91,29 @@ def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights():
     ],
 )
 def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begins):
-    assert rules.begins_at(month, ZoneInfo(name)) == at(begins)
+    assert Month.from_key(month).starts_at(ZoneInfo(name)) == at(begins)
 
 
 def test_months_have_the_hours_that_their_zone_gives_them():
     lord_howe = list(
-        rules.owed(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
+        rules.ended_periods(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
     )
     hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
-    february = next(rules.owed(standing(at("2028-02-01")), UTC, at("2028-03-01")))
+    february = next(rules.ended_periods(standing(at("2028-02-01")), UTC, at("2028-03-01")))
 
-    assert (hours[202604], hours[202610]) == (720.5, 743.5)
+    assert (hours[Month(2026, 4)], hours[Month(2026, 10)]) == (720.5, 743.5)
     assert (february.ends_at - february.starts_at).days == 29
 
 
 @given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
 def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
     ended_at = paid_from + lasted * MS
-    periods = list(rules.owed(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
+    periods = list(rules.ended_periods(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
 
     assert periods[0].starts_at == paid_from
     assert periods[-1].ends_at == ended_at
     assert all(one.ends_at == other.starts_at for one, other in pairwise(periods))
-    assert all(rules.next_month(one.month) == other.month for one, other in pairwise(periods))
+    assert all(one.month.next == other.month for one, other in pairwise(periods))
     assert [each.kind for each in periods] == [Kind.MONTH] * (len(periods) - 1) + [Kind.FINAL]
 
 
@@ -121,13 +124,13 @@ def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, step
     for step in steps:
         now += step * HOUR  # the clock may be set back
         latest = max(latest, now)
-        for period in list(rules.owed(one, Zones(zone), now)):
+        for period in list(rules.ended_periods(one, Zones(zone), now)):
             found.append(period)
             one = after(one, period)
-    at_once = list(rules.owed(standing(paid_from), Zones(zone), latest))
+    at_once = list(rules.ended_periods(standing(paid_from), Zones(zone), latest))
 
     assert found == at_once
-    assert list(rules.owed(one, Zones(zone), latest)) == []
+    assert list(rules.ended_periods(one, Zones(zone), latest)) == []
 
 
 @given(paid_from=instants, places=st.lists(st.tuples(st.integers(1, 40 * 24), zones), max_size=8), last=zones)
@@ -137,7 +140,7 @@ def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, 
         moment += hours * HOUR
         changes.append((moment, zone))
     history = Zones(last, tuple(changes))
-    periods = list(rules.owed(standing(paid_from), history, at("2037-01-01")))
+    periods = list(rules.ended_periods(standing(paid_from), history, at("2037-01-01")))
 
     assert periods[0].starts_at == paid_from
     assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
@@ -145,13 +148,13 @@ def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, 
     for each in periods:
         [*_, zone] = [zone for until, zone in reversed([*changes, (at("2099-01-01"), last)]) if each.starts_at < until]
         assert each.time_zone == zone.key
-        assert each.ends_at == max(each.starts_at, rules.begins_at(rules.next_month(each.month), zone))
+        assert each.ends_at == max(each.starts_at, each.month.next.starts_at(zone))
 
 
 def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
     berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
     zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
-    periods = list(rules.owed(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
+    periods = list(rules.ended_periods(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
 
     assert [(each.time_zone, each.ends_at) for each in periods] == [
         ("Europe/Berlin", at("2026-11-30T23:00")),
@@ -163,18 +166,18 @@ def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
 def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
     now = paid_from + ahead * HOUR
     one = standing(paid_from)
-    for period in list(rules.owed(one, Zones(zone), now)):
+    for period in list(rules.ended_periods(one, Zones(zone), now)):
         one = after(one, period)
     open_now = rules.running(one, Zones(zone), now)
 
     assert open_now is not None
     assert open_now.starts_at <= now < open_now.ends_at
-    assert open_now == next(rules.owed(one, Zones(zone), open_now.ends_at))
+    assert open_now == next(rules.ended_periods(one, Zones(zone), open_now.ends_at))
     assert open_now == rules.running(standing(paid_from), Zones(zone), now)
 
 
 def test_who_does_not_pay_owes_nothing():
-    assert list(rules.owed(standing(None), UTC, at("2030-01-01"))) == []
+    assert list(rules.ended_periods(standing(None), UTC, at("2030-01-01"))) == []
     assert rules.running(standing(None), UTC, at("2030-01-01")) is None
 
 
@@ -280,19 +283,21 @@ def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_par
 )
 def test_whoever_is_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
     """Paid for in the end are, of each month, those beyond its included users, whenever they came in."""
-    quote, billed, paid = Quote(None, included), dict.fromkeys(range(202601, 202608), 0), 0
-    months = [*range(202601, 202601 + len(on_time)), 202601 + len(on_time)]
-    for month, users in zip(months, [*on_time, 0], strict=True):
-        came_late = late[month - 202602] if month > 202601 else 0
+    quote, paid = Quote(None, included), 0
+    billed: Counter[Month] = Counter()
+    month = JAN
+    for number, users in enumerate([*on_time, 0]):
+        came_late = late[number - 1] if number else 0
         lines = [activity(Reason.TIME, "2026-01-01", "2026-01-02", user=user, month=month) for user in range(users)]
         lines += [
-            activity(Reason.TIME, "2026-01-01", "2026-01-02", user=100 + user, month=month - 1)
+            activity(Reason.TIME, "2026-01-01", "2026-01-02", user=100 + user, month=month.previous)
             for user in range(came_late)
         ]
-        before = {month - 1: (billed[month - 1], included)} if month > 202601 else {}
+        before = {month.previous: (billed[month.previous], included)} if number else {}
         paid += len(lines) - rules.covered(lines, quote, before, month)
         billed[month] += users
-        billed[month - 1 if month > 202601 else month] += came_late
+        billed[month.previous] += came_late
+        month = month.next
 
     assert paid == sum(max(0, users - included) for users in billed.values())
 
@@ -332,9 +337,9 @@ def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, l
     ],
 )
 def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
-    period = Period(202601, kind, at("2026-01-01"), at(ends_at), "UTC")
+    period = Period(JAN, kind, at("2026-01-01"), at(ends_at), "UTC")
 
-    assert rules.wanted_slot(period, at(now)) == at(slot)
+    assert rules.preferred_slot(period, at(now)) == at(slot)
 
 
 @given(wanted=instants, taken=st.sets(st.integers(0, 30)))
@@ -362,14 +367,14 @@ def test_all_that_a_person_did_in_a_month_is_one_line_from_the_first_to_the_last
 def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
     found = [
         activity(Reason.TIME, "2026-01-09", "2026-01-20", user=2),
-        activity(Reason.TIME, "2025-12-09", "2025-12-20", user=2, month=202512),
+        activity(Reason.TIME, "2025-12-09", "2025-12-20", user=2, month=DEC),
         activity(Reason.SIGN_IN, "2026-01-05", "2026-01-12", user=1),
     ]
 
     assert rules.lines(found) == (found[1], found[2], found[0])
 
 
-JANUARY = Period(202601, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
+JANUARY = Period(JAN, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
 
 
 @pytest.mark.parametrize(
@@ -393,8 +398,8 @@ def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(n
     ended = standing(JANUARY.starts_at, JANUARY.ends_at)
     final = replace(JANUARY, kind=Kind.FINAL)
 
-    assert list(rules.owed(ended, UTC, at(now))) == [final]
-    assert list(rules.owed(after(ended, final), UTC, at(now))) == []
+    assert list(rules.ended_periods(ended, UTC, at(now))) == [final]
+    assert list(rules.ended_periods(after(ended, final), UTC, at(now))) == []
 
 
 @pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
@@ -414,12 +419,12 @@ def test_time_on_a_line_is_cut_where_the_period_is(first, last):
     ],
 )
 def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
-    found = rules.signed_in(activity(Reason.SIGN_IN, first, last, month=0), JANUARY)
+    found = rules.signed_in(activity(Reason.SIGN_IN, first, last, month=DEC), JANUARY)
 
-    assert (found.month, found.first_at, found.last_at) == (202601, *map(at, shown))
+    assert (found.month, found.first_at, found.last_at) == (JAN, *map(at, shown))
 
 
-BILLED_TO_JANUARY = Standing(subscription(at("2025-06-01")), 202601, at("2026-02-01"))
+BILLED_TO_JANUARY = BilledThrough(subscription(at("2025-06-01")), JAN, at("2026-02-01"))
 ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), at("2026-02-01")))
 
 
@@ -442,14 +447,14 @@ def test_what_ended_later_had_not_ended(ended_at, instant, seen):
 @pytest.mark.parametrize(
     ("standing", "is_billed", "marked", "now", "is_due"),
     [
-        (BILLED_TO_JANUARY, True, 202601, "2026-02-28T23:59", False),
-        (BILLED_TO_JANUARY, True, 202601, "2026-03-01", True),
-        (BILLED_TO_JANUARY, False, 202601, "2026-03-01", False),  # on the internal plan by now
-        (BILLED_TO_JANUARY, False, 202512, "2026-03-01", True),  # January is still to be marked
-        (ENDED, True, 202512, "2026-01-31T23:59", False),  # and not before it is over
-        (ENDED, True, 202512, "2026-02-01", True),
+        (BILLED_TO_JANUARY, True, JAN, "2026-02-28T23:59", False),
+        (BILLED_TO_JANUARY, True, JAN, "2026-03-01", True),
+        (BILLED_TO_JANUARY, False, JAN, "2026-03-01", False),  # on the internal plan by now
+        (BILLED_TO_JANUARY, False, DEC, "2026-03-01", True),  # January is still to be marked
+        (ENDED, True, DEC, "2026-01-31T23:59", False),  # and not before it is over
+        (ENDED, True, DEC, "2026-02-01", True),
         (ENDED, True, None, "2026-02-01", True),
-        (ENDED, True, 202601, "2026-09-01", False),
+        (ENDED, True, JAN, "2026-09-01", False),
         (standing(None), True, None, "2026-09-01", False),
     ],
 )
@@ -459,7 +464,7 @@ def test_a_tenant_is_due_when_a_month_is_to_be_closed_or_marked(standing, is_bil
 
 def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknown():
     due = {
-        zone: Candidate(ENDED, rules.zones_of(zone, ()), is_billed=True, marked=202512)
+        zone: Candidate(ENDED, rules.zones_of(zone, ()), is_billed=True, marked=DEC)
         for zone in ("Asia/Tokyo", "America/New_York", "Nowhere", "../etc")
     }
 
@@ -469,8 +474,8 @@ def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknow
 def test_a_month_ends_at_its_own_midnight():
     tokyo = ZoneInfo("Asia/Tokyo")
 
-    assert rules.last_ended(tokyo, at("2026-01-31T15:00")) == 202601
-    assert rules.last_ended(tokyo, at("2026-01-31T14:59")) == 202512
+    assert rules.last_ended(tokyo, at("2026-01-31T15:00")) == JAN
+    assert rules.last_ended(tokyo, at("2026-01-31T14:59")) == DEC
 
 
 @given(zone=zones, now=instants)
@@ -478,7 +483,7 @@ def test_the_last_month_that_has_ended_is_followed_by_one_that_has_not(zone, now
     last = rules.last_ended(zone, now)
 
     assert rules.has_ended(last, zone, now)
-    assert not rules.has_ended(rules.next_month(last), zone, now)
+    assert not rules.has_ended(last.next, zone, now)
 
 
 def test_a_month_that_clocks_go_back_into_has_ended():
@@ -486,18 +491,4 @@ def test_a_month_that_clocks_go_back_into_has_ended():
     newfoundland, again = ZoneInfo("America/St_Johns"), at("2009-11-01T02:45")
 
     assert again.astimezone(newfoundland).month == 10
-    assert rules.last_ended(newfoundland, again) == 200910
-
-
-def test_the_months_of_a_year_follow_each_other_both_ways():
-    months = [202512, *range(202601, 202613), 202701]
-
-    assert [rules.next_month(month) for month in months[:-1]] == months[1:]
-    assert [rules.month_before(month) for month in months[1:]] == months[:-1]
-
-
-def test_the_month_of_an_instant_is_that_of_the_zone():
-    zones = [ZoneInfo(name) for name in ("Asia/Tokyo", "UTC", "America/New_York")]
-
-    assert [rules.month_of(at("2025-12-31T15:00"), zone) for zone in zones] == [202601, 202512, 202512]
-    assert [rules.month_of(at("2026-01-01T00:00"), zone) for zone in zones] == [202601, 202601, 202512]
+    assert rules.last_ended(newfoundland, again) == Month(2009, 10)

@@ -16,13 +16,20 @@ from werkzeug.wrappers import Request, Response
 
 from billing.marketplace import of
 from billing.marketplace.client import Marketplace
-from billing.marketplace.deadline import Flow, within
-from billing.marketplace.errors import Conflicting, NotAuthorized, NotKnown, Refused, Unreachable, Unreadable
+from billing.marketplace.errors import (
+    MarketplaceConflict,
+    MarketplaceNotFound,
+    MarketplaceRefused,
+    MarketplaceUnauthorized,
+    MarketplaceUnavailable,
+    UnreadableResponse,
+)
 from billing.marketplace.model import UnreadableRow
 from billing.marketplace.tokens import SCOPE, SecretTokens
 from devcloud.emulators.server import serving
 from shared.app import App
-from shared.http_client import new_session
+from shared.deadline import Deadline
+from shared.http_client import HttpClient
 from shared.settings import Settings
 from tests.support import marketplace as support
 from tests.support.marketplace import until
@@ -55,8 +62,8 @@ def client(marketplace, entra):
 
 
 @pytest.fixture
-def flow() -> Flow:
-    return within(8)
+def deadline() -> Deadline:
+    return Deadline.after(8)
 
 
 def trouble(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the stand-in checks
@@ -68,12 +75,12 @@ def hits(marketplace: support.Marketplace, endpoint: str) -> int:
     return count
 
 
-def test_a_purchase_is_resolved_activated_and_read(marketplace, client, flow):
+def test_a_purchase_is_resolved_activated_and_read(marketplace, client, deadline):
     bought = marketplace.buy(plan="seats", quantity=3)
 
-    resolved = client.resolve(marketplace.purchase_token(bought), flow)
-    client.activate(bought, "seats", 3, flow)
-    active = client.get(bought, flow)
+    resolved = client.resolve(marketplace.purchase_token(bought), deadline)
+    client.activate(bought, "seats", 3, deadline)
+    active = client.get(bought, deadline)
 
     assert (resolved.id, resolved.status, resolved.term.starts_at) == (bought, "PendingFulfillmentStart", None)
     assert (active.status, active.plan_id, active.quantity) == ("Subscribed", "seats", 3)
@@ -83,81 +90,81 @@ def test_a_purchase_is_resolved_activated_and_read(marketplace, client, flow):
     assert active.modified_at is None
 
 
-def test_plus_signs_that_became_blanks_are_put_back(marketplace, client, flow):
+def test_plus_signs_that_became_blanks_are_put_back(marketplace, client, deadline):
     bought = marketplace.buy()
 
-    resolved = client.resolve(f" {marketplace.purchase_token(bought).replace('+', ' ')} ", flow)
+    resolved = client.resolve(f" {marketplace.purchase_token(bought).replace('+', ' ')} ", deadline)
 
     assert resolved.id == bought
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a\nb", "ü", "x" * 9000, "garbage+of/nobody="])
-def test_a_garbage_purchase_token_is_refused(client, flow, token):
-    with pytest.raises(Refused) as caught:
-        client.resolve(token, flow)
+def test_a_garbage_purchase_token_is_refused(client, deadline, token):
+    with pytest.raises(MarketplaceRefused) as caught:
+        client.resolve(token, deadline)
 
     assert caught.value.status == 400
 
 
-def test_an_expired_purchase_token_is_refused_at_once(marketplace, client, flow):
+def test_an_expired_purchase_token_is_refused_at_once(marketplace, client, deadline):
     token = marketplace.purchase_token(marketplace.buy(), "expired")
 
-    with pytest.raises(Refused):
-        client.resolve(token, flow)
+    with pytest.raises(MarketplaceRefused):
+        client.resolve(token, deadline)
 
     assert hits(marketplace, "resolve") == 1
 
 
-def test_a_second_activation_is_the_same_as_one(marketplace, client, flow):
+def test_a_second_activation_is_the_same_as_one(marketplace, client, deadline):
     bought = marketplace.buy()
 
-    client.activate(bought, "paid", None, flow)
-    client.activate(bought, "paid", None, flow)
+    client.activate(bought, "paid", None, deadline)
+    client.activate(bought, "paid", None, deadline)
 
     assert marketplace.status(bought) == "Subscribed"
 
 
-def test_an_activation_whose_answer_was_lost_is_made_sure_of(marketplace, client, flow):
+def test_an_activation_whose_answer_was_lost_is_made_sure_of(marketplace, client, deadline):
     bought = marketplace.buy()
     trouble(marketplace, "activate.answer", status=500, times=1)
 
-    client.activate(bought, "paid", None, flow)
+    client.activate(bought, "paid", None, deadline)
 
     assert hits(marketplace, "activate") == 2
     assert marketplace.status(bought) == "Subscribed"
 
 
-def test_the_activation_of_another_plan_is_refused(marketplace, client, flow):
+def test_the_activation_of_another_plan_is_refused(marketplace, client, deadline):
     bought = marketplace.buy()
 
-    with pytest.raises(Refused) as caught:
-        client.activate(bought, "gold", None, flow)
+    with pytest.raises(MarketplaceRefused) as caught:
+        client.activate(bought, "gold", None, deadline)
 
     assert (caught.value.status, caught.value.code) == (400, "BadArgument")
     assert marketplace.status(bought) == "PendingFulfillmentStart"
 
 
-def test_what_was_cancelled_cannot_be_activated(marketplace, client, flow):
+def test_what_was_cancelled_cannot_be_activated(marketplace, client, deadline):
     bought = marketplace.buy()
     marketplace.order("unsubscribe", subscription=bought)
 
-    with pytest.raises(NotKnown):
-        client.activate(bought, "paid", None, flow)
+    with pytest.raises(MarketplaceNotFound):
+        client.activate(bought, "paid", None, deadline)
 
 
 @pytest.mark.parametrize("subscription", [UNKNOWN, "nonsense", "../../usageEvents", ""])
-def test_an_unknown_subscription_is_not_known(client, flow, subscription):
-    with pytest.raises(NotKnown):
-        client.get(subscription, flow)
+def test_an_unknown_subscription_is_not_known(client, deadline, subscription):
+    with pytest.raises(MarketplaceNotFound):
+        client.get(subscription, deadline)
 
 
-def test_all_pages_of_the_list_are_read(marketplace, client, flow):
-    none = list(client.subscriptions(flow))
+def test_all_pages_of_the_list_are_read(marketplace, client, deadline):
+    none = list(client.subscriptions(deadline))
     bought = [marketplace.buy() for _ in range(5)]
     marketplace.order("shapes", page_size=2)
 
     assert none == []
-    assert [each.id for each in client.subscriptions(flow)] == bought
+    assert [each.id for each in client.subscriptions(deadline)] == bought
     assert hits(marketplace, "list") == 4
 
 
@@ -179,37 +186,37 @@ def test_all_pages_of_the_list_are_read(marketplace, client, flow):
         "http://[",
     ],
 )
-def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, flow, link):
+def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, deadline, link):
     marketplace.buy()
     marketplace.buy()
     base = marketplace.stand_in.url
     told = link.format(base=base, host=base.removeprefix("http://"))
     marketplace.order("shapes", page_size=1, next_link=told)
 
-    rows = client.subscriptions(flow)
+    rows = client.subscriptions(deadline)
     first = next(rows)
 
     assert first.status == "PendingFulfillmentStart"
-    with pytest.raises(Unreadable, match="foreign_link"):
+    with pytest.raises(UnreadableResponse, match="foreign_link"):
         next(rows)
 
 
-def test_a_list_that_goes_in_circles_comes_to_an_end(marketplace, client, flow):
+def test_a_list_that_goes_in_circles_comes_to_an_end(marketplace, client, deadline):
     for _ in range(3):
         marketplace.buy()
     marketplace.order("shapes", page_size=1, next_link="/api/saas/subscriptions?api-version=2018-08-31")
 
-    with pytest.raises(Unreadable, match="endless_list"):
-        list(client.subscriptions(flow))
+    with pytest.raises(UnreadableResponse, match="endless_list"):
+        list(client.subscriptions(deadline))
 
 
-def test_one_unreadable_row_does_not_hide_the_others(entra, flow):
+def test_one_unreadable_row_does_not_hide_the_others(entra, deadline):
     good = {"id": UNKNOWN, "saasSubscriptionStatus": "Subscribed", "planId": "paid"}
     bad = {**good, "id": UNKNOWN.replace("4", "5"), "quantity": "many"}
 
     with answering({"subscriptions": [bad, None, good]}) as url:
         client = Marketplace.of(settings_of(entra.authority, url))
-        rows = list(client.subscriptions(flow))
+        rows = list(client.subscriptions(deadline))
         client.close()
 
     assert rows[0] == UnreadableRow(str(bad["id"]), "unreadable Subscription quantity")
@@ -217,9 +224,9 @@ def test_one_unreadable_row_does_not_hide_the_others(entra, flow):
     assert rows[2].id == UNKNOWN
 
 
-def test_the_plans_to_change_to_are_listed(marketplace, client, flow):
-    flat = client.plans(marketplace.buy(), flow)
-    seats = client.plans(marketplace.buy(plan="seats", quantity=1), flow)
+def test_the_plans_to_change_to_are_listed(marketplace, client, deadline):
+    flat = client.plans(marketplace.buy(), deadline)
+    seats = client.plans(marketplace.buy(plan="seats", quantity=1), deadline)
 
     assert [(plan.id, plan.is_per_seat, plan.dimensions) for plan in flat] == [
         ("paid", False, ("active_user",)),
@@ -229,83 +236,83 @@ def test_the_plans_to_change_to_are_listed(marketplace, client, flow):
         ("seats", 1, 1000),
         ("seats-plus", 1, 1000),
     ]
-    assert client.plans(UNKNOWN, flow) == []
+    assert client.plans(UNKNOWN, deadline) == []
 
 
-def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, flow):
+def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, deadline):
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
-    changing = client.change_quantity(subscription, 5, flow)
-    pending = client.operations(subscription, flow)
-    with pytest.raises(Conflicting):
-        client.change_plan(subscription, "seats-plus", flow)
-    until(lambda: client.operation(subscription, changing, flow).status == "Succeeded")
-    client.change_plan(subscription, "seats-plus", flow)
+    changing = client.change_quantity(subscription, 5, deadline)
+    pending = client.operations(subscription, deadline)
+    with pytest.raises(MarketplaceConflict):
+        client.change_plan(subscription, "seats-plus", deadline)
+    until(lambda: client.operation(subscription, changing, deadline).status == "Succeeded")
+    client.change_plan(subscription, "seats-plus", deadline)
 
     assert [(each.id, each.action, each.quantity, each.source) for each in pending] == [
         (changing, "ChangeQuantity", 5, "Partner")
     ]
     assert pending[0].happened_at == dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
-    until(lambda: client.get(subscription, flow).plan_id == "seats-plus")
-    assert client.get(subscription, flow).quantity == 5
+    until(lambda: client.get(subscription, deadline).plan_id == "seats-plus")
+    assert client.get(subscription, deadline).quantity == 5
 
 
-def test_a_change_whose_outcome_is_unknown_is_not_repeated(marketplace, client, flow):
+def test_a_change_whose_outcome_is_unknown_is_not_repeated(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "change.answer", status=503)
 
-    with pytest.raises(Unreachable):
-        client.change_plan(subscription, "gold", flow)
+    with pytest.raises(MarketplaceUnavailable):
+        client.change_plan(subscription, "gold", deadline)
 
     assert hits(marketplace, "change") == 1
 
 
-def test_a_change_that_was_turned_away_is_repeated(marketplace, client, flow):
+def test_a_change_that_was_turned_away_is_repeated(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "change", status=429, headers={"Retry-After": "0"}, times=2)
 
-    client.change_plan(subscription, "gold", flow)
+    client.change_plan(subscription, "gold", deadline)
 
     assert hits(marketplace, "change") == 3
 
 
-def test_a_subscription_is_cancelled(marketplace, client, flow):
+def test_a_subscription_is_cancelled(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
 
-    ended = client.cancel(subscription, flow)
+    ended = client.cancel(subscription, deadline)
 
-    assert client.operation(subscription, ended, flow).action == "Unsubscribe"
-    assert client.get(subscription, flow).status == "Unsubscribed"
+    assert client.operation(subscription, ended, deadline).action == "Unsubscribe"
+    assert client.get(subscription, deadline).status == "Unsubscribed"
 
 
 @pytest.mark.parametrize(("accepted", "quantity"), [(True, 9), (False, 3)])
-def test_a_customers_change_is_accepted_or_rejected(marketplace, client, flow, accepted, quantity):
+def test_a_customers_change_is_accepted_or_rejected(marketplace, client, deadline, accepted, quantity):
     marketplace.order("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
     change = marketplace.order("change", subscription=subscription, quantity=9)["operation"]
 
-    first = client.acknowledge(subscription, change, flow, accepted=accepted)
-    second = client.acknowledge(subscription, change, flow, accepted=accepted)
+    first = client.acknowledge(subscription, change, deadline, accepted=accepted)
+    second = client.acknowledge(subscription, change, deadline, accepted=accepted)
 
     assert (first, second) == (True, False)
-    assert client.get(subscription, flow).quantity == quantity
+    assert client.get(subscription, deadline).quantity == quantity
 
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("operation", [UNKNOWN, "nonsense"])
-def test_an_operation_that_microsoft_does_not_know_is_not_known(marketplace, client, flow, status, operation):
+def test_an_operation_that_microsoft_does_not_know_is_not_known(marketplace, client, deadline, status, operation):
     marketplace.order("shapes", unknown_operation=status)
 
-    with pytest.raises(NotKnown):
-        client.operation(marketplace.buy(active=True), operation, flow)
+    with pytest.raises(MarketplaceNotFound):
+        client.operation(marketplace.buy(active=True), operation, deadline)
 
 
-def test_an_operation_of_another_subscription_is_not_known(marketplace, client, flow):
+def test_an_operation_of_another_subscription_is_not_known(marketplace, client, deadline):
     mine, other = marketplace.buy(active=True), marketplace.buy(active=True)
     suspended = marketplace.order("suspend", subscription=other)["operation"]
 
-    with pytest.raises(NotKnown):
-        client.operation(mine, suspended, flow)
+    with pytest.raises(MarketplaceNotFound):
+        client.operation(mine, suspended, deadline)
 
 
 @pytest.mark.parametrize(
@@ -317,138 +324,138 @@ def test_an_operation_of_another_subscription_is_not_known(marketplace, client, 
         ({"empty_bodies": False}, 3),
     ],
 )
-def test_every_odd_shape_is_understood(marketplace, client, flow, shapes, quantity):
+def test_every_odd_shape_is_understood(marketplace, client, deadline, shapes, quantity):
     marketplace.order("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
     change = marketplace.order("change", subscription=subscription, plan="seats-plus")["operation"]
     marketplace.order("shapes", **shapes)
 
-    resolved = client.resolve(marketplace.purchase_token(subscription), flow)
-    [listed] = client.subscriptions(flow)
+    resolved = client.resolve(marketplace.purchase_token(subscription), deadline)
+    [listed] = client.subscriptions(deadline)
 
     assert (resolved.status, resolved.quantity) == ("Subscribed", quantity)
-    assert resolved == listed == client.get(subscription, flow)
-    operation = client.operation(subscription, change, flow)
+    assert resolved == listed == client.get(subscription, deadline)
+    operation = client.operation(subscription, change, deadline)
     assert (operation.action, operation.status, operation.quantity) == ("ChangePlan", "InProgress", quantity)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_trouble_that_passes_is_waited_for(marketplace, client, flow, status):
+def test_trouble_that_passes_is_waited_for(marketplace, client, deadline, status):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=status, times=2)
 
-    assert client.get(subscription, flow).status == "Subscribed"
+    assert client.get(subscription, deadline).status == "Subscribed"
     assert hits(marketplace, "get") == 3
 
 
-def test_trouble_that_stays_is_told_after_four_tries(marketplace, client, flow):
+def test_trouble_that_stays_is_told_after_four_tries(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=500)
 
-    with pytest.raises(Unreachable, match="http_500"):
-        client.get(subscription, flow)
+    with pytest.raises(MarketplaceUnavailable, match="http_500"):
+        client.get(subscription, deadline)
 
     assert hits(marketplace, "get") == 4
 
 
-def test_retry_after_is_waited_for(marketplace, client, flow):
+def test_retry_after_is_waited_for(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=429, headers={"Retry-After": "1"}, times=1)
     began = time.monotonic()
 
-    client.get(subscription, flow)
+    client.get(subscription, deadline)
 
     assert time.monotonic() - began >= 1
 
 
 @pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_a_pause_longer_than_the_flow_is_not_begun(marketplace, client, pause):
+def test_a_pause_beyond_the_deadline_is_not_begun(marketplace, client, pause):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=503, headers={"Retry-After": pause})
-    flow = within(600)
+    deadline = Deadline.after(600)
 
-    with pytest.raises(Unreachable, match="http_503"):
-        client.get(subscription, flow)
+    with pytest.raises(MarketplaceUnavailable, match="http_503"):
+        client.get(subscription, deadline)
 
-    assert flow.left() > 300
+    assert deadline.left > 300
     assert hits(marketplace, "get") == 1
 
 
 @pytest.mark.parametrize("pause", ["soon", "-1", ""])
-def test_a_pause_that_makes_no_sense_is_our_own(marketplace, client, flow, pause):
+def test_a_pause_that_makes_no_sense_is_our_own(marketplace, client, deadline, pause):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=503, headers={"Retry-After": pause}, times=1)
 
-    assert client.get(subscription, flow)
+    assert client.get(subscription, deadline)
 
 
-def test_a_call_that_is_never_answered_ends_with_its_flow(marketplace, client):
+def test_a_call_without_a_response_ends_at_its_deadline(marketplace, client):
     subscription = marketplace.buy(active=True)
-    client.get(subscription, within(5))
+    client.get(subscription, Deadline.after(5))
     trouble(marketplace, "get", hang=True)
 
-    with pytest.raises(Unreachable):
-        client.get(subscription, within(0.5))
+    with pytest.raises(MarketplaceUnavailable):
+        client.get(subscription, Deadline.after(0.5))
 
     marketplace.stand_in.faults.clear()
 
 
-def test_an_answer_that_trickles_without_an_end_ends_with_its_flow(entra):
+def test_a_response_that_trickles_without_an_end_ends_at_the_deadline(entra):
     with trickling() as url:
         client = Marketplace.of(settings_of(entra.authority, url))
-        with pytest.raises(Unreachable):
-            client.get(UNKNOWN, within(0.5))
+        with pytest.raises(MarketplaceUnavailable):
+            client.get(UNKNOWN, Deadline.after(0.5))
         client.close()
 
 
-def test_a_flow_whose_time_is_over_asks_nothing(marketplace, client):
-    with pytest.raises(Unreachable):
-        client.get(marketplace.buy(), within(0))
+def test_nothing_is_sent_after_the_deadline(marketplace, client):
+    with pytest.raises(MarketplaceUnavailable):
+        client.get(marketplace.buy(), Deadline.after(0))
 
     assert hits(marketplace, "get") == 0
 
 
-def test_a_marketplace_that_is_down_is_unreachable(entra):
+def test_a_marketplace_that_is_down_is_unavailable(entra):
     client = Marketplace.of(settings_of(entra.authority, "http://127.0.0.1:1/api"))
 
-    with pytest.raises(Unreachable, match="ConnectionError"):
-        client.get(UNKNOWN, within(2))
+    with pytest.raises(MarketplaceUnavailable, match="ConnectionError"):
+        client.get(UNKNOWN, Deadline.after(2))
 
     client.close()
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "{", '"x"', "[" * 100_000, "<html>", "{}", '{"id": 7}', ""])
-def test_an_answer_that_makes_no_sense_is_unreadable(marketplace, client, flow, body):
+def test_an_invalid_response_is_unreadable(marketplace, client, deadline, body):
     subscription = marketplace.buy(active=True)
     trouble(marketplace, "get", status=200, body=body)
 
-    with pytest.raises(Unreadable):
-        client.get(subscription, flow)
+    with pytest.raises(UnreadableResponse):
+        client.get(subscription, deadline)
 
 
-def test_another_subscription_than_asked_for_is_unreadable(marketplace, client, flow):
+def test_another_subscription_than_asked_for_is_unreadable(marketplace, client, deadline):
     other = {"id": UNKNOWN, "saasSubscriptionStatus": "Subscribed", "planId": "paid"}
     trouble(marketplace, "get", status=200, body=json.dumps(other))
 
-    with pytest.raises(Unreadable, match="other_subscription"):
-        client.get(marketplace.buy(), flow)
+    with pytest.raises(UnreadableResponse, match="other_subscription"):
+        client.get(marketplace.buy(), deadline)
 
 
-def test_a_redirect_is_not_followed(marketplace, client, flow):
+def test_a_redirect_is_not_followed(marketplace, client, deadline):
     trouble(marketplace, "get", status=302, headers={"Location": f"{marketplace.stand_in.url}/"})
 
-    with pytest.raises(Unreadable, match="http_302"):
-        client.get(marketplace.buy(), flow)
+    with pytest.raises(UnreadableResponse, match="http_302"):
+        client.get(marketplace.buy(), deadline)
 
 
-def test_each_request_has_an_id_of_its_own_and_the_flows(entra):
+def test_each_request_has_an_id_of_its_own_and_the_correlation_id_of_its_deadline(entra):
     seen: list[dict[str, str]] = []
-    flow = within(5, uuid.UUID(UNKNOWN))
+    deadline = replace(Deadline.after(5), correlation_id=uuid.UUID(UNKNOWN))
 
     with answering({}, status=503, seen=seen) as url:
         client = Marketplace.of(settings_of(entra.authority, url))
-        with pytest.raises(Unreachable):
-            client.get(UNKNOWN, flow)
+        with pytest.raises(MarketplaceUnavailable):
+            client.get(UNKNOWN, deadline)
         client.close()
 
     assert {headers["X-Ms-Correlationid"] for headers in seen} == {UNKNOWN}
@@ -457,31 +464,31 @@ def test_each_request_has_an_id_of_its_own_and_the_flows(entra):
 
 def test_one_token_serves_until_shortly_before_its_end(entra, marketplace):
     instant = [0.0]
-    session = new_session()
+    http = HttpClient("test", f"{entra.authority}/")
     url = f"{entra.authority}/{support.TENANT_ID}/oauth2/v2.0/token"
-    tokens = SecretTokens(url, support.CLIENT_ID, support.CLIENT_SECRET, session=session, monotonic=lambda: instant[0])
+    tokens = SecretTokens(url, support.CLIENT_ID, support.CLIENT_SECRET, http=http, monotonic=lambda: instant[0])
     before = entra.stand_in.faults.hits().get("token", 0)
 
     with ThreadPoolExecutor(8) as pool:
-        first = set(pool.map(lambda _: tokens.get(within(5)), range(20)))
+        first = set(pool.map(lambda _: tokens.get(Deadline.after(5)), range(20)))
     instant[0] += 3200
-    same = tokens.get(within(5))
+    same = tokens.get(Deadline.after(5))
     instant[0] += 90 * 60
-    renewed = tokens.get(within(5))
+    renewed = tokens.get(Deadline.after(5))
 
-    session.close()
+    http.close()
     assert first == {same}
     assert renewed != same
     assert entra.stand_in.faults.hits()["token"] - before == 2
     assert marketplace.send("GET", "saas/subscriptions", token=renewed).status_code == 200
 
 
-def test_a_wrong_secret_is_told_at_once(marketplace, entra, flow):
+def test_a_wrong_secret_is_told_at_once(marketplace, entra, deadline):
     client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
     before = entra.stand_in.faults.hits().get("token", 0)
 
-    with pytest.raises(NotAuthorized) as caught:
-        client.get(marketplace.buy(), flow)
+    with pytest.raises(MarketplaceUnauthorized) as caught:
+        client.get(marketplace.buy(), deadline)
 
     client.close()
     assert (caught.value.status, caught.value.code) == (401, "token")
@@ -489,36 +496,36 @@ def test_a_wrong_secret_is_told_at_once(marketplace, entra, flow):
     assert hits(marketplace, "get") == 0
 
 
-def test_an_app_that_the_offer_does_not_name_is_not_authorized(marketplace, entra, flow):
+def test_an_app_that_the_offer_does_not_name_is_not_authorized(marketplace, entra, deadline):
     client = Marketplace.of(
         settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_ID="da3e0000-1b2c-4d3e-8f4a-5b6c7d8e9f00")
     )
 
-    with pytest.raises(NotAuthorized) as caught:
-        client.get(marketplace.buy(), flow)
+    with pytest.raises(MarketplaceUnauthorized) as caught:
+        client.get(marketplace.buy(), deadline)
 
     client.close()
     assert caught.value.status == 403
 
 
-def test_trouble_of_entra_that_passes_is_waited_for(marketplace, client, entra, flow):
+def test_trouble_of_entra_that_passes_is_waited_for(marketplace, client, entra, deadline):
     subscription = marketplace.buy(active=True)
     requests.post(f"{entra.authority}/admin/faults", json={"token": {"status": 503, "times": 2}}, timeout=5)
 
-    assert client.get(subscription, flow)
+    assert client.get(subscription, deadline)
 
 
-def test_whoever_asks_or_waits_for_a_token_that_never_comes_ends_with_their_flow(client, entra):
+def test_all_who_wait_for_a_token_that_never_comes_end_at_their_deadline(client, entra):
     requests.post(f"{entra.authority}/admin/faults", json={"token": {"hang": True}}, timeout=5)
 
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(client.get, UNKNOWN, within(0.5)) for _ in range(4)]
+        asked = [pool.submit(client.get, UNKNOWN, Deadline.after(0.5)) for _ in range(4)]
         failures = [each.exception() for each in asked]
 
-    assert {type(each) for each in failures} == {Unreachable}
+    assert {type(each) for each in failures} == {MarketplaceUnavailable}
 
 
-def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, flow, monkeypatch):
+def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, deadline, monkeypatch):
     asked: list[dict[str, str]] = []
 
     @Request.application
@@ -531,7 +538,7 @@ def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, flow
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "the host's own")
         client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
-        first, second = (client.get(marketplace.buy(active=True), flow) for _ in range(2))
+        first, second = (client.get(marketplace.buy(active=True), deadline) for _ in range(2))
         client.close()
 
     assert (first.status, second.status) == ("Subscribed", "Subscribed")
@@ -540,7 +547,7 @@ def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, flow
     assert only["header"] == "the host's own"
 
 
-def test_a_managed_identity_that_does_not_answer_ends_with_the_flow(marketplace, entra, monkeypatch):
+def test_a_managed_identity_without_a_response_ends_at_the_deadline(marketplace, entra, monkeypatch):
     released = threading.Event()
 
     @Request.application
@@ -552,23 +559,23 @@ def test_a_managed_identity_that_does_not_answer_ends_with_the_flow(marketplace,
         monkeypatch.setenv("IDENTITY_ENDPOINT", url)
         monkeypatch.setenv("IDENTITY_HEADER", "x")
         client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
-        with pytest.raises(Unreachable, match="token_too_slow"):
-            client.get(UNKNOWN, within(0.5))
+        with pytest.raises(MarketplaceUnavailable, match="token_too_slow"):
+            client.get(UNKNOWN, Deadline.after(0.5))
         monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
         released.set()
         client.close()
 
 
-def test_many_threads_share_a_client(marketplace, client, flow):
+def test_many_threads_share_a_client(marketplace, client, deadline):
     bought = [marketplace.buy(active=True) for _ in range(20)]
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda each: client.get(each, flow).id, bought))
+        found = list(pool.map(lambda each: client.get(each, deadline).id, bought))
 
     assert found == bought
 
 
-def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, marketplace, entra, flow):
+def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, marketplace, entra, deadline):
     off = App(settings=settings, engine=engine, validator=None)  # type: ignore[arg-type]
     on = replace(off, settings=settings_of(entra.authority, marketplace.api_url))
 
@@ -577,16 +584,16 @@ def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, m
     assert of(off) is None
     assert made is not None
     assert of(on) is made
-    assert made.get(marketplace.buy(), flow)
+    assert made.get(marketplace.buy(), deadline)
     on.close()
 
 
-def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, client, flow, entra):
-    subscription = client.get(marketplace.buy(active=True), flow)
+def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, client, deadline, entra):
+    subscription = client.get(marketplace.buy(active=True), deadline)
     trouble(marketplace, "get", status=400, body='{"error": {"code": "ada@contoso.example", "message": "Bearer eyJ0"}}')
 
-    with pytest.raises(Refused) as caught:
-        client.get(subscription.id, flow)
+    with pytest.raises(MarketplaceRefused) as caught:
+        client.get(subscription.id, deadline)
 
     shown = repr((subscription, caught.value, str(caught.value), settings_of(entra.authority, marketplace.api_url)))
     assert not any(secret in shown for secret in ("@contoso", "eyJ", support.CLIENT_SECRET))

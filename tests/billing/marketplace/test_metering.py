@@ -6,11 +6,16 @@ from dataclasses import replace
 import pytest
 
 from billing.marketplace.client import Marketplace
-from billing.marketplace.deadline import within
-from billing.marketplace.errors import NotAuthorized, Refused, Unreachable, Unreadable
+from billing.marketplace.errors import (
+    MarketplaceRefused,
+    MarketplaceUnauthorized,
+    MarketplaceUnavailable,
+    UnreadableResponse,
+)
 from billing.marketplace.usage_model import Usage
-from billing.metering.model import Alarm, Owed, UsageState
+from billing.metering.model import Alarm, UsageEvent, UsageState
 from billing.metering.rules import verdict
+from shared.deadline import Deadline
 from shared.settings import Settings
 from tests.support import marketplace as support
 from tests.support.world import START
@@ -43,8 +48,8 @@ def usage(marketplace):
     return Usage(uuid.UUID(marketplace.buy(active=True)), "active_user", 3, "paid", START)
 
 
-def owed(usage):
-    return Owed(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
+def usage_event(usage):
+    return UsageEvent(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
 
 
 def told(usage, **changed):
@@ -59,49 +64,51 @@ def answer(marketplace, *items):
 
 
 def test_what_is_told_is_accepted_and_listed(meter, usage, marketplace):
-    result = meter.send_usage([usage], within(5))[usage.key]
+    result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    listing = meter.usage(START.date(), START.date(), within(5))
+    listing = meter.usage(START.date(), START.date(), Deadline.after(5))
     assert (result.word, result.quantity) == ("Accepted", 3)
     assert str(result.usage_event_id) == marketplace.stats()["usage"][0]["id"]
-    assert (listing.of(usage, START.date(), START.date()), listing.unreadable) == (3, 0)
-    assert listing.of(replace(usage, dimension="coffee"), START.date(), START.date()) == 0
-    assert listing.of(usage, START.date() + dt.timedelta(days=1), START.date() + dt.timedelta(days=2)) == 0
+    assert (listing.quantity_of(usage, START.date(), START.date()), listing.unreadable) == (3, 0)
+    assert listing.quantity_of(replace(usage, dimension="coffee"), START.date(), START.date()) == 0
+    assert listing.quantity_of(usage, START.date() + dt.timedelta(days=1), START.date() + dt.timedelta(days=2)) == 0
 
 
 def test_a_duplicate_tells_what_the_hour_has(meter, usage):
-    meter.send_usage([usage], within(5))
+    meter.send_usage([usage], Deadline.after(5))
 
-    result = meter.send_usage([replace(usage, quantity=9)], within(5))[usage.key]
+    result = meter.send_usage([replace(usage, quantity=9)], Deadline.after(5))[usage.key]
 
     assert (result.word, result.quantity, result.recorded.quantity) == ("Duplicate", 9, 3)
     assert result.recorded.usage_event_id is not None
 
 
 def test_nothing_listed_is_an_empty_list(meter):
-    assert meter.usage(START.date(), START.date(), within(5)).days == ()
+    assert meter.usage(START.date(), START.date(), Deadline.after(5)).days == ()
 
 
 def test_days_before_and_after_those_asked_for_are_left_out(meter, usage):
-    meter.send_usage([usage, replace(usage, slot=START - dt.timedelta(hours=20))], within(5))
+    meter.send_usage([usage, replace(usage, slot=START - dt.timedelta(hours=20))], Deadline.after(5))
 
-    assert len(meter.usage(START.date(), START.date(), within(5)).days) == 1
+    assert len(meter.usage(START.date(), START.date(), Deadline.after(5)).days) == 1
 
 
 @pytest.mark.parametrize("events", [0, 26])
 def test_a_batch_of_another_size_is_our_own_mistake(meter, usage, marketplace, events):
     with pytest.raises(ValueError, match="1 to 25"):
-        meter.send_usage([usage] * events, within(5))
+        meter.send_usage([usage] * events, Deadline.after(5))
 
     assert marketplace.stats()["hits"].get("usage_batch", 0) == 0
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, Refused), (403, NotAuthorized), (503, Unreachable)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, MarketplaceRefused), (403, MarketplaceUnauthorized), (503, MarketplaceUnavailable)]
+)
 def test_a_batch_that_fails_raises(meter, usage, marketplace, status, error):
     marketplace.order("faults", usage_batch={"status": status, "headers": {"Retry-After": "0"}})
 
     with pytest.raises(error):
-        meter.send_usage([usage], within(5))
+        meter.send_usage([usage], Deadline.after(5))
 
     assert marketplace.stats()["hits"]["usage_batch"] == (4 if status == 503 else 1)
 
@@ -110,8 +117,8 @@ def test_a_batch_that_fails_raises(meter, usage, marketplace, status, error):
 def test_an_answer_that_is_no_list_is_unreadable(meter, usage, marketplace, body):
     marketplace.order("faults", usage_batch={"status": 200, "body": body})
 
-    with pytest.raises(Unreadable):
-        meter.send_usage([usage], within(5))
+    with pytest.raises(UnreadableResponse):
+        meter.send_usage([usage], Deadline.after(5))
 
 
 def test_items_are_found_by_what_they_are_of_however_it_is_written(meter, usage, marketplace):
@@ -124,7 +131,7 @@ def test_items_are_found_by_what_they_are_of_however_it_is_written(meter, usage,
     ]
     answer(marketplace, *written)
 
-    results = meter.send_usage([usage, later], within(5))
+    results = meter.send_usage([usage, later], Deadline.after(5))
 
     assert {key: result.word for key, result in results.items()} == {usage.key: "Accepted", later.key: "Accepted"}
     assert results[usage.key].quantity == 3
@@ -137,7 +144,7 @@ def test_an_item_that_cannot_be_read_hides_no_other(meter, usage, marketplace, c
     other = replace(usage, dimension="gold_user")
     answer(marketplace, told(usage, **changed), 7, told(other))
 
-    assert set(meter.send_usage([usage, other], within(5))) == {other.key}
+    assert set(meter.send_usage([usage, other], Deadline.after(5))) == {other.key}
 
 
 @pytest.mark.parametrize(
@@ -159,9 +166,9 @@ def test_an_item_that_cannot_be_read_hides_no_other(meter, usage, marketplace, c
 def test_each_status_has_one_consequence(meter, usage, marketplace, item, consequence):
     answer(marketplace, told(usage, **item))
 
-    result = meter.send_usage([usage], within(5))[usage.key]
+    result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    found = verdict(owed(usage), result, START)
+    found = verdict(usage_event(usage), result, START)
     assert (found.state, found.alarm) == consequence
     assert found.word.isalpha()
 
@@ -169,17 +176,17 @@ def test_each_status_has_one_consequence(meter, usage, marketplace, item, conseq
 @pytest.mark.parametrize("status", ["ResourceNotActive", "Duplicate"])
 def test_after_a_day_nothing_is_held_or_asked_again(meter, usage, marketplace, status):
     answer(marketplace, told(usage, status=status))
-    result = meter.send_usage([usage], within(5))[usage.key]
+    result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    before = verdict(owed(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
-    after = verdict(owed(usage), result, START + dt.timedelta(hours=24))
+    before = verdict(usage_event(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
+    after = verdict(usage_event(usage), result, START + dt.timedelta(hours=24))
 
     assert before.state in {UsageState.HELD, UsageState.PENDING}
     assert (after.state, after.alarm) == (UsageState.ALARM, Alarm.EXPIRED)
 
 
 def test_what_is_not_told_of_stays_as_it_is(usage):
-    held = replace(owed(usage), state=UsageState.HELD)
+    held = replace(usage_event(usage), state=UsageState.HELD)
 
     assert verdict(held, None, START).state is UsageState.HELD
-    assert verdict(owed(usage), None, START).word == "NotTold"
+    assert verdict(usage_event(usage), None, START).word == "NotTold"

@@ -151,8 +151,10 @@ def test_a_record_reads_as_it_was_closed(payer, engine):
     anew = payer.void(record, FEB + 2 * HOUR, anew=True)
     with engine.connect() as connection:
         read = [record_store.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
+    reason = read[0] and read[0].void_reason
 
-    assert read == [replace(record, state=State.VOID), anew]
+    assert reason
+    assert read == [replace(record, state=State.VOID, voided_at=FEB + 2 * HOUR, void_reason=reason), anew]
 
 
 def test_a_bill_that_is_void_and_not_replaced_bills_nobody_also_not_later(payer):

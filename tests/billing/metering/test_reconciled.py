@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from billing.marketplace.errors import Unreachable
+from billing.marketplace.errors import MarketplaceUnavailable
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from billing.metering.reconcile_rules import Difference
@@ -108,7 +108,7 @@ def test_a_row_that_cannot_be_read_is_told_and_hides_no_other(metering, told, ca
 def test_a_list_that_cannot_be_had_fails_the_run(metering, told):
     metering.trouble("usage_list", status=503)
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(MarketplaceUnavailable):
         reconcile_flow.reconcile(metering.app)
     assert told.event()["state"] == "accepted"
 

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
-from billing.marketplace import deadline
 from billing.metering import flow, reconcile_store, reschedule_service, store
 from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
 from shared.clock import new_id
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
+from shared.deadline import Deadline
 from shared.jobs import JobFailed
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.marketplace import until
@@ -503,11 +503,13 @@ def test_a_final_bill_goes_out_at_once_and_alone(metering):
 def test_a_close_asks_the_meter_for_three_seconds_at_most(metering, monkeypatch):
     granted: list[float] = []
 
-    def within(seconds):
-        granted.append(seconds)
-        return deadline.within(seconds)
+    class Noted(Deadline):
+        @classmethod
+        def after(cls, seconds: float) -> "Noted":
+            granted.append(seconds)
+            return super().after(seconds)
 
-    monkeypatch.setattr(flow, "within", within)
+    monkeypatch.setattr(flow, "Deadline", Noted)
     tenant = metering.tenant()
     tenant.owe(3)
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.records.store import Bill
-from tests.billing.records.test_statement import line, record, seats, statement
+from billing.closing.model import State
+from billing.records.store import ClosedBill
+from tests.billing.records.test_statement import NOVEMBER, PERIOD, line, record, seats, statement
 from tests.support.budget import tries
 
 
@@ -20,12 +21,12 @@ by_poppler = pytest.mark.skipif(shutil.which("pdfinfo") is None, reason="needs p
 
 
 def reader(bills, tenant="Contoso"):
-    return pypdf.PdfReader(io.BytesIO(statement(tenant, 202611, bills)), strict=True)
+    return pypdf.PdfReader(io.BytesIO(statement(tenant, NOVEMBER, bills)), strict=True)
 
 
 def long_bill(people=60):
     lines = tuple(line(f"Somebody {number}", f"p{number}@contoso.example") for number in range(people))
-    return Bill(record(quantity=25), lines, (seats(25, record().period_from, record().period_to),))
+    return ClosedBill(record(quantity=25), lines, (seats(25, PERIOD.starts_at, PERIOD.ends_at),))
 
 
 def kids(element):
@@ -131,7 +132,7 @@ def test_a_header_that_a_page_repeats_is_not_read_out_again():
     ("name", "said"), [("王小明", "王小明"), ("משה", "משה"), ("Ben\u202eevil", None), ("Ada", None)]
 )
 def test_a_name_is_read_out_as_it_is_where_it_is_printed_otherwise(name, said):
-    tree = check(reader([Bill(record(), (line(name),))]))
+    tree = check(reader([ClosedBill(record(), (line(name),))]))
 
     assert [element["/ActualText"] for element in tree if "/ActualText" in element] == ([] if said is None else [said])
 
@@ -141,10 +142,13 @@ def test_a_name_is_read_out_as_it_is_where_it_is_printed_otherwise(name, said):
     st.lists(st.text(max_size=120), max_size=12),
     st.text(max_size=200),
     st.text(max_size=500),
-    st.sampled_from(["closed", "void"]),
+    st.sampled_from(State),
 )
 def test_whatever_people_are_called_every_text_is_in_the_tree_once(names, tenant, reason, state):
-    bills = [Bill(record(state=state, void_reason=reason), tuple(line(name, name) for name in names)), long_bill(3)]
+    bills = [
+        ClosedBill(record(state=state, void_reason=reason), tuple(line(name, name) for name in names)),
+        long_bill(3),
+    ]
 
     check(reader(bills, tenant))
 

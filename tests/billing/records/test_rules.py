@@ -5,29 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.records.rules import month_key, month_name, month_text, period_days
+from billing.records.rules import period_days
 from shared.money import money_text
 from tests.support.payers import at
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
 APIA = ZoneInfo("Pacific/Apia")
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "name"),
-    [(202601, "2026-01", "January 2026"), (202612, "2026-12", "December 2026"), (209902, "2099-02", "February 2099")],
-)
-def test_a_month_is_spelled_in_three_ways(key, text, name):
-    assert (month_text(key), month_key(text), month_name(key)) == (text, key, name)
-
-
-@pytest.mark.parametrize(
-    "text", ["2026-13", "2026-00", "2026-1", "1999-12", "2026-01\n", "\N{ARABIC-INDIC DIGIT TWO}026-01", ""]
-)
-def test_what_is_no_month_has_no_key(text):
-    with pytest.raises(ValueError, match="not a month"):
-        month_key(text)
 
 
 @pytest.mark.parametrize(

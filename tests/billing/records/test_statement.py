@@ -11,52 +11,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing.closing.model import Kind, Period, Reason, Record, State
 from billing.records import statement as tables_statement
 from billing.records.rules import period_days
 from billing.records.seat_rules import ListedPrice, SeatSpan
 from billing.records.statement import Vendor
-from billing.records.store import Bill, Line, Record
+from billing.records.store import BillLine, ClosedBill
+from billing.subscriptions.model import Price
+from shared.calendar import Month
+from shared.money import MONTH
 from tests.support.budget import tries
 from tests.support.records import pays
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
+NOVEMBER = Month(2026, 11)
+PERIOD = Period(NOVEMBER, Kind.MONTH, NOVEMBER.starts_at(BERLIN), NOVEMBER.next.starts_at(BERLIN), BERLIN.key)
 VENDOR = Vendor("Example Software GmbH", "1 Example Street, 12345 Example City", "billing@example.com")
 NAMES = ("Ada Lovelace", "Łukasz Żółć", "Ольга Петрова", "Ελένη Παπαδοπούλου", "José Ñandú", "Đặng Thị Thu Hà")
 
 
-def record(**values):
-    made = {
-        "row": 1,
-        "subscription_row": 1,
-        "id": uuid.UUID(int=77),
-        "month_key": 202611,
-        "kind": "month",
-        "state": "closed",
-        "period_from": dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC),
-        "period_to": dt.datetime(2026, 11, 30, 23, tzinfo=dt.UTC),
-        "time_zone": "Europe/Berlin",
+def record(*, rate="4.50", currency="EUR", period=PERIOD, **values):
+    known = {
+        "id": 1,
+        "public_id": uuid.UUID(int=77),
+        "tenant_id": 1,
+        "subscription_id": 1,
+        "period": period,
+        "state": State.CLOSED,
+        "active_users": 2,
+        "included_users": 0,
+        "price": None if rate is None else Price(Decimal(rate), currency, MONTH),
+        "total": Decimal("9.00"),
+        "replaces_id": None,
+        "closed_at": dt.datetime(2026, 11, 30, 23, 20, tzinfo=dt.UTC),
         "marketplace_id": uuid.UUID(int=99),
         "plan_id": "team-monthly",
         "quantity": None,
-        "active_users": 2,
-        "rate_per_user": Decimal("4.50"),
-        "currency": "EUR",
-        "minor_unit": Decimal("0.01"),
-        "total": Decimal("9.00"),
         "last_event_type": None,
-        "closed_at": dt.datetime(2026, 11, 30, 23, 20, tzinfo=dt.UTC),
-        "voided_at": None,
-        "void_reason": None,
-        "replaces": None,
-        "replaced_by": None,
     }
-    return Record(**{**made, **values})
+    return Record(**{**known, **values})
 
 
-def line(name="Ada Lovelace", email="ada@contoso.example", month=202611):
+def line(name="Ada Lovelace", email="ada@contoso.example", month=NOVEMBER):
     first, last = dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.UTC), dt.datetime(2026, 11, 29, 17, tzinfo=dt.UTC)
-    return Line(uuid.UUID(int=1), email, name, "time", first, last, month)
+    return BillLine(uuid.UUID(int=1), email, name, Reason.TIME, first, last, month)
 
 
 def statement(tenant, month, bills):
@@ -125,7 +124,7 @@ def test_the_same_record_makes_the_same_bytes(world, engine, clock):
 
 
 def test_days_are_those_of_the_records_zone():
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),))]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),))]))
 
     assert "Period 1 November 2026 to 30 November 2026" in text
     assert "Issued 1 December 2026, 00:20" in text
@@ -134,7 +133,7 @@ def test_days_are_those_of_the_records_zone():
 
 def test_two_hundred_people_take_several_pages_each_with_the_header():
     lines = tuple(line(f"Somebody {number}", f"p{number}@contoso.example") for number in range(200))
-    pages = pages_of(statement("Contoso", 202611, [Bill(record(active_users=200, total=Decimal(900)), lines)]))
+    pages = pages_of(statement("Contoso", NOVEMBER, [ClosedBill(record(active_users=200, total=Decimal(900)), lines)]))
     text = " ".join(pages)
 
     assert len(pages) > 4
@@ -144,21 +143,21 @@ def test_two_hundred_people_take_several_pages_each_with_the_header():
 
 
 def test_time_of_an_earlier_month_is_marked_as_an_adjustment():
-    lines = (line(), line("Ben", month=202610))
-    text = text_of(statement("Contoso", 202611, [Bill(record(), lines)]))
+    lines = (line(), line("Ben", month=NOVEMBER.previous))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), lines)]))
 
     assert text.count("tracked time in October 2026 (adjustment)") == 1
 
 
 def test_a_statement_names_who_issues_it_and_for_whom():
-    text = text_of(statement("Contoso", 202611, [Bill(record(), ())]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), ())]))
 
     assert "Issued by Example Software GmbH 1 Example Street, 12345 Example City billing@example.com" in text
     assert "Customer Contoso" in text
 
 
 def test_without_an_address_only_the_name_of_the_vendor_stands_there():
-    document = tables_statement.statement(Vendor("Example", "", ""), "Contoso", 202611, [Bill(record(), ())])
+    document = tables_statement.statement(Vendor("Example", "", ""), "Contoso", NOVEMBER, [ClosedBill(record(), ())])
 
     assert "Issued by Example Customer Contoso" in text_of(document)
 
@@ -176,7 +175,7 @@ def test_an_agreement_is_told_in_words_and_has_nothing_of_microsoft(world, engin
 
 
 def test_seats_that_were_agreed_are_a_limit_and_people_are_counted():
-    text = text_of(statement("Contoso", 202611, [Bill(record(marketplace_id=None, quantity=20), (line(),))]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(marketplace_id=None, quantity=20), (line(),))]))
 
     assert "Plan Per active user, for up to 20 seats, as agreed with Example Software GmbH" in text
     assert "Total 9.00 EUR" in text
@@ -184,8 +183,8 @@ def test_seats_that_were_agreed_are_a_limit_and_people_are_counted():
 
 def test_a_plan_by_seats_shows_them_at_the_listed_price_and_leaves_the_total_to_microsoft():
     bill, at = record(quantity=25), dt.datetime(2026, 11, 14, 9, 30, tzinfo=dt.UTC)
-    spans = (seats(20, bill.period_from, at), seats(25, at, bill.period_to))
-    text = text_of(statement("Contoso", 202611, [Bill(bill, (line(), line("Ben")), spans)]))
+    spans = (seats(20, bill.period.starts_at, at), seats(25, at, bill.period.ends_at))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(bill, (line(), line("Ben")), spans)]))
 
     for part in (
         "Plan Per seat Subscription Azure Marketplace",
@@ -207,39 +206,41 @@ def test_a_plan_by_seats_shows_them_at_the_listed_price_and_leaves_the_total_to_
 )
 def test_the_listed_price_is_for_the_term(term, shown):
     bill = record(quantity=1)
-    span = seats(1, bill.period_from, bill.period_to, term=term)
+    span = seats(1, bill.period.starts_at, bill.period.ends_at, term=term)
 
-    assert shown in text_of(statement("Contoso", 202611, [Bill(bill, (), (span,))]))
+    assert shown in text_of(statement("Contoso", NOVEMBER, [ClosedBill(bill, (), (span,))]))
 
 
 def test_a_price_that_is_not_known_is_told_as_such():
     bill = record(quantity=5)
-    span = seats(5, bill.period_from, bill.period_to, price=None)
-    text = text_of(statement("Contoso", 202611, [Bill(bill, (), (span,))]))
+    span = seats(5, bill.period.starts_at, bill.period.ends_at, price=None)
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(bill, (), (span,))]))
 
     assert "Listed price per seat not known" in text
     assert "30 November 2026 5 not known not known" in text
 
 
 def test_users_without_charge_stand_beside_the_rate():
-    bill = Bill(record(included_users=1, total=Decimal("4.50")), (line(), line("Ben")))
-    text = text_of(statement("Contoso", 202611, [bill]))
+    bill = ClosedBill(record(included_users=1, total=Decimal("4.50")), (line(), line("Ben")))
+    text = text_of(statement("Contoso", NOVEMBER, [bill]))
 
     assert "Active users 2 Of them without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
 
 
 def test_a_price_that_could_not_be_read_leaves_rate_and_total_open():
-    unread = record(id=uuid.UUID(int=6), rate_per_user=None, currency=None, minor_unit=None, total=None)
-    alone = text_of(statement("Contoso", 202611, [Bill(unread, (line(),))]))
-    beside = text_of(statement("Contoso", 202611, [Bill(record(), (line(),)), Bill(unread, (line("Ben"),))]))
+    unread = record(public_id=uuid.UUID(int=6), rate=None, total=None)
+    alone = text_of(statement("Contoso", NOVEMBER, [ClosedBill(unread, (line(),))]))
+    beside = text_of(
+        statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),)), ClosedBill(unread, (line("Ben"),))])
+    )
 
     assert "Active users 2 Rate per user and month not known Total not known" in alone
     assert "Active users of the month 4 Total of the month 9.00 EUR Further amounts not known" in beside
 
 
 def test_seats_before_a_change_to_another_kind_of_plan_are_shown_beside_its_total():
-    span = seats(5, record().period_from, dt.datetime(2026, 11, 10, tzinfo=dt.UTC))
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),), (span,))]))
+    span = seats(5, PERIOD.starts_at, dt.datetime(2026, 11, 10, tzinfo=dt.UTC))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),), (span,))]))
 
     assert "Total 9.00 EUR" in text
     assert "10 November 2026, 01:00 5 6.00 USD per month 30.00 USD per month" in text
@@ -248,8 +249,8 @@ def test_seats_before_a_change_to_another_kind_of_plan_are_shown_beside_its_tota
 
 def test_a_month_with_several_records_adds_up_without_the_void_one():
     void = record(
-        id=uuid.UUID(int=5),
-        state="void",
+        public_id=uuid.UUID(int=5),
+        state=State.VOID,
         voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC),
         void_reason="the rate was wrong.",
         replaced_by=uuid.UUID(int=77),
@@ -257,15 +258,18 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
         total=Decimal("31.50"),
     )
     final = record(
-        id=uuid.UUID(int=6),
-        kind="final",
-        period_to=dt.datetime(2026, 11, 14, 9, 30, tzinfo=dt.UTC),
+        public_id=uuid.UUID(int=6),
+        period=replace(PERIOD, kind=Kind.FINAL, ends_at=dt.datetime(2026, 11, 14, 9, 30, tzinfo=dt.UTC)),
         active_users=1,
         total=Decimal("4.50"),
         marketplace_id=None,
     )
-    bills = [Bill(void, (line("Nobody"),)), Bill(record(), (line(), line("Ben"))), Bill(final, (line("Cleo"),))]
-    text = text_of(statement("Contoso", 202611, bills))
+    bills = [
+        ClosedBill(void, (line("Nobody"),)),
+        ClosedBill(record(), (line(), line("Ben"))),
+        ClosedBill(final, (line("Cleo"),)),
+    ]
+    text = text_of(statement("Contoso", NOVEMBER, bills))
 
     assert "Void: not to be paid" in text
     assert "This statement was voided on 2 December 2026, 10:00: the rate was wrong." in text
@@ -279,22 +283,24 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
 
 
 def test_a_months_total_leaves_out_what_microsoft_charges_for_seats():
-    by_seats = record(id=uuid.UUID(int=6), quantity=5, total=Decimal("31.50"))
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(),)), Bill(by_seats, (line("Cleo"),))]))
+    by_seats = record(public_id=uuid.UUID(int=6), quantity=5, total=Decimal("31.50"))
+    text = text_of(
+        statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),)), ClosedBill(by_seats, (line("Cleo"),))])
+    )
 
     assert "Active users of the month 4 Total without seats 9.00 EUR" in text
 
 
 def test_a_month_that_is_void_altogether_comes_to_nothing():
-    void = record(state="void", voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC), void_reason="a mistake")
-    text = text_of(statement("Contoso", 202611, [Bill(void, ())]))
+    void = record(state=State.VOID, voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC), void_reason="a mistake")
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(void, ())]))
 
     assert "Void: not to be paid" in text
     assert "9.00" not in text
 
 
 def test_a_month_without_anybody_says_so():
-    text = text_of(statement("Contoso", 202611, [Bill(record(active_users=0, total=Decimal(0)), ())]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(active_users=0, total=Decimal(0)), ())]))
 
     assert "Nobody was active in this period." in text
     assert "0.00 EUR" in text
@@ -313,18 +319,18 @@ def test_a_month_without_anybody_says_so():
     ],
 )
 def test_a_name_is_shown_as_far_as_the_font_goes(name, shown):
-    assert shown in text_of(statement("Contoso", 202611, [Bill(record(), (line(name),))]))
+    assert shown in text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(name),))]))
 
 
 def test_hebrew_stands_in_the_order_in_which_it_is_read():
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (line("דוד"),))]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line("דוד"),))]))
 
     assert "דוד"[::-1] in text or "דוד" in text
 
 
 def test_names_and_addresses_that_are_too_wide_are_whole_on_several_lines():
     name, email = "Anna-Maria Wolfeschlegelsteinhausenbergerdorff-Schmidt", f"{'long.' * 50}@contoso.example"
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (line(name, email),))]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(name, email),))]))
     letters = "".join(text.split())
 
     assert letters.count("long.") == 50
@@ -336,14 +342,14 @@ def test_names_and_addresses_that_are_too_wide_are_whole_on_several_lines():
 def test_no_name_makes_a_statement_fail(names, tenant):
     lines = tuple(line(name, name) for name in names)
 
-    assert statement(tenant, 202611, [Bill(record(void_reason=tenant), lines)]).startswith(b"%PDF-")
+    assert statement(tenant, NOVEMBER, [ClosedBill(record(void_reason=tenant), lines)]).startswith(b"%PDF-")
 
 
 def test_people_of_one_name_and_address_are_told_apart_and_others_are_left_as_they_are():
     sam = replace(line("Sam", "sam@contoso.example"), user_id=uuid.UUID(int=0xABCD1234 << 96))
     twin = replace(line("SAM", "Sam@contoso.example"), user_id=uuid.UUID(int=2))
-    earlier, namesake = replace(sam, activity_month=202610), line("Sam", "sam.two@contoso.example")
-    text = text_of(statement("Contoso", 202611, [Bill(record(), (sam, twin, earlier, namesake))]))
+    earlier, namesake = replace(sam, activity_month=NOVEMBER.previous), line("Sam", "sam.two@contoso.example")
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (sam, twin, earlier, namesake))]))
 
     assert text.count("Sam (abcd1234)") == 2
     assert text.count("SAM (00000000)") == 1
@@ -354,7 +360,7 @@ def test_the_letters_of_europe_are_printed_as_they_are():
     blocks = [(0xC0, 0x17F), (0x391, 0x3A1), (0x3A3, 0x3CE), (0x400, 0x4FF), (0x1EA0, 0x1EF9), (0x531, 0x556)]
     letters = [chr(each) for first, last in blocks for each in range(first, last + 1)]
     names = ["".join(letters[at : at + 8]) for at in range(0, len(letters), 8)]
-    text = text_of(statement("Contoso", 202611, [Bill(record(), tuple(map(line, names)))]))
+    text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), tuple(map(line, names)))]))
 
     assert [name for name in names if name not in text] == []
 

@@ -53,7 +53,7 @@ def ours(known: Terms) -> Subscription:
 
 
 def after(document: dict[str, object], known: Terms = KNOWN) -> Terms:
-    copy = rules.terms_of(Copy.read(document))
+    copy = rules.terms_of(Copy.parse(document))
     assert copy is not None
     return rules.moved(ours(known), copy, happened_at=NOW, now=NOW).terms
 

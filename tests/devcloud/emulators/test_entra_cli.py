@@ -64,7 +64,7 @@ def test_a_stand_in_that_does_not_run_is_one_line():
     done = in_this_process("token", "ada", "--authority", "http://127.0.0.1:1")
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("token: no stand-in answers on http://127.0.0.1:1")
+    assert done.err.startswith("token: no emulator answers on http://127.0.0.1:1")
 
 
 def test_a_taken_port_is_one_line(ready: str, tmp_path: Path):

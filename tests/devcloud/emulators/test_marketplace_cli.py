@@ -70,7 +70,7 @@ def test_a_stand_in_that_does_not_run_is_one_line():
     done = run("stats", "--at", "http://127.0.0.1:1")
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("marketplace: no stand-in answers on http://127.0.0.1:1")
+    assert done.err.startswith("marketplace: no emulator answers on http://127.0.0.1:1")
 
 
 def test_a_taken_port_is_one_line(url: str, tmp_path: Path):

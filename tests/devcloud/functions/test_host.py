@@ -234,7 +234,7 @@ def test_a_taken_port_is_one_line(sample: Host):
 
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"host: port {sample.port} is taken: stop what listens there, or choose another with --port"
+        f"host: port {sample.port} is taken: stop the program that uses it, or choose another port with --port"
     ]
 
 

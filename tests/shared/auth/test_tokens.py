@@ -19,7 +19,7 @@ from devcloud.emulators.entra.server import Entra, running
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import CONSUMER_TENANT, Validator
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InvalidToken, Unavailable
-from shared.http.problem import problem
+from shared.http.problem import to_problem
 from shared.settings import Settings
 
 
@@ -436,7 +436,7 @@ def test_every_refusal_reads_the_same(entra: Entra, validator: Validator):
     bad += [f"Bearer {mint(entra, header=header)}" for header in WRONG_HEADERS.values()]
     bad += [f"Bearer {mint(entra, key='unpublished')}", f"Bearer {mint(entra, kind='id')}"]
 
-    replies = [problem(refusal(validator, each), operation="test", request_id="id") for each in bad]
+    replies = [to_problem(refusal(validator, each), operation="test", request_id="id") for each in bad]
 
     assert len(bad) > 80
     assert replies[0].status == 401

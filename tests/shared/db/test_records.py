@@ -20,7 +20,7 @@ from shared.db.records_triggers import MESSAGE, left_open, protect, unprotect, u
 from shared.db.schema import audit_log, billing_lines, billing_records, erasures, metadata, timer_log
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
-from shared.http.problem import as_api_error
+from shared.http.problem import to_api_error
 from tests.support.cutting import on_postgresql
 from tests.support.offenders import hold
 from tests.support.payers import Payer, at
@@ -270,7 +270,7 @@ def test_a_refusal_is_a_fault_of_ours_and_no_duplicate_and_does_not_pass(made):
     assert not is_unique_violation(refused.value)
     assert not was_undone(refused.value)
     assert not passes(refused.value)
-    assert isinstance(as_api_error(refused.value), InternalError)
+    assert isinstance(to_api_error(refused.value), InternalError)
 
 
 def standing(tx: sa.Connection, table: str) -> list[str]:

@@ -16,9 +16,9 @@ from shared.db.schema import tenants, users
 from shared.errors import Unavailable
 from shared.log import get_logger
 from tenants.actions.log import choose
-from tenants.actions.log.bounded import Bounded
+from tenants.actions.log.bounded import BoundedActionLog
 from tenants.actions.log.cursor import decode, encode
-from tenants.actions.log.model import Action, NotKept, month_of, row_key
+from tenants.actions.log.model import Action, AppendFailed, month_of, row_key
 from tenants.actions.log.sql import SqlActionLog
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import azurite as azurite_support
@@ -52,7 +52,7 @@ def action(tenant_id, user_id, at=START, tag=TAG, place=0):
 
 
 def page(log, tenant_id, user_id=None, after=None, most=100):
-    return log.page(tenant_id, user_id=user_id, after=after, most=most)
+    return log.page(tenant_id, user_id=user_id, after=after, limit=most)
 
 
 def pages(log, tenant_id, most, user_id=None):
@@ -128,7 +128,7 @@ def test_a_tenants_actions_are_forgotten_and_nobody_elses(log, people, world, en
     log.append([action(tenant, ada, START - dt.timedelta(days=day), place=day) for day in range(120)])
     log.append([action(other.tenant_id, other.id)])
 
-    assert (log.forget(tenant), log.forget(tenant)) == (120, 0)
+    assert (log.delete(tenant), log.delete(tenant)) == (120, 0)
     assert page(log, tenant) == []
     assert len(page(log, other.tenant_id)) == 1
 
@@ -178,7 +178,7 @@ def test_nothing_is_said_of_the_calls_to_the_service(azurite, app, people, every
     tenant, (ada, _) = people
     log = TablesActionLog(azurite.connection_string, app.transaction)
     log.append([action(tenant, ada)])
-    log.page(tenant, user_id=None, after=None, most=1)
+    log.page(tenant, user_id=None, after=None, limit=1)
 
     assert everything_logged.taken() == []
 
@@ -228,10 +228,10 @@ def dead_port(request, black_hole, drip):
 def test_an_outage_that_has_no_end_holds_the_first_for_a_moment_and_no_other(dead_port, app, people):
     tenant, (ada, bob) = people
     endpoint = azurite_support.connection_string(dead_port)
-    log = Bounded(lambda: TablesActionLog(endpoint, app.transaction), wait=0.3, pause=3600)
+    log = BoundedActionLog(lambda: TablesActionLog(endpoint, app.transaction), wait=0.3, pause=3600)
     reasons = []
     for _ in range(3):
-        with pytest.raises(NotKept) as caught:
+        with pytest.raises(AppendFailed) as caught:
             log.append([action(tenant, ada), action(tenant, bob)])
         reasons.append(caught.value.reason)
 
@@ -252,7 +252,7 @@ def test_what_was_written_before_the_outage_does_not_count_as_lost(app, people):
         log = choose(azurite.connection_string, app.transaction)
         log.append([action(tenant, ada)])
         azurite.stop()
-        with pytest.raises(NotKept) as caught:
+        with pytest.raises(AppendFailed) as caught:
             log.append([action(tenant, ada, tag="ffffffff"), action(tenant, ada, tag="fffffffe")])
 
     assert caught.value.count == 2
@@ -270,19 +270,19 @@ def test_after_the_pause_one_request_tries_and_a_success_ends_it(app):
         def append(self, actions):
             self.tries += 1
             if not self.back:
-                raise NotKept(len(actions), "away")
+                raise AppendFailed(len(actions), "away")
 
-        page, rewrite, forget = sql.page, sql.rewrite, sql.forget
+        page, rewrite, delete = sql.page, sql.rewrite, sql.delete
 
     away = Away()
-    log = Bounded(lambda: away, pause=15, seconds=lambda: seconds[0])
+    log = BoundedActionLog(lambda: away, pause=15, seconds=lambda: seconds[0])
     outcomes = []
     for now, back in ((0, False), (1, True), (14.9, True), (15, False), (16, True), (30, True), (30, True)):
         seconds[0], away.back = now, back
         try:
             log.append([])
             outcomes.append("kept")
-        except NotKept as error:
+        except AppendFailed as error:
             outcomes.append(error.reason)
 
     assert outcomes == ["away", "paused", "paused", "away", "paused", "kept", "kept"]

@@ -78,7 +78,7 @@ def key_of(payer: Payer) -> str:
 
 def everything(log, payer, most=7, user_id=None):
     found, after = [], None
-    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, most=most):
+    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, limit=most):
         found += rows
         after = rows[-1].row_key
     return found
@@ -107,7 +107,7 @@ def test_a_tenant_that_is_begun_looks_for_nothing_under_its_row_number(world, ap
     log = TablesActionLog(azurite.connection_string, app.transaction)
 
     assert not found.has_numbered_log
-    assert log.page(found.id, user_id=None, after=None, most=10) == []
+    assert log.page(found.id, user_id=None, after=None, limit=10) == []
 
 
 def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
@@ -135,7 +135,7 @@ def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
 )
 def test_what_is_moved_reads_as_before_whatever_is_moved_already(log, payer, service, rows, most):
     mine = log(payer.engine)
-    mine.forget(payer.tenant_id)
+    mine.delete(payer.tenant_id)
     made = [(action(payer, who, START - dt.timedelta(days=day), place=place), where) for who, day, place, where in rows]
     write_numbered(service, [each for each, where in made if where != "new"])
     for each, where in made:
@@ -173,7 +173,7 @@ def test_an_interrupted_move_goes_on_and_every_row_can_be_read_meanwhile(log, pa
 def stale(payer, service):
     """What a move has read, and has not copied yet."""
     with payer.engine.connect() as connection:
-        keys = key_store.of_tenant(connection, payer.tenant_id, everyone=True)
+        keys = key_store.load_keys(connection, payer.tenant_id, everyone=True)
     table = service.get_table_client("actions202611")
     rows = [log_tables._old_row(entity, keys) for entity in table.list_entities()]
     return lambda: log_tables._move(table, rows, keys)
@@ -195,7 +195,7 @@ def test_an_erasure_between_reading_and_moving_is_not_undone(log, payer, service
 def test_a_tenants_erasure_between_reading_and_moving_leaves_no_copy(log, payer, service):
     write_numbered(service, [action(payer, 0), action(payer, 1)])
     mine, move = log(payer.engine), stale(payer, service)
-    mine.forget(payer.tenant_id)
+    mine.delete(payer.tenant_id)
 
     assert move() is False
     assert partitions(service) == set()

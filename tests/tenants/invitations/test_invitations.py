@@ -309,6 +309,6 @@ def test_super_admins_are_told_of_somebody_whose_role_waits(world):
     [notice] = ada.get("notices").body["items"]
 
     assert notice["text"] == (
-        "Ben {Okafor} came by an invitation as super admin. The role waits until a super admin has checked who came, "
-        "and confirms it."
+        "Ben {Okafor} accepted an invitation with the role super admin. The role waits until a super admin has checked "
+        "the person and confirms it."
     )

@@ -75,7 +75,7 @@ def test_a_scheduled_erasure_is_told_with_its_day(team):
 
     assert notice["kind"] == "erasure_scheduled"
     assert notice["text"] == (
-        f"The data of Ben Tool will be erased on {asked['scheduledFor'][:10]}. It can be taken back until then."
+        f"The data of Ben Tool will be erased on {asked['scheduledFor'][:10]}. The erasure can be withdrawn until then."
     )
 
 
@@ -148,7 +148,7 @@ def test_a_restore_is_told_with_its_times():
 
     assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
         "TimeTracker was restored from a backup. Changes made from 2026-11-30 08:15 to 2026-11-30 09:45 UTC may be "
-        "missing. Check your time; admins, also people and settings."
+        "missing. Check your time; admins, also check people and settings."
     )
 
 
@@ -157,7 +157,7 @@ def test_a_restore_to_a_time_that_is_not_known_is_told_with_its_end():
 
     assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
         "TimeTracker was restored from a backup. Changes made before 2026-11-30 09:45 UTC may be missing. Check your "
-        "time; admins, also people and settings."
+        "time; admins, also check people and settings."
     )
 
 
@@ -186,7 +186,7 @@ def test_a_scheduled_erasure_is_told_as_coming_until_its_instant_and_as_past_fro
         found.append(notice["text"])
     assert world.again(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
     day = f"{clock():%Y-%m-%d}"
-    coming = f"The data of Ben Tool will be erased on {day}. It can be taken back until then."
+    coming = f"The data of Ben Tool will be erased on {day}. The erasure can be withdrawn until then."
 
     assert found == [coming, coming, f"The data of Ben Tool was due to be erased on {day}."]
 

@@ -170,7 +170,7 @@ def test_another_name_in_the_settings_makes_one_that_is_there_the_default_or_add
     woken = settings(ada, azureDevOpsOrganization="labs")
 
     assert added.body["notice"] == (
-        "labs was added to your organizations and is the default now. Time on contoso stays there, and it stays active."
+        "labs was added and is the default now. Time on contoso stays there, and it stays active."
     )
     assert back.body["notice"].startswith("contoso is the default organization now.")
     assert back.body["azureDevOpsOrganization"] == same.body["azureDevOpsOrganization"] == "contoso"

@@ -18,23 +18,24 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.server import serving
 from devcloud.ports import bound
-from shared.http.problem import problem
+from shared.deadline import Deadline
+from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
 from tests.support.marketplace import until
 from timers.azure_devops.client import AzureDevOps, _Pauses
 from timers.azure_devops.errors import (
     AzureDevOpsError,
-    Changed,
-    NotAllowed,
-    NoWorkItem,
+    AzureDevOpsForbidden,
+    AzureDevOpsUnavailable,
     OutcomeUnknown,
     Rejected,
     SignInRequired,
     Throttled,
-    Unreachable,
+    WorkItemChanged,
+    WorkItemNotFound,
 )
-from timers.azure_devops.model import COMPLETED, Update, WorkItem, work_item_of
+from timers.azure_devops.model import COMPLETED, Update, WorkItem, parse_work_item
 
 
 BUG, STORY = 42, 61
@@ -80,20 +81,22 @@ def client(azure_devops):
 
 
 @pytest.fixture
-def visit(client, azure_devops):
-    return client.visit("contoso", azure_devops.token(), who=ADA)
+def session(client, azure_devops):
+    return client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
 
 
 def refusing(message, key="Exception", **more):
     return {"body": json.dumps({"$id": "1", "message": message, "typeKey": key}), "headers": JSON, **more}
 
 
-def write(visit, hours="4.25", *, revision=2, number=BUG):
-    return visit.set_completed_work(number, revision=revision, hours=Decimal(hours), history="TimeTracker: 0.75 h #1f")
+def write(session, hours="4.25", *, revision=2, number=BUG):
+    return session.set_completed_work(
+        number, revision=revision, hours=Decimal(hours), history="TimeTracker: 0.75 h #1f"
+    )
 
 
-def test_a_work_item_is_read_whole(visit):
-    item = visit.work_item(BUG)
+def test_a_work_item_is_read_whole(session):
+    item = session.work_item(BUG)
 
     assert item == WorkItem(
         id=42,
@@ -107,30 +110,30 @@ def test_a_work_item_is_read_whole(visit):
     )
 
 
-def test_many_are_read_in_batches_of_200_without_those_that_are_not_there(visit, azure_devops):
+def test_many_are_read_in_batches_of_200_without_those_that_are_not_there(session, azure_devops):
     before = azure_devops.hits("batch")
 
-    found = visit.work_items([*range(1, 402), 42, 42])
+    found = session.work_items([*range(1, 402), 42, 42])
 
     assert (len(found), azure_devops.hits("batch") - before) == (40, 3)
-    assert found[BUG] == visit.work_item(BUG)
+    assert found[BUG] == session.work_item(BUG)
     assert found[63].completed_hours is None
     assert found[63].assignee_name is None
-    assert visit.work_items([]) == {}
+    assert session.work_items([]) == {}
 
 
 def test_a_guest_is_given_what_they_may_see(client, azure_devops):
-    visit = client.visit("Contoso", azure_devops.token("gus"), who=BEN)
+    session = client.open_session("Contoso", azure_devops.token("gus"), user=BEN, deadline=Deadline.after(5))
 
-    assert set(visit.work_items([42, 66])) == {42}
-    with pytest.raises(NoWorkItem):
-        visit.work_item(66)
+    assert set(session.work_items([42, 66])) == {42}
+    with pytest.raises(WorkItemNotFound):
+        session.work_item(66)
 
 
-def test_an_organisation_whose_processes_have_no_hours_can_be_read(visit, azure_devops):
+def test_an_organisation_whose_processes_have_no_hours_can_be_read(session, azure_devops):
     azure_devops.trouble("batch", **refusing(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
 
-    assert visit.work_items([BUG])[BUG].completed_hours is None
+    assert session.work_items([BUG])[BUG].completed_hours is None
 
 
 @pytest.mark.parametrize(
@@ -150,12 +153,12 @@ def test_an_organisation_whose_processes_have_no_hours_can_be_read(visit, azure_
     ],
 )
 def test_of_the_assignee_only_the_name_is_kept(assigned, name):
-    assert work_item_of({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name == name
+    assert parse_work_item({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name == name
 
 
 @given(st.text() | st.dictionaries(st.sampled_from(["displayName", "uniqueName"]), st.text()))
 def test_no_assignees_name_has_an_address_or_does_not_fit(assigned):
-    name = work_item_of({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name
+    name = parse_work_item({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name
 
     assert name is None or (name.isprintable() and "@" not in name and len(name.encode("utf-16-le")) <= 512)
 
@@ -163,40 +166,40 @@ def test_no_assignees_name_has_an_address_or_does_not_fit(assigned):
 def test_long_titles_and_odd_characters_fit_their_columns():
     fields = {"System.Title": "🚀" * 300 + "\x00", "System.State": "x\ud800y", "System.WorkItemType": 7}
 
-    item = work_item_of({"id": 1, "rev": 1, "fields": fields})
+    item = parse_work_item({"id": 1, "rev": 1, "fields": fields})
 
     assert (item.title, item.state, item.type) == ("🚀" * 200, "xy", "")
 
 
-def update(visit, number, rev):
+def update(session, number, rev):
     """What a revision changed, without its instant."""
-    found = visit.update(number, rev)
+    found = session.update(number, rev)
     assert found.changed_at is not None
     return replace(found, changed_at=None)
 
 
-def test_hours_are_written_to_the_revision_that_was_read_with_a_mark(visit, azure_devops):
-    written = write(visit)
+def test_hours_are_written_to_the_revision_that_was_read_with_a_mark(session, azure_devops):
+    written = write(session)
 
     assert (written.rev, written.completed_hours) == (3, Decimal("4.25"))
     assert azure_devops.completed(BUG) == 4.25
-    assert update(visit, BUG, 3) == Update(3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f")
+    assert update(session, BUG, 3) == Update(3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f")
 
 
-def test_a_stale_revision_is_told_and_nothing_is_written(visit, azure_devops):
+def test_a_stale_revision_is_told_and_nothing_is_written(session, azure_devops):
     azure_devops.edit(BUG, Title="Another title")
 
-    with pytest.raises(Changed):
-        write(visit)
+    with pytest.raises(WorkItemChanged):
+        write(session)
 
     assert (azure_devops.completed(BUG), azure_devops.revision(BUG)) == (3.5, 3)
 
 
-def test_of_many_writers_of_one_revision_one_succeeds(visit, azure_devops):
+def test_of_many_writers_of_one_revision_one_succeeds(session, azure_devops):
     def attempt(hours):
         try:
-            write(visit, hours)
-        except Changed:
+            write(session, hours)
+        except WorkItemChanged:
             return 0
         return 1
 
@@ -206,43 +209,43 @@ def test_of_many_writers_of_one_revision_one_succeeds(visit, azure_devops):
     assert (landed, azure_devops.revision(BUG)) == (1, 3)
 
 
-def test_a_type_without_hours_rejects_them_with_a_reason(visit):
+def test_a_type_without_hours_rejects_them_with_a_reason(session):
     with pytest.raises(Rejected) as caught:
-        write(visit, number=STORY)
+        write(session, number=STORY)
 
     assert caught.value.message == f"TF51535: Cannot find field {COMPLETED}."
-    assert caught.value.detail == f"Azure DevOps rejects this: TF51535: Cannot find field {COMPLETED}."
+    assert caught.value.detail == f"Azure DevOps rejected this request: TF51535: Cannot find field {COMPLETED}."
 
 
 @pytest.mark.parametrize("hours", ["NaN", "Infinity"])
-def test_what_is_no_number_is_never_sent(visit, azure_devops, hours):
+def test_what_is_no_number_is_never_sent(session, azure_devops, hours):
     before = azure_devops.hits("update")
 
     with pytest.raises(ValueError, match="JSON"):
-        write(visit, hours)
+        write(session, hours)
 
     assert azure_devops.hits("update") == before
 
 
-def test_the_update_of_a_revision_is_found_behind_links_and_pages(visit, azure_devops):
+def test_the_update_of_a_revision_is_found_behind_links_and_pages(session, azure_devops):
     for number in range(30):
         azure_devops.stand_in.workspace.board("contoso").link(BUG)
         azure_devops.edit(BUG, hours=10 + number)
 
-    assert update(visit, BUG, 32) == Update(32, Decimal(38), Decimal(39), None)
-    assert update(visit, BUG, 3) == Update(3, Decimal("3.5"), Decimal(10), None)
-    assert update(visit, BUG, 1) == Update(1, None, None, None)
-    assert visit.update(BUG, 33) is None
+    assert update(session, BUG, 32) == Update(32, Decimal(38), Decimal(39), None)
+    assert update(session, BUG, 3) == Update(3, Decimal("3.5"), Decimal(10), None)
+    assert update(session, BUG, 1) == Update(1, None, None, None)
+    assert session.update(BUG, 33) is None
 
 
-def test_an_update_tells_of_hours_that_came_and_went(visit, azure_devops):
+def test_an_update_tells_of_hours_that_came_and_went(session, azure_devops):
     azure_devops.edit(63, hours=1)
     azure_devops.edit(63, hours=None)
     azure_devops.edit(63, Title="Another title", History="why")
 
-    assert update(visit, 63, 2) == Update(2, None, Decimal(1), None)
-    assert update(visit, 63, 3) == Update(3, Decimal(1), None, None)
-    assert update(visit, 63, 4) == Update(4, None, None, "why")
+    assert update(session, 63, 2) == Update(2, None, Decimal(1), None)
+    assert update(session, 63, 3) == Update(3, Decimal(1), None, None)
+    assert update(session, 63, 4) == Update(4, None, None, "why")
 
 
 ANSWERS = [
@@ -251,17 +254,17 @@ ANSWERS = [
     ({"status": 302, "headers": {"Location": "https://login.example/_signin"}}, SignInRequired),
     (SIGNED_OUT, SignInRequired),
     (refusing("TF400813: The user is not authorized.", status=401), SignInRequired),
-    (refusing("Access denied.", "AccessDeniedException", status=403), NotAllowed),
-    ({"status": 403, "body": HTML}, NotAllowed),
-    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=404), NoWorkItem),
-    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=400), NoWorkItem),
-    ({"status": 404, "body": HTML}, NoWorkItem),
+    (refusing("Access denied.", "AccessDeniedException", status=403), AzureDevOpsForbidden),
+    ({"status": 403, "body": HTML}, AzureDevOpsForbidden),
+    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=404), WorkItemNotFound),
+    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=400), WorkItemNotFound),
+    ({"status": 404, "body": HTML}, WorkItemNotFound),
     (refusing("TF401320: Rule Error for field State.", status=400), Rejected),
     ({"status": 400, "body": "{", "headers": JSON}, Rejected),
-    (refusing("TF26071: This work item has been changed by someone else.", status=409), Changed),
-    (refusing("TF26071: This work item has been changed by someone else.", status=400), Changed),
-    (refusing("Gone on.", "WorkItemRevisionMismatchException", status=400), Changed),
-    (refusing("The test operation failed.", "TestPatchOperationFailedException", status=412), Changed),
+    (refusing("TF26071: This work item has been changed by someone else.", status=409), WorkItemChanged),
+    (refusing("TF26071: This work item has been changed by someone else.", status=400), WorkItemChanged),
+    (refusing("Gone on.", "WorkItemRevisionMismatchException", status=400), WorkItemChanged),
+    (refusing("The test operation failed.", "TestPatchOperationFailedException", status=412), WorkItemChanged),
     (refusing("TF400733: The request has been canceled.", status=429, times=1), Throttled),
     ({"status": 429, "body": HTML}, Throttled),
 ]
@@ -287,51 +290,51 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("fault", "error"), ANSWERS)
-def test_each_answer_is_told_for_what_it_is(visit, azure_devops, fault, error):
+def test_each_answer_is_told_for_what_it_is(session, azure_devops, fault, error):
     azure_devops.trouble("work_item", **fault)
     azure_devops.trouble("update", **fault)
 
     with pytest.raises(AzureDevOpsError) as reading:
-        visit.work_item(BUG)
+        session.work_item(BUG)
     with pytest.raises(AzureDevOpsError) as writing:
-        write(visit)
+        write(session)
 
     assert (type(reading.value), type(writing.value)) == (error, error)
     assert azure_devops.completed(BUG) == 3.5
 
 
 @pytest.mark.parametrize("fault", NO_ANSWERS)
-def test_without_an_answer_a_read_is_repeated_and_a_write_never(visit, azure_devops, fault):
+def test_without_an_answer_a_read_is_repeated_and_a_write_never(session, azure_devops, fault):
     azure_devops.trouble("work_item", **fault)
     azure_devops.trouble("update", **fault)
     before = azure_devops.hits("work_item"), azure_devops.hits("update")
 
-    with pytest.raises(Unreachable) as reading:
-        visit.work_item(BUG)
+    with pytest.raises(AzureDevOpsUnavailable) as reading:
+        session.work_item(BUG)
     with pytest.raises(OutcomeUnknown):
-        write(visit)
+        write(session)
 
-    assert type(reading.value) is Unreachable
+    assert type(reading.value) is AzureDevOpsUnavailable
     assert (azure_devops.hits("work_item"), azure_devops.hits("update")) == (before[0] + 3, before[1] + 1)
 
 
 @pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
-def test_an_answer_that_makes_no_sense_is_no_answer(visit, azure_devops, body):
+def test_an_answer_that_makes_no_sense_is_no_answer(session, azure_devops, body):
     azure_devops.trouble("work_item", body=body, headers=JSON)
     azure_devops.trouble("update", body=body, headers=JSON)
 
-    with pytest.raises(Unreachable) as reading:
-        visit.work_item(BUG)
+    with pytest.raises(AzureDevOpsUnavailable) as reading:
+        session.work_item(BUG)
     with pytest.raises(OutcomeUnknown):
-        write(visit)
+        write(session)
 
-    assert type(reading.value) is Unreachable
+    assert type(reading.value) is AzureDevOpsUnavailable
 
 
-def test_a_read_that_succeeds_in_the_end_succeeds(visit, azure_devops):
+def test_a_read_that_succeeds_in_the_end_succeeds(session, azure_devops):
     azure_devops.trouble("work_item", status=502, times=2)
 
-    assert visit.work_item(BUG).rev == 2
+    assert session.work_item(BUG).rev == 2
 
 
 def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
@@ -339,24 +342,24 @@ def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
         port = listening.getsockname()[1]
     client = AzureDevOps(f"http://127.0.0.1:{port}")
 
-    with pytest.raises(Unreachable) as caught:
-        write(client.visit("contoso", azure_devops.token(), who=ADA))
+    with pytest.raises(AzureDevOpsUnavailable) as caught:
+        write(client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5)))
 
     client.close()
-    assert type(caught.value) is Unreachable
+    assert type(caught.value) is AzureDevOpsUnavailable
 
 
 @pytest.mark.parametrize(
     "fault", [{"lost_answer": True}, {"lost_answer": True, "status": 502}, {"late_landing": 0.2}], ids=str
 )
-def test_a_write_whose_answer_is_lost_is_found_in_the_history(visit, azure_devops, fault):
+def test_a_write_whose_answer_is_lost_is_found_in_the_history(session, azure_devops, fault):
     azure_devops.trouble("update", **fault, times=1)
 
     with pytest.raises(OutcomeUnknown):
-        write(visit)
+        write(session)
     azure_devops.settle()
 
-    assert update(visit, BUG, visit.work_item(BUG).rev) == Update(
+    assert update(session, BUG, session.work_item(BUG).rev) == Update(
         3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f"
     )
 
@@ -370,25 +373,23 @@ SLOW = {
 
 
 @pytest.mark.parametrize("fault", SLOW.values(), ids=SLOW)
-def test_the_time_budget_ends_a_call_whose_answer_has_no_end(patient, slow, fault):
+def test_the_deadline_ends_a_call_whose_response_has_no_end(patient, slow, fault):
     slow.trouble("work_item", **fault)
     slow.trouble("update", **fault)
-    for call, error in ((lambda visit: visit.work_item(BUG), Unreachable), (write, OutcomeUnknown)):
+    for call, error in ((lambda session: session.work_item(BUG), AzureDevOpsUnavailable), (write, OutcomeUnknown)):
         with pytest.raises(error):
-            call(patient.visit("contoso", slow.token(), who=ADA, seconds=0.5))
+            call(patient.open_session("contoso", slow.token(), user=ADA, deadline=Deadline.after(0.5)))
 
 
-def test_the_budget_is_for_the_whole_visit_and_without_any_left_nothing_is_sent(azure_devops, clock):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
-    visit = client.visit("contoso", azure_devops.token(), who=ADA, seconds=5)
-    clock.seconds += 5
-    before = azure_devops.hits("update")
+def test_all_calls_of_a_session_have_one_deadline_after_which_nothing_is_sent(client, azure_devops):
+    session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(0.5))
+    item, before = session.work_item(BUG), azure_devops.hits("update")
+    until(lambda: session._deadline.left == 0)
 
-    with pytest.raises(Unreachable) as caught:
-        write(visit)
+    with pytest.raises(AzureDevOpsUnavailable) as caught:
+        write(session, revision=item.rev)
 
-    client.close()
-    assert (type(caught.value), azure_devops.hits("update")) == (Unreachable, before)
+    assert (type(caught.value), azure_devops.hits("update")) == (AzureDevOpsUnavailable, before)
 
 
 def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slow):
@@ -397,10 +398,10 @@ def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slo
     token = slow.token()
 
     def look(number, seconds):
-        return patient.visit("contoso", token, who=(1, number), seconds=seconds).work_item(BUG)
+        return patient.open_session("contoso", token, user=(1, number), deadline=Deadline.after(seconds)).work_item(BUG)
 
     def look_in_vain(number):
-        with pytest.raises(Unreachable):
+        with pytest.raises(AzureDevOpsUnavailable):
             look(number, 0.3)
 
     with ThreadPoolExecutor(80) as threads:
@@ -416,7 +417,10 @@ def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slo
 
 def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops, clock):
     client = AzureDevOps(azure_devops.url, monotonic=clock)
-    ada, ben = (client.visit("contoso", azure_devops.token(), who=who, seconds=99) for who in (ADA, BEN))
+    ada, ben = (
+        client.open_session("contoso", azure_devops.token(), user=who, deadline=Deadline.after(99))
+        for who in (ADA, BEN)
+    )
     azure_devops.trouble("work_item", **refusing("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}})
     with pytest.raises(Throttled) as first:
         ada.work_item(BUG)
@@ -441,23 +445,23 @@ def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops
 )
 def test_a_success_that_asks_for_a_pause_is_a_success_and_the_pause_is_kept(azure_devops, clock, header, pause):
     client = AzureDevOps(azure_devops.url, monotonic=clock)
-    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     azure_devops.trouble("work_item", headers={"Retry-After": header}, times=1)
 
-    item = visit.work_item(BUG)
+    item = session.work_item(BUG)
     with pytest.raises(Throttled) as caught:
-        write(visit)
+        write(session)
 
     client.close()
     assert (item.rev, caught.value.retry_after, azure_devops.revision(BUG)) == (2, pause, 2)
 
 
-def test_an_outage_that_says_how_long_is_not_tried_again_meanwhile(visit, azure_devops):
+def test_an_outage_that_says_how_long_is_not_tried_again_meanwhile(session, azure_devops):
     azure_devops.trouble("work_item", status=503, headers={"Retry-After": "60"})
     before = azure_devops.hits("work_item")
 
-    with pytest.raises(Unreachable) as caught:
-        visit.work_item(BUG)
+    with pytest.raises(AzureDevOpsUnavailable) as caught:
+        session.work_item(BUG)
 
     assert (caught.value.retry_after, azure_devops.hits("work_item")) == (60, before + 1)
 
@@ -483,17 +487,25 @@ def test_the_longer_of_two_pauses_counts(clock):
 @pytest.mark.parametrize("token", [None, "", "a b", "a\r\nX: y", "a\n", "é", "x" * 16_385, "\x7f"])
 def test_what_can_be_no_token_is_a_missing_sign_in_and_goes_nowhere(client, token):
     with pytest.raises(SignInRequired):
-        client.visit("contoso", token, who=ADA)
+        client.open_session("contoso", token, user=ADA, deadline=Deadline.after(5))
 
 
 def test_another_token_than_one_for_azure_devops_must_sign_in(client):
     with pytest.raises(SignInRequired):
-        client.visit("contoso", "not-a-token", who=ADA).work_item(BUG)
+        client.open_session("contoso", "not-a-token", user=ADA, deadline=Deadline.after(5)).work_item(BUG)
 
 
 def test_each_failure_is_a_problem_document_of_its_own():
-    kinds = [SignInRequired(), NotAllowed(), NoWorkItem(), Changed(), Rejected("why"), Throttled(), Unreachable()]
-    replies = [problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
+    kinds = [
+        SignInRequired(),
+        AzureDevOpsForbidden(),
+        WorkItemNotFound(),
+        WorkItemChanged(),
+        Rejected("why"),
+        Throttled(),
+        AzureDevOpsUnavailable(),
+    ]
+    replies = [to_problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
 
     told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
     assert told == [
@@ -525,13 +537,13 @@ def chain(error):
 def test_the_token_is_in_no_error_no_log_and_no_repr(patient, slow, caplog, fault):
     caplog.set_level(logging.DEBUG)
     token = slow.token()
-    visit = patient.visit("contoso", token, who=ADA, seconds=0.4)
+    session = patient.open_session("contoso", token, user=ADA, deadline=Deadline.after(0.4))
     slow.trouble("update", **fault)
 
     with pytest.raises(AzureDevOpsError) as caught:
-        write(visit)
+        write(session)
 
-    shown = [repr(visit), repr(patient), caplog.text, *(str(vars(each)) + repr(each) for each in chain(caught.value))]
+    shown = [repr(session), repr(patient), caplog.text, *(str(vars(each)) + repr(each) for each in chain(caught.value))]
     assert not any(token[:20] in each or "Bearer" in each for each in shown)
     assert all(type(each).__module__ == "timers.azure_devops.errors" for each in chain(caught.value))
 
@@ -550,16 +562,16 @@ class Recorder:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_so_the_token_stays_where_it_is_meant_for(visit, azure_devops, status):
+def test_a_redirect_is_not_followed_so_the_token_stays_where_it_is_meant_for(session, azure_devops, status):
     elsewhere = Recorder()
     with serving(lambda _url: elsewhere, port=0) as url:
         for endpoint in ("work_item", "update"):
             azure_devops.trouble(endpoint, status=status, headers={"Location": f"{url}/contoso/_apis/wit/workitems/42"})
 
         with pytest.raises(AzureDevOpsError):
-            visit.work_item(BUG)
+            session.work_item(BUG)
         with pytest.raises(AzureDevOpsError):
-            write(visit)
+            write(session)
 
     assert elsewhere.seen == []
 
@@ -572,7 +584,7 @@ def test_requests_say_what_they_must_and_carry_no_cookie_nor_a_netrc_password(mo
     with serving(lambda _url: server, port=0) as url:
         client = AzureDevOps(url)
         for token in ("first", "second"):
-            client.visit("contoso", token, who=ADA).work_item(1)
+            client.open_session("contoso", token, user=ADA, deadline=Deadline.after(5)).work_item(1)
         client.close()
 
     assert [headers["Authorization"] for _, _, headers in server.seen] == ["Bearer first", "Bearer second"]
@@ -636,7 +648,7 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
         _watching.set()
         for number, name in enumerate(names(MANY)):
             try:
-                client.visit(name, "token", who=(1, number)).work_item(1)
+                client.open_session(name, "token", user=(1, number), deadline=Deadline.after(5)).work_item(1)
                 sent.append(name)
             except Rejected:
                 continue
@@ -659,9 +671,9 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
 
 def test_a_person_of_another_organisation_must_sign_in_there(client, azure_devops):
     with pytest.raises(SignInRequired):
-        client.visit("fabrikam", azure_devops.token("ada"), who=ADA).work_item(BUG)
-    with pytest.raises(NoWorkItem):
-        client.visit("nowhere", azure_devops.token("ada"), who=ADA).work_item(BUG)
+        client.open_session("fabrikam", azure_devops.token("ada"), user=ADA, deadline=Deadline.after(5)).work_item(BUG)
+    with pytest.raises(WorkItemNotFound):
+        client.open_session("nowhere", azure_devops.token("ada"), user=ADA, deadline=Deadline.after(5)).work_item(BUG)
 
 
 def item(number, kind="Task", project="Website", state="Active"):
@@ -670,13 +682,13 @@ def item(number, kind="Task", project="Website", state="Active"):
 
 def test_a_type_without_the_field_is_remembered_for_a_day(azure_devops, clock):
     client = AzureDevOps(azure_devops.url, monotonic=clock)
-    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     story, before = item(STORY, "User Story"), azure_devops.hits("type_fields")
-    first = visit.is_known_to_lack_completed_work(story)
-    found = visit.lacks_completed_work(story), visit.lacks_completed_work(item(BUG, "Bug"))
-    known = visit.is_known_to_lack_completed_work(story), visit.is_known_to_lack_completed_work(item(BUG, "Bug"))
+    first = session.is_known_to_lack_completed_work(story)
+    found = session.lacks_completed_work(story), session.lacks_completed_work(item(BUG, "Bug"))
+    known = session.is_known_to_lack_completed_work(story), session.is_known_to_lack_completed_work(item(BUG, "Bug"))
     clock.seconds += 24 * 3600 + 1
-    forgotten = visit.is_known_to_lack_completed_work(story)
+    forgotten = session.is_known_to_lack_completed_work(story)
     client.close()
 
     assert (first, found, known, forgotten) == (False, (True, False), (True, False), False)
@@ -684,8 +696,11 @@ def test_a_type_without_the_field_is_remembered_for_a_day(azure_devops, clock):
 
 
 def test_an_item_is_closed_by_the_category_of_its_state(azure_devops, client):
-    visit, before = client.visit("contoso", azure_devops.token(), who=ADA), azure_devops.hits("type_states")
-    closed = [visit.is_closed(item(1, state=state)) for state in ("New", "Active", "Closed", "Removed")]
+    session, before = (
+        client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5)),
+        azure_devops.hits("type_states"),
+    )
+    closed = [session.is_closed(item(1, state=state)) for state in ("New", "Active", "Closed", "Removed")]
 
     assert closed == [False, False, True, True]
     assert azure_devops.hits("type_states") == before + 1
@@ -693,7 +708,7 @@ def test_an_item_is_closed_by_the_category_of_its_state(azure_devops, client):
 
 @pytest.mark.parametrize(("kind", "project"), [("..", "Website"), ("Task", ".."), ("", "Website"), ("Task", ".")])
 def test_a_type_or_project_that_is_no_name_in_a_path_is_asked_nobody(azure_devops, client, kind, project):
-    visit = client.visit("contoso", azure_devops.token(), who=ADA)
+    session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
 
-    with pytest.raises(Unreachable):
-        visit.is_closed(item(1, kind, project))
+    with pytest.raises(AzureDevOpsUnavailable):
+        session.is_closed(item(1, kind, project))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.errors import InvalidRequest, NotYet
+from shared.errors import InvalidRequest, RetryableConflict
 from tests.support.world import START, new_id
 from tests.timers.running.late import HOUR, MS
 from timers.days import split
@@ -101,7 +101,7 @@ def test_a_said_end_is_never_before_the_start_nor_in_the_next_timer(source, name
         latest = None if after is None else after.started_at
     too_early = at < old.started_at and not (named and old.started_at - at <= SKEW)
     if too_early or (latest is not None and at > latest):
-        with pytest.raises(NotYet):
+        with pytest.raises(RetryableConflict):
             rules.end_of_entry(old, at, named=named, following=after)
     else:
         end = rules.end_of_entry(old, at, named=named, following=after)

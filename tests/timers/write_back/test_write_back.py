@@ -1,6 +1,7 @@
 """Hours reach Completed Work once, whatever Azure DevOps does; and no stop fails or waits because of it."""
 
 import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -40,10 +41,14 @@ def ada(world):
 
 @pytest.fixture
 def hurried(app, monkeypatch):
-    """Half a second for each use of Azure DevOps, of the four that a change has."""
+    """Half a second for each session with Azure DevOps, of the four that a change has."""
     client = azure_devops_of(app)
-    visit = client.visit
-    monkeypatch.setattr(client, "visit", lambda *at, **how: visit(*at, **{**how, "seconds": 0.5}))
+    open_session = client.open_session
+
+    def open_briefly(*arguments, deadline, **options):
+        return open_session(*arguments, deadline=deadline.at_most(0.5), **options)
+
+    monkeypatch.setattr(client, "open_session", open_briefly)
 
 
 def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
@@ -116,25 +121,25 @@ def test_a_switch_writes_what_it_stopped(ada, clock, azure_devops):
     assert azure_devops.completed(BUG) == 4.0
 
 
-def test_all_items_of_a_request_share_one_time_budget(ada, clock, azure_devops, app, monkeypatch):
+def test_all_items_of_a_request_share_one_deadline(ada, clock, azure_devops, app, monkeypatch):
     client = azure_devops_of(app)
-    visits, visit = [], client.visit
+    seconds, open_session = [], client.open_session
 
-    def counted(*at, **options):
-        visits.append(options["seconds"])
-        return visit(*at, **options)
+    def counted(*arguments, deadline, **options):
+        seconds.append(math.ceil(deadline.left))
+        return open_session(*arguments, deadline=deadline, **options)
 
-    monkeypatch.setattr(client, "visit", counted)
+    monkeypatch.setattr(client, "open_session", counted)
     ada.start(BUG)
     clock.tick(minutes=30)
     stopped = send(ada, "POST", "timers/start", azure_devops.token(), {**WORK_ITEM, "workItemId": TASK, "switch": True})
     path, other = f"entries/{stopped.body['stopped']['id']}", {"workItemId": TASK, "reason": "it was the other one"}
-    assert visits == [4.0]
+    assert seconds == [4]
     moved = send(ada, "PATCH", path, azure_devops.token(), other, **{"If-Match": "*"})
 
     assert moved.body["writeBack"] == "done"
     assert (azure_devops.completed(BUG), azure_devops.completed(TASK)) == (3.5, 6.75)
-    assert visits == [4.0, 4.0]
+    assert seconds == [4, 4]
 
 
 def test_entries_by_hand_corrections_and_removals_reach_the_items_they_are_about(ada, azure_devops):

@@ -1,4 +1,4 @@
-"""The command ends with what it found: nothing wrong, a broken promise, or that the run proves nothing."""
+"""The exit code of the command: no violation, violation, or a run that proves nothing."""
 
 import contextlib
 import resource
@@ -17,20 +17,22 @@ COMMAND = [sys.executable, "-m", "tools.chaos", "--database", "sqlite", "--seed"
 SMALL = ["--workers", "2", "--tenants", "2", "--people", "3"]
 
 
-def test_a_run_that_finds_nothing_ends_well_and_writes_its_page(tmp_path):
+def test_a_run_without_violations_succeeds_and_writes_its_page(tmp_path):
     page = tmp_path / "page.md"
     command = [*COMMAND, *SMALL, "--minutes", "60", "--operations", "400", "--write", str(page)]
     ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=280, check=False)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "; 0 violations." in page.read_text()
-    assert "HAD NO TURN" in page.read_text()  # it was too short for that
-    again = "scripts/chaos --database sqlite --seed 20 --minutes 60 --operations 400 --workers 2 --tenants 2 --people 3"
-    assert again in page.read_text()
+    assert "NOT INJECTED" in page.read_text()  # it was too short for all faults
+    command_again = (
+        "scripts/chaos --database sqlite --seed 20 --minutes 60 --operations 400 --workers 2 --tenants 2 --people 3"
+    )
+    assert command_again in page.read_text()
 
 
-def lose_an_entry(database: Path) -> bool:
-    """As no code of ours does; False while there is none."""
+def delete_an_entry(database: Path) -> bool:
+    """Deletes an entry behind the product's back; False while there is none."""
     with (
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection,
@@ -45,21 +47,21 @@ def lose_an_entry(database: Path) -> bool:
     return False
 
 
-def test_a_promise_that_somebody_breaks_during_the_run_is_its_exit_code(tmp_path):
+def test_a_violation_during_the_run_is_its_exit_code(tmp_path):
     command = [*COMMAND, *SMALL, "--minutes", "0.15", "--folder", str(tmp_path)]
     with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
-        lost = False
-        while not lost and process.poll() is None:
-            lost = any(lose_an_entry(each) for each in tmp_path.rglob("timetracker.db"))
+        deleted = False
+        while not deleted and process.poll() is None:
+            deleted = any(delete_an_entry(each) for each in tmp_path.rglob("timetracker.db"))
             time.sleep(0.05)
-        told, _ = process.communicate(timeout=280)
+        output, _ = process.communicate(timeout=280)
 
-    assert lost
-    assert process.returncode == VIOLATED, told
-    assert " 0 violations." not in told
+    assert deleted
+    assert process.returncode == VIOLATED, output
+    assert " 0 violations." not in output
 
 
-def test_a_run_that_cannot_begin_proves_nothing():
+def test_a_run_that_cannot_start_proves_nothing():
     ended = subprocess.run(
         [*COMMAND, "--minutes", "0.05"],
         cwd=processes.ROOT,
@@ -71,11 +73,11 @@ def test_a_run_that_cannot_begin_proves_nothing():
     )
 
     assert ended.returncode == FAILED, ended.stdout + ended.stderr
-    assert ended.stdout.startswith("chaos: the database was not migrated")  # it ends so for wrong words, too
+    assert ended.stdout.startswith("chaos: the database was not migrated")  # wrong options have the same exit code
     assert ended.stderr == ""
 
 
-def test_a_run_that_met_no_trouble_proves_nothing_and_says_so():
+def test_a_run_without_faults_proves_nothing_and_says_so():
     command = [*COMMAND, *SMALL, "--minutes", "60", "--operations", "1"]
     ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=280, check=False)
 
@@ -83,7 +85,7 @@ def test_a_run_that_met_no_trouble_proves_nothing_and_says_so():
     assert "THIS PROVES NOTHING" in " ".join(ended.stdout.split())
 
 
-def test_a_page_that_cannot_be_written_is_refused_before_the_run():
+def test_a_page_that_cannot_be_written_fails_before_the_run():
     command = [*COMMAND, "--minutes", "60", "--write", "/nonexistent/page.md"]
     ended = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, timeout=60, check=False)
 
@@ -92,15 +94,15 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_run():
     assert ended.stderr == ""
 
 
-def test_whoever_ends_a_run_before_its_end_is_told_that_nothing_was_compared(tmp_path):
+def test_an_interrupted_start_says_that_nothing_was_compared(tmp_path):
     command = [*COMMAND, *SMALL, "--minutes", "60", "--folder", str(tmp_path)]
     with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.rglob("keys.json")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)  # while it starts, when there is nothing yet that could be compared
-        told, _ = process.communicate(timeout=120)
+        process.send_signal(signal.SIGINT)  # during the start, with nothing to compare yet
+        output, _ = process.communicate(timeout=120)
 
     assert process.returncode == INTERRUPTED
-    assert "nothing was compared" in told
+    assert "nothing was compared" in output
     assert list(tmp_path.iterdir()) == []

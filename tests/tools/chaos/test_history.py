@@ -1,4 +1,4 @@
-"""What a client may believe after what it was told."""
+"""The result of a request as known to the client."""
 
 import datetime as dt
 
@@ -19,22 +19,22 @@ AT = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
         ([409], "refused"),
         ([None, 200], "acknowledged"),
         ([503, 503, 201], "acknowledged"),
-        ([None, 409], "unknown"),  # the first sending may have been done, or be done yet
+        ([None, 409], "unknown"),  # the first attempt may be processed
         ([503, 412], "unknown"),
     ],
 )
-def test_only_an_answer_settles_it_and_a_refusal_only_the_first(statuses, outcome):
-    asked = Operation(1, "start", "POST", "timers/start", {}, "mark")
-    asked.attempts = [Attempt(AT, AT, 0.1, status) for status in statuses]
+def test_a_refusal_counts_only_without_an_earlier_unknown_attempt(statuses, outcome):
+    operation = Operation(1, "start", "POST", "timers/start", {}, "mark")
+    operation.attempts = [Attempt(AT, AT, 0.1, status) for status in statuses]
 
-    assert asked.outcome == outcome
+    assert operation.outcome == outcome
 
 
-def test_what_nobody_listened_to_is_not_done_but_what_was_sent_before_may_be():
-    asked = Operation(1, "stop", "POST", "timers/stop", None, "mark")
-    unheard = Attempt(AT, AT, 0.1, None, was_sent=False)
+def test_a_refused_connection_is_not_processed_but_an_earlier_attempt_may_be():
+    operation = Operation(1, "stop", "POST", "timers/stop", None, "mark")
+    not_sent = Attempt(AT, AT, 0.1, None, was_sent=False)
 
-    asked.attempts = [unheard, unheard]
-    assert asked.outcome == "refused"
-    asked.attempts = [Attempt(AT, AT, 0.1, None), unheard]
-    assert asked.outcome == "unknown"
+    operation.attempts = [not_sent, not_sent]
+    assert operation.outcome == "refused"
+    operation.attempts = [Attempt(AT, AT, 0.1, None), not_sent]
+    assert operation.outcome == "unknown"

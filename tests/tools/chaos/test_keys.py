@@ -1,4 +1,4 @@
-"""Trouble with Entra's keys meets workers that ask for them, and sees the workers that take it badly."""
+"""Faults of Entra's keys affect workers that fetch keys, and find workers that handle them wrongly."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -21,18 +21,18 @@ from shared.auth.tokens import signed_claims
 from shared.errors import ApiError
 from tools.chaos.clients.history import History
 from tools.chaos.cloud.worker import ClockFile
-from tools.chaos.faults.signing_keys import Keys
+from tools.chaos.faults.signing_keys import KeyFaults
 
 
 @dataclass
 class Worker:
-    """Answers as the product does, as far as keys go; `spoil` makes another answer of its status."""
+    """Checks keys like the product; `change_status` makes it misbehave."""
 
     name: str
     entra: Entra
     clocks: ClockFile
     base: str = ""
-    spoil: Callable[[int], int] = lambda status: status
+    change_status: Callable[[int], int] = lambda status: status
     statuses: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -45,39 +45,39 @@ class Worker:
         return True
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self.answer(Request(environ))(environ, start_response)
+        return self.respond(Request(environ))(environ, start_response)
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         status, code = 200, ""
         try:
             signed_claims(request.headers["Authorization"].removeprefix("Bearer "), self.keys)
         except ApiError as error:
             status, code = int(error.status), error.code
-        self.statuses.append(self.spoil(status))
+        self.statuses.append(self.change_status(status))
         return Response(f'{{"code": "{code}"}}', self.statuses[-1], content_type="application/json")
 
 
 @dataclass
-class Laboratory:
+class KeyFaultRun:
     entra: Entra
     workers: list[Worker]
     fleet: Any
-    keys: Keys
+    keys: KeyFaults
 
     @property
-    def seen(self) -> list[str]:
-        return [each.detail.partition(":")[0] for each in self.fleet.seen]
+    def violations(self) -> list[str]:
+        return [each.detail.partition(":")[0] for each in self.fleet.violations]
 
-    def meet(self, number: int, seed: int = 1) -> int:
-        """Makes the trouble of that number, and ends it at once."""
-        return self.keys.troubles()[number].begin(random.Random(seed))()  # noqa: S311 - repeats
+    def inject(self, number: int, seed: int = 1) -> int:
+        """Begins the fault of that number and ends it at once."""
+        return self.keys.build()[number].begin(random.Random(seed))()  # noqa: S311 - repeats
 
 
 DOWN, WITHOUT, ROTATED = range(3)
 
 
 @contextmanager
-def standing(entra: Entra, folder: Path, name: str) -> Iterator[Worker]:
+def start_worker(entra: Entra, folder: Path, name: str) -> Iterator[Worker]:
     worker = Worker(name, entra, ClockFile(folder / name))
 
     def make(url: str) -> Worker:
@@ -89,119 +89,121 @@ def standing(entra: Entra, folder: Path, name: str) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def laboratory(tmp_path) -> Iterator[Laboratory]:
+def key_faults(tmp_path) -> Iterator[KeyFaultRun]:
     with (
         server.running(tmp_path, port=0) as entra,
-        standing(entra, tmp_path, "one") as one,
-        standing(entra, tmp_path, "two") as two,
+        start_worker(entra, tmp_path, "one") as one,
+        start_worker(entra, tmp_path, "two") as two,
     ):
         client = SimpleNamespace(token="")
-        somebody = SimpleNamespace(name="p0.0", client=client, history=History("tid", "oid"))
-        fleet: Any = SimpleNamespace(people=[somebody], everybody=[somebody], seen=[])
+        person = SimpleNamespace(name="p0.0", client=client, history=History("tid", "oid"))
+        fleet: Any = SimpleNamespace(people=[person], all_people=[person], violations=[])
         cloud: Any = SimpleNamespace(workers=[one, two], entra=entra, marketplace=SimpleNamespace(url=entra.url))
-        yield Laboratory(entra, [one, two], fleet, Keys(cloud, fleet))
+        yield KeyFaultRun(entra, [one, two], fleet, KeyFaults(cloud, fleet))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
-def test_while_keys_are_down_every_worker_asks_for_them_and_goes_on_with_those_it_knows(laboratory, seed):
-    met = laboratory.meet(DOWN, seed)
+def test_during_an_outage_of_keys_every_worker_uses_its_known_keys(key_faults, seed):
+    affected = key_faults.inject(DOWN, seed)
 
-    assert met >= 2
-    assert laboratory.seen == []
-    assert [each.statuses[-3:] for each in laboratory.workers] == [[401, 503, 200]] * 2
-
-
-def test_a_worker_started_while_keys_are_down_asks_for_them_and_serves_nobody(laboratory):
-    met = laboratory.meet(WITHOUT)
-
-    assert met == 1
-    assert laboratory.seen == []
-    assert 503 in [each.statuses[-1] for each in laboratory.workers if each.statuses]
+    assert affected >= 2
+    assert key_faults.violations == []
+    assert [each.statuses[-3:] for each in key_faults.workers] == [[401, 503, 200]] * 2
 
 
-def test_a_rotation_without_notice_makes_every_worker_fetch_the_new_key_and_take_it(laboratory):
-    laboratory.meet(DOWN)
-    before = laboratory.entra.keys.current.kid
-    met = laboratory.meet(ROTATED)
-    [somebody] = laboratory.fleet.people
+def test_a_worker_started_without_keys_answers_503(key_faults):
+    affected = key_faults.inject(WITHOUT)
 
-    assert met >= 2
-    assert laboratory.seen == []
-    assert laboratory.entra.keys.current.kid != before
-    assert laboratory.workers[0].keys.get(laboratory.entra.keys.current.kid).has_signed(*signed(somebody.client.token))
+    assert affected == 1
+    assert key_faults.violations == []
+    assert 503 in [each.statuses[-1] for each in key_faults.workers if each.statuses]
 
 
-def signed(token: str) -> tuple[bytes, bytes]:
+def test_every_worker_fetches_and_accepts_a_new_key(key_faults):
+    key_faults.inject(DOWN)
+    before = key_faults.entra.keys.current.kid
+    affected = key_faults.inject(ROTATED)
+    [person] = key_faults.fleet.people
+
+    assert affected >= 2
+    assert key_faults.violations == []
+    assert key_faults.entra.keys.current.kid != before
+    assert (
+        key_faults.workers[0].keys.get(key_faults.entra.keys.current.kid).has_signed(*split_token(person.client.token))
+    )
+
+
+def split_token(token: str) -> tuple[bytes, bytes]:
     from jwt.utils import base64url_decode  # noqa: PLC0415 - here only
 
     data, _, signature = token.rpartition(".")
     return data.encode(), base64url_decode(signature)
 
 
-def test_rotations_go_on_and_leave_a_key_that_was_in_use_just_before_published(laboratory):
+def test_the_previous_key_stays_published_after_a_rotation(key_faults):
     for _ in range(5):
-        former = laboratory.entra.keys.current.kid
-        assert laboratory.meet(ROTATED) == 2
-        assert former in {each.kid for each in laboratory.entra.keys.published}
+        former = key_faults.entra.keys.current.kid
+        assert key_faults.inject(ROTATED) == 2
+        assert former in {each.kid for each in key_faults.entra.keys.published}
 
-    assert laboratory.seen == []
+    assert key_faults.violations == []
 
 
-def test_keys_that_are_thrown_away_within_the_day_are_seen(laboratory, monkeypatch):
+def test_keys_discarded_within_a_day_are_found(key_faults, monkeypatch):
     monkeypatch.setattr(signing_keys, "KEEP_FOR", signing_keys.REFRESH_AFTER)
-    laboratory.meet(DOWN)
+    key_faults.inject(DOWN)
 
-    assert laboratory.seen == ["a key that was known is not taken while Entra is away"] * 2
-
-
-def test_valid_tokens_that_are_refused_while_keys_are_down_are_seen(laboratory):
-    laboratory.workers[0].spoil = lambda status: 401 if status == 200 else status
-    laboratory.meet(DOWN)
-
-    assert laboratory.seen == ["a key that was known is not taken while Entra is away"]
+    assert key_faults.violations == ["a known key is refused while Entra is down"] * 2
 
 
-def test_strangers_who_are_let_in_or_break_something_are_seen(laboratory):
-    for each, status in zip(laboratory.workers, (200, 500), strict=True):
-        each.spoil = lambda _status, status=status: status
-    laboratory.meet(DOWN)
+def test_valid_tokens_refused_during_an_outage_are_found(key_faults):
+    key_faults.workers[0].change_status = lambda status: 401 if status == 200 else status
+    key_faults.inject(DOWN)
 
-    assert set(laboratory.seen) == {"a token that Entra never signed was not refused"}
-
-
-def test_a_worker_without_keys_that_blames_the_token_is_seen(laboratory):
-    for each in laboratory.workers:
-        each.spoil = lambda _status: 401
-    laboratory.meet(WITHOUT)
-
-    assert laboratory.seen == ["a worker that has no keys answered a valid token"]
+    assert key_faults.violations == ["a known key is refused while Entra is down"]
 
 
-def test_a_worker_that_takes_a_new_key_for_unknown_is_seen(laboratory):
-    laboratory.meet(DOWN)
-    laboratory.workers[0].spoil = lambda _status: 401
-    laboratory.meet(ROTATED)
+def test_unpublished_keys_that_are_accepted_or_cause_a_500_are_found(key_faults):
+    for each, status in zip(key_faults.workers, (200, 500), strict=True):
+        each.change_status = lambda _status, status=status: status
+    key_faults.inject(DOWN)
 
-    assert laboratory.seen == ["a key that is published is taken for unknown"]
-
-
-def test_a_worker_that_takes_a_key_that_it_cannot_ask_for_for_unknown_is_seen(laboratory):
-    laboratory.workers[0].spoil = lambda status: 401 if status == 503 else status
-    laboratory.meet(DOWN)
-
-    assert laboratory.seen == ["a key that cannot be asked for is taken for unknown"]
+    assert set(key_faults.violations) == {"a token with an unpublished key was not refused"}
 
 
-def test_a_worker_that_waits_for_minutes_before_it_asks_again_is_seen(laboratory, monkeypatch):
+def test_a_worker_without_keys_that_answers_401_is_found(key_faults):
+    for each in key_faults.workers:
+        each.change_status = lambda _status: 401
+    key_faults.inject(WITHOUT)
+
+    assert key_faults.violations == ["a worker without keys answered a valid token"]
+
+
+def test_a_worker_that_refuses_a_new_key_is_found(key_faults):
+    key_faults.inject(DOWN)
+    key_faults.workers[0].change_status = lambda _status: 401
+    key_faults.inject(ROTATED)
+
+    assert key_faults.violations == ["a published key counts as unknown"]
+
+
+def test_a_worker_that_answers_401_without_fetching_keys_is_found(key_faults):
+    key_faults.workers[0].change_status = lambda status: 401 if status == 503 else status
+    key_faults.inject(DOWN)
+
+    assert key_faults.violations == ["a key that cannot be fetched counts as unknown"]
+
+
+def test_a_worker_that_delays_the_fetch_for_minutes_is_found(key_faults, monkeypatch):
     monkeypatch.setattr(signing_keys, "FETCH_PAUSE", 3000.0)
     monkeypatch.setattr(signing_keys, "FETCH_BURST", 1)
-    met = [laboratory.meet(ROTATED) for _ in range(2)]
+    affected = [key_faults.inject(ROTATED) for _ in range(2)]
 
-    assert met == [2, 0]
-    assert set(laboratory.seen) == {"a key that is published is not asked for"}
+    assert affected == [2, 0]
+    assert set(key_faults.violations) == {"a published key is not fetched"}
 
 
-def test_keys_down_for_workers_that_never_ask_have_met_nothing(laboratory, monkeypatch):
+def test_an_outage_without_requests_for_keys_has_no_effect(key_faults, monkeypatch):
     monkeypatch.setattr(SigningKeys, "_start", lambda _self, _now: (None, False))
 
-    assert laboratory.meet(DOWN) == 0
+    assert key_faults.inject(DOWN) == 0

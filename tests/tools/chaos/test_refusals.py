@@ -1,12 +1,12 @@
-"""A refusal is believed when it can have been right at some moment while it was asked for, and never otherwise."""
+"""A refusal is accepted only if it was true at some moment of the request."""
 
 import datetime as dt
 from dataclasses import dataclass, field
 
-from tools.chaos.checks.database import Kept, Row
-from tools.chaos.checks.refusals import Refusals
+from tools.chaos.checks.database import LogRow, PersonRows
+from tools.chaos.checks.refusals import RefusalChecks
 from tools.chaos.clients.history import IN_FLIGHT, Attempt, History, Json, Operation
-from tools.chaos.clients.timeline import Moments
+from tools.chaos.clients.timeline import Timeline
 
 
 BEGAN = dt.datetime(2026, 11, 25, 9, 0, tzinfo=dt.UTC)
@@ -15,14 +15,14 @@ SECOND = dt.timedelta(seconds=1)
 
 @dataclass
 class Day:
-    """What somebody asked for, one thing a second, and the rows that it left."""
+    """Requests of one person, one per second, and their rows."""
 
     history: History = field(default_factory=lambda: History("firm", "ada"))
-    kept: Kept = field(default_factory=Kept)
+    rows: PersonRows = field(default_factory=PersonRows)
     causes: dict[int, Operation] = field(default_factory=dict)
     at: dt.datetime = BEGAN
 
-    def asks(
+    def request(
         self,
         kind: str,
         status: int | None,
@@ -33,18 +33,18 @@ class Day:
         **body: str,
     ) -> None:
         number = len(self.history.operations) + 1
-        asked = Operation(number, kind, "POST", path, {"project": "Website", "workItemId": item, **body}, "mark")
+        operation = Operation(number, kind, "POST", path, {"project": "Website", "workItemId": item, **body}, "mark")
         if kind in {"stop", "named stop"}:
-            asked.body = body or None
-        asked.attempts, asked.answer = [Attempt(self.at, self.at, 0.1, status)], answer
-        self.history.operations.append(asked)
+            operation.body = body or None
+        operation.attempts, operation.answer = [Attempt(self.at, self.at, 0.1, status)], answer
+        self.history.operations.append(operation)
         for event, timer in rows:
-            self.leaves(event, timer, asked, item)
+            self.add_log_row(event, timer, operation, item)
         self.at += SECOND
 
-    def leaves(self, event: str, timer: str, cause: Operation | None = None, item: int = 42) -> None:
-        number = len(self.kept.log) + 1
-        row = Row(
+    def add_log_row(self, event: str, timer: str, cause: Operation | None = None, item: int = 42) -> None:
+        number = len(self.rows.log) + 1
+        row = LogRow(
             number,
             event,
             timer,
@@ -57,140 +57,140 @@ class Day:
             after=None,
             item=("Website", item),
         )
-        self.kept.log.append(row)
+        self.rows.log.append(row)
         if cause is not None:
             self.causes[number] = cause
 
-    def refuses(self, kind: str, code: str, **more: str | int | Json) -> None:
-        runs = more.pop("runs", None)
-        answer: Json = {"code": code} if runs is None else {"code": code, "runningTimer": {"id": runs}}
+    def add_refusal(self, kind: str, code: str, **more: str | int | Json) -> None:
+        running = more.pop("running", None)
+        answer: Json = {"code": code} if running is None else {"code": code, "runningTimer": {"id": running}}
         status = 404 if code == "not_found" else 409
-        self.asks(kind, status, answer=answer, **more)  # type: ignore[arg-type]
+        self.request(kind, status, answer=answer, **more)  # type: ignore[arg-type]
 
-    def waits(self) -> None:
+    def wait(self) -> None:
         self.at += IN_FLIGHT + SECOND
 
-    def wrong(self, *, pays: bool = False) -> list[str]:
-        deleted = {row.timer for row in self.kept.log if row.event == "deleted"}
-        judged = Refusals(self.history, Moments(self.history, self.kept, self.causes), deleted, pays)
-        return [each.detail for each in judged.violations()]
+    def details(self, *, pays: bool = False) -> list[str]:
+        deleted = {row.timer for row in self.rows.log if row.event == "deleted"}
+        checks = RefusalChecks(self.history, Timeline(self.history, self.rows, self.causes), deleted, pays)
+        return [each.detail for each in checks.violations()]
 
 
-def test_nothing_to_stop_is_true_before_a_start_and_after_its_stop_only():
+def test_no_running_timer_is_true_before_a_start_and_after_its_stop_only():
     day = Day()
-    day.refuses("stop", "no_running_timer")
-    day.asks("start", 201, ("started", "one"))
-    day.asks("stop", 200, ("stopped", "one"))
-    day.refuses("stop", "no_running_timer")
-    assert day.wrong() == []
+    day.add_refusal("stop", "no_running_timer")
+    day.request("start", 201, ("started", "one"))
+    day.request("stop", 200, ("stopped", "one"))
+    day.add_refusal("stop", "no_running_timer")
+    assert day.details() == []
 
-    day.asks("start", 201, ("started", "two"))
-    day.refuses("stop", "no_running_timer")
-    assert day.wrong() == ["409 no_running_timer, which was at no time so"]
+    day.request("start", 201, ("started", "two"))
+    day.add_refusal("stop", "no_running_timer")
+    assert day.details() == ["409 no_running_timer, which was never true"]
 
 
-def test_a_stop_that_nobody_knows_of_makes_it_possible_for_as_long_as_it_may_be_done():
+def test_a_stop_with_an_unknown_result_allows_no_running_timer():
     day = Day()
-    day.asks("start", 201, ("started", "one"))
-    day.asks("stop", None)
-    day.refuses("stop", "no_running_timer")
-    day.leaves("stopped", "one", day.history.operations[1])
-    assert day.wrong() == []
+    day.request("start", 201, ("started", "one"))
+    day.request("stop", None)
+    day.add_refusal("stop", "no_running_timer")
+    day.add_log_row("stopped", "one", day.history.operations[1])
+    assert day.details() == []
 
 
-def test_a_start_that_nobody_knows_of_makes_it_impossible_once_it_must_have_been_done():
+def test_a_start_with_an_unknown_result_forbids_no_running_timer_later():
     day = Day()
-    day.asks("start", None, ("started", "one"))
-    day.refuses("stop", "no_running_timer")
-    assert day.wrong() == []
+    day.request("start", None, ("started", "one"))
+    day.add_refusal("stop", "no_running_timer")
+    assert day.details() == []
 
-    day.waits()
-    day.refuses("stop", "no_running_timer")
-    assert day.wrong() == ["409 no_running_timer, which was at no time so"]
+    day.wait()
+    day.add_refusal("stop", "no_running_timer")
+    assert day.details() == ["409 no_running_timer, which was never true"]
 
 
-def test_what_nobody_knows_of_is_still_held_between_the_answers_around_it():
+def test_an_unknown_result_is_limited_by_the_responses_around_it():
     day = Day()
-    day.asks("stop", None)
-    day.asks("start", 201, ("started", "one"))
-    day.refuses("stop", "no_running_timer")
-    day.asks("stop", 200, ("stopped", "one"))
+    day.request("stop", None)
+    day.request("start", 201, ("started", "one"))
+    day.add_refusal("stop", "no_running_timer")
+    day.request("stop", 200, ("stopped", "one"))
 
-    assert day.wrong() == ["409 no_running_timer, which was at no time so"]
+    assert day.details() == ["409 no_running_timer, which was never true"]
 
 
-def test_another_timer_in_the_way_is_the_one_that_runs_and_on_another_work_item():
+def test_a_conflicting_timer_is_the_running_one_on_another_work_item():
     day = Day()
-    day.asks("start", 201, ("started", "one"), item=42)
-    day.refuses("start", "timer_already_running", item=44, runs="one")
-    assert day.wrong() == []
+    day.request("start", 201, ("started", "one"), item=42)
+    day.add_refusal("start", "timer_already_running", item=44, running="one")
+    assert day.details() == []
 
-    day.refuses("start", "timer_already_running", item=42, runs="one")
-    day.refuses("start", "timer_already_running", item=44, runs="two")
-    day.asks("stop", 200, ("stopped", "one"))
-    day.refuses("start", "timer_already_running", item=44, runs="one")
-    assert day.wrong() == ["409 timer_already_running, which was at no time so"] * 3
+    day.add_refusal("start", "timer_already_running", item=42, running="one")
+    day.add_refusal("start", "timer_already_running", item=44, running="two")
+    day.request("stop", 200, ("stopped", "one"))
+    day.add_refusal("start", "timer_already_running", item=44, running="one")
+    assert day.details() == ["409 timer_already_running, which was never true"] * 3
 
 
-def test_whoever_switches_is_never_refused_since_another_runs():
+def test_a_switch_is_never_refused_for_a_running_timer():
     day = Day()
-    day.asks("start", 201, ("started", "one"))
-    day.refuses("switch", "timer_already_running", item=44, runs="one")
+    day.request("start", 201, ("started", "one"))
+    day.add_refusal("switch", "timer_already_running", item=44, running="one")
 
-    assert day.wrong() == ["409 timer_already_running, which was at no time so"]
+    assert day.details() == ["409 timer_already_running, which was never true"]
 
 
-def test_a_timer_that_was_named_is_unknown_before_its_start_and_gone_once_thrown_away():
+def test_a_timer_id_is_unknown_before_its_start_and_after_its_discard():
     day = Day()
-    day.refuses("named stop", "timer_not_started", timerId="one")
-    day.asks("named start", 201, ("started", "one"), timerId="one")
-    day.asks("discard", 204, ("discarded", "one"))
-    day.refuses("named stop", "no_running_timer", timerId="one")
-    assert day.wrong() == []
+    day.add_refusal("named stop", "timer_not_started", timerId="one")
+    day.request("named start", 201, ("started", "one"), timerId="one")
+    day.request("discard", 204, ("discarded", "one"))
+    day.add_refusal("named stop", "no_running_timer", timerId="one")
+    assert day.details() == []
 
-    day.refuses("named stop", "timer_not_started", timerId="one")
-    day.refuses("named stop", "no_running_timer", timerId="two")
-    assert day.wrong() == [
-        "409 timer_not_started, which was at no time so",
-        "409 no_running_timer, which was at no time so",
+    day.add_refusal("named stop", "timer_not_started", timerId="one")
+    day.add_refusal("named stop", "no_running_timer", timerId="two")
+    assert day.details() == [
+        "409 timer_not_started, which was never true",
+        "409 no_running_timer, which was never true",
     ]
 
 
-def test_a_named_timer_is_not_gone_before_it_was_thrown_away():
+def test_a_timer_id_is_known_before_its_discard():
     day = Day()
-    day.asks("named start", 201, ("started", "one"), timerId="one")
-    day.refuses("named stop", "no_running_timer", timerId="one")
-    day.asks("stop", 200, ("stopped", "one"))
-    day.asks("start", 201, ("started", "two"))
-    day.asks("delete", 204, ("deleted", "one"))
+    day.request("named start", 201, ("started", "one"), timerId="one")
+    day.add_refusal("named stop", "no_running_timer", timerId="one")
+    day.request("stop", 200, ("stopped", "one"))
+    day.request("start", 201, ("started", "two"))
+    day.request("delete", 204, ("deleted", "one"))
 
-    assert day.wrong() == ["409 no_running_timer, which was at no time so"]
+    assert day.details() == ["409 no_running_timer, which was never true"]
 
 
-def test_an_entry_is_not_found_when_somebody_has_deleted_it_only():
+def test_only_a_deleted_entry_is_not_found():
     day = Day()
-    day.refuses("entry", "not_found", path="entries/one")
-    assert day.wrong() == ["404 not_found, which was at no time so"]
+    day.add_refusal("entry", "not_found", path="entries/one")
+    assert day.details() == ["404 not_found, which was never true"]
 
-    day.leaves("deleted", "one")
-    assert day.wrong() == []
+    day.add_log_row("deleted", "one")
+    assert day.details() == []
 
 
-def test_nothing_changes_meanwhile_while_nothing_of_theirs_is_under_way():
+def test_a_conflict_needs_a_concurrent_request():
     day = Day()
-    day.refuses("start", "conflict")
-    assert day.wrong() == ["409 conflict, which was at no time so"]
+    day.add_refusal("start", "conflict")
+    assert day.details() == ["409 conflict, which was never true"]
 
-    day.asks("stop", None)
-    day.refuses("switch", "conflict")
-    day.waits()
-    day.refuses("switch", "conflict")
-    assert day.wrong() == ["409 conflict, which was at no time so"] * 2
+    day.request("stop", None)
+    day.add_refusal("switch", "conflict")
+    day.wait()
+    day.add_refusal("switch", "conflict")
+    assert day.details() == ["409 conflict, which was never true"] * 2
 
 
-def test_who_pays_may_be_kept_from_working():
+def test_people_who_pay_may_be_refused_for_lack_of_a_plan():
     day = Day()
-    day.asks("start", 402, answer={"code": "subscription_suspended"})
+    day.request("start", 402, answer={"code": "subscription_suspended"})
 
-    assert day.wrong(pays=True) == []
-    assert day.wrong() == ["402 subscription_suspended, which was at no time so"]
+    assert day.details(pays=True) == []
+    assert day.details() == ["402 subscription_suspended, which was never true"]

@@ -1,4 +1,4 @@
-"""A line does to its connections what it is told, and nothing else."""
+"""Each mode of the TCP proxy has its effect on connections and counts it."""
 
 import errno
 import socket
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from tools.chaos.cloud import processes
-from tools.chaos.cloud.processes import Line
+from tools.chaos.cloud.processes import Proxy
 
 
-PATIENCE = 30.0  # for what is to come
-QUIET = 0.4  # for what is not
+TIMEOUT = 30.0  # for expected data
+QUIET = 0.4  # for unexpected data
 
 
 @dataclass
 class Echo:
-    """Answers everything with itself, and keeps what it got."""
+    """Returns all data and stores it."""
 
     listening: socket.socket
     got: list[bytes] = field(default_factory=list)
@@ -53,24 +53,24 @@ def echo() -> Iterator[Echo]:
         echo = Echo(listening)
         threading.Thread(target=echo.run, daemon=True).start()
         yield echo
-        with suppress(OSError):  # a test may have done so
+        with suppress(OSError):  # a test may have closed it
             listening.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
-def line(echo, tmp_path) -> Iterator[Line]:
-    with processes.line(tmp_path / "log", echo.port) as line:
-        yield line
+def proxy(echo, tmp_path) -> Iterator[Proxy]:
+    with processes.start_proxy(tmp_path / "log", echo.port) as proxy:
+        yield proxy
 
 
 @contextmanager
-def connected(line: Line) -> Iterator[socket.socket]:
-    with closing(socket.create_connection(("127.0.0.1", line.port), timeout=PATIENCE)) as connection:
+def connect(proxy: Proxy) -> Iterator[socket.socket]:
+    with closing(socket.create_connection(("127.0.0.1", proxy.port), timeout=TIMEOUT)) as connection:
         yield connection
 
 
-def said(connection: socket.socket, words: bytes, *, within: float = PATIENCE) -> bytes | None:
-    """The answer; nothing when the connection has ended, None when nobody answers."""
+def exchange(connection: socket.socket, words: bytes, *, within: float = TIMEOUT) -> bytes | None:
+    """The response; empty for an ended connection, None without a response."""
     connection.settimeout(within)
     try:
         connection.sendall(words)
@@ -81,49 +81,49 @@ def said(connection: socket.socket, words: bytes, *, within: float = PATIENCE) -
         return b""
 
 
-def test_an_open_line_passes_everything_on(line):
-    with connected(line) as connection:
-        assert said(connection, b"COMMIT") == b"COMMIT"
+def test_an_open_proxy_forwards_everything(proxy):
+    with connect(proxy) as connection:
+        assert exchange(connection, b"COMMIT") == b"COMMIT"
 
 
-def test_a_cut_ends_the_connections_there_are_and_no_later_one(line):
-    with connected(line) as before:
-        assert said(before, b"one") == b"one"
-        assert line.order("cut") == 1
-        with connected(line) as after:
-            assert (said(before, b"two"), said(after, b"three")) == (b"", b"three")
+def test_a_cut_ends_present_connections_only(proxy):
+    with connect(proxy) as before:
+        assert exchange(before, b"one") == b"one"
+        assert proxy.set_mode("cut") == 1
+        with connect(proxy) as after:
+            assert (exchange(before, b"two"), exchange(after, b"three")) == (b"", b"three")
 
 
-def test_a_line_that_refuses_lets_nobody_in_until_it_is_open_again(line):
-    line.order("refuse")
-    with connected(line) as refused:
-        assert said(refused, b"one") == b""
-    assert line.order("open") == 1
-    with connected(line) as admitted:
-        assert said(admitted, b"two") == b"two"
+def test_refused_connections_are_accepted_again_when_open(proxy):
+    proxy.set_mode("refuse")
+    with connect(proxy) as refused:
+        assert exchange(refused, b"one") == b""
+    assert proxy.set_mode("open") == 1
+    with connect(proxy) as admitted:
+        assert exchange(admitted, b"two") == b"two"
 
 
-def test_nothing_gets_out_of_a_hole_until_it_closes_and_what_is_sent_again_arrives(line):
-    with connected(line) as swallowed:
-        line.order("hole")
-        assert said(swallowed, b"one", within=QUIET) is None
+def test_a_black_hole_drops_packets_and_repeated_ones_arrive_afterwards(proxy):
+    with connect(proxy) as swallowed:
+        proxy.set_mode("hole")
+        assert exchange(swallowed, b"one", within=QUIET) is None
         with pytest.raises(TimeoutError):
-            socket.create_connection(("127.0.0.1", line.port), timeout=QUIET)
-        assert line.order("open") >= 2  # what was said, and a knock
-        swallowed.settimeout(PATIENCE)
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=QUIET)
+        assert proxy.set_mode("open") >= 2  # the data, and the new connection
+        swallowed.settimeout(TIMEOUT)
         assert swallowed.recv(1024) == b"one"
-    with connected(line) as after:
-        assert said(after, b"two") == b"two"
+    with connect(proxy) as after:
+        assert exchange(after, b"two") == b"two"
 
 
-def test_who_asks_for_probes_notices_a_hole_since_the_kernel_beyond_does_not_answer_either(line):
-    with connected(line) as waiting:
+def test_keepalive_probes_detect_a_black_hole(proxy):
+    with connect(proxy) as waiting:
         for option, seconds in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
             waiting.setsockopt(socket.IPPROTO_TCP, option, seconds)
         waiting.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        assert said(waiting, b"one") == b"one"
-        line.order("hole")
-        waiting.settimeout(PATIENCE)
+        assert exchange(waiting, b"one") == b"one"
+        proxy.set_mode("hole")
+        waiting.settimeout(TIMEOUT)
 
         with pytest.raises(OSError, match="timed out") as noticed:
             waiting.recv(1024)
@@ -131,48 +131,48 @@ def test_who_asks_for_probes_notices_a_hole_since_the_kernel_beyond_does_not_ans
     assert noticed.value.errno == errno.ETIMEDOUT
 
 
-def test_a_slow_line_delays_each_way(line):
-    line.order("slow", 0.05)
-    with connected(line) as connection:
+def test_a_slow_proxy_delays_both_directions(proxy):
+    proxy.set_mode("slow", 0.05)
+    with connect(proxy) as connection:
         began = time.monotonic()
-        assert said(connection, b"one") == b"one"
+        assert exchange(connection, b"one") == b"one"
 
     assert time.monotonic() - began >= 0.1
-    assert line.order("open") == 2
+    assert proxy.set_mode("open") == 2
 
 
-def test_who_watches_counts_the_connections_that_end_and_those_that_come_to_nothing(line, echo):
-    with connected(line) as kept, connected(line) as ended:
-        assert said(kept, b"one") == said(ended, b"one") == b"one"
-        line.order("watch")
+def test_watch_counts_ended_and_failed_connections(proxy, echo):
+    with connect(proxy) as kept, connect(proxy) as ended:
+        assert exchange(kept, b"one") == exchange(ended, b"one") == b"one"
+        proxy.set_mode("watch")
         ended.shutdown(socket.SHUT_WR)
         assert ended.recv(1024) == b""
         echo.listening.shutdown(socket.SHUT_RDWR)
         echo.listening.close()
-        with connected(line) as nobody:
-            assert said(nobody, b"two") == b""
-        assert said(kept, b"three") == b"three"
+        with connect(proxy) as nobody:
+            assert exchange(nobody, b"two") == b""
+        assert exchange(kept, b"three") == b"three"
 
-    assert line.order("open") >= 2
+    assert proxy.set_mode("open") >= 2
 
 
-def test_a_line_that_nobody_uses_meets_nothing(line):
+def test_modes_without_connections_have_no_effect(proxy):
     for mode, number in (("cut", 0), ("refuse", 0), ("slow", 0.1), ("hole", 0), ("lose-commit", 9), ("watch", 0)):
-        line.order(mode, number)
+        proxy.set_mode(mode, number)
 
-        assert (mode, line.order("open")) == (mode, 0)
+        assert (mode, proxy.set_mode("open")) == (mode, 0)
 
 
-def test_a_commit_whose_answer_is_lost_has_arrived_and_one_that_is_lost_has_not(line, echo):
-    line.order("lose-answer", 7)
-    with connected(line) as unanswered:
-        assert said(unanswered, b"1 COMMIT") == b""
-    assert line.order("open") == 1
-    line.order("lose-commit", 7)
-    with connected(line) as lost:
-        assert said(lost, b"2 COMMIT") == b""
-    assert line.order("open") == 1
-    with connected(line) as connection:
-        assert said(connection, b"3 COMMIT") == b"3 COMMIT"
+def test_a_commit_with_a_lost_response_has_arrived_and_a_lost_commit_has_not(proxy, echo):
+    proxy.set_mode("lose-answer", 7)
+    with connect(proxy) as unanswered:
+        assert exchange(unanswered, b"1 COMMIT") == b""
+    assert proxy.set_mode("open") == 1
+    proxy.set_mode("lose-commit", 7)
+    with connect(proxy) as lost:
+        assert exchange(lost, b"2 COMMIT") == b""
+    assert proxy.set_mode("open") == 1
+    with connect(proxy) as connection:
+        assert exchange(connection, b"3 COMMIT") == b"3 COMMIT"
 
     assert echo.got == [b"1 COMMIT", b"3 COMMIT"]

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from billing.marketplace.deadline import within
 from billing.subscriptions.rules import terms_of
 from shared import clock as real_clock
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import users
+from shared.deadline import Deadline
 from shared.tenancy.store import find_caller
 from tests.support import purchases
 from tests.support.commands import Ops
@@ -173,7 +173,7 @@ def asked(app, marketplace, owner, world):
     """A purchase that a member has asked for; its id, and the member."""
     ben = world.member(owner, name="Ben")
     bought = marketplace.buy(plan="seats", quantity=5)
-    terms = terms_of(client_of(app).get(bought, within(10)))
+    terms = terms_of(client_of(app).get(bought, Deadline.after(10)))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ben.tid, oid=ben.oid, lock=True)
         assert caller is not None

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from billing.marketplace.deadline import within
 from billing.subscriptions.rules import terms_of
 from billing.subscriptions.store import all_bought
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import subscriptions
+from shared.deadline import Deadline
 from shared.jobs import JobFailed
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
@@ -233,7 +233,7 @@ def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, 
 def asked(app, marketplace, owner):
     """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
     bought = marketplace.buy(plan="paid")
-    terms = terms_of(client_of(app).get(bought, within(10)))
+    terms = terms_of(client_of(app).get(bought, Deadline.after(10)))
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=owner.tid, lock=True)
         assert tenant is not None

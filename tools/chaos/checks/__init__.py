@@ -1,1 +1,1 @@
-"""The checks: what people were told, compared with what the database, the Marketplace and Azure DevOps have."""
+"""The checks: responses compared with the database, the Marketplace and Azure DevOps."""

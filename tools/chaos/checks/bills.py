@@ -1,4 +1,4 @@
-"""Compares the bills of purchases with who used them while they were paid for, and with the price they were sold at."""
+"""Compares the bills of purchases with their users and with the price of the Marketplace."""
 
 import datetime as dt
 from collections import defaultdict
@@ -13,117 +13,133 @@ from devcloud.emulators.marketplace.catalogue import CURRENCY, find_plan
 from devcloud.emulators.marketplace.model import State
 from shared.db.schema import billing_lines, billing_records, subscription_rates, users
 from tools.chaos.checks import sign_ins
-from tools.chaos.checks.database import Kept, Who
+from tools.chaos.checks.database import PersonKey, PersonRows
 from tools.chaos.clients.history import History, Json, Outcome
-from tools.chaos.cloud.clocks import Clocks
-from tools.chaos.faults.catalogue import MOST_OFF
+from tools.chaos.cloud.clocks import ClockOffsets
+from tools.chaos.faults.catalogue import MAX_CLOCK_OFFSET
 
 
-_OFF: Final = dt.timedelta(seconds=MOST_OFF)
+_CLOCK_OFFSET: Final = dt.timedelta(seconds=MAX_CLOCK_OFFSET)
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
-    """Everybody who may use a purchase, what is kept of them, and when clocks were off meanwhile."""
+class UserData:
+    """The test users with their rows, and the offsets of the clocks during the run."""
 
     histories: list[History]
-    kept: dict[Who, Kept]
-    clocks: Clocks
+    rows: dict[PersonKey, PersonRows]
+    clocks: ClockOffsets
 
 
-class Bills:
-    """`expected` counts the lines that were looked for."""
+class BillChecks:
+    """`expected` counts the required lines."""
 
-    def __init__(self, tx: sa.Connection, state: State, users: Users) -> None:
-        self._tx, self._state, self._kept, self._clocks = tx, state, users.kept, users.clocks
+    def __init__(self, tx: sa.Connection, state: State, users: UserData) -> None:
+        self._tx, self._state, self._rows, self._clocks = tx, state, users.rows, users.clocks
         self._people: defaultdict[str, list[History]] = defaultdict(list)
         for each in users.histories:
             self._people[each.tid].append(each)
         self.expected = 0
 
-    def wrong(self, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
-        """What is wrong with those of a subscription."""
-        of_it = (billing_records.c.tenant_id == row.tenant_id, billing_records.c.subscription_id == row.id)
-        theirs, sold = self._state.subscriptions[str(row.marketplace_id)], self._sold(row)
-        people = self._people[theirs.beneficiary.tid]
-        records = self._tx.execute(billing_records.select().where(*of_it, billing_records.c.state == "closed")).all()
+    def check(self, row: sa.Row[Any]) -> Iterator[tuple[str, str]]:
+        """The violations in the bills of a subscription."""
+        own_records = (billing_records.c.tenant_id == row.tenant_id, billing_records.c.subscription_id == row.id)
+        sold_subscription, sold_prices = self._state.subscriptions[str(row.marketplace_id)], self._load_prices(row)
+        people = self._people[sold_subscription.beneficiary.tid]
+        records = self._tx.execute(
+            billing_records.select().where(*own_records, billing_records.c.state == "closed")
+        ).all()
         for record in records:
-            if (record.rate_per_user, record.currency) not in sold:
-                prices = " or ".join(f"{price} {currency}" for price, currency in sold)
-                yield "changed", f"a user is billed {record.rate_per_user} {record.currency}, and was sold at {prices}"
-            if record.kind == "final" and theirs.cancelled_at is not None:
-                yield from self._left_out(record, people, theirs.cancelled_at)
-            yield from self._unasked(record, people, {each.month_key: each for each in records})
+            if (record.rate_per_user, record.currency) not in sold_prices:
+                prices = " or ".join(f"{price} {currency}" for price, currency in sold_prices)
+                yield "changed", f"a user is billed {record.rate_per_user} {record.currency} instead of {prices}"
+            if record.kind == "final" and sold_subscription.cancelled_at is not None:
+                yield from self._check_missing_lines(record, people, sold_subscription.cancelled_at)
+            yield from self._check_unexplained_lines(record, people, {each.month_key: each for each in records})
 
-    def _unasked(
+    def _check_unexplained_lines(
         self, record: sa.Row[Any], people: list[History], records: dict[int, sa.Row[Any]]
     ) -> Iterator[tuple[str, str]]:
-        """Whoever cannot have used it: of an earlier month, whose own bill tells its period, only time is late."""
-        known = {each.oid: each for each in people}
+        """Lines of people without use: time, or for the month of the bill also a sign-in."""
+        histories = {each.oid: each for each in people}
         for line in self._lines(record):
-            oid, history = str(line.entra_object_id), known.get(str(line.entra_object_id))
+            oid, history = str(line.entra_object_id), histories.get(str(line.entra_object_id))
             period = records.get(line.activity_month)
             if history is None:
-                yield "invented", f"{oid} is on its bill, and is none of the fleet"
+                yield "invented", f"{oid} is on its bill, but is not a test user"
             elif period is None or not (
                 self._has_time(history, period) or (period is record and self._may_have_signed_in(history, period))
             ):
-                yield "invented", f"{oid} is on its bill of {line.activity_month}, and did not use it then"
+                yield "invented", f"{oid} is on its bill of {line.activity_month} without use in that month"
 
     def _has_time(self, history: History, period: sa.Row[Any]) -> bool:
-        """Whether any version of any entry, deleted or not, reaches into it."""
-        kept = self._kept.get((history.tid, history.oid), Kept())
-        for row in kept.log:
+        """Whether any version of an entry, also of a deleted one, overlaps the period."""
+        rows = self._rows.get((history.tid, history.oid), PersonRows())
+        for row in rows.log:
             began, ended = row.instant("startedAt"), row.instant("stoppedAt")
             if began and ended and row.elapsed_ms and began < period.period_to and ended > period.period_from:
                 return True
         return False
 
     def _may_have_signed_in(self, history: History, period: sa.Row[Any]) -> bool:
-        asked = (each for each in history.operations if sign_ins.is_sign_in(each))
-        spans = (self._clocks.span(each.sent_at, each.done_by) for each in asked if each.outcome is not Outcome.REFUSED)
+        attempts = (each for each in history.operations if sign_ins.is_sign_in(each))
+        spans = (
+            self._clocks.possible_times(each.sent_at, each.done_by)
+            for each in attempts
+            if each.outcome is not Outcome.REFUSED
+        )
         return any(first < period.period_to and end >= period.period_from for first, end in spans)
 
-    def _left_out(self, record: sa.Row[Any], people: list[History], ended_at: dt.datetime) -> Iterator[tuple[str, str]]:
-        """Whoever used it before Microsoft ended it, as far as that surely lies in the bill's period."""
+    def _check_missing_lines(
+        self, record: sa.Row[Any], people: list[History], ended_at: dt.datetime
+    ) -> Iterator[tuple[str, str]]:
+        """Users with certain use before the end of the subscription and within the period of the bill."""
         billed = {str(each.entra_object_id) for each in self._lines(record)}
         for history in people:
-            if _worked(history, record, ended_at) or self._signed_in(history, record, ended_at):
+            if _has_acknowledged_work(history, record, ended_at) or self._has_signed_in(history, record, ended_at):
                 self.expected += 1
                 if history.oid not in billed:
-                    yield "lost", f"{history.oid} used it while it was paid for, and is not on its bill"
+                    yield "lost", f"{history.oid} used it while it was paid, but is not on its bill"
 
-    def _sold(self, row: sa.Row[Any]) -> list[tuple[Decimal, str]]:
-        """What the Marketplace took for a user, on any plan that it can have been on when its price was learned."""
-        of_it = (subscription_rates.c.tenant_id == row.tenant_id, subscription_rates.c.subscription_id == row.id)
-        learned = self._tx.execute(sa.select(sa.func.min(subscription_rates.c.from_at)).where(*of_it)).scalar_one()
-        theirs = self._state.subscriptions[str(row.marketplace_id)]
-        operations = (each for each in self._state.operations.values() if each.subscription_id == theirs.id)
-        changes = [each for each in operations if each.action == "ChangePlan"]
+    def _load_prices(self, row: sa.Row[Any]) -> list[tuple[Decimal, str]]:
+        """The Marketplace's prices of a user, in each plan that was possible when the product read the price."""
+        own_rates = (subscription_rates.c.tenant_id == row.tenant_id, subscription_rates.c.subscription_id == row.id)
+        learned_at = self._tx.execute(
+            sa.select(sa.func.min(subscription_rates.c.from_at)).where(*own_rates)
+        ).scalar_one()
+        sold_subscription = self._state.subscriptions[str(row.marketplace_id)]
+        plan_operations = (
+            each for each in self._state.operations.values() if each.subscription_id == sold_subscription.id
+        )
+        changes = [each for each in plan_operations if each.action == "ChangePlan"]
         first = min(changes, key=lambda each: each.created_at, default=None)
-        plans = {theirs.plan_id if first is None else first.before[0]}
-        plans |= {each.plan_id for each in changes if learned is None or each.created_at <= learned + _OFF}
+        plans = {sold_subscription.plan_id if first is None else first.before[0]}
+        plans |= {
+            each.plan_id for each in changes if learned_at is None or each.created_at <= learned_at + _CLOCK_OFFSET
+        }
         return sorted({(find_plan(each).per_user, CURRENCY) for each in plans})
 
     def _lines(self, record: sa.Row[Any]) -> list[sa.Row[Any]]:
         of_user = sa.and_(users.c.tenant_id == billing_lines.c.tenant_id, users.c.id == billing_lines.c.user_id)
-        own = (billing_lines.c.tenant_id == record.tenant_id, billing_lines.c.record_id == record.id)
-        told = sa.select(users.c.entra_object_id, billing_lines.c.activity_month)
-        return list(self._tx.execute(told.select_from(billing_lines.join(users, of_user)).where(*own)))
+        own_lines = (billing_lines.c.tenant_id == record.tenant_id, billing_lines.c.record_id == record.id)
+        columns = sa.select(users.c.entra_object_id, billing_lines.c.activity_month)
+        return list(self._tx.execute(columns.select_from(billing_lines.join(users, of_user)).where(*own_lines)))
 
-    def _signed_in(self, history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
-        """Told by the last one of the month: it lies in the period, whichever of those that it can be it is."""
-        last = sign_ins.last([each for each in history.operations if each.sent_at < record.closed_at + _OFF])
+    def _has_signed_in(self, history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
+        """Whether the last sign-in is within the period, at each of its possible times."""
+        last = sign_ins.find_last_sign_ins(
+            [each for each in history.operations if each.sent_at < record.closed_at + _CLOCK_OFFSET]
+        )
         if not last or last[0].ended_at >= ended_at:
             return False
-        spans = [self._clocks.span(each.sent_at, each.done_by) for each in last]
+        spans = [self._clocks.possible_times(each.sent_at, each.done_by) for each in last]
         return all(bool(record.period_from <= first and end < record.period_to) for first, end in spans)
 
 
-def _worked(history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
-    told = (each for each in history.operations if each.writes and each.outcome is Outcome.ACKNOWLEDGED)
-    answers = [each.answer for each in told if each.ended_at < ended_at and each.answer]
-    entries = [entry for each in answers for entry in (each, each.get("stopped")) if entry and "stoppedAt" in entry]
+def _has_acknowledged_work(history: History, record: sa.Row[Any], ended_at: dt.datetime) -> bool:
+    acknowledged = (each for each in history.operations if each.writes and each.outcome is Outcome.ACKNOWLEDGED)
+    responses = [each.answer for each in acknowledged if each.ended_at < ended_at and each.answer]
+    entries = [entry for each in responses for entry in (each, each.get("stopped")) if entry and "stoppedAt" in entry]
     return any(_lies_within(each, record) for each in entries)
 
 

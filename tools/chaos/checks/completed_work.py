@@ -1,4 +1,4 @@
-"""Compares the write-back ledger with the history of every work item: each write landed once, all hours are there."""
+"""Compares the write-back ledger with the history of every work item: each write is there once, with all hours."""
 
 import re
 from collections import Counter, defaultdict
@@ -18,11 +18,11 @@ from tools.chaos.clients.person import ORGANIZATION, PROJECTS
 
 
 _LINE: Final = re.compile(r"TimeTracker: ([+-][0-9.]+) h \(([0-9a-f]{32})-([0-9]+)\)")
-_LOOKER: Final = Visitor("chaos", "Chaos", "chaos@contoso.example", (ORGANIZATION,))
-_EVERYTHING: Final = 10**9
+_READER: Final = Visitor("chaos", "Chaos", "chaos@contoso.example", (ORGANIZATION,))
+_ALL_UPDATES: Final = 10**9
 _MS_PER_HOUR: Final = Decimal(3_600_000)
 _PLACES: Final = Decimal("0.0001")
-_ROUNDED: Final = Decimal("0.00005")  # hours have four places: half of the last one is the most that rounding takes
+_ROUNDING: Final = Decimal("0.00005")  # hours have four decimals; rounding changes at most half of the last one
 _items, _changes = write_back_items.c, write_back_changes.c
 _TOTAL: Final = (
     sa.select(sa.func.coalesce(sa.func.sum(_changes.delta_ms), 0))
@@ -39,101 +39,106 @@ _ITEMS: Final = sa.select(
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """A revision of a work item that names a write, its Completed Work before and after it, and the hours it says."""
+class LandedWrite:
+    """A revision of a work item by one of our writes: Completed Work before and after it, and the stated hours."""
 
     item: int
     revision: int
     number: int
     before: Decimal
     after: Decimal
-    says: Decimal
+    stated: Decimal
 
     @property
-    def moved(self) -> Decimal:
+    def change(self) -> Decimal:
         return self.after - self.before
 
 
 @dataclass
-class _Past:
-    """What the work items have been through: when they were at 0, and the landings by the mark of our item."""
+class _ItemHistories:
+    """The histories of the work items: revisions with 0 hours, and our writes by the id of our item."""
 
     at_zero: set[tuple[int, int]] = field(default_factory=set)  # number and revision
-    landings: defaultdict[str, list[Landing]] = field(default_factory=lambda: defaultdict(list))
-    found: list[Violation] = field(default_factory=list)
+    landings: defaultdict[str, list[LandedWrite]] = field(default_factory=lambda: defaultdict(list))
+    violations: list[Violation] = field(default_factory=list)
 
 
-def check(tx: sa.Connection, azure_devops: AzureDevOps) -> tuple[list[Violation], int]:
-    """What is wrong, and how many changes of time were compared."""
-    past = _past(azure_devops)
-    rows, found = list(tx.execute(_ITEMS)), past.found
+def check_completed_work(tx: sa.Connection, azure_devops: AzureDevOps) -> tuple[list[Violation], int]:
+    """The violations, and the number of compared changes."""
+    histories = _load_item_histories(azure_devops)
+    rows, violations = list(tx.execute(_ITEMS)), histories.violations
     for row in rows:
-        told = f"item {row.public_id.hex}, work item {row.work_item_id}, {row.written} h, {row.state}, {row.reason}"
-        found += [Violation(what, detail, (told,)) for what, detail in _wrong(row, past)]
-    unknown = past.landings.keys() - {each.public_id.hex for each in rows}
-    found += [Violation("invented", f"hours of an item that there is not: {mark}") for mark in sorted(unknown)]
+        line = f"item {row.public_id.hex}, work item {row.work_item_id}, {row.written} h, {row.state}, {row.reason}"
+        violations += [Violation(kind, detail, (line,)) for kind, detail in _check_item(row, histories)]
+    unknown = histories.landings.keys() - {each.public_id.hex for each in rows}
+    violations += [Violation("invented", f"hours of an unknown item: {mark}") for mark in sorted(unknown)]
     changes = tx.execute(sa.select(sa.func.count()).select_from(write_back_changes)).scalar_one()
-    return found + _unequal(tx), changes
+    return violations + _check_entry_totals(tx), changes
 
 
-def _wrong(row: Any, past: _Past) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
-    landings = past.landings[row.public_id.hex]
+def _check_item(row: Any, histories: _ItemHistories) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a row
+    landings = histories.landings[row.public_id.hex]
     for number, times in Counter(each.number for each in landings).items():
         if times > 1:
             yield "doubled", f"write {number} landed {times} times in Completed Work"
     for each in landings:
         if each.item != row.work_item_id:
             yield "changed", f"hours on work item {row.work_item_id} were written to {each.item}"
-        if abs(each.moved - each.says) > _ROUNDED:
-            yield "changed", f"Completed Work went from {each.before} to {each.after} h, by what says {each.says}"
-    moved = sum((each.moved for each in landings), Decimal(0))
-    if row.written - moved > _ROUNDED:
+        if abs(each.change - each.stated) > _ROUNDING:
+            yield (
+                "changed",
+                f"Completed Work went from {each.before} to {each.after} h, but the history states {each.stated}",
+            )
+    change = sum((each.change for each in landings), Decimal(0))
+    if row.written - change > _ROUNDING:
         yield "lost", "hours that count as written are not in Completed Work"
-    elif moved - row.written > _ROUNDED:
+    elif change - row.written > _ROUNDING:
         yield "doubled", "hours that are in Completed Work do not count as written"
-    owed = (row.total_ms / _MS_PER_HOUR).quantize(_PLACES) - moved
-    if owed > _ROUNDED or (owed < -_ROUNDED and not _was_empty(row.work_item_id, landings, past)):
-        yield "lost", "hours are still owed after everything was asked for again"
+    pending = (row.total_ms / _MS_PER_HOUR).quantize(_PLACES) - change
+    if pending > _ROUNDING or (pending < -_ROUNDING and not _was_at_zero(row.work_item_id, landings, histories)):
+        yield "lost", "hours are still pending after all write-backs were requested again"
 
 
-def _was_empty(item: int, landings: list[Landing], past: _Past) -> bool:
-    """Whether there was nothing to take hours from, at some time since the last that were added or taken."""
+def _was_at_zero(item: int, landings: list[LandedWrite], histories: _ItemHistories) -> bool:
+    """Whether Completed Work was 0 at some time since our last write."""
     since = max((each.revision for each in landings), default=0)
-    return any(number == item and revision >= since for number, revision in past.at_zero)
+    return any(number == item and revision >= since for number, revision in histories.at_zero)
 
 
-def _past(azure_devops: AzureDevOps) -> _Past:
-    board, past = azure_devops.workspace.board(ORGANIZATION), _Past()
+def _load_item_histories(azure_devops: AzureDevOps) -> _ItemHistories:
+    board, histories = azure_devops.workspace.board(ORGANIZATION), _ItemHistories()
     for number in (number for numbers in PROJECTS.values() for number in numbers):
         at = Decimal(0)
-        for update in board.updates(number, _LOOKER, skip=0, top=_EVERYTHING):
+        for update in board.updates(number, _READER, skip=0, top=_ALL_UPDATES):
             fields = update.get("fields", {})
             if hours := fields.get(COMPLETED, {}):
                 before, at_before = Decimal(str(hours.get("oldValue", 0))), at
                 at = Decimal(str(hours.get("newValue", 0)))
                 if before != at_before:
-                    detail = f"work item {number}: Completed Work went from {at_before} to {before} unseen"
-                    past.found.append(Violation("lost", detail))
+                    detail = f"work item {number}: Completed Work went from {at_before} to {before} without an update"
+                    histories.violations.append(Violation("lost", detail))
             else:
                 before = at
             if at == 0:
-                past.at_zero.add((number, update["rev"]))
-            if line := _LINE.search(fields.get(HISTORY, {}).get("newValue", "")):
-                landing = Landing(number, update["rev"], int(line[3]), before, at, Decimal(line[1]))
-                past.landings[line[2]].append(landing)
-    return past
+                histories.at_zero.add((number, update["rev"]))
+            if match := _LINE.search(fields.get(HISTORY, {}).get("newValue", "")):
+                landing = LandedWrite(number, update["rev"], int(match[3]), before, at, Decimal(match[1]))
+                histories.landings[match[2]].append(landing)
+    return histories
 
 
-def _unequal(tx: sa.Connection) -> list[Violation]:
-    """All changes of an entry come to its time, where the tenant writes back: the fleet did from the start."""
-    counted = sa.select(sa.func.sum(_changes.delta_ms)).where(
+def _check_entry_totals(tx: sa.Connection) -> list[Violation]:
+    """The changes of an entry add up to its time, in tenants with write-back (on from the start)."""
+    counted_ms = sa.select(sa.func.sum(_changes.delta_ms)).where(
         _changes.tenant_id == time_entries.c.tenant_id, _changes.entry_id == time_entries.c.public_id
     )
     rows = sa.select(
-        time_entries.c.public_id, time_entries.c.elapsed_ms, counted.scalar_subquery().label("counted")
+        time_entries.c.public_id, time_entries.c.elapsed_ms, counted_ms.scalar_subquery().label("counted_ms")
     ).join(tenants, sa.and_(tenants.c.id == time_entries.c.tenant_id, tenants.c.write_back))
     return [
-        Violation("changed", f"entry {row.public_id} lasts {row.elapsed_ms} ms and counts with {row.counted} ms in all")
+        Violation(
+            "changed", f"entry {row.public_id} lasts {row.elapsed_ms} ms, its changes add up to {row.counted_ms} ms"
+        )
         for row in tx.execute(rows)
-        if (row.counted or 0) != row.elapsed_ms
+        if (row.counted_ms or 0) != row.elapsed_ms
     ]

@@ -1,4 +1,4 @@
-"""What the database holds of the people of a run, read past the product when everything has come to rest."""
+"""Reads the rows of all people directly from the database, after the run."""
 
 import datetime as dt
 import json
@@ -24,13 +24,13 @@ from shared.db.schema import (
 from tools.chaos.clients.history import Json, Operation, Outcome
 
 
-Who = tuple[str, str]  # directory and object id
-Item = tuple[str, int]  # project and work item
-NOBODY: Who = ("", "")  # the service itself
+PersonKey = tuple[str, str]  # directory and object id
+ItemKey = tuple[str, int]  # project and work item
+SERVICE: PersonKey = ("", "")  # the service itself
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LogRow:
     """One row of the timer log."""
 
     number: int
@@ -43,113 +43,115 @@ class Row:
     elapsed_ms: int | None
     reason: str | None
     after: Json | None
-    item: Item
+    item: ItemKey
 
     @property
     def note(self) -> str | None:
         return None if self.after is None else self.after["note"]
 
     def instant(self, name: str) -> dt.datetime | None:
-        """Of the entry as it then was; None where there is none."""
+        """A time of the entry after the change; None without an entry."""
         return None if self.after is None else dt.datetime.fromisoformat(self.after[name])
 
-    def told(self) -> str:
-        when = f"{self.happened_at:%H:%M:%S.%f}, received {self.received_at:%H:%M:%S.%f}"
-        what = f"{self.event} {self.timer} v{self.version}, {self.elapsed_ms} ms, {self.reason}"
-        return f"log {self.number}: {what}, at {when}"
+    def describe(self) -> str:
+        times = f"{self.happened_at:%H:%M:%S.%f}, received {self.received_at:%H:%M:%S.%f}"
+        facts = f"{self.event} {self.timer} v{self.version}, {self.elapsed_ms} ms, {self.reason}"
+        return f"log {self.number}: {facts}, at {times}"
 
 
 @dataclass(slots=True)
-class Kept:
-    """Everything of one person. `accounts` is how often they are in the database."""
+class PersonRows:
+    """All rows of one person; `accounts` is the number of accounts."""
 
     accounts: int = 0
-    log: list[Row] = field(default_factory=list)  # about their time
-    done: list[Row] = field(default_factory=list)  # by them: an admin may have changed a colleague's time
+    log: list[LogRow] = field(default_factory=list)  # of their time
+    done: list[LogRow] = field(default_factory=list)  # of their own requests, which may change a colleague's time
     entries: dict[str, Any] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
-    answers: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
-    items: dict[str, Item] = field(default_factory=dict)  # of their entries and of what runs
-    account_signed_in: dt.datetime | None = None  # last, by the account
-    months_signed_in: list[dt.datetime] = field(default_factory=list)  # last in each month
+    responses: dict[str, tuple[int, Json]] = field(default_factory=dict)  # by Idempotency-Key
+    items: dict[str, ItemKey] = field(default_factory=dict)  # of entries and running timers
+    account_signed_in: dt.datetime | None = None  # last sign-in in the account
+    months_signed_in: list[dt.datetime] = field(default_factory=list)  # last sign-in of each month
 
-    def answer_to(self, asked: Operation) -> tuple[int, Json] | None:
-        """The success that the person was told, or would have been; None where there is none that anybody knows of."""
-        if asked.outcome is Outcome.ACKNOWLEDGED:
-            return asked.status or 0, asked.answer or {}
-        if asked.outcome is Outcome.REFUSED or asked.key is None:
+    def response_to(self, operation: Operation) -> tuple[int, Json] | None:
+        """The successful response, also if it never arrived; None without a known success."""
+        if operation.outcome is Outcome.ACKNOWLEDGED:
+            return operation.status or 0, operation.answer or {}
+        if operation.outcome is Outcome.REFUSED or operation.key is None:
             return None
-        status, answer = self.answers.get(asked.key, (HTTPStatus.NOT_FOUND, {}))
+        status, answer = self.responses.get(operation.key, (HTTPStatus.NOT_FOUND, {}))
         return (status, answer) if status < HTTPStatus.BAD_REQUEST else None
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
-    """Everybody's entries in the log: by id and version the row of each, and those that were deleted."""
+class TimerLogIndex:
+    """The log of all people: rows by entry and version, and the ids of deleted entries."""
 
-    versions: dict[tuple[str, int], Row]
+    versions: dict[tuple[str, int], LogRow]
     deleted: set[str]
 
     @classmethod
-    def of(cls, everybody: Iterable[Kept]) -> Self:
-        rows = [row for kept in everybody for row in kept.log]
+    def of(cls, people: Iterable[PersonRows]) -> Self:
+        rows = [row for each in people for row in each.log]
         versions = {(row.timer, row.version): row for row in rows if row.after is not None}
         return cls(versions, {row.timer for row in rows if row.event == "deleted"})
 
 
-def read(tx: sa.Connection) -> dict[Who, Kept]:
-    """Of every person there is."""
-    kept: defaultdict[Who, Kept] = defaultdict(Kept)
-    people: dict[int, Who] = {}
-    named: dict[int, str] = {each.id: each.name for each in tx.execute(sa.select(projects.c.id, projects.c.name))}
+def load_rows(tx: sa.Connection) -> dict[PersonKey, PersonRows]:
+    """The rows of every person, by directory and object id."""
+    rows_by_person: defaultdict[PersonKey, PersonRows] = defaultdict(PersonRows)
+    people: dict[int, PersonKey] = {}
+    project_names: dict[int, str] = {
+        each.id: each.name for each in tx.execute(sa.select(projects.c.id, projects.c.name))
+    }
     account = sa.select(users.c.id, users.c.entra_object_id, users.c.last_sign_in_at, tenants.c.entra_tenant_id)
     for row in tx.execute(account.join(tenants, tenants.c.id == users.c.tenant_id)):
         people[row.id] = (str(row.entra_tenant_id), str(row.entra_object_id))
-        kept[people[row.id]].accounts += 1
-        kept[people[row.id]].account_signed_in = row.last_sign_in_at
+        rows_by_person[people[row.id]].accounts += 1
+        rows_by_person[people[row.id]].account_signed_in = row.last_sign_in_at
 
-    def each(table: sa.Table, order: sa.Column[Any], put: Callable[[Kept, Any], None]) -> None:
+    def load_table(table: sa.Table, order: sa.Column[Any], add: Callable[[PersonRows, Any], None]) -> None:
         for row in tx.execute(sa.select(table).order_by(order)):
-            put(kept[people[row.user_id]], row)
+            add(rows_by_person[people[row.user_id]], row)
 
     for row in tx.execute(sa.select(timer_log).order_by(timer_log.c.id)):
-        read_row = _row(row, (named[row.project_id], row.work_item_id))
-        kept[people[row.user_id]].log.append(read_row)
-        kept[people.get(row.actor_id, NOBODY)].done.append(read_row)
+        read_row = _build_row(row, (project_names[row.project_id], row.work_item_id))
+        rows_by_person[people[row.user_id]].log.append(read_row)
+        rows_by_person[people.get(row.actor_id, SERVICE)].done.append(read_row)
 
-    def keep(of: Kept, row: Any) -> None:  # noqa: ANN401 - of the driver
-        of.items[str(row.public_id)] = (named[row.project_id], row.work_item_id)
+    def add_item(of: PersonRows, row: Any) -> None:  # noqa: ANN401 - of the driver
+        of.items[str(row.public_id)] = (project_names[row.project_id], row.work_item_id)
 
-    each(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
-    each(time_entries, time_entries.c.id, keep)
-    each(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
-    each(running_timers, running_timers.c.id, keep)
-    each(user_months, user_months.c.month_key, lambda of, row: of.months_signed_in.append(row.last_sign_in_at))
-    each(idempotency_keys, idempotency_keys.c.created_at, _answer)
-    return dict(kept)
+    load_table(time_entries, time_entries.c.id, lambda of, row: of.entries.update({str(row.public_id): row}))
+    load_table(time_entries, time_entries.c.id, add_item)
+    load_table(running_timers, running_timers.c.id, lambda of, row: of.running.append(row))
+    load_table(running_timers, running_timers.c.id, add_item)
+    load_table(user_months, user_months.c.month_key, lambda of, row: of.months_signed_in.append(row.last_sign_in_at))
+    load_table(idempotency_keys, idempotency_keys.c.created_at, _add_stored_response)
+    return dict(rows_by_person)
 
 
-def ended_at_once(log: list[Row]) -> set[int]:
-    """The numbers of those starts that let nothing run, since a later one was known: their end came with them."""
+def starts_ended_at_once(log: list[LogRow]) -> set[int]:
+    """The numbers of late starts that were stored together with their end, since a later start was known."""
     ends = {row.timer: row.received_at for row in log if row.event == "stopped"}
     starts = (row for row in log if row.event == "started" and row.reported_late)
     return {row.number for row in starts if ends.get(row.timer) == row.received_at}
 
 
-def directories(tx: sa.Connection) -> set[str]:
-    """The ids of those that have a tenant."""
+def load_directories(tx: sa.Connection) -> set[str]:
+    """The ids of the directories with a tenant."""
     return {str(each) for each in tx.scalars(sa.select(tenants.c.entra_tenant_id))}
 
 
-def total(tx: sa.Connection, tid: str) -> int:
+def load_total(tx: sa.Connection, tid: str) -> int:
     """The milliseconds of all entries of a directory."""
-    added = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
+    summed = sa.select(sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0))
     own = tenants.c.entra_tenant_id == uuid.UUID(tid)
-    return int(tx.execute(added.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
+    return int(tx.execute(summed.join(tenants, tenants.c.id == time_entries.c.tenant_id).where(own)).scalar_one())
 
 
-def _row(row: Any, item: Item) -> Row:  # noqa: ANN401 - of the driver
-    return Row(
+def _build_row(row: Any, item: ItemKey) -> LogRow:  # noqa: ANN401 - of the driver
+    return LogRow(
         row.id,
         row.event,
         str(row.timer_id),
@@ -164,5 +166,5 @@ def _row(row: Any, item: Item) -> Row:  # noqa: ANN401 - of the driver
     )
 
 
-def _answer(of: Kept, row: Any) -> None:  # noqa: ANN401 - of the driver
-    of.answers[row.idempotency_key] = (row.status, json.loads(row.body) if row.body else {})
+def _add_stored_response(of: PersonRows, row: Any) -> None:  # noqa: ANN401 - of the driver
+    of.responses[row.idempotency_key] = (row.status, json.loads(row.body) if row.body else {})

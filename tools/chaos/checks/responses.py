@@ -1,4 +1,4 @@
-"""Judges what one person was granted and shown: it could be so while they asked, and it is what is kept."""
+"""Checks the responses to one person: possible at the time of the request, and equal to the stored data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,87 +6,93 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 
-from tools.chaos.checks.database import Kept, Logged, Row
-from tools.chaos.checks.violation import Violation, same, violation
-from tools.chaos.checks.work_items import item_of, times
+from tools.chaos.checks.database import LogRow, PersonRows, TimerLogIndex
+from tools.chaos.checks.violation import Violation, are_equal, build_violation
+from tools.chaos.checks.work_items import find_timers, item_of
 from tools.chaos.clients.history import STARTS, History, Json, Operation, Outcome
-from tools.chaos.clients.timeline import Moments
+from tools.chaos.clients.timeline import Timeline
 
 
 _INSTANTS: Final = ("startedAt", "stoppedAt")
-# What the log keeps of a version of an entry, spelled as on the wire
-_LOGGED: Final = ("elapsedMs", "note", "source", "needsReview", "project", "workItemId")
-_ON_THEIR_WAY: Final = "writeBack"  # told anew after the commit, when the hours have got further
+# The fields of an entry in the log, as on the wire
+_LOGGED_FIELDS: Final = ("elapsedMs", "note", "source", "needsReview", "project", "workItemId")
+_WRITE_BACK: Final = "writeBack"  # changes after the commit, with the progress of the write-back
 
 
 @dataclass
-class Granted:
-    """Of what was acknowledged; which rows it left is for the Explanation to see."""
+class ResponseChecks:
+    """Checks acknowledged requests; `Attribution` checks their rows."""
 
     history: History
-    kept: Kept
-    moments: Moments
-    logged: Logged
+    rows: PersonRows
+    timeline: Timeline
+    log_index: TimerLogIndex
 
     def violations(self) -> Iterator[Violation]:
-        for asked in self.history.operations:
-            if asked.outcome is Outcome.ACKNOWLEDGED:
-                yield from self._kept_answer(asked)
-                yield from self._granted(asked)
-                yield from self._shown(asked)
+        for operation in self.history.operations:
+            if operation.outcome is Outcome.ACKNOWLEDGED:
+                yield from self._check_stored_response(operation)
+                yield from self._check_result(operation)
+                yield from self._check_shown_entries(operation)
 
-    def _kept_answer(self, asked: Operation) -> Iterator[Violation]:
-        """A repeat with the same Idempotency-Key would be answered by what is kept for it."""
-        if asked.key is None:
+    def _check_stored_response(self, operation: Operation) -> Iterator[Violation]:
+        """A repeat with the same Idempotency-Key would get the stored response."""
+        if operation.key is None:
             return
-        if asked.key not in self.kept.answers:
-            yield self._wrong("lost", "the answer kept for an Idempotency-Key is gone", asked)
+        if operation.key not in self.rows.responses:
+            yield self._violation("lost", "the stored response of an Idempotency-Key is missing", operation)
             return
-        status, answer = self.kept.answers[asked.key]
-        if status != asked.status or _settled(answer) != _settled(asked.answer or {}):
-            yield self._wrong("changed", "another answer is kept for an Idempotency-Key than was given", asked)
+        status, answer = self.rows.responses[operation.key]
+        if status != operation.status or _without_write_back(answer) != _without_write_back(operation.answer or {}):
+            yield self._violation(
+                "changed", "the stored response of an Idempotency-Key differs from the one sent", operation
+            )
 
-    def _granted(self, asked: Operation) -> Iterator[Violation]:
-        answer, named = asked.answer or {}, (asked.body or {}).get("timerId")
-        if named is not None and answer.get("id") != named:
-            yield self._wrong("changed", "another timer was answered than the one that was named", asked)
-        if asked.kind in STARTS and asked.status == HTTPStatus.OK and not self._ran(asked):
-            yield self._wrong("invented", "what was running already did at no time run", asked)
-        if asked.kind == "discard" and asked.number not in self._causes and None not in self.moments.running(asked):
-            yield self._wrong("lost", "an acknowledged discard let a timer run on", asked)
+    def _check_result(self, operation: Operation) -> Iterator[Violation]:
+        answer, timer_id = operation.answer or {}, (operation.body or {}).get("timerId")
+        if timer_id is not None and answer.get("id") != timer_id:
+            yield self._violation("changed", "the response has another timer than the request", operation)
+        if operation.kind in STARTS and operation.status == HTTPStatus.OK and not self._could_be_running(operation):
+            yield self._violation("invented", "the timer reported as running never ran", operation)
+        if (
+            operation.kind == "discard"
+            and operation.number not in self._causes
+            and None not in self.timeline.running(operation)
+        ):
+            yield self._violation("lost", "a timer kept running after an acknowledged discard", operation)
 
-    def _ran(self, asked: Operation) -> bool:
-        """Whether what was asked for, and no other work item, can have run."""
-        timer, item = (asked.answer or {}).get("id"), item_of(asked.body or {})
-        running = self.moments.running(asked)
+    def _could_be_running(self, operation: Operation) -> bool:
+        """Whether the reported timer can have run, on the requested work item."""
+        timer, item = (operation.answer or {}).get("id"), item_of(operation.body or {})
+        running = self.timeline.running(operation)
         return any(each is not None and (each.timer, each.item) == (timer, item) for each in running)
 
-    def _shown(self, asked: Operation) -> Iterator[Violation]:
-        """Every version of an entry that was told, by a change or by a look, is in the log, and just so."""
-        for told in times(asked.answer):
-            if "version" not in told:
-                continue  # a timer that runs
-            row = self.logged.versions.get((told["id"], told["version"]))
+    def _check_shown_entries(self, operation: Operation) -> Iterator[Violation]:
+        """Every version of an entry in a response is in the log with the same values."""
+        for shown in find_timers(operation.answer):
+            if "version" not in shown:
+                continue  # a running timer
+            row = self.log_index.versions.get((shown["id"], shown["version"]))
             if row is None:
-                yield self._wrong("lost", "an entry that was shown is not in the log", asked)
-            elif differs := list(_differing(told, row.after or {})):
-                yield self._wrong("changed", f"{', '.join(differs)} of an entry that was shown", asked, row)
+                yield self._violation("lost", "a shown entry is not in the log", operation)
+            elif differences := list(_find_differences(shown, row.after or {})):
+                yield self._violation("changed", f"{', '.join(differences)} of a shown entry", operation, row)
 
     @cached_property
     def _causes(self) -> set[int]:
-        return {each.number for each in self.moments.causes.values()}
+        return {each.number for each in self.timeline.causes.values()}
 
-    def _wrong(self, what: str, detail: str, *about: Operation | Row) -> Violation:
-        return violation(self.history, what, detail, *about)
-
-
-def _differing(told: Json, after: Json) -> Iterator[str]:
-    yield from (name for name in _INSTANTS if not same(told[name], after[name]))
-    yield from (name for name in _LOGGED if told.get(name) != after.get(name))
+    def _violation(self, kind: str, detail: str, *about: Operation | LogRow) -> Violation:
+        return build_violation(self.history, kind, detail, *about)
 
 
-def _settled(answer: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Without how far the hours are on their way to Completed Work."""
+def _find_differences(shown: Json, after: Json) -> Iterator[str]:
+    yield from (name for name in _INSTANTS if not are_equal(shown[name], after[name]))
+    yield from (name for name in _LOGGED_FIELDS if shown.get(name) != after.get(name))
+
+
+def _without_write_back(answer: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The response without the progress of the write-back."""
     if isinstance(answer, dict):
-        return {name: _settled(value) for name, value in answer.items() if not name.startswith(_ON_THEIR_WAY)}
-    return [_settled(each) for each in answer] if isinstance(answer, list) else answer
+        return {name: _without_write_back(value) for name, value in answer.items() if not name.startswith(_WRITE_BACK)}
+    return [_without_write_back(each) for each in answer] if isinstance(answer, list) else answer

@@ -1,40 +1,44 @@
-"""Compares the last sign-in that is kept of a person with those that were acknowledged."""
+"""Compares the stored last sign-in of a person with the acknowledged ones."""
 
 import datetime as dt
 from collections.abc import Iterator
 
-from tools.chaos.checks.database import Kept
+from tools.chaos.checks.database import PersonRows
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.history import History, Operation, Outcome
-from tools.chaos.cloud.clocks import Clocks
+from tools.chaos.cloud.clocks import ClockOffsets
 
 
-def check(history: History, kept: Kept, clocks: Clocks) -> Iterator[Violation]:
-    """The account and one of the months tell of the last one; or of one since, of which nobody knows."""
-    newest = last(history.operations)
-    if not newest:
+def check_sign_ins(history: History, rows: PersonRows, clocks: ClockOffsets) -> Iterator[Violation]:
+    """The account and one month have the last acknowledged sign-in, or a later one with an unknown result."""
+    last_sign_ins = find_last_sign_ins(history.operations)
+    if not last_sign_ins:
         return
-    if not kept.accounts:
-        yield Violation("lost", "somebody who signed in has no account", (newest[0].told(),))
+    if not rows.accounts:
+        yield Violation("lost", "no account after a sign-in", (last_sign_ins[0].describe(),))
         return
-    spans = [clocks.span(each.sent_at, each.done_by) for each in newest]
+    spans = [clocks.possible_times(each.sent_at, each.done_by) for each in last_sign_ins]
 
-    def is_told(at: dt.datetime | None) -> bool:
+    def is_recorded(at: dt.datetime | None) -> bool:
         return at is not None and any(first <= at <= end for first, end in spans)
 
-    if not is_told(kept.account_signed_in) or not any(is_told(at) for at in kept.months_signed_in):
-        told = f"by the account {kept.account_signed_in}, by the months {[str(at) for at in kept.months_signed_in]}"
-        yield Violation("lost", f"a sign-in that was acknowledged is not kept: {told}", (newest[0].told(),))
+    if not is_recorded(rows.account_signed_in) or not any(is_recorded(at) for at in rows.months_signed_in):
+        stored = f"account {rows.account_signed_in}, months {[str(at) for at in rows.months_signed_in]}"
+        detail = f"an acknowledged sign-in is not stored: {stored}"
+        yield Violation("lost", detail, (last_sign_ins[0].describe(),))
 
 
-def last(operations: list[Operation]) -> list[Operation]:
-    """The last sign-in that was acknowledged, and those that may have been done after it; none without the first."""
-    asked = [each for each in operations if is_sign_in(each) and each.outcome is not Outcome.REFUSED]
-    told = [each for each in asked if each.outcome is Outcome.ACKNOWLEDGED]
-    if not told:
+def find_last_sign_ins(operations: list[Operation]) -> list[Operation]:
+    """The last acknowledged sign-in, and those that may have been done after it; empty without an acknowledged one."""
+    sign_ins = [each for each in operations if is_sign_in(each) and each.outcome is not Outcome.REFUSED]
+    acknowledged = [each for each in sign_ins if each.outcome is Outcome.ACKNOWLEDGED]
+    if not acknowledged:
         return []
-    return [told[-1], *(each for each in asked if each.outcome is Outcome.UNKNOWN and each.done_by >= told[-1].sent_at)]
+    return [
+        acknowledged[-1],
+        *(each for each in sign_ins if each.outcome is Outcome.UNKNOWN and each.done_by >= acknowledged[-1].sent_at),
+    ]
 
 
-def is_sign_in(asked: Operation) -> bool:
-    return asked.method == "POST" and asked.path in {"sign-in", "tenants"}
+def is_sign_in(operation: Operation) -> bool:
+    return operation.method == "POST" and operation.path in {"sign-in", "tenants"}

@@ -1,4 +1,4 @@
-"""Finds a cause for whatever no answer promises: one transaction each for the requests of which nobody knows."""
+"""Finds causes for rows that no response promises: a request with an unknown result explains one transaction."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from tools.chaos.checks.database import Kept, Logged, Row
-from tools.chaos.checks.violation import same
+from tools.chaos.checks.database import LogRow, PersonRows, TimerLogIndex
+from tools.chaos.checks.violation import are_equal
 from tools.chaos.checks.work_items import item_of
 from tools.chaos.clients.history import STOPS, Operation
 
@@ -15,7 +15,7 @@ from tools.chaos.clients.history import STOPS, Operation
 Events = tuple[str, ...]
 _STARTED: Final = ("started",)
 _STOPPED: Final = ("stopped",)
-# The rows that one request can leave, in their order. Time that a late start cut short is left out of it.
+# The rows of one request, in their order, without time that a late start shortened.
 _POSSIBLE: Final[Mapping[str, set[Events]]] = {
     "start": {_STARTED},
     "switch": {_STARTED, ("stopped", "started")},
@@ -32,10 +32,10 @@ _POSSIBLE: Final[Mapping[str, set[Events]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What one transaction left that no answer promises."""
+class Transaction:
+    """The rows of one transaction that no response promises."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[LogRow, ...]
 
     @property
     def events(self) -> Events:
@@ -43,81 +43,83 @@ class Deed:
 
 
 @dataclass
-class Deeds:
-    """`in_time` tells whether a request can have been received when a row was."""
+class UnacknowledgedTransactions:
+    """`can_be_received` tells whether a request can have been received at the time of a row."""
 
-    kept: Kept
-    logged: Logged
-    unknown: list[Operation]
-    in_time: Callable[[Operation, Row], bool]
-    _taken: dict[int, Deed] = field(default_factory=dict)
+    rows: PersonRows
+    log_index: TimerLogIndex
+    operations: list[Operation]
+    can_be_received: Callable[[Operation, LogRow], bool]
+    _assigned: dict[int, Transaction] = field(default_factory=dict)
 
-    def without_cause(self, claimed: Mapping[int, Operation]) -> Iterator[Deed]:
-        """Those that no request explains, when none explains more than one."""
-        for deed in self._left(claimed):
-            if not self._find_cause(deed, set()):
-                yield deed
+    def find_unexplained(self, claimed_rows: Mapping[int, Operation]) -> Iterator[Transaction]:
+        """Transactions without a request; each request explains one at most."""
+        for transaction in self._find_unclaimed(claimed_rows):
+            if not self._find_cause(transaction, set()):
+                yield transaction
 
-    def _left(self, claimed: Mapping[int, Operation]) -> Iterator[Deed]:
-        """A transaction looks at the clock once, so that its rows follow each other and have one instant."""
-        for _, together in itertools.groupby(self.kept.done, lambda row: row.received_at):
-            rows = list(together)
-            left = [row for row in rows if row.number not in claimed and not self._made_room(row, rows)]
-            if left:
-                yield Deed(tuple(left))
+    def _find_unclaimed(self, claimed_rows: Mapping[int, Operation]) -> Iterator[Transaction]:
+        """Rows of one transaction are consecutive and have the same time."""
+        for _, group in itertools.groupby(self.rows.done, lambda row: row.received_at):
+            all_rows = list(group)
+            unclaimed = [
+                row for row in all_rows if row.number not in claimed_rows and not self._was_shortened(row, all_rows)
+            ]
+            if unclaimed:
+                yield Transaction(tuple(unclaimed))
 
-    def _made_room(self, row: Row, beside: list[Row]) -> bool:
-        """Whether what ran on, since nobody had said its end, was ended by a start that was told late."""
-        before = self.logged.versions.get((row.timer, row.version - 1))
+    def _was_shortened(self, row: LogRow, all_rows: list[LogRow]) -> bool:
+        """Whether a late start shortened an entry without a known end."""
+        before = self.log_index.versions.get((row.timer, row.version - 1))
         if row.event != "corrected" or row.reason is not None or row.after is None or before is None:
             return False
         return any(
             start.event == "started"
             and start.reported_late
-            and same(row.after["stoppedAt"], start.happened_at.isoformat())
-            and _holds(before, start)
-            for start in beside
+            and are_equal(row.after["stoppedAt"], start.happened_at.isoformat())
+            and _ran_at(before, start)
+            for start in all_rows
         )
 
-    def _find_cause(self, deed: Deed, tried: set[int]) -> bool:
-        """An augmenting path of a matching: a cause that another deed holds is had, if that deed finds another."""
-        for asked in self.unknown:
-            if asked.number in tried or not self._may_explain(asked, deed):
+    def _find_cause(self, transaction: Transaction, tried_numbers: set[int]) -> bool:
+        """Augmenting path of a matching: another transaction gives up its request if it finds a different one."""
+        for operation in self.operations:
+            if operation.number in tried_numbers or not self._may_explain(operation, transaction):
                 continue
-            tried.add(asked.number)
-            held = self._taken.get(asked.number)
-            if held is None or self._find_cause(held, tried):
-                self._taken[asked.number] = deed
+            tried_numbers.add(operation.number)
+            assigned = self._assigned.get(operation.number)
+            if assigned is None or self._find_cause(assigned, tried_numbers):
+                self._assigned[operation.number] = transaction
                 return True
         return False
 
-    def _may_explain(self, asked: Operation, deed: Deed) -> bool:
-        return deed.events in _POSSIBLE.get(asked.kind, set()) and all(
-            self.in_time(asked, row) and self._could_make(asked, row) for row in deed.rows
+    def _may_explain(self, operation: Operation, transaction: Transaction) -> bool:
+        return transaction.events in _POSSIBLE.get(operation.kind, set()) and all(
+            self.can_be_received(operation, row) and self._can_leave(operation, row) for row in transaction.rows
         )
 
-    def _could_make(self, asked: Operation, row: Row) -> bool:
-        named = (asked.body or {}).get("timerId")
+    def _can_leave(self, operation: Operation, row: LogRow) -> bool:
+        named = (operation.body or {}).get("timerId")
         if row.event == "started":
-            is_named = named in {None, row.timer} and item_of(asked.body or {}) == row.item
-            return is_named and self._notes.get(row.timer) in {None, asked.mark}
+            is_named = named in {None, row.timer} and item_of(operation.body or {}) == row.item
+            return is_named and self._notes.get(row.timer) in {None, operation.mark}
         if row.event == "stopped":
-            ends_itself = asked.kind == "late start" or asked.kind in STOPS
+            ends_itself = operation.kind == "late start" or operation.kind in STOPS
             return named is None or (named == row.timer) == ends_itself
         if row.event == "entered":
-            return row.note == asked.mark
+            return row.note == operation.mark
         if row.event == "corrected" and row.reason is None:
             return bool(named == row.timer)
-        return row.event == "discarded" or row.reason == asked.mark
+        return row.event == "discarded" or row.reason == operation.mark
 
     @cached_property
     def _notes(self) -> dict[str, str | None]:
-        """By timer: its note, which is the mark of its start."""
-        running = {str(each.public_id): each.note for each in self.kept.running}
-        return running | {row.timer: row.note for row in self.kept.done if row.after is not None}
+        """By timer: its note, the mark of its start."""
+        running = {str(each.public_id): each.note for each in self.rows.running}
+        return running | {row.timer: row.note for row in self.rows.done if row.after is not None}
 
 
-def _holds(entry: Row, start: Row) -> bool:
-    """Whether an entry ran when something else was started."""
+def _ran_at(entry: LogRow, start: LogRow) -> bool:
+    """Whether an entry ran at the time of a start."""
     began, ended = entry.instant("startedAt"), entry.instant("stoppedAt")
     return began is not None and ended is not None and began <= start.happened_at <= ended

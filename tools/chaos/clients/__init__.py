@@ -1,1 +1,1 @@
-"""The clients: people and buyers at work, and the history of what they asked for and were told."""
+"""The clients: people and buyers, and the history of their requests and responses."""

@@ -11,11 +11,11 @@ from tools.chaos.clients.person import ORGANIZATION
 
 ACTIVE: Final = "Your subscription is active"
 _CHOICES: Final = {"timeZone": "Europe/Berlin", "organization": ORGANIZATION}
-_SECONDS: Final = 20
+_TIMEOUT_SECONDS: Final = 20
 
 
-class _Form(HTMLParser):
-    """The form of a confirmation, where a page has one: where it goes, and its hidden fields."""
+class _ConfirmationForm(HTMLParser):
+    """The confirmation form of a page, if any: its address and its hidden fields."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -24,26 +24,28 @@ class _Form(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form" and given["action"].endswith("/activate"):
-            self.action = given["action"]
-        elif tag == "input" and "name" in given:
-            self.fields[given["name"]] = given.get("value", "")
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes["action"].endswith("/activate"):
+            self.action = attributes["action"]
+        elif tag == "input" and "name" in attributes:
+            self.fields[attributes["name"]] = attributes.get("value", "")
 
 
-def confirm(landing_url: str, oid: str) -> bool:
-    """Walks from the Marketplace's link to the page that says it is active; whether that page came.
+def confirm_purchase(landing_url: str, oid: str) -> bool:
+    """Opens the Marketplace's link, signs in and confirms; True if the page says that the subscription is active.
 
     Raises:
-        requests.RequestException: an answer was lost on the way.
+        requests.RequestException: a response was lost.
     """
     with requests.Session() as browser:
-        picking = browser.get(landing_url, timeout=_SECONDS)
-        shown = browser.post(picking.url, data={"person": oid}, timeout=_SECONDS)
-        if ACTIVE in shown.text:
-            return True  # an earlier visit had come through
-        form = _Form(shown.text)
+        picker = browser.get(landing_url, timeout=_TIMEOUT_SECONDS)
+        page = browser.post(picker.url, data={"person": oid}, timeout=_TIMEOUT_SECONDS)
+        if ACTIVE in page.text:
+            return True  # an earlier visit has activated it
+        form = _ConfirmationForm(page.text)
         if not form.action:
             return False
-        done = browser.post(urljoin(shown.url, form.action), data={**form.fields, **_CHOICES}, timeout=_SECONDS)
-        return ACTIVE in done.text
+        confirmation = browser.post(
+            urljoin(page.url, form.action), data={**form.fields, **_CHOICES}, timeout=_TIMEOUT_SECONDS
+        )
+        return ACTIVE in confirmation.text

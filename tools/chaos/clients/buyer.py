@@ -1,4 +1,4 @@
-"""Buyers: firms that purchase in the Marketplace, use what they bought, and do to it what customers do."""
+"""Buyers: purchase in the Marketplace, use the product, and change or cancel the subscription."""
 
 import random
 from dataclasses import dataclass, field
@@ -10,98 +10,98 @@ from devcloud.emulators.entra import people
 from devcloud.emulators.entra.people import Directory
 from devcloud.emulators.marketplace.refusal import Refused
 from shared import clock
-from tools.chaos.clients.browser import confirm
-from tools.chaos.clients.fleet import new_id, token
+from tools.chaos.clients.browser import confirm_purchase
 from tools.chaos.clients.history import History
-from tools.chaos.clients.http import Client, Stop
+from tools.chaos.clients.http import Client, StopCondition
+from tools.chaos.clients.identities import mint_token, new_id
 from tools.chaos.clients.person import Person
 from tools.chaos.cloud.cloud import Cloud
 
 
 _PLANS: Final[tuple[dict[str, Any], ...]] = ({"plan": "paid"}, {"plan": "gold"}, {"plan": "seats", "quantity": 5})
-_VISITS: Final = 6
-_LEAVES: Final = 0.7
+_MAX_VISITS: Final = 6
+_CANCEL_SHARE: Final = 0.7
 
 
 @dataclass
-class Bought:
-    """A subscription by Microsoft's id, whose it is, and whether the buyer was shown that it is active."""
+class Purchase:
+    """A subscription with its directory; `was_confirmed`: the landing page told the buyer that it is active."""
 
     id: str
     tid: str
-    was_shown: bool = False
+    was_confirmed: bool = False
 
 
 @dataclass
 class Buyer:
-    """One thread that plays one firm after another."""
+    """One thread that acts as one firm after another."""
 
     name: str
     cloud: Cloud
-    dice: random.Random
-    stop: Stop
-    bought: list[Bought] = field(default_factory=list)
+    rng: random.Random
+    stop: StopCondition
+    purchases: list[Purchase] = field(default_factory=list)
     members: list[Person] = field(default_factory=list)
 
     def work(self) -> None:
         while not self.stop.is_over:
-            firm = self._person()
-            bought = self._purchase(firm)
-            for _ in range(self.dice.randint(1, 3)):
-                self._use(firm)
-                self._change(bought)
-            if self.dice.random() < _LEAVES:
-                self._order("unsubscribe", bought)
-            self.stop.wait(self.dice.uniform(0.2, 2.0))
+            member = self._add_member()
+            purchase = self._buy(member)
+            for _ in range(self.rng.randint(1, 3)):
+                self._use_product(member)
+                self._change_purchase(purchase)
+            if self.rng.random() < _CANCEL_SHARE:
+                self._send_order("unsubscribe", purchase)
+            self.stop.wait(self.rng.uniform(0.2, 2.0))
 
-    def _person(self) -> Person:
-        tid, oid, name = new_id(self.dice), new_id(self.dice), f"{self.name}.{len(self.members)}"
+    def _add_member(self) -> Person:
+        tid, oid, name = new_id(self.rng), new_id(self.rng), f"{self.name}.{len(self.members)}"
         home = Directory(tid, f"Firm {name}", f"{tid[:8]}.example")
         people.introduce(people.Person(oid, name, f"{oid}@contoso.example", oid, home, home))
-        client = Client(self.cloud.bases, token(self.cloud, tid, oid, name), self.dice)
-        self.members.append(Person(name, History(tid, oid), client, self.dice, self.stop, clock.now()))
+        client = Client(self.cloud.bases, mint_token(self.cloud, tid, oid, name), self.rng)
+        self.members.append(Person(name, History(tid, oid), client, self.rng, self.stop, clock.now()))
         return self.members[-1]
 
-    def _purchase(self, firm: Person) -> Bought:
-        """Buys, and comes back to the page until it says that all is well, or until the buyer loses patience."""
-        sold = self.cloud.marketplace.admin.carry_out(
-            "POST buy", {"person": firm.history.oid, **self.dice.choice(_PLANS)}
+    def _buy(self, member: Person) -> Purchase:
+        """Buys, and repeats the landing page until it confirms, for a random number of visits."""
+        order = self.cloud.marketplace.admin.carry_out(
+            "POST buy", {"person": member.history.oid, **self.rng.choice(_PLANS)}
         )
-        bought = Bought(sold["subscription"], firm.history.tid)
-        self.bought.append(bought)
-        for _ in range(self.dice.randint(1, _VISITS)):
+        purchase = Purchase(order["subscription"], member.history.tid)
+        self.purchases.append(purchase)
+        for _ in range(self.rng.randint(1, _MAX_VISITS)):
             try:
-                bought.was_shown = confirm(sold["landingUrl"], firm.history.oid)
+                purchase.was_confirmed = confirm_purchase(order["landingUrl"], member.history.oid)
             except requests.RequestException:
-                bought.was_shown = False
-            if bought.was_shown or self.stop.wait(self.dice.uniform(0.1, 0.8)):
+                purchase.was_confirmed = False
+            if purchase.was_confirmed or self.stop.wait(self.rng.uniform(0.1, 0.8)):
                 break
-        return bought
+        return purchase
 
-    def _use(self, firm: Person) -> None:
-        """What makes a person an active user of the month."""
-        firm.ask("sign-in", "POST", "sign-in")
-        firm.once("switch")
-        firm.once("stop")
+    def _use_product(self, member: Person) -> None:
+        """Signs in and tracks time, so that the person is an active user of the month."""
+        member.request("sign-in", "POST", "sign-in")
+        member.perform("switch")
+        member.perform("stop")
         self.stop.count()
 
-    def _change(self, bought: Bought) -> None:
-        match self.dice.choice(("change", "suspend", "renew")):
+    def _change_purchase(self, purchase: Purchase) -> None:
+        match self.rng.choice(("change", "suspend", "renew")):
             case "change":
-                metered = self.cloud.marketplace.operations.subscription(bought.id).quantity is None
+                metered = self.cloud.marketplace.operations.subscription(purchase.id).quantity is None
                 changes = (
-                    {"plan": self.dice.choice(("paid", "gold"))} if metered else {"quantity": self.dice.randint(1, 9)}
+                    {"plan": self.rng.choice(("paid", "gold"))} if metered else {"quantity": self.rng.randint(1, 9)}
                 )
-                self._order("change", bought, **changes)
+                self._send_order("change", purchase, **changes)
             case "suspend":
-                self._order("suspend", bought)
-                self.stop.wait(self.dice.uniform(0.0, 0.5))
-                self._order("reinstate", bought)
+                self._send_order("suspend", purchase)
+                self.stop.wait(self.rng.uniform(0.0, 0.5))
+                self._send_order("reinstate", purchase)
             case "renew":
-                self._order("renew", bought)
+                self._send_order("renew", purchase)
 
-    def _order(self, name: str, bought: Bought, **given: object) -> None:
+    def _send_order(self, name: str, purchase: Purchase, **arguments: object) -> None:
         try:
-            self.cloud.marketplace.admin.carry_out(f"POST {name}", {"subscription": bought.id, **given})
+            self.cloud.marketplace.admin.carry_out(f"POST {name}", {"subscription": purchase.id, **arguments})
         except Refused:
-            return  # Microsoft does not let them, as things are
+            return  # not possible in the present state

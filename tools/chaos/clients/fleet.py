@@ -1,60 +1,56 @@
-"""The fleet: tenants with their people, each on a thread with a history, a token and dice of their own."""
+"""The test users: people of several tenants, each on a thread with its own history, token and random choices."""
 
 import contextlib
 import datetime as dt
 import random
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
 from devcloud.emulators.azure_devops import tokens as azure_devops_tokens
-from devcloud.emulators.entra.admin import TokenOrder
 from shared import clock
 from tools.chaos.checks.violation import Violation
+from tools.chaos.clients.buyer import Buyer
 from tools.chaos.clients.history import History, Json, Operation, Outcome
-from tools.chaos.clients.http import Client, Stop
+from tools.chaos.clients.http import Client, StopCondition
+from tools.chaos.clients.identities import mint_token, new_id
 from tools.chaos.clients.person import ORGANIZATION, Person
 from tools.chaos.cloud.cloud import Cloud
 
 
-if TYPE_CHECKING:
-    from tools.chaos.clients.buyer import Buyer
-
-_VALID: Final = 2 * 24 * 3600
-_LATE: Final = dt.timedelta(hours=22)
-_END_SECONDS: Final = 120.0  # whoever is at work waits for the last answers: three pages, of 20 seconds each at most
-_TRIES: Final = 20
+_OFFLINE_START: Final = dt.timedelta(hours=22)
+_END_SECONDS: Final = 120.0  # the last responses: three pages of at most 20 seconds each
+_MAX_TRIES: Final = 20
 
 
-class NotWell(Exception):
-    """Something did not come back, or did not come to its end, after the trouble: what is left cannot be compared."""
+class RunInconclusive(Exception):
+    """Something did not recover or did not end after the faults, so nothing can be compared."""
 
 
-class NotReady(Exception):
-    """The fleet could not begin: the product refused somebody while nothing was broken yet."""
+class FleetNotReady(Exception):
+    """The product refused a test user before the first fault."""
 
 
 @dataclass
 class Fleet:
-    """People at their desks, and buyers."""
+    """All test users: people who track time, and buyers."""
 
     people: list[Person]
-    stop: Stop
-    buyers: list["Buyer"] = field(default_factory=list)
-    broken: list[Exception] = field(default_factory=list)
-    seen: list[Violation] = field(default_factory=list)  # while they were at work, by whoever made trouble
+    stop: StopCondition
+    buyers: list[Buyer] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)  # found by faults during the run
     end_seconds: float = _END_SECONDS
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Everybody works until the block ends, or the run is over.
+        """All users work until the block or the run ends.
 
         Raises:
-            NotWell: somebody is still at it long after that, and may be while histories are compared.
+            RunInconclusive: a user did not stop, and could still change data during the comparison.
         """
         workers: list[Person | Buyer] = [*self.people, *self.buyers]
         self._threads = [
@@ -69,90 +65,76 @@ class Fleet:
             deadline = time.monotonic() + self.end_seconds
             for each in self._threads:
                 each.join(max(0.0, deadline - time.monotonic()))
-        late = [each.name for each in self._threads if each.is_alive()]
-        if late:
-            raise NotWell(f"{', '.join(late)} did not stop working within {self.end_seconds:.0f} seconds")
+        unfinished = [each.name for each in self._threads if each.is_alive()]
+        if unfinished:
+            raise RunInconclusive(f"{', '.join(unfinished)} did not stop working within {self.end_seconds:.0f} seconds")
 
     def close(self) -> None:
-        for each in self.everybody:
+        for each in self.all_people:
             each.client.close()
 
     @property
-    def everybody(self) -> list[Person]:
-        """With those who bought something."""
+    def all_people(self) -> list[Person]:
+        """People and the members of buyers."""
         return [*self.people, *(member for buyer in self.buyers for member in buyer.members)]
 
-    def _work(self, somebody: "Person | Buyer") -> None:
+    def _work(self, person: Person | Buyer) -> None:
         try:
-            somebody.work()
-        except Exception as error:  # noqa: BLE001 - a slip of ours must not look like a quiet person
-            self.broken.append(error)
+            person.work()
+        except Exception as error:  # noqa: BLE001 - an error of a client must end the run
+            self.errors.append(error)
             self.stop.end()
 
     @property
-    def is_at_work(self) -> bool:
+    def is_working(self) -> bool:
         return all(each.is_alive() for each in self._threads)
 
 
-def directories(dice: random.Random, count: int) -> list[str]:
-    """Ids of so many directories, the same for the same dice."""
-    return [new_id(dice) for _ in range(count)]
+def new_directory_ids(rng: random.Random, count: int) -> list[str]:
+    """Random directory ids, repeated by the same seed."""
+    return [new_id(rng) for _ in range(count)]
 
 
-def fleet(cloud: Cloud, tids: list[str], *, people: int, seed: int, stop: Stop) -> Fleet:
-    """So many people of each directory, signed up and signed in; the first of each is the super admin.
+def build_fleet(cloud: Cloud, tids: list[str], *, people: int, seed: int, stop: StopCondition) -> Fleet:
+    """People of each directory, signed up and signed in; the first of each is the super admin.
 
     Raises:
-        NotReady: the product refused one of them.
+        FleetNotReady: the product refused one of them.
     """
-    made = []
+    members = []
     for number, tid in enumerate(tids):
-        for place in range(people):
-            somebody = _person(cloud, tid, f"p{number}.{place}", random.Random(f"{seed}:{number}:{place}"), stop)  # noqa: S311 - no secret
-            if place == 0:
+        for index in range(people):
+            person = _build_person(cloud, tid, f"p{number}.{index}", random.Random(f"{seed}:{number}:{index}"), stop)  # noqa: S311 - no secret
+            if index == 0:
                 body = {"name": f"Firm {number}", "azureDevOpsOrganization": ORGANIZATION, "timeZone": "Europe/Berlin"}
-                _insist(somebody, "sign-in", "POST", "tenants", body)
+                _retry_until_acknowledged(person, "sign-in", "POST", "tenants", body)
                 if number % 2:
-                    somebody.client.extra["If-Match"] = "*"
-                    _insist(somebody, "sign-in", "PATCH", "tenant", {"writeBack": True})
-                    del somebody.client.extra["If-Match"]
+                    person.client.extra_headers["If-Match"] = "*"
+                    _retry_until_acknowledged(person, "sign-in", "PATCH", "tenant", {"writeBack": True})
+                    del person.client.extra_headers["If-Match"]
             else:
-                _insist(somebody, "sign-in", "POST", "sign-in")
+                _retry_until_acknowledged(person, "sign-in", "POST", "sign-in")
             if number % 2:
-                somebody.client.extra["X-AzureDevOps-Token"] = _visitor(somebody)
-            made.append(somebody)
-    return Fleet(made, stop)
+                person.client.extra_headers["X-AzureDevOps-Token"] = _mint_azure_devops_token(person)
+            members.append(person)
+    return Fleet(members, stop)
 
 
-def token(cloud: Cloud, tid: str, oid: str, name: str, *, key: Literal["current", "unpublished"] = "current") -> str:
-    """An access token as Entra words it, which lasts as long as a run may."""
-    now, email = int(clock.now().timestamp()), f"{oid}@contoso.example"
-    claims = {"iss": f"{cloud.entra.url}/{tid}/v2.0", "tid": tid, "oid": oid, "sub": oid, "name": name}
-    times = {"iat": now - _VALID, "nbf": now - _VALID, "exp": now + _VALID}
-    claims |= {"preferred_username": email, "email": email}
-    return cloud.entra.admin.mint(TokenOrder(claims={**claims, **times}, key=key))
+def _build_person(cloud: Cloud, tid: str, name: str, rng: random.Random, stop: StopCondition) -> Person:
+    oid = new_id(rng)
+    client = Client(cloud.bases, mint_token(cloud, tid, oid, name), rng)
+    return Person(name, History(tid, oid), client, rng, stop, clock.now() - _OFFLINE_START)
 
 
-def _person(cloud: Cloud, tid: str, name: str, dice: random.Random, stop: Stop) -> Person:
-    oid = new_id(dice)
-    client = Client(cloud.bases, token(cloud, tid, oid, name), dice)
-    return Person(name, History(tid, oid), client, dice, stop, clock.now() - _LATE)
-
-
-def _visitor(somebody: Person) -> str:
-    history = somebody.history
-    visitor = azure_devops_tokens.Visitor(history.oid, somebody.name, f"{history.oid}@contoso.example", (ORGANIZATION,))
+def _mint_azure_devops_token(person: Person) -> str:
+    history = person.history
+    visitor = azure_devops_tokens.Visitor(history.oid, person.name, f"{history.oid}@contoso.example", (ORGANIZATION,))
     return azure_devops_tokens.mint(visitor)
 
 
-def _insist(somebody: Person, kind: str, method: str, path: str, body: Json | None = None) -> Operation:
-    for _ in range(_TRIES):
-        asked = somebody.ask(kind, method, path, body)
-        if asked.outcome is Outcome.ACKNOWLEDGED:
-            return asked
-    raise NotReady(f"{somebody.name} was refused before anything was broken: {asked.told()}")
-
-
-def new_id(dice: random.Random) -> str:
-    """A random id, the same for the same dice."""
-    return str(uuid.UUID(int=dice.getrandbits(128), version=4))
+def _retry_until_acknowledged(person: Person, kind: str, method: str, path: str, body: Json | None = None) -> Operation:
+    for _ in range(_MAX_TRIES):
+        operation = person.request(kind, method, path, body)
+        if operation.outcome is Outcome.ACKNOWLEDGED:
+            return operation
+    raise FleetNotReady(f"{person.name} was refused before the first fault: {operation.describe()}")

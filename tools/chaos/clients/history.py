@@ -1,4 +1,4 @@
-"""What a client asked for and what it was told: the history that the database is compared with afterwards."""
+"""The history of a client: its requests and responses, for the comparison with the database."""
 
 import datetime as dt
 import json
@@ -11,13 +11,13 @@ from typing import Any, Final
 Json = dict[str, Any]
 STARTS: Final = {"start", "named start", "switch", "late start"}
 STOPS: Final = {"stop", "named stop", "late stop"}
-IN_FLIGHT: Final = dt.timedelta(seconds=45)  # so long after its last sending a request may still be done
+IN_FLIGHT: Final = dt.timedelta(seconds=45)  # a request may be processed so long after its last attempt
 
 
 class Outcome(StrEnum):
-    """What a client may believe.
+    """The result of a request, as far as the client knows.
 
-    `REFUSED` is a 4xx, or that nobody listened: it is not done. `UNKNOWN` is a lost answer or a 5xx: it may be done.
+    `REFUSED`: a 4xx or a refused connection; it was not processed. `UNKNOWN`: no response or a 5xx; it may be.
     """
 
     ACKNOWLEDGED = "acknowledged"
@@ -27,9 +27,9 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """One sending of a request, or its try: `was_sent` is False where nobody listened.
+    """One attempt to send a request; `was_sent` is False for a refused connection.
 
-    `status` is None where no answer came; `seconds` is how long it took.
+    `status` is None without a response; `seconds` is the duration.
     """
 
     sent_at: dt.datetime
@@ -40,17 +40,17 @@ class Attempt:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it may have been done, for all that came back."""
+        """Whether it may have been processed without a usable response."""
         return self.was_sent and (self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    def told(self) -> str:
-        came = self.status or ("no answer" if self.was_sent else "nobody there")
-        return f"{self.sent_at:%H:%M:%S.%f} +{self.seconds:.3f}s {came}"
+    def describe(self) -> str:
+        result = self.status or ("no response" if self.was_sent else "connection refused")
+        return f"{self.sent_at:%H:%M:%S.%f} +{self.seconds:.3f}s {result}"
 
 
 @dataclass(slots=True)
 class Operation:
-    """One thing that a person asked for, and every sending of it. Its `mark` stands in what it leaves behind."""
+    """One request of a person with all its attempts; `mark` identifies its rows in the database."""
 
     number: int
     kind: str
@@ -69,7 +69,7 @@ class Operation:
 
     @property
     def entry(self) -> str:
-        """The id of the entry that the path names."""
+        """The id of the entry in the path."""
         return self.path.partition("/")[2].partition("?")[0]
 
     @property
@@ -82,7 +82,7 @@ class Operation:
 
     @property
     def done_by(self) -> dt.datetime:
-        """After this it is not done any more: it has been, or never is."""
+        """The end of the time in which it may be processed."""
         return self.ended_at + IN_FLIGHT if self.outcome is Outcome.UNKNOWN else self.ended_at
 
     @property
@@ -91,38 +91,38 @@ class Operation:
 
     @property
     def outcome(self) -> Outcome:
-        """A refusal after a lost answer proves nothing: the earlier sending may still be done."""
+        """A refusal after a lost response proves nothing: the earlier attempt may still be processed."""
         if self.status is not None and self.status < HTTPStatus.BAD_REQUEST:
             return Outcome.ACKNOWLEDGED
         return Outcome.UNKNOWN if any(each.is_lost for each in self.attempts) else Outcome.REFUSED
 
     @property
     def is_refused(self) -> bool:
-        """Whether the product said no, and nothing was sent before that may be done."""
+        """Whether the product refused it, and no earlier attempt may be processed."""
         return self.status is not None and self.outcome is Outcome.REFUSED
 
     @property
     def is_answered(self) -> bool:
-        """Whether the last sending has come to an end that the person goes by."""
+        """Whether the last attempt got a response that the person accepts."""
         return self.status is not None and self.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def told(self) -> str:
-        """One line for a person who looks for what went wrong."""
-        sendings = ", ".join(each.told() for each in self.attempts)
+    def describe(self) -> str:
+        """One line for the report of a violation."""
+        attempts_text = ", ".join(each.describe() for each in self.attempts)
         body = "" if self.body is None else json.dumps(self.body)
         answer = "" if self.answer is None else json.dumps(self.answer)[:300]
-        return f"#{self.number} {self.kind} {self.method} {self.path} {body} [{sendings}] {self.outcome} {answer}"
+        return f"#{self.number} {self.kind} {self.method} {self.path} {body} [{attempts_text}] {self.outcome} {answer}"
 
 
 @dataclass(slots=True)
 class History:
-    """Everything one person asked for, in order: they ask for one thing at a time."""
+    """All requests of one person in order, one at a time."""
 
     tid: str
     oid: str
     operations: list[Operation] = field(default_factory=list)
 
-    def near(self, *marks: str) -> list[Operation]:
-        """The operations that name one of these marks or ids, at most the last twelve."""
-        found = [each for each in self.operations if any(mark in each.told() for mark in marks if mark)]
-        return found[-12:]
+    def find_related(self, *marks: str) -> list[Operation]:
+        """The last twelve operations with one of these marks or ids."""
+        related = [each for each in self.operations if any(mark in each.describe() for mark in marks if mark)]
+        return related[-12:]

@@ -1,8 +1,7 @@
-"""What one person's timers were at the moments at which they asked, as far as it is known when each row came to be.
+"""The possible states of one person's timers at the time of each request.
 
-The log of their time, with what is known of when each of its rows came to be, tells what ran at any moment. A person
-asks for one thing at a time, so moments are counted by the numbers of what they asked for: what was answered was done
-at its own number, and what nobody knows of may have been done up to the last one that was sent within its time.
+A person sends one request at a time, so time is counted in request numbers. An acknowledged request made its rows at
+its own number; a request with an unknown result between its own number and the last one sent while it was in flight.
 """
 
 import datetime as dt
@@ -13,49 +12,49 @@ from functools import cached_property
 from itertools import accumulate
 from math import inf
 
-from tools.chaos.checks.database import Kept, Row, ended_at_once
+from tools.chaos.checks.database import LogRow, PersonRows, starts_ended_at_once
 from tools.chaos.clients.history import STARTS, History, Operation, Outcome
 
 
 @dataclass
-class Moments:
-    """`causes` are those of the rows, as an Explanation has found them."""
+class Timeline:
+    """`causes` are the requests of the rows, found by `Attribution`."""
 
     history: History
-    kept: Kept
+    rows: PersonRows
     causes: Mapping[int, Operation]
 
-    def of(self, asked: Operation) -> Iterator[int]:
-        """After how many rows it can have been done, or refused."""
-        least, most = self._bounds
-        last = bisect_right(least, asked.number)
-        return (cut for cut in range(bisect_left(most, asked.number), last))
+    def of(self, operation: Operation) -> Iterator[int]:
+        """The possible numbers of rows in the log at the time of the request."""
+        earliest, latest = self._bounds
+        last = bisect_right(earliest, operation.number)
+        return (position for position in range(bisect_left(latest, operation.number), last))
 
-    def running(self, asked: Operation) -> Iterator[Row | None]:
-        """What ran then, at each of these moments: the start of a timer, or None."""
-        return (self._states[cut] for cut in self.of(asked))
+    def running(self, operation: Operation) -> Iterator[LogRow | None]:
+        """The start of the running timer, or None, at each possible time of the request."""
+        return (self._running_after[position] for position in self.of(operation))
 
-    def can_precede(self, asked: Operation, events: Iterable[str], timer: str) -> bool:
-        """Whether a row of one of these events of a timer can have been there."""
+    def can_precede(self, operation: Operation, events: Iterable[str], timer: str) -> bool:
+        """Whether the log can have had a row of the timer with one of these events."""
         places = [place for place, row in enumerate(self._rows) if row.timer == timer and row.event in events]
-        return bool(places) and any(cut > places[0] for cut in self.of(asked))
+        return bool(places) and any(position > places[0] for position in self.of(operation))
 
-    def can_follow(self, asked: Operation, timer: str) -> bool:
-        """Whether a timer can have been started only later, or never."""
-        begun = (place for place, row in enumerate(self._rows) if row.event == "started" and row.timer == timer)
-        first = next(begun, inf)
-        return any(cut <= first for cut in self.of(asked))
-
-    @cached_property
-    def _rows(self) -> list[Row]:
-        return [row for row in self.kept.log if row.event in {"started", "stopped", "discarded", "deleted"}]
+    def can_follow(self, operation: Operation, timer: str) -> bool:
+        """Whether the timer may not have been started yet."""
+        starts = (place for place, row in enumerate(self._rows) if row.event == "started" and row.timer == timer)
+        first = next(starts, inf)
+        return any(position <= first for position in self.of(operation))
 
     @cached_property
-    def _states(self) -> list[Row | None]:
-        """What runs after each number of rows, from none on."""
-        running: Row | None = None
-        states: list[Row | None] = [None]
-        ended = ended_at_once(self._rows)
+    def _rows(self) -> list[LogRow]:
+        return [row for row in self.rows.log if row.event in {"started", "stopped", "discarded", "deleted"}]
+
+    @cached_property
+    def _running_after(self) -> list[LogRow | None]:
+        """The running timer after each number of rows, from zero."""
+        running: LogRow | None = None
+        states: list[LogRow | None] = [None]
+        ended = starts_ended_at_once(self._rows)
         for row in self._rows:
             if row.event == "started":
                 running = running if row.number in ended else row
@@ -66,21 +65,21 @@ class Moments:
 
     @cached_property
     def _bounds(self) -> tuple[list[float], list[float]]:
-        """By number of rows: the least moment by which all these are done, and the last before all others are."""
+        """By number of rows: the earliest time with all of them, and the latest time without the others."""
         spans = [self._span(row) for row in self._rows]
-        least = list(accumulate((first for first, _ in spans), max, initial=-inf))
-        most = list(accumulate((last for _, last in reversed(spans)), min, initial=inf))
-        return least, most[::-1]
+        earliest = list(accumulate((first for first, _ in spans), max, initial=-inf))
+        latest = list(accumulate((last for _, last in reversed(spans)), min, initial=inf))
+        return earliest, latest[::-1]
 
-    def _span(self, row: Row) -> tuple[float, float]:
-        """The numbers between which a row came to be; a stop by name is answered with what ended before it, too."""
-        cause = self.causes.get(row.number)
-        if cause is None or row.event in {"discarded", "deleted"}:
+    def _span(self, row: LogRow) -> tuple[float, float]:
+        """The first and last possible number of a row. A stop by timer id may return an entry that ended before."""
+        operation = self.causes.get(row.number)
+        if operation is None or row.event in {"discarded", "deleted"}:
             return -inf, inf
-        first = cause.number if cause.kind in STARTS or cause.kind == "stop" else -inf
-        if cause.outcome is Outcome.ACKNOWLEDGED:
-            return first, cause.number
-        return first, self._numbers[bisect_right(self._sent, cause.done_by) - 1]
+        first = operation.number if operation.kind in STARTS or operation.kind == "stop" else -inf
+        if operation.outcome is Outcome.ACKNOWLEDGED:
+            return first, operation.number
+        return first, self._numbers[bisect_right(self._sent, operation.done_by) - 1]
 
     @cached_property
     def _numbers(self) -> list[int]:

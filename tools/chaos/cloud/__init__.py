@@ -1,1 +1,1 @@
-"""The cloud of a run: databases, workers, clocks, and lines that can be cut."""
+"""The local cloud of a run: databases, workers, clocks and TCP proxies."""

@@ -1,52 +1,52 @@
-"""When the workers' clocks can have been wrong, and how far: outside those times their instants are ours."""
+"""The times and limits of clock offsets of the workers."""
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from tools.chaos.checks.drain import LATER_SECONDS
-from tools.chaos.faults.catalogue import CLOCKS, MOST_OFF
+from tools.chaos.drain import CLOCK_ADVANCE_SECONDS
+from tools.chaos.faults.catalogue import CLOCK_FAULT, MAX_CLOCK_OFFSET
 from tools.chaos.faults.driver import Injection
 
 
-ROUNDED: Final = dt.timedelta(milliseconds=2)  # every instant is cut to the millisecond
+ROUNDING: Final = dt.timedelta(milliseconds=2)  # times are cut to the millisecond
 _FOREVER: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Clocks were off by `most` at the most, between two instants of the laboratory's own clock."""
+class ClockOffset:
+    """The largest offset of any worker's clock between two times of the machine's clock."""
 
     began_at: dt.datetime
     ended_at: dt.datetime
-    most: dt.timedelta
+    limit: dt.timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
-    steps: tuple[Step, ...] = ()
+class ClockOffsets:
+    offsets: tuple[ClockOffset, ...] = ()
 
     @classmethod
-    def of(cls, injections: Iterable[Injection], *, settled_from: dt.datetime) -> Self:
-        """As the driver has set them, and as they were set for the settling."""
-        stepped = [
-            Step(each.began_at, each.ended_at, dt.timedelta(seconds=MOST_OFF))
+    def of(cls, injections: Iterable[Injection], *, drained_from: dt.datetime) -> Self:
+        """The offsets of the faults, and of the drain after them."""
+        shifted = [
+            ClockOffset(each.began_at, each.ended_at, dt.timedelta(seconds=MAX_CLOCK_OFFSET))
             for each in injections
-            if each.kind == CLOCKS
+            if each.kind == CLOCK_FAULT
         ]
-        return cls((*stepped, Step(settled_from, _FOREVER, dt.timedelta(seconds=LATER_SECONDS))))
+        return cls((*shifted, ClockOffset(drained_from, _FOREVER, dt.timedelta(seconds=CLOCK_ADVANCE_SECONDS))))
 
-    def off(self, began_at: dt.datetime, ended_at: dt.datetime) -> dt.timedelta:
-        """How far off whoever looked at a worker's clock between two of our instants can have been."""
-        met = (
-            each.most
-            for each in self.steps
-            if each.began_at <= ended_at + ROUNDED and began_at - ROUNDED <= each.ended_at
+    def max_offset(self, began_at: dt.datetime, ended_at: dt.datetime) -> dt.timedelta:
+        """The largest possible offset between two times of the machine."""
+        overlapping = (
+            each.limit
+            for each in self.offsets
+            if each.began_at <= ended_at + ROUNDING and began_at - ROUNDING <= each.ended_at
         )
-        return max(met, default=dt.timedelta()) + ROUNDED
+        return max(overlapping, default=dt.timedelta()) + ROUNDING
 
-    def span(self, began_at: dt.datetime, ended_at: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-        """The first and the last instant that a worker can have read between two of ours."""
-        off = self.off(began_at, ended_at)
-        return began_at - off, ended_at + off
+    def possible_times(self, began_at: dt.datetime, ended_at: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+        """The first and last time that a worker can have read between two times of the machine."""
+        max_offset = self.max_offset(began_at, ended_at)
+        return began_at - max_offset, ended_at + max_offset

@@ -1,4 +1,4 @@
-"""The local cloud of a run: the database, the stand-ins in this process, and the workers as processes of their own."""
+"""The local cloud of a run: the database, the emulators in this process, and the workers as separate processes."""
 
 import asyncio
 import contextlib
@@ -16,24 +16,24 @@ from devcloud.emulators.marketplace import server as marketplace
 from devcloud.emulators.marketplace.catalogue import DIMENSION
 from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.run import migrate
-from tools.chaos.cloud.databases import Database, database
-from tools.chaos.cloud.processes import Line, Worker, line, workers
+from tools.chaos.cloud.databases import Database, open_database
+from tools.chaos.cloud.processes import Proxy, Worker, start_proxy, start_workers
 
 
 THREADS: Final = "8"
-_NOBODY: Final = "http://127.0.0.1:9"
+_UNUSED_URL: Final = "http://127.0.0.1:9"
 
 
 @dataclass
 class Cloud:
-    """`front` is the line to the workers in turn, for those who know one address only."""
+    """`proxy` forwards to the workers in turn, for clients with one address."""
 
     database: Database
     entra: entra.Entra
     marketplace: marketplace.Marketplace
     azure_devops: azure_devops.AzureDevOps
     workers: list[Worker]
-    front: Line
+    proxy: Proxy
     environment: dict[str, str]
 
     @property
@@ -42,43 +42,49 @@ class Cloud:
 
 
 @contextlib.contextmanager
-def cloud(folder: Path, *, database_name: str, workers_count: int, internal: list[str]) -> Iterator[Cloud]:
-    """Everything running on an empty database; directories in `internal` are on the internal plan.
+def start_cloud(folder: Path, *, database_name: str, workers_count: int, internal: list[str]) -> Iterator[Cloud]:
+    """Starts everything on an empty database; directories in `internal` are on the internal plan.
 
     Raises:
-        NoPostgres, NotStarted: as of `database`; or a worker does not get ready.
+        NoPostgres, ProcessNotStarted: a part did not start.
     """
     with contextlib.ExitStack() as stack:
-        kept = stack.enter_context(database(database_name, folder))
-        asyncio.run(migrate({**os.environ, "DATABASE_URL": kept.own_url}))
-        directory = stack.enter_context(entra.running(folder, port=0))
-        options = marketplace.Options(folder, directory.url, Publisher(f"{_NOBODY}/landing", f"{_NOBODY}/webhook"))
-        shop = stack.enter_context(marketplace.running(options, port=0))
-        devops = stack.enter_context(azure_devops.running(port=0))
-        environment = _environment(kept, directory, shop, devops, internal)
-        running = stack.enter_context(workers(folder, environment, workers_count))
-        front = stack.enter_context(line(folder / "front.log", *(each.port for each in running)))
-        pages = f"http://127.0.0.1:{front.port}/api/marketplace"
-        shop.admin.carry_out("POST pages", {"landing": f"{pages}/landing", "webhook": f"{pages}/webhook"})
-        shop.admin.carry_out("POST pace", {"ack_seconds": 3.0, "retry_seconds": 0.3})
-        yield Cloud(kept, directory, shop, devops, running, front, environment)
+        database = stack.enter_context(open_database(database_name, folder))
+        asyncio.run(migrate({**os.environ, "DATABASE_URL": database.direct_url}))
+        entra_emulator = stack.enter_context(entra.running(folder, port=0))
+        options = marketplace.Options(
+            folder, entra_emulator.url, Publisher(f"{_UNUSED_URL}/landing", f"{_UNUSED_URL}/webhook")
+        )
+        marketplace_emulator = stack.enter_context(marketplace.running(options, port=0))
+        azure_devops_emulator = stack.enter_context(azure_devops.running(port=0))
+        environment = _environment(database, entra_emulator, marketplace_emulator, azure_devops_emulator, internal)
+        running_workers = stack.enter_context(start_workers(folder, environment, workers_count))
+        proxy = stack.enter_context(start_proxy(folder / "front-proxy.log", *(each.port for each in running_workers)))
+        pages = f"http://127.0.0.1:{proxy.port}/api/marketplace"
+        marketplace_emulator.admin.carry_out(
+            "POST pages", {"landing": f"{pages}/landing", "webhook": f"{pages}/webhook"}
+        )
+        marketplace_emulator.admin.carry_out("POST pace", {"ack_seconds": 3.0, "retry_seconds": 0.3})
+        yield Cloud(
+            database, entra_emulator, marketplace_emulator, azure_devops_emulator, running_workers, proxy, environment
+        )
 
 
 def _environment(
-    kept: Database,
-    directory: entra.Entra,
-    shop: marketplace.Marketplace,
-    devops: azure_devops.AzureDevOps,
+    database: Database,
+    entra_emulator: entra.Entra,
+    marketplace_emulator: marketplace.Marketplace,
+    azure_devops_emulator: azure_devops.AzureDevOps,
     internal: list[str],
 ) -> dict[str, str]:
     return {
-        "DATABASE_URL": kept.url,
-        "ENTRA_AUTHORITY": directory.url,
-        "ENTRA_KEYS_URL": f"{directory.url}/common/discovery/v2.0/keys",
+        "DATABASE_URL": database.url,
+        "ENTRA_AUTHORITY": entra_emulator.url,
+        "ENTRA_KEYS_URL": f"{entra_emulator.url}/common/discovery/v2.0/keys",
         "ENTRA_API_CLIENT_ID": TIMETRACKER_API.id,
         "ENTRA_CLIENT_IDS": EXTENSION.id,
-        "AZURE_DEVOPS_URL": devops.url,
-        "MARKETPLACE_API_URL": f"{shop.url}/api",
+        "AZURE_DEVOPS_URL": azure_devops_emulator.url,
+        "MARKETPLACE_API_URL": f"{marketplace_emulator.url}/api",
         "MARKETPLACE_TENANT_ID": VENDOR.tid,
         "MARKETPLACE_CLIENT_ID": PUBLISHER.id,
         "MARKETPLACE_CLIENT_SECRET": str(PUBLISHER.secret),

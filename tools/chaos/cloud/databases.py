@@ -1,4 +1,4 @@
-"""The database of a run: PostgreSQL behind a line that can be cut, or SQLite on a disk that can be filled."""
+"""The database of a run: PostgreSQL behind a TCP proxy, or SQLite on a small disk."""
 
 import contextlib
 import os
@@ -15,43 +15,43 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from shared.db.engine import LOCK_WAIT_SECONDS
-from tools.chaos.cloud.processes import Line, line
+from tools.chaos.cloud.processes import Proxy, start_proxy
 
 
-NAMES: Final = ("postgresql", "sqlite")
+DATABASES: Final = ("postgresql", "sqlite")
 _DISK: Final = "512m"
 _BALLAST: Final = "ballast"
 
 
 @dataclass
 class Database:
-    """`url` is the workers' way to it, `own_url` the one past all trouble; `disk` is where it can be filled."""
+    """`url` is the address for the workers, `direct_url` the one without faults; `disk` can be filled."""
 
     name: str
     url: str
-    own_url: str
+    direct_url: str
     server: postgres.Local | None = None
-    line: Line | None = None
+    proxy: Proxy | None = None
     disk: Path | None = None
 
-    def hold(self) -> Callable[[], None] | None:
-        """Takes SQLite's one write lock, as a backup or an operator's shell may; returns what gives it back.
+    def lock_for_writing(self) -> Callable[[], None] | None:
+        """Takes SQLite's write lock, like a backup or a shell; returns its release.
 
-        None where others held it for longer than we wait.
+        None if the lock was not available in time.
         """
-        path = sa.make_url(self.own_url).database
+        path = sa.make_url(self.direct_url).database
         assert path is not None  # noqa: S101 - it is a file
-        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_SECONDS)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_SECONDS)
         try:
-            other.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            other.close()
+            connection.close()
             return None
-        return other.close
+        return connection.close
 
     def fill_disk(self) -> None:
-        """Takes every byte that is left."""
-        assert self.disk is not None  # noqa: S101 - asked only where there is one
+        """Fills the disk to the last byte."""
+        assert self.disk is not None  # noqa: S101 - the fault exists only with a disk
         with (self.disk / _BALLAST).open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(1 << 16))
@@ -65,30 +65,30 @@ class Database:
 
 
 @contextlib.contextmanager
-def database(name: str, folder: Path) -> Iterator[Database]:
-    """An empty database, not migrated yet, for as long as the context lasts.
+def open_database(name: str, folder: Path) -> Iterator[Database]:
+    """An empty database without tables, for the duration of the context.
 
     Raises:
-        NoPostgres: there are no programs of PostgreSQL here; a given server cannot be made to crash.
-        NotStarted: the line to it does not get ready.
+        NoPostgres: the programs of PostgreSQL are missing (a given server cannot be crashed).
+        ProcessNotStarted: the proxy did not start.
     """
     if name == "sqlite":
-        with _disk(folder) as disk:
+        with _mount_disk(folder) as disk:
             url = f"sqlite:///{disk or folder}/timetracker.db"
             yield Database(name, url, url, disk=disk)
         return
     with postgres.local() as server:
-        own_url = postgres.make_database(server.url, "chaos")
-        port = sa.make_url(own_url).port
+        direct_url = postgres.make_database(server.url, "chaos")
+        port = sa.make_url(direct_url).port
         assert port is not None  # noqa: S101 - a local server has one
-        with line(folder / "line.log", port) as to_it:
-            url = sa.make_url(own_url).set(port=to_it.port).render_as_string(hide_password=False)
-            yield Database(name, url, own_url, server, to_it)
+        with start_proxy(folder / "proxy.log", port) as proxy:
+            url = sa.make_url(direct_url).set(port=proxy.port).render_as_string(hide_password=False)
+            yield Database(name, url, direct_url, server, proxy)
 
 
 @contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[Path | None]:
-    """A small disk in memory, which only root may mount; None for others."""
+def _mount_disk(folder: Path) -> Iterator[Path | None]:
+    """A small disk in memory; None without the right to mount it (root)."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if os.geteuid() != 0 or mount is None or umount is None:
         yield None

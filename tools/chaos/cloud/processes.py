@@ -1,4 +1,4 @@
-"""The processes of a run: workers that are killed and come back on their port, and lines that can be cut."""
+"""The processes of a run: workers that restart on the same port, and TCP proxies."""
 
 import contextlib
 import os
@@ -19,8 +19,8 @@ READY = "host ready on "
 _STOP_SECONDS = 15
 
 
-class NotStarted(Exception):
-    """A process of the run ended before it was ready; the text says which one."""
+class ProcessNotStarted(Exception):
+    """A process of the run ended before it was ready; the message names it."""
 
 
 def free_port() -> int:
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @dataclass
 class Worker:
-    """One worker of the product; `folder` keeps its log and its clock."""
+    """One worker of the product; `folder` has its log and clock file."""
 
     name: str
     folder: Path
@@ -45,7 +45,7 @@ class Worker:
 
     @cached_property
     def clocks(self) -> worker.ClockFile:
-        """Also of whoever is started in its place."""
+        """The clock file, which outlives a restart."""
         return worker.ClockFile(self._clock)
 
     @property
@@ -57,25 +57,27 @@ class Worker:
         return self.folder / f"{self.name}.log"
 
     def start(self) -> None:
-        """Raises NotStarted when it does not get ready."""
+        """Raises ProcessNotStarted if it does not get ready."""
         self.launch()
         self.wait()
 
     def launch(self) -> None:
         with self.log.open("ab") as log:
-            self._process = _python(
+            self._process = _start_python(
                 "tools.chaos.cloud.worker", str(self.port), str(self._clock), environment=self.environment, stderr=log
             )
 
     def wait(self) -> None:
-        """As `start`, for one that was launched."""
-        assert self._process is not None  # noqa: S101 - a slip of ours
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        """Waits until a launched worker is ready; raises as `start`."""
+        assert self._process is not None  # noqa: S101 - launched before
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
         if not self._process.stdout.readline().startswith(READY):
-            raise NotStarted(f"{self.name} ended with exit code {self._process.wait()}; see its log in {self.folder}")
+            raise ProcessNotStarted(
+                f"{self.name} ended with exit code {self._process.wait()}; see its log in {self.folder}"
+            )
 
     def kill(self) -> bool:
-        """Ends it by SIGKILL, in the middle of whatever it does; False where there was nobody to end."""
+        """Ends it by SIGKILL; False if it was not running."""
         if self._process is None:
             return False
         was_alive = self._process.poll() is None
@@ -84,7 +86,7 @@ class Worker:
         return was_alive
 
     def stop(self) -> None:
-        """Asks it to end; ends it when it does not."""
+        """Ends it by SIGTERM, after a time by SIGKILL."""
         if self._process is not None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,89 +94,91 @@ class Worker:
             self.kill()
 
 
-class Line:
-    """A running line to one or more ports of loopback."""
+class Proxy:
+    """A running TCP proxy for one or more ports of loopback."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.port = int(self._told())
+        self.port = int(self._read_line())
 
-    def order(self, mode: str, number: float | None = None) -> int:
-        """As tools.chaos.cloud.tcp_proxy says; it holds when this returns what was met."""
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+    def set_mode(self, mode: str, number: float | None = None) -> int:
+        """Sets a mode of tools.chaos.cloud.tcp_proxy; returns the affected count of the mode before."""
+        assert self._process.stdin is not None  # noqa: S101 - a pipe
         self._process.stdin.write(f"{mode} {'' if number is None else number}\n")
         self._process.stdin.flush()
-        return int(self._told().split()[1])
+        return int(self._read_line().split()[1])
 
-    def _told(self) -> str:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+    def _read_line(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
         line = self._process.stdout.readline()
         if not line:
-            raise NotStarted(f"a line ended with exit code {self._process.wait()}")
+            raise ProcessNotStarted(f"a proxy ended with exit code {self._process.wait()}")
         return line
 
 
 @contextlib.contextmanager
-def line(log: Path, *targets: int) -> Iterator[Line]:
-    """A line for as long as the context lasts.
+def start_proxy(log: Path, *targets: int) -> Iterator[Proxy]:
+    """A TCP proxy for the duration of the context.
 
     Raises:
-        NotStarted: it does not get ready.
+        ProcessNotStarted: it does not get ready.
     """
     with log.open("ab") as stderr:
-        process = _python("tools.chaos.cloud.tcp_proxy", *map(str, targets), environment={}, stderr=stderr)
+        process = _start_python("tools.chaos.cloud.tcp_proxy", *map(str, targets), environment={}, stderr=stderr)
     try:
-        yield Line(process)
+        yield Proxy(process)
     finally:
         process.kill()
         _close(process)
 
 
 @contextlib.contextmanager
-def workers(folder: Path, environment: Mapping[str, str], count: int) -> Iterator[list[Worker]]:
-    """So many workers on ports of their own, stopped at the end.
+def start_workers(folder: Path, environment: Mapping[str, str], count: int) -> Iterator[list[Worker]]:
+    """Workers on separate ports, stopped at the end.
 
     Raises:
-        NotStarted: one does not get ready.
+        ProcessNotStarted: one does not get ready.
     """
-    made = [Worker(f"worker-{number}", folder, environment) for number in range(1, count + 1)]
+    workers = [Worker(f"worker-{number}", folder, environment) for number in range(1, count + 1)]
     try:
-        start_all(made)
-        yield made
+        start_all(workers)
+        yield workers
     finally:
-        for each in made:
+        for each in workers:
             each.stop()
 
 
-def start_all(made: Sequence[Worker]) -> None:
-    """All at once, which takes as long as one.
+def start_all(workers: Sequence[Worker]) -> None:
+    """Starts all workers at the same time.
 
     Raises:
-        NotStarted: one does not get ready.
+        ProcessNotStarted: one does not get ready.
     """
-    for each in made:
+    for each in workers:
         each.launch()
-    for each in made:
+    for each in workers:
         each.wait()
 
 
-def answered(base: str, seconds: float) -> bool:
-    """Whether a worker is well within so many seconds."""
-    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - only who waits needs it
+def is_healthy_within(base: str, seconds: float) -> bool:
+    """Waits until a worker is healthy; False after so many seconds."""
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - needed here only
 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         connection = HTTPConnection(base.removeprefix("http://"), timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
             connection.request("GET", "/api/health")
-            if connection.getresponse().status == 200:  # noqa: PLR2004 - HTTP's own word for fine
+            if connection.getresponse().status == 200:  # noqa: PLR2004 - OK
                 return True
         time.sleep(0.1)
     return False
 
 
-def _python(module: str, *arguments: str, environment: Mapping[str, str], stderr: IO[bytes]) -> subprocess.Popen[str]:
-    """In a process group of its own: Ctrl-C is for the run, which ends its processes in order."""
+def _start_python(
+    module: str, *arguments: str, environment: Mapping[str, str], stderr: IO[bytes]
+) -> subprocess.Popen[str]:
+    """Starts a process in its own group, so that Ctrl-C reaches only the run."""
     return subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, "-m", module, *arguments],
         cwd=worker.PROJECT,

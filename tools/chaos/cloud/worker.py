@@ -1,7 +1,7 @@
-"""A host whose clocks can be set wrong from outside; run as `python -m tools.chaos.cloud.worker PORT CLOCK_FILE`.
+"""A worker with adjustable clocks; run as `python -m tools.chaos.cloud.worker PORT CLOCK_FILE`.
 
-It is the local Functions host with the product's own composition, but for the clocks that the App is handed: those of
-the machine, plus the seconds which the clock file holds at the time. Nothing of the product is replaced.
+It is the local Functions host with the product's own App. Only the App's clocks differ: the machine's time plus the
+offsets in the clock file.
 """
 
 import datetime as dt
@@ -23,11 +23,11 @@ from shared.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[3]
 _NUMBERS = struct.Struct("ddd")
-_OFF, _AGE, _LOOKS = range(3)
+_OFFSET, _AGE, _READS = range(3)
 
 
 class ClockFile:
-    """Three numbers that a worker and the run share: both map the file, and it outlives the worker."""
+    """Three numbers shared by a worker and the run, in a mapped file that outlives the worker."""
 
     def __init__(self, file: Path) -> None:
         if not file.exists():
@@ -35,38 +35,38 @@ class ClockFile:
         with file.open("r+b") as opened:
             self._numbers = memoryview(mmap.mmap(opened.fileno(), _NUMBERS.size)).cast("d")
 
-    def set_off(self, seconds: float) -> None:
-        """So far off is the time of day from now on."""
-        self._numbers[_OFF] = seconds
+    def set_offset(self, seconds: float) -> None:
+        """Sets the offset of the time of day."""
+        self._numbers[_OFFSET] = seconds
 
     def age_keys(self, seconds: float) -> None:
-        """Entra's keys are so much older at once; as time that has passed, this is never taken back."""
+        """Makes cached signing keys older by so many seconds; this adds up."""
         self._numbers[_AGE] += seconds
 
     @property
-    def looks(self) -> int:
-        """How often the time of day was asked for while it was off, at the least: threads may count the same one."""
-        return int(self._numbers[_LOOKS])
+    def reads(self) -> int:
+        """The number of reads of the time of day with an offset (a lower bound, since threads do not lock)."""
+        return int(self._numbers[_READS])
 
     def now(self) -> dt.datetime:
-        off = self._numbers[_OFF]
-        if off:
-            self._numbers[_LOOKS] += 1
-        return clock.now() + dt.timedelta(seconds=off)
+        offset = self._numbers[_OFFSET]
+        if offset:
+            self._numbers[_READS] += 1
+        return clock.now() + dt.timedelta(seconds=offset)
 
     def monotonic(self) -> float:
-        """By which keys grow old."""
+        """The clock for the age of signing keys."""
         return time.monotonic() + self._numbers[_AGE]
 
 
-def composed(settings: Settings, clocks: ClockFile) -> App:
-    """The product's App by these clocks."""
+def build_app(settings: Settings, clocks: ClockFile) -> App:
+    """The product's App with these clocks."""
     keys = SigningKeys(settings.entra_keys_url, monotonic=clocks.monotonic)
     return replace(build(settings, now=clocks.now), validator=Validator(keys, settings, now=clocks.now))
 
 
 def main(port: int, file: Path) -> None:
-    with use(composed(Settings.from_env(os.environ), ClockFile(file))):
+    with use(build_app(Settings.from_env(os.environ), ClockFile(file))):
         serve.serve(serve.Options(PROJECT, port))
 
 

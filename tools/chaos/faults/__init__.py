@@ -1,1 +1,1 @@
-"""The faults: every kind of trouble, and what makes one after another."""
+"""The kinds of faults, and the driver that injects them."""

@@ -1,4 +1,4 @@
-"""The fault driver: one trouble after another, in an order that the seed decides, with calm between them."""
+"""The fault driver: injects one fault after another, in an order by the seed, with pauses between them."""
 
 import datetime as dt
 import random
@@ -9,32 +9,32 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared import clock
-from tools.chaos.clients.fleet import NotWell
-from tools.chaos.faults.fault import Trouble
+from tools.chaos.clients.fleet import RunInconclusive
+from tools.chaos.faults.fault import FaultKind
 
 
-CALM: Final = (0.3, 1.5)
+PAUSE_SECONDS: Final = (0.3, 1.5)
 _END_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One trouble, from its beginning until everything was put right again, and how much of its kind it met."""
+    """One fault: its kind, its duration including the repair, and the affected count."""
 
     kind: str
     began_at: dt.datetime
     ended_at: dt.datetime
-    met: int = 0
+    affected: int = 0
 
 
 @dataclass
-class Driver:
-    """Every kind has its turn before any has its second; `calm` is the least and the most seconds between two."""
+class FaultDriver:
+    """Injects every kind once before any kind again; `pause` is the range of seconds between two faults."""
 
-    troubles: Sequence[Trouble]
-    dice: random.Random
-    heard: Callable[[str], None]
-    calm: tuple[float, float] = CALM
+    faults: Sequence[FaultKind]
+    rng: random.Random
+    report: Callable[[str], None]
+    pause: tuple[float, float] = PAUSE_SECONDS
     injections: list[Injection] = field(default_factory=list)
     failure: BaseException | None = None
     end_seconds: float = _END_SECONDS
@@ -42,11 +42,11 @@ class Driver:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Makes trouble until the block ends; then nothing is broken any more.
+        """Injects faults until the block ends; then no fault is active.
 
         Raises:
-            NotWell: the last trouble does not end.
-            Exception: a trouble could not be made or ended; the run proves nothing.
+            RunInconclusive: the last fault does not end.
+            Exception: a fault could not be started or ended.
         """
         thread = threading.Thread(target=self._run, name="driver", daemon=True)
         thread.start()
@@ -56,30 +56,30 @@ class Driver:
             self._over.set()
             thread.join(self.end_seconds)
         if thread.is_alive():
-            raise NotWell(f"the last trouble did not end within {self.end_seconds:.0f} seconds")
+            raise RunInconclusive(f"the last fault did not end within {self.end_seconds:.0f} seconds")
         if self.failure is not None:
             raise self.failure
 
     def _run(self) -> None:
         try:
-            for trouble in self._order():
-                if self._over.wait(self.dice.uniform(*self.calm)):
+            for fault in self._order():
+                if self._over.wait(self.rng.uniform(*self.pause)):
                     return
-                self._inject(trouble)
-        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the thread
+                self._inject(fault)
+        except BaseException as error:  # noqa: BLE001 - raised in `running`
             self.failure = error
 
-    def _order(self) -> Iterator[Trouble]:
+    def _order(self) -> Iterator[FaultKind]:
         while True:
-            yield from self.dice.sample(self.troubles, len(self.troubles))
+            yield from self.rng.sample(self.faults, len(self.faults))
 
-    def _inject(self, trouble: Trouble) -> None:
-        self.heard(trouble.kind)
+    def _inject(self, fault: FaultKind) -> None:
+        self.report(fault.kind)
         began = clock.now()
-        end = trouble.begin(self.dice)
+        end = fault.begin(self.rng)
         try:
-            self._over.wait(self.dice.uniform(trouble.least, trouble.most))
+            self._over.wait(self.rng.uniform(fault.min_seconds, fault.max_seconds))
         finally:
-            met = end()
-        self.injections.append(Injection(trouble.kind, began, clock.now(), met))
-        self.heard("")
+            affected = end()
+        self.injections.append(Injection(fault.kind, began, clock.now(), affected))
+        self.report("")

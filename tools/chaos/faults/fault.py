@@ -1,4 +1,4 @@
-"""What one kind of trouble is: how it begins, how long it lasts, how it ends, and what it must meet to be any."""
+"""One kind of fault: its start, its duration, its end, and the affected things."""
 
 import random
 from collections.abc import Callable
@@ -9,14 +9,14 @@ End = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """`begin` does it and returns what ends it, which in turn returns how many it met of what it `meets`.
+class FaultKind:
+    """`begin` starts the fault and returns a function that ends it.
 
-    It lasts between so many seconds. What is ordered and meets nobody has tried nothing, and returns 0.
+    That function returns the affected count, in units of `affects`; 0 is a fault without effect.
     """
 
     kind: str
-    meets: str
+    affects: str
     begin: Callable[[random.Random], End]
-    least: float = 0.0
-    most: float = 0.0
+    min_seconds: float = 0.0
+    max_seconds: float = 0.0

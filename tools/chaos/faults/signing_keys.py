@@ -1,8 +1,7 @@
-"""Trouble with the keys that Entra signs with: out of reach while workers need them, and replaced by others.
+"""Faults of Entra's signing keys: unavailable, or replaced.
 
-A worker asks for keys once an hour, or when it meets one that it does not know, at most every ten seconds but for three
-at once. So the run makes the keys at hand older, by the clock file, and sends requests of its own; what those are told
-is judged here.
+A worker fetches keys once an hour, and for an unknown key: three times at once, then every ten seconds. So these faults
+make cached keys older (by the clock file), send requests of their own and check the responses.
 """
 
 import json
@@ -18,168 +17,174 @@ import requests
 from devcloud.emulators.faults import Fault
 from shared.auth.signing_keys import ABSENT_FOR, FETCH_BURST, FETCH_PAUSE, REFRESH_AFTER
 from tools.chaos.checks.violation import Violation
-from tools.chaos.clients.fleet import Fleet, token
+from tools.chaos.clients.fleet import Fleet
 from tools.chaos.clients.http import SECONDS
+from tools.chaos.clients.identities import mint_token
 from tools.chaos.cloud.cloud import Cloud
 from tools.chaos.cloud.processes import Worker
-from tools.chaos.faults.fault import End, Trouble
+from tools.chaos.faults.fault import End, FaultKind
 
 
-AWAY: Final = (REFRESH_AFTER + 60, 24 * 3600.0)  # so old are keys at hand in an outage in which they must hold
-_TRIES: Final = 3
-_MET: Final = "requests for keys"
-_NOT_NOW: Final = {"signing_keys_unavailable", "signing_key_unknown"}
-_ASKS_AGAIN: Final = max(ABSENT_FOR, FETCH_BURST * FETCH_PAUSE)  # until a worker asks for whatever it does not know
+KEY_AGES: Final = (
+    REFRESH_AFTER + 60,
+    24 * 3600.0,
+)  # seconds; cached keys of these ages must work in an outage
+_MAX_TRIES: Final = 3
+_AFFECTED: Final = "requests for keys"
+_KEYLESS_CODES: Final = {"signing_keys_unavailable", "signing_key_unknown"}
+_RETRY_SECONDS: Final = max(ABSENT_FOR, FETCH_BURST * FETCH_PAUSE)  # time until a worker fetches unknown keys again
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a request came to; no status where no answer came."""
+class KeyResponse:
+    """The response to a request; no status without a response."""
 
     status: int | None
     code: str | None
 
     @property
     def is_keyless(self) -> bool:
-        """Whether the worker did not have the key to check the token with, and could not ask for it, which passes."""
-        return self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.code in _NOT_NOW
+        """Whether the worker had no key for the token and could not fetch it (temporary)."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.code in _KEYLESS_CODES
 
     @property
-    def is_taken(self) -> bool:
-        """Whether the token was, whatever became of the request then."""
+    def is_accepted(self) -> bool:
+        """Whether the token was accepted, whatever the result of the request."""
         return self.status is not None and self.status != HTTPStatus.UNAUTHORIZED and not self.is_keyless
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyFaults:
     cloud: Cloud
     fleet: Fleet
 
-    def troubles(self) -> list[Trouble]:
+    def build(self) -> list[FaultKind]:
         return [
-            Trouble("Entra's keys down", _MET, self._down, 1.0, 5.0),
-            Trouble("worker started without keys", _MET, self._started_without, 0.5, 3.0),
-            Trouble("Entra's keys rotated", _MET, self._rotated),
+            FaultKind("Entra's keys down", _AFFECTED, self._down, 1.0, 5.0),
+            FaultKind("worker started without keys", _AFFECTED, self._restart_without_keys, 0.5, 3.0),
+            FaultKind("Entra's keys rotated", _AFFECTED, self._rotate),
         ]
 
-    def _down(self, dice: random.Random) -> End:
-        """For up to 24 hours, by the age of the keys at hand: who signs in as before must not notice."""
-        self._acquaint_marketplace()
-        fresh = [each for each in self.cloud.workers if self._renews(each)]
-        self.cloud.entra.faults.order({"keys": _fault(dice)})
-        before = self._asked()
-        age = dice.uniform(*AWAY)
+    def _down(self, rng: random.Random) -> End:
+        """No keys for up to 24 hours, by the age of cached keys; tokens with known keys stay valid."""
+        self._refresh_marketplace_keys()
+        refreshed = [each for each in self.cloud.workers if self._refresh_keys(each)]
+        self.cloud.entra.faults.order({"keys": _choose_fault(rng)})
+        before = self._key_requests()
+        age = rng.uniform(*KEY_AGES)
         for each in self.cloud.workers:
             each.clocks.age_keys(age)
         with ThreadPoolExecutor(len(self.cloud.workers)) as pool:
-            list(pool.map(self._cannot_tell, self.cloud.workers))
+            list(pool.map(self._check_unknown_key, self.cloud.workers))
 
         def end() -> int:
-            for each in fresh:
-                self._serves(each)
-            return self._up_again(before)
+            for each in refreshed:
+                self._check_known_key(each)
+            return self._restore(before)
 
         return end
 
-    def _started_without(self, dice: random.Random) -> End:
-        """A worker that comes up while the keys are away can check nobody, and must not say it is their fault."""
-        self._acquaint_marketplace()
-        worker = dice.choice(self.cloud.workers)
+    def _restart_without_keys(self, rng: random.Random) -> End:
+        """A worker that starts without keys must answer 503, never that the token is invalid."""
+        self._refresh_marketplace_keys()
+        worker = rng.choice(self.cloud.workers)
         worker.kill()
-        self.cloud.entra.faults.order({"keys": _fault(dice)})
-        before = self._asked()
+        self.cloud.entra.faults.order({"keys": _choose_fault(rng)})
+        before = self._key_requests()
         worker.start()
-        told = self._ask(worker, "current")
-        if told.status is not None and not told.is_keyless:
-            self._wrong("refused", worker, "a worker that has no keys answered a valid token", told)
-        return lambda: self._up_again(before)
+        response = self._request(worker, "current")
+        if response.status is not None and not response.is_keyless:
+            self._add_violation("refused", worker, "a worker without keys answered a valid token", response)
+        return lambda: self._restore(before)
 
-    def _rotated(self, _dice: random.Random) -> End:
-        """Everything is signed with a new key at once, without notice: each worker has to ask for it, and takes it."""
-        entra, before = self.cloud.entra, self._asked()
+    def _rotate(self, _rng: random.Random) -> End:
+        """All tokens use a new key without notice; each worker must fetch and accept it."""
+        entra, before = self.cloud.entra, self._key_requests()
         entra.keys.rotate(drop_old=False)
-        for each in self.fleet.everybody:
-            each.client.token = token(self.cloud, each.history.tid, each.history.oid, each.name)
+        for each in self.fleet.all_people:
+            each.client.token = mint_token(self.cloud, each.history.tid, each.history.oid, each.name)
         for worker in self.cloud.workers:
-            self._learns(worker)
-        met = self._asked() - before
-        self._acquaint_marketplace()
-        return lambda: met
+            self._check_new_key(worker)
+        affected = self._key_requests() - before
+        self._refresh_marketplace_keys()
+        return lambda: affected
 
-    def _learns(self, worker: Worker) -> None:
-        """It takes the new key as soon as it may ask for it; a fetch from before that is let finish."""
-        told = Told(None, None)
-        for _ in range(_TRIES):
-            told = self._ask(worker, "current")
-            if told.status == HTTPStatus.UNAUTHORIZED:
-                self._wrong("refused", worker, "a key that is published is taken for unknown", told)
-            if told.status is None or not told.is_keyless:
+    def _check_new_key(self, worker: Worker) -> None:
+        """The worker accepts the new key as soon as it may fetch keys again."""
+        response = KeyResponse(None, None)
+        for _ in range(_MAX_TRIES):
+            response = self._request(worker, "current")
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                self._add_violation("refused", worker, "a published key counts as unknown", response)
+            if response.status is None or not response.is_keyless:
                 return
             worker.clocks.age_keys(FETCH_PAUSE)
-        self._wrong("refused", worker, "a key that is published is not asked for", told)
+        self._add_violation("refused", worker, "a published key is not fetched", response)
 
-    def _renews(self, worker: Worker) -> bool:
-        """Whether it has fetched its keys just now, as the answer to an unknown one shows."""
-        worker.clocks.age_keys(_ASKS_AGAIN)
-        told = self._ask_as_stranger(worker)
-        return told.status == HTTPStatus.UNAUTHORIZED
+    def _refresh_keys(self, worker: Worker) -> bool:
+        """Makes the worker fetch its keys; True if it did, shown by its response to an unknown key."""
+        worker.clocks.age_keys(_RETRY_SECONDS)
+        response = self._request_with_unpublished_key(worker)
+        return response.status == HTTPStatus.UNAUTHORIZED
 
-    def _cannot_tell(self, worker: Worker) -> None:
-        """While keys are away nobody knows whether Entra has one that is unknown here, and nobody says so."""
-        told = self._ask_as_stranger(worker)
-        if told.status == HTTPStatus.UNAUTHORIZED:
-            self._wrong("refused", worker, "a key that cannot be asked for is taken for unknown", told)
+    def _check_unknown_key(self, worker: Worker) -> None:
+        """Without Entra, a worker cannot know that a key is unknown, so it must not answer 401."""
+        response = self._request_with_unpublished_key(worker)
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            self._add_violation("refused", worker, "a key that cannot be fetched counts as unknown", response)
 
-    def _ask_as_stranger(self, worker: Worker) -> Told:
-        """A key that Entra never published makes a worker ask for it, and lets nobody in whatever comes of that."""
-        told = self._ask(worker, "unpublished")
-        refused = told.status == HTTPStatus.UNAUTHORIZED
-        if told.status is not None and not refused and not told.is_keyless:
-            self._wrong("failed", worker, "a token that Entra never signed was not refused", told)
-        return told
+    def _request_with_unpublished_key(self, worker: Worker) -> KeyResponse:
+        """A request with a key that Entra never published: the worker fetches keys and refuses the token."""
+        response = self._request(worker, "unpublished")
+        is_refused = response.status == HTTPStatus.UNAUTHORIZED
+        if response.status is not None and not is_refused and not response.is_keyless:
+            self._add_violation("failed", worker, "a token with an unpublished key was not refused", response)
+        return response
 
-    def _serves(self, worker: Worker) -> None:
-        told = self._ask(worker, "current")
-        if told.status is not None and not told.is_taken:
-            self._wrong("refused", worker, "a key that was known is not taken while Entra is away", told)
+    def _check_known_key(self, worker: Worker) -> None:
+        response = self._request(worker, "current")
+        if response.status is not None and not response.is_accepted:
+            self._add_violation("refused", worker, "a known key is refused while Entra is down", response)
 
-    def _up_again(self, before: int) -> int:
-        """Ends it, as if it were long enough ago to ask for keys; how often they were asked for meanwhile."""
-        met = self._asked() - before
+    def _restore(self, before: int) -> int:
+        """Ends the fault and lets workers fetch keys at once; returns the number of requests for keys."""
+        affected = self._key_requests() - before
         self.cloud.entra.faults.clear()
         for each in self.cloud.workers:
-            each.clocks.age_keys(_ASKS_AGAIN)
-        return met
+            each.clocks.age_keys(_RETRY_SECONDS)
+        return affected
 
-    def _asked(self) -> int:
+    def _key_requests(self) -> int:
         return self.cloud.entra.faults.hits().get("keys", 0)
 
-    def _acquaint_marketplace(self) -> None:
-        """Shows the stand-in the key in use: it asks for keys like the workers, as Microsoft's own need not."""
-        somebody = self.fleet.people[0].history
-        shown = token(self.cloud, somebody.tid, somebody.oid, "nobody")
+    def _refresh_marketplace_keys(self) -> None:
+        """Makes the Marketplace emulator fetch the present key, so that its requests do not count later."""
+        person = self.fleet.people[0].history
+        access_token = mint_token(self.cloud, person.tid, person.oid, "nobody")
         address = f"{self.cloud.marketplace.url}/api/saas/subscriptions?api-version=2018-08-31"
-        requests.get(address, headers={"Authorization": f"Bearer {shown}"}, timeout=SECONDS)
+        requests.get(address, headers={"Authorization": f"Bearer {access_token}"}, timeout=SECONDS)
 
-    def _ask(self, worker: Worker, key: Literal["current", "unpublished"]) -> Told:
-        """Looks, as one of the fleet, at what they have running: that leaves nothing behind."""
-        somebody = self.fleet.people[0]
-        shown = token(self.cloud, somebody.history.tid, somebody.history.oid, somebody.name, key=key)
+    def _request(self, worker: Worker, key: Literal["current", "unpublished"]) -> KeyResponse:
+        """Reads the running timer of a test user, which changes nothing."""
+        person = self.fleet.people[0]
+        access_token = mint_token(self.cloud, person.history.tid, person.history.oid, person.name, key=key)
         connection = HTTPConnection(worker.base.removeprefix("http://"), timeout=SECONDS)
         try:
-            connection.request("GET", "/api/timers/running", headers={"Authorization": f"Bearer {shown}"})
-            response = connection.getresponse()
-            raw = response.read()
+            connection.request("GET", "/api/timers/running", headers={"Authorization": f"Bearer {access_token}"})
+            http_response = connection.getresponse()
+            content = http_response.read()
         except (OSError, HTTPException):
-            return Told(None, None)
+            return KeyResponse(None, None)
         finally:
             connection.close()
-        is_json = "json" in response.headers.get("Content-Type", "")
-        return Told(response.status, json.loads(raw).get("code") if raw and is_json else None)
+        is_json = "json" in http_response.headers.get("Content-Type", "")
+        return KeyResponse(http_response.status, json.loads(content).get("code") if content and is_json else None)
 
-    def _wrong(self, what: str, worker: Worker, detail: str, told: Told) -> None:
-        self.fleet.seen.append(Violation(what, f"{detail}: {worker.name} answered {told.status} {told.code or ''}"))
+    def _add_violation(self, kind: str, worker: Worker, detail: str, response: KeyResponse) -> None:
+        self.fleet.violations.append(
+            Violation(kind, f"{detail}: {worker.name} answered {response.status} {response.code or ''}")
+        )
 
 
-def _fault(dice: random.Random) -> Fault:
-    return dice.choice((Fault(status=503), Fault(hang=True), Fault(body="<html>sorry</html>")))
+def _choose_fault(rng: random.Random) -> Fault:
+    return rng.choice((Fault(status=503), Fault(hang=True), Fault(body="<html>sorry</html>")))

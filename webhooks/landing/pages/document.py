@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shared.http.operation import HTML
-from shared.http.problem import told
+from shared.http.problem import log_error
 from shared.http.reply import Reply
 
 
@@ -55,7 +55,7 @@ def error_page(
     links: Iterable[tuple[str, str]] = (),
 ) -> Reply:
     """The page in the place of a problem document. `links` are texts and addresses of possible next steps."""
-    failure = told(error, operation=operation, request_id=request_id, caller=caller)
+    failure = log_error(error, operation=operation, request_id=request_id, caller=caller)
     values = {
         "title": failure.title,
         "detail": failure.detail,

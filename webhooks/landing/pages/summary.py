@@ -35,7 +35,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 def _price(bought: Subscription, plan: Plan | None) -> str:
     """The price of the purchase's term; empty where the Marketplace gives only a part, which would mislead."""
-    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    sold = None if plan is None else plan.pricing_for(bought.term.unit)
     if sold is None or sold.price is None:
         return ""
     unit = "active user" if bought.quantity is None else "seat"
@@ -62,7 +62,7 @@ def _free_trial(bought: Subscription) -> str:
 
 def _total(bought: Subscription, plan: Plan | None) -> str:
     """The price of all seats for one term; empty where it depends on the number of active users."""
-    sold = None if plan is None else plan.sold_for(bought.term.unit)
+    sold = None if plan is None else plan.pricing_for(bought.term.unit)
     if sold is None or sold.price is None or not bought.quantity:
         return ""
     fee = Decimal() if sold.fee is None else sold.fee.amount

@@ -5,18 +5,16 @@ import datetime as dt
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import requests
-import urllib3
-
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, check_issuer, check_times, principal_of, signed_claims
+from shared.deadline import Deadline
 from shared.errors import InvalidToken, Unavailable
-from shared.http_client import new_session
+from shared.http_client import HttpClient, NoResponse, Request
 from shared.log import get_logger
 from shared.settings import Settings
 from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt
@@ -24,8 +22,7 @@ from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt
 
 SCOPES: Final = "openid profile email"
 EXCHANGE_SECONDS: Final = 8.0
-_CONNECT_SECONDS: Final = 3.0
-_MOST_BYTES: Final = 128 * 1024
+_MAX_BYTES: Final = 128 * 1024
 _DOTS: Final = 2
 
 
@@ -36,7 +33,7 @@ class SignIns:
         self._client, self._secret = settings.landing_client_id, settings.landing_client_secret
         self._authority = settings.entra_authority
         self._keys, self._now = keys, now
-        self._session = new_session()
+        self._http = HttpClient("sign-in", f"{self._authority}/", max_bytes=_MAX_BYTES)
 
     def address(self, attempt: SignInAttempt, redirect_uri: str) -> str:
         """Where the browser goes to sign in. The account is chosen there: buyers often have several."""
@@ -80,35 +77,18 @@ class SignIns:
         return f"{self._authority}/{directory or 'organizations'}/oauth2/v2.0"
 
     def _exchange(self, form: Mapping[str, str], directory: str | None) -> str:
-        """The ID token. Asked once, since a code is good for one answer."""
-        try:
-            status, told = self._post(form, directory)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _unavailable(type(error).__name__) from None
-        if status == requests.codes.bad_request and told.get("error") == "invalid_grant":
+        """The ID token. Sent once, since a code is valid for one exchange."""
+        request = Request.post_form(f"{self._endpoint(directory)}/token", form)
+        response = self._http.send(request, Deadline.after(EXCHANGE_SECONDS))
+        if isinstance(response, NoResponse):
+            raise _unavailable(response.reason)
+        document = _parse_object(response.body)
+        if response.status == HTTPStatus.BAD_REQUEST and document.get("error") == "invalid_grant":
             raise CodeRefused
-        token = told.get("id_token")
-        if status != requests.codes.ok or not isinstance(token, str):
-            raise _unavailable(f"http_{status}")
+        token = document.get("id_token")
+        if response.status != HTTPStatus.OK or not isinstance(token, str):
+            raise _unavailable(f"http_{response.status}")
         return token
-
-    def _post(self, form: Mapping[str, str], directory: str | None) -> tuple[int, Mapping[str, Any]]:
-        """The status and the JSON object of the answer; ValueError when it is none, or too large."""
-        deadline = time.monotonic() + EXCHANGE_SECONDS
-        timeout = (_CONNECT_SECONDS, EXCHANGE_SECONDS / 2)
-        with self._session.post(
-            f"{self._endpoint(directory)}/token", data=form, timeout=timeout, allow_redirects=False, stream=True
-        ) as answer:
-            body = b""
-            # One network read at a time: reading a whole piece would let a trickle outlast the deadline.
-            while piece := answer.raw.read1(65_536, decode_content=True):
-                body += piece
-                if len(body) > _MOST_BYTES or time.monotonic() > deadline:
-                    raise ValueError("too large, or too slow")
-            told = json.loads(body)
-            if not isinstance(told, dict):
-                raise ValueError("not an object")  # noqa: TRY004 - as for what is not JSON at all
-            return answer.status_code, told
 
     def _person(self, token: str, nonce: str) -> Principal:
         if len(token) > MAX_TOKEN_CHARS or token.count(".") != _DOTS or not token.isascii():
@@ -124,6 +104,15 @@ class SignIns:
         if not isinstance(told, str) or not secrets.compare_digest(told.encode(), nonce.encode()):
             raise InvalidToken("wrong_nonce")
         return principal_of(claims)
+
+
+def _parse_object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object of a response; empty when there is none."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _unavailable(reason: str) -> Unavailable:

@@ -1,4 +1,4 @@
-"""Harm that is done by hand to what a run of the fault laboratory has left in the database."""
+"""Corruptions of the database after a chaos run, made by hand."""
 
 import datetime as dt
 from decimal import Decimal
@@ -23,48 +23,48 @@ from shared.db.schema import (
 )
 
 
-def an_entry(tx: sa.Connection) -> Any:  # noqa: ANN401 - a row
-    """One that a timer became, and that nobody has corrected."""
+def find_entry(tx: sa.Connection) -> Any:  # noqa: ANN401 - a row
+    """An entry of a timer, without corrections."""
     wanted = (time_entries.c.source == "timer", time_entries.c.version == 1, time_entries.c.elapsed_ms > 0)
     return tx.execute(time_entries.select().where(*wanted).limit(1)).one()
 
 
-def forget_entry(tx: sa.Connection, entry: Any) -> None:  # noqa: ANN401 - a row
+def delete_entry(tx: sa.Connection, entry: Any) -> None:  # noqa: ANN401 - a row
     tx.execute(time_entry_days.delete().where(time_entry_days.c.entry_id == entry.id))
     tx.execute(time_entries.delete().where(time_entries.c.id == entry.id))
 
 
-def lose_an_entry(tx: sa.Connection) -> None:
-    forget_entry(tx, an_entry(tx))
+def delete_an_entry(tx: sa.Connection) -> None:
+    delete_entry(tx, find_entry(tx))
 
 
-def lose_an_entry_and_its_log(tx: sa.Connection) -> None:
-    entry = an_entry(tx)
-    forget_entry(tx, entry)
+def delete_an_entry_and_its_log(tx: sa.Connection) -> None:
+    entry = find_entry(tx)
+    delete_entry(tx, entry)
     tx.execute(timer_log.delete().where(timer_log.c.timer_id == entry.public_id))
 
 
-def copied(tx: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool], **changes: object) -> Any:  # noqa: ANN401 - a number
-    """A second row like one that is there; its number."""
+def copy_row(tx: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool], **changes: object) -> Any:  # noqa: ANN401 - a number
+    """Copies a row with changes; returns the new id."""
     row = tx.execute(table.select().where(where).limit(1)).one()
     values = {name: value for name, value in row._mapping.items() if name != "id"}
     return tx.execute(table.insert().returning(table.c.id), {**values, **changes}).scalar_one()
 
 
-def add_an_entry_like(tx: sa.Connection) -> None:
-    """A copy of an entry, with its days and its log: sound by itself, and counted twice."""
-    entry, public_id = an_entry(tx), new_id()
-    number = copied(tx, time_entries, time_entries.c.id == entry.id, public_id=public_id)
+def duplicate_an_entry(tx: sa.Connection) -> None:
+    """Copies an entry with its days and its log, consistently."""
+    entry, public_id = find_entry(tx), new_id()
+    number = copy_row(tx, time_entries, time_entries.c.id == entry.id, public_id=public_id)
     days = tx.execute(time_entry_days.select().where(time_entry_days.c.entry_id == entry.id)).all()
     tx.execute(time_entry_days.insert(), [{**day._mapping, "entry_id": number} for day in days])
     for event in ("started", "stopped"):
         where = sa.and_(timer_log.c.timer_id == entry.public_id, timer_log.c.event == event)
-        copied(tx, timer_log, where, timer_id=public_id)
+        copy_row(tx, timer_log, where, timer_id=public_id)
 
 
-def stretch_an_entry(tx: sa.Connection) -> None:
-    """In the entry, its day and its log alike."""
-    entry = an_entry(tx)
+def lengthen_an_entry(tx: sa.Connection) -> None:
+    """Lengthens the entry, its day and its log by a minute."""
+    entry = find_entry(tx)
     longer = entry.elapsed_ms + 60_000
     tx.execute(time_entries.update().where(time_entries.c.id == entry.id).values(elapsed_ms=longer))
     tx.execute(time_entry_days.update().where(time_entry_days.c.entry_id == entry.id).values(elapsed_ms=longer))
@@ -75,16 +75,16 @@ def stretch_an_entry(tx: sa.Connection) -> None:
 
 
 def move_a_start(tx: sa.Connection) -> None:
-    entry = an_entry(tx)
+    entry = find_entry(tx)
     where = (timer_log.c.timer_id == entry.public_id, timer_log.c.event == "started")
     earlier = entry.started_at.replace(microsecond=0)
     tx.execute(timer_log.update().where(*where).values(happened_at=earlier))
 
 
-def start_what_nobody_asked_for(tx: sa.Connection) -> None:
-    """A start on record that no answer and no lost request explains."""
-    entry = an_entry(tx)
-    copied(
+def add_a_start(tx: sa.Connection) -> None:
+    """Adds a start to the log without a request."""
+    entry = find_entry(tx)
+    copy_row(
         tx,
         timer_log,
         sa.and_(timer_log.c.timer_id == entry.public_id, timer_log.c.event == "started"),
@@ -92,40 +92,40 @@ def start_what_nobody_asked_for(tx: sa.Connection) -> None:
     )
 
 
-def forget_a_running_timer(tx: sa.Connection) -> None:
+def delete_running_timers(tx: sa.Connection) -> None:
     tx.execute(running_timers.delete())
 
 
-def forget_the_answers(tx: sa.Connection) -> None:
+def delete_stored_responses(tx: sa.Connection) -> None:
     tx.execute(idempotency_keys.delete().where(idempotency_keys.c.status == 200))
 
 
-def double_a_change(tx: sa.Connection) -> None:
+def duplicate_a_change(tx: sa.Connection) -> None:
     kept = write_back_changes.c.entry_id.in_(sa.select(time_entries.c.public_id))
     first = sa.select(sa.func.min(write_back_changes.c.id)).where(write_back_changes.c.delta_ms > 0, kept)
-    copied(tx, write_back_changes, write_back_changes.c.id == first.scalar_subquery(), public_id=new_id())
+    copy_row(tx, write_back_changes, write_back_changes.c.id == first.scalar_subquery(), public_id=new_id())
 
 
 def change_a_purchase(tx: sa.Connection) -> None:
     tx.execute(subscriptions.update().where(subscriptions.c.status == "unsubscribed").values(quantity=77))
 
 
-def bill_more(tx: sa.Connection) -> None:
+def raise_the_usage(tx: sa.Connection) -> None:
     tx.execute(usage_events.update().values(quantity=usage_events.c.quantity + 1))
 
 
-def book_to_the_next_work_item(tx: sa.Connection) -> None:
-    """In the entries and their days alike."""
+def move_entries_to_another_work_item(tx: sa.Connection) -> None:
+    """Changes the entries and their days."""
     for table in (time_entries, time_entry_days):
         tx.execute(table.update().values(work_item_id=table.c.work_item_id + 1))
 
 
-def log_the_next_work_item(tx: sa.Connection) -> None:
+def move_log_to_another_work_item(tx: sa.Connection) -> None:
     tx.execute(timer_log.update().values(work_item_id=timer_log.c.work_item_id + 1))
 
 
 def halve_an_entry(tx: sa.Connection) -> None:
-    """It ends in the middle of its time, by its log."""
+    """Moves the end in the log to the middle of the entry."""
     where = (timer_log.c.event == "stopped", ~timer_log.c.reported_late, timer_log.c.elapsed_ms > 1)
     row = tx.execute(timer_log.select().where(*where, timer_log.c.entry_version == 1).limit(1)).one()
     half = row.elapsed_ms // 2
@@ -135,8 +135,8 @@ def halve_an_entry(tx: sa.Connection) -> None:
     tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(values))
 
 
-def leave_the_lines_out(tx: sa.Connection) -> None:
-    """Bills that are in order but for those whom they leave out."""
+def delete_bill_lines(tx: sa.Connection) -> None:
+    """Deletes all lines, with consistent totals."""
     tx.execute(billing_lines.delete())
     tx.execute(billing_records.update().values(active_users=0, total=Decimal(0)))
 
@@ -147,9 +147,9 @@ def halve_the_rates(tx: sa.Connection) -> None:
         tx.execute(billing_records.update().where(billing_records.c.id == row.id).values(halves))
 
 
-def forget_the_months(tx: sa.Connection) -> None:
+def delete_months(tx: sa.Connection) -> None:
     tx.execute(user_months.delete())
 
 
-def forget_when_they_signed_in(tx: sa.Connection) -> None:
+def delete_sign_in_times(tx: sa.Connection) -> None:
     tx.execute(users.update().values(last_sign_in_at=None))
