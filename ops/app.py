@@ -11,7 +11,7 @@ from ops.exits import Refused, Unusable
 from shared import clock
 from shared.app import App
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import ApiError
 
@@ -31,7 +31,7 @@ def app_on(database: Database) -> Iterator[App]:
     app = App(
         settings=given,
         engine=database.engine,
-        validator=Validator(SigningKeys(given.entra_keys_url), given, now=clock.now),
+        validator=TokenValidator(SigningKeys(given.entra_keys_url), given, now=clock.now),
         about=ALL_TENANTS,
     )
     try:

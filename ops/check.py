@@ -10,7 +10,7 @@ from ops.database import opened
 from ops.exits import REFUSED
 from ops.output import AsJson, aside, print_json, print_rows
 from ops.requirements import requirements
-from shared.db.records_triggers import left_open, unprotected
+from shared.db.records_triggers import find_open_guard, find_unprotected_tables
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
 from shared.health.invariants import Violation, check
 from timers.write_back.invariants import WRITE_BACK
@@ -53,9 +53,9 @@ def _triggers(tx: sa.Connection) -> str:
     """What is wrong with the triggers on the records and what to do about it; empty where they are all there."""
     if tx.dialect.name == "mssql" and not tx.exec_driver_sql(_SEES_TRIGGERS).scalar_one():
         return "this identity may not see triggers; run check as the database's administrator"
-    if tables := unprotected(tx):
+    if tables := find_unprotected_tables(tx):
         return f"triggers are missing or changed on {', '.join(tables)}; run: alembic upgrade head"
-    name = left_open(tx)
+    name = find_open_guard(tx)
     return f"{name} {_CLOSING[tx.dialect.name]}" if name else ""
 
 

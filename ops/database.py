@@ -114,7 +114,7 @@ def _engine(url: str) -> sa.Engine:
             where = parsed.database or "in memory"
             raise Unusable(f"there is no database file {where}; set DATABASE_URL, or make one with scripts/run")
         engine = make_engine(url, pool_size=1)
-        operator.watch(engine)
+        operator.track_operator(engine)
         return engine  # noqa: TRY300 - the clauses below are about all of it
     except ModuleNotFoundError as error:
         raise Unusable(f"the driver that DATABASE_URL asks for is not installed: {error.name}") from error

@@ -10,14 +10,13 @@ import typer
 from billing.adoption import service as adoption_service
 from billing.adoption import store as adoption_store
 from billing.adoption.rules import NotAdopted
-from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
+from ops.billing.closing import locked_work
 from ops.confirm import Asked, DryRun, Yes
 from ops.database import Database, opened
 from ops.exits import Refused, Unusable
 from ops.output import AsJson, print_json, print_rows
 from ops.tenants.commands import find
-from shared import clock
 from shared.calendar import Month
 
 
@@ -74,10 +73,9 @@ def adopted(
 
 
 def _assign(database: Database, tenant_id: int, day: dt.date, month: Month, *, keep: bool) -> None:
-    adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
         with database.transaction() as tx:
-            adoption_service.assign(tx, tenant_id, day, month, adopting=adopting)
+            adoption_service.assign(locked_work(tx, tenant_id), day, month)
             if not keep:
                 tx.rollback()
     except NotAdopted as error:

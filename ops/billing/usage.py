@@ -8,7 +8,7 @@ import typer
 from billing.metering import reconcile_flow, reconcile_store, reschedule_service
 from billing.metering.flow import meter_of, send_due
 from billing.metering.model import Sent, UsageState
-from billing.metering.reconcile_rules import Entry, Mismatch, NotReslotted
+from billing.metering.reconcile_rules import Entry, Mismatch, RescheduleRefused
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database
 from ops.exits import REFUSED, Refused, Unusable
@@ -17,6 +17,8 @@ from ops.marketplace.app import opened_metered
 from ops.output import AsJson, Fields, aside, print_json, print_rows
 from ops.tenants.commands import find
 from shared.app import App
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 
 
 _COLUMNS: Final = ("EVENT", "TENANT", "MONTH", "USERS", "HOUR (UTC)", "STATE", "RESULT", "TRIES")
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def send_usage(
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="only its events: slug or id")] = None,
-    reslot: Annotated[
+    reschedule: Annotated[
         int | None, typer.Option(metavar="EVENT", min=1, help="give an event in alarm a new hour first")
     ] = None,
     *,
@@ -40,14 +42,14 @@ def send_usage(
     as_json: AsJson = False,
 ) -> None:
     """Tell the meter what is owed, and list what has not arrived; exit code 1 when something needs a look."""
-    if tenant is not None and reslot is not None:
-        raise Unusable("--reslot names one event of one tenant; leave out --tenant")
+    if tenant is not None and reschedule is not None:
+        raise Unusable("--reschedule names one event of one tenant; leave out --tenant")
     with opened_metered() as app:
         if not dry_run:
             refuse_if_held(app)
         tenant_id = None if tenant is None else find(Database(app.engine, app.settings), tenant).tenant.id
-        if reslot is not None:
-            tenant_id = _reslotted(app, reslot, Asked(yes, dry_run, as_json=False))
+        if reschedule is not None:
+            tenant_id = _reschedule(app, reschedule, Asked(yes, dry_run, as_json=False))
         sent = Sent() if dry_run else _sent(app, tenant_id)
         with app.transaction(reads_only=True) as tx:
             left = reconcile_store.not_accepted(tx, tenant_id)
@@ -90,7 +92,7 @@ def _sent(app: App, tenant_id: int | None) -> Sent:
         return send_due(app, tenant_id=tenant_id, progress=lambda tried: progress.advance(task, tried))
 
 
-def _reslotted(app: App, event_id: int, asked: Asked) -> int:
+def _reschedule(app: App, event_id: int, asked: Asked) -> int:
     """The tenant of the event, which has a new hour when the operator agreed.
 
     Raises:
@@ -102,7 +104,7 @@ def _reslotted(app: App, event_id: int, asked: Asked) -> int:
     if entry is None or meter is None:
         raise Unusable(f"there is no event {event_id} that is owed; see: python -m ops billing send-usage --dry-run")
     try:
-        reconcile_flow.require_never_taken(app, meter, entry)
+        reconcile_flow.ensure_never_reported(app, meter, entry)
         with app.transaction(reads_only=True) as tx:
             hour = reschedule_service.new_hour(tx, entry, now=app.now())
         before = {"plan": entry.event.usage.plan_id, "state": entry.event.state, "hour": entry.event.usage.slot}
@@ -110,9 +112,10 @@ def _reslotted(app: App, event_id: int, asked: Asked) -> int:
         change = Change.between(entry.slug, before, after)
         if change.agreed(asked):
             with app.transaction() as tx:
-                reschedule_service.reslot(tx, entry, hour, now=app.now(), row_id=app.new_id())
+                work = Work(tx, read_tenant(tx, entry.event.tenant_id), OPERATOR, app.now(), app.new_id)
+                reschedule_service.reschedule(work, entry, hour)
             change.report(asked, changed=True)
-    except NotReslotted as refused:
+    except RescheduleRefused as refused:
         raise Refused(str(refused)) from refused
     return entry.event.tenant_id
 

@@ -15,13 +15,13 @@ from shared.log import get_logger
 from webhooks.landing import purchase_flow, refusals, sign_in, visit_store, visits
 from webhooks.landing.marketplace_calls import marketplace_call, require_client
 from webhooks.landing.rules import belongs_to
-from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt, SignInTarget, visit_of_state
+from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt, SignInTarget, parse_own_visit
 from webhooks.landing.visit_store import StartedSignIn, Visit
 from webhooks.landing.visits import Session
 
 
 if TYPE_CHECKING:
-    from webhooks.landing.sign_in.client import SignIns
+    from webhooks.landing.sign_in.client import SignInClient
 
 
 Sessions: TypeAlias = Mapping[uuid.UUID, str]  # the browser's secrets, by visit
@@ -88,7 +88,7 @@ def _start(app: App, target: SignInTarget, token: str | None, redirect_uri: str)
             now=now,
             until=now + visits.SIGN_IN_WITHIN,
         )
-    return _sign_ins(app).address(attempt, redirect_uri), session
+    return _sign_in_client(app).authorization_url(attempt, redirect_uri), session
 
 
 def finish_sign_in(
@@ -105,7 +105,7 @@ def finish_sign_in(
     started, token, session = _claim(app, state, sessions)
     if started.is_finished:
         return session  # the page was loaded again
-    target = SignInTarget.of(state)
+    target = SignInTarget.parse(state)
     retry: RetryOptions | None = RetryOptions(token, target.visit)
     try:
         principal = _redeem(app, started, response, redirect_uri, target.directory)
@@ -151,7 +151,7 @@ def sign_out(app: App, sessions: Sessions) -> None:
 
 def _claim(app: App, state: str, sessions: Sessions) -> tuple[StartedSignIn, str, Session]:
     """The sign-in, its purchase token and its new session. The old secret, which others may know, no longer works."""
-    visit = visit_of_state(state)
+    visit = parse_own_visit(state)
     if visit is None or visit not in sessions:
         raise refusals.visit_over()
     secret, new = sessions[visit], Session.new(visit)
@@ -181,7 +181,9 @@ def _redeem(
             raise refusals.sign_in_unchecked(response.error)
         raise refusals.not_signed_in()
     try:
-        return _sign_ins(app).redeem(response.code, started.verifier, started.nonce, redirect_uri, directory=directory)
+        return _sign_in_client(app).redeem(
+            response.code, started.verifier, started.nonce, redirect_uri, directory=directory
+        )
     except CodeRefused:
         raise refusals.not_signed_in() from None
     except Inconclusive as error:
@@ -211,8 +213,8 @@ def _load_purchase(app: App, token: str, target: SignInTarget, sessions: Session
         return bought
 
 
-def _sign_ins(app: App) -> "SignIns":
-    sign_ins = sign_in.of(app)
-    if sign_ins is None:
+def _sign_in_client(app: App) -> "SignInClient":
+    client = sign_in.of(app)
+    if client is None:
         raise refusals.landing_page_off()
-    return sign_ins
+    return client

@@ -13,7 +13,7 @@ from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace.refusal import Refused
 from shared import clock
 from shared.auth.signing_keys import UNKNOWN_KID, SigningKeys
-from shared.auth.tokens import bearer_token, check_times, signed_claims
+from shared.auth.tokens import check_times, parse_bearer_token, verify_signature
 from shared.errors import ApiError, Inconclusive, InvalidToken
 
 
@@ -46,7 +46,7 @@ class Tokens:
     def check(self, request: Request) -> None:
         """Raises Refused, always with 403 and the same words, unless the publisher's own app calls."""
         try:
-            claims = self._claims(bearer_token(request.headers.get("Authorization")))
+            claims = self._claims(parse_bearer_token(request.headers.get("Authorization")))
             check_times(claims, clock.now())
         except ApiError:
             raise Refused(403, "Forbidden", _FORBIDDEN) from None
@@ -83,14 +83,14 @@ class Tokens:
     def _claims(self, token: str) -> Any:  # noqa: ANN401 - whatever the token says
         """New keys are asked for whenever one is unknown: nobody floods a stand-in."""
         try:
-            return signed_claims(token, self._keys)[0]
+            return verify_signature(token, self._keys)[0]
         except Inconclusive:
             pass
         except InvalidToken as error:
             if error.reason != UNKNOWN_KID:
                 raise
         self._keys = self._new_keys()
-        return signed_claims(token, self._keys)[0]
+        return verify_signature(token, self._keys)[0]
 
     def _new_keys(self) -> SigningKeys:
         return SigningKeys(f"{self._authority}/common/discovery/v2.0/keys")

@@ -1,4 +1,4 @@
-"""A sign-in in progress, as the database stores it while the visitor is at Entra."""
+"""A sign-in in progress, stored in the database while the person is at Entra."""
 
 import secrets
 import uuid
@@ -11,25 +11,25 @@ _PARTS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SignInTarget:
-    """Directory and purpose of a sign-in.
+    """The directory and the visit of a sign-in.
 
-    `directory` is the only one to sign in at; None allows any organization's. `visit` is the earlier visit with the
-    purchase, if the sign-in does not start from the Marketplace's link.
+    `directory` is the id of the only directory that may sign in; None is any organization's. `visit` has the purchase
+    of the sign-in, if the link of the purchase is no longer known.
     """
 
     directory: str | None = None
     visit: uuid.UUID | None = None
 
     @classmethod
-    def of(cls, state: str) -> "SignInTarget":
-        """The target in a state that is ours, which the caller has checked by its hash."""
+    def parse(cls, state: str) -> "SignInTarget":
+        """Parses a state that is known to be ours, since its hash was stored."""
         _, directory, visit, _ = state.split(".")
         return cls(directory or None, uuid.UUID(visit) if visit else None)
 
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """One sign-in. `state` travels through the browser; verifier and nonce stay in our database."""
+    """A sign-in in progress. `state` goes through the browser; verifier and nonce stay here."""
 
     state: str
     verifier: str
@@ -37,14 +37,14 @@ class SignInAttempt:
     directory: str | None = None
 
     @classmethod
-    def new(cls, target: SignInTarget, visit: uuid.UUID) -> "SignInAttempt":
-        """`visit` is the new visit."""
-        state = f"{secrets.token_urlsafe(32)}.{target.directory or ''}.{target.visit or ''}.{visit.hex}"
+    def new(cls, target: SignInTarget, own: uuid.UUID) -> "SignInAttempt":
+        """`own` is the id of the visit that the sign-in creates."""
+        state = f"{secrets.token_urlsafe(32)}.{target.directory or ''}.{target.visit or ''}.{own.hex}"
         return cls(state, secrets.token_urlsafe(48), secrets.token_urlsafe(24), target.directory)
 
 
-def visit_of_state(state: str) -> uuid.UUID | None:
-    """The visit that an unchecked state names; None for a malformed state."""
+def parse_own_visit(state: str) -> uuid.UUID | None:
+    """The visit id in an unchecked state; None if the state is not ours."""
     parts = state.split(".")
     try:
         return uuid.UUID(hex=parts[3]) if len(parts) == _PARTS else None
@@ -53,4 +53,4 @@ def visit_of_state(state: str) -> uuid.UUID | None:
 
 
 class CodeRefused(Exception):
-    """Entra rejects the code: it was used, is too old, or was issued to another app."""
+    """Entra refuses the code: it was used before, has expired, or is not ours."""
