@@ -9,7 +9,7 @@ from tests.support.marketplace import until
 from tests.support.purchases import client_of
 from tests.support.world import new_id
 from webhooks.events.flow import SECONDS
-from webhooks.events.reconcile_flow import catch_up, reconcile
+from webhooks.events.reconcile_flow import reconcile, reconcile_now
 
 
 def heard(bought, operation):
@@ -400,7 +400,7 @@ def test_a_comparison_for_an_event_ends_while_microsoft_waits_and_says_so(bought
     until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.order("faults", get={"hang": True})
     with pytest.raises(Inconclusive):
-        catch_up(app, client_of(app), seconds=0.5)
+        reconcile_now(app, client_of(app), seconds=0.5)
 
     bought.marketplace.emulator.faults.clear()
     assert SECONDS < 10
