@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.model import DayPiece, Source, TimeEntry, WorkItem
 
 
@@ -26,7 +26,7 @@ _TO_REVIEW: Final = (
     .limit(MOST_TO_REVIEW)
 )
 _ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
-_ENTRY_FOR_UPDATE: Final = locked(_ENTRY, time_entries)
+_ENTRY_FOR_UPDATE: Final = for_update(_ENTRY, time_entries)
 # The tenant is named as a range of one, since SQLite would take an equality and many entries for a reason to go
 # through all the tenant's days.
 _DAYS: Final[sa.Select[Any]] = (

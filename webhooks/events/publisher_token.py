@@ -6,7 +6,14 @@ from typing import Final
 from billing.marketplace import RESOURCE
 from shared.app import App
 from shared.auth.signing_keys import SigningKey, SigningKeys
-from shared.auth.tokens import INCONCLUSIVE, Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.auth.tokens import (
+    INCONCLUSIVE,
+    Claims,
+    check_times,
+    parse_bearer_token,
+    read_claimed_version,
+    verify_signature,
+)
 from shared.errors import Inconclusive, InvalidToken
 from shared.settings import Settings
 
@@ -32,9 +39,9 @@ def require_marketplace(
         Inconclusive: it cannot be told yet, since the key is not known, or by our clock this is not the token's time.
         Unavailable: there are no keys to check a signature with.
     """
-    token = bearer_token(authorization)
+    token = parse_bearer_token(authorization)
     try:
-        claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
+        claims, key = verify_signature(token, v1_keys if read_claimed_version(token) == V1 else keys)
         _check(claims, key, settings)
         check_times(claims, now, needed=_NEEDED_TIMES)
     except InvalidToken as refused:

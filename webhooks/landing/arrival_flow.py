@@ -16,13 +16,13 @@ from webhooks.landing import purchase_flow, refusals, sign_in, visit_store
 from webhooks.landing import visits as rules_visits
 from webhooks.landing.marketplace_calls import asking, client_of
 from webhooks.landing.rules import is_of
-from webhooks.landing.sign_in.model import Aim, Attempt, CodeRefused, own_visit
+from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt, SignInTarget, parse_own_visit
 from webhooks.landing.visit_store import Begun, Visit
 from webhooks.landing.visits import Session
 
 
 if TYPE_CHECKING:
-    from webhooks.landing.sign_in.client import SignIns
+    from webhooks.landing.sign_in.client import SignInClient
 
 
 Sessions: TypeAlias = Mapping[uuid.UUID, str]  # the browser's secrets, by visit
@@ -69,18 +69,18 @@ def arrive(app: App, link_token: str, redirect_uri: str, *, directory: str | Non
     token = rules_visits.purchase_token(link_token)
     if token is None:
         raise refusals.unknown_purchase()
-    return _begin(app, Aim(directory), token, redirect_uri)
+    return _begin(app, SignInTarget(directory), token, redirect_uri)
 
 
 def change_account(app: App, visit: Visit, redirect_uri: str) -> tuple[str, Session]:
     """The address to sign in at with another account of the purchase's directory, guests' accounts too."""
-    return _begin(app, Aim(visit.principal.tid, visit.public_id), None, redirect_uri)
+    return _begin(app, SignInTarget(visit.principal.tid, visit.public_id), None, redirect_uri)
 
 
-def _begin(app: App, aim: Aim, token: str | None, redirect_uri: str) -> tuple[str, Session]:
+def _begin(app: App, target: SignInTarget, token: str | None, redirect_uri: str) -> tuple[str, Session]:
     """With a secret of its own, whatever cookies the browser came with: somebody else may have put them there."""
     session, now = Session.new(app.new_id()), app.now()
-    attempt = Attempt.new(aim, session.visit)
+    attempt = SignInAttempt.new(target, session.visit)
     with app.transaction() as tx:
         visit_store.add(
             tx,
@@ -92,7 +92,7 @@ def _begin(app: App, aim: Aim, token: str | None, redirect_uri: str) -> tuple[st
             now=now,
             until=now + rules_visits.SIGN_IN_WITHIN,
         )
-    return _sign_ins(app).address(attempt, redirect_uri), session
+    return _sign_ins(app).authorization_url(attempt, redirect_uri), session
 
 
 def come_back(app: App, state: str, sessions: Sessions, returned: Returned, redirect_uri: str) -> Session:
@@ -107,16 +107,16 @@ def come_back(app: App, state: str, sessions: Sessions, returned: Returned, redi
     begun, token, session = _take(app, state, sessions)
     if begun.was_taken:
         return session  # the page was loaded again
-    aim = Aim.of(state)
-    retry: Retry | None = Retry(token, aim.visit)
+    target = SignInTarget.parse(state)
+    retry: Retry | None = Retry(token, target.visit)
     try:
-        principal = _who(app, begun, returned, redirect_uri, aim.directory)
-        bought = _bought(app, token, aim, sessions)
+        principal = _who(app, begun, returned, redirect_uri, target.directory)
+        bought = _bought(app, token, target, sessions)
         if not app.settings.is_sold_here(bought.offer_id, bought.plan_id):
             raise refusals.of_another_product()
         if not is_of(bought, principal):
             # Offered once: who has signed in there has shown which accounts they have
-            retry = Retry(token, aim.visit, None if aim.directory else bought.beneficiary.tid)
+            retry = Retry(token, target.visit, None if target.directory else bought.beneficiary.tid)
             raise refusals.of_another_directory()
     except ApiError as error:
         with app.transaction() as tx:
@@ -153,7 +153,7 @@ def sign_out(app: App, sessions: Sessions) -> None:
 
 def _take(app: App, state: str, sessions: Sessions) -> tuple[Begun, str, Session]:
     """With its purchase token, and the session that it has from now on: whoever knew the old one is left behind."""
-    visit = own_visit(state)
+    visit = parse_own_visit(state)
     if visit is None or visit not in sessions:
         raise refusals.over()
     secret, new = sessions[visit], Session.new(visit)
@@ -190,9 +190,9 @@ def _who(app: App, begun: Begun, returned: Returned, redirect_uri: str, director
         raise refusals.not_signed_in() from None
 
 
-def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> marketplace.Subscription:
+def _bought(app: App, token: str, target: SignInTarget, sessions: Sessions) -> marketplace.Subscription:
     """Raises NotFound where the visit that it is for is over, else as asking says."""
-    visit = None if aim.visit is None else find_visit(app, aim.visit, sessions)
+    visit = None if target.visit is None else find_visit(app, target.visit, sessions)
     with asking() as flow:
         client = client_of(app)
         bought = client.resolve(token, flow) if visit is None else client.get(str(visit.marketplace_id), flow)
@@ -201,7 +201,7 @@ def _bought(app: App, token: str, aim: Aim, sessions: Sessions) -> marketplace.S
         return bought
 
 
-def _sign_ins(app: App) -> "SignIns":
+def _sign_ins(app: App) -> "SignInClient":
     found = sign_in.of(app)
     if found is None:
         raise refusals.off()

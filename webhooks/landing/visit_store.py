@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.auth.tokens import Principal
 from shared.db.schema import landing_visits
-from webhooks.landing.sign_in.model import Attempt
+from webhooks.landing.sign_in.model import SignInAttempt
 
 
 _v = landing_visits.c
@@ -78,7 +78,7 @@ class Visit:
 def add(
     tx: sa.Connection,
     public_id: uuid.UUID,
-    attempt: Attempt,
+    attempt: SignInAttempt,
     sealed_token: str | None,
     *,
     state: str,
