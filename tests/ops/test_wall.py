@@ -9,7 +9,7 @@ from ops.row_level_security import statements as wall_statements
 from shared.db.engine import make_engine
 from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, users
-from tests.support import wall as wall_support
+from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.databases import migrate
 from tests.support.payers import Payer
@@ -39,7 +39,7 @@ def wall(own_database):
 @pytest.fixture
 def seen(own_database):
     """How many tenants a new process of the app's sees the people of, once it has named one, or none."""
-    url = wall_support.app_role(own_database)
+    url = row_level_security.app_role(own_database)
 
     def look(*, inside):
         engine = make_engine(url)

@@ -1,27 +1,27 @@
-"""PostgreSQL as the app finds it in tests: behind row-level security, with the grants of `ops admit`."""
+"""Row-level security and a role for the app in the tests' PostgreSQL databases."""
 
 import sqlalchemy as sa
 
 from devcloud import postgres
 from ops import admission
-from ops.row_level_security import statements as wall_statements
+from ops.row_level_security import statements as rls_statements
 
 
-def put_up(url: str) -> None:
+def enable(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        for statement in [*wall_statements.build("postgresql"), *wall_statements.put("postgresql", up=True)]:
+        for statement in [*rls_statements.build("postgresql"), *rls_statements.put("postgresql", up=True)]:
             connection.exec_driver_sql(statement)
     engine.dispose()
 
 
 def app_role(url: str) -> str:
-    """The URL of a migrated database as the app enters it."""
+    """The URL of a migrated database with the app's role and grants."""
     name = "timetracker_app"
-    entered = postgres.make_role(url, name)
+    role_url = postgres.make_role(url, name)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         for statement in admission.postgresql(connection, name):
             connection.exec_driver_sql(statement)
     engine.dispose()
-    return entered
+    return role_url

@@ -1,11 +1,11 @@
-"""How a connection to Azure SQL says which tenant it is about, through Microsoft's own driver, and forgets it again."""
+"""The tenant of a connection to Azure SQL: set in a transaction, and cleared on return to the pool."""
 
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from ops.row_level_security import statements as wall_statements
+from ops.row_level_security import statements as rls_statements
 from ops.row_level_security.migration import without_policy
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from tests.azure.conftest import Identity
@@ -15,10 +15,10 @@ from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
 
 
 ASK = sa.text("SELECT 42 AS answer")
-LEFT = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
+CLEARED = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
 
 
-def behind_the_wall(statement) -> Any:  # noqa: ANN401 - what a script may answer
+def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
     if "inside_tenant_wall" in statement.sql:
         return Rows(("",), [("1",)])
     if "SELECT 42" in statement.sql:
@@ -26,8 +26,8 @@ def behind_the_wall(statement) -> Any:  # noqa: ANN401 - what a script may answe
     return usual(statement)
 
 
-def told(azure):
-    """What was said about tenants and what was asked, in order."""
+def sent(azure):
+    """The statements about tenants and the queries, in order."""
     return [text for text in azure.texts if "tenant_id" in text or "SELECT 42" in text or text == COMMIT]
 
 
@@ -38,35 +38,35 @@ def ask(engine, *tenants):
         return tx.execute(ASK).scalar()
 
 
-def test_a_transaction_says_whose_rows_it_is_about_and_the_pool_takes_it_back(azure, azure_engine):
-    azure.script = behind_the_wall
+def test_a_transaction_sets_its_tenant_and_the_pool_clears_it(azure, azure_engine):
+    azure.script = with_policies
 
     assert ask(azure_engine, 7, 7) == 42
-    assert told(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, LEFT]
+    assert sent(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, CLEARED]
 
 
-def test_a_connection_that_named_nobody_has_nothing_to_take_back(azure, azure_engine):
-    azure.script = behind_the_wall
+def test_a_connection_without_a_tenant_is_not_cleared(azure, azure_engine):
+    azure.script = with_policies
     ask(azure_engine)
 
-    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
-def test_without_a_wall_nothing_is_said(azure, azure_engine):
-    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else behind_the_wall(statement)
+def test_without_policies_no_tenant_is_set(azure, azure_engine):
+    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else with_policies(statement)
 
     assert ask(azure_engine, 7) == 42
-    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
 @pytest.mark.parametrize("fault", [Lost, Error(40613)], ids=str)
-def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engine, fault):
+def test_a_connection_that_cannot_be_cleared_is_closed(azure, azure_engine, fault):
     def script(statement):
-        if statement.sql == LEFT:
+        if statement.sql == CLEARED:
             if fault is Lost:
                 raise Lost
             return fault
-        return behind_the_wall(statement)
+        return with_policies(statement)
 
     azure.script = script
     ask(azure_engine, 7)
@@ -75,20 +75,20 @@ def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engin
     assert len(azure.logins) == 2
 
 
-def test_what_fails_in_a_transaction_is_taken_back_as_well(azure, azure_engine):
-    azure.script = lambda statement: Error(208) if "SELECT 42" in statement.sql else behind_the_wall(statement)
+def test_the_tenant_is_cleared_after_a_failed_transaction(azure, azure_engine):
+    azure.script = lambda statement: Error(208) if "SELECT 42" in statement.sql else with_policies(statement)
     with pytest.raises(sa.exc.DBAPIError):
         ask(azure_engine, ALL_TENANTS)
 
-    assert told(azure)[-1] == LEFT
+    assert sent(azure)[-1] == CLEARED
 
 
-@pytest.mark.parametrize("statement", [*wall_statements.remove("mssql"), *wall_statements.build("mssql")])
-def test_the_wall_is_built_of_t_sql(statement):
+@pytest.mark.parametrize("statement", [*rls_statements.remove("mssql"), *rls_statements.build("mssql")])
+def test_the_statements_of_the_policies_are_t_sql(statement):
     assert unreadable(statement) == []
 
 
-def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, monkeypatch):
+def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(azure, monkeypatch):
     monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
     ops = Ops(azure.url)
     standing: list[tuple[str, str]] = []
@@ -96,13 +96,13 @@ def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, mo
         Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
     )
     built = ops("wall", "build")
-    made = [text for text in azure.texts if text in wall_statements.build("mssql")]
+    made = [text for text in azure.texts if text in rls_statements.build("mssql")]
     refused = ops("wall", "up")
-    standing += [(table, "") for table in wall_statements.walled()]
+    standing += [(table, "") for table in rls_statements.walled()]
     raised = ops("wall", "up")
 
     assert [each.code for each in (built, refused, raised)] == [0, 1, 0]
-    assert made == wall_statements.build("mssql")
+    assert made == rls_statements.build("mssql")
     assert "would stay outside" in refused.err
     assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts
 
@@ -122,7 +122,7 @@ def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, 
     changes = [text for text in azure.texts if text.startswith(("DROP", "CREATE", "IF @@TRANCOUNT")) or text == COMMIT]
 
     assert changes[:2] == ["DROP SECURITY POLICY IF EXISTS dbo.tenant_wall", "DROP TABLE write_backs"]
-    assert changes[2] == wall_statements.policy(["users"], up=bool(is_up))
+    assert changes[2] == rls_statements.policy(["users"], up=bool(is_up))
     assert f"STATE = {state}" in changes[2]
     assert changes[3:] == [COMMIT]
     assert unreadable(changes[2]) == []
