@@ -83,7 +83,7 @@ def test_the_tenant_is_cleared_after_a_failed_transaction(azure, azure_engine):
     assert sent(azure)[-1] == CLEARED
 
 
-@pytest.mark.parametrize("statement", [*rls_statements.remove("mssql"), *rls_statements.build("mssql")])
+@pytest.mark.parametrize("statement", [*rls_statements.drop("mssql"), *rls_statements.create("mssql")])
 def test_the_statements_of_the_policies_are_t_sql(statement):
     assert unreadable(statement) == []
 
@@ -95,15 +95,15 @@ def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(az
     azure.script = lambda statement: (
         Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
     )
-    built = ops("wall", "build")
-    made = [text for text in azure.texts if text in rls_statements.build("mssql")]
-    refused = ops("wall", "up")
-    standing += [(table, "") for table in rls_statements.walled()]
-    raised = ops("wall", "up")
+    created = ops("rls", "create")
+    made = [text for text in azure.texts if text in rls_statements.create("mssql")]
+    rejected = ops("rls", "enable")
+    standing += [(table, "") for table in rls_statements.tenant_columns()]
+    enabled = ops("rls", "enable")
 
-    assert [each.code for each in (built, refused, raised)] == [0, 1, 0]
-    assert made == rls_statements.build("mssql")
-    assert "would stay outside" in refused.err
+    assert [each.code for each in (created, rejected, enabled)] == [0, 1, 0]
+    assert made == rls_statements.create("mssql")
+    assert "would have no policy" in rejected.err
     assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts
 
 
@@ -122,7 +122,7 @@ def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, 
     changes = [text for text in azure.texts if text.startswith(("DROP", "CREATE", "IF @@TRANCOUNT")) or text == COMMIT]
 
     assert changes[:2] == ["DROP SECURITY POLICY IF EXISTS dbo.tenant_wall", "DROP TABLE write_backs"]
-    assert changes[2] == rls_statements.policy(["users"], up=bool(is_up))
+    assert changes[2] == rls_statements.policy(["users"], is_enabled=bool(is_up))
     assert f"STATE = {state}" in changes[2]
     assert changes[3:] == [COMMIT]
     assert unreadable(changes[2]) == []

@@ -3,14 +3,17 @@
 import sqlalchemy as sa
 
 from devcloud import postgres
-from ops import admission
+from ops import grant_access
 from ops.row_level_security import statements as rls_statements
 
 
 def enable(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        for statement in [*rls_statements.build("postgresql"), *rls_statements.put("postgresql", up=True)]:
+        for statement in [
+            *rls_statements.create("postgresql"),
+            *rls_statements.set_state("postgresql", is_enabled=True),
+        ]:
             connection.exec_driver_sql(statement)
     engine.dispose()
 
@@ -21,7 +24,7 @@ def app_role(url: str) -> str:
     role_url = postgres.make_role(url, name)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        for statement in admission.postgresql(connection, name):
+        for statement in grant_access.postgresql(connection, name):
             connection.exec_driver_sql(statement)
     engine.dispose()
     return role_url
