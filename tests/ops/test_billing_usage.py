@@ -11,7 +11,7 @@ from tests.support.billed import billed, forget
 
 @pytest.fixture
 def now(clock):
-    """The stand-in lives by the clock that the command line reads."""
+    """The emulator lives by the clock that the command line reads."""
     clock.at = real.now()
     return clock.at
 
