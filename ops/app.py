@@ -11,7 +11,7 @@ from ops.errors import CommandRejected, ServiceUnavailable
 from shared import clock
 from shared.app import App
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import ApiError
 
@@ -30,7 +30,7 @@ def open_app(database: Database) -> Iterator[App]:
     app = App(
         settings=database.settings,
         engine=database.engine,
-        validator=Validator(SigningKeys(database.settings.entra_keys_url), database.settings, now=clock.now),
+        validator=TokenValidator(SigningKeys(database.settings.entra_keys_url), database.settings, now=clock.now),
         about=ALL_TENANTS,
     )
     try:

@@ -10,7 +10,7 @@ from ops.database import open_database
 from ops.database_requirements import find_problems
 from ops.errors import REJECTED
 from ops.output import AsJson, print_json, print_rows, stderr_console
-from shared.db.records_triggers import left_open, unprotected
+from shared.db.records_triggers import find_open_guard, find_unprotected_tables
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
 from shared.health.invariants import Violation, check
 from timers.write_back.invariants import WRITE_BACK
@@ -58,9 +58,9 @@ def _triggers(tx: sa.Connection) -> str:
     """The problem with the triggers of append-only records and its solution, empty if there is none."""
     if tx.dialect.name == "mssql" and not tx.exec_driver_sql(_SEES_TRIGGERS).scalar_one():
         return "this identity cannot see triggers; run check as the database's administrator"
-    if tables := unprotected(tx):
+    if tables := find_unprotected_tables(tx):
         return f"triggers are missing or changed on {', '.join(tables)}; run: alembic upgrade head"
-    name = left_open(tx)
+    name = find_open_guard(tx)
     return f"{name} {_OPEN_GUARD[tx.dialect.name]}" if name else ""
 
 

@@ -116,7 +116,7 @@ def _engine(url: str) -> sa.Engine:
                 f"there is no database file {where}; set DATABASE_URL, or create one with scripts/run"
             )
         engine = make_engine(url, pool_size=1)
-        operator.watch(engine)
+        operator.track_operator(engine)
         return engine  # noqa: TRY300 - the clauses below are for all of it
     except ModuleNotFoundError as error:
         raise ServiceUnavailable(f"the driver of DATABASE_URL is not installed: {error.name}") from error

@@ -117,7 +117,7 @@ def _offer(value: str) -> str:
 
 def _database_url(value: str) -> str:
     """Servers are held to an encrypted line; whether a URL leads anywhere is seen when it is used."""
-    for kind, check in (("mssql", azure_sql.check), ("postgresql", postgresql.check)):
+    for kind, check in (("mssql", azure_sql.check_url), ("postgresql", postgresql.check_url)):
         if value.startswith(kind):
             try:
                 parsed = sa.make_url(value)

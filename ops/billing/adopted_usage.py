@@ -10,14 +10,13 @@ import typer
 from billing.adoption import service as adoption_service
 from billing.adoption import store as adoption_store
 from billing.adoption.rules import NotAdopted
-from billing.adoption.service import Adopting
 from billing.adoption.store import AdoptedRow
 from ops.confirm import DryRun, Yes, require_yes
 from ops.database import Database, open_database
 from ops.errors import CommandRejected, WrongUsage
 from ops.output import AsJson, print_json, print_rows
 from ops.tenants.commands import find_tenant
-from shared import clock
+from ops.work import operator_work
 from shared.calendar import Month
 
 
@@ -77,12 +76,11 @@ def adopted_usage(
 
 
 def _assign(database: Database, tenant_id: int, day: dt.date, month: Month, *, dry_run: bool) -> None:
-    adopting = Adopting(day, clock.now(), clock.new_id, {})
     try:
-        with database.transaction() as tx:
-            adoption_service.assign(tx, tenant_id, day, month, adopting=adopting)
+        with operator_work(database, tenant_id, locks_tenant=True) as work:
+            adoption_service.assign(work, day, month)
             if dry_run:
-                tx.rollback()
+                work.tx.rollback()
     except NotAdopted as error:
         raise CommandRejected(f"{error}; nothing was changed") from error
 

@@ -8,7 +8,7 @@ import typer
 from billing.metering import reconcile_flow, reconcile_store, reschedule_service
 from billing.metering.flow import meter_of, send_due
 from billing.metering.model import Sent, UsageState
-from billing.metering.reconcile_rules import Entry, Mismatch, NotReslotted
+from billing.metering.reconcile_rules import Entry, Mismatch, RescheduleRefused
 from ops.confirm import ChangeOptions, DryRun, ProposedChange, Yes
 from ops.database import Database
 from ops.errors import REJECTED, CommandRejected, ItemNotFound, WrongUsage
@@ -16,6 +16,7 @@ from ops.marketplace.app import open_metered_app
 from ops.output import AsJson, Fields, print_json, print_rows, stderr_console
 from ops.restore_hold import require_not_held
 from ops.tenants.commands import find_tenant
+from ops.work import operator_work
 from shared.app import App
 
 
@@ -109,17 +110,17 @@ def _reschedule(app: App, event_id: int, options: ChangeOptions) -> int:
     if entry is None or meter is None:
         raise ItemNotFound(f"there is no pending event {event_id}; see: ops billing send-usage --dry-run")
     try:
-        reconcile_flow.require_never_taken(app, meter, entry)
+        reconcile_flow.ensure_never_reported(app, meter, entry)
         with app.transaction(reads_only=True) as tx:
             hour = reschedule_service.new_hour(tx, entry, now=app.now())
         before = {"plan": entry.event.usage.plan_id, "state": entry.event.state, "hour": entry.event.usage.slot}
         after = {"plan": entry.plan_id, "state": UsageState.PENDING, "hour": hour}
         change = ProposedChange.between(entry.slug, before, after)
         if change.confirm(options):
-            with app.transaction() as tx:
-                reschedule_service.reslot(tx, entry, hour, now=app.now(), row_id=app.new_id())
+            with operator_work(app, entry.event.tenant_id) as work:
+                reschedule_service.reschedule(work, entry, hour)
             change.report(options, changed=True)
-    except NotReslotted as error:
+    except RescheduleRefused as error:
         raise CommandRejected(str(error)) from error
     return entry.event.tenant_id
 

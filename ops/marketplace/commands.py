@@ -22,10 +22,10 @@ from shared.app import App
 from shared.deadline import Deadline
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR
-from webhooks.events.flow import settle
-from webhooks.events.lookups import REPLAY, NotTold, Question, ask
-from webhooks.events.reconcile_flow import How, Report, reconcile
-from webhooks.events.service import look_up
+from webhooks.events.flow import apply_event
+from webhooks.events.lookups import REPLAY, EventRef, StateNotAvailable, fetch_state
+from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
+from webhooks.events.service import load_known
 
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def reconcile_purchases(*, dry_run: DryRun = False, as_json: AsJson = False) -> 
         if not dry_run:
             require_not_held(product)
         task = progress.add_task("", total=None)
-        how = How(
+        how = ReconcileOptions(
             EventSource.OPERATOR,
             OPERATOR,
             dry_run=dry_run,
@@ -148,28 +148,28 @@ def replay(name: SubscriptionId, *, yes: Yes = False, dry_run: DryRun = False, a
             raise ItemNotFound(f"{purchase.id} is not in both places; see: ops marketplace show {purchase.id}")
         if not dry_run:
             require_not_held(product)
-        question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, OPERATOR)
+        ref = EventRef(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, OPERATOR)
         try:
-            there = _expect_fields(product, client, question) or purchase.there
+            there = _expect_fields(product, client, ref) or purchase.there
             change = ProposedChange.between(purchase.slug, purchase.here, there)
             if not change.confirm(options):
                 return
-            result = settle(product, client, question, Deadline.after(_SECONDS))
-        except NotTold as error:
+            result = apply_event(product, client, ref, Deadline.after(_SECONDS))
+        except StateNotAvailable as error:
             raise ServiceUnavailable(f"Microsoft does not return the state yet: {error.reason}") from error
     change.report(options, changed=result is not None and result.changed)
     for alarm in () if result is None else result.alarms:
         stderr_console().print(f"Needs attention: {alarm}")
 
 
-def _expect_fields(product: App, client: "Marketplace", question: Question) -> Fields | None:
+def _expect_fields(product: App, client: "Marketplace", ref: EventRef) -> Fields | None:
     """The fields after a replay: Microsoft's copy, with accepted changes that are not in force yet."""
     with product.transaction(reads_only=True) as tx:
-        known = look_up(tx, question.marketplace_id, None, now=product.now())
+        known = load_known(tx, ref.marketplace_id, None, now=product.now())
         price = None if known is None else last_price(tx, known.subscription)
     if known is None:
         return None
-    microsoft = ask(client, known, question, Deadline.after(_SECONDS))
+    microsoft = fetch_state(client, known, ref, Deadline.after(_SECONDS))
     return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
@@ -235,7 +235,7 @@ def _event(row: Any) -> Fields:  # noqa: ANN401 - a row of the ledger
     }
 
 
-def _print(report: Report, *, dry_run: bool, as_json: bool) -> None:
+def _print(report: ReconcileReport, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({**dataclasses.asdict(report), "dryRun": dry_run})
         return

@@ -90,7 +90,7 @@ def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
             raise ItemNotFound(f"{guid} does not wait for agreement; ask the buyer to open the landing page")
         tenant = read_tenant(tx, request.tenant_id)
         live = find_live(tx, tenant.id)
-        return tenant.slug, request, agreement_service.approvers(tx, tenant, None, request, live, app.now())
+        return tenant.slug, request, agreement_service.load_approvers(tx, tenant, None, request, live, app.now())
 
 
 def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:

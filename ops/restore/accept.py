@@ -40,7 +40,7 @@ from shared.restore.model import (
     StoredMark,
 )
 from shared.work import OPERATOR
-from webhooks.events.reconcile_flow import How, Report, reconcile
+from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
 _NEEDED: Final = (
@@ -199,17 +199,17 @@ class Acceptance:
         except NotAdopted as error:
             raise CommandRejected(f"{error}; {consequence}") from error
 
-    def _reconcile(self, *, dry_run: bool) -> Report:
+    def _reconcile(self, *, dry_run: bool) -> ReconcileReport:
         client = marketplace.of(self.app)
         if client is not None:
-            return reconcile(self.app, client, How(EventSource.OPERATOR, OPERATOR, dry_run=dry_run))
+            return reconcile(self.app, client, ReconcileOptions(EventSource.OPERATOR, OPERATOR, dry_run=dry_run))
         with self.app.transaction(reads_only=True) as tx:
             if restore_store.has_purchases(tx):
                 raise WrongUsage(
                     "the Marketplace is off; set MARKETPLACE_TENANT_ID, _CLIENT_ID and _CLIENT_SECRET as in the app; "
                     f"{_UNCHANGED}"
                 )
-        return Report()
+        return ReconcileReport()
 
     def _adopt(self, *, dry_run: bool) -> Adoption:
         return adopt_listed(self.app, assigned=self.assigned, dry_run=dry_run)
@@ -255,7 +255,7 @@ class Acceptance:
                 raise CommandRejected("it was accepted concurrently")
 
 
-def _format_report(report: Report) -> str:
+def _format_report(report: ReconcileReport) -> str:
     return (
         f"{report.compared} compared, {len(report.changed)} different, {len(report.waiting)} not set up, "
         f"{len(report.missing)} not listed, {len(report.failed) + len(report.unreadable)} failed"

@@ -11,7 +11,7 @@ from tests.support.billed import billed, forget
 
 @pytest.fixture
 def now(clock):
-    """The stand-in lives by the clock that the command line reads."""
+    """The emulator lives by the clock that the command line reads."""
     clock.at = real.now()
     return clock.at
 
@@ -140,7 +140,7 @@ def test_what_waits_or_has_arrived_keeps_its_hour(billing, tenant, hour, engine)
 
     assert (waiting.code, waiting.told) == (
         1,
-        f"ops: event {event} is pending; only an event in alarm can be given another hour",
+        f"ops: event {event} is pending; only an event in alarm can be rescheduled",
     )
     assert "is accepted" in arrived.told
     assert audited(engine, tenant) == []
@@ -163,7 +163,7 @@ def test_what_the_meter_has_already_is_not_told_again(billing, tenant, hour, mar
 def test_another_quantity_in_the_hour_is_not_charged_on_top_of(billing, tenant, hour):
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour)
 
-    assert "charge on top" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").told
 
 
 def test_what_a_replacement_was_charged_for_is_owed_no_more(billing, tenant, hour):
@@ -178,7 +178,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=40), state="alarm", last_result="Expired", settled_at=hour)
     tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
 
-    assert "no hour is left" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").told
     assert audited(engine, tenant) == []
 
 

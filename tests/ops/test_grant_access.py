@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from shared.db.engine import make_engine
-from shared.db.records import RULES, records_open
+from shared.db.records import RULES, open_records
 from shared.db.records_triggers import unprotect
 from shared.db.schema import metadata
 from tests.support import wall as wall_support
@@ -40,7 +40,7 @@ def app(own_database):
 
 def state(engine, statement):
     """The code of PostgreSQL's refusal, empty where the statement is let through; nothing of it is kept."""
-    with engine.connect() as tx, records_open(tx):
+    with engine.connect() as tx, open_records(tx):
         try:
             tx.execute(statement)
         except sa.exc.DBAPIError as error:

@@ -279,7 +279,7 @@ def test_accept_with_the_marketplace_away_says_so_and_leaves_it_held(story, rest
     before = [story.copy.rows(table) for table in (audit_log, notices, users)]
     marketplace.order("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
     refused = restore("accept", "--yes", "--other-is-off")
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert refused.code == 4
     assert "the Marketplace is unavailable" in refused.told

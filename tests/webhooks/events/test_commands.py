@@ -146,7 +146,7 @@ def test_a_replay_brings_a_price_that_was_not_to_be_had(ops, bought, http):
     operation = bought.order("change", plan="seats-plus")
     bought.marketplace.order("faults", plans={"status": 200, "body": '{"plans": []}'})
     assert tell(bought, http, operation).status == 200
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
     done = ops("replay", bought.id, "--yes", "--json")
 
     assert done.json["after"]["ratePerUser"] == "9.00"
