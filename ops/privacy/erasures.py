@@ -48,7 +48,7 @@ def list_requests(
     as_json: AsJson = False,
 ) -> None:
     """List erasure requests, most urgent first."""
-    with open_privacy_app() as (running, _), running.transaction(reads_only=True) as tx:
+    with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
         found = requests_store.everywhere(tx, closed_too=include_closed)
     documents = [_document(slug, request) for slug, request in found]
     if as_json:
@@ -69,12 +69,12 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Register an erasure request."""
-    with open_privacy_app() as (running, database):
+    with open_privacy_app() as (product, database):
         tenant = find_tenant_by_id(database, name).tenant
-        person = None if user is None else find_person(running, tenant.id, user)
+        person = None if user is None else find_person(product, tenant.id, user)
         subject = f"the whole of {tenant.slug}" if person is None else f"one person of {tenant.slug}"
         require_yes(f"Register a request to erase {subject}?", yes=yes)
-        with operator_work(running, tenant.id) as work:
+        with operator_work(product, tenant.id) as work:
             if person is None:
                 request, _ = requests_service.request_tenant_erasure(work, Channel.OPERATOR)
             else:
@@ -90,10 +90,10 @@ def verify(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) 
 
     The next run carries the request out.
     """
-    with open_privacy_app() as (running, _):
-        slug, request = _find_request(running, request_id)
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
         require_yes(f"Have you checked the identity of the requester of {request.public_id}?", yes=yes)
-        with operator_work(running, request.tenant_id) as work:
+        with operator_work(product, request.tenant_id) as work:
             request = requests_service.verify(work, request)
         _report(slug, request, as_json=as_json)
 
@@ -114,16 +114,16 @@ def hold(
     """
     if not reason.is_legal:
         raise WrongUsage("--reason must be legalClaim, legalObligation or authorityOrder")
-    with open_privacy_app() as (running, database):
-        found = find_request(running, subject)
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
         require_yes(f"Place a legal hold on {subject}?", yes=yes)
         if found is not None:
-            with operator_work(running, found[1].tenant_id) as work:
+            with operator_work(product, found[1].tenant_id) as work:
                 request = requests_service.hold(work, found[1], reason)
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
-        with operator_work(running, tenant.id) as work:
+        with operator_work(product, tenant.id) as work:
             requests_service.set_legal_hold(work, reason)
         stderr_console().print(f"{tenant.slug} is on legal hold; recorded in the audit log.")
 
@@ -131,16 +131,16 @@ def hold(
 @app.command()
 def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Release a request or a tenant from its legal hold."""
-    with open_privacy_app() as (running, database):
-        found = find_request(running, subject)
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
         require_yes(f"Release {subject} from its legal hold?", yes=yes)
         if found is not None:
-            with operator_work(running, found[1].tenant_id) as work:
+            with operator_work(product, found[1].tenant_id) as work:
                 request = requests_service.release(work, found[1])
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
-        with operator_work(running, tenant.id) as work:
+        with operator_work(product, tenant.id) as work:
             requests_service.lift_legal_hold(work)
         stderr_console().print(f"{tenant.slug} is released; recorded in the audit log.")
 
@@ -148,10 +148,10 @@ def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> N
 @app.command()
 def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Withdraw a request on behalf of the requester."""
-    with open_privacy_app() as (running, _):
-        slug, request = _find_request(running, request_id)
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
         require_yes(f"Withdraw {request.public_id}?", yes=yes)
-        with operator_work(running, request.tenant_id) as work:
+        with operator_work(product, request.tenant_id) as work:
             request = requests_service.withdraw(work, request)
         _report(slug, request, as_json=as_json)
 
@@ -162,15 +162,15 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
     Exit code 1 if one failed.
     """
-    with open_privacy_app() as (running, _):
+    with open_privacy_app() as (product, _):
         if dry_run:
-            with running.transaction(reads_only=True) as tx:
-                due = len(requests_store.due(tx, running.now()))
+            with product.transaction(reads_only=True) as tx:
+                due = len(requests_store.due(tx, product.now()))
             stderr_console().print(f"Dry run: {due} due, nothing was changed.")
             return
-        require_not_held(running)
+        require_not_held(product)
         try:
-            done = erasure_flow.carry_out_due(running).changed
+            done = erasure_flow.carry_out_due(product).changed
         except JobFailed as failed:
             raise CommandRejected(str(failed)) from failed
     if as_json:
@@ -179,8 +179,8 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         stderr_console().print(f"{done} carried out.")
 
 
-def _find_request(running: App, request_id: str) -> tuple[str, Request]:
-    found = find_request(running, request_id)
+def _find_request(product: App, request_id: str) -> tuple[str, Request]:
+    found = find_request(product, request_id)
     if found is None:
         raise ItemNotFound(f"no request has the id {request_id!a}; see: ops privacy requests --all")
     return found
