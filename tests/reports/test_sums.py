@@ -16,15 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reports import service, sum_store
-from reports.exports import csv as tables
-from reports.exports import summary
-from reports.exports.csv import Form
+from reports.exports.csv import CsvFormat, build_report_csv
 from reports.exports.heading import Heading
 from reports.exports.hour_rules import decimal_hours, rounded
+from reports.exports.summary import build_report_workbook
 from reports.rules import Group, Span
-from reports.store import Asked, Unknown
+from reports.store import ReportQuery, UnknownTypes
 from reports.tally import Tally
+from shared.clock import new_id
 from shared.db.schema import metadata
+from shared.tenancy.people import Person
+from shared.tenancy.store import read_tenant
+from shared.work import SERVICE, Work
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 from timers.work_items.reader_store import read_since
 
@@ -65,18 +68,20 @@ def tracked(engine, zone, work):
         transaction.rollback()
 
 
-def asked_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
-    return Asked(
-        ground.tenant_id,
+def query_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
+    return ReportQuery(
         ground.people[0],
         span,
         read_since(BEGAN),
-        None if person is None else ground.people[person],
-        None,
+        None if person is None else Person(ground.people[person], new_id(), f"Person {person}", None),
         organization,
         project,
         item_type,
     )
+
+
+def work_of(ground):
+    return Work(ground.tx, read_tenant(ground.tx, ground.tenant_id), SERVICE, BEGAN, new_id)
 
 
 def name_of(row):
@@ -146,7 +151,7 @@ choices = st.builds(
 def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, work, zone, choice):
     groups = choice.groups
     with tracked(engine, zone, work) as (ground, parts):
-        asked = asked_of(
+        query = query_of(
             ground,
             choice.span,
             choice.person,
@@ -154,11 +159,11 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
             project=choice.project,
             item_type=choice.type,
         )
-        sums = sum_store.read(ground.tx, asked, groups)
+        sums = sum_store.read(ground.tx, ground.tenant_id, query, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
-        listed = list(tally.passing(service.pieces(ground.tx, asked)[1]))
-        text = tables.report_csv(groups, service.lines(ground.tx, asked, groups), Form())
+        listed = list(tally.add_each(service.read_pieces(work_of(ground), query)[1]))
+        text = build_report_csv(groups, service.read_rows(work_of(ground), query, groups), CsvFormat())
     wanted = [part for part in parts if choice.takes(part)]
     by_day = collections.Counter[dt.date]()
     for part in wanted:
@@ -183,13 +188,16 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
     groups, choice = choice.groups, choice._replace(type=item_type)
     with tracked(engine, zone, work) as (ground, parts):
         only = {"organization": choice.organization, "project": choice.project, "item_type": item_type}
-        asked = asked_of(ground, choice.span, choice.person, **only)
-        summed, listed = (replace(asked, unknown=each) for each in (Unknown.SUMMED, Unknown.LISTED))
-        sums, rows = sum_store.read(ground.tx, summed, groups), list(service.lines(ground.tx, listed, groups))
+        query = query_of(ground, choice.span, choice.person, **only)
+        summed, listed = (replace(query, unknown=each) for each in (UnknownTypes.SUMMED, UnknownTypes.LISTED))
+        sums, rows = (
+            sum_store.read(ground.tx, ground.tenant_id, summed, groups),
+            list(service.read_rows(work_of(ground), listed, groups)),
+        )
         of_type = list(sums.rows)
-        text = tables.report_csv(groups, iter(rows), Form(listed_type=item_type))
+        text = build_report_csv(groups, iter(rows), CsvFormat(listed_type=item_type))
         tally = Tally(choice.span, groups, only_known=True)
-        pieces = list(tally.passing(service.pieces(ground.tx, summed)[1]))
+        pieces = list(tally.add_each(service.read_pieces(work_of(ground), summed)[1]))
     wanted, unknown = ([part for part in parts if choice.takes(part, unknown=is_it)] for is_it in (False, True))
     lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
@@ -209,8 +217,8 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
 def test_a_timesheet_tiles_its_week(engine, work, zone, first):
     span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
     with tracked(engine, zone, work) as (ground, parts):
-        found = sum_store.read(ground.tx, asked_of(ground, span), (Group.USER, Group.DAY)).rows
-        people = service.grid(span, found)
+        found = sum_store.read(ground.tx, ground.tenant_id, query_of(ground, span), (Group.USER, Group.DAY)).rows
+        people = service.to_person_weeks(span, found)
     of_week = collections.Counter[tuple[str, dt.date]]()
     for part in parts:
         of_week[f"Person {part.person}", part.date] += part.ms
@@ -296,9 +304,11 @@ def peak_beyond_body(make):
 
 
 def test_a_long_csv_is_never_held_as_rows(large):
-    asked = asked_of(large, Span.month("2026-11"))
+    query = query_of(large, Span.month("2026-11"))
     groups = tuple(Group)
-    body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups), Form()))
+    body, peak = peak_beyond_body(
+        lambda: build_report_csv(groups, service.read_rows(work_of(large), query, groups), CsvFormat())
+    )
 
     assert body.count(b"\r\n") == MANY + 1
     assert peak < ENOUGH_MB
@@ -306,11 +316,11 @@ def test_a_long_csv_is_never_held_as_rows(large):
 
 def test_a_long_workbook_is_never_held_as_rows(large):
     days = Span.days(dt.date(2026, 11, 2), dt.date(2026, 11, 4))  # 2,880 entries, since this takes a while
-    asked = asked_of(large, days)
+    query = query_of(large, days)
     heading = Heading("Time report", "Contoso", days, "UTC", BEGAN, "everybody")
-    summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
+    build_report_workbook(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
-        lambda: summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked)[1])
+        lambda: build_report_workbook(heading, (Group.PROJECT,), service.read_pieces(work_of(large), query)[1])
     )
 
     assert body.startswith(b"PK")

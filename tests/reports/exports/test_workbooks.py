@@ -416,7 +416,7 @@ def test_a_workbook_that_would_take_too_long_is_refused_before(ada, monkeypatch)
 def test_a_workbook_that_fails_leaves_no_file_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-    book = workbook.book(made, "x")
+    book = workbook.open_workbook(made, "x")
     book.__enter__().sheet("Details").text(0, 0, "x")
     meanwhile = list(tmp_path.iterdir())
     failure = ZeroDivisionError()
