@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.http.parsing import public_id
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from timers import access_store
 
 
@@ -39,7 +39,7 @@ def one(tx: sa.Connection, caller: Caller, wanted: str | None, *, sees_everyone:
         raise NotFound("There is no such person in your organisation.")
     user_id, restricted_since = found
     if restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return user_id
 
 
@@ -52,7 +52,7 @@ def may_see(tx: sa.Connection, caller: Caller, user_id: int, *, sees_everyone: b
     if user_id == caller.user.id:
         return True
     if sees_everyone and access_store.is_restricted(tx, caller.tenant.id, user_id):
-        raise restricted()
+        raise processing_restricted()
     return sees_everyone
 
 

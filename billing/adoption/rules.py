@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from billing.marketplace.usage_model import UsageDay
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import accepted_among, arrived_among
 from shared.calendar import Month
 
@@ -36,7 +36,7 @@ class Difference:
     `odd` is the part of the surplus that is no whole number of users: it was never sent by this product.
     """
 
-    arrived: tuple[Owed, ...]
+    arrived: tuple[UsageEvent, ...]
     surplus: int
     odd: Decimal
 
@@ -70,7 +70,7 @@ class TenantAdoption:
 
     tenant: uuid.UUID
     slug: str
-    settled: tuple[Owed, ...] = ()
+    settled: tuple[UsageEvent, ...] = ()
     adopted: tuple[AdoptedDay, ...] = ()
     over: tuple[OverSent, ...] = ()
     odd: tuple[DayKey, ...] = ()  # days with a part of a user
@@ -98,7 +98,7 @@ def listed_by_subscription(days: Iterable[UsageDay]) -> dict[uuid.UUID, dict[Day
     return dict(found)
 
 
-def difference(listed: Decimal, events: Sequence[Owed], adopted: int) -> Difference:
+def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> Difference:
     """What of a day the meter has and neither an accepted event nor adopted usage is of; nothing where it has less.
 
     Open events come first: their hours are taken, so a repeat would be a duplicate.
@@ -111,8 +111,8 @@ def difference(listed: Decimal, events: Sequence[Owed], adopted: int) -> Differe
     return Difference(arrived, int(rest), rest - int(rest))
 
 
-def events_by_day(events: Iterable[Owed]) -> Mapping[DayKey, list[Owed]]:
-    found: defaultdict[DayKey, list[Owed]] = defaultdict(list)
+def events_by_day(events: Iterable[UsageEvent]) -> Mapping[DayKey, list[UsageEvent]]:
+    found: defaultdict[DayKey, list[UsageEvent]] = defaultdict(list)
     for each in events:
         found[each.usage.dimension, each.usage.slot.astimezone(dt.UTC).date()].append(each)
     return found

@@ -24,7 +24,7 @@ from billing.adoption.store import AdoptedRow, Metered
 from billing.closing import record_store, rules
 from billing.closing import store as billing_store
 from billing.closing.model import Period, Record, Zones
-from billing.metering.model import Owed
+from billing.metering.model import UsageEvent
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
@@ -62,7 +62,7 @@ def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], 
     before = {(row.dimension, row.day): row for row in store.of_subscription(tx, metered)}
     known, records = events_by_day(events), store.records(tx, metered)
     ended = _ended(tx, tenant, subscription, records, adopting.now)
-    settled: list[Owed] = []
+    settled: list[UsageEvent] = []
     adopted: list[AdoptedRow] = []
     odd: list[DayKey] = []
     for key, day in sorted(listed.items()):
@@ -96,7 +96,7 @@ def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: Month, *, ado
     if not rows:
         raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} that counts for no month")
     for row in rows:
-        found = billing_store.standings(tx, tenant.id)
+        found = billing_store.billed_through(tx, tenant.id)
         of = next(each.subscription for each in found if each.subscription.marketplace_id == row.marketplace_id)
         _require_paid(month, of, tenant, adopting.now)
         store.assign(tx, tenant.id, row.id, month)
@@ -104,7 +104,7 @@ def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: Month, *, ado
     return len(rows)
 
 
-def _require_rest(events: Iterable[Owed], metered: Metered, now: dt.datetime) -> None:
+def _require_rest(events: Iterable[UsageEvent], metered: Metered, now: dt.datetime) -> None:
     if any(each.claimed_until is not None and each.claimed_until > now for each in events):
         raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")
 
@@ -113,10 +113,10 @@ def _ended(
     tx: sa.Connection, tenant: Tenant, subscription: Subscription, records: Iterable[Record], now: dt.datetime
 ) -> list[Period]:
     """The periods of a subscription that have ended, billed or not."""
-    standings = [each for each in billing_store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
+    mine = [each for each in billing_store.billed_through(tx, tenant.id) if each.subscription.id == subscription.id]
     zones: Zones = billing_store.zones(tx, tenant)
-    owed = [period for standing in standings for period in rules.owed(standing, zones, now)]
-    return [*(record.period for record in records), *owed]
+    ended = [period for each in mine for period in rules.ended_periods(each, zones, now)]
+    return [*(record.period for record in records), *ended]
 
 
 def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> Month | None:
@@ -133,7 +133,7 @@ def _require_paid(month: Month, subscription: Subscription, tenant: Tenant, now:
         raise NotAdopted(f"{tenant.slug} paid for nothing in {month}")
 
 
-def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[Owed, ...]:
+def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[UsageEvent, ...]:
     for each in found.arrived:
         if not store.settle(tx, each, now=now):
             raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")

@@ -17,14 +17,14 @@ from billing import marketplace
 from billing.marketplace.errors import MarketplaceError, MarketplaceUnauthorized, MarketplaceUnavailable
 from billing.marketplace.usage_model import UsageKey, UsageResult
 from billing.metering import rules, store
-from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
+from billing.metering.model import Alarm, Sent, UsageEvent, UsageState, Verdict
 from shared.app import App
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
     What does not succeed is left to the next run of the job.
     """
     try:
-        if outward_installation(app) is None:
+        if find_active_installation(app) is None:
             return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
@@ -106,7 +106,7 @@ class _Run:
     _unanswered: int = 0
     _is_over: bool = False
 
-    def claimed_batches(self) -> Iterable[list[Owed]]:
+    def claimed_batches(self) -> Iterable[list[UsageEvent]]:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
         while not self._is_over and self.deadline.left > 0:
@@ -117,14 +117,14 @@ class _Run:
             if batch:
                 yield batch
 
-    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[Owed], list[Owed]]:
+    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[UsageEvent], list[UsageEvent]]:
         """What is due, and what of it nobody else has. A claim whose COMMIT was not answered runs out by itself."""
         now = self.app.now()
         found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
         claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
         return found, [each for each in claims if each is not None]
 
-    def send(self, batch: list[Owed]) -> None:
+    def send(self, batch: list[UsageEvent]) -> None:
         batch = self._never_taken(batch)
         if not batch:
             return
@@ -135,9 +135,9 @@ class _Run:
             return
         self._unanswered = 0
         for of_tenant in _by_tenant(batch):
-            self._guarded(of_tenant, lambda owed: self._settle(owed, results))
+            self._guarded(of_tenant, lambda events: self._settle(events, results))
 
-    def _never_taken(self, batch: list[Owed]) -> list[Owed]:
+    def _never_taken(self, batch: list[UsageEvent]) -> list[UsageEvent]:
         """Those to be sent: usage that is told late is looked for at the meter first, since it may have it already.
 
         What cannot be looked for waits.
@@ -152,17 +152,17 @@ class _Run:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             for of_tenant in _by_tenant(late):
-                self._guarded(of_tenant, lambda owed: self._release(owed, rules.UNASKED))
+                self._guarded(of_tenant, lambda events: self._release(events, rules.UNASKED))
             return [each for each in batch if each not in late]
-        taken: list[Owed] = []
+        taken: list[UsageEvent] = []
         for of_tenant in _by_tenant(late):
-            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing, until)))
+            self._guarded(of_tenant, lambda events: taken.extend(self._taken_before(events, listing, until)))
         return [each for each in batch if each not in taken]
 
-    def _taken_before(self, owed: list[Owed], listing: "UsageList", until: dt.date) -> list[Owed]:
+    def _taken_before(self, events: list[UsageEvent], listing: "UsageList", until: dt.date) -> list[UsageEvent]:
         """Of one tenant's events those that are not to be sent now, settled by what the meter lists."""
         settled = []
-        for each in owed:
+        for each in events:
             since, now = rules.first_day(each), self.app.now()
             beside, adopted = self._known(each, since, until)
             listed = listing.quantity_of(each.usage, since, until)
@@ -172,45 +172,45 @@ class _Run:
                 settled.append(each)
         return settled
 
-    def _known(self, owed: Owed, since: dt.date, until: dt.date) -> tuple[list[Owed], int]:
+    def _known(self, event: UsageEvent, since: dt.date, until: dt.date) -> tuple[list[UsageEvent], int]:
         """The events beside one from a day to another, and the units adopted on these days."""
 
-        def look(tx: sa.Connection) -> tuple[list[Owed], int]:
-            return store.beside(tx, owed, since, until), store.adopted(tx, owed, since, until)
+        def look(tx: sa.Connection) -> tuple[list[UsageEvent], int]:
+            return store.beside(tx, event, since, until), store.adopted(tx, event, since, until)
 
-        return self._transact(owed.tenant_id, look, reads_only=True)
+        return self._transact(event.tenant_id, look, reads_only=True)
 
-    def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
+    def _not_sent(self, batch: list[UsageEvent], error: MarketplaceError) -> None:
         """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
         self.sent.failed += 1
         get_logger().error("usage_batch_failed", reason=error.reason, count=len(batch))
         self._unanswered = self._unanswered + 1 if isinstance(error, MarketplaceUnavailable) else 0
         self._is_over = isinstance(error, MarketplaceUnauthorized) or self._unanswered == _OUTAGE
         for of_tenant in _by_tenant(batch):
-            self._guarded(of_tenant, lambda owed: self._release(owed, error.reason))
+            self._guarded(of_tenant, lambda events: self._release(events, error.reason))
 
-    def _guarded(self, owed: list[Owed], work: Callable[[list[Owed]], None]) -> None:
+    def _guarded(self, events: list[UsageEvent], work: Callable[[list[UsageEvent]], None]) -> None:
         """One tenant's failure is kept from the others; its claims run out, and the next run has its events again."""
         try:
-            work(owed)
+            work(events)
         except Exception as error:  # noqa: BLE001 - as above
             self.sent.failed += 1
             get_logger().error(
-                "job_failed_for_tenant", function="send_usage", tenant=str(owed[0].tenant), **where(error)
+                "job_failed_for_tenant", function="send_usage", tenant=str(events[0].tenant), **where(error)
             )
 
-    def _release(self, owed: list[Owed], word: str) -> None:
+    def _release(self, events: list[UsageEvent], word: str) -> None:
         def give_back(tx: sa.Connection) -> None:
-            for each in owed:
+            for each in events:
                 store.release(tx, each, word[:_WORD_LENGTH])
 
-        self._transact(owed[0].tenant_id, give_back)
-        self.sent.waiting += len(owed)
+        self._transact(events[0].tenant_id, give_back)
+        self.sent.waiting += len(events)
 
-    def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
+    def _settle(self, events: list[UsageEvent], results: Mapping[UsageKey, UsageResult]) -> None:
         """Those that are clear come first: they tell what of the meter's list the others may be."""
         now = self.app.now()
-        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in owed]
+        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in events]
         doubtful = [(each, found) for each, found in verdicts if self._is_doubtful(each, found)]
         verdicts = [each for each in verdicts if each not in doubtful]
         clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
@@ -222,12 +222,12 @@ class _Run:
         for each, _ in doubtful:
             self._keep([(each, self._after_look(each, rules.of_lost_event(), now))], now)
 
-    def _is_doubtful(self, owed: Owed, found: Verdict) -> bool:
-        day = owed.usage.slot.date()
-        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._known(owed, day, day)[1])
+    def _is_doubtful(self, event: UsageEvent, found: Verdict) -> bool:
+        day = event.usage.slot.date()
+        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._known(event, day, day)[1])
 
-    def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
-        def keep(tx: sa.Connection) -> list[tuple[Owed, Verdict]]:
+    def _keep(self, verdicts: list[tuple[UsageEvent, Verdict]], now: dt.datetime) -> None:
+        def keep(tx: sa.Connection) -> list[tuple[UsageEvent, Verdict]]:
             return [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
 
         mine = self._transact(verdicts[0][0].tenant_id, keep)
@@ -236,17 +236,17 @@ class _Run:
             if verdict.alarm is not None:
                 get_logger().error(verdict.alarm.value, tenant=str(each.tenant), code=verdict.word)
 
-    def _after_look(self, owed: Owed, found: Verdict, now: dt.datetime) -> Verdict:
-        day = owed.usage.slot.date()
+    def _after_look(self, event: UsageEvent, found: Verdict, now: dt.datetime) -> Verdict:
+        day = event.usage.slot.date()
         try:
             listing = self.meter.usage(day, day, self._call_deadline())
         except MarketplaceError as error:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
-        beside, adopted = self._known(owed, day, day)
-        listed = listing.quantity_of(owed.usage, day, day)
-        return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
+        beside, adopted = self._known(event, day, day)
+        listed = listing.quantity_of(event.usage, day, day)
+        return rules.after_look(event, found, listed=listed, beside=beside, adopted=adopted, now=now)
 
     def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
         return transact(self.app, tenant_id, work, reads_only=reads_only, retry=self.retry)
@@ -255,6 +255,6 @@ class _Run:
         return self.deadline.at_most(_BATCH_SECONDS)
 
 
-def _by_tenant(batch: list[Owed]) -> Iterable[list[Owed]]:
+def _by_tenant(batch: list[UsageEvent]) -> Iterable[list[UsageEvent]]:
     """They are in the order of their tenants."""
-    return (list(owed) for _, owed in itertools.groupby(batch, key=lambda each: each.tenant_id))
+    return (list(events) for _, events in itertools.groupby(batch, key=lambda each: each.tenant_id))

@@ -1,4 +1,4 @@
-"""The timer-triggered functions of the meter: tell it what is owed, and compare what it has."""
+"""The timer-triggered functions of the meter: tell it what is event, and compare what it has."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from billing.metering.flow import meter_of, send_due, tell_late
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 
 
 blueprint = func.Blueprint()
@@ -19,7 +19,7 @@ _RECONCILE: Final = "reconcile_usage"
 
 @blueprint.function_name(_SEND)
 @blueprint.timer_trigger(arg_name="timer", schedule="%USAGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     send_all(current())
 
 
@@ -38,7 +38,7 @@ def send_all(app: App) -> int:
     """
     if meter_of(app) is None:
         return 0
-    return outward(app, _SEND, lambda: _send(app), held=0)
+    return run_unless_held(app, _SEND, lambda: _send(app), held=0)
 
 
 def _send(app: App) -> int:

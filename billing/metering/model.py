@@ -28,7 +28,7 @@ class Alarm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class UsageEvent:
     """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on.
 
     `period_ends_at` is its bill's, where it is due to be sent. `has_ended`: the subscription is over here, and is not

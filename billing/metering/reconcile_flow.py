@@ -68,8 +68,8 @@ def require_never_taken(app: App, meter: "Meter", entry: Entry) -> None:
         NotReslotted: the event, or something else, is there.
         MarketplaceError: the meter could not be asked.
     """
-    since, until = entry.owed.usage.slot.date(), app.now().date()
+    since, until = entry.event.usage.slot.date(), app.now().date()
     listing = meter.usage(since, until, Deadline.after(_SECONDS))
-    with app.transaction(reads_only=True, tenant=entry.owed.tenant_id) as tx:
-        known = accepted_among(beside(tx, entry.owed, since, until)) + adopted(tx, entry.owed, since, until)
-    require_untaken(entry, listing.quantity_of(entry.owed.usage, since, until), known)
+    with app.transaction(reads_only=True, tenant=entry.event.tenant_id) as tx:
+        known = accepted_among(beside(tx, entry.event, since, until)) + adopted(tx, entry.event, since, until)
+    require_untaken(entry, listing.quantity_of(entry.event.usage, since, until), known)

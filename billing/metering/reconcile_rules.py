@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from billing.marketplace.usage_model import UsageDay, hour_of
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import TAKEN_FOR
 from shared.calendar import Month
 
@@ -23,7 +23,7 @@ _DayKey: TypeAlias = tuple[uuid.UUID, str, dt.date]
 class Entry:
     """An event of the outbox, and what it is of; `plan_id` and `ended_at` are the subscription's as it is now."""
 
-    owed: Owed
+    event: UsageEvent
     slug: str
     month: Month
     last_result: str | None
@@ -103,9 +103,9 @@ def require_untaken(entry: Entry, listed: Decimal, others: int) -> None:
     Raises:
         NotReslotted: it is in no alarm, or the meter has something for its hour, its day or a day since.
     """
-    name = f"event {entry.owed.id}"
-    if entry.owed.state is not UsageState.ALARM:
-        raise NotReslotted(f"{name} is {entry.owed.state}; only an event in alarm can be given another hour")
+    name = f"event {entry.event.id}"
+    if entry.event.state is not UsageState.ALARM:
+        raise NotReslotted(f"{name} is {entry.event.state}; only an event in alarm can be given another hour")
     if entry.last_result in {"Duplicate", "Accepted"}:
         raise NotReslotted(f"{name} met another quantity in its hour; telling it again would charge on top of that")
     if listed != others:
@@ -126,4 +126,4 @@ def free_hour(entry: Entry, taken: set[dt.datetime], now: dt.datetime) -> dt.dat
         if hour not in taken:
             return hour
         hour -= dt.timedelta(hours=1)
-    raise NotReslotted(f"no hour is left in which the usage of event {entry.owed.id} would be taken")
+    raise NotReslotted(f"no hour is left in which the usage of event {entry.event.id} would be taken")

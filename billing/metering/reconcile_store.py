@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.reconcile_rules import Accepted, Entry
-from billing.metering.store import IS_OWED, owed_of
+from billing.metering.store import IS_OWED, event_of
 from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
@@ -111,17 +111,19 @@ def owners(tx: sa.Connection, subscription_ids: Iterable[uuid.UUID]) -> dict[uui
     return {row.marketplace_id: row.public_id for row in rows}
 
 
-def hours_taken(tx: sa.Connection, owed: Owed, since: dt.datetime) -> set[dt.datetime]:
+def hours_taken(tx: sa.Connection, event: UsageEvent, since: dt.datetime) -> set[dt.datetime]:
     """The hours that events of the same subscription and dimension have since an instant."""
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return set(tx.scalars(_HOURS, {"tenant": owed.tenant_id, "since": since, **of}))
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
+    return set(tx.scalars(_HOURS, {"tenant": event.tenant_id, "since": since, **of}))
 
 
 def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime) -> bool:
     """Gives an event in alarm another hour and its subscription's present plan; False when it was changed meanwhile."""
-    of = {"tenant": entry.owed.tenant_id, "event": entry.owed.id, "seen": entry.owed.usage.slot}
+    of = {"tenant": entry.event.tenant_id, "event": entry.event.id, "seen": entry.event.usage.slot}
     return tx.execute(_RESLOT, {**of, "hour": hour, "plan": entry.plan_id}).rowcount == 1
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    return Entry(owed_of(row), row.slug, Month.from_key(row.month_key), row.last_result, row.present_plan, row.ended_at)
+    return Entry(
+        event_of(row), row.slug, Month.from_key(row.month_key), row.last_result, row.present_plan, row.ended_at
+    )

@@ -18,7 +18,7 @@ def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetim
     Raises:
         NotReslotted: there is none.
     """
-    return free_hour(entry, reconcile_store.hours_taken(tx, entry.owed, now - TAKEN_FOR), now)
+    return free_hour(entry, reconcile_store.hours_taken(tx, entry.event, now - TAKEN_FOR), now)
 
 
 def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.datetime, row_id: uuid.UUID) -> None:
@@ -28,14 +28,14 @@ def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.dateti
         NotReslotted: somebody else changed it meanwhile.
     """
     if not reconcile_store.reslot(tx, entry, hour):
-        raise NotReslotted(f"event {entry.owed.id} was changed by somebody else meanwhile; nothing was changed")
+        raise NotReslotted(f"event {entry.event.id} was changed by somebody else meanwhile; nothing was changed")
     audit.record_row(
         tx,
-        entry.owed.tenant_id,
+        entry.event.tenant_id,
         audit.Action.USAGE_RESLOTTED,
         actor=OPERATOR,
         at=now,
         row_id=row_id,
-        before={"slot": entry.owed.usage.slot, "plan": entry.owed.usage.plan_id},
+        before={"slot": entry.event.usage.slot, "plan": entry.event.usage.plan_id},
         after={"slot": hour, "plan": entry.plan_id},
     )

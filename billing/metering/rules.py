@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from billing.marketplace.usage_model import UsageResult, hour_of
-from billing.metering.model import Alarm, Owed, UsageState, Verdict
+from billing.metering.model import Alarm, UsageEvent, UsageState, Verdict
 
 
 TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused
@@ -26,31 +26,31 @@ def unreported(users: int, reported: int) -> int:
     return max(0, users - reported)
 
 
-def must_be_asked_for(owed: Owed) -> bool:
+def must_be_asked_for(event: UsageEvent) -> bool:
     """Whether nobody was told of an event yet, and its hour is not the last of its bill's period.
 
     What was told before the database was restored is a duplicate in that hour, and in another would be told twice.
     """
-    ends_at = owed.period_ends_at
-    is_first = owed.last_result in {None, UNASKED}
-    return is_first and ends_at is not None and owed.usage.slot not in {hour_of(ends_at), hour_of(ends_at - _MS)}
+    ends_at = event.period_ends_at
+    is_first = event.last_result in {None, UNASKED}
+    return is_first and ends_at is not None and event.usage.slot not in {hour_of(ends_at), hour_of(ends_at - _MS)}
 
 
-def first_day(owed: Owed) -> dt.date:
+def first_day(event: UsageEvent) -> dt.date:
     """The first on which the usage of its bill can have been told."""
-    ends_at = owed.period_ends_at
-    return owed.usage.slot.date() if ends_at is None else min((ends_at - _MS).date(), owed.usage.slot.date())
+    ends_at = event.period_ends_at
+    return event.usage.slot.date() if ends_at is None else min((ends_at - _MS).date(), event.usage.slot.date())
 
 
 def before_sending(
-    owed: Owed, *, listed: Decimal, beside: Sequence[Owed], adopted: int, now: dt.datetime
+    event: UsageEvent, *, listed: Decimal, beside: Sequence[UsageEvent], adopted: int, now: dt.datetime
 ) -> Verdict | None:
     """What an event of another hour than the last becomes by what the meter has since its period's end.
 
     None: nothing of it is there, so it is to be sent.
     """
     unlisted = Verdict(UsageState.ALARM, LISTED, Alarm.CONFLICT)
-    seen = after_look(owed, unlisted, listed=listed, beside=beside, adopted=adopted, now=now)
+    seen = after_look(event, unlisted, listed=listed, beside=beside, adopted=adopted, now=now)
     return None if seen is unlisted else seen
 
 
@@ -58,13 +58,13 @@ def is_late(slot: dt.datetime, now: dt.datetime) -> bool:
     return now - slot >= TAKEN_FOR
 
 
-def verdict(owed: Owed, result: UsageResult | None, now: dt.datetime) -> Verdict:
+def verdict(event: UsageEvent, result: UsageResult | None, now: dt.datetime) -> Verdict:
     """An event that is not told of, or only by a word that nobody knows, is sent again: its hour makes that safe."""
     if result is None:
-        return Verdict(owed.state, UNTOLD)
+        return Verdict(event.state, UNTOLD)
     if result.word in {"Accepted", "Duplicate"}:
-        return _taken(owed, result, now)
-    return _not_taken(result.word, has_ended=owed.has_ended, is_over=is_late(owed.usage.slot, now))
+        return _taken(event, result, now)
+    return _not_taken(result.word, has_ended=event.has_ended, is_over=is_late(event.usage.slot, now))
 
 
 def _not_taken(word: str, *, has_ended: bool, is_over: bool) -> Verdict:
@@ -80,15 +80,15 @@ def _not_taken(word: str, *, has_ended: bool, is_over: bool) -> Verdict:
             return Verdict(UsageState.ALARM if word in _REFUSED else UsageState.PENDING, word, Alarm.REFUSED)
 
 
-def _taken(owed: Owed, result: UsageResult, now: dt.datetime) -> Verdict:
+def _taken(event: UsageEvent, result: UsageResult, now: dt.datetime) -> Verdict:
     """Ours, if the hour holds our quantity: then an earlier answer was lost. Another quantity is never overwritten."""
     duplicate = result.word == "Duplicate"
     quantity = result.recorded.quantity if duplicate else result.quantity
     event_id = result.recorded.usage_event_id if duplicate else result.usage_event_id
-    if quantity == owed.usage.quantity or (quantity is None and not duplicate):
+    if quantity == event.usage.quantity or (quantity is None and not duplicate):
         return Verdict(UsageState.ACCEPTED, result.word, usage_event_id=event_id)
     if quantity is None:  # a duplicate of what? It is asked again, as long as that may help
-        is_over = is_late(owed.usage.slot, now)
+        is_over = is_late(event.usage.slot, now)
         return (
             Verdict(UsageState.ALARM, result.word, Alarm.EXPIRED)
             if is_over
@@ -97,9 +97,9 @@ def _taken(owed: Owed, result: UsageResult, now: dt.datetime) -> Verdict:
     return Verdict(UsageState.ALARM, result.word, Alarm.CONFLICT, event_id)
 
 
-def may_have_arrived(owed: Owed, found: Verdict) -> bool:
+def may_have_arrived(event: UsageEvent, found: Verdict) -> bool:
     """Whether an earlier attempt, whose answer was lost, may have been taken though this one was refused."""
-    return found.state is UsageState.ALARM and found.alarm is not Alarm.CONFLICT and owed.attempts > 1
+    return found.state is UsageState.ALARM and found.alarm is not Alarm.CONFLICT and event.attempts > 1
 
 
 def is_doubtful(found: Verdict, adopted: int) -> bool:
@@ -115,30 +115,30 @@ def of_lost_event() -> Verdict:
     return Verdict(UsageState.ALARM, HOUR_TAKEN, Alarm.REFUSED)
 
 
-def accepted_among(beside: Iterable[Owed]) -> int:
+def accepted_among(beside: Iterable[UsageEvent]) -> int:
     return sum(each.usage.quantity for each in beside if each.state is UsageState.ACCEPTED)
 
 
 def after_look(
-    owed: Owed, found: Verdict, *, listed: Decimal, beside: Sequence[Owed], adopted: int, now: dt.datetime
+    event: UsageEvent, found: Verdict, *, listed: Decimal, beside: Sequence[UsageEvent], adopted: int, now: dt.datetime
 ) -> Verdict:
     """What an event that would be given up becomes, by what the meter has for its day.
 
     `beside` are the other events of the subscription, dimension and day. What is listed and neither accepted nor
     adopted belongs to those that were tried without a clear answer. Which of them does not matter where several fit, as
-    long as they add up to it: what is charged, and what is owed still, is the same.
+    long as they add up to it: the charged and the pending units are the same.
     """
     unsure = [each for each in beside if each.state in _OPEN and each.attempts > 0]
-    if any(each.claimed_until not in {None, owed.claimed_until} and each.claimed_until > now for each in unsure):
+    if any(each.claimed_until not in {None, event.claimed_until} and each.claimed_until > now for each in unsure):
         return Verdict(UsageState.PENDING, found.word)  # somebody sends one of them right now
     unclaimed = listed - accepted_among(beside) - adopted
-    arrived = _making(unclaimed, sorted((each.id, each.usage.quantity) for each in (*unsure, owed)))
+    arrived = _making(unclaimed, sorted((each.id, each.usage.quantity) for each in (*unsure, event)))
     if arrived is None:
         return replace(found, alarm=Alarm.CONFLICT)
-    return Verdict(UsageState.ACCEPTED, LISTED) if owed.id in arrived else found
+    return Verdict(UsageState.ACCEPTED, LISTED) if event.id in arrived else found
 
 
-def arrived_among(unknown: Decimal, open_events: Iterable[Owed]) -> frozenset[int]:
+def arrived_among(unknown: Decimal, open_events: Iterable[UsageEvent]) -> frozenset[int]:
     """The rows of open events that most likely make up what the meter has of a day and nobody here knows of.
 
     As much of it as can be: what is left over is of events that are lost here.

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.marketplace.usage_model import Usage
-from billing.metering.model import Owed, UsageState, Verdict
+from billing.metering.model import UsageEvent, UsageState, Verdict
 from billing.metering.rules import UNASKED
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
@@ -107,7 +107,7 @@ _UNASKED: Final[sa.Select[Any]] = (
 
 def due(
     tx: sa.Connection, *, now: dt.datetime, after: tuple[int, int], most: int, tenant_id: int | None = None
-) -> list[Owed]:
+) -> list[UsageEvent]:
     """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named.
 
     Each with the plan that its subscription has now, since the meter takes no other.
@@ -118,38 +118,38 @@ def due(
     return [_due_of(row) for row in tx.execute(_DUE_OF, {**values, "tenant": tenant_id})]
 
 
-def claim(tx: sa.Connection, owed: Owed, *, now: dt.datetime, until: dt.datetime) -> Owed | None:
+def claim(tx: sa.Connection, event: UsageEvent, *, now: dt.datetime, until: dt.datetime) -> UsageEvent | None:
     """Takes an event to send it, until an instant; None when somebody else has it, or has settled it."""
-    values = {"tenant": owed.tenant_id, "event": owed.id, "now": now, "until": until, "plan": owed.usage.plan_id}
+    values = {"tenant": event.tenant_id, "event": event.id, "now": now, "until": until, "plan": event.usage.plan_id}
     if tx.execute(_CLAIM, values).rowcount == 0:
         return None
-    return replace(owed, attempts=owed.attempts + 1, claimed_until=until)
+    return replace(event, attempts=event.attempts + 1, claimed_until=until)
 
 
-def settle(tx: sa.Connection, owed: Owed, verdict: Verdict, *, now: dt.datetime) -> bool:
+def settle(tx: sa.Connection, event: UsageEvent, verdict: Verdict, *, now: dt.datetime) -> bool:
     """Gives the claim back with what came of it; False, and nothing happens, when it was lost."""
     is_over = verdict.state in {UsageState.ACCEPTED, UsageState.ALARM}
     told = {"new_state": verdict.state.value, "word": verdict.word, "event_id": verdict.usage_event_id}
-    return tx.execute(_SETTLE, {**_mine(owed), **told, "settled": now if is_over else None}).rowcount == 1
+    return tx.execute(_SETTLE, {**_mine(event), **told, "settled": now if is_over else None}).rowcount == 1
 
 
-def release(tx: sa.Connection, owed: Owed, word: str) -> None:
+def release(tx: sa.Connection, event: UsageEvent, word: str) -> None:
     """Gives the claim back, with the event as it was: nobody said anything about it."""
-    tx.execute(_RELEASE, {**_mine(owed), "word": word})
+    tx.execute(_RELEASE, {**_mine(event), "word": word})
 
 
-def beside(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> list[Owed]:
+def beside(tx: sa.Connection, event: UsageEvent, since: dt.date, until: dt.date) -> list[UsageEvent]:
     """The other events of the subscription and dimension from a day of UTC to another, both among them."""
-    values = {"tenant": owed.tenant_id, "event": owed.id, "since": midnight(since)}
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
+    values = {"tenant": event.tenant_id, "event": event.id, "since": midnight(since)}
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
     rows = tx.execute(_BESIDE, {**values, **of, "before": midnight(until + dt.timedelta(days=1))})
-    return [owed_of(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
-def adopted(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> int:
+def adopted(tx: sa.Connection, event: UsageEvent, since: dt.date, until: dt.date) -> int:
     """Adopted units of the subscription and dimension from a day of UTC to another, both among them."""
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return int(tx.execute(_ADOPTED, {"tenant": owed.tenant_id, "first": since, "last": until, **of}).scalar_one())
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
+    return int(tx.execute(_ADOPTED, {"tenant": event.tenant_id, "first": since, "last": until, **of}).scalar_one())
 
 
 def midnight(day: dt.date) -> dt.datetime:
@@ -167,19 +167,19 @@ def late(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
     return [(row.public_id, row.events) for row in tx.execute(_LATE, {"before": before})]
 
 
-def _due_of(row: sa.Row[Any]) -> Owed:
-    owed = owed_of(row)
-    usage = replace(owed.usage, plan_id=row.present_plan)
-    return replace(owed, usage=usage, period_ends_at=row.period_to, has_ended=row.ended_at is not None)
+def _due_of(row: sa.Row[Any]) -> UsageEvent:
+    event = event_of(row)
+    usage = replace(event.usage, plan_id=row.present_plan)
+    return replace(event, usage=usage, period_ends_at=row.period_to, has_ended=row.ended_at is not None)
 
 
-def _mine(owed: Owed) -> dict[str, Any]:
-    return {"tenant": owed.tenant_id, "event": owed.id, "until": owed.claimed_until}
+def _mine(event: UsageEvent) -> dict[str, Any]:
+    return {"tenant": event.tenant_id, "event": event.id, "until": event.claimed_until}
 
 
-def owed_of(row: sa.Row[Any]) -> Owed:
+def event_of(row: sa.Row[Any]) -> UsageEvent:
     """The row of the outbox, read together with its tenant's public id as `tenant`."""
-    return Owed(
+    return UsageEvent(
         id=row.id,
         tenant_id=row.tenant_id,
         tenant=row.tenant,

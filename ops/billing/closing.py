@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import sqlalchemy as sa
 import typer
 
 from billing.closing import service
@@ -22,8 +23,8 @@ from ops.tenants.commands import find
 from shared import clock
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.instants import parse_rfc3339
-from shared.tenancy.store import read_tenant
-from shared.work import OPERATOR
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, Work
 
 
 if TYPE_CHECKING:
@@ -39,9 +40,12 @@ def register(app: typer.Typer) -> None:
 
 
 def closing_of(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
-    """An operator closes, now."""
-    dimension = database.settings.marketplace_metering_dimension
-    return Closing(dimension, clock.now(), clock.new_id, actor=OPERATOR, as_of=as_of)
+    return Closing(database.settings.marketplace_metering_dimension, as_of)
+
+
+def locked_work(tx: sa.Connection, tenant_id: int) -> Work:
+    """The Work of an operator's command about a tenant, which it locks."""
+    return Work(tx, lock_tenant(tx, tenant_id), OPERATOR, clock.now(), clock.new_id)
 
 
 def close(
@@ -131,8 +135,9 @@ class _Run:
 
     def _records(self, tenant_id: int) -> list[Record]:
         with self.database.attempt() as tx:
-            self._slugs[tenant_id] = read_tenant(tx, tenant_id).slug
-            records = service.close_tenant(tx, tenant_id, self.closing)
+            work = locked_work(tx, tenant_id)
+            self._slugs[tenant_id] = work.tenant.slug
+            records = service.close_tenant(work, self.closing)
             if self.dry_run:
                 tx.rollback()
         return records
@@ -140,7 +145,7 @@ class _Run:
 
 def _owing(database: Database, name: str | None, closing: Closing) -> list[int]:
     with database.transaction(reads_only=True, patient=True) as tx:
-        owing = service.tenants_owing(tx, closing.ended_by)
+        owing = service.due_tenants(tx, closing.as_of or clock.now())
     if name is None:
         return owing
     only = find(database, name).tenant.id
@@ -151,7 +156,7 @@ def _report(run: _Run, *, as_json: bool) -> None:
     if as_json:
         print_json({"closed": run.closed, "failed": run.failed, "left": run.left, "dryRun": run.dry_run})
     else:
-        print_rows(BILL_COLUMNS, map(bill_row, run.closed), nothing="No month is owed a bill.")
+        print_rows(BILL_COLUMNS, map(bill_row, run.closed), nothing="Nothing to close.")
     for each in run.failed:
         aside().print(f"{each['tenant']}: {each['error']}", markup=False)
     if run.left:

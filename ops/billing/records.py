@@ -15,7 +15,7 @@ from billing.closing.service import Closing
 from billing.subscriptions.model import Price
 from billing.subscriptions.store import read as read_subscription
 from ops.billing import store
-from ops.billing.closing import DIMENSION, closing_of
+from ops.billing.closing import DIMENSION, closing_of, locked_work
 from ops.billing.views import BILL_COLUMNS, bill_document, bill_row
 from ops.confirm import Asked, Change, DryRun, Yes
 from ops.database import Database, opened
@@ -24,7 +24,6 @@ from ops.held import refuse_if_held
 from ops.output import AsJson, Fields, plain, print_json_rows, print_rows
 from ops.tenants.commands import amount_of, find
 from shared.calendar import Month
-from shared.tenancy.store import lock_tenant
 from shared.text import is_blank
 
 
@@ -125,10 +124,10 @@ def price(
 def _priced(database: Database, bill: Record, known: Price, closing: Closing, *, keep: bool) -> Record:
     """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
     with database.transaction() as tx:
-        tenant = lock_tenant(tx, bill.tenant_id)
-        subscription = read_subscription(tx, tenant.id, bill.subscription_id)
+        work = locked_work(tx, bill.tenant_id)
+        subscription = read_subscription(tx, bill.tenant_id, bill.subscription_id)
         service.set_price(tx, subscription, bill, known)
-        replacements = {each.replaces_id: each for each in service.price_bills(tx, tenant, closing)}
+        replacements = {each.replaces_id: each for each in service.price_bills(work, closing)}
         if bill.id not in replacements:
             raise Refused("it was replaced meanwhile, or its plan has another price; nothing was changed")
         if not keep:
@@ -142,9 +141,10 @@ def _voided(
     """The record that takes the bill's place; without `keep` all is undone, and tells what would be."""
     try:
         with database.transaction() as tx:
+            work = locked_work(tx, bill.tenant_id)
             if bill.state is State.CLOSED:
-                service.void(tx, bill, reason=reason, closing=closing)
-            replacement = service.replace(tx, bill, closing) if replace else None
+                service.void(work, bill, reason=reason)
+            replacement = service.replace(work, bill, closing) if replace else None
             if not keep:
                 tx.rollback()
             return replacement

@@ -56,7 +56,7 @@ def send_usage(
     else:
         print_rows(_COLUMNS, (tuple(_document(entry).values()) for entry in left), nothing="Everything has arrived.")
         aside().print("A dry run: nothing was sent." if dry_run else _told(sent))
-    if sent.failed or any(entry.owed.state is UsageState.ALARM for entry in left):
+    if sent.failed or any(entry.event.state is UsageState.ALARM for entry in left):
         raise typer.Exit(REFUSED)
 
 
@@ -84,7 +84,7 @@ def _sent(app: App, tenant_id: int | None) -> Sent:
     console = aside()
     with app.transaction(reads_only=True) as tx:
         entries = reconcile_store.not_accepted(tx, tenant_id)
-    total = sum(1 for entry in entries if entry.owed.state is not UsageState.ALARM)
+    total = sum(1 for entry in entries if entry.event.state is not UsageState.ALARM)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Sending", total=total)
         return send_due(app, tenant_id=tenant_id, progress=lambda tried: progress.advance(task, tried))
@@ -105,7 +105,7 @@ def _reslotted(app: App, event_id: int, asked: Asked) -> int:
         reconcile_flow.require_never_taken(app, meter, entry)
         with app.transaction(reads_only=True) as tx:
             hour = reschedule_service.new_hour(tx, entry, now=app.now())
-        before = {"plan": entry.owed.usage.plan_id, "state": entry.owed.state, "hour": entry.owed.usage.slot}
+        before = {"plan": entry.event.usage.plan_id, "state": entry.event.state, "hour": entry.event.usage.slot}
         after = {"plan": entry.plan_id, "state": UsageState.PENDING, "hour": hour}
         change = Change.between(entry.slug, before, after)
         if change.agreed(asked):
@@ -114,11 +114,11 @@ def _reslotted(app: App, event_id: int, asked: Asked) -> int:
             change.report(asked, changed=True)
     except NotReslotted as refused:
         raise Refused(str(refused)) from refused
-    return entry.owed.tenant_id
+    return entry.event.tenant_id
 
 
 def _document(entry: Entry) -> Fields:
-    owed = entry.owed
+    owed = entry.event
     return {
         "event": owed.id,
         "tenant": entry.slug,

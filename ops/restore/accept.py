@@ -29,8 +29,16 @@ from shared.app import App
 from shared.calendar import Month
 from shared.jobs import JobFailed, for_each_tenant
 from shared.restore import flow, store
-from shared.restore.model import Change, ChangeKind, HeldReason, Installation, Mark, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import (
+    HeldReason,
+    Installation,
+    Mark,
+    MarkTableUnavailable,
+    PrivacyChange,
+    PrivacyChangeKind,
+    StoredMark,
+)
 from shared.work import OPERATOR
 from webhooks.events.reconcile_flow import How, Report, reconcile
 
@@ -77,8 +85,8 @@ class Accepting:
     other_is_off: bool
     without_store: bool
     _found: Installation = field(init=False)
-    _outside: Outside | None = field(init=False, default=None)
-    _changes: list[Change] = field(init=False, default_factory=list)
+    _outside: StoredMark | None = field(init=False, default=None)
+    _changes: list[PrivacyChange] = field(init=False, default_factory=list)
 
     def plan(self) -> list[tuple[str, str]]:
         """What each step finds; nothing is changed.
@@ -86,11 +94,11 @@ class Accepting:
         Raises:
             Refused, Unusable: it cannot be accepted now.
         """
-        self._found = flow.read(self.app)
+        self._found = flow.read_installation(self.app)
         self._require_begun()
         self._ask_outside()
         lost = f"{shown(self._found.moved_at)} to {shown(self._lost_until)} UTC"
-        erased = sum(1 for each in self._changes if each.kind is ChangeKind.ERASURE)
+        erased = sum(1 for each in self._changes if each.kind is PrivacyChangeKind.ERASURE)
         with self._asking(_STAYS):
             return [
                 ("1 other database", self._other()),
@@ -139,7 +147,7 @@ class Accepting:
     @property
     def _epoch(self) -> int:
         """Later than any that is known, so that every other database is behind."""
-        return max(self._found.at.epoch, 0 if self._outside is None else self._outside.at.epoch) + 1
+        return max(self._found.mark.epoch, 0 if self._outside is None else self._outside.mark.epoch) + 1
 
     def _require_begun(self) -> None:
         reason = self._found.held_reason
@@ -155,16 +163,16 @@ class Accepting:
         """Raises Unusable when the store cannot be asked, unless the operator goes on without it."""
         if self.without_store:
             return
-        watch = watch_of(self.app)
-        if not watch.is_on:
+        client = mark_client_of(self.app)
+        if not client.is_on:
             raise Unusable(
                 "ACTION_LOG_TABLE_ENDPOINT is not set, so nobody knows what the store outside has; set it as the app "
                 f"has it, or, where there is none, give --without-store; {_STAYS}"
             )
         try:
-            self._outside = watch.ask(lambda there: there.read(self._found.public_id))
-            self._changes = watch.ask(lambda there: there.changes(self._found.public_id))
-        except NotReached:
+            self._outside = client.call(lambda there: there.read(self._found.public_id))
+            self._changes = client.call(lambda there: there.list_changes(self._found.public_id))
+        except MarkTableUnavailable:
             raise Unusable(
                 f"the store outside cannot be reached; try again, or give --without-store; {_STAYS}"
             ) from None
@@ -172,7 +180,7 @@ class Accepting:
     def _other(self) -> str:
         """Raises Refused while another database of this installation seems to be in use."""
         outside = self._outside
-        if outside is None or outside.at <= self._found.at:
+        if outside is None or outside.mark <= self._found.mark:
             return "no other database has acted since"
         if self.app.now() - outside.seen_at < _ALIVE_FOR and not self.other_is_off:
             raise Refused(
@@ -204,13 +212,13 @@ class Accepting:
         return adopt_listed(self.app, assigned=self.assigned, dry_run=dry_run)
 
     def _erased_again(self) -> tuple[Mapping[Again, int], int]:
-        listed = [(each.tenant, each.subject) for each in self._changes if each.kind is ChangeKind.ERASURE]
+        listed = [(each.tenant, each.subject) for each in self._changes if each.kind is PrivacyChangeKind.ERASURE]
         again = restore_flow.erase_again(self.app, listed)
-        since: list[Change] = []
+        since: list[PrivacyChange] = []
         after = 0
         while True:
             with self.app.transaction(reads_only=True) as tx:
-                some = store.changes_waiting(tx, after=after)
+                some = store.list_pending_changes(tx, after=after)
             if not some:
                 break
             since += [change for _, change in some]
@@ -232,12 +240,12 @@ class Accepting:
 
     def _end(self) -> None:
         """Tells the store outside first: from then on every other database is behind, whatever happens here."""
-        now, ended = self.app.now(), Mark(self._epoch, self._found.at.number)
+        now, ended = self.app.now(), Mark(self._epoch, self._found.mark.number)
         if not self.without_store:
             try:
-                watch = watch_of(self.app)
-                watch.ask(lambda there: there.raise_to(self._found.public_id, ended, now=now))
-            except NotReached:
+                client = mark_client_of(self.app)
+                client.call(lambda there: there.raise_to(self._found.public_id, ended, now=now))
+            except MarkTableUnavailable:
                 raise Unusable(f"the store outside cannot be reached; {_LEFT}") from None
         with self.app.transaction() as tx:
             if not store.accept(tx, ended.epoch, restored_to=self._found.moved_at, now=now):

@@ -15,8 +15,8 @@ from ops.restore import store as restore_store
 from ops.restore.accept import Accepting, opened_restored
 from shared.app import App
 from shared.restore import flow, store
-from shared.restore.model import Installation, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import Installation, MarkTableUnavailable, StoredMark
 
 
 app = typer.Typer(help="After a restore: hold the database, see what waits, accept it.", no_args_is_help=True)
@@ -39,14 +39,14 @@ def begin(*, yes: Yes = False) -> None:
 def status(*, as_json: AsJson = False) -> None:
     """Show whether the database is held, its mark and the one outside, and what waits; exit code 1 when it is held."""
     with opened_restored() as running:
-        found = flow.read(running)
+        found = flow.read_installation(running)
         outside, word = _outside(running, found)
         with running.transaction(reads_only=True) as tx:
-            waiting = restore_store.waiting(tx, found.at.epoch, now=running.now())
+            waiting = restore_store.waiting(tx, found.mark.epoch, now=running.now())
         fields = _fields(found, outside, word)
         name = restore_accept.name_of(running)
     rows = [
-        ("closed months to bill", waiting.tenants_owing, None),
+        ("closed months to bill", waiting.due_tenants, None),
         ("usage to tell the meter", waiting.usage, _deadline(waiting.oldest_slot)),
         ("erasures that are due", waiting.erasures, None),
         ("work items to look through", waiting.work_items, None),
@@ -96,29 +96,29 @@ def accept(
     aside().print(f"{name} is accepted, and held no more.")
 
 
-def _outside(running: App, found: Installation) -> tuple[Outside | None, str]:
-    watch = watch_of(running)
-    if not watch.is_on:
+def _outside(running: App, found: Installation) -> tuple[StoredMark | None, str]:
+    client = mark_client_of(running)
+    if not client.is_on:
         return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not noticed by itself"
     try:
-        outside = watch.ask(lambda there: there.read(found.public_id))
-    except NotReached:
+        outside = client.call(lambda there: there.read(found.public_id))
+    except MarkTableUnavailable:
         return None, "cannot be reached"
     if outside is None:
         return None, "has never heard of this installation"
-    return outside, "ahead of the database" if outside.at > found.at else "not ahead of the database"
+    return outside, "ahead of the database" if outside.mark > found.mark else "not ahead of the database"
 
 
-def _fields(found: Installation, outside: Outside | None, word: str) -> dict[str, Any]:
+def _fields(found: Installation, outside: StoredMark | None, word: str) -> dict[str, Any]:
     return {
         "heldSince": found.held_since,
         "heldReason": found.held_reason,
-        "epoch": found.at.epoch,
-        "mark": found.at.number,
+        "epoch": found.mark.epoch,
+        "mark": found.mark.number,
         "markMovedAt": found.moved_at,
         "outside": word,
-        "outsideEpoch": None if outside is None else outside.at.epoch,
-        "outsideMark": None if outside is None else outside.at.number,
+        "outsideEpoch": None if outside is None else outside.mark.epoch,
+        "outsideMark": None if outside is None else outside.mark.number,
         "outsideSeenAt": None if outside is None else outside.seen_at,
         "restoredTo": found.restored_to,
         "acceptedAt": found.accepted_at,

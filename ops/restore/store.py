@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.closing.service import tenants_owing
+from billing.closing.service import due_tenants
 from privacy.requests.store import due
 from shared.db.schema import restore_changes, subscriptions, usage_events, write_back_items
 
@@ -31,7 +31,7 @@ _BOUGHT: Final = (
 class Waiting:
     """`oldest_slot` is the hour of the usage that waits longest."""
 
-    tenants_owing: int
+    due_tenants: int
     usage: int
     oldest_slot: dt.datetime | None
     erasures: int
@@ -43,7 +43,7 @@ def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
     """Work items count once a restore is accepted."""
     usage = tx.execute(_USAGE).one()
     return Waiting(
-        tenants_owing=len(tenants_owing(tx, now)),
+        due_tenants=len(due_tenants(tx, now)),
         usage=usage.events,
         oldest_slot=usage.oldest,
         erasures=len(due(tx, now)),

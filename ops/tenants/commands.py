@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from billing.closing.service import Closing
 from billing.subscriptions.model import Price
 from ops import terms as rules
 from ops.account import Account
@@ -23,7 +22,8 @@ from ops.tenants.views import TENANT_COLUMNS, organizations_of, summary, tenant_
 from shared import audit, clock
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.organization_store import find_all as find_organizations
-from shared.work import OPERATOR
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, Work
 
 
 app = typer.Typer(help="The tenants: see them, extend a trial, set a plan.", no_args_is_help=True)
@@ -205,8 +205,8 @@ def _change(
     with database.transaction() as tx:
         values = _values(account, after, cap, now)
         if action is audit.Action.PLAN_CHANGED:
-            closing = Closing("", now, clock.new_id, actor=OPERATOR)
-            values["bought"], values["unit"] = agreements.follow(tx, account.tenant.id, after, closing)
+            locked = Work(tx, lock_tenant(tx, account.tenant.id), OPERATOR, now, clock.new_id)
+            values["bought"], values["unit"] = agreements.follow(locked, after)
         if not store.change_terms(tx, account.tenant.id, values):
             raise _overtaken(store.find_tenant(tx, slug="", guid=account.tenant.public_id), account, cap)
         audit.record_row(

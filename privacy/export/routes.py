@@ -21,7 +21,7 @@ from shared.http.headers import takes_gzip
 from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.work import Actor
 
 
@@ -94,5 +94,5 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
     wanted = None if query.user is None else public_id(query.user) or uuid.UUID(int=0)
     person = submission.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
-        raise restricted()
+        raise processing_restricted()
     return Subject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)

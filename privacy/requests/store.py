@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 from privacy.rules import MOVES, OPEN, Channel, Hold, Scope, State
 from shared.db.schema import erasures, privacy_requests, tenants, users
 from shared.db.statements import InsertIfAbsent, locked
-from shared.restore.model import ChangeKind
+from shared.restore.model import PrivacyChangeKind
 from shared.restore.store import add_change
 
 
@@ -204,7 +204,7 @@ def move(
 
 def list_erased(tx: sa.Connection, tenant_id: int, subject_id: uuid.UUID, *, now: dt.datetime) -> None:
     """Puts somebody on the list of those who are erased, here and in the store outside."""
-    add_change(tx, tenant_id, ChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
+    add_change(tx, tenant_id, PrivacyChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
     _ERASED.run(tx, {"tenant_id": tenant_id, "subject_id": subject_id, "erased_at": now})
 
 

@@ -21,7 +21,7 @@ from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.jobs import transact
-from shared.restore.model import Change, ChangeKind
+from shared.restore.model import PrivacyChange, PrivacyChangeKind
 from shared.work import OPERATOR
 
 
@@ -35,7 +35,7 @@ class Again(StrEnum):
     REFUSED = "refused"  # the last super admin
 
 
-_RIGHTS: Final = {ChangeKind(right.value): right for right in Right}
+_RIGHTS: Final = {PrivacyChangeKind(right.value): right for right in Right}
 
 
 def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Counter[Again]:
@@ -43,13 +43,13 @@ def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Coun
     return Counter(_erase_again(app, tenant, subject) for tenant, subject in listed)
 
 
-def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change] = ()) -> int:
+def apply_rights(app: App, changes: Iterable[PrivacyChange], *, since: Iterable[PrivacyChange] = ()) -> int:
     """Puts people's rights as they said last, by the store outside; how many were changed.
 
     `since` are changes that this database has and the store was not told of: whoever said something after the restore
     means that.
     """
-    latest: dict[tuple[uuid.UUID, uuid.UUID, Right], Change] = {}
+    latest: dict[tuple[uuid.UUID, uuid.UUID, Right], PrivacyChange] = {}
     for each in sorted(changes, key=lambda change: (change.at, change.in_force)):
         if each.kind in _RIGHTS:
             latest[each.tenant, each.subject, _RIGHTS[each.kind]] = each
@@ -95,7 +95,7 @@ def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | Non
     return request
 
 
-def _apply(app: App, change: Change, right: Right) -> bool:
+def _apply(app: App, change: PrivacyChange, right: Right) -> bool:
     def apply(tx: sa.Connection) -> bool:
         caller = restore_store.hold_person(tx, change.tenant, change.subject)
         if caller is None:

@@ -16,7 +16,7 @@ from privacy.rules import Right
 from shared import audit
 from shared.audit import Action
 from shared.http.idempotency import redact
-from shared.restore.model import ChangeKind
+from shared.restore.model import PrivacyChangeKind
 from shared.restore.store import add_change
 from shared.tenancy.model import Caller
 from shared.work import OPERATOR, Actor
@@ -45,7 +45,7 @@ def change(
         if is_wanted == (before.since(right) is not None):
             continue
         rights_store.put(tx, tenant_id, user_id, right, now if is_wanted else None)
-        kind, subject = ChangeKind(right.value), caller.user.public_id
+        kind, subject = PrivacyChangeKind(right.value), caller.user.public_id
         add_change(tx, tenant_id, kind, subject, public_id=new_id(), in_force=is_wanted, at=now)
         status = "inForce" if is_wanted else "lifted"
         said = {"right": right.value, "status": status}

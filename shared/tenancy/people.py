@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import users
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.tenancy.store import stopped_since
 
 
@@ -52,7 +52,7 @@ def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *
     if found is None:
         raise not_found()
     if found.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Rules of plans, seats, roles and restrictions that several slices use; pure."""
+"""Rules of the plan: status, tracking, seats, cancellation."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Role, Tenant, TenantStatus, User
 
 
-INACTIVE_AFTER: Final = dt.timedelta(days=30)  # without a sign-in an admin counts as inactive
+INACTIVE_AFTER: Final = dt.timedelta(days=30)  # an admin without a sign-in since counts as absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +20,21 @@ class Refusal:
 
 TRIAL_EXPIRED = Refusal(
     "trial_expired",
-    "The trial is over. Reading, exporting and stopping a running timer still work; to track new time, "
-    "a super admin can buy TimeTracker in the Azure Marketplace. Nothing has been deleted.",
+    "The trial has ended. You can still read, export and stop a running timer, and nothing was deleted. To track new "
+    "time, a super admin can buy TimeTracker in the Azure Marketplace.",
 )
 SUSPENDED = Refusal(
     "subscription_suspended",
-    "The subscription is suspended. Reading, exporting and stopping a running timer still work; to track new "
-    "time, a super admin can settle the payment in the Azure Marketplace.",
+    "The subscription is suspended. You can still read, export and stop a running timer. To track new time, a super "
+    "admin can settle the payment in the Azure Marketplace.",
 )
 CANCELLED = Refusal(
     "subscription_cancelled",
-    "The subscription was canceled. Admins can still read and export, and a running timer can be stopped; to track "
+    "The subscription was canceled. Admins can still read and export, and a running timer can be stopped. To track "
     "new time, a super admin can buy TimeTracker again in the Azure Marketplace.",
 )
 _SHORT_ID: Final = 8
-_OF_TRIAL: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
+_OF_A_TRIAL: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
 _REFUSALS: Final = {
     TenantStatus.EXPIRED: TRIAL_EXPIRED,
     TenantStatus.SUSPENDED: SUSPENDED,
@@ -43,25 +43,25 @@ _REFUSALS: Final = {
 
 
 def status_at(tenant: Tenant, at: dt.datetime) -> TenantStatus:
-    """The status at an instant. A trial ends at its end, whether or not the job has stored that yet.
+    """The status at an instant. A trial ends at its end date, not when the job stores that.
 
-    So late events from before the end still count.
+    So a late event from the trial counts, whether or not the job has run since.
     """
-    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_TRIAL:
+    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_A_TRIAL:
         return TenantStatus.ACTIVE if at < tenant.trial_ends_at else TenantStatus.EXPIRED
     return tenant.status
 
 
 def tracking_refusal(tenant: Tenant, now: dt.datetime) -> Refusal | None:
-    """The refusal of new time, or None if time can be tracked."""
+    """The reason why no new time can be tracked, or None."""
     return _REFUSALS.get(status_at(tenant, now))
 
 
 def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
-    """Lets through tenants that can track time.
+    """Refuses new time if the plan does not allow it.
 
     Raises:
-        PaymentRequired: the plan does not allow it.
+        PaymentRequired: with the reason.
     """
     refusal = tracking_refusal(tenant, now)
     if refusal is not None:
@@ -69,14 +69,14 @@ def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
 
 
 def trial_days_left(tenant: Tenant, now: dt.datetime) -> int | None:
-    """Remaining days of the trial, with the current one; 0 after its end, None without a trial."""
+    """The days left in a trial, with today; 0 after its end, None without a trial."""
     if tenant.plan is not Plan.TRIAL or tenant.trial_ends_at is None:
         return None
     return max(0, -((now - tenant.trial_ends_at) // dt.timedelta(days=1)))
 
 
 def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
-    """The number of active accounts that the plan allows; None is unlimited."""
+    """The number of active accounts that the plan allows; None for unlimited."""
     match tenant.plan:
         case Plan.TRIAL:
             return trial_user_limit
@@ -87,7 +87,7 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
 
 
 def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
-    """After a cancellation admins can read and export; nobody can change data, and users see nothing.
+    """After a cancellation admins can read and export. Nobody can change data, and users have no access.
 
     Raises:
         PaymentRequired: `subscription_cancelled`.
@@ -96,7 +96,7 @@ def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
         raise PaymentRequired(CANCELLED.detail, code=CANCELLED.code)
 
 
-def deactivated() -> Forbidden:
+def user_deactivated() -> Forbidden:
     return Forbidden(
         "Your account was deactivated by an admin of your organization. Ask an admin to reactivate it.",
         code="user_deactivated",
@@ -104,44 +104,44 @@ def deactivated() -> Forbidden:
 
 
 def require_processing(user: User) -> None:
-    """Lets through users whose data may be processed.
+    """Refuses a person who stopped the processing of their data.
 
     Raises:
         Forbidden: `processing_restricted`.
     """
     if user.restricted_since is not None:
-        raise restricted(own=True)
+        raise processing_restricted(own=True)
 
 
-def restricted(*, own: bool = False) -> Forbidden:
-    """The refusal where a person has stopped the processing of their data; the data is kept."""
+def processing_restricted(*, own: bool = False) -> Forbidden:
+    """The error for a person who stopped the processing of their data: it is stored, and not used."""
     if own:
         detail = (
-            "You stopped the processing of your data, so no new time is tracked. To track time again, allow it in your "
-            "privacy settings. You can still stop a running timer, and read and correct your time."
+            "You have stopped the processing of your data, so no new time is tracked. To track time again, resume it "
+            "in your privacy settings. You can still stop a running timer, and read and correct your own time."
         )
     else:
-        detail = "This person stopped the processing of their data. It is kept, and nobody else can see it."
+        detail = "This person has stopped the processing of their data. It is stored, and not shown to others."
     return Forbidden(detail, code="processing_restricted")
 
 
-def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
-    """The refusal of an account beyond the plan's limit."""
+def seat_limit_error(tenant: Tenant, cap: int | None) -> Forbidden:
+    """The error for one account more than the plan allows."""
     if tenant.plan is Plan.TRIAL:
         return Forbidden(
-            f"A trial is limited to {cap} people, and {tenant.name} has reached the limit. A super admin can "
-            "deactivate somebody or buy TimeTracker in the Azure Marketplace.",
+            f"A trial is limited to {cap} people, and {tenant.name} has reached that limit. A super admin can "
+            "deactivate an account, or buy TimeTracker in the Azure Marketplace.",
             code="trial_user_limit_reached",
         )
     return Forbidden(
-        f"All {cap} seats of {tenant.name} are taken. A super admin can deactivate somebody or add seats in the Azure "
-        "Marketplace.",
+        f"All {cap} seats of {tenant.name} are in use. A super admin can deactivate an account, or add seats in the "
+        "Azure Marketplace.",
         code="seat_limit_reached",
     )
 
 
 def short_id(public_id: uuid.UUID) -> str:
-    """The first characters of a person's id, to distinguish people with equal names and addresses."""
+    """The beginning of a person's id, to tell people of the same name apart."""
     return str(public_id)[:_SHORT_ID]
 
 

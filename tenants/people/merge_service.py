@@ -5,7 +5,7 @@ import uuid
 from shared import audit
 from shared.audit import Action
 from shared.errors import Conflict, NotFound
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.tenancy.store import lock_tenant
 from shared.work import Work
 from tenants.invitations import store as invitations_store
@@ -59,7 +59,7 @@ def _find_both(
             code="not_joined",
         )
     if person.user.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return invitation, person
 
 

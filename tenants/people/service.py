@@ -12,7 +12,7 @@ from shared.errors import Conflict, Forbidden, PreconditionFailed
 from shared.notices import NoticeKind
 from shared.tenancy import people
 from shared.tenancy.model import Role, User
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
 from shared.work import Work
 from tenants import account_store as store
 from tenants import seat_store
@@ -152,7 +152,7 @@ def reactivate(work: Work, user: User, public_id: uuid.UUID, *, trial_user_limit
     # Before this account is active: without its new end it would count as expired.
     end_expired(work)
     if not store.take_seat(tx, tenant.id, cap=cap, now=work.now):
-        raise no_seat(tenant, cap)
+        raise seat_limit_error(tenant, cap)
     seat_store.set_active(tx, tenant.id, user_id, active=True, now=work.now)
     if account.object_id is None:
         _reopen_invitation(work, account)

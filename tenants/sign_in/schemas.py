@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.http.wire import Instant, Name, WireModel
 from shared.tenancy import model
 from shared.tenancy.organization_service import is_default
-from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
+from shared.tenancy.rules import processing_restricted, status_at, tracking_refusal, trial_days_left
 from tenants.new_rows import NewTenant
 from tenants.time_zones import TimeZone
 from timers import Organization, RunningTimer, TimeEntry
@@ -112,7 +112,7 @@ class Entitlements(WireModel):
         if refusal is not None:
             return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
         if caller.user.restricted_since is not None:
-            stopped = restricted(own=True)
+            stopped = processing_restricted(own=True)
             return cls(can_track=False, reason=stopped.code, detail=stopped.detail)
         return cls(can_track=True)
 

@@ -38,7 +38,7 @@ def test_another_content_is_not_written_over_a_published_version(tmp_path, monke
     export_schema.publish(tmp_path)
     before = export_schema.path_of(tmp_path).read_text()
     monkeypatch.setitem(SECTIONS, "more", SECTIONS["account"])
-    with pytest.raises(export_schema.Published, match="raise VERSION"):
+    with pytest.raises(export_schema.AlreadyPublished, match="raise VERSION"):
         export_schema.publish(tmp_path)
 
     assert export_schema.path_of(tmp_path).read_text() == before

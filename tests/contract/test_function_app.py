@@ -178,7 +178,7 @@ print([name for name in inside if name.rpartition(".")[2] not in {words!r}])
 
 def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():
     start = cold_start.measure(runs=1)
-    told = cold_start.report(start, most=5).splitlines()
+    told = cold_start.report(start, max_modules=5).splitlines()
 
     assert start.is_within_budget, cold_start.report(start)
     assert {

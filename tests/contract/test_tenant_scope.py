@@ -57,7 +57,7 @@ ACROSS_TENANTS = {
     ("privacy.requests.store", "_EVERYWHERE"),
     ("privacy.requests.store", "_LIST"),
     ("shared.restore.store", "_REMOVE"),
-    ("shared.restore.store", "_WAITING"),
+    ("shared.restore.store", "_PENDING"),
     ("billing.subscriptions.store", "_BY_MARKETPLACE_ID"),
     ("shared.tenancy.store", "_TENANT"),
     ("tenants.invitations.store", "_TENANTS"),

@@ -1,19 +1,19 @@
 """Processes that are told a line at a time what to do, and tell a line at a time what came of it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.devcloud import processes
+from tests.support import forks
 from tests.support.logs import follow
 
 
 @dataclass(frozen=True)
 class Child:
-    process: subprocess.Popen[str]
+    process: forks.Process
 
     def tell(self, *words: object) -> None:
         assert self.process.stdin is not None
@@ -30,14 +30,8 @@ def child(log: Path, settings: Mapping[str, str], module: str, *arguments: str) 
     """What it logs is held against the privacy policy, as everything is; it is killed in the end."""
     with (
         follow(log).open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=processes.ROOT,
-            env=processes.environment(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
+        forks.start(
+            module, *arguments, env=processes.environment(**settings), stdin=subprocess.PIPE, stderr=stderr
         ) as process,
     ):
         yield Child(process)

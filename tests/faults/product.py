@@ -11,12 +11,15 @@ from typing import TypeVar
 from shared import clock
 from tests.devcloud import processes
 from tests.support import entra as entra_support
+from tests.support import forks
 from tests.support.entra import Entra
+from tests.support.logs import follow
 from tests.support.world import Answer, Http, Person, new_id
 
 
 T = TypeVar("T")
 THREADS = "8"
+READY = "host ready on "
 
 
 def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
@@ -40,8 +43,18 @@ def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def host(log: Path, settings: dict[str, str]) -> Iterator[str]:
     """A host process of its own; its base URL."""
-    with processes.host(log, app=processes.ROOT, **settings) as running:
-        yield f"http://127.0.0.1:{running.port}"
+    command = ("devcloud", "host", "--app", str(processes.ROOT), "--port", "0")
+    with (
+        follow(log).open("w") as stderr,
+        forks.start(*command, env=processes.environment(**settings), stderr=stderr) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            ready = process.stdout.readline()
+            assert ready.startswith(READY), log.read_text()
+            yield ready.removeprefix(READY).strip()
+        finally:
+            process.kill()
 
 
 _kept = threading.local()

@@ -53,7 +53,7 @@ def test_a_close_again_finds_nothing(ops, payer):
     ops("billing", "close", "--tenant", name(payer), "--yes")
     again = ops("billing", "close", "--tenant", name(payer), "--yes")
 
-    assert (again.code, again.told) == (0, "No month is owed a bill.")
+    assert (again.code, again.told) == (0, "Nothing to close.")
 
 
 def test_a_dry_run_tells_the_bills_and_closes_nothing(ops, payer):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
@@ -53,7 +53,7 @@ class Database:
         """All that act outward or remove, as the clock would run them."""
         with use(self.app):
             stop_all_forgotten(self.app)
-            close_all_owed(self.app)
+            close_all_ended(self.app)
             send_all(self.app)
             reconcile_all(self.app)
             privacy_jobs.remove_expired(None)
@@ -65,7 +65,7 @@ class Database:
 
     @property
     def is_held(self) -> bool:
-        return flow.read(self.app).is_held
+        return flow.read_installation(self.app).is_held
 
 
 @dataclass(frozen=True)
@@ -252,24 +252,24 @@ def test_a_drill_stops_nobody(story, restore):
 def test_accept_without_begin_says_so_and_does_nothing(story, restore):
     nothing_held = restore("accept", "--yes", "--other-is-off")
     story.copy.jobs()
-    before = flow.read(story.copy.app)
+    before = flow.read_installation(story.copy.app)
     held_by_the_mark = restore("accept", "--yes", "--other-is-off")
 
     assert (nothing_held.code, held_by_the_mark.code) == (1, 1)
     assert "nothing is held" in nothing_held.told
     assert "nobody has begun" in held_by_the_mark.told
-    assert flow.read(story.copy.app) == before
+    assert flow.read_installation(story.copy.app) == before
 
 
 def test_accept_twice_says_so_and_does_nothing(story, restore):
     restore("begin", "--yes")
     first = restore("accept", "--yes", "--other-is-off")
-    after = flow.read(story.copy.app)
+    after = flow.read_installation(story.copy.app)
     second = restore("accept", "--yes", "--other-is-off")
 
     assert (first.code, second.code) == (0, 1)
     assert "nothing is held" in second.told
-    assert flow.read(story.copy.app) == after
+    assert flow.read_installation(story.copy.app) == after
     assert len(story.copy.rows(notices, notices.c.kind == "database_restored")) == len(story.copy.rows(tenants))
 
 

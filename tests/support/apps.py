@@ -10,7 +10,7 @@ from function_app import INVARIANTS
 from shared.app import App, use
 from shared.auth.signing_keys import SigningKeys
 from shared.auth.tokens import Validator
-from shared.health.invariants import Violation, violations
+from shared.health.invariants import Violation, find_violations
 from shared.settings import Settings
 from tests.support.world import FakeClock
 from timers import azure_devops
@@ -21,7 +21,7 @@ _BROKEN: Final = sa.union_all(*(sa.select(sa.literal(1)).where(query.exists()) f
 
 
 def broken(connection: sa.Connection) -> list[Violation]:
-    return list(violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
+    return list(find_violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
 
 
 @contextmanager

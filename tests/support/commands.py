@@ -15,6 +15,7 @@ import pytest
 
 from ops.__main__ import main
 from shared.settings import Settings
+from tests.support import forks
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,16 +91,13 @@ class Ops:
             code = main(arguments)
         return Done(code, out.getvalue(), err.getvalue())
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - Popen's own
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> forks.Process:
         """Starts a process of its own, where a claim is about one."""
-        command = [sys.executable, "-m", "ops", *arguments]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        environment = {**kept, **self._settings, "PYTHONUTF8": "1"}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, encoding="utf-8", **pipes)
+        return forks.start("ops", *arguments, env={**kept, **self._settings}, stdin=stdin)
 
 
-def ended(process: subprocess.Popen[str]) -> Done:
+def ended(process: forks.Process) -> Done:
     """A process that was started, when it has ended."""
     out, err = process.communicate(timeout=60)
-    return Done(process.returncode, out, err)
+    return Done(process.wait(), out, err)

@@ -32,10 +32,12 @@ AT_ONCE = {"Retry-After": "0"}
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
+    """Waits for a condition; the longer it has waited, the less often it asks, since each question is a request."""
+    began = time.monotonic()
+    while not condition():
+        waited = time.monotonic() - began
+        assert waited < seconds, "the condition did not become true in time"
+        time.sleep(min(max(0.005, waited / 4), 0.1))
 
 
 @dataclass

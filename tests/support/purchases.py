@@ -18,6 +18,7 @@ from shared.db.schema import metadata, subscription_events, subscription_rates, 
 from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.store import find_tenant
+from shared.work import SERVICE, Work
 from tests.support import marketplace as support
 from tests.support.marketplace import Marketplace
 
@@ -136,7 +137,7 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
         assert tenant is not None
         row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
     return bought
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import for_each_tenant, transact
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 from timers.forgotten import service as forgotten_service
 from timers.forgotten import store as forgotten_store
 
@@ -21,7 +21,7 @@ _NAME = "stop_forgotten_timers"
 @blueprint.timer_trigger(
     arg_name="timer", schedule="%FORGOTTEN_TIMER_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
-def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     stop_all_forgotten(current())
 
 
@@ -31,7 +31,7 @@ def stop_all_forgotten(app: App) -> int:
     Raises:
         JobFailed: some tenants failed; the others had their turn.
     """
-    return outward(app, _NAME, lambda: _stop(app), held=0, may_go_unchecked=True)  # a stop can be corrected
+    return run_unless_held(app, _NAME, lambda: _stop(app), held=0, allow_unchecked=True)  # a stop can be corrected
 
 
 def _stop(app: App) -> int:

@@ -60,7 +60,7 @@ class History:
         oldest = updates[0]
         if oldest.rev <= read_to + 1:
             return updates
-        is_of_last_restore = item.checked_epoch == self.installation.at.epoch - 1
+        is_of_last_restore = item.checked_epoch == self.installation.mark.epoch - 1
         if not is_of_last_restore or restored_to is None or oldest.changed_at is None:
             raise NotVerified
         if oldest.changed_at > restored_to - _CLOCKS_DIFFER:
@@ -70,7 +70,7 @@ class History:
 
 def first_epoch(installation: Installation, now: dt.datetime) -> int:
     """Up to which epoch the history of an item that is new here needs no look: it may be new by the restore."""
-    epoch, accepted_at = installation.at.epoch, installation.accepted_at
+    epoch, accepted_at = installation.mark.epoch, installation.accepted_at
     if epoch == 0 or accepted_at is None or now - accepted_at > _LOOKED_FOR:
         return epoch
     return epoch - 1

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.db.retry import for_requests
 from shared.jobs import transact
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 from shared.restore.model import Installation
 from shared.tenancy.model import Tenant
 from timers.azure_devops.client import AzureDevOpsSession
@@ -102,7 +102,7 @@ def write_back_item(
     """Brings one work item up to date, unless the database came back from a backup that nobody has accepted yet."""
     if not place.is_active or not tenant.write_back:
         return
-    installation = outward_installation(app)
+    installation = find_active_installation(app)
     if installation is None:
         return
     public_id = uuid.uuid5(tenant.public_id, f"{place.organization_id}/{place.number}")
@@ -193,7 +193,7 @@ class _Writing:
             NotVerified: the work item's history does not tell.
             AzureDevOpsError: it cannot be read now.
         """
-        epoch = self.installation.at.epoch
+        epoch = self.installation.mark.epoch
         if item.checked_epoch >= epoch:
             return item
         is_trusted = self.asked.trusts_written

@@ -100,8 +100,8 @@ def _take(app: App, seen: Seen, told: Told, question: Question) -> Taken | None:
     action = question.action if told.operation is None else told.operation.action
     event = Incoming(action, question.operation_id, question.source, question.actor)
     with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, question.actor)
-        return service.take(tx, seen, told, event, closing)
+        closing = Closing(app.settings.marketplace_metering_dimension)
+        return service.take(tx, seen, told, event, closing, now=app.now(), new_id=app.new_id)
 
 
 def _checked(app: App, told: Told) -> Told:

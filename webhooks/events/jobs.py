@@ -7,7 +7,7 @@ import azure.functions as func
 from billing import marketplace
 from shared.app import App, current
 from shared.jobs import JobFailed
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 from webhooks.events.reconcile_flow import Report, reconcile, tell
 
 
@@ -22,7 +22,7 @@ _DAILY = "0 40 3 * * *"  # NCRONTAB, UTC: when few people change a subscription
 
 @blueprint.function_name(_NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule=_DAILY, run_on_startup=False, use_monitor=True)
-def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     reconcile_all(current())
 
 
@@ -35,7 +35,7 @@ def reconcile_all(app: App) -> Report:
     client = marketplace.of(app)
     if client is None:
         return Report()
-    return outward(app, _NAME, lambda: _reconcile(app, client), held=Report())  # it may close a final bill
+    return run_unless_held(app, _NAME, lambda: _reconcile(app, client), held=Report())  # it may close a final bill
 
 
 def _reconcile(app: App, client: "Marketplace") -> Report:

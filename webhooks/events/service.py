@@ -13,9 +13,8 @@ from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action
-from shared.tenancy.model import Tenant
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor
+from shared.work import SERVICE, Actor, NewId, Work
 from webhooks.events import rules, store
 from webhooks.events.rules import NotSold, SeatsTaken, Seen, Told
 
@@ -54,7 +53,16 @@ def look_up(
     return None if subscription is None else store.look_up(tx, subscription, operation_id, since=now - LATELY)
 
 
-def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Closing) -> Taken | None:
+def take(
+    tx: sa.Connection,
+    seen: Seen,
+    told: Told,
+    event: Incoming,
+    closing: Closing,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+) -> Taken | None:
     """Does what the event asks for; None when somebody was quicker, so that Microsoft must be asked again.
 
     What is committed was told by Microsoft after everything that had been committed before: the subscription's
@@ -64,7 +72,7 @@ def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Cl
     subscription = subscriptions.read(tx, tenant.id, seen.subscription.id)
     if subscription.version != seen.subscription.version:
         return None
-    taking = _Taking(tx, tenant, subscription, told, event, closing)
+    taking = _Taking(Work(tx, tenant, event.actor, now, new_id), subscription, told, event, closing)
     if seen.outcome is Outcome.REFUSED:
         return taking.repeat_refusal()
     if (refusal := rules.not_sold(told) or rules.seats_taken(tenant, told)) is not None:
@@ -89,22 +97,17 @@ def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) 
 class _Taking:
     """One event on its tenant, which is held."""
 
-    tx: sa.Connection
-    tenant: Tenant
+    work: Work
     subscription: Subscription
     told: Told
     event: Incoming
     closing: Closing
 
-    @property
-    def now(self) -> dt.datetime:
-        return self.closing.now
-
     def is_second(self) -> bool:
         """Whether the tenant pays for something else that this one does not replace, so that it has to wait."""
         if self.subscription.terms.status.is_live or not self.told.terms.status.is_live:
             return False
-        return subscriptions.in_the_way(self.tx, self.subscription) is not None
+        return subscriptions.in_the_way(self.work.tx, self.subscription) is not None
 
     def repeat_refusal(self) -> Taken | None:
         """A repeat is told the same, unless the change is in force although it was refused."""
@@ -113,7 +116,7 @@ class _Taking:
             if operation is not None and operation.action == rules.Action.CHANGE_PLAN:
                 return self._answer(refused=NotSold(operation.plan_id))
             wanted = operation.quantity if operation is not None else self.told.present.quantity
-            return self._answer(refused=SeatsTaken(self.tenant.seats_used, wanted or 0))
+            return self._answer(refused=SeatsTaken(self.work.tenant.seats_used, wanted or 0))
         followed = self.follow(None)
         return followed and replace(followed, alarms=("marketplace_refusal_overruled", *followed.alarms))
 
@@ -124,18 +127,9 @@ class _Taking:
             before: dict[str, object] = {"subscriptionPlan": self.subscription.terms.plan_id}
             after: dict[str, object] = {"code": PLAN_NOT_SOLD, "subscriptionPlan": refusal.plan_id[:100]}
         else:
-            before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
+            before = {"seatLimit": self.work.tenant.seat_limit, "seatsUsed": refusal.used}
             after = {"code": SEATS_IN_USE, "seatLimit": refusal.wanted}
-        audit.record_row(
-            self.tx,
-            self.tenant.id,
-            Action.SUBSCRIPTION_CHANGE_REFUSED,
-            actor=self.event.actor,
-            at=self.now,
-            row_id=self.closing.new_id(),
-            before=before,
-            after=after,
-        )
+        audit.record(self.work, Action.SUBSCRIPTION_CHANGE_REFUSED, before=before, after=after)
         return self._answer(refused=refusal)
 
     def pass_over(self) -> Taken | None:
@@ -154,28 +148,18 @@ class _Taking:
         Returns None when the operation is known.
         """
         event, terms = self._event(operation_id), self.told.terms
-        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
+        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
         quote = self.told.quote
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
             return self._answer(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
-        moved = subscriptions.move(
-            self.tx,
-            self.tenant,
-            self.subscription,
-            terms,
-            event,
-            quote=quote,
-            actor=self.event.actor,
-            now=self.now,
-            new_id=self.closing.new_id,
-        )
+        moved = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
         if moved is None:
             return None
-        close_ended(self.tx, moved.ended, self.closing)
+        close_ended(self.work, moved.ended, self.closing)
         return self._answer(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
 
     def _alarms(self, moved: Moved) -> Iterator[str]:
-        if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
+        if rules.is_over_limit(self.work.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
         if self.told.quote is not None:
             yield from subscriptions.alarms_of(self.told.quote)
@@ -188,13 +172,13 @@ class _Taking:
         refused: SeatsTaken | NotSold | None = None,
         alarms: tuple[str, ...] = (),
     ) -> Taken:
-        return Taken(self.tenant.public_id, self.tenant.id if ended else None, changed, refused, alarms)
+        return Taken(self.work.tenant.public_id, self.work.tenant.id if ended else None, changed, refused, alarms)
 
     def _keep(self, outcome: Outcome) -> bool:
         event = self._event(self.event.operation_id)
-        return subscriptions.add_event(self.tx, self.subscription, event, outcome, now=self.now)
+        return subscriptions.add_event(self.work.tx, self.subscription, event, outcome, now=self.work.now)
 
     def _event(self, operation_id: uuid.UUID | None) -> Event:
         operation = self.told.operation
         happened_at = operation.happened_at if operation is not None else None
-        return Event(self.event.event_type, self.event.source, happened_at or self.now, operation_id)
+        return Event(self.event.event_type, self.event.source, happened_at or self.work.now, operation_id)

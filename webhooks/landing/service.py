@@ -14,7 +14,7 @@ from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, lock_tenant
-from shared.work import SERVICE, Actor, NewId
+from shared.work import SERVICE, Actor, NewId, Work
 from tenants import NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
@@ -144,11 +144,11 @@ def put_in_force(
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = actor if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = subscriptions.move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
-    closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
+    work = Work(tx, tenant, actor, now, new_id)
+    moved = subscriptions.move(work, known, terms, event, quote=quote)
     if moved is None:
         return None
-    close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
+    close_ended(work, moved.ended, Closing(settings.marketplace_metering_dimension))  # a former agreement
     return tenant
 
 

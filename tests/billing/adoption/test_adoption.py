@@ -23,7 +23,7 @@ from billing.marketplace.errors import MarketplaceUnavailable
 from billing.marketplace.usage_model import Usage, UsageDay
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import unreported
 from shared.app import App
 from shared.calendar import Month
@@ -484,7 +484,7 @@ def day(quantity, day_of=dt.date(2026, 11, 3), dimension="active_user", plan="pa
 
 def event(number, quantity, state):
     usage = Usage(uuid.UUID(int=1), "active_user", quantity, "paid", at("2026-11-03T09:00"))
-    return Owed(number, 1, uuid.UUID(int=2), usage, state, 0, None)
+    return UsageEvent(number, 1, uuid.UUID(int=2), usage, state, 0, None)
 
 
 @given(

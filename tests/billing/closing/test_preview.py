@@ -6,6 +6,7 @@ import pytest
 from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.schema import tenants
+from shared.jobs import job_work
 from tests.support.records import PAID_FROM, pays
 from tests.support.world import new_id
 
@@ -23,9 +24,9 @@ def books(ada, engine):
 
 
 def close(app, books):
-    """Closes what the tenant owes."""
+    """Closes the tenant's ended months."""
     with app.transaction() as tx:
-        return service.close_tenant(tx, books.tenant_id, Closing("", app.now(), app.new_id))
+        return service.close_tenant(job_work(app, tx, books.tenant_id, app.now()), Closing(""))
 
 
 def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, books, world, clock):

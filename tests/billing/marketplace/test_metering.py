@@ -13,7 +13,7 @@ from billing.marketplace.errors import (
     UnreadableResponse,
 )
 from billing.marketplace.usage_model import Usage
-from billing.metering.model import Alarm, Owed, UsageState
+from billing.metering.model import Alarm, UsageEvent, UsageState
 from billing.metering.rules import verdict
 from shared.deadline import Deadline
 from shared.settings import Settings
@@ -48,8 +48,8 @@ def usage(marketplace):
     return Usage(uuid.UUID(marketplace.buy(active=True)), "active_user", 3, "paid", START)
 
 
-def owed(usage):
-    return Owed(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
+def usage_event(usage):
+    return UsageEvent(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
 
 
 def told(usage, **changed):
@@ -168,7 +168,7 @@ def test_each_status_has_one_consequence(meter, usage, marketplace, item, conseq
 
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    found = verdict(owed(usage), result, START)
+    found = verdict(usage_event(usage), result, START)
     assert (found.state, found.alarm) == consequence
     assert found.word.isalpha()
 
@@ -178,15 +178,15 @@ def test_after_a_day_nothing_is_held_or_asked_again(meter, usage, marketplace, s
     answer(marketplace, told(usage, status=status))
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    before = verdict(owed(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
-    after = verdict(owed(usage), result, START + dt.timedelta(hours=24))
+    before = verdict(usage_event(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
+    after = verdict(usage_event(usage), result, START + dt.timedelta(hours=24))
 
     assert before.state in {UsageState.HELD, UsageState.PENDING}
     assert (after.state, after.alarm) == (UsageState.ALARM, Alarm.EXPIRED)
 
 
 def test_what_is_not_told_of_stays_as_it_is(usage):
-    held = replace(owed(usage), state=UsageState.HELD)
+    held = replace(usage_event(usage), state=UsageState.HELD)
 
     assert verdict(held, None, START).state is UsageState.HELD
-    assert verdict(owed(usage), None, START).word == "NotTold"
+    assert verdict(usage_event(usage), None, START).word == "NotTold"

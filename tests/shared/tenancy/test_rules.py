@@ -123,11 +123,11 @@ def test_after_a_cancellation_admins_read_and_nobody_writes(role, writes):
     rules.require_not_cancelled(replace(PAID, status=TenantStatus.SUSPENDED), role, writes=writes)
 
 
-def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_that_it_is_so():
+def test_stopped_processing_names_the_remedy_to_its_person_and_none_to_others():
     rules.require_processing(ADA)
     with pytest.raises(Forbidden) as refused:
         rules.require_processing(replace(ADA, restricted_since=END))
-    of_another = rules.restricted()
+    of_another = rules.processing_restricted()
 
     assert refused.value.code == of_another.code == "processing_restricted"
     assert "your privacy settings" in refused.value.detail
@@ -138,20 +138,20 @@ def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_t
 @pytest.mark.parametrize(
     ("tenant", "code", "opening"),
     [
-        (TRIAL, "trial_user_limit_reached", "A trial is limited to 5 people, and Contoso has reached the limit."),
-        (PAID, "seat_limit_reached", "All 5 seats of Contoso are taken."),
+        (TRIAL, "trial_user_limit_reached", "A trial is limited to 5 people, and Contoso has reached that limit."),
+        (PAID, "seat_limit_reached", "All 5 seats of Contoso are in use."),
     ],
 )
-def test_the_refusal_of_a_seat_says_how_many_there_are_and_what_to_do(tenant, code, opening):
-    refusal = rules.no_seat(tenant, 5)
+def test_a_seat_limit_error_names_the_limit_and_the_remedy(tenant, code, opening):
+    refusal = rules.seat_limit_error(tenant, 5)
 
     assert refusal.code == code
     assert refusal.detail.startswith(opening)
-    assert "A super admin can deactivate somebody or" in refusal.detail
+    assert "A super admin can deactivate an account, or" in refusal.detail
 
 
-def test_the_deactivated_are_told_whom_to_ask():
-    refusal = rules.deactivated()
+def test_a_deactivated_user_is_referred_to_an_admin():
+    refusal = rules.user_deactivated()
 
     assert refusal.code == "user_deactivated"
     assert "Ask an admin to reactivate it." in refusal.detail

@@ -7,6 +7,7 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
+from shared.jobs import job_work
 from shared.settings import Settings
 from tests.support import purchases
 from tests.support.marketplace import until
@@ -98,7 +99,7 @@ def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marke
     change_plan(app, owner, "trial")
     clock.tick(days=40)
     with app.transaction(tenant=bought.tenant.id) as tx:
-        service.close_tenant(tx, bought.tenant.id, Closing("active_user", app.now(), app.new_id))
+        service.close_tenant(job_work(app, tx, bought.tenant.id, app.now()), Closing("active_user"))
 
     assert answers == [200]
     assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from shared.app import use
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
@@ -93,9 +93,9 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
     until(lambda: bought.operation(change)["status"] == "Succeeded")  # else the comparison would see the former plan
     clock.tick(days=40)
     world.member(owner)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     clock.tick(days=31)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     records = rows(bought, billing_records)
     alarms = [line["event"] for line in logged() if line["level"] == "error"]
 
@@ -105,8 +105,8 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
 
     marketplace.order("shapes", unpriced=[])
     first, second = reconcile_all(bought.app), reconcile_all(bought.app)
-    close_all_owed(bought.app)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
+    close_all_ended(bought.app)
     records = rows(bought, billing_records)
     open_now = [each for each in records if each.state == "closed"]
 
@@ -207,14 +207,14 @@ def test_a_timer_that_runs_across_the_cancellation_is_billed_and_told(buys, owne
     bought = buys(plan="paid")
     ben = world.member(owner)
     clock.tick(days=40)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     ben.start()
     clock.tick(minutes=3)
     preview = owner.get("billing/preview").body
     heard(bought, bought.order("unsubscribe"))
     ben.stop()
     clock.tick(days=40)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     final = rows(bought, billing_records)[-1]
     lines = [line for line in rows(bought, billing_lines) if line.record_id == final.id]
 

@@ -1,7 +1,7 @@
-"""The baseline: the least that a correct answer costs on this host. Verifies RS256, does one transaction, nothing else.
+"""The baseline: the cheapest correct response on this host. It verifies RS256 and runs one transaction.
 
-A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL); one connection and a
-lock, which is quicker than waiting for SQLite's own. No rule is held: it is a lower bound, not a product.
+A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL), on one connection with
+a lock, which is faster than SQLite's own. It has no rules: it is a lower bound, not a product.
 """
 
 import json
