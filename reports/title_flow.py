@@ -10,7 +10,7 @@ from shared.app import App
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
 from timers.azure_devops import AzureDevOpsError
-from timers.work_items import AT_ONCE, FRESH, look_up
+from timers.work_items import FRESH_FOR, MAX_BATCH, look_up
 
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def refresh(app: App, caller: Caller, query: ReportQuery, session: "AzureDevOpsS
     """
     tenant_id = caller.tenant.id
     with app.transaction(reads_only=True, tenant=tenant_id) as tx:
-        outdated = title_store.find_outdated(tx, tenant_id, query, fetched_after=app.now() - FRESH, limit=MOST)
+        outdated = title_store.find_outdated(tx, tenant_id, query, fetched_after=app.now() - FRESH_FOR, limit=MOST)
         all_organizations = organization_store.find_all(tx, tenant_id) if outdated else []
     organizations = {each.id: each for each in all_organizations}
     refused: set[tuple[str, int]] = set()
     failed: set[int] = set()
-    for start in range(0, len(outdated), AT_ONCE):
+    for start in range(0, len(outdated), MAX_BATCH):
         by_organization: defaultdict[int, list[int]] = defaultdict(list)
-        for organization_id, number in outdated[start : start + AT_ONCE]:
+        for organization_id, number in outdated[start : start + MAX_BATCH]:
             by_organization[organization_id].append(number)
         for organization_id in by_organization.keys() - failed:
             organization, numbers = organizations[organization_id], by_organization[organization_id]

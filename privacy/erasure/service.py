@@ -16,10 +16,10 @@ from privacy.requests.store import Request
 from privacy.rules import Hold, State, pseudonym
 from shared import audit
 from shared.audit import Action
-from shared.db.records import records_open
+from shared.db.records import open_records
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE
+from shared.work import SERVICE, Work
 from tenants import give_seat_back, set_active
 from timers.entries import stop_if_running
 
@@ -59,7 +59,7 @@ def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_
 def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
     """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
     tenant = lock_tenant(tx, person.tenant_id)
-    stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
+    stop_if_running(Work(tx, tenant, SERVICE, now, new_id), person.id, end_inferred=True)
     if set_active(tx, person.tenant_id, person.id, active=False, now=now):
         give_seat_back(tx, person.tenant_id, now=now)
         audit.record_row(
@@ -96,7 +96,7 @@ def columns() -> Iterable[str]:
 
 def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
     """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
-    with records_open(tx):
+    with open_records(tx):
         return text_store.remove_own(tx, column, person.tenant_id, person.id, after=after)
 
 
@@ -109,7 +109,7 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
         return False
     tenant_id = person.tenant_id
     kept = mention_store.kept(tx, tenant_id, person.id)
-    with records_open(tx):
+    with open_records(tx):
         for column in columns():
             after: int | None = 0
             while after is not None:

@@ -22,8 +22,8 @@ MODULES = [
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "service", "store", "rules")
 EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes through
-# Beside routes, jobs and flows of slices: one keeps what it has looked up, the other begins a pause.
-OPENS_ITS_OWN = {"timers.work_items.lookup", "timers.azure_devops.client"}
+# Beside routes, jobs and flows of slices: it begins a pause.
+OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
 
 class Read(NamedTuple):
@@ -247,8 +247,8 @@ def test_a_package_offers_what_it_lists_and_no_module(module, name, is_open):
         ("timers.running.store", "timers.running.late_service", True),
         ("timers.running.late_service", "timers.running.store", False),
         ("timers.running.store", "timers.entries.routes", False),
-        ("webhooks.landing.service", "webhooks.landing.pages.form", True),
-        ("webhooks.landing.routes", "webhooks.landing.pages.form", False),
+        ("webhooks.landing.service", "webhooks.landing.pages.purchase", True),
+        ("webhooks.landing.routes", "webhooks.landing.pages.purchase", False),
         ("timers.model", "timers.running.store", False),
     ],
 )
