@@ -20,7 +20,7 @@ from shared.db.schema import (
     users,
     work_item_readers,
 )
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from shared.tenancy.model import Role
 from shared.tenancy.store import shown_to, stopped_since
 from tenants import is_same_address
@@ -68,7 +68,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.erased_at,
 ).where(_OF_TENANT)
 _BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
-_BY_ROW_FOR_UPDATE: Final = locked(_BY_ROW, users)
+_BY_ROW_FOR_UPDATE: Final = for_update(_BY_ROW, users)
 _BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
 # An invitation that was merged is its person's: its address names that person.
 _NOT_MERGED: Final = _PERSON.where(_users.merged_into.is_(None)).order_by(_users.id)

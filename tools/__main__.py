@@ -21,10 +21,11 @@ def api_docs() -> None:
     """Generate docs/api.md from the contract."""
     import function_app  # noqa: PLC0415 - importing the app registers the operations
     from shared.http.openapi import document  # noqa: PLC0415 - commands load only what they need
+    from shared.http.operation import OPERATIONS  # noqa: PLC0415 - likewise
     from tools.docs import api  # noqa: PLC0415 - likewise
 
     assert function_app.app  # noqa: S101 - marks the import as used
-    (DOCS / "api.md").write_text(api.render(document()), encoding="utf-8")
+    (DOCS / "api.md").write_text(api.render(document(), OPERATIONS), encoding="utf-8")
 
 
 @app.command("privacy-docs")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from billing.marketplace.usage_model import UsageDay
 from billing.metering.model import UsageEvent, UsageState
-from billing.metering.rules import accepted_among, arrived_among
+from billing.metering.rules import accepted_among, arrived_ids
 from shared.calendar import Month
 
 
@@ -105,7 +105,7 @@ def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> D
     """
     unknown = max(Decimal(0), listed - accepted_among(events) - adopted)
     open_events = [each for each in events if each.state in {UsageState.PENDING, UsageState.HELD}]
-    rows = arrived_among(unknown, open_events)
+    rows = arrived_ids(unknown, open_events)
     arrived = tuple(each for each in open_events if each.id in rows)
     rest = unknown - sum(each.usage.quantity for each in arrived)
     return Difference(arrived, int(rest), rest - int(rest))

@@ -16,7 +16,7 @@ from privacy.requests.store import Request
 from privacy.rules import Hold, State, pseudonym
 from shared import audit
 from shared.audit import Action
-from shared.db.records import records_open
+from shared.db.records import open_records
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Work
@@ -96,7 +96,7 @@ def columns() -> Iterable[str]:
 
 def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
     """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
-    with records_open(tx):
+    with open_records(tx):
         return text_store.remove_own(tx, column, person.tenant_id, person.id, after=after)
 
 
@@ -109,7 +109,7 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
         return False
     tenant_id = person.tenant_id
     kept = mention_store.kept(tx, tenant_id, person.id)
-    with records_open(tx):
+    with open_records(tx):
         for column in columns():
             after: int | None = 0
             while after is not None:

@@ -12,7 +12,7 @@ from privacy.requests import store as requests_store
 from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Hold
-from shared.db.records import records_open
+from shared.db.records import open_records
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE
 
@@ -35,7 +35,7 @@ def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewI
 
 def remove_some(tx: sa.Connection, *, name: str, tenant_id: int) -> int:
     """Removes a batch of a table's rows; how many."""
-    with records_open(tx):
+    with open_records(tx):
         return tenant_store.remove_some(tx, name=name, tenant_id=tenant_id)
 
 

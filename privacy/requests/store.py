@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 
 from privacy.rules import MOVES, OPEN, Channel, Hold, Scope, State
 from shared.db.schema import erasures, privacy_requests, tenants, users
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.restore.model import PrivacyChangeKind
 from shared.restore.store import add_change
 
@@ -44,7 +44,7 @@ _REQUEST: Final[sa.Select[Any]] = (
     .where(_OF_TENANT)
 )
 _ONE: Final = _REQUEST.where(_requests.public_id == bindparam("public"))
-_ONE_FOR_UPDATE: Final = locked(_ONE, privacy_requests)
+_ONE_FOR_UPDATE: Final = for_update(_ONE, privacy_requests)
 _OPEN_OF_PERSON: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.subject_user_id == bindparam("user"))
 _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.kind == Scope.TENANT.value)
 _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))

@@ -113,8 +113,11 @@ class Operation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permission", PERMISSIONS[self.id])
-        if self.takes_idempotency_key:
-            object.__setattr__(self, "answers", {**_REDACTED, **self.answers})
+
+    @property
+    def all_answers(self) -> Mapping[int, Answer]:
+        """The answers, with that of a repeat whose first response is withheld."""
+        return {**_REDACTED, **self.answers} if self.takes_idempotency_key else self.answers
 
     @property
     def summary(self) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from shared.calendar import Month
 from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, user_months, users
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
 
 
@@ -70,11 +70,11 @@ _CALLER: Final[sa.Select[Any]] = (
     .join(users, users.c.tenant_id == tenants.c.id)
     .where(tenants.c.entra_tenant_id == bindparam("tid"), users.c.entra_object_id == bindparam("oid"))
 )
-_CALLER_LOCKED: Final = locked(_CALLER, users)
+_CALLER_LOCKED: Final = for_update(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
-_TENANT_LOCKED: Final = locked(_TENANT, tenants)
+_TENANT_LOCKED: Final = for_update(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
-_TENANT_FOR_UPDATE: Final = locked(_TENANT_BY_ID, tenants)
+_TENANT_FOR_UPDATE: Final = for_update(_TENANT_BY_ID, tenants)
 _m = user_months.c
 _SIGNED_IN_AGAIN = (
     user_months.update()

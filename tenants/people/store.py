@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import users
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.http.paging import TimeCursor
 from shared.tenancy.model import AuthProvider, Role, User
 from shared.tenancy.store import USER_COLUMNS, user_of
@@ -68,7 +68,7 @@ _ACCOUNT: Final[sa.Select[Any]] = (
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
 )
 _FIND: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
-_FIND_FOR_UPDATE: Final = locked(_FIND, users)
+_FIND_FOR_UPDATE: Final = for_update(_FIND, users)
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from azure.core.exceptions import ClientAuthenticationError
 
 from shared.db import azure_sql
-from shared.db.engine import is_unique_violation, passes, was_undone
+from shared.db.engine import is_transient, is_unique_violation, lost_race
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
@@ -73,7 +73,7 @@ def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
 
 def test_a_user_in_the_url_signs_in_without_a_token(azure):
     url = sa.make_url(azure.url).set(username="sa", password="not};secret")
-    engine = azure_sql.make(url, pool_size=1, wait_seconds=5)
+    engine = azure_sql.build_engine(url, pool_size=1, wait_seconds=5)
     azure.script = failing(0, None)
 
     assert ask(engine) == 42
@@ -95,7 +95,7 @@ def test_an_identity_that_gets_no_token_makes_the_database_unavailable(azure):
         def get_token(self, *_):
             raise ClientAuthenticationError("secret detail")
 
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Nobody())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Nobody())
 
     with pytest.raises(Unavailable, match="signed in") as caught:
         ask(engine)
@@ -169,7 +169,7 @@ def test_a_new_connection_has_its_time_limit_before_anything_is_asked(azure, azu
 
 def test_a_server_that_says_nothing_to_a_new_connection_is_given_up(azure, monkeypatch):
     monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
     given_up, was_given_up = threading.Event(), []
 
     def script(statement):
@@ -182,7 +182,7 @@ def test_a_server_that_says_nothing_to_a_new_connection_is_given_up(azure, monke
         ask(engine)
     given_up.set()
 
-    assert passes(caught.value)
+    assert is_transient(caught.value)
     assert was_given_up != [False]
 
 
@@ -259,8 +259,8 @@ def test_only_a_duplicate_key_is_one(azure, azure_engine, number, duplicate):
 
     with pytest.raises(sa.exc.IntegrityError) as caught:
         ask(azure_engine)
-    assert (is_unique_violation(caught.value), was_undone(caught.value)) == (duplicate, duplicate)
-    assert not passes(caught.value)
+    assert (is_unique_violation(caught.value), lost_race(caught.value)) == (duplicate, duplicate)
+    assert not is_transient(caught.value)
 
 
 def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
@@ -345,7 +345,7 @@ def test_every_connection_has_the_time_limits_however_its_last_user_changed_them
 
 def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
     monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
     answered = threading.Event()
 
     def script(statement):
@@ -360,13 +360,13 @@ def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
         answered.set()
     engine.connect().close()
 
-    assert passes(caught.value)
+    assert is_transient(caught.value)
     assert len(azure.logins) == 2
 
 
 def test_the_identity_is_made_only_when_it_is_needed(azure, monkeypatch):
     made: list[object] = []
     monkeypatch.setattr(azure_sql, "_identity", lambda: made.append(Identity()))
-    azure_sql.make(sa.make_url(azure.url).set(username="sa"), pool_size=1, wait_seconds=5).dispose()
+    azure_sql.build_engine(sa.make_url(azure.url).set(username="sa"), pool_size=1, wait_seconds=5).dispose()
 
     assert made == []

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared import jobs
 from shared.app import App, use
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.db.retry import for_jobs, for_requests
 from shared.health.routes import Health
 from shared.http import endpoint
@@ -38,7 +38,7 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
             "ENTRA_CLIENT_IDS": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
         }
     )
-    validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=clock)
+    validator = TokenValidator(SigningKeys(settings.entra_keys_url), settings, now=clock)
     app = App(settings=settings, engine=azure_engine, validator=validator)
     with use(app):
         azure_engine.connect().close()

@@ -15,7 +15,7 @@ from sqlfluff.core import Linter
 from sqlglot import exp
 
 from shared.db.schema import metadata
-from shared.db.statements import InsertIfAbsent, can_seek, locked
+from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
 from tests.support.offenders import hold
 from tests.support.sql_server import Rows, usual
@@ -212,9 +212,9 @@ def test_a_statement_that_is_content_with_a_key_is_found_out():
     by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)
 
     assert len(HELD) >= 9
-    assert "uq_users_tenant_id_id" in covering(locked(by_id, users))
-    assert list(covering(locked(by_object, users))) == ["ux_users_entra_object_id"]
-    assert list(covering(locked(by_id.add_columns(users.c.version), users))) == []
+    assert "uq_users_tenant_id_id" in covering(for_update(by_id, users))
+    assert list(covering(for_update(by_object, users))) == ["ux_users_entra_object_id"]
+    assert list(covering(for_update(by_id.add_columns(users.c.version), users))) == []
 
 
 def compared(table, statement):
@@ -280,7 +280,7 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
 
 def for_many(statement):
     """What is sent for several rows at once; None for what answers with rows, or takes a list or a number of rows."""
-    made = statement._silent("mssql") if isinstance(statement, InsertIfAbsent) else statement
+    made = statement._build("mssql") if isinstance(statement, InsertIfAbsent) else statement
     if not isinstance(made, sa.sql.dml.UpdateBase) or made._returning:
         return None
     compiled = made.compile(dialect=dialect(), column_keys=columns(made))

@@ -130,6 +130,7 @@ HEAVY = (
     "typer",
     "xlsxwriter",
     "fpdf",
+    "jinja2",
     "PIL",
     "msal",
     "numpy",

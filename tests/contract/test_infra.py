@@ -52,10 +52,9 @@ def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - whatever Bicep ho
 
 
 def is_ours(path: str) -> bool:
-    """Whether .funcignore lets it go to Azure; the first part of a path decides."""
-    top = path.split("/", maxsplit=1)[0]
+    """Whether .funcignore lets a path go to Azure; no part of it may match."""
     lines = (ROOT / ".funcignore").read_text().split()
-    return not any(fnmatch.fnmatch(top, line.rstrip("/")) for line in lines)
+    return not any(fnmatch.fnmatch(part, line.rstrip("/")) for part in path.split("/") for line in lines)
 
 
 def test_the_app_is_given_every_setting_and_no_other():
@@ -216,6 +215,14 @@ def test_what_is_not_the_app_stays_here(name):
 @pytest.mark.parametrize("name", ["function_app.py", "host.json", "requirements.txt", "timers", "shared", "billing"])
 def test_the_app_is_sent(name):
     assert is_ours(name)
+
+
+def test_the_templates_of_the_pages_are_sent_and_what_renders_them_is_installed():
+    folder = ROOT / "webhooks/landing/templates"
+    names = {path.name for path in folder.iterdir() if is_ours(str(path.relative_to(ROOT)))}
+
+    assert names == {path.name for path in folder.iterdir()} >= {"style.css", "base.html", "set_up.html"}
+    assert "jinja2==" in (ROOT / "requirements.txt").read_text()
 
 
 def test_azd_finds_the_app_and_migrates_before_it_deploys():

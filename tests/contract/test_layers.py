@@ -247,8 +247,8 @@ def test_a_package_offers_what_it_lists_and_no_module(module, name, is_open):
         ("timers.running.store", "timers.running.late_service", True),
         ("timers.running.late_service", "timers.running.store", False),
         ("timers.running.store", "timers.entries.routes", False),
-        ("webhooks.landing.service", "webhooks.landing.pages.form", True),
-        ("webhooks.landing.routes", "webhooks.landing.pages.form", False),
+        ("webhooks.landing.service", "webhooks.landing.pages.purchase", True),
+        ("webhooks.landing.routes", "webhooks.landing.pages.purchase", False),
         ("timers.model", "timers.running.store", False),
     ],
 )

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import Kind, Rows
 from shared.db.records import RULES
-from shared.db.records_triggers import unprotected
+from shared.db.records_triggers import find_unprotected_tables
 from shared.db.schema import metadata
 from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name, read
 from tests.support.migrations import alembic
@@ -34,13 +34,13 @@ def lost(url: str) -> list[str]:
     """The tables without their triggers."""
     engine = sa.create_engine(url)
     with engine.connect() as tx:
-        found = unprotected(tx)
+        found = find_unprotected_tables(tx)
     engine.dispose()
     return found
 
 
 def test_the_guard_is_opened_by_erasure_and_retention_alone():
-    opening = {module_name(path) for path in MODULES if "shared.db.records.records_open" in imports_of(path)}
+    opening = {module_name(path) for path in MODULES if "shared.db.records.open_records" in imports_of(path)}
     reached = {module_name(path) for path in MODULES if "shared.db.records" in imports_of(path)}
 
     assert len(MODULES) > 400
@@ -50,7 +50,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
         "shared.db.records_triggers",
         "shared.db.azure_sql",
         "migrations.env",
-        "ops.admission",
+        "ops.grant_access",
     }
 
 

@@ -16,7 +16,7 @@ def test_whoever_waits_is_answered_in_these_seconds():
         "a token, for Entra's keys": signing_keys.FETCH_SECONDS,
         "Microsoft, for the webhook": events.SECONDS,
         "a close, for the meter": usage.AT_ONCE_SECONDS,
-        "a confirmed purchase, to be shown as active": purchase_flow._SHOWN_WITHIN,
+        "a confirmed purchase, to be shown as active": purchase_flow._ACTIVATION_SECONDS,
         "an action, for Table Storage": bounded._WAIT_SECONDS,
         "a transaction, for another's lock": engine.LOCK_WAIT_SECONDS,
         "a connection on which nothing is heard": engine.SILENCE_SECONDS,

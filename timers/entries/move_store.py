@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import time_entries, time_entry_days, users
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.entries.store import ENTRIES, with_days
 from timers.model import TimeEntry
 
@@ -17,7 +17,7 @@ _BATCH: Final = 500
 _e, _d = time_entries.c, time_entry_days.c
 _OWNER: Final = bindparam("owner", type_=sa.BigInteger)
 _NEW_OWNER: Final = bindparam("new_owner", type_=sa.BigInteger)
-_BATCH_FOR_UPDATE: Final = locked(ENTRIES.where(_e.user_id == _OWNER).order_by(_e.id).limit(_BATCH), time_entries)
+_BATCH_FOR_UPDATE: Final = for_update(ENTRIES.where(_e.user_id == _OWNER).order_by(_e.id).limit(_BATCH), time_entries)
 _THESE: Final = (
     _e.tenant_id == bindparam("tenant", type_=sa.BigInteger),
     _e.public_id.in_(bindparam("entries", type_=sa.Uuid, expanding=True)),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.model import DayPiece, Source, TimeEntry, WorkItem
 
 
@@ -26,7 +26,7 @@ _TO_REVIEW: Final = (
     .limit(_MAX_TO_REVIEW)
 )
 _ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
-_ENTRY_FOR_UPDATE: Final = locked(_ENTRY, time_entries)
+_ENTRY_FOR_UPDATE: Final = for_update(_ENTRY, time_entries)
 # The tenant is compared by a range, since with an equality and many entries SQLite would scan all days of the tenant.
 _DAYS: Final[sa.Select[Any]] = (
     sa.select(_days.entry_id, _days.work_date, _days.elapsed_ms)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, tenants, users
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.days import elapsed_ms
 
 
@@ -34,7 +34,7 @@ _OVERDUE: Final[sa.Select[Any]] = (
     .limit(bindparam("most"))
 )
 # The version is in no index: with ids alone SQL Server would lock an index key and not the row, which requests lock.
-_USERS_FOR_UPDATE: Final = locked(
+_USERS_FOR_UPDATE: Final = for_update(
     sa.select(users.c.id, users.c.version)
     .where(users.c.tenant_id == bindparam("tenant"), users.c.id.in_(bindparam("users", expanding=True)))
     .order_by(users.c.id),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.tenancy.organization_store import organization_key
 from shared.text import name_key
 from timers.model import WorkItem
@@ -64,7 +64,7 @@ _ADD: Final = InsertIfAbsent(
     key=("tenant_id", "name_key"),
     columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
     # Locked, so that a concurrent rename of the organization is finished first.
-    source=locked(
+    source=for_update(
         sa.select(
             organizations.c.tenant_id,
             bindparam("public_id", type_=_rows.public_id.type).label("public_id"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import time_entries, timer_log
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.entries.store import ENTRIES, with_days
 from timers.model import Source, TimeEntry
 
@@ -17,7 +17,7 @@ _entries = time_entries.c
 # Manual entries may overlap timers, so they are left out.
 _OF_TIMERS: Final = ENTRIES.where(_entries.user_id == bindparam("user"), _entries.source != Source.MANUAL.value)
 _AT = bindparam("at", type_=_entries.started_at.type)
-_AT_FOR_UPDATE: Final = locked(
+_AT_FOR_UPDATE: Final = for_update(
     _OF_TIMERS.where(_entries.started_at <= _AT, _entries.stopped_at > _AT).order_by(_entries.started_at, _entries.id),
     time_entries,
 )

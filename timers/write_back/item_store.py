@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from timers.write_back.model import Attempt, AttemptState, Balance, Remaining, WriteBack
 from timers.write_back.store import IS_OPEN, OF_ITEM
 
@@ -105,7 +105,7 @@ _INSERT: Final = InsertIfAbsent(
     ),
 )
 CLAIMED: Final = (*_ITEM, _items.claim_id == _claim)
-ITEM_FOR_UPDATE: Final = locked(sa.select(write_back_items).where(*CLAIMED), write_back_items)
+ITEM_FOR_UPDATE: Final = for_update(sa.select(write_back_items).where(*CLAIMED), write_back_items)
 _batch = bindparam("new_batch", type_=_changes.batch.type)
 _CHANGES_OF_ITEM: Final = (
     _changes.tenant_id == bindparam("tenant"),

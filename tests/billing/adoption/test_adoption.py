@@ -377,11 +377,10 @@ def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
 def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
     timeline.tells(2, clock())
     adopt_listed(timeline.app)
-    adopting = adoption_service.Adopting(clock().date(), clock(), timeline.app.new_id, {})
 
     def assign(month: Month) -> None:
         with timeline.payer.engine.begin() as tx:
-            adoption_service.assign(tx, timeline.payer.tenant_id, clock().date(), month, adopting=adopting)
+            adoption_service.assign(timeline.payer.work(tx, clock()), clock().date(), month)
 
     with pytest.raises(NotAdopted, match="2026-12"):
         assign(Month(2026, 12))

@@ -89,7 +89,7 @@ def test_who_pays_nothing_has_no_preview(world, books, ada, clock):
     ended = ada.get("billing/preview")
 
     assert {(each.status, each.code) for each in (trial, ended)} == {(404, "not_found")}
-    assert "pays for no subscription now" in trial.body["detail"]
+    assert "has no paid subscription" in trial.body["detail"]
 
 
 def test_a_price_that_is_not_known_leaves_the_running_month_without_rate_and_total(world, engine):

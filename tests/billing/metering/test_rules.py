@@ -16,12 +16,20 @@ from billing.metering.reconcile_rules import (
     Difference,
     Entry,
     Mismatch,
-    NotReslotted,
+    RescheduleRefused,
+    ensure_not_reported,
     free_hour,
     mismatches,
-    require_untaken,
 )
-from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, unreported, verdict
+from billing.metering.rules import (
+    LISTED,
+    NOT_TOLD,
+    is_late,
+    may_have_arrived,
+    unreported,
+    verdict,
+    verdict_after_listing,
+)
 from shared.calendar import Month
 
 
@@ -54,7 +62,7 @@ def test_usage_is_late_from_the_24th_hour_on():
 
 @pytest.mark.parametrize("state", [PENDING, HELD])
 def test_what_is_not_told_of_stays_as_it_is(state):
-    assert verdict(usage_event(state=state), None, LATE) == Verdict(state, UNTOLD)
+    assert verdict(usage_event(state=state), None, LATE) == Verdict(state, NOT_TOLD)
 
 
 @pytest.mark.parametrize("quantity", [3, None])
@@ -138,7 +146,7 @@ EXPIRED = Verdict(ALARM, "Expired", Alarm.EXPIRED)
 
 def looked(listed, *beside, of=None, adopted=0):
     owed_now = of or usage_event(9, attempts=2)
-    return after_look(owed_now, EXPIRED, listed=Decimal(listed), beside=beside, adopted=adopted, now=LATE)
+    return verdict_after_listing(owed_now, EXPIRED, listed=Decimal(listed), others=beside, adopted=adopted, now=LATE)
 
 
 def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
@@ -196,7 +204,7 @@ def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, uns
     listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
     for number, each in enumerate(events):
         beside = [*events[:number], *events[number + 1 :]]
-        found = after_look(each, EXPIRED, listed=Decimal(listed), beside=beside, adopted=0, now=LATE)
+        found = verdict_after_listing(each, EXPIRED, listed=Decimal(listed), others=beside, adopted=0, now=LATE)
         assert found.alarm is not Alarm.CONFLICT
         events[number] = replace(each, state=found.state)
 
@@ -250,16 +258,16 @@ def entry(state=ALARM, last_result="Expired", ended_at=None):
 
 @pytest.mark.parametrize("word", ["Duplicate", "Accepted"])
 def test_what_met_another_quantity_is_never_told_again(word):
-    with pytest.raises(NotReslotted, match="event 5 met another quantity"):
-        require_untaken(entry(last_result=word), Decimal(0), 0)
+    with pytest.raises(RescheduleRefused, match="event 5 met another quantity"):
+        ensure_not_reported(entry(last_result=word), Decimal(0), 0)
 
 
 def test_only_what_is_in_alarm_and_not_listed_is_told_again():
-    require_untaken(entry(), Decimal(4), 4)
-    with pytest.raises(NotReslotted, match="only an event in alarm"):
-        require_untaken(entry(state=HELD), Decimal(0), 0)
-    with pytest.raises(NotReslotted, match="the meter has 3 since the day of event 5, of which 0 are known"):
-        require_untaken(entry(), Decimal(3), 0)
+    ensure_not_reported(entry(), Decimal(4), 4)
+    with pytest.raises(RescheduleRefused, match="only an event in alarm"):
+        ensure_not_reported(entry(state=HELD), Decimal(0), 0)
+    with pytest.raises(RescheduleRefused, match="the meter has 3 since the day of event 5, of which 0 are known"):
+        ensure_not_reported(entry(), Decimal(3), 0)
 
 
 def test_the_newest_hour_that_is_free_is_taken():
@@ -274,7 +282,7 @@ def test_an_hour_that_began_24_hours_ago_is_too_old():
     taken = {SLOT - number * HOUR for number in range(23)}
 
     assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
-    with pytest.raises(NotReslotted, match="no hour is left"):
+    with pytest.raises(RescheduleRefused, match="in no hour any more"):
         free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)
 
 

@@ -19,7 +19,7 @@ from devcloud.emulators.entra.faults import Fault
 from devcloud.emulators.entra.keyring import SigningKeyPair, base64url
 from devcloud.emulators.entra.server import Entra, running
 from shared.auth import signing_keys
-from shared.auth.signing_keys import KeysNotFetched, SigningKeys, fetch_over_http, parse_key_set
+from shared.auth.signing_keys import KeysNotFetched, SigningKeys, fetch_keys, parse_key_set
 from shared.errors import InvalidToken, Unavailable
 
 
@@ -208,7 +208,7 @@ def test_what_is_remembered_of_a_flood_is_no_more_than_the_fetches_of_a_minute(k
         with suppress(InvalidToken, Unavailable):
             keys.get(f"flood-{number}")
 
-    assert 1 < len(keys._absent) <= 9
+    assert 1 < len(keys._unknown_until) <= 9
 
 
 def test_a_kid_that_is_asked_for_beside_a_fetch_that_began_before_is_not_refused_by_its_answer(
@@ -393,7 +393,7 @@ def test_keys_are_refreshed_after_an_hour_by_nobody_s_waiting(entra: Entra, keys
     assert keys._running is not None
     until(lambda: fetches(entra) == before + 1)
     entra.faults.clear()
-    until(lambda: keys._answered_at == clock())
+    until(lambda: keys._fetched_at == clock())
 
 
 @pytest.mark.usefixtures("unhurried")
@@ -544,7 +544,7 @@ def test_a_key_set_of_more_than_half_a_mebibyte_is_not_read(entra: Entra, keys: 
     with pytest.raises(Unavailable):
         keys.get(jwk["kid"])
     with pytest.raises(KeysNotFetched, match=r"\Atoo_large\Z"):
-        fetch_over_http(keys_url(entra))
+        fetch_keys(keys_url(entra))
 
 
 def hurry(monkeypatch):
@@ -576,7 +576,7 @@ def test_an_endpoint_that_trickles_without_an_end_is_given_up(monkeypatch):
 
     hurry(monkeypatch)
     with endpoint(answer) as url, pytest.raises(KeysNotFetched, match=r"\Atoo_slow\Z"):
-        fetch_over_http(url)
+        fetch_keys(url)
 
 
 def test_a_fetch_ends_in_time_also_while_its_endpoint_trickles_without_an_end(
@@ -628,7 +628,7 @@ def test_weak_private_foreign_and_broken_keys_of_a_set_are_left_out(entra: Entra
     parsed = parse_key_set(json.dumps({"keys": [*bad, good]}).encode())
 
     assert [good["kid"]] == list(parsed.by_kid)
-    assert {"weak", "broken", "no modulus", good["kid"]} < parsed.named
+    assert {"weak", "broken", "no modulus", good["kid"]} < parsed.all_kids
 
 
 def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
@@ -644,6 +644,6 @@ def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
 def test_whatever_a_key_says_of_its_algorithm_it_checks_rs256(entra: Entra, alg: str):
     pair = entra.keys.current
     [key] = parse_key_set(json.dumps({"keys": [{**pair.jwk("issuer"), "alg": alg}]}).encode()).by_kid.values()
-    token, _, signature = pair.signed({}, {}).rpartition(".")
+    token, _, signature = pair.sign({}, {}).rpartition(".")
 
-    assert key.has_signed(token.encode(), base64.urlsafe_b64decode(signature + "=="))
+    assert key.verify(token.encode(), base64.urlsafe_b64decode(signature + "=="))

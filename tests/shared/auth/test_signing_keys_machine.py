@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def remembers_little(self) -> None:
-        assert len(self.keys._absent) <= 9
+        assert len(self.keys._unknown_until) <= 9
 
 
 TestKeys = Machine.TestCase

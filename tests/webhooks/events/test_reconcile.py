@@ -19,7 +19,7 @@ from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import heard, tell
 from webhooks.agreement import store as agreement_store
 from webhooks.events.jobs import reconcile_all
-from webhooks.events.reconcile_flow import How, reconcile
+from webhooks.events.reconcile_flow import ReconcileOptions, reconcile
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_what_was_bought_and_never_set_up_is_named_for_the_operator(app, marketp
     report = reconcile_all(app)
 
     assert set(report.waiting) == waiting
-    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_waiting"} == waiting
+    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_not_set_up"} == waiting
 
 
 def test_one_row_that_cannot_be_read_and_one_that_fails_do_not_stop_the_rest(deaf, app, world, logged):
@@ -157,7 +157,7 @@ def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf,
 
 
 def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged):
-    with deaf.marketplace.stand_in.operations.changing() as state:
+    with deaf.marketplace.emulator.operations.changing() as state:
         state.subscriptions[deaf.id].status = "NotStarted"
     with pytest.raises(JobFailed):
         reconcile_all(app)
@@ -252,7 +252,7 @@ def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_
     app, marketplace, asked, owner, logged
 ):
     bought, state = asked
-    with marketplace.stand_in.operations.changing() as held:
+    with marketplace.emulator.operations.changing() as held:
         held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
     report = reconcile_all(app)
 
@@ -260,13 +260,13 @@ def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_
     assert state() == "waiting"
     assert owner.get("tenant").body["plan"] == "trial"
     told = [line["event"] for line in logged() if line.get("subscription") == bought]
-    assert told == ["marketplace_purchase_unanswered"]
+    assert told == ["marketplace_purchase_not_agreed"]
 
 
 def test_a_purchase_that_was_cancelled_while_it_waited_is_closed_and_told_once(app, marketplace, asked, owner):
     bought, state = asked
     marketplace.order("unsubscribe", subscription=bought)
-    dry = reconcile(app, client_of(app), How(dry_run=True))
+    dry = reconcile(app, client_of(app), ReconcileOptions(dry_run=True))
     before = state()
     reports = [reconcile_all(app), reconcile_all(app)]
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from webhooks.landing.schemas import Confirmation, choices_of
+from webhooks.landing.schemas import Confirmation, parse_choices
 from webhooks.landing.service import Choices
 
 
 def chosen(organization):
-    return choices_of(Confirmation(time_zone="Europe/Berlin", organization=organization))
+    return parse_choices(Confirmation(time_zone="Europe/Berlin", organization=organization))
 
 
 @pytest.mark.parametrize(

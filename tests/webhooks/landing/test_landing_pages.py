@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from jinja2 import UndefinedError
 
 from tests.support.landing import LANDING, buy
-from webhooks.landing.pages.html import element, joined
-from webhooks.landing.pages.style import STYLE
+from webhooks.landing.pages.document import Contact
+from webhooks.landing.pages.rendering import FOLDER, STYLE, render, with_links
+from webhooks.landing.rules import PageState
 
 
 VOID = {"input", "link", "meta"}
@@ -123,19 +125,31 @@ def test_a_page_fetches_nothing_and_runs_nothing(pages):
 
 
 def test_text_cannot_become_markup():
-    told = joined(element("p", '<b>"&', title='"><script>'), "<i>")
+    html = with_links('<b>"& in the Azure portal')
 
-    assert told == '<p title="&quot;&gt;&lt;script&gt;">&lt;b&gt;&quot;&amp;</p>&lt;i&gt;'
+    assert html == '&lt;b&gt;&#34;&amp; in the <a href="https://portal.azure.com/" rel="noreferrer">Azure portal</a>'
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].name = "<script>alert(1)</script>"
     page = browser.open(token, firm.buyer)
 
     assert "<script>" not in page.html
     assert "<script>alert(1)</script>" in page.text
+
+
+def test_each_state_has_a_template_and_each_template_a_use():
+    used = {path.stem for path in FOLDER.glob("*.html")}
+    parts = {"base", "purchase", "parts", "started"}
+
+    assert used == {*PageState, "agree", "error", "signed_out"} | parts
+
+
+def test_a_value_that_a_template_lacks_is_an_error():
+    with pytest.raises(UndefinedError):
+        render("signed_out", {"contact": Contact("", "")})
 
 
 def luminance(colour):

@@ -45,7 +45,7 @@ def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(
     page = browser.open(token, stranger.buyer)
     kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
 
-    assert (page.status, page.heading, page.action) == (403, "This is the purchase of another organization", None)
+    assert (page.status, page.heading, page.action) == (403, "This purchase belongs to another organization", None)
     assert codes() == ["purchase_of_another"]
     assert "belongs to another organization" in page.text
     assert firm.buyer.email not in page.html
@@ -113,7 +113,7 @@ def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, fir
     asked = parse_qs(urlsplit(browser.session.get(f"{browser.base}{link}", timeout=30).url).query)
     refused = come_with(token, tid=stranger.tid, oid=stranger.buyer.oid, asked=asked)
 
-    assert (refused.status, refused.heading) == (403, "This is the purchase of another organization")
+    assert (refused.status, refused.heading) == (403, "This purchase belongs to another organization")
     assert OTHER not in refused.links
     assert "Try again" in refused.links
 
@@ -138,7 +138,7 @@ def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm
     page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
 
     assert (page.status, page.heading) == (400, "This link does not work any more")
-    assert "That gives you a fresh link" in page.text
+    assert "That gives you a new link" in page.text
     assert "Try again" not in page.links
     assert codes() == ["unknown_purchase"]
 
@@ -441,7 +441,7 @@ def come_with(browser, firm, entra, clock):
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
         if changes.get("tid"):
             told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.stand_in.admin.mint(TokenOrder(claims=told))
+        minted = entra.emulator.admin.mint(TokenOrder(claims=told))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
 

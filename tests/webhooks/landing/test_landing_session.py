@@ -12,7 +12,7 @@ from shared.db.schema import landing_visits, metadata
 from shared.http.headers import cookies
 from tests.support.landing import LANDING, Browser, buy, rows, with_settings
 from tests.support.world import new_id
-from webhooks.landing.visits import Session, cookie_of, sessions_of
+from webhooks.landing.visits import Session, parse_sessions, to_cookie
 
 
 HTTPS = "https://timetracker.example.com"
@@ -93,10 +93,12 @@ def test_the_cookie_is_bound_to_its_host_where_the_address_is_https(app, marketp
 )
 def test_a_session_is_known_by_its_cookie_however_it_is_sent(sent, is_secure, is_known):
     session = Session.new(uuid.UUID(new_id()))
-    plain, bound = (cookie_of(session, is_secure=each).partition(";")[0] for each in (False, True))
+    plain, bound = (to_cookie(session, is_secure=each).partition(";")[0] for each in (False, True))
     request = HttpRequest(method="GET", url="/", headers={"cookie": sent.format(plain=plain, bound=bound)}, body=b"")
 
-    assert sessions_of(cookies(request), is_secure=is_secure) == ({session.visit: session.secret} if is_known else {})
+    assert parse_sessions(cookies(request), is_secure=is_secure) == (
+        {session.visit: session.secret} if is_known else {}
+    )
 
 
 def test_two_purchases_are_open_at_once(marketplace, browser, firm):
@@ -115,7 +117,7 @@ def test_to_load_the_page_changes_nothing(app, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
     before = everything(app)
     loaded = browser.get(under_way.url)

@@ -1,0 +1,138 @@
+"""How the app is let into PostgreSQL: as a role that cannot touch facts on record, whatever its transaction says."""
+
+import pytest
+import sqlalchemy as sa
+
+from devcloud import postgres
+from shared.db.engine import make_engine
+from shared.db.records import RULES, open_records
+from shared.db.records_triggers import unprotect
+from shared.db.schema import metadata
+from tests.support import wall as wall_support
+from tests.support.commands import Ops
+from tests.support.cutting import on_postgresql
+from tests.support.payers import Payer, at
+
+
+REFUSED = "42501"  # PostgreSQL's insufficient_privilege
+
+
+@pytest.fixture(scope="module")
+def own_database(make_database):
+    """With rows on record, and without triggers: what is refused here is refused by grants alone."""
+    url = make_database("postgresql", "admission")
+    engine = make_engine(url)
+    payer = Payer.make(engine)
+    payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
+    with engine.begin() as tx:
+        for table in RULES:
+            unprotect(tx, table)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="module")
+def app(own_database):
+    engine = make_engine(wall_support.app_role(own_database))
+    yield engine
+    engine.dispose()
+
+
+def state(engine, statement):
+    """The code of PostgreSQL's refusal, empty where the statement is let through; nothing of it is kept."""
+    with engine.connect() as tx, open_records(tx):
+        try:
+            tx.execute(statement)
+        except sa.exc.DBAPIError as error:
+            return getattr(error.orig, "sqlstate", "")
+        finally:
+            tx.rollback()
+    return ""
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_app_writes_no_column_of_a_record_but_those_that_erasure_and_voiding_change(app, name):
+    table = metadata.tables[name]
+    same = {column.name: table.update().where(sa.false()).values({column.name: column}) for column in table.columns}
+
+    assert {column for column, change in same.items() if state(app, change) != REFUSED} == set(RULES[name].soft)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_app_removes_no_record_but_of_the_timer_log(app, name):
+    assert state(app, metadata.tables[name].delete()) == ("" if RULES[name].deletable else REFUSED)
+
+
+def test_the_app_adds_records_and_writes_every_other_table(app):
+    for name, table in metadata.tables.items():
+        nowhere = table.insert().from_select(list(table.columns.keys()), sa.select(table).where(sa.false()))
+
+        assert state(app, nowhere) == ""
+        assert name in RULES or state(app, table.delete().where(sa.false())) == ""
+
+
+def test_the_app_says_of_no_database_that_it_is_migrated(app):
+    assert state(app, sa.text("UPDATE alembic_version SET version_num = 'x'")) == REFUSED
+
+
+def test_a_table_that_comes_later_is_the_apps_to_write(app, own_database):
+    owner = make_engine(own_database)
+    with owner.begin() as tx:
+        tx.exec_driver_sql("CREATE TABLE came_later (id INT)")
+    left = state(app, sa.text("INSERT INTO came_later VALUES (1)"))
+    with owner.begin() as tx:
+        tx.exec_driver_sql("DROP TABLE came_later")
+    owner.dispose()
+
+    assert left == ""
+
+
+def test_a_role_that_wrote_everything_is_taken_that_right(own_database):
+    entered = make_engine(postgres.make_role(own_database, "wrote_everything"))
+    owner = make_engine(own_database)
+    with owner.begin() as tx:
+        tx.exec_driver_sql("GRANT pg_read_all_data, pg_write_all_data TO wrote_everything")
+    removing = metadata.tables["audit_log"].delete()
+    before = state(entered, removing)
+    done = [Ops(own_database)("grant-access", "wrote_everything") for _ in range(2)]
+    after = state(entered, removing)
+    entered.dispose()
+    with owner.begin() as tx:
+        tx.exec_driver_sql("DROP OWNED BY wrote_everything")
+        tx.exec_driver_sql("DROP ROLE wrote_everything")
+    owner.dispose()
+
+    assert (before, [each.code for each in done], after) == ("", [0, 0], REFUSED)
+    assert all("but not change facts on record" in each.out for each in done)
+
+
+def test_a_missing_role_is_named(own_database):
+    done = Ops(own_database)("grant-access", "nobody_here")
+
+    assert (done.code, "there is no role nobody_here" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["x; DROP TABLE users; --", 'a"b', "ab"])
+def test_a_name_with_other_letters_is_rejected(own_database, name):
+    done = Ops(own_database)("grant-access", name)
+
+    assert done.code == 2
+    assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in done.err
+
+
+def test_a_client_id_is_refused_on_postgresql(own_database):
+    done = Ops(own_database)("grant-access", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3")
+
+    assert (done.code, "on PostgreSQL, give the role's name alone" in done.err) == (2, True)
+
+
+@on_postgresql
+def test_in_the_tests_the_app_is_let_in_so(app_engine):
+    assert state(app_engine, metadata.tables["audit_log"].delete()) == REFUSED
+
+
+def test_sqlite_has_no_roles(tmp_path):
+    (tmp_path / "a.db").touch()
+    done = Ops(f"sqlite:///{tmp_path}/a.db")("grant-access", "timetracker_app")
+
+    assert (done.code, "SQLite has no roles" in done.err) == (2, True)
