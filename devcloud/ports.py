@@ -12,7 +12,7 @@ class PortUnusable(Exception):
     """The port cannot be used; the text says why, and what to do."""
 
 
-def bound(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """A socket that listens on loopback only; port 0 takes a free one.
 
     Raises:

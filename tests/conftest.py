@@ -160,8 +160,8 @@ def azurite() -> Iterator[Azurite]:
 
 @pytest.fixture(scope="session")
 def entra(tmp_path_factory) -> Iterator[Entra]:
-    with entra_support.running(tmp_path_factory.mktemp("entra")) as stand_in:
-        yield stand_in
+    with entra_support.running(tmp_path_factory.mktemp("entra")) as emulator:
+        yield emulator
 
 
 @pytest.fixture
@@ -174,14 +174,14 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def marketplace(entra, receiver, clock, tmp_path) -> Iterator[Marketplace]:
     """A Marketplace of the test's own, which lives by the test's clock and calls the test's receiver."""
-    with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as stand_in:
-        yield stand_in
+    with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as emulator:
+        yield emulator
 
 
 @pytest.fixture(scope="session")
 def azure_devops_server() -> Iterator[AzureDevOps]:
-    with azure_devops_support.running() as stand_in:
-        yield stand_in
+    with azure_devops_support.running() as emulator:
+        yield emulator
 
 
 @pytest.fixture

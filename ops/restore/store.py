@@ -1,4 +1,4 @@
-"""What waits while a database is held: counted over all tenants."""
+"""Counts the pending work of all tenants while a database is held."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _BOUGHT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`oldest_slot` is the hour of the usage that waits longest."""
+    """`oldest_slot` is the oldest hour of pending usage."""
 
     due_tenants: int
     usage: int
@@ -40,7 +40,7 @@ class Waiting:
 
 
 def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
-    """Work items count once a restore is accepted."""
+    """Pending work by kind; work items count once a restore is accepted."""
     usage = tx.execute(_USAGE).one()
     return Waiting(
         due_tenants=len(due_tenants(tx, now)),
@@ -53,5 +53,5 @@ def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
 
 
 def has_purchases(tx: sa.Connection) -> bool:
-    """Whether anything was ever bought in the Marketplace."""
+    """Whether there was ever a purchase in the Marketplace."""
     return bool(tx.execute(_BOUGHT).scalar_one())

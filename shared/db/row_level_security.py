@@ -1,7 +1,7 @@
 """Row-level security: sets the tenant of each transaction, so that the database shows only that tenant's rows.
 
 Before a tenant is set, only `tenants` and `users` are visible, for the look-up of a token's owner. Nothing is sent to a
-database without the policies of `python -m ops rls`, nor to SQLite, which has no row-level security.
+database without the policies of `ops rls`, nor to SQLite, which has no row-level security.
 """
 
 from typing import Any, Final

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ops.row_level_security import statements as wall_statements
+from ops.row_level_security import statements as rls_statements
 from ops.row_level_security.migration import without_policy
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from tests.azure.conftest import Identity
@@ -83,27 +83,27 @@ def test_what_fails_in_a_transaction_is_taken_back_as_well(azure, azure_engine):
     assert told(azure)[-1] == LEFT
 
 
-@pytest.mark.parametrize("statement", [*wall_statements.remove("mssql"), *wall_statements.build("mssql")])
+@pytest.mark.parametrize("statement", [*rls_statements.drop("mssql"), *rls_statements.create("mssql")])
 def test_the_wall_is_built_of_t_sql(statement):
     assert unreadable(statement) == []
 
 
-def test_an_operator_builds_the_wall_in_one_transaction_and_puts_it_up(azure, monkeypatch):
+def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(azure, monkeypatch):
     monkeypatch.setattr("shared.db.azure_sql._identity", Identity)
     ops = Ops(azure.url)
     standing: list[tuple[str, str]] = []
     azure.script = lambda statement: (
         Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
     )
-    built = ops("wall", "build")
-    made = [text for text in azure.texts if text in wall_statements.build("mssql")]
-    refused = ops("wall", "up")
-    standing += [(table, "") for table in wall_statements.walled()]
-    raised = ops("wall", "up")
+    created = ops("rls", "create")
+    made = [text for text in azure.texts if text in rls_statements.create("mssql")]
+    rejected = ops("rls", "enable")
+    standing += [(table, "") for table in rls_statements.tenant_columns()]
+    enabled = ops("rls", "enable")
 
-    assert [each.code for each in (built, refused, raised)] == [0, 1, 0]
-    assert made == wall_statements.build("mssql")
-    assert "would stay outside" in refused.err
+    assert [each.code for each in (created, rejected, enabled)] == [0, 1, 0]
+    assert made == rls_statements.create("mssql")
+    assert "would have no policy" in rejected.err
     assert "ALTER SECURITY POLICY dbo.tenant_wall WITH (STATE = ON)" in azure.texts
 
 
@@ -122,7 +122,7 @@ def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, 
     changes = [text for text in azure.texts if text.startswith(("DROP", "CREATE", "IF @@TRANCOUNT")) or text == COMMIT]
 
     assert changes[:2] == ["DROP SECURITY POLICY IF EXISTS dbo.tenant_wall", "DROP TABLE write_backs"]
-    assert changes[2] == wall_statements.policy(["users"], up=bool(is_up))
+    assert changes[2] == rls_statements.policy(["users"], is_enabled=bool(is_up))
     assert f"STATE = {state}" in changes[2]
     assert changes[3:] == [COMMIT]
     assert unreadable(changes[2]) == []

@@ -50,7 +50,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
         "shared.db.records_triggers",
         "shared.db.azure_sql",
         "migrations.env",
-        "ops.admission",
+        "ops.grant_access",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from ops.row_level_security import statements as wall_statements
+from ops.row_level_security import statements as rls_statements
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
 from tests.support.cutting import on_postgresql
@@ -39,7 +39,7 @@ def owners(tx, table):
 
 
 def test_every_table_of_a_tenants_is_behind_the_wall():
-    assert wall_statements.walled().keys() | OUTSIDE == metadata.tables.keys()
+    assert rls_statements.tenant_columns().keys() | OUTSIDE == metadata.tables.keys()
 
 
 @on_postgresql
@@ -60,7 +60,7 @@ def test_a_query_before_any_tenant_is_known_returns_nothing(walled):
     def holds(table: sa.Table) -> None:
         assert owners(tx, table) == set()
 
-    hold(holds, (table for table in FORGETFUL if table.name not in wall_statements.DIRECTORY), at_least=30)
+    hold(holds, (table for table in FORGETFUL if table.name not in rls_statements.DIRECTORY), at_least=30)
 
 
 @on_postgresql

@@ -11,7 +11,7 @@ from tests.support.billed import billed, forget
 
 @pytest.fixture
 def now(clock):
-    """The stand-in lives by the clock that the command line reads."""
+    """The emulator lives by the clock that the command line reads."""
     clock.at = real.now()
     return clock.at
 
@@ -56,7 +56,7 @@ def test_what_is_owed_is_sent(billing, tenant, hour):
     done = billing("send-usage")
 
     assert (done.code, done.out) == (0, "")
-    assert done.err == "Everything has arrived.\n1 arrived, 0 to be sent again, 0 held, 0 in alarm.\n"
+    assert done.err == "All usage is accepted.\n1 accepted, 0 to be sent again, 0 held, 0 in alarm.\n"
     assert tenant.event()["state"] == "accepted"
 
 
@@ -171,7 +171,7 @@ def test_what_a_replacement_was_charged_for_is_owed_no_more(billing, tenant, hou
     event = tenant.owe(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
     tenant.change(billing_records, state="void", voided_at=hour)
 
-    assert f"there is no event {event} that is owed" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").told
 
 
 def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hour, engine):
@@ -200,7 +200,7 @@ def test_reconcile_names_what_differs(billing, tenant, hour):
     table, document = billing("reconcile"), billing("reconcile", "--json")
 
     [found] = document.json
-    assert (agreed.code, agreed.err) == (0, "The meter has what it was told.\n")
+    assert (agreed.code, agreed.err) == (0, "No differences.\n")
     assert (table.code, document.code) == (1, 1)
     assert (found["difference"], found["tenant"], found["ours"]) == ("missing", str(tenant.tenant), "5.00")
     assert "missing" in table.out.splitlines()[-1]
@@ -215,12 +215,12 @@ def test_reconcile_of_a_tenant_names_no_others_difference(billing, tenant, engin
     assert (anothers.code, anothers.json) == (0, [])
 
 
-def test_reconcile_without_a_meter_to_ask_is_unusable(billing, marketplace):
+def test_reconcile_without_a_meter_to_ask_is_unavailable(billing, marketplace):
     marketplace.order("faults", usage_list={"status": 403})
 
     done = billing("reconcile")
 
-    assert (done.code, done.told) == (2, "ops: the Marketplace cannot be asked: http_403")
+    assert (done.code, done.told) == (4, "ops: the Marketplace is unavailable: http_403")
 
 
 @pytest.mark.parametrize("unset", ["MARKETPLACE_METERING_DIMENSION", "MARKETPLACE_CLIENT_ID"])
@@ -237,8 +237,9 @@ def test_without_a_dimension_or_the_marketplace_there_is_nothing_to_send(billing
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--reschedule", "0"), ("--reschedule", "7", "--tenant", "x"), ("--tenant", "unknown")]
+    ("arguments", "code"),
+    [(("--reschedule", "0"), 2), (("--reschedule", "7", "--tenant", "x"), 2), (("--tenant", "nobody"), 3)],
 )
-def test_wrong_usage_is_told(billing, tenant, arguments):
+def test_wrong_usage_and_unknown_tenants_have_their_exit_codes(billing, tenant, arguments, code):
     assert tenant
-    assert billing("send-usage", *arguments).code == 2
+    assert billing("send-usage", *arguments).code == code

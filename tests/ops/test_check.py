@@ -37,13 +37,13 @@ def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
         "sqlite": (
             "INSERT INTO record_guard (is_open) VALUES (1)",
             "DELETE FROM record_guard",
-            "record_guard has a row, which lets erasable text be changed; run: alembic upgrade head",
+            "record_guard has a row, so erasable text can be changed; run: alembic upgrade head",
         ),
         "postgresql": (
             f"ALTER DATABASE {name} SET timetracker.records = 'open'",
             f"ALTER DATABASE {name} RESET timetracker.records",
             (
-                "timetracker.records is set for the database or a role, which lets erasable text be changed; "
+                "timetracker.records is set for the database or a role, so erasable text can be changed; "
                 "run ALTER DATABASE or ALTER ROLE … RESET timetracker.records"
             ),
         ),

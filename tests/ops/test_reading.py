@@ -2,9 +2,12 @@ import datetime as dt
 import uuid
 
 import pytest
+import typer
 
+from ops.__main__ import app
 from shared import clock
 from shared.db.schema import tenants
+from shared.http.openapi import VERSION
 from tests.support.commands import NOWHERE, Ops
 from tests.support.world import new_id
 
@@ -22,7 +25,7 @@ def test_the_table_says_the_same_as_the_json(ops, slug):
 
     line = next(line for line in table.out.splitlines() if line.startswith(slug))
     assert table.out.split()[:4] == ["SLUG", "NAME", "PLAN", "STATUS"]
-    assert "1 of 5" in line
+    assert "1 / 5" in line
     assert " 30 " in line
 
 
@@ -109,7 +112,7 @@ def test_a_tenant_that_is_not_there_is_one_clear_line(ops):
     for name in (new_id(), "Ünknown\x1b[2J"):
         unknown = ops("tenants", "show", name)
 
-        assert (unknown.code, unknown.out) == (2, "")
+        assert (unknown.code, unknown.out) == (3, "")
         assert unknown.told.startswith("ops: no tenant has the slug, id or directory id ")
         assert "\x1b" not in unknown.told
 
@@ -145,15 +148,53 @@ def test_a_name_cannot_move_the_operators_cursor(ops, books, slug):
         ("check", "--fast"),
     ],
 )
-def test_wrong_usage_is_one_line_and_code_2(refused_usage, arguments):
-    assert refused_usage(*arguments).startswith("ops: ")
+def test_wrong_usage_is_one_line_and_code_2(wrong_usage, arguments):
+    assert wrong_usage(*arguments).startswith("ops: ")
 
 
-def test_the_help_tells_the_exit_codes():
-    told = Ops(NOWHERE)("--help")
+def test_the_help_lists_the_exit_codes():
+    text = Ops(NOWHERE)("--help")
 
-    assert told.code == 0
-    assert "Exit codes: 0 done" in " ".join(told.out.split())
+    assert text.code == 0
+    assert [line.split()[0] for line in text.out.partition("Exit codes:")[2].splitlines()[1:6]] == list("01234")
+
+
+def test_the_version_is_printed():
+    assert Ops(NOWHERE)("--version").out == f"TimeTracker {VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("billing", "void", "nope", "--reason", "x"), "'nope' is not a record id; see: ops billing records"),
+        (("tenants", "extend-trial", "x", "--days", "y"), "Invalid value for '--days': expected a whole number"),
+        (("tenants", "extend-trial", "x", "--days", "0"), "Invalid value for '--days': must be at least 1"),
+        (("billing", "send-usage", "--reschedule", "x"), "Invalid value for '--reschedule': expected a whole number"),
+    ],
+)
+def test_a_wrong_value_is_described_in_plain_words(wrong_usage, arguments, line):
+    assert wrong_usage(*arguments).startswith(f"ops: {line}")
+
+
+def test_a_group_without_a_command_prints_its_help():
+    done = Ops(NOWHERE)("rls")
+
+    assert (done.code, done.out, done.err.splitlines()[0]) == (2, "", "Usage: ops rls [OPTIONS] COMMAND [ARGS]...")
+
+
+def all_commands(command, path=()):
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from all_commands(each, (*path, name))
+
+
+@pytest.mark.parametrize("path", [*all_commands(typer.main.get_command(app))], ids=" ".join)
+def test_help_shows_flags_as_flags_and_a_short_summary_of_each_command(path):
+    text = Ops(NOWHERE)(*path, "--help").out
+
+    assert text.startswith(f"Usage: {' '.join(('ops', *path))} ")
+    assert "bool" not in text.lower()
+    assert "..." not in text.partition("\nCommands:")[2]
 
 
 def _tenant(slug: str) -> dict[str, object]:

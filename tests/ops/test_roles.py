@@ -128,7 +128,7 @@ def test_an_address_that_only_looks_alike_is_nobodys(ops, world, admin, shown, n
     world.member(admin, email=shown)
     refused = ops("privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], named, "--yes")
 
-    assert (refused.code, "nobody in this tenant" in refused.told) == (2, True)
+    assert (refused.code, "nobody in this tenant" in refused.told) == (3, True)
 
 
 def test_an_invitation_that_was_merged_is_its_person(ops, world, admin, slug):

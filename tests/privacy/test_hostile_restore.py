@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ops.restore.accept import Accepting
+from ops.restore.accept import Acceptance
 from shared.app import use
 from shared.clock import new_id
 from shared.db.engine import make_engine
@@ -129,7 +129,7 @@ def told_of_the_restore(people):
 
 
 def accept(app):
-    accepting = Accepting(app, {}, other_is_off=True, without_store=False)
+    accepting = Acceptance(app, {}, other_is_off=True, without_store=False)
     accepting.plan()
     accepting.carry_out(lambda _: None)
     assert not flow.read_installation(app).is_held

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from devcloud.ports import bound
+from devcloud.ports import listen
 from shared.deadline import AbandonableThreads, Deadline, DeadlinePassed
 from shared.http_client import HttpClient, NoResponse, Request, Response
 
@@ -97,7 +97,7 @@ def test_a_name_look_up_that_hangs_does_not_outlast_the_deadline(monkeypatch):
 
 
 def test_without_a_listener_or_time_or_for_another_address_nothing_was_sent():
-    with bound(0) as listening:
+    with listen(0) as listening:
         closed = f"http://127.0.0.1:{listening.getsockname()[1]}/"
     with serving(OK) as (url, heads):
         refused = send(closed, 5)

@@ -140,7 +140,7 @@ def test_a_server_that_is_down_for_a_while_fails_no_tenant(app):
     def select_one(tx, tenant_id):  # noqa: ARG001 - the same for each
         return tx.execute(sa.select(1)).scalar_one()
 
-    with postgres.local() as server:
+    with postgres.local_server() as server:
         server.crash()
         coming_back = threading.Timer(2, server.start)
         coming_back.start()

@@ -1,4 +1,4 @@
-"""A purchase as its landing page leaves it, and what the database and the stand-in hold of it afterwards."""
+"""A purchase as its landing page leaves it, and what the database and the emulator hold of it afterwards."""
 
 import uuid
 from collections import Counter
@@ -27,7 +27,7 @@ STATUSES = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed"
 
 
 def marketplace_settings(marketplace: Marketplace) -> dict[str, str]:
-    """What names the stand-in to the product."""
+    """What names the emulator to the product."""
     return {
         "MARKETPLACE_API_URL": marketplace.api_url,
         "MARKETPLACE_TENANT_ID": support.TENANT_ID,
@@ -71,7 +71,7 @@ class Purchase:
 
     @property
     def at_microsoft(self) -> tuple[str, str, int | None]:
-        """The same as the stand-in has it."""
+        """The same as the emulator has it."""
         told = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
         return (STATUSES[told["saasSubscriptionStatus"].strip()], told["planId"], told["quantity"])
 

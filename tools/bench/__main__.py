@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from devcloud import postgres, signals
-from devcloud.postgres import NoPostgres
-from devcloud.run import NotStarted
+from devcloud.postgres import PostgresUnavailable
+from devcloud.run import StartFailed
 from tools.bench.bench import Bench
 from tools.bench.data.directory import start_directory
 from tools.bench.data.engines import Engine, postgresql, sqlite
@@ -66,7 +66,7 @@ def main(
             console.print("\n".join(result.verdicts), markup=False)
             if write:
                 PAGE.write_text(replace_part(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
-    except (LoadFailed, HostDied, NotStarted) as error:
+    except (LoadFailed, HostDied, StartFailed) as error:
         console.print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from None
 
@@ -97,8 +97,8 @@ def _start_engines(folder: Path, console: Console) -> Iterator[list[Engine]]:
     """SQLite, and PostgreSQL if a server can run; otherwise the reason is shown."""
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(postgres.kept(folder / "postgres"))
-        except NoPostgres as error:
+            server = stack.enter_context(postgres.persistent_server(folder / "postgres"))
+        except PostgresUnavailable as error:
             console.print(f"PostgreSQL is not measured: {error}", markup=False)
             yield [sqlite(folder)]
         else:

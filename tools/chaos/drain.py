@@ -114,7 +114,7 @@ def _wait_for_webhooks(cloud: Cloud) -> None:
 
 def _has_open_changes(cloud: Cloud) -> bool:
     """Whether the Marketplace has changes that it accepts after a time."""
-    with cloud.marketplace.operations.looking() as state:
+    with cloud.marketplace.operations.reading() as state:
         return any(each.status == "InProgress" and each.due < math.inf for each in state.operations.values())
 
 

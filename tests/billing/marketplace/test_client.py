@@ -58,7 +58,7 @@ def client(marketplace, entra):
     client = Marketplace.of(settings_of(entra.authority, marketplace.api_url))
     yield client
     client.close()
-    entra.stand_in.faults.clear()
+    entra.emulator.faults.clear()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def deadline() -> Deadline:
     return Deadline.after(8)
 
 
-def trouble(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the stand-in checks
+def trouble(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the emulator checks
     marketplace.order("faults", **{endpoint: fault})
 
 
@@ -189,7 +189,7 @@ def test_all_pages_of_the_list_are_read(marketplace, client, deadline):
 def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, deadline, link):
     marketplace.buy()
     marketplace.buy()
-    base = marketplace.stand_in.url
+    base = marketplace.emulator.url
     told = link.format(base=base, host=base.removeprefix("http://"))
     marketplace.order("shapes", page_size=1, next_link=told)
 
@@ -397,7 +397,7 @@ def test_a_call_without_a_response_ends_at_its_deadline(marketplace, client):
     with pytest.raises(MarketplaceUnavailable):
         client.get(subscription, Deadline.after(0.5))
 
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
 
 def test_a_response_that_trickles_without_an_end_ends_at_the_deadline(entra):
@@ -442,7 +442,7 @@ def test_another_subscription_than_asked_for_is_unreadable(marketplace, client, 
 
 
 def test_a_redirect_is_not_followed(marketplace, client, deadline):
-    trouble(marketplace, "get", status=302, headers={"Location": f"{marketplace.stand_in.url}/"})
+    trouble(marketplace, "get", status=302, headers={"Location": f"{marketplace.emulator.url}/"})
 
     with pytest.raises(UnreadableResponse, match="http_302"):
         client.get(marketplace.buy(), deadline)
@@ -467,7 +467,7 @@ def test_one_token_serves_until_shortly_before_its_end(entra, marketplace):
     http = HttpClient("test", f"{entra.authority}/")
     url = f"{entra.authority}/{support.TENANT_ID}/oauth2/v2.0/token"
     tokens = SecretTokens(url, support.CLIENT_ID, support.CLIENT_SECRET, http=http, monotonic=lambda: instant[0])
-    before = entra.stand_in.faults.hits().get("token", 0)
+    before = entra.emulator.faults.hits().get("token", 0)
 
     with ThreadPoolExecutor(8) as pool:
         first = set(pool.map(lambda _: tokens.get(Deadline.after(5)), range(20)))
@@ -479,20 +479,20 @@ def test_one_token_serves_until_shortly_before_its_end(entra, marketplace):
     http.close()
     assert first == {same}
     assert renewed != same
-    assert entra.stand_in.faults.hits()["token"] - before == 2
+    assert entra.emulator.faults.hits()["token"] - before == 2
     assert marketplace.send("GET", "saas/subscriptions", token=renewed).status_code == 200
 
 
 def test_a_wrong_secret_is_told_at_once(marketplace, entra, deadline):
     client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
-    before = entra.stand_in.faults.hits().get("token", 0)
+    before = entra.emulator.faults.hits().get("token", 0)
 
     with pytest.raises(MarketplaceUnauthorized) as caught:
         client.get(marketplace.buy(), deadline)
 
     client.close()
     assert (caught.value.status, caught.value.code) == (401, "token")
-    assert entra.stand_in.faults.hits()["token"] - before == 1
+    assert entra.emulator.faults.hits()["token"] - before == 1
     assert hits(marketplace, "get") == 0
 
 

@@ -644,6 +644,6 @@ def test_a_key_that_does_not_say_its_use_or_its_issuer_is_taken(entra: Entra):
 def test_whatever_a_key_says_of_its_algorithm_it_checks_rs256(entra: Entra, alg: str):
     pair = entra.keys.current
     [key] = parse_key_set(json.dumps({"keys": [{**pair.jwk("issuer"), "alg": alg}]}).encode()).by_kid.values()
-    token, _, signature = pair.signed({}, {}).rpartition(".")
+    token, _, signature = pair.sign({}, {}).rpartition(".")
 
     assert key.verify(token.encode(), base64.urlsafe_b64decode(signature + "=="))

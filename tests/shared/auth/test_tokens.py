@@ -53,7 +53,7 @@ def validator(settings: Settings):
 
 
 def mint(entra: Entra, **order: Any):  # noqa: ANN401 - JSON
-    """A token signed by the stand-in's own key; `order` as its admin endpoint takes it."""
+    """A token signed by the emulator's own key; `order` as its admin endpoint takes it."""
     claims = {"iat": NOW, "nbf": NOW, "exp": NOW + 3600, **order.pop("claims", {})}
     body = json.dumps({**order, "claims": claims})  # unlike requests' own, this also writes Infinity
     answer = requests.post(f"{entra.url}/admin/token", data=body, timeout=10)

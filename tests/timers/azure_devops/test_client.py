@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.server import serving
-from devcloud.ports import bound
+from devcloud.ports import listen
 from shared.deadline import Deadline
 from shared.http.problem import to_problem
 from tests.support.azure_devops import running
@@ -229,7 +229,7 @@ def test_what_is_no_number_is_never_sent(session, azure_devops, hours):
 
 def test_the_update_of_a_revision_is_found_behind_links_and_pages(session, azure_devops):
     for number in range(30):
-        azure_devops.stand_in.workspace.board("contoso").link(BUG)
+        azure_devops.emulator.workspace.board("contoso").link(BUG)
         azure_devops.edit(BUG, hours=10 + number)
 
     assert update(session, BUG, 32) == Update(32, Decimal(38), Decimal(39), None)
@@ -338,7 +338,7 @@ def test_a_read_that_succeeds_in_the_end_succeeds(session, azure_devops):
 
 
 def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
-    with bound(0) as listening:
+    with listen(0) as listening:
         port = listening.getsockname()[1]
     client = AzureDevOps(f"http://127.0.0.1:{port}")
 

@@ -17,7 +17,7 @@ from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change,
 from timers.azure_devops import of as azure_devops_of
 
 
-# What may go wrong with one request; the words are the stand-in's.
+# What may go wrong with one request; the words are the emulator's.
 LOST = [
     {"lost_answer": True},
     {"late_landing": 0.3},

@@ -85,7 +85,7 @@ def test_a_plan_by_seats_whose_number_is_not_told_is_not_one_without_a_limit(bou
     thin = json.dumps({**copy, "planId": "seats-plus", "quantity": None})
     bought.marketplace.order("faults", get={"status": 200, "body": thin})
     unclear = tell(bought, http, operation)
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
 
     assert (unclear.status, bought.tenant.seat_limit, bought.told) == (503, 5, [])
     assert tell(bought, http, operation).status == 200
@@ -193,7 +193,7 @@ def tell(bought, http, operation, **said):
     """An event as Microsoft tells it, sent by hand, for its whole answer."""
     told = bought.operation(operation)
     body = {"id": operation, "subscriptionId": bought.id, "action": told["action"], **said}
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     return http.send("POST", "marketplace/webhook", body, token=bearer)
 
 
@@ -357,7 +357,7 @@ def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
 
 def in_chunks(bought, http, operation):
     """An event as Microsoft tells it, sent without its length."""
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     body = json.dumps({"id": operation, "subscriptionId": bought.id, "action": "Suspend"}).encode()
     headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
     url = f"{http.base}/api/marketplace/webhook"
@@ -370,7 +370,7 @@ def test_an_event_whose_body_is_lost_on_the_way_is_made_good_by_asking_microsoft
     operation = bought.order("suspend")
     bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
     away = in_chunks(bought, http, operation)
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
     until(lambda: bought.at_microsoft[0] == "suspended")
     taken = in_chunks(bought, http, operation)
 
@@ -386,8 +386,8 @@ def test_an_event_without_its_body_is_sent_again_while_a_purchase_cannot_be_aske
     bought.marketplace.order("faults", get={"status": 403})
     refused = in_chunks(bought, http, operation)
     here = bought.terms
-    bought.marketplace.stand_in.faults.clear()
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bought.marketplace.emulator.faults.clear()
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     empty = http.send("POST", "marketplace/webhook", b"", token=bearer)
 
     assert (refused, here) == (503, ("subscribed", "seats", 5))
@@ -402,7 +402,7 @@ def test_a_comparison_for_an_event_ends_while_microsoft_waits_and_says_so(bought
     with pytest.raises(Inconclusive):
         reconcile_now(app, client_of(app), seconds=0.5)
 
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
     assert SECONDS < 10
 
 
@@ -480,7 +480,7 @@ def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
 def test_what_cannot_be_read_is_never_taken_for_a_refusal(http, bought, body):
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     answer = http.send("POST", "marketplace/webhook", body, token=bearer)
 
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")

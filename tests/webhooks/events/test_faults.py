@@ -35,7 +35,7 @@ def test_a_change_that_microsoft_cannot_tell_of_changes_nothing_and_is_asked_for
     troubled = tell(held, http, operation)
     assert (troubled.status, troubled.code) == (503, "marketplace_unavailable")
     assert (held.row, held.told) == (before, [])
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert len(held.told) == 1
@@ -50,7 +50,7 @@ def test_no_notice_is_believed_while_microsoft_cannot_be_asked(held, http, name,
     held.marketplace.order("faults", **{endpoint: {"status": 500}})
     troubled = tell(held, http, operation)
     assert (troubled.status, held.row) == (503, before)
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert held.row.version == before.version + 1
@@ -82,7 +82,7 @@ def test_microsofts_silence_is_answered_before_it_stops_listening(held, http, mo
     operation = held.order("change", quantity=9)
     held.marketplace.order("faults", operation={"hang": True})
     answer = tell(held, http, operation)
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert answer.status == 503
     assert held.told == []
@@ -93,7 +93,7 @@ def test_a_price_that_microsoft_cannot_tell_now_delays_the_change(held, http, cl
     operation = held.order("change", plan="seats-plus")
     held.marketplace.order("faults", plans={"status": 500})
     assert tell(held, http, operation).status == 503
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert held.rates[-1] == ("seats-plus", "9.0000", "USD")

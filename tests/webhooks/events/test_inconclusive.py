@@ -30,7 +30,7 @@ def test_a_key_that_is_new_right_after_a_fetch_rejects_nothing(bought, entra, ve
     bought.order("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
     bought.order("reinstate"), bought.marketplace.idle()
 
-    entra.stand_in.keys.rotate(drop_old=drop_old)
+    entra.emulator.keys.rotate(drop_old=drop_old)
     operation = bought.order("change", quantity=12)
 
     assert heard(bought, operation) == [200]
@@ -39,19 +39,19 @@ def test_a_key_that_is_new_right_after_a_fetch_rejects_nothing(bought, entra, ve
 
 def send(bought, http, body=None, path="", **claims):
     """One call of the Marketplace, with a token of its own."""
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", claims)
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", claims)
     event = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity"}
     return http.send("POST", f"marketplace/webhook{path}", event if body is None else body, token=bearer)
 
 
 def test_a_key_that_cannot_be_asked_for_now_rejects_nothing(bought, entra, http, logged):
     send(bought, http)
-    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.order({"keys": Fault(status=503)})
     try:
-        entra.stand_in.keys.rotate(drop_old=False)
+        entra.emulator.keys.rotate(drop_old=False)
         answer = send(bought, http)
     finally:
-        entra.stand_in.faults.clear()
+        entra.emulator.faults.clear()
 
     assert (answer.status, answer.code) == (503, "signing_key_unknown")
     assert int(answer.headers["Retry-After"]) >= 1

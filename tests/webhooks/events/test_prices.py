@@ -122,7 +122,7 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
 def test_another_term_without_a_price_is_not_at_the_former_one(buys, owner, marketplace, clock):
     bought = buys(plan="seats", quantity=5, term="P1M")
     clock.tick(minutes=1)
-    marketplace.stand_in.operations.subscription(bought.id).term_unit = "P1Y"
+    marketplace.emulator.operations.subscription(bought.id).term_unit = "P1Y"
     marketplace.order("shapes", unpriced=["seats"])
     heard(bought, bought.order("renew"))
     clock.tick(minutes=1)

@@ -67,7 +67,7 @@ def _encoded(document):
 
 
 def true_token(forger, version):
-    return forger.bought.marketplace.stand_in.delivery._tokens.for_webhook(version, {})
+    return forger.bought.marketplace.emulator.delivery._tokens.build_webhook_token(version, {})
 
 
 def test_the_marketplaces_own_token_is_taken_in_both_forms(forger):
@@ -161,7 +161,7 @@ def test_a_form_does_not_pass_with_the_other_forms_claims(forger, version):
 
 def test_every_refusal_has_the_same_words(bought, http):
     body = {"id": new_id(), "subscriptionId": bought.id, "action": "Suspend"}
-    token = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {"aud": STRANGER})
+    token = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {"aud": STRANGER})
     answers = [http.send("POST", "marketplace/webhook", body, token=each) for each in (None, "a.b.c", token)]
 
     told = [{name: value for name, value in each.body.items() if name != "requestId"} for each in answers]

@@ -157,7 +157,7 @@ def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf,
 
 
 def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged):
-    with deaf.marketplace.stand_in.operations.changing() as state:
+    with deaf.marketplace.emulator.operations.changing() as state:
         state.subscriptions[deaf.id].status = "NotStarted"
     with pytest.raises(JobFailed):
         reconcile_all(app)
@@ -252,7 +252,7 @@ def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_
     app, marketplace, asked, owner, logged
 ):
     bought, state = asked
-    with marketplace.stand_in.operations.changing() as held:
+    with marketplace.emulator.operations.changing() as held:
         held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
     report = reconcile_all(app)
 

@@ -16,7 +16,7 @@ from webhooks.landing import purchase_flow
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Begins now, since the stand-in for Entra signs people in by the real time."""
+    """Begins now, since the Entra emulator signs people in by the real time."""
     return FakeClock(real_clock.now())
 
 

@@ -292,7 +292,7 @@ def test_an_agreement_that_was_given_is_finished_by_the_buyer_where_the_activati
     shown = browser.pick(entra, firm.colleague)
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     resumed = browser.get(waits.url)
     active = browser.submit(resumed)
 
@@ -381,7 +381,7 @@ def test_an_agreement_stays_in_force_until_the_purchase_is_and_where_it_never_is
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown, endAgreement="yes")
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     marketplace.order("unsubscribe", subscription=subscription)
     ended = browser.get(shown.url)
     found = [(each.plan_id, each.status) for each in rows(app, subscriptions, tenant_id=tenant().id)]
@@ -434,7 +434,7 @@ def test_an_agreement_that_the_vendor_makes_meanwhile_is_not_ended_by_a_purchase
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     agreement()
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
     page = browser.get(under_way.url)
 

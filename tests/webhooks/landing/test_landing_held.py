@@ -31,7 +31,7 @@ def test_what_was_confirmed_before_is_not_put_in_force_while_the_database_is_hel
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
     with own(engine):
         change(engine, held_since=START, held_reason="begun")

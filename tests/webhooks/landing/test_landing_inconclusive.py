@@ -26,7 +26,7 @@ def return_with(browser, firm, entra, clock):
     def come(token, key="current", **changes):
         asked = parse_qs(urlsplit(browser.arrive(token).url).query)
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
-        minted = entra.stand_in.admin.mint(TokenOrder(claims=told, key=key))
+        minted = entra.emulator.admin.mint(TokenOrder(claims=told, key=key))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
 
@@ -46,7 +46,7 @@ def test_a_key_that_is_new_right_after_a_fetch_signs_people_in(entra, marketplac
     _, token = buy(marketplace, firm)
     assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
 
-    entra.stand_in.keys.rotate(drop_old=drop_old)
+    entra.emulator.keys.rotate(drop_old=drop_old)
 
     assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
 
@@ -54,12 +54,12 @@ def test_a_key_that_is_new_right_after_a_fetch_signs_people_in(entra, marketplac
 def test_a_key_that_cannot_be_asked_for_now_is_not_the_visitor_s_fault(entra, marketplace, browser, firm, logged):
     _, token = buy(marketplace, firm)
     browser.open(token, firm.buyer)
-    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.order({"keys": Fault(status=503)})
     try:
-        entra.stand_in.keys.rotate(drop_old=False)
+        entra.emulator.keys.rotate(drop_old=False)
         page = browser.open(token, firm.buyer)
     finally:
-        entra.stand_in.faults.clear()
+        entra.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert "Your sign-in cannot be checked right now" in page.text
@@ -113,7 +113,7 @@ def test_an_answer_of_resolve_that_is_not_about_the_token_is_asked_for_again(mar
     _, token = buy(marketplace, firm)
     marketplace.order("faults", resolve=fault)
     page = browser.open(token, firm.buyer)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert "Nothing is lost" in page.text
@@ -137,7 +137,7 @@ def test_a_copy_that_does_not_say_whose_it_is_is_nobody_else_s(marketplace, brow
     thin = {"id": subscription, "subscription": {**told, "beneficiary": None}}
     marketplace.order("faults", resolve={"status": 200, "body": json.dumps(thin)})
     page = browser.open(token, firm.buyer)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert reasons(logged) == ["no_beneficiary"]
@@ -149,7 +149,7 @@ def test_a_purchase_that_microsoft_does_not_find_for_a_moment_is_not_closed(mark
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", get={"status": 404})
     missing = browser.get(shown.url)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (missing.status, missing.heading) == (503, "Try again in a moment")
     assert browser.get(shown.url).heading == "Set up TimeTracker"

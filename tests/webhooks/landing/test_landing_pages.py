@@ -132,7 +132,7 @@ def test_text_cannot_become_markup():
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].name = "<script>alert(1)</script>"
     page = browser.open(token, firm.buyer)
 

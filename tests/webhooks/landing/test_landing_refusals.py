@@ -441,7 +441,7 @@ def come_with(browser, firm, entra, clock):
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
         if changes.get("tid"):
             told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.stand_in.admin.mint(TokenOrder(claims=told))
+        minted = entra.emulator.admin.mint(TokenOrder(claims=told))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
 

@@ -117,7 +117,7 @@ def test_to_load_the_page_changes_nothing(app, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
     before = everything(app)
     loaded = browser.get(under_way.url)

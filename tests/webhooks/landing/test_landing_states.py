@@ -147,7 +147,7 @@ def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app,
 
 @pytest.mark.parametrize("first", ["Subscribed", "NotStarted"])
 def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, browser, firm, paid, first):
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[paid].status = first
     second, token = buy(marketplace, firm)
     page = browser.open(token, firm.buyer)
@@ -192,7 +192,7 @@ def test_the_odd_shapes_of_the_real_service_change_nothing(marketplace, browser,
 
 def test_a_status_that_nobody_knows_changes_nothing(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].status = "NotStarted"
     page = browser.open(token, firm.buyer)
 
@@ -206,7 +206,7 @@ def test_an_activation_that_takes_its_time_is_completed_when_somebody_looks(app,
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[subscription].visible_at = 0
     done = browser.press(under_way, "Look again")
 
@@ -229,7 +229,7 @@ def test_a_marketplace_that_fails_is_told_and_nothing_is_lost(app, marketplace, 
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown)
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     finished = browser.get(shown.url)
     active = browser.submit(finished)
 
@@ -246,7 +246,7 @@ def test_an_answer_that_was_lost_after_the_activation_is_made_good_by_looking(ap
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", **{"activate.answer": {"status": 500}})
     failed = browser.submit(shown)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     done = browser.press(browser.get(shown.url), "Look again")
 
     assert (failed.status, marketplace.status(subscription)) == (503, "Subscribed")

@@ -125,7 +125,7 @@ def test_another_purchase_than_was_seen_is_not_agreed_to(marketplace, ben, waiti
 
 
 def test_a_purchase_that_became_another_one_is_shown_as_it_is_now(marketplace, ben, waiting):
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.changing() as state:
         state.subscriptions[waiting].quantity = 500
     refused = agree(ben, waiting)
     [item] = ben.get("billing/purchases").body["items"]
@@ -204,7 +204,7 @@ def test_a_marketplace_that_fails_is_asked_again_by_a_repeat(marketplace, ben, w
     marketplace.order("faults", activate={"status": 500})
     failed = agree(ben, waiting)
     between = tenant().plan_kind
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     done = agree(ben, waiting)
 
     assert (failed.status, failed.code, between) == (503, "marketplace_unavailable", "trial")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import requests
 
-from devcloud.ports import bound
+from devcloud.ports import listen
 from tools.bench.data import rows
 from tools.bench.load.processes import LOG, PROJECT, Host, HostDied, terminate_at_exit
 
@@ -63,7 +63,7 @@ def start_peer(folder: Path) -> Iterator[Peer]:
     if not PYTHON.exists():
         raise HostDied(f"TimeTagger is not installed; run {' '.join(_INSTALL)}")
     folder.mkdir(parents=True, exist_ok=True)
-    with bound(0) as probe:
+    with listen(0) as probe:
         port = probe.getsockname()[1]
     users, password_hash = [f"user{number}" for number in range(USERS)], _hash_password()
     command = [str(PYTHON), "-m", "timetagger", f"--bind=127.0.0.1:{port}", f"--datadir={folder}", "--log_level=error"]

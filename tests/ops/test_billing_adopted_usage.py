@@ -28,7 +28,7 @@ def tenant(engine, marketplace):
 
 @pytest.fixture
 def adopted(ops, tenant):
-    return functools.partial(ops, "billing", "adopted", tenant.slug)
+    return functools.partial(ops, "billing", "adopted-usage", tenant.slug)
 
 
 def months(done):

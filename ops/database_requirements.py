@@ -1,4 +1,4 @@
-"""What the database itself must be for the product's promises to hold: asked by migrations and by `ops check`."""
+"""The requirements of the database itself, checked by migrations and by `ops check`."""
 
 from typing import Final
 
@@ -12,18 +12,18 @@ _ABOUT: Final = sa.text(
 )
 
 
-def requirements(tx: sa.Connection) -> dict[str, str]:
-    """By name, what is wrong and what to do about it, empty where the requirement is met; only Azure SQL has some."""
+def find_problems(tx: sa.Connection) -> dict[str, str]:
+    """The problem with each requirement and its solution, empty if it is met; only Azure SQL has requirements."""
     if tx.dialect.name != "mssql":
         return {}
     found = tx.execute(_ABOUT).one()
     binary = found.collation_name.removesuffix("_UTF8").endswith("_BIN2")
     return {
-        # Under the default one, keys and names that differ in case alone are one
+        # With the default collation, names that differ in case alone are equal
         "database_compares_texts_exactly": ""
         if binary
-        else f"the collation is {found.collation_name}; make the database anew with COLLATE {COLLATION}",
-        # Without it closing a month and correcting time wait for one another, and deadlock
+        else f"the collation is {found.collation_name}; create the database again with COLLATE {COLLATION}",
+        # Without it, closing a month and correcting time deadlock
         "database_reads_snapshots": ""
         if found.reads_snapshots
         else "run: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON",

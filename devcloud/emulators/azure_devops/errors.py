@@ -1,4 +1,4 @@
-"""How Azure DevOps says no: JSON with a TF number and a type key, or its sign-in page."""
+"""Error responses of Azure DevOps: JSON with a TF number and a type key, or the sign-in page."""
 
 import json
 from typing import Any, Final
@@ -13,8 +13,8 @@ _SIGN_IN_PAGE: Final = (
 )
 
 
-class Refused(Exception):
-    """A refusal in the service's words."""
+class AzureDevOpsError(Exception):
+    """An error as the service reports it."""
 
     def __init__(self, status: int, message: str, type_key: str) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ def as_json(document: Any, status: int = 200) -> Response:  # noqa: ANN401 - any
     return Response(json.dumps(document), status, content_type=JSON)
 
 
-def refusal(error: Refused) -> Response:
+def error_response(error: AzureDevOpsError) -> Response:
     document = {
         "$id": "1",
         "innerException": None,
@@ -42,8 +42,8 @@ def refusal(error: Refused) -> Response:
     return as_json(document, error.status)
 
 
-def sign_in(shape: str, *, tid: str, location: str) -> Response:
-    """`shape` is one of those the service has: 203, 302, 401, or 200 with a page."""
+def sign_in_response(shape: str, *, tid: str, location: str) -> Response:
+    """`shape` is 203, 302, 401, or 200 with a page."""
     html = {"Content-Type": "text/html; charset=utf-8"}
     match shape:
         case "302":
@@ -56,27 +56,29 @@ def sign_in(shape: str, *, tid: str, location: str) -> Response:
     return Response(_SIGN_IN_PAGE, int(shape), html)
 
 
-def not_there(number: int) -> Refused:
-    told = f"TF401232: Work item {number} does not exist, or you do not have permissions to read it."
-    return Refused(404, told, "WorkItemUnauthorizedAccessException")
+def work_item_not_found(number: int) -> AzureDevOpsError:
+    message = f"TF401232: Work item {number} does not exist, or you do not have permissions to read it."
+    return AzureDevOpsError(404, message, "WorkItemUnauthorizedAccessException")
 
 
-def invalid(told: str) -> Refused:
-    return Refused(400, told, "VssPropertyValidationException")
+def invalid_property(message: str) -> AzureDevOpsError:
+    return AzureDevOpsError(400, message, "VssPropertyValidationException")
 
 
-def no_field(name: str) -> Refused:
-    return Refused(400, f"TF51535: Cannot find field {name}.", "WorkItemTrackingFieldDefinitionNotFoundException")
+def unknown_field(name: str) -> AzureDevOpsError:
+    return AzureDevOpsError(
+        400, f"TF51535: Cannot find field {name}.", "WorkItemTrackingFieldDefinitionNotFoundException"
+    )
 
 
-def broken_rule(field: str, code: str) -> Refused:
-    told = f"TF401320: Rule Error for field {field}. Error code: {code}."
-    return Refused(400, told, "RuleValidationException")
+def rule_error(field: str, code: str) -> AzureDevOpsError:
+    message = f"TF401320: Rule Error for field {field}. Error code: {code}."
+    return AzureDevOpsError(400, message, "RuleValidationException")
 
 
-def changed() -> Refused:
-    told = (
+def revision_mismatch() -> AzureDevOpsError:
+    message = (
         "TF26071: This work item has been changed by someone else since you opened it. You will need to refresh it "
         "and discard your changes."
     )
-    return Refused(412, told, "WorkItemRevisionMismatchException")
+    return AzureDevOpsError(412, message, "WorkItemRevisionMismatchException")

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from ops.exits import Unusable
-from ops.personal import given
+from ops.arguments import read_person
+from ops.errors import WrongUsage
 from tests.support.commands import NOWHERE, Ops, Terminal
 
 
@@ -19,20 +19,20 @@ def typed(monkeypatch):
 def test_an_address_is_one_line_of_standard_input(typed, line):
     typed(line)
 
-    assert given("-") == "ben@contoso.example"
+    assert read_person("-") == "ben@contoso.example"
 
 
 def test_an_argument_is_taken_as_it_is(typed):
     typed("somebody.else@contoso.example\n")
 
-    assert given("ben@contoso.example") == "ben@contoso.example"
+    assert read_person("ben@contoso.example") == "ben@contoso.example"
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n"])
 def test_nothing_on_standard_input_names_nobody(typed, text):
     typed(text)
-    with pytest.raises(Unusable, match="standard input"):
-        given("-")
+    with pytest.raises(WrongUsage, match="standard input"):
+        read_person("-")
 
 
 @pytest.mark.parametrize(
@@ -51,19 +51,19 @@ def test_every_command_that_takes_an_address_reads_it(ops, world, admin, argumen
         ops(*command, stdin=io.StringIO(f"{address}\n")) for address in (ben.email, "nobody@contoso.example")
     )
 
-    assert (found.code, refused.code) == (1 if arguments[0] == "nominee" else 0, 2)  # he has named nobody
+    assert (found.code, refused.code) == (3 if arguments[0] == "nominee" else 0, 3)  # he has no nominee
     assert ben.email not in found.err + found.out
 
 
 def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", Terminal("ben@contoso.example"))
 
-    assert given("-") == "ben@contoso.example"
+    assert read_person("-") == "ben@contoso.example"
     assert "Id or e-mail address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["hand-over", "confirm-role"])
 def test_the_help_says_that_a_person_may_be_named_on_standard_input(command):
-    told = Ops(NOWHERE)("users", command, "--help").out
+    text = Ops(NOWHERE)("users", command, "--help").out
 
-    assert "standard input" in " ".join(told.replace("│", " ").split())
+    assert "standard input" in " ".join(text.split())

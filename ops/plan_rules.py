@@ -1,4 +1,4 @@
-"""Decides what extending a trial or setting a plan makes of a tenant's terms, or why it may not be."""
+"""The rules of trials and plans: the terms after a change, or the reason against it."""
 
 import dataclasses
 import datetime as dt
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ops.account import Account
-from ops.exits import Refused
+from ops.errors import CommandRejected
+from ops.tenant_account import TenantAccount
 from shared.money import amount_text
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import seat_cap, status_at
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What an operator may change of a tenant."""
+class PlanTerms:
+    """The terms of a tenant that an operator can change."""
 
     plan: Plan
     status: TenantStatus
@@ -26,8 +26,8 @@ class Terms:
     trial_started_at: dt.datetime | None
     trial_ends_at: dt.datetime | None
 
-    def wire(self) -> dict[str, Any]:
-        """The fields by the names they have in JSON and in the audit log."""
+    def to_wire(self) -> dict[str, Any]:
+        """The fields as in JSON and in the audit log."""
         return {
             "plan": self.plan,
             "status": self.status,
@@ -39,8 +39,8 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What a paid plan costs; `keeps_seats` leaves the seat limit as it is."""
+class PlanPrice:
+    """The price of a paid plan; `keeps_seats` leaves the seat limit unchanged."""
 
     rate_per_user: Decimal
     currency: str
@@ -48,9 +48,9 @@ class Price:
     keeps_seats: bool
 
 
-def terms_of(account: Account, now: dt.datetime) -> Terms:
+def terms_of(account: TenantAccount, now: dt.datetime) -> PlanTerms:
     tenant = account.tenant
-    return Terms(
+    return PlanTerms(
         plan=tenant.plan,
         status=status_at(tenant, now),
         rate_per_user=account.rate_per_user,
@@ -61,34 +61,35 @@ def terms_of(account: Account, now: dt.datetime) -> Terms:
     )
 
 
-def extended(account: Account, *, days: int, now: dt.datetime) -> Terms:
-    """The trial, longer by days of 24 hours from its end, or from now when it is over, and active again.
+def extend_trial(account: TenantAccount, *, days: int, now: dt.datetime) -> PlanTerms:
+    """An active trial, longer by days of 24 hours from its end, or from now if it is over.
 
     Raises:
-        Refused: the tenant is on no trial, or in a state in which a longer trial would not help it.
+        CommandRejected: the tenant has no trial, or a status in which a longer trial has no effect.
     """
     tenant = account.tenant
     if tenant.plan is not Plan.TRIAL:
-        raise Refused(f"{tenant.slug} is on the {tenant.plan} plan; only a trial can be extended")
+        raise CommandRejected(f"{tenant.slug} is on the {tenant.plan} plan; only a trial can be extended")
     if tenant.status not in {TenantStatus.ACTIVE, TenantStatus.EXPIRED}:
-        raise Refused(f"{tenant.slug} is {tenant.status}; make it active first, with set-plan {tenant.slug} trial")
+        raise CommandRejected(
+            f"{tenant.slug} is {tenant.status}; activate it first: ops tenants set-plan {tenant.slug} trial"
+        )
     begins = max(now, tenant.trial_ends_at or now)
     ends_at = begins + dt.timedelta(days=days)
     return dataclasses.replace(terms_of(account, now), status=TenantStatus.ACTIVE, trial_ends_at=ends_at)
 
 
-def on_plan(account: Account, plan: Plan, price: Price | None, *, trial_days: int, now: dt.datetime) -> Terms:
-    """The terms on a plan, active. A trial keeps the dates it had: it is given once, and extended apart from this.
-
-    So a trial that is over is not active by this, but expired.
-    """
+def set_plan(
+    account: TenantAccount, plan: Plan, price: PlanPrice | None, *, trial_days: int, now: dt.datetime
+) -> PlanTerms:
+    """The terms on a plan, with the status active. A trial keeps its dates, and one that is over is expired."""
     terms = dataclasses.replace(
         terms_of(account, now),
         plan=plan,
         status=TenantStatus.ACTIVE,
         rate_per_user=price.rate_per_user if price else None,
         currency=price.currency if price else None,
-        seat_limit=_seats(account, price),
+        seat_limit=_seat_limit(account, price),
     )
     if plan is not Plan.TRIAL:
         return terms
@@ -99,32 +100,32 @@ def on_plan(account: Account, plan: Plan, price: Price | None, *, trial_days: in
     return dataclasses.replace(terms, status=TenantStatus.EXPIRED if is_over else TenantStatus.ACTIVE)
 
 
-def _seats(account: Account, price: Price | None) -> int | None:
+def _seat_limit(account: TenantAccount, price: PlanPrice | None) -> int | None:
     if price is None:
         return None
     return account.tenant.seat_limit if price.keeps_seats else price.seat_limit
 
 
-def cap_of(account: Account, terms: Terms, trial_user_limit: int) -> int | None:
-    """How many enabled accounts the tenant may have on these terms; None is without a cap."""
+def seat_cap_for(account: TenantAccount, terms: PlanTerms, trial_user_limit: int) -> int | None:
+    """The highest number of enabled accounts on these terms; None is unlimited."""
     tenant = dataclasses.replace(account.tenant, plan=terms.plan, seat_limit=terms.seat_limit)
     return seat_cap(tenant, trial_user_limit)
 
 
-def require_seats(account: Account, cap: int | None) -> None:
-    """Lets terms through that admit everybody who has an enabled account now.
+def require_seats(account: TenantAccount, cap: int | None) -> None:
+    """Checks that the enabled accounts fit into the cap.
 
     Raises:
-        Refused: with both numbers.
+        CommandRejected: there are more; the text has both numbers.
     """
     if cap is not None and account.tenant.seats_used > cap:
-        raise Refused(
-            f"{account.tenant.slug} has {account.tenant.seats_used} enabled accounts, and the plan would admit {cap}; "
+        raise CommandRejected(
+            f"{account.tenant.slug} has {account.tenant.seats_used} enabled accounts, and the plan allows {cap}; "
             "its admins must deactivate some first"
         )
 
 
-def notes(account: Account, after: Terms, *, now: dt.datetime) -> Iterator[str]:
-    """What the operator should know and the terms do not say."""
+def trial_notes(account: TenantAccount, after: PlanTerms, *, now: dt.datetime) -> Iterator[str]:
+    """Hints for the operator."""
     if after.plan is Plan.TRIAL and after.trial_ends_at is not None and after.trial_ends_at <= now:
-        yield f"Its trial is over; to let it track time again: extend-trial {account.tenant.slug} --days N"
+        yield f"The trial is over; to reactivate it: ops tenants extend-trial {account.tenant.slug} --days N"

@@ -1,4 +1,4 @@
-"""The tenant as operators know it: with what only the vendor sees of it."""
+"""A tenant with the fields that only the vendor sees."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from shared.tenancy.model import Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TenantAccount:
     tenant: Tenant
     directory_id: uuid.UUID
     admin_email: str | None

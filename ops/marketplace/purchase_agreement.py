@@ -1,4 +1,4 @@
-"""The command `marketplace agree`: for a customer of whom nobody else can, once the operator has checked with them."""
+"""The command `marketplace agree`: an operator agrees to a purchase for a customer without an admin."""
 
 import uuid
 from typing import TYPE_CHECKING, Annotated
@@ -7,11 +7,11 @@ import sqlalchemy as sa
 import typer
 
 from billing.subscriptions.store import find_live
-from ops.confirm import Asked, DryRun, Yes
-from ops.exits import Refused, Unusable
-from ops.held import refuse_if_held
-from ops.marketplace.app import guid_of, opened_marketplace
-from ops.output import AsJson, Fields, aside, plain, print_fields, print_json
+from ops.confirm import DryRun, Yes, require_yes
+from ops.errors import CommandRejected, ItemNotFound, ServiceUnavailable
+from ops.marketplace.app import open_marketplace, parse_marketplace_id
+from ops.output import AsJson, Fields, print_fields, print_json, stderr_console, to_json
+from ops.restore_hold import require_not_held
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
 from shared.tenancy.store import read_tenant
@@ -29,36 +29,38 @@ if TYPE_CHECKING:
 
 
 def agree(
-    name: Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of it")],
+    name: Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of the subscription")],
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Agree to a purchase for a customer whose admins are gone, once you have checked with the customer."""
-    guid, asked = guid_of(name), Asked(yes, dry_run, as_json)
-    with opened_marketplace() as (app, client):
+    """Agree to a purchase for a customer without active admins.
+
+    Check with the customer first.
+    """
+    guid = parse_marketplace_id(name)
+    with open_marketplace() as (app, client):
         slug, request, approvers = _read(app, guid)
         _require_operator(None, approvers)
         fields: Fields = {
             "subscription": str(guid),
             "state": request.state,
             "plan": request.plan_id,
-            "seats": plain(request.quantity),
-            "requestedAt": plain(request.requested_at),
+            "seats": to_json(request.quantity),
+            "requestedAt": to_json(request.requested_at),
         }
         if not as_json:
             print_fields(slug, fields)
         if not dry_run:
-            refuse_if_held(app)
-            asked.require_yes("Have you checked with the customer, not only with the buyer? Agree for them?")
+            require_not_held(app)
+            require_yes("Has the customer confirmed it, and not only the buyer? Agree for the customer?", yes=yes)
             _agree(app, client, request)
             _, request, _ = _read(app, guid)
         if as_json:
             print_json({"tenant": slug, **fields, "state": request.state, "dryRun": dry_run})
         else:
-            done = "A dry run: nothing was changed." if dry_run else "It is agreed to; the audit log has it."
-            aside().print(done)
+            stderr_console().print("Dry run: nothing was changed." if dry_run else "Agreed; recorded in the audit log.")
 
 
 def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
@@ -74,16 +76,18 @@ def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
     try:
         purchases_flow.agree(app, client, agreement)
     except Inconclusive as error:
-        raise Unusable(f"the Marketplace cannot be asked: {error.reason}; the same command goes on") from error
+        raise ServiceUnavailable(
+            f"the Marketplace is unavailable: {error.reason}; run the same command again"
+        ) from error
     except Conflict as error:
-        raise Refused(error.detail) from error
+        raise CommandRejected(error.detail) from error
 
 
 def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
     with app.transaction(reads_only=True) as tx:
         request = agreement_store.find_anywhere(tx, guid)
         if request is None:
-            raise Unusable(f"nobody has asked for agreement to {guid}; ask the buyer to open the landing page")
+            raise ItemNotFound(f"{guid} does not wait for agreement; ask the buyer to open the landing page")
         tenant = read_tenant(tx, request.tenant_id)
         live = find_live(tx, tenant.id)
         return tenant.slug, request, agreement_service.load_approvers(tx, tenant, None, request, live, app.now())
@@ -91,11 +95,11 @@ def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
 
 def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:
     if approvers.agreer is not Agreer.OPERATOR:
-        raise Refused(
-            f"{TEXTS[approvers.agreer].name} of the customer has signed in within 30 days and can agree; ask them"
+        raise CommandRejected(
+            f"{TEXTS[approvers.agreer].name} of the customer has signed in within 30 days and can agree"
         )
     if approvers.has_agreement:
-        raise Refused(
-            "the customer has an agreement with you, which a purchase ends only when a super admin says so; to end it "
-            "yourself: python -m ops tenants set-plan"
+        raise CommandRejected(
+            "the customer has a direct agreement, and only a super admin can end it with a purchase; to end it "
+            "yourself: ops tenants set-plan"
         )

@@ -94,7 +94,7 @@ def test_a_role_that_wrote_everything_is_taken_that_right(own_database):
         tx.exec_driver_sql("GRANT pg_read_all_data, pg_write_all_data TO wrote_everything")
     removing = metadata.tables["audit_log"].delete()
     before = state(entered, removing)
-    done = [Ops(own_database)("admit", "wrote_everything") for _ in range(2)]
+    done = [Ops(own_database)("grant-access", "wrote_everything") for _ in range(2)]
     after = state(entered, removing)
     entered.dispose()
     with owner.begin() as tx:
@@ -106,22 +106,22 @@ def test_a_role_that_wrote_everything_is_taken_that_right(own_database):
     assert all("but not change facts on record" in each.out for each in done)
 
 
-def test_a_role_that_is_not_there_is_named(own_database):
-    done = Ops(own_database)("admit", "nobody_here")
+def test_a_missing_role_is_named(own_database):
+    done = Ops(own_database)("grant-access", "nobody_here")
 
-    assert (done.code, "there is no role nobody_here" in done.err) == (2, True)
+    assert (done.code, "there is no role nobody_here" in done.err) == (3, True)
 
 
 @pytest.mark.parametrize("name", ["x; DROP TABLE users; --", 'a"b', "ab"])
-def test_a_name_that_is_none_is_refused(own_database, name):
-    done = Ops(own_database)("admit", name)
+def test_a_name_with_other_letters_is_rejected(own_database, name):
+    done = Ops(own_database)("grant-access", name)
 
     assert done.code == 2
     assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in done.err
 
 
 def test_a_client_id_is_refused_on_postgresql(own_database):
-    done = Ops(own_database)("admit", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3")
+    done = Ops(own_database)("grant-access", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3")
 
     assert (done.code, "on PostgreSQL, give the role's name alone" in done.err) == (2, True)
 
@@ -133,6 +133,6 @@ def test_in_the_tests_the_app_is_let_in_so(app_engine):
 
 def test_sqlite_has_no_roles(tmp_path):
     (tmp_path / "a.db").touch()
-    done = Ops(f"sqlite:///{tmp_path}/a.db")("admit", "timetracker_app")
+    done = Ops(f"sqlite:///{tmp_path}/a.db")("grant-access", "timetracker_app")
 
     assert (done.code, "SQLite has no roles" in done.err) == (2, True)

@@ -1,4 +1,4 @@
-"""The command `admit`: lets the app into the database to read and write rows, and to change no fact on record."""
+"""The command `grant-access`: lets the app read and write rows, but not change append-only records."""
 
 import re
 import uuid
@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import sqlalchemy as sa
 import typer
 
-from ops.database import reached
-from ops.exits import Unusable
+from ops.database import open_engine
+from ops.errors import ItemNotFound, WrongUsage
 from shared.db.records import RULES
 from shared.db.schema import metadata
 
@@ -19,58 +19,69 @@ _NAMES: Final = {
     "mssql": (r"[A-Za-z0-9-]{3,128}", "3 to 128 letters, digits and hyphens"),
     "postgresql": (r"[A-Za-z0-9_-]{3,63}", "3 to 63 letters, digits, hyphens and underscores"),
 }
-_IS_THERE: Final = sa.text("SELECT pg_has_role(oid, 'pg_write_all_data', 'MEMBER') FROM pg_roles WHERE rolname = :name")
+_ROLE: Final = sa.text("SELECT pg_has_role(oid, 'pg_write_all_data', 'MEMBER') FROM pg_roles WHERE rolname = :name")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="name of the managed identity, or of the role on PostgreSQL")],
-    client_id: Annotated[uuid.UUID | None, typer.Argument(help="the managed identity's client id")] = None,
+    name: Annotated[str, typer.Argument(help="name of the managed identity; on PostgreSQL, of the role")],
+    client_id: Annotated[str | None, typer.Argument(help="client id of the managed identity")] = None,
 ) -> None:
-    """Let the app into the database that DATABASE_URL names; twice is the same as once. Run it after migrations."""
-    with reached() as engine:
+    """Grant the app access to the database.
+
+    It works on the database that DATABASE_URL names. Idempotent; run it after each migration.
+    """
+    identity = None if client_id is None else _parse_client_id(client_id)
+    with open_engine() as engine:
         kind = engine.dialect.name
         if kind == "sqlite":
-            raise Unusable("SQLite has no roles; DATABASE_URL must name Azure SQL or PostgreSQL")
+            raise WrongUsage("SQLite has no roles; DATABASE_URL must name Azure SQL or PostgreSQL")
         pattern, letters = _NAMES[kind]
         if not re.fullmatch(pattern, name):
-            raise Unusable(f"expected a name of {letters}")
+            raise WrongUsage(f"expected a name of {letters}")
         if kind == "mssql" and client_id is None:
-            raise Unusable("on Azure SQL, give the identity's client id after its name")
+            raise WrongUsage("on Azure SQL, add the client id of the identity after its name")
         if kind != "mssql" and client_id is not None:
-            raise Unusable("on PostgreSQL, give the role's name alone: a client id is of Azure SQL")
+            raise WrongUsage("on PostgreSQL, give the role's name alone; only Azure SQL has client ids")
         with engine.begin() as connection:
-            wanted = postgresql(connection, name) if client_id is None else azure_sql(name, client_id)
-            for statement in wanted:
+            statements = postgresql(connection, name) if identity is None else azure_sql(name, identity)
+            for statement in statements:
                 connection.exec_driver_sql(statement)
-    typer.echo(f"{name} may read and write the rows of {engine.url.database}, but not change facts on record.")
+    typer.echo(f"{name} can read and write the rows of {engine.url.database}, but not change facts on record.")
+
+
+def _parse_client_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise WrongUsage(f"{text!a} is not a client id: expected a GUID") from None
 
 
 def azure_sql(name: str, client_id: uuid.UUID) -> list[str]:
-    """By the identity's number, so that nobody has to be let into the directory to look its name up."""
+    """The user is created by the identity's client id, so no access to the directory is needed."""
     absent = f"IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = N'{name}')"  # noqa: S608 - matched above
     user = f"{absent} CREATE USER [{name}] WITH SID = 0x{client_id.bytes_le.hex().upper()}, TYPE = E"
     return [user, *(f"ALTER ROLE {role} ADD MEMBER [{name}]" for role in _ROLES), *denials(name)]
 
 
 def denials(user: str) -> Iterator[str]:
-    """What a user of Azure SQL may not do to records, whatever its roles let it do."""
+    """The denials on append-only records for a user of Azure SQL; they override its roles."""
     for table, rule in RULES.items():
         hard = ", ".join(column.name for column in metadata.tables[table].columns if column.name not in rule.soft)
-        if rule.soft:  # in case it was hard before
+        if rule.soft:  # it may have been denied before
             yield f"REVOKE UPDATE ON dbo.{table} ({', '.join(rule.soft)}) FROM [{user}]"
         yield f"DENY UPDATE ON dbo.{table} ({hard}) TO [{user}]"
         yield f"{'REVOKE' if rule.deletable else 'DENY'} DELETE ON dbo.{table} TO [{user}]"
 
 
 def postgresql(connection: sa.Connection, role: str) -> Iterator[str]:
-    """The role's grants, for tables that are there and that the same owner makes later.
+    """The role's grants, for present tables and for later ones of the same owner.
 
     Raises:
-        Unusable: there is no such role.
+        ItemNotFound: there is no such role.
     """
-    found = connection.execute(_IS_THERE, {"name": role}).first()
+    found = connection.execute(_ROLE, {"name": role}).first()
     if found is None:
-        raise Unusable(f"there is no role {role}; make it first: CREATE ROLE {role} LOGIN")
+        raise ItemNotFound(f"there is no role {role}; create it first: CREATE ROLE {role} LOGIN")
     schema, to = connection.exec_driver_sql("SELECT current_schema()").scalar_one(), f'"{role}"'
     if found[0]:
         yield f"REVOKE pg_write_all_data FROM {to}"  # it writes every column of every table

@@ -1,8 +1,8 @@
-"""How the Marketplace says no: a status, a code and a sentence."""
+"""Errors of the Marketplace: status, code and sentence."""
 
 
-class Refused(Exception):
-    """A call or an order that is not carried out."""
+class MarketplaceError(Exception):
+    """A call or an order that failed."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

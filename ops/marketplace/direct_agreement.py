@@ -1,4 +1,4 @@
-"""Keeps the subscription of a tenant in step with the plan that an operator sets, in the transaction of the change."""
+"""Begins, changes and ends a tenant's direct agreement with the vendor, in the transaction that sets the plan."""
 
 import dataclasses
 import datetime as dt
@@ -10,8 +10,8 @@ from billing.closing import service as billing
 from billing.closing.service import Closing
 from billing.subscriptions import ledger_store, service, store
 from billing.subscriptions.model import Event, EventSource, Outcome, Price, Quote, Subscription
-from ops.exits import Refused
-from ops.terms import Terms
+from ops.errors import CommandRejected
+from ops.plan_rules import PlanTerms
 from shared.money import MONTH
 from shared.tenancy.model import Plan, Tenant
 from shared.work import Work
@@ -20,38 +20,37 @@ from shared.work import Work
 PLAN_ID = "agreed"
 
 
-def require_free(tx: sa.Connection, tenant: Tenant, after: Terms) -> None:
-    """Lets through what leaves a purchase in the Marketplace as it is: it is changed and cancelled there.
+def require_no_purchase(tx: sa.Connection, tenant: Tenant, after: PlanTerms) -> None:
+    """Checks that the terms leave a purchase in the Marketplace unchanged: it is changed and cancelled there.
 
     Raises:
-        Refused: another plan, or other seats than were bought.
+        CommandRejected: the plan, or the number of bought seats, would change.
     """
     live = store.find_live(tx, tenant.id)
     if live is None or live.marketplace_id is None:
         return
     if after.plan is not tenant.plan:
-        raise Refused(
-            f"{tenant.slug} has a subscription in the Marketplace, {live.marketplace_id}; cancel that one first; "
+        raise CommandRejected(
+            f"{tenant.slug} has a subscription in the Marketplace, {live.marketplace_id}; cancel it there first; "
             "nothing was changed"
         )
     if live.terms.quantity is not None and after.seat_limit != live.terms.quantity:
-        raise Refused(
-            f"{tenant.slug} has bought {live.terms.quantity} seats in the Marketplace; their number is changed there; "
+        raise CommandRejected(
+            f"{tenant.slug} has bought {live.terms.quantity} seats in the Marketplace; change their number there; "
             "nothing was changed"
         )
 
 
-def follow(work: Work, after: Terms) -> tuple[uuid.UUID | None, str | None]:
-    """Begins, changes or ends what the tenant pays for; an agreement that ends is billed up to this instant.
+def apply_plan(work: Work, after: PlanTerms) -> tuple[uuid.UUID | None, str | None]:
+    """Begins, changes or ends the agreement; one that ends is billed up to now.
 
-    The transaction has locked the tenant. Returns the Marketplace's id of the present purchase, and the unit of its
-    price.
+    The transaction has locked the tenant. Returns the Marketplace id of the subscription, if any, and the rate's unit.
 
     Raises:
-        Refused: a subscription in the Marketplace is in the way.
+        CommandRejected: a subscription in the Marketplace prevents it.
     """
     tx, tenant = work.tx, work.tenant
-    require_free(tx, tenant, after)
+    require_no_purchase(tx, tenant, after)
     live = store.find_live(tx, tenant.id)
     if after.plan is Plan.PAID:
         price = _pay(work, live, after)
@@ -62,8 +61,8 @@ def follow(work: Work, after: Terms) -> tuple[uuid.UUID | None, str | None]:
     return None, None
 
 
-def _pay(work: Work, live: Subscription | None, after: Terms) -> Price:
-    """Another rate counts for the months that begin from now on."""
+def _pay(work: Work, live: Subscription | None, after: PlanTerms) -> Price:
+    """A new rate applies to months that begin from now on."""
     tx, now = work.tx, work.now
     assert after.rate_per_user is not None, "a paid plan has a rate"  # noqa: S101 - an invariant of ours
     assert after.currency is not None, "and a currency"  # noqa: S101 - likewise
