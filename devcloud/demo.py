@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from tenants.new_rows import NewTenant
 from tenants.organizations import service as organizations_service
 from tenants.sign_in import service as tenants
 from timers.running import service as timers
+from timers.running.model import Start, Stop
 
 
 TIME_ZONE: Final = "Europe/Berlin"
@@ -48,7 +49,7 @@ class Stretch:
     """One period of a person's work on a work item."""
 
     person: Person
-    start: timers.Start
+    start: Start
     began_at: dt.datetime
     ended_at: dt.datetime
 
@@ -117,15 +118,13 @@ class TenantHistory:
                     project, number, title = rng.choice(items)
                     end = at + dt.timedelta(minutes=rng.randint(25, 130), milliseconds=rng.randrange(60_000))
                     if end < now:
-                        start = timers.Start(self.organization, project, number, note=title)
+                        start = Start(self.organization, project, number, note=title)
                         yield Stretch(person, start, at, end)
                     at = end + dt.timedelta(minutes=rng.randint(5, 50))
                 is_in_labs = self.directory == CONTOSO and person.short == LABS_PERSON
                 if is_in_labs and morning.isoweekday() == _FRIDAY and at + _LABS_HOUR < now:
                     item = LABS_ITEMS[day % len(LABS_ITEMS)]
-                    yield Stretch(
-                        person, timers.Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR
-                    )
+                    yield Stretch(person, Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
 
 
 def _start(tx: sa.Connection, history: TenantHistory, settings: Settings) -> None:
@@ -162,11 +161,14 @@ def _pay(tx: sa.Connection, history: TenantHistory) -> None:
     )
 
 
-def _track(tx: sa.Connection, work: Stretch, settings: Settings) -> None:
-    caller = tenants.sign_in(tx, _principal(work.person), settings=settings, now=work.began_at, new_id=clock.new_id)
-    assert caller is not None, "the tenant was made above"  # noqa: S101 - created before
-    timers.start(tx, caller, work.start, now=work.began_at, new_id=clock.new_id)
-    timers.stop(tx, caller, now=work.ended_at)
+def _track(tx: sa.Connection, stretch: Stretch, settings: Settings) -> None:
+    caller = tenants.sign_in(
+        tx, _principal(stretch.person), settings=settings, now=stretch.began_at, new_id=clock.new_id
+    )
+    assert caller is not None, "the tenant was made above"  # noqa: S101 - an invariant of ours
+    began = Work(tx, caller.tenant, Actor.user(caller.user.id), stretch.began_at, clock.new_id)
+    timers.start(began, caller.user, stretch.start)
+    timers.stop(replace(began, now=stretch.ended_at), caller.user, Stop())
 
 
 def _principal(person: Person) -> Principal:

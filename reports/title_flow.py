@@ -9,7 +9,7 @@ from shared.app import App
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller
 from timers.azure_devops import AzureDevOpsError
-from timers.work_items import AT_ONCE, FRESH, look_up
+from timers.work_items import FRESH_FOR, MAX_BATCH, look_up
 
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def read(app: App, caller: Caller, asked: Asked, session: "AzureDevOpsSession") 
     whichever organization; one that fails is not asked again.
     """
     with app.transaction(reads_only=True, tenant=asked.tenant_id) as tx:
-        wanted = title_store.unread(tx, asked, looked_since=app.now() - FRESH, most=MOST)
+        wanted = title_store.unread(tx, asked, looked_since=app.now() - FRESH_FOR, most=MOST)
         every = organization_store.find_all(tx, asked.tenant_id) if wanted else []
     organizations = {each.id: each for each in every}
     refused: set[tuple[str, int]] = set()
     failed: set[int] = set()
-    for start in range(0, len(wanted), AT_ONCE):
+    for start in range(0, len(wanted), MAX_BATCH):
         by_organization: defaultdict[int, list[int]] = defaultdict(list)
-        for organization_id, number in wanted[start : start + AT_ONCE]:
+        for organization_id, number in wanted[start : start + MAX_BATCH]:
             by_organization[organization_id].append(number)
         for organization_id in by_organization.keys() - failed:
             organization, numbers = organizations[organization_id], by_organization[organization_id]

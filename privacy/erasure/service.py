@@ -19,7 +19,7 @@ from shared.audit import Action
 from shared.db.records import open_records
 from shared.http.idempotency import redact_where
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE
+from shared.work import SERVICE, Work
 from tenants import give_seat_back, set_active
 from timers.entries import stop_if_running
 
@@ -59,7 +59,7 @@ def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_
 def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
     """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
     tenant = lock_tenant(tx, person.tenant_id)
-    stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
+    stop_if_running(Work(tx, tenant, SERVICE, now, new_id), person.id, end_inferred=True)
     if set_active(tx, person.tenant_id, person.id, active=False, now=now):
         give_seat_back(tx, person.tenant_id, now=now)
         audit.record_row(

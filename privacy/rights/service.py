@@ -19,7 +19,7 @@ from shared.http.idempotency import redact
 from shared.restore.model import PrivacyChangeKind
 from shared.restore.store import add_change
 from shared.tenancy.model import Caller
-from shared.work import OPERATOR, Actor
+from shared.work import OPERATOR, Actor, Work
 from timers.entries import stop_if_running
 
 
@@ -51,7 +51,7 @@ def change(
         said = {"right": right.value, "status": status}
         _record(tx, caller, Action.RIGHT_CHANGED, now=now, new_id=new_id, actor=actor, **said)
         if is_wanted:
-            stop_if_running(tx, caller.tenant, user_id, actor_id=user_id, now=now, end_inferred=True)
+            stop_if_running(Work(tx, caller.tenant, Actor.user(user_id), now, new_id), user_id, end_inferred=True)
             redact(tx, tenant_id, caller.user.public_id, but_of=user_id)
     return rights_store.read(tx, tenant_id, user_id)
 

@@ -27,9 +27,7 @@ def merge(work: Work, invitation_id: uuid.UUID, person_id: uuid.UUID) -> Account
     """
     tx, tenant_id = work.tx, work.tenant.id
     invitation, person = _find_both(work, invitation_id, person_id)
-    moved = move_entries(
-        tx, tenant_id, invitation.user.id, to=person.user.id, actor_id=work.actor.user_id, now=work.now
-    )
+    moved = move_entries(work, invitation.user.id, to=person.user.id)
     lock_tenant(tx, tenant_id)
     invitation, person = _find_both(work, invitation_id, person_id, lock=True)
     if not invitations_store.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=work.now):

@@ -125,7 +125,7 @@ def deactivate(work: Work, user: User, public_id: uuid.UUID) -> Account:
     if account.user.role is Role.SUPER_ADMIN:
         _require_another_super_admin(work, account)
     tx, tenant, user_id = work.tx, work.tenant, account.user.id
-    stop_if_running(tx, tenant, user_id, actor_id=user.id, now=work.now, end_inferred=True)
+    stop_if_running(work, user_id, end_inferred=True)
     if seat_store.set_active(tx, tenant.id, user_id, active=False, now=work.now):
         seat_store.give_seat_back(tx, tenant.id, now=work.now)
         before, after = {"isActive": True}, {"isActive": False}

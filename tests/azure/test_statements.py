@@ -36,7 +36,7 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.log.store", "_EVERYONE")}  # others are made of it, and it is never sent
+TEMPLATES = {("timers.log.store", "_PAGE")}  # others are built from it, and it is never sent
 EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
 for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:

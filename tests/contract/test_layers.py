@@ -22,8 +22,8 @@ MODULES = [
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "service", "store", "rules")
 EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes through
-# Beside routes, jobs and flows of slices: one keeps what it has looked up, the other begins a pause.
-OPENS_ITS_OWN = {"timers.work_items.lookup", "timers.azure_devops.client"}
+# Beside routes, jobs and flows of slices: it begins a pause.
+OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
 
 class Read(NamedTuple):

@@ -21,6 +21,8 @@ from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
 from tests.contract.test_layers import layer_of
 from tests.support.offenders import hold
+from timers.entries import list_store
+from timers.log import store as log_store
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +104,17 @@ def statements(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str
                     continue
                 if isinstance(each, sa.sql.expression.Executable | InsertIfAbsent):
                     yield (module, attribute), each
+    yield from lists(most_filters)
+
+
+def lists(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str], sa.Select[Any]]]:
+    """Built when first asked for, so a scan of the modules does not find them."""
+    for store in (list_store, log_store):
+        names = store._CONDITIONS.keys()
+        for size in range((len(names) if most_filters is None else most_filters) + 1):
+            for some in itertools.combinations(names, size):
+                if not {"to_review", "reviewed"} <= set(some):
+                    yield (store.__name__, "statement"), store.statement(some)
 
 
 def reports() -> Iterator[sa.Select[Any]]:

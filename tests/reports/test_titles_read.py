@@ -9,7 +9,7 @@ from reports import title_flow
 from tests.tenants.organizations.test_organizations import add
 from tests.timers.work_items.test_titles import report
 from tests.timers.work_items.test_work_items import HEADER, refresh
-from timers.work_items import lookup as looking_up
+from timers.work_items import lookup_flow
 
 
 OLD, NEWER, NEWEST, SECRET = 42, 57, 61, 66
@@ -99,7 +99,7 @@ def fails_when(azure_devops, monkeypatch):
             if condition(organization, numbers):
                 azure_devops.trouble("batch", status=401)
             try:
-                return looking_up.look_up(app, caller, organization, numbers, session)
+                return lookup_flow.look_up(app, caller, organization, numbers, session)
             finally:
                 azure_devops.settle()
 
@@ -109,7 +109,7 @@ def fails_when(azure_devops, monkeypatch):
 
 
 def test_a_batch_that_fails_takes_nothing_from_those_before(ada, azure_devops, monkeypatch, fails_when):
-    monkeypatch.setattr(title_flow, "AT_ONCE", 1)
+    monkeypatch.setattr(title_flow, "MAX_BATCH", 1)
     fails_when(lambda _, numbers: NEWEST in numbers)
     made = report(ada, azure_devops.token())
 
@@ -119,7 +119,7 @@ def test_a_batch_that_fails_takes_nothing_from_those_before(ada, azure_devops, m
 def test_an_organization_that_refuses_the_person_keeps_nobody_from_anothers_titles(
     ada, azure_devops, monkeypatch, fails_when
 ):
-    monkeypatch.setattr(title_flow, "AT_ONCE", 2)
+    monkeypatch.setattr(title_flow, "MAX_BATCH", 2)
     add(ada, "contoso-labs")
     enter(ada, OLD, 20, organization="contoso-labs")
     fails_when(lambda organization, _: organization.name == "contoso-labs")

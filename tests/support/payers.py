@@ -32,14 +32,14 @@ from shared.db.schema import (
 from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
 from shared.tenancy.store import find_caller, lock_tenant, read_tenant, record_sign_in
-from shared.work import SERVICE, Work
+from shared.work import SERVICE, Actor, Work
 from tenants.settings import store as settings_store
 from tests.support.world import new_id
 from timers import days as rules
-from timers.entries import changes
+from timers.entries import change_service
 from timers.model import EventKind, Source, TimeEntry, WorkItem
 from timers.running import service as timing
-from timers.running.service import Start
+from timers.running.model import Start, Stop
 
 
 DIMENSION = "active_user"
@@ -190,21 +190,24 @@ class Payer:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
             entry = self._entry(tenant, user, start, stop)
-            changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=user, now=now or stop)
+            change_service.add(self.user_work(tx, user, now or stop), entry, EventKind.ENTERED)
         return entry
 
     def starts(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             caller, item = self._caller(tx, user), Start("contoso", "Website", 7)
-            timing.start(tx, caller, item, now=when, new_id=lambda: uuid.UUID(new_id()))
+            timing.start(self.user_work(tx, user, when), caller.user, item)
 
     def stops(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.stop(tx, self._caller(tx, user), now=when)
+            timing.stop(self.user_work(tx, user, when), self._caller(tx, user).user, Stop())
 
     def discards(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.discard(tx, self._caller(tx, user), now=when)
+            timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user)
+
+    def user_work(self, tx: sa.Connection, user: int, now: dt.datetime) -> Work:
+        return Work(tx, self.tenant(tx), Actor.user(user), now, clock.new_id)
 
     def _caller(self, tx: sa.Connection, user: int) -> Caller:
         of_user = sa.select(tenants.c.entra_tenant_id, users.c.entra_object_id).where(
@@ -220,14 +223,13 @@ class Payer:
             tenant = self.tenant(tx)
             made = self._entry(tenant, entry.user_id, start, stop)
             new = replace(made, id=entry.id, version=entry.version + 1)
-            changes.replace(
-                tx, tenant, entry, new, EventKind.CORRECTED, actor_id=entry.user_id, now=now, reason="wrong"
-            )
+            work = self.user_work(tx, entry.user_id, now)
+            change_service.replace(work, entry, new, EventKind.CORRECTED, reason="wrong")
         return new
 
     def removes(self, entry: TimeEntry, now: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            changes.remove(tx, self.tenant(tx), entry, actor_id=entry.user_id, now=now, reason="by mistake")
+            change_service.remove(self.user_work(tx, entry.user_id, now), entry, reason="by mistake")
 
     def work(self, tx: sa.Connection, now: dt.datetime) -> Work:
         return Work(tx, lock_tenant(tx, self.tenant_id), SERVICE, now, clock.new_id)

@@ -82,7 +82,7 @@ def test_every_month_from_2020_to_2035_begins_in_its_own_month():
             pieces = split(noon_before, noon_before + dt.timedelta(days=4), ZoneInfo(zone))
 
             assert sum(piece.elapsed_ms for piece in pieces) == 4 * 86_400_000
-            first = next(piece for piece in pieces if piece.month_key == year * 100 + month)
+            first = next(piece for piece in pieces if piece.month.key == year * 100 + month)
             assert first.date == dt.date(year, month, 1)
 
     hold(holds, ZONES, at_least=400)

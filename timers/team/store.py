@@ -1,4 +1,4 @@
-"""Reads who is running what, longest first, a page at a time."""
+"""Reads running timers with their users, longest first, a page at a time."""
 
 import uuid
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from shared.db.schema import running_timers, users
 from shared.http.paging import TimeCursor
 from shared.tenancy.store import shown_to
 from timers.model import RunningTimer
-from timers.store import RUNNING_COLUMNS, running_of
+from timers.store import RUNNING_COLUMNS, to_running_timer
 
 
 @dataclass(frozen=True, slots=True)
 class TeamTimer:
-    """A running timer and whose it is."""
+    """A running timer with its user."""
 
     timer: RunningTimer
     user: uuid.UUID
@@ -39,11 +39,13 @@ _NEXT_PAGE: Final = _PAGE.where(
 )
 
 
-def page(tx: sa.Connection, tenant_id: int, *, viewer: int, after: TimeCursor | None, limit: int) -> list[TeamTimer]:
-    """At most `limit` running timers after the cursor; there are no more than people."""
+def read_page(
+    tx: sa.Connection, tenant_id: int, *, viewer: int, after: TimeCursor | None, limit: int
+) -> list[TeamTimer]:
+    """At most `limit` running timers after the cursor."""
     parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
     if after is None:
         rows = tx.execute(_PAGE, parameters)
     else:
         rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": after.at, "end_public": after.id})
-    return [TeamTimer(running_of(row), row.user_public_id, row.display_name, row.email) for row in rows]
+    return [TeamTimer(to_running_timer(row), row.user_public_id, row.display_name, row.email) for row in rows]

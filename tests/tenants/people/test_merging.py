@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants, timer_log, users, write_back_changes
 from shared.tenancy.store import find_caller
+from shared.work import Actor, Work
 from tenants.invitations.jobs import end_all_invitations
 from tests.privacy.erasure.test_person import ask, carry_out
 from tests.tenants.people.test_people import actions, add, me
 from timers.entries import service as entries_service
-from timers.entries.service import Work
+from timers.entries.service import ManualEntry
 
 
 @pytest.fixture
@@ -194,12 +195,13 @@ def test_time_that_was_added_in_the_moment_of_a_merge_follows_it(split, app, clo
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     started = clock() - dt.timedelta(days=5)
-    work = Work("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
+    manual = ManualEntry("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ada.tid, oid=ada.oid, lock=True)
         assert caller is not None
         owner = tx.scalar(sa.select(users.c.id).where(users.c.public_id == uuid.UUID(invitation)))
-        late = entries_service.add(tx, caller, work, user_id=owner, now=clock(), new_id=app.new_id).entry
+        work = Work(tx, caller.tenant, Actor.user(caller.user.id), clock(), app.new_id)
+        late = entries_service.add(work, caller.user, manual, owner_id=owner).entry
     assert len(ben.entries()) == 3
     assert end_all_invitations(app).changed == 1
 

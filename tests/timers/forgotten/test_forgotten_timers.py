@@ -125,7 +125,7 @@ def test_forgotten_timers_are_stopped_whatever_the_plans_state(world, app, clock
 
 
 def test_more_timers_than_fit_in_one_transaction_all_end(world, app, clock, monkeypatch):
-    monkeypatch.setattr(forgotten_service, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(forgotten_service, "BATCH_SIZE", 2)
     ada = world.tenant()
     people = [ada, *(world.member(ada) for _ in range(4))]
     for person in people:

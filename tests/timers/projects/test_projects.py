@@ -220,7 +220,7 @@ def test_another_project_than_the_item_s_own_is_refused_with_a_token_at_hand(wor
 
     for refused in (started, entered):
         assert (refused.status, refused.code) == (400, "wrong_project")
-        assert "belongs to the project Website" in refused.body["detail"]
+        assert "is in the project Website" in refused.body["detail"]
         assert refused.body["errors"] == [
             {"pointer": "/project", "detail": "must be Website, the project of work item 57"}
         ]
@@ -269,7 +269,7 @@ def test_a_correction_is_held_to_the_item_s_project_where_the_time_goes_elsewher
     right = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Mobile"}, token, version=2)
 
     assert elsewhere.code == number.code == "wrong_project"
-    assert "belongs to the project Mobile" in number.body["detail"]
+    assert "is in the project Mobile" in number.body["detail"]
     assert (times.status, times.body["project"]) == (200, "Old")
     assert (right.status, right.body["project"], right.body["workItemId"]) == (200, "Mobile", 104)
 

@@ -201,7 +201,7 @@ def test_two_first_readings_at_once_are_one(engine, ada, world, azure_devops):
         with engine.begin() as tx:
             if engine.dialect.name != "sqlite":  # where writers come one after another
                 both.wait(timeout=30)
-            reader_store.keep(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
+            reader_store.add(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
 
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(keep), pool.submit(keep)]:

@@ -38,7 +38,7 @@ def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, a
     known = look(ada, BUG)
 
     assert (unknown.status, unknown.code) == (404, "not_found")
-    assert "open it in the TimeTracker extension" in unknown.body["detail"]
+    assert "Open it in Azure DevOps" in unknown.body["detail"]
     assert found.body == {
         "organization": "contoso",
         "id": BUG,

@@ -117,7 +117,7 @@ def test_what_could_not_be_taken_is_told_and_set_against_what_comes(ada, azure_d
     longer = corrected(ada, shorter.body, token, stoppedAt="2026-11-20T17:00:00Z")
 
     assert (shorter.body["writeBack"], between) == ("short", 0)
-    assert shorter.body["writeBackDetail"].startswith("1 h could not be taken")
+    assert shorter.body["writeBackDetail"].startswith("1 h could not be subtracted")
     assert longer.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 0.5
 
