@@ -20,7 +20,6 @@ from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
 from shared.app import App
 from shared.jobs import JobFailed
-from shared.work import Work
 
 
 app = typer.Typer(
@@ -77,15 +76,11 @@ def erase(
         require_yes(f"Register a request to erase {subject}?", yes=yes)
         with operator_work(product, tenant.id) as work:
             if person is None:
-                request, _ = requests_service.of_tenant(
-                    work.tx, tenant.id, channel=Channel.OPERATOR, by=None, now=work.now, new_id=work.new_id
-                )
+                request, _ = requests_service.request_tenant_erasure(work, Channel.OPERATOR)
             else:
-                request, _ = requests_service.of_person(
-                    work.tx, person, channel=Channel.OPERATOR, by=None, now=work.now, new_id=work.new_id
-                )
+                request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
             if verified:
-                request = _verify(work, request)
+                request = requests_service.verify(work, request)
         _report(tenant.slug, request, as_json=as_json)
 
 
@@ -99,7 +94,7 @@ def verify(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) 
         slug, request = _find_request(product, request_id)
         require_yes(f"Have you checked the identity of the requester of {request.public_id}?", yes=yes)
         with operator_work(product, request.tenant_id) as work:
-            request = _verify(work, request)
+            request = requests_service.verify(work, request)
         _report(slug, request, as_json=as_json)
 
 
@@ -124,14 +119,12 @@ def hold(
         require_yes(f"Place a legal hold on {subject}?", yes=yes)
         if found is not None:
             with operator_work(product, found[1].tenant_id) as work:
-                request = requests_service.hold(
-                    work.tx, found[1], reason, actor=work.actor, now=work.now, new_id=work.new_id
-                )
+                request = requests_service.hold(work, found[1], reason)
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
         with operator_work(product, tenant.id) as work:
-            requests_service.hold_all(work.tx, tenant.id, reason, now=work.now, new_id=work.new_id)
+            requests_service.set_legal_hold(work, reason)
         stderr_console().print(f"{tenant.slug} is on legal hold; recorded in the audit log.")
 
 
@@ -143,14 +136,12 @@ def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> N
         require_yes(f"Release {subject} from its legal hold?", yes=yes)
         if found is not None:
             with operator_work(product, found[1].tenant_id) as work:
-                request = requests_service.release(
-                    work.tx, found[1], actor=work.actor, now=work.now, new_id=work.new_id
-                )
+                request = requests_service.release(work, found[1])
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
         with operator_work(product, tenant.id) as work:
-            requests_service.release_all(work.tx, tenant.id, now=work.now, new_id=work.new_id)
+            requests_service.lift_legal_hold(work)
         stderr_console().print(f"{tenant.slug} is released; recorded in the audit log.")
 
 
@@ -161,7 +152,7 @@ def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False
         slug, request = _find_request(product, request_id)
         require_yes(f"Withdraw {request.public_id}?", yes=yes)
         with operator_work(product, request.tenant_id) as work:
-            request = requests_service.withdraw(work.tx, request, actor=work.actor, now=work.now, new_id=work.new_id)
+            request = requests_service.withdraw(work, request)
         _report(slug, request, as_json=as_json)
 
 
@@ -193,10 +184,6 @@ def _find_request(product: App, request_id: str) -> tuple[str, Request]:
     if found is None:
         raise ItemNotFound(f"no request has the id {request_id!a}; see: ops privacy requests --all")
     return found
-
-
-def _verify(work: Work, request: Request) -> Request:
-    return requests_service.verify(work.tx, request, actor=work.actor, now=work.now, new_id=work.new_id)
 
 
 def _report(slug: str, request: Request, *, as_json: bool) -> None:

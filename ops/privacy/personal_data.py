@@ -69,9 +69,7 @@ def export(
         except FileExistsError as error:
             raise WrongUsage(f"{out} exists already; nothing was written") from error
         with operator_work(product, tenant.id) as work:
-            export_service.record(
-                work.tx, subject, file_format=file_format.value, actor=work.actor, now=work.now, row_id=work.new_id()
-            )
+            export_service.record(work, subject, file_format=file_format.value)
     stderr_console().print(f"{out} was written; recorded in the audit log.")
 
 
@@ -111,7 +109,7 @@ def nominee(
         person = find_person(product, tenant.id, user)
         require_yes("Have you checked the requester's identity? This is recorded in the audit log.", yes=yes)
         with operator_work(product, tenant.id) as work:
-            found = read_nominee(work.tx, tenant.id, person.id, now=work.now, new_id=work.new_id)
+            found = read_nominee(work, person.id)
     if found is None:
         raise ItemNotFound("this person has no nominee")
     fields = {"name": found.name, "contact": found.contact, "namedAt": found.named_at}

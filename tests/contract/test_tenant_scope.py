@@ -15,7 +15,7 @@ from privacy.export import section_store
 from privacy.retention import store as retention
 from reports import piece_store, sum_store, title_store
 from reports.rules import Group
-from reports.store import Filter, Unknown
+from reports.store import Filter, UnknownTypes
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
@@ -132,7 +132,7 @@ def reports() -> Iterator[sa.Select[Any]]:
         yield piece_store.count_statement(each, one_month=one_month)
         yield title_store.items_statement(each, one_month=one_month)
         if not each & {Filter.TYPE, Filter.TYPE_OR_UNKNOWN}:
-            yield title_store.unread_statement(each, one_month=one_month)
+            yield title_store.outdated_statement(each, one_month=one_month)
     groups = [some for size in (1, 2) for some in itertools.permutations(Group, size)]
     for some, one_month in itertools.product((*groups, tuple(Group)), (True, False)):
         yield sum_store.statement(some, frozenset(), one_month=one_month)
@@ -140,9 +140,9 @@ def reports() -> Iterator[sa.Select[Any]]:
         yield sum_store.statement(some, each, one_month=True)
     of_type = frozenset({Filter.TYPE})
     for some in groups:
-        yield sum_store.statement(some, of_type, one_month=True, unknown=Unknown.LISTED)
+        yield sum_store.statement(some, of_type, one_month=True, unknown=UnknownTypes.LISTED)
     for group in Group:
-        yield sum_store.statement((group,), of_type, one_month=True, unknown=Unknown.SUMMED)
+        yield sum_store.statement((group,), of_type, one_month=True, unknown=UnknownTypes.SUMMED)
 
 
 def table_of(column: Any) -> str:  # noqa: ANN401 - a column that is_tenant

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.calendar import Month
 from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy import rules
 from shared.tenancy.model import AuthProvider, Plan, Role, Tenant, TenantStatus, User
@@ -157,7 +158,7 @@ def test_a_deactivated_user_is_referred_to_an_admin():
     assert "Ask an admin to reactivate it." in refusal.detail
 
 
-def test_the_month_of_an_instant_is_that_of_the_tenants_zone():
+def test_a_month_is_in_the_tenants_time_zone():
     midnight = dt.datetime(2025, 12, 31, 15, tzinfo=dt.UTC)  # in Tokyo
 
-    assert [rules.month_key(at, TRIAL) for at in (midnight - MS, midnight)] == [202512, 202601]
+    assert [Month.of(at, TRIAL.zone).key for at in (midnight - MS, midnight)] == [202512, 202601]
