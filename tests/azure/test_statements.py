@@ -229,7 +229,7 @@ def compared(table, statement):
             yield from (column_of(table, side) for side in (term.left, term.right))
 
 
-def test_rows_that_are_held_are_found_through_an_index():
+def test_locked_rows_are_found_through_an_index():
     def holds(name: str) -> None:
         for each in EVERY[name]:
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))

@@ -93,5 +93,17 @@ def test_the_help_names_every_option_of_its_program(name, start):
     assert described == options
 
 
+def helps(command, path=()):
+    context = typer.Context(command, info_name=" ".join(path) or "python -m devcloud")
+    yield command.get_help(context)
+    for name, each in getattr(command, "commands", {}).items():
+        yield from helps(each, (*path, name))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_flags_are_shown_as_flags(name):
+    assert [text for text in helps(typer.main.get_command(PROGRAMS[name])) if "bool" in text.lower()] == []
+
+
 def test_every_script_can_be_started():
     assert [name for name in SCRIPTS if not os.access(ROOT / "scripts" / name, os.X_OK)] == []

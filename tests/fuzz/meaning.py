@@ -86,7 +86,7 @@ OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]]
     re.compile(r"must be a time from the year 2000 on, with its offset from UTC, "): _is_no_instant,
     re.compile(r"must be a date from the year 2000 on, "): _is_no_day,
     re.compile(r"must be a day like "): _is_no_day,
-    re.compile(r"must be an ETag as it was answered, "): _is_no_tag,
+    re.compile(r"must be an ETag from a response, "): _is_no_tag,
 }
 
 

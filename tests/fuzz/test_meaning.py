@@ -8,7 +8,7 @@ from tests.fuzz.meaning import is_argued
 TIME = "must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z"
 DATE = "must be a date from the year 2000 on, like 2026-11-23"
 DAY = "must be a day like 2026-11-23"
-TAG = 'must be an ETag as it was answered, like "3"'
+TAG = 'must be an ETag from a response, like "3"'
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from shared.db.engine import make_engine
 from shared.db.records import RULES, open_records
 from shared.db.records_triggers import unprotect
 from shared.db.schema import metadata
-from tests.support import wall as wall_support
+from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.cutting import on_postgresql
 from tests.support.payers import Payer, at
@@ -33,7 +33,7 @@ def own_database(make_database):
 
 @pytest.fixture(scope="module")
 def app(own_database):
-    engine = make_engine(wall_support.app_role(own_database))
+    engine = make_engine(row_level_security.app_role(own_database))
     yield engine
     engine.dispose()
 

@@ -1,4 +1,4 @@
-"""Whatever people do to their entries, the log played again from its beginning makes exactly the entries there are."""
+"""After any changes of entries, a replay of the log from its beginning yields exactly the entries."""
 
 import datetime as dt
 from typing import Any
@@ -31,7 +31,7 @@ def between(ago, length):
 
 
 def do(person, clock, known, step):
-    """One step on the entries that a person knows of; those that name none that is there do nothing."""
+    """One step on a person's entries; a step on a missing entry does nothing."""
     kind, *given = step
     if kind == "enter":
         made = person.enter(*between(*given))
@@ -56,7 +56,7 @@ def do(person, clock, known, step):
 
 
 def played_again(rows):
-    """The entries that the log makes, from the oldest row on; each version follows the one before it."""
+    """The entries of the log, replayed from its oldest row; each version follows the previous one."""
     made: dict[str, Any] = {}
     for row in reversed(rows):
         if row["event"] == "started":
@@ -74,7 +74,7 @@ def played_again(rows):
 
 @settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(steps, min_size=1, max_size=12))
-def test_the_log_played_again_makes_the_entries(world, clock, plan):
+def test_a_replay_of_the_log_yields_the_entries(world, clock, plan):
     clock.at = START
     ada = world.tenant("Europe/Berlin")
     known: list[Answer] = []

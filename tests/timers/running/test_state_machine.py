@@ -1,4 +1,4 @@
-"""Whatever people do, in whatever order: entries, days, log and reports are those of the reference after each step."""
+"""Random actions of people: entries, days, log and reports equal the reference model after each step."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ from timers.forgotten.jobs import stop_all_forgotten
 
 
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati", "America/Havana"]
-# Some minutes before a change of the clocks, a month's end and a year's end somewhere in ZONES.
+# Some minutes before a clock change, a month's end or a year's end in one of ZONES.
 BEGINNINGS = [
     "2026-11-01T03:40:00+00:00",
     "2026-10-03T14:20:00+00:00",
@@ -210,7 +210,7 @@ class Machine(RuleBasedStateMachine):
         return self._whose(entry, by_admin=by_admin).patch(f"entries/{entry.id}", body, version=entry.version)
 
 
-def test_everything_agrees_with_the_reference_after_every_step(app, world, clock):
+def test_all_data_agrees_with_the_reference_after_every_step(app, world, clock):
     run_state_machine_as_test(
         lambda: Machine(app, world, clock),  # type: ignore[arg-type]  # a factory will do
         settings=settings(

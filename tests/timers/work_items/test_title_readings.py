@@ -1,4 +1,4 @@
-"""Readings, refusals, days and rights in any order: each person is shown the titles that a plain model says."""
+"""Random readings, refusals, days and restrictions: each person sees the titles of a reference model."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ hidden_projects = st.sampled_from([(), ("Billing",), ("Website",), ("Billing", "
 
 
 class Readings(RuleBasedStateMachine):
-    """`model` has the day of each reading that counts, by person and item; `looked` the last look at an item."""
+    """`model` has the day of each valid reading, by person and item; `looked` the last read of an item."""
 
     def __init__(self, world, azure_devops) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Readings(RuleBasedStateMachine):
         return self.world.again(self.people[name])
 
     def told(self, name, asked, hidden):
-        """Azure DevOps was asked for these, and shows those that are not of a hidden project."""
+        """A read of these from Azure DevOps, which shows those outside hidden projects."""
         for number in asked:
             if ITEMS[number] in hidden:
                 self.model.pop((name, number), None)
@@ -66,7 +66,7 @@ class Readings(RuleBasedStateMachine):
 
     @rule(name=person, hidden=hidden_projects)
     def takes_a_report(self, name, hidden):
-        """What is not shown yet is asked for, and what was not looked at for a day, by anybody or by the reader."""
+        """Reads the items that are not shown yet, and those that nobody, or not the reader, has read for a day."""
         since = self.world.clock() - dt.timedelta(days=1)
         fresh = {n for n in self.shown_to(name) if self.looked[n] > since and self.model[name, n] >= since.date()}
         made = report(self.who(name), self.azure_devops.token(hidden=list(hidden)))
@@ -105,7 +105,7 @@ class Readings(RuleBasedStateMachine):
             assert {n for n in ITEMS if look(someone, n).status == 200} == shown
 
 
-def test_each_person_is_shown_what_the_model_says(world, azure_devops):
+def test_each_person_is_shown_the_titles_of_the_model(world, azure_devops):
     chosen = settings(
         max_examples=budget.tries(6), stateful_step_count=12, suppress_health_check=list(HealthCheck), deadline=None
     )

@@ -1,4 +1,4 @@
-"""Random histories of entries, switches, colleagues and faults: at rest Completed Work is what entries say."""
+"""Random histories of entries, settings, colleagues and faults: at rest Completed Work equals the entries."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -46,13 +46,13 @@ STEPS = st.one_of(
 
 @dataclass
 class Past:
-    """One tenant's history, and what it says of each entry."""
+    """One tenant's history, and the last response of each entry."""
 
     ada: Any
     azure_devops: Any
     tokens: tuple[str | None, ...]
     is_on: bool = True
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)  # as answered last
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last response
     counted: set[str] = field(default_factory=set)
     deleted: list[str] = field(default_factory=list)
 
@@ -100,7 +100,7 @@ class Past:
         self.azure_devops.trouble(endpoint, times=times, **fault)
 
     def come_to_rest(self):
-        """Nothing breaks any more, and somebody who may asks for every work item, and every entry that counts."""
+        """Ends all faults, and requests the write-back of every work item and every entry that counts."""
         self.azure_devops.settle()
         self.switch(on=True)
         for item in (BUG, TASK, STORY):
@@ -113,7 +113,7 @@ class Past:
             assert again(self.ada, entry, self.tokens[1]).status == (204 if entry in self.counted else 404)
 
     def hours(self, item):
-        """What the entries that count come to, rounded once."""
+        """The sum of the entries that count, rounded once."""
         mine = [each for id_, each in self.entries.items() if id_ in self.counted and each["workItemId"] == item]
         return (Decimal(sum(each["elapsedMs"] for each in mine)) / 3_600_000).quantize(Decimal("0.0001"))
 
@@ -129,7 +129,7 @@ class Past:
 
 
 def ours_and_theirs(azure_devops, item):
-    """What our writes and what others changed of Completed Work, by the item's own history; it never fell below 0."""
+    """The changes of Completed Work by us and by others, from the item's history; it never fell below 0."""
     ours = theirs = at = Decimal(0)
     marks = []
     for update in azure_devops.updates(item):
@@ -153,7 +153,7 @@ def ours_and_theirs(azure_devops, item):
     deadline=None,
 )
 @given(steps=st.lists(STEPS, min_size=4, max_size=14), lowers=st.booleans())
-def test_at_rest_completed_work_is_what_entries_say_or_tells_what_is_missing(world, azure_devops, steps, lowers):
+def test_at_rest_completed_work_is_the_sum_of_entries_or_the_short_hours_are_shown(world, azure_devops, steps, lowers):
     azure_devops.reset()
     azure_devops.set(BUG, {REMAINING: 5})
     tokens = (None, azure_devops.token(), azure_devops.token(read_only=["Website"]))

@@ -1,4 +1,4 @@
-"""Debts and attempts of the version before become changes, targets and what was written, and nothing is sent twice."""
+"""The rows of the previous version become changes, targets and written hours; nothing is sent twice."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from timers.write_back.invariants import WRITE_BACK
 ROOT = Path(__file__).resolve().parents[3]
 BEFORE, AFTER = "c81f5e2a9d47", "c3b0f4d2a917"
 HOUR = 3_600_000
-THEN = [column for column in ITEMS.c if column.name != "checked_epoch"]  # which a later migration has added
+THEN = [column for column in ITEMS.c if column.name != "checked_epoch"]  # added by a later migration
 _ID = sa.Uuid()
 
 
@@ -83,7 +83,7 @@ def alembic(url, *arguments):
 
 
 class Filled:
-    """A tenant, its two organizations with a project each, and debts of everything that may have come of one."""
+    """A tenant with two organizations of one project each, and rows of every outcome."""
 
     def __init__(self, tx) -> None:
         self.tx, self.now = tx, clock.now()
@@ -132,7 +132,7 @@ class Filled:
         self.tx.execute(into.insert(), values)
 
     def entry(self, item, hours, *, project=1, kept=True):
-        """An entry, on record; with `kept` false it is deleted since."""
+        """An entry with its log; with `kept` false it is deleted."""
         public, elapsed = clock.new_id(), int(hours * HOUR)
         where = {"tenant_id": 1, "user_id": 1, "project_id": project, "work_item_id": item, "elapsed_ms": elapsed}
         when = {"happened_at": self.now, "received_at": self.now}
@@ -144,7 +144,7 @@ class Filled:
         return public
 
     def debt(self, entry, item, hours, state="done", pin=None, *, project=1):
-        """`pin` is the revision, and the hours before and after."""
+        """`pin` has the revision and the hours before and after."""
         revision, was, now = pin or (None, None, None)
         public = clock.new_id()
         self.add(
@@ -166,7 +166,7 @@ class Filled:
 
 
 class Migrated:
-    """What the migration made of it."""
+    """The migrated rows."""
 
     def __init__(self, engine, url, rows) -> None:
         self.engine, self.url, self.rows = engine, url, rows
@@ -182,7 +182,7 @@ class Migrated:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def made(request, tmp_path_factory):
-    """A database as the version before has it, migrated."""
+    """A database of the previous version, migrated."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('before')}/before.db"
     else:
@@ -197,7 +197,7 @@ def made(request, tmp_path_factory):
     engine.dispose()
 
 
-def test_what_was_written_is_settled(made):
+def test_written_hours_are_settled(made):
     item = made.items[1, 10]
 
     assert (item.target_ms, item.written, item.migrated, item.short) == (2 * HOUR, 2, 2, 0)
@@ -206,8 +206,8 @@ def test_what_was_written_is_settled(made):
     assert {each.batch for each in made.changes if each.work_item_id == 10} == {1}
 
 
-def test_what_changed_while_the_switch_was_off_is_owed(made):
-    """The entry is shorter than what its debts come to, or is not there any more, or is elsewhere."""
+def test_changes_while_the_write_back_was_off_are_pending(made):
+    """The entry is shorter than the sum of its rows, deleted, or on another work item."""
     rows = made.rows
 
     assert made.owed(20, 21) == {
@@ -220,7 +220,7 @@ def test_what_changed_while_the_switch_was_off_is_owed(made):
     assert (made.items[1, 21].target_ms, made.items[1, 21].written, made.items[1, 21].state) == (0, 0, "pending")
 
 
-def test_an_attempt_whose_outcome_is_open_keeps_its_mark(made):
+def test_an_open_attempt_keeps_its_mark(made):
     item = made.items[1, 30]
     [attempt] = [each for each in made.attempts if each.item_id == item.id]
 
@@ -231,16 +231,16 @@ def test_an_attempt_whose_outcome_is_open_keeps_its_mark(made):
     assert [each.batch for each in made.changes if each.work_item_id == 30] == [1, None, None]
 
 
-def test_what_was_cut_off_at_zero_is_short_and_thirds_are_not(made):
-    """A write that was cut at 0 counted as a whole one."""
+def test_hours_cut_at_zero_are_short_and_thirds_are_not(made):
+    """A write that was cut at 0 counted as a complete one."""
     cut, thirds = made.items[1, 40], made.items[1, 41]
 
     assert (cut.short, cut.state, cut.short_batch) == (1, "short", 1)
     assert (thirds.written, thirds.short, thirds.state) == (Decimal("0.9999"), 0, "done")
 
 
-def test_what_an_open_write_leaves_at_zero_goes_with_it(made):
-    """Two hours less of half an hour: an hour and a half could not be taken, and must not be taken from later hours."""
+def test_short_hours_of_an_open_attempt_are_migrated_with_it(made):
+    """Two hours subtracted from half an hour: the short hour and a half must not be subtracted from later hours."""
     [attempt] = [each for each in made.attempts if each.legacy_mark == made.rows.cut_open]
 
     assert (attempt.hours_before, attempt.hours_after, attempt.short_after) == (Decimal("0.5"), 0, Decimal("1.5"))
@@ -250,14 +250,14 @@ def test_equal_numbers_of_two_organizations_are_two_items(made):
     assert (made.items[1, 10].written, made.items[2, 10].written) == (2, 4)
 
 
-def test_nothing_of_it_breaks_an_invariant(made):
+def test_migrated_rows_satisfy_the_invariants(made):
     with made.engine.connect() as tx:
         found = {name: tx.execute(query).all() for name, query in WRITE_BACK.items()}
 
     assert {name: rows for name, rows in found.items() if rows} == {}
 
 
-def test_the_migration_goes_back_once_no_outcome_is_open(made):
+def test_the_migration_can_be_undone_once_no_attempt_is_open(made):
     refused = alembic(made.url, "downgrade", BEFORE)
     with made.engine.begin() as tx:
         tx.execute(write_back_attempts.update().values(state="lost"))
