@@ -9,7 +9,7 @@ BACKLOG = 128
 
 
 class PortUnusable(Exception):
-    """The port cannot be used; the text says why, and what to do."""
+    """The port cannot be used; the message has the reason and the remedy."""
 
 
 def listen(port: int) -> socket.socket:

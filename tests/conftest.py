@@ -16,13 +16,12 @@ from shared.app import App
 from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from tests.support import apps, budget, marks, mssql, scan
+from tests.support import apps, budget, marks, mssql, row_level_security, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
-from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.commands import Ops
@@ -45,7 +44,7 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("steady")
-TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last is the wall's, where there is one
+TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last sets the tenant
 _VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
 # For scripts/mutants a first example that fails is enough: looking for the smallest takes time and tells nothing more.
 FIRST_ONLY = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
@@ -112,7 +111,7 @@ def database_url(request, make_database) -> str:
     """An empty, migrated database of each kind: the module's own, which its tests share."""
     url: str = make_database(request.param, "timetracker")
     if request.param == "postgresql":
-        wall_support.put_up(url)
+        row_level_security.enable(url)
     return url
 
 
@@ -124,11 +123,11 @@ def another_database(database_url, make_database) -> Callable[[str], str]:
 
 @pytest.fixture(scope="module")
 def app_database_url(request, database_url) -> str:
-    """The database as the app enters it: on a server as a role that changes no table, on PostgreSQL behind the wall."""
+    """The database of the app: on a server with a role that changes no table, on PostgreSQL with row-level security."""
     kind = sa.make_url(database_url).get_backend_name()
     if kind == "mssql":
         return mssql.make_login(request.getfixturevalue("mssql_server"), database_url, "timetracker_app")
-    return wall_support.app_role(database_url) if kind == "postgresql" else str(database_url)
+    return row_level_security.app_role(database_url) if kind == "postgresql" else str(database_url)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +267,7 @@ def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
 def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
     http = Http(host)
     yield http
-    http.session.close()
+    http.pool.clear()
 
 
 @pytest.fixture

@@ -15,14 +15,12 @@ from timers.projects.store import project_name_key
 from timers.write_back.model import Help, WriteBack, WriteBackProgress
 
 
-WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
+WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="number of the work item in Azure DevOps")]
 
 
 def _organization(value: str) -> str:
     if not ORGANIZATION.match(value):
-        raise ValueError(
-            "must be the name of an Azure DevOps organisation: letters, digits and hyphens inside, up to 50"
-        )
+        raise ValueError("must be the name of an Azure DevOps organization: up to 50 letters, digits and inner hyphens")
     return value
 
 
@@ -30,7 +28,7 @@ Organization = Annotated[
     str,
     AfterValidator(_organization),
     Field(
-        description="the Azure DevOps organisation's name",
+        description="name of the Azure DevOps organization",
         max_length=50,
         examples=["contoso"],
         json_schema_extra={"pattern": json_schema_pattern(ORGANIZATION)},

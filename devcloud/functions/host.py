@@ -1,4 +1,4 @@
-"""The HTTP front of the local Functions host: requests in and answers out by the platform's rules."""
+"""The HTTP side of the local Functions host: requests and responses by the platform's rules."""
 
 import json
 import logging
@@ -24,11 +24,11 @@ log = logging.getLogger("devcloud.functions.host")
 
 
 class HostFileError(Exception):
-    """host.json cannot be used; one line says why."""
+    """host.json cannot be used; the message has the reason."""
 
 
 class HttpFrontend:
-    """The ASGI application: it answers what arrives with what the function returns."""
+    """The ASGI application: passes requests to functions and returns their responses."""
 
     def __init__(self, worker: Worker, timers: Timers, prefix: str, *, logs_requests: bool = False) -> None:
         self._worker = worker
@@ -71,7 +71,7 @@ class HttpFrontend:
             headers=headers,
             query=join_query(query),
             params=match.params,
-            # a chunked body has no length, and the platform passes on none of it
+            # the platform does not pass on a chunked body, which has no length
             body=await _read_body(receive) if length != "0" else b"",
         )
         return await self._worker.http(match.function, call)
@@ -83,10 +83,10 @@ class HttpFrontend:
 
 
 def route_prefix(app_dir: Path) -> str:
-    """What host.json says stands before every route.
+    """The prefix of all routes in host.json.
 
     Raises:
-        HostFileError: there is no host.json, or it is not JSON.
+        HostFileError: host.json is missing or not JSON.
     """
     path = app_dir / "host.json"
     try:
@@ -99,7 +99,7 @@ def route_prefix(app_dir: Path) -> str:
 
 
 def join_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Names in lower case; the values of a repeated header joined by commas."""
+    """Lowercase names; values of a repeated header joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode()
@@ -108,7 +108,7 @@ def join_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def join_query(query: str) -> dict[str, str]:
-    """Empty values are dropped and repeated ones joined by commas; names differ by more than their case."""
+    """Drops empty values and joins repeated ones by commas; names ignore case."""
     if not query:
         return {}
     names: dict[str, str] = {}

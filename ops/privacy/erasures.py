@@ -20,7 +20,6 @@ from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
 from shared.app import App
 from shared.jobs import JobFailed
-from shared.work import Work
 
 
 app = typer.Typer(
@@ -49,7 +48,7 @@ def list_requests(
     as_json: AsJson = False,
 ) -> None:
     """List erasure requests, most urgent first."""
-    with open_privacy_app() as (running, _), running.transaction(reads_only=True) as tx:
+    with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
         found = requests_store.everywhere(tx, closed_too=include_closed)
     documents = [_document(slug, request) for slug, request in found]
     if as_json:
@@ -70,22 +69,18 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Register an erasure request."""
-    with open_privacy_app() as (running, database):
+    with open_privacy_app() as (product, database):
         tenant = find_tenant_by_id(database, name).tenant
-        person = None if user is None else find_person(running, tenant.id, user)
+        person = None if user is None else find_person(product, tenant.id, user)
         subject = f"the whole of {tenant.slug}" if person is None else f"one person of {tenant.slug}"
         require_yes(f"Register a request to erase {subject}?", yes=yes)
-        with operator_work(running, tenant.id) as work:
+        with operator_work(product, tenant.id) as work:
             if person is None:
-                request, _ = requests_service.of_tenant(
-                    work.tx, tenant.id, channel=Channel.OPERATOR, by=None, now=work.now, new_id=work.new_id
-                )
+                request, _ = requests_service.request_tenant_erasure(work, Channel.OPERATOR)
             else:
-                request, _ = requests_service.of_person(
-                    work.tx, person, channel=Channel.OPERATOR, by=None, now=work.now, new_id=work.new_id
-                )
+                request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
             if verified:
-                request = _verify(work, request)
+                request = requests_service.verify(work, request)
         _report(tenant.slug, request, as_json=as_json)
 
 
@@ -95,11 +90,11 @@ def verify(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) 
 
     The next run carries the request out.
     """
-    with open_privacy_app() as (running, _):
-        slug, request = _find_request(running, request_id)
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
         require_yes(f"Have you checked the identity of the requester of {request.public_id}?", yes=yes)
-        with operator_work(running, request.tenant_id) as work:
-            request = _verify(work, request)
+        with operator_work(product, request.tenant_id) as work:
+            request = requests_service.verify(work, request)
         _report(slug, request, as_json=as_json)
 
 
@@ -119,49 +114,45 @@ def hold(
     """
     if not reason.is_legal:
         raise WrongUsage("--reason must be legalClaim, legalObligation or authorityOrder")
-    with open_privacy_app() as (running, database):
-        found = find_request(running, subject)
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
         require_yes(f"Place a legal hold on {subject}?", yes=yes)
         if found is not None:
-            with operator_work(running, found[1].tenant_id) as work:
-                request = requests_service.hold(
-                    work.tx, found[1], reason, actor=work.actor, now=work.now, new_id=work.new_id
-                )
+            with operator_work(product, found[1].tenant_id) as work:
+                request = requests_service.hold(work, found[1], reason)
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
-        with operator_work(running, tenant.id) as work:
-            requests_service.hold_all(work.tx, tenant.id, reason, now=work.now, new_id=work.new_id)
+        with operator_work(product, tenant.id) as work:
+            requests_service.set_legal_hold(work, reason)
         stderr_console().print(f"{tenant.slug} is on legal hold; recorded in the audit log.")
 
 
 @app.command()
 def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Release a request or a tenant from its legal hold."""
-    with open_privacy_app() as (running, database):
-        found = find_request(running, subject)
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
         require_yes(f"Release {subject} from its legal hold?", yes=yes)
         if found is not None:
-            with operator_work(running, found[1].tenant_id) as work:
-                request = requests_service.release(
-                    work.tx, found[1], actor=work.actor, now=work.now, new_id=work.new_id
-                )
+            with operator_work(product, found[1].tenant_id) as work:
+                request = requests_service.release(work, found[1])
             _report(found[0], request, as_json=as_json)
             return
         tenant = find_tenant(database, subject).tenant
-        with operator_work(running, tenant.id) as work:
-            requests_service.release_all(work.tx, tenant.id, now=work.now, new_id=work.new_id)
+        with operator_work(product, tenant.id) as work:
+            requests_service.lift_legal_hold(work)
         stderr_console().print(f"{tenant.slug} is released; recorded in the audit log.")
 
 
 @app.command()
 def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Withdraw a request on behalf of the requester."""
-    with open_privacy_app() as (running, _):
-        slug, request = _find_request(running, request_id)
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
         require_yes(f"Withdraw {request.public_id}?", yes=yes)
-        with operator_work(running, request.tenant_id) as work:
-            request = requests_service.withdraw(work.tx, request, actor=work.actor, now=work.now, new_id=work.new_id)
+        with operator_work(product, request.tenant_id) as work:
+            request = requests_service.withdraw(work, request)
         _report(slug, request, as_json=as_json)
 
 
@@ -171,15 +162,15 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
     Exit code 1 if one failed.
     """
-    with open_privacy_app() as (running, _):
+    with open_privacy_app() as (product, _):
         if dry_run:
-            with running.transaction(reads_only=True) as tx:
-                due = len(requests_store.due(tx, running.now()))
+            with product.transaction(reads_only=True) as tx:
+                due = len(requests_store.due(tx, product.now()))
             stderr_console().print(f"Dry run: {due} due, nothing was changed.")
             return
-        require_not_held(running)
+        require_not_held(product)
         try:
-            done = erasure_flow.carry_out_due(running).changed
+            done = erasure_flow.carry_out_due(product).changed
         except JobFailed as failed:
             raise CommandRejected(str(failed)) from failed
     if as_json:
@@ -188,15 +179,11 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         stderr_console().print(f"{done} carried out.")
 
 
-def _find_request(running: App, request_id: str) -> tuple[str, Request]:
-    found = find_request(running, request_id)
+def _find_request(product: App, request_id: str) -> tuple[str, Request]:
+    found = find_request(product, request_id)
     if found is None:
         raise ItemNotFound(f"no request has the id {request_id!a}; see: ops privacy requests --all")
     return found
-
-
-def _verify(work: Work, request: Request) -> Request:
-    return requests_service.verify(work.tx, request, actor=work.actor, now=work.now, new_id=work.new_id)
 
 
 def _report(slug: str, request: Request, *, as_json: bool) -> None:

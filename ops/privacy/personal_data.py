@@ -59,19 +59,17 @@ def export(
     Recorded in the audit log. A tenant's export has the titles of all stored work items; a person's has the titles
     that the person may see.
     """
-    with open_privacy_app() as (running, database):
+    with open_privacy_app() as (product, database):
         tenant = find_tenant_by_id(database, name).tenant
-        user_id = None if user is None else find_person(running, tenant.id, user).id
+        user_id = None if user is None else find_person(product, tenant.id, user).id
         subject = Subject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
-                export_flow.write(running, subject, file, as_zip=file_format is Format.ZIP)
+                export_flow.write(product, subject, file, as_zip=file_format is Format.ZIP)
         except FileExistsError as error:
             raise WrongUsage(f"{out} exists already; nothing was written") from error
-        with operator_work(running, tenant.id) as work:
-            export_service.record(
-                work.tx, subject, file_format=file_format.value, actor=work.actor, now=work.now, row_id=work.new_id()
-            )
+        with operator_work(product, tenant.id) as work:
+            export_service.record(work, subject, file_format=file_format.value)
     stderr_console().print(f"{out} was written; recorded in the audit log.")
 
 
@@ -80,10 +78,10 @@ def retention(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
     --dry-run only counts it. Each class of each tenant has its own transactions; exit code 1 if one failed.
     """
-    with open_privacy_app() as (running, _):
+    with open_privacy_app() as (product, _):
         if not dry_run:
-            require_not_held(running)
-        result = _apply_retention(running, dry_run=dry_run)
+            require_not_held(product)
+        result = _apply_retention(product, dry_run=dry_run)
     if as_json:
         print_json([_with_count(each, result.expired) for each in _documents()])
     else:
@@ -106,12 +104,12 @@ def nominee(
 
     Check the identity of the requester first. Recorded in the audit log.
     """
-    with open_privacy_app() as (running, database):
+    with open_privacy_app() as (product, database):
         tenant = find_tenant_by_id(database, name).tenant
-        person = find_person(running, tenant.id, user)
+        person = find_person(product, tenant.id, user)
         require_yes("Have you checked the requester's identity? This is recorded in the audit log.", yes=yes)
-        with operator_work(running, tenant.id) as work:
-            found = read_nominee(work.tx, tenant.id, person.id, now=work.now, new_id=work.new_id)
+        with operator_work(product, tenant.id) as work:
+            found = read_nominee(work, person.id)
     if found is None:
         raise ItemNotFound("this person has no nominee")
     fields = {"name": found.name, "contact": found.contact, "namedAt": found.named_at}
@@ -126,7 +124,7 @@ def list_erased(*, as_json: AsJson = False) -> None:
 
     Store the list apart from the backups, for erase-again.
     """
-    with open_privacy_app() as (running, _), running.transaction(reads_only=True) as tx:
+    with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
         rows = [(row.tenant, row.subject_id, row.erased_at) for row in requests_store.all_erased(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
@@ -136,7 +134,7 @@ def list_erased(*, as_json: AsJson = False) -> None:
 
 def list_damaged(*, as_json: AsJson = False) -> None:
     """List log rows damaged by an erasure of an earlier version."""
-    with open_privacy_app() as (running, _), running.transaction(reads_only=True) as tx:
+    with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
         rows = [(each.tenant, each.log, each.row) for each in damage_store.listed(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "log": log, "row": row} for tenant, log, row in rows)
@@ -154,9 +152,9 @@ def erase_again(
         subjects = [(uuid.UUID(row["tenant"]), uuid.UUID(row["subject"])) for row in json.loads(file.read_bytes())]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WrongUsage(f"{file} is not the output of: ops privacy list-erased --json") from error
-    with open_privacy_app() as (running, _):
+    with open_privacy_app() as (product, _):
         require_yes(f"Erase those of the {len(subjects)} subjects again that are in this database?", yes=yes)
-        results = restore_flow.erase_again(running, subjects)
+        results = restore_flow.erase_again(product, subjects)
     done, waiting, rejected = results[Again.DONE], results[Again.WAITS], results[Again.REFUSED]
     stderr_console().print(f"{done} erased again, {waiting} on legal hold, {rejected} rejected.")
     if waiting or rejected:
@@ -172,12 +170,12 @@ class _RetentionResult:
     failures: list[str] = field(default_factory=list)
 
 
-def _apply_retention(running: App, *, dry_run: bool) -> _RetentionResult:
+def _apply_retention(product: App, *, dry_run: bool) -> _RetentionResult:
     """Deletes expired rows, unless it is a dry run; a failure of one class does not stop the others."""
     from rich.progress import track  # noqa: PLC0415 - slow to load, and few commands need it
 
-    console, now, retry, result = stderr_console(), running.now(), for_jobs(), _RetentionResult()
-    with running.transaction(reads_only=True) as tx:
+    console, now, retry, result = stderr_console(), product.now(), for_jobs(), _RetentionResult()
+    with product.transaction(reads_only=True) as tx:
         slugs = retention_store.tenant_slugs(tx)
     steps = [(*tenant, kept) for tenant in slugs.items() for kept in Kept]
     progress = track(steps, "Checking", console=console, transient=True, disable=not console.is_terminal)
@@ -185,9 +183,9 @@ def _apply_retention(running: App, *, dry_run: bool) -> _RetentionResult:
         count = partial(service.expired, tenant_id=tenant_id, kept=kept, now=now)
         delete = partial(service.remove_some, tenant_id=tenant_id, kept=kept, now=now)
         try:
-            result.expired[kept] += transact(running, tenant_id, count, reads_only=True, retry=retry)
+            result.expired[kept] += transact(product, tenant_id, count, reads_only=True, retry=retry)
             if not dry_run:
-                result.deleted += in_batches(running, tenant_id, delete, retry=retry)
+                result.deleted += in_batches(product, tenant_id, delete, retry=retry)
         except Exception as error:  # noqa: BLE001 - one failure must not affect the others
             result.failures.append(f"{slug}: {kept}: {describe_error(error)}")
     return result

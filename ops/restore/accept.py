@@ -242,7 +242,7 @@ class Acceptance:
             raise ServiceUnavailable(f"not all tenants could be notified: {failed}; {_STILL_HELD}") from failed
 
     def _end_hold(self) -> None:
-        """Writes to the outside store first: from then on every other database is behind, whatever happens here."""
+        """Writes to the outside store first: from then on every other database is behind, even if this one fails."""
         now, ended = self.app.now(), Mark(self._epoch, self._found.mark.number)
         if not self.without_store:
             try:

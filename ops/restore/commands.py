@@ -32,11 +32,11 @@ def begin(*, yes: Yes = False) -> None:
 
     While it is held, nothing acts outside and nothing is deleted.
     """
-    with open_restored_app() as running:
-        name = restore_accept.database_name(running)
+    with open_restored_app() as product:
+        name = restore_accept.database_name(product)
         require_yes(f"Hold {name} until it is accepted?", yes=yes)
-        with running.transaction() as tx:
-            begun = store.begin(tx, now=running.now())
+        with product.transaction() as tx:
+            begun = store.begin(tx, now=product.now())
     if not begun:
         raise CommandRejected(f"{name} is held already; see: ops restore status")
     stderr_console().print(
@@ -50,13 +50,13 @@ def status(*, as_json: AsJson = False) -> None:
 
     Marks are compared with the outside store. Exit code 1 if the database is held.
     """
-    with open_restored_app() as running:
-        found = flow.read_installation(running)
-        outside, comparison = _read_outside(running, found)
-        with running.transaction(reads_only=True) as tx:
-            waiting = restore_store.waiting(tx, found.mark.epoch, now=running.now())
+    with open_restored_app() as product:
+        found = flow.read_installation(product)
+        outside, comparison = _read_outside(product, found)
+        with product.transaction(reads_only=True) as tx:
+            waiting = restore_store.waiting(tx, found.mark.epoch, now=product.now())
         fields = _fields(found, outside, comparison)
-        name = restore_accept.database_name(running)
+        name = restore_accept.database_name(product)
     rows = [
         ("months to close", waiting.due_tenants, None),
         ("usage to report", waiting.usage, _deadline(waiting.oldest_slot)),
@@ -96,14 +96,14 @@ def accept(
     After a failure the database stays held.
     """
     assigned = dict(map(parse_assignment, assign or []))
-    with open_restored_app() as running:
-        acceptance = Acceptance(running, assigned, other_is_off=other_is_off, without_store=without_store)
+    with open_restored_app() as product:
+        acceptance = Acceptance(product, assigned, other_is_off=other_is_off, without_store=without_store)
         planned = acceptance.plan()
         _show(planned, as_json=as_json and dry_run)
         if dry_run:
             stderr_console().print("Dry run: nothing was changed; the database stays held.")
             return
-        name = restore_accept.database_name(running)
+        name = restore_accept.database_name(product)
         require_yes(f"Accept {name} as the one database of this installation?", yes=yes)
         done = acceptance.carry_out(lambda line: stderr_console().print(line, markup=False))
     if as_json:
@@ -111,8 +111,8 @@ def accept(
     stderr_console().print(f"{name} is accepted; the hold has ended.")
 
 
-def _read_outside(running: App, found: Installation) -> tuple[StoredMark | None, str]:
-    client = mark_client_of(running)
+def _read_outside(product: App, found: Installation) -> tuple[StoredMark | None, str]:
+    client = mark_client_of(product)
     if not client.is_on:
         return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not detected automatically"
     try:

@@ -46,13 +46,13 @@ def set_state(engine: str, *, is_enabled: bool) -> list[str]:
 def status(engine: str) -> str:
     """Selects each table with a policy, and whether row-level security is enabled on it."""
     if engine == "mssql":
-        return f"""SELECT OBJECT_NAME(made.target_object_id), whole.is_enabled
-            FROM sys.security_predicates AS made
-            JOIN sys.security_policies AS whole ON whole.object_id = made.object_id
-            WHERE whole.name = '{POLICY}' AND made.predicate_type = 0"""  # noqa: S608 - our own name
-    return f"""SELECT of_it.relname, of_it.relrowsecurity AND of_it.relforcerowsecurity
-        FROM pg_policy AS made JOIN pg_class AS of_it ON of_it.oid = made.polrelid
-        WHERE made.polname = '{POLICY}'"""  # noqa: S608 - likewise
+        return f"""SELECT OBJECT_NAME(predicates.target_object_id), policies.is_enabled
+            FROM sys.security_predicates AS predicates
+            JOIN sys.security_policies AS policies ON policies.object_id = predicates.object_id
+            WHERE policies.name = '{POLICY}' AND predicates.predicate_type = 0"""  # noqa: S608 - our own name
+    return f"""SELECT tables.relname, tables.relrowsecurity AND tables.relforcerowsecurity
+        FROM pg_policy AS policies JOIN pg_class AS tables ON tables.oid = policies.polrelid
+        WHERE policies.polname = '{POLICY}'"""  # noqa: S608 - likewise
 
 
 def _postgresql() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Erases an organisation: its people, then row after row in short transactions; what its bills need stays."""
+"""Erases an organization: rows in short transactions, then its people; the data of its bills stays."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from tenants.actions import log as action_log
 
 
 def erase(app: App, tenant_id: int) -> None:
-    """Erases an organisation that is closed. Interrupted, the next run goes on."""
+    """Erases a closed organization. After an interruption the next run continues."""
     for name in tenant_store.GOING:
         while transact(app, tenant_id, partial(tenant_service.remove_some, name=name, tenant_id=tenant_id)):
             pass

@@ -50,7 +50,7 @@ _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.ki
 _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))
 _SCHEDULED: Final = _REQUEST.where(_requests.state == State.SCHEDULED.value)
 _ERASED_AT: Final = sa.select(tenants.c.erased_at).where(tenants.c.id == bindparam("tenant"))
-_NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("most"))
+_NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("limit"))
 _NEWEST_OF_ONE: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
 _EVERYWHERE: Final[sa.Select[Any]] = (
     sa.select(privacy_requests, users.c.public_id.label("subject_id"), tenants.c.slug)
@@ -146,11 +146,11 @@ def find_open(tx: sa.Connection, tenant_id: int, user_id: int | None) -> Request
     return None if row is None else _request(row)
 
 
-def newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, most: int) -> list[Request]:
+def newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, limit: int) -> list[Request]:
     """The newest requests about one person, or of the whole tenant."""
     statement = _NEWEST if user_id is None else _NEWEST_OF_ONE
     whose = {} if user_id is None else {"user": user_id}
-    return [_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "most": most, **whose})]
+    return [_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "limit": limit, **whose})]
 
 
 def everywhere(tx: sa.Connection, *, closed_too: bool) -> list[tuple[str, Request]]:

@@ -143,9 +143,3 @@ def seat_limit_error(tenant: Tenant, cap: int | None) -> Forbidden:
 def short_id(public_id: uuid.UUID) -> str:
     """The beginning of a person's id, to tell people of the same name apart."""
     return str(public_id)[:_SHORT_ID]
-
-
-def month_key(instant: dt.datetime, tenant: Tenant) -> int:
-    """The calendar month of an instant in the tenant's time zone, as yyyymm."""
-    local = instant.astimezone(tenant.zone)
-    return local.year * 100 + local.month

@@ -66,7 +66,7 @@ def test_its_condition_compares_every_column_but_those_that_may_change(azure, az
     assert (f"i.{rule.key[0]} IS NULL AND COALESCE(CAST(SESSION_CONTEXT(" in condition) is rule.deletable
 
 
-def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azure_engine, standing):
+def test_existing_triggers_are_left_unchanged_and_disabled_ones_recreated(azure, azure_engine, standing):
     with azure_engine.begin() as tx:
         protect(tx)
     names = [name for text in made(azure) for name in re.findall(r"^CREATE TRIGGER (\w+)", text)]
@@ -96,7 +96,7 @@ def test_the_guard_is_closed_in_the_transaction_that_opened_it(azure, azure_engi
     assert said == [OPEN, CLOSE, COMMIT]
 
 
-def test_a_guard_that_could_not_be_closed_goes_with_no_connection_to_its_next_user(azure, azure_engine):
+def test_a_connection_with_an_open_guard_is_not_reused(azure, azure_engine):
     azure.script = lambda statement: (
         Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else usual(statement)
     )

@@ -111,7 +111,7 @@ def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
         ({"snapshots": 0}, ["database_reads_snapshots"]),
     ],
 )
-def test_an_operators_check_tells_what_the_database_is(database, azure_engine, changed, unmet):
+def test_the_operators_check_verifies_collation_and_snapshots(database, azure_engine, changed, unmet):
     with azure_engine.begin() as tx:
         protect(tx)
     database.update(changed)

@@ -229,7 +229,7 @@ def compared(table, statement):
             yield from (column_of(table, side) for side in (term.left, term.right))
 
 
-def test_rows_that_are_held_are_found_through_an_index():
+def test_locked_rows_are_found_through_an_index():
     def holds(name: str) -> None:
         for each in EVERY[name]:
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))
@@ -361,5 +361,5 @@ def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_e
     assert "'pending'" not in sent(azure, azure_engine, by_parameter).sql
 
 
-def test_what_is_no_t_sql_is_found_out():
+def test_invalid_t_sql_is_detected():
     assert unreadable("SELECT id FROM tenants WHERE plan = 1") != []

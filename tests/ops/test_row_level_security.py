@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from shared.db.engine import make_engine
 from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, users
-from tests.support import wall as wall_support
+from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.databases import migrate
 from tests.support.payers import Payer
@@ -35,7 +35,7 @@ def rls(own_database):
 @pytest.fixture
 def visible_tenants(own_database):
     """Counts the tenants with visible users in a new process of the app, with or without a tenant set."""
-    url = wall_support.app_role(own_database)
+    url = row_level_security.app_role(own_database)
 
     def count(*, with_tenant):
         engine = make_engine(url)

@@ -66,7 +66,7 @@ def run(app, **options):
     return flow.run_unless_held(app, "a_job", lambda: True, held=False, **options)
 
 
-def test_the_mark_rises_before_and_after_a_job_and_is_told_outside_each_time(watched):
+def test_the_mark_rises_before_and_after_a_job_and_is_published_each_time(watched):
     during = flow.run_unless_held(
         watched, "a_job", lambda: (flow.read_installation(watched).mark, outside(watched).mark), held=None
     )
@@ -85,7 +85,7 @@ def test_the_mark_rises_after_a_job_that_failed_too(watched):
     assert flow.read_installation(watched).mark == outside(watched).mark == Mark(3, 102)
 
 
-def test_a_database_behind_the_mark_outside_is_held_until_somebody_accepts_it(watched, engine, clock, logged):
+def test_a_database_behind_the_stored_mark_is_held_until_it_is_accepted(watched, engine, clock, logged):
     run(watched)
     change(engine, mark=101)  # as a backup from during the job would have it
     first = run(watched)
@@ -99,7 +99,7 @@ def test_a_database_behind_the_mark_outside_is_held_until_somebody_accepts_it(wa
     assert [(line["function"], line["reason"]) for line in logged("restore_held")] == [("a_job", "behind")] * 2
 
 
-def test_an_earlier_epoch_is_behind_whatever_its_mark(watched, engine):
+def test_an_earlier_epoch_is_behind_with_any_mark(watched, engine):
     run(watched)
     change(engine, epoch=2, mark=5000)
 
@@ -107,8 +107,8 @@ def test_an_earlier_epoch_is_behind_whatever_its_mark(watched, engine):
     assert flow.read_installation(watched).is_held
 
 
-def test_what_a_job_did_is_not_forgotten_where_it_alone_was_told_outside(watched, engine):
-    """A backup from between the two rises has the first, and nothing of what came of the job."""
+def test_a_backup_from_the_middle_of_a_job_is_held(watched, engine):
+    """The backup is from between the two rises of the mark: it has the first, and no result of the job."""
     between = []
     flow.run_unless_held(watched, "a_job", lambda: between.append(flow.read_installation(watched).mark), held=None)
     change(engine, mark=between[0].number)
@@ -116,7 +116,7 @@ def test_what_a_job_did_is_not_forgotten_where_it_alone_was_told_outside(watched
     assert not run(watched)
 
 
-def test_a_store_that_is_behind_or_empty_is_written_forward(watched, engine):
+def test_a_stored_mark_that_is_behind_or_missing_is_updated(watched, engine):
     run(watched)
     change(engine, mark=500)
     ahead = run(watched)
@@ -126,7 +126,7 @@ def test_a_store_that_is_behind_or_empty_is_written_forward(watched, engine):
     assert outside(watched).mark == flow.read_installation(watched).mark == Mark(3, 504)
 
 
-def test_without_a_store_nothing_is_noticed_and_an_operator_can_hold_it(app, fresh, engine, http):  # noqa: ARG001
+def test_without_a_mark_table_only_an_operator_holds_the_database(app, fresh, engine, http):  # noqa: ARG001
     before, off = run(app), http.send("GET", "health").body["restoreWatch"]
     with engine.begin() as tx:
         begun = [store.begin(tx, now=NOW), store.begin(tx, now=NOW)]
@@ -136,7 +136,7 @@ def test_without_a_store_nothing_is_noticed_and_an_operator_can_hold_it(app, fre
         assert http.send("GET", "health").body["restoreWatch"] == "held"
 
 
-def test_while_the_store_is_away_a_process_goes_on_for_an_hour_by_what_it_heard(watched, clock, logged, monkeypatch):
+def test_without_the_mark_table_a_check_is_valid_for_an_hour(watched, clock, logged, monkeypatch):
     run(watched)
 
     def nobody(*_args):
@@ -153,7 +153,7 @@ def test_while_the_store_is_away_a_process_goes_on_for_an_hour_by_what_it_heard(
     assert not flow.read_installation(watched).is_held
 
 
-def test_a_process_that_never_heard_of_the_store_waits_but_for_what_can_be_corrected(app, fresh):  # noqa: ARG001
+def test_a_process_that_never_reached_the_mark_table_runs_only_jobs_that_can_be_corrected(app, fresh):  # noqa: ARG001
     unreached = away(app)
 
     assert (run(unreached), run(unreached, allow_unchecked=True)) == (False, True)
@@ -161,7 +161,7 @@ def test_a_process_that_never_heard_of_the_store_waits_but_for_what_can_be_corre
     flow.require_not_held(unreached)  # Microsoft is not refused for an outage of ours
 
 
-def test_beside_a_request_a_process_asks_outside_once_an_hour(watched, engine, clock):
+def test_beside_requests_a_process_reads_the_stored_mark_once_an_hour(watched, engine, clock):
     run(watched)
     first = flow.find_active_installation(watched)
     change(engine, mark=101)
@@ -179,7 +179,7 @@ def test_beside_a_request_a_process_asks_outside_once_an_hour(watched, engine, c
     assert (refused.value.code, refused.value.headers["Retry-After"]) == ("restore_held", "300")
 
 
-def test_processes_that_run_jobs_at_once_are_not_taken_for_copies(watched):
+def test_processes_that_run_jobs_at_once_are_not_held(watched):
     """Each reads outside first: what another has told there was committed before."""
     together = threading.Barrier(6)
 
@@ -197,7 +197,7 @@ def test_processes_that_run_jobs_at_once_are_not_taken_for_copies(watched):
 
 @settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(marks=st.lists(st.builds(Mark, st.integers(0, 3), st.integers(0, 2**40)), min_size=1, max_size=6))
-def test_outside_only_the_latest_mark_stands_in_whatever_order_they_come(azurite, marks):
+def test_only_the_latest_mark_is_stored_in_any_order_of_writes(azurite, marks):
     there, mine = MarkTable(azurite.connection_string), new_id()
     for mark in marks:
         there.raise_to(mine, mark, now=NOW)
@@ -207,7 +207,7 @@ def test_outside_only_the_latest_mark_stands_in_whatever_order_they_come(azurite
     assert found.mark == max(marks)
 
 
-def test_marks_that_are_told_at_once_leave_the_latest(azurite):
+def test_of_concurrent_marks_the_latest_is_stored(azurite):
     mine, marks = new_id(), [Mark(1, number * 7 % 24) for number in range(24)]
     there = MarkTable(azurite.connection_string)
     there.read(mine)
@@ -219,7 +219,7 @@ def test_marks_that_are_told_at_once_leave_the_latest(azurite):
     assert found.mark == Mark(1, 23)
 
 
-def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(watched, world, clock):
+def test_erasures_and_rights_are_published_after_a_job_and_pending_until_then(watched, world, clock):
     admin = world.tenant()
     restricted = admin.patch("privacy", {"restricted": True})
     clock.tick(milliseconds=1)
@@ -240,7 +240,7 @@ def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(wa
     assert mark_client_of(watched).call(lambda there: there.list_changes(found)) == [each for _, each in waiting]
 
 
-def test_a_held_database_tells_nothing_outside(watched, world, engine):
+def test_a_held_database_publishes_nothing(watched, world, engine):
     run(watched)
     world.tenant().patch("privacy", {"objected": True})
     change(engine, mark=1)
@@ -249,7 +249,7 @@ def test_a_held_database_tells_nothing_outside(watched, world, engine):
     assert len(transact(watched, ALL_TENANTS, store.list_pending_changes, reads_only=True)) == 1
 
 
-def test_more_changes_than_one_transaction_takes_are_told_whole(azurite):
+def test_more_changes_than_fit_in_one_transaction_are_all_stored(azurite):
     there, mine = MarkTable(azurite.connection_string), new_id()
     some = [
         PrivacyChange(

@@ -29,14 +29,14 @@ def read_work_item(call: Call, organization: str, number: int) -> WorkItem | Non
     if not azure_devops.has_token(call):
         return None
     with call.transaction() as tx:
-        found = organization_store.find(tx, call.caller.tenant.id, organization)
-    if found is None or not found.is_active:
+        known = organization_store.find(tx, call.caller.tenant.id, organization)
+    if known is None or not known.is_active:
         return None  # `require_active` refuses the change
     try:
-        session = azure_devops.open_change_session(call, found.name).at_most(_SECONDS)
+        session = azure_devops.open_change_session(call, known.name).at_most(_SECONDS)
     except AzureDevOpsError:
         return None
-    return look_up_one(call.app, call.caller, found, number, session)
+    return look_up_one(call.app, call.caller, known, number, session)
 
 
 def require_own_project(

@@ -33,9 +33,9 @@ def look_up(
         AzureDevOpsError: it refused a whole batch, or does not respond; earlier batches stay stored.
     """
     items: dict[int, CachedWorkItem] = {}
-    wanted = list(dict.fromkeys(ids))
-    for start in range(0, len(wanted), MAX_BATCH):
-        batch = wanted[start : start + MAX_BATCH]
+    numbers = list(dict.fromkeys(ids))
+    for start in range(0, len(numbers), MAX_BATCH):
+        batch = numbers[start : start + MAX_BATCH]
         items |= _store(app, caller, organization, batch, session.work_items(batch).values())
     return items
 

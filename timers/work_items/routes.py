@@ -94,9 +94,9 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
         organization = organization_store.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
     session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
-    found = look_up(call.app, call.caller, organization, body.ids, session)
-    missing = sorted(set(body.ids) - found.keys())
-    items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
+    shown = look_up(call.app, call.caller, organization, body.ids, session)
+    missing = sorted(set(body.ids) - shown.keys())
+    items = [WorkItem.of(shown[number], organization.name) for number in dict.fromkeys(body.ids) if number in shown]
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, RefreshedWorkItems(items=items, missing=missing))
 
@@ -104,10 +104,10 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
 def _organization(call: Call, tx: sa.Connection) -> Organization:
     """The organization in the path."""
     name = call.path("organization")
-    found = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
-    if found is None:
+    organization = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
+    if organization is None:
         raise _work_item_not_found()
-    return found
+    return organization
 
 
 def _number(call: Call) -> int:
@@ -122,15 +122,15 @@ def _work_item_not_found() -> NotFound:
     return NotFound("Your company's Azure DevOps organizations have no such work item.")
 
 
-def _refresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
+def _refresh(call: Call, organization: Organization, number: int, cached: CachedWorkItem | None) -> CachedWorkItem:
     """The current work item; the cached one if Azure DevOps does not respond."""
     try:
         session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
-        found = look_up(call.app, call.caller, organization, [number], session).get(number)
+        item = look_up(call.app, call.caller, organization, [number], session).get(number)
     except AzureDevOpsError:
-        if known is None:
+        if cached is None:
             raise
-        return known
-    if found is None:
+        return cached
+    if item is None:
         raise WorkItemNotFound
-    return found
+    return item

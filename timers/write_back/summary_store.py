@@ -58,8 +58,8 @@ class Summary:
 
 def find_work_item(tx: sa.Connection, tenant_id: int, organization: str, number: int) -> WorkItemRef | None:
     """A work item by its organization's name; None for an organization that is not the tenant's."""
-    found = organization_store.find(tx, tenant_id, organization)
-    return None if found is None else WorkItemRef(found.id, found.name, found.is_active, number)
+    known = organization_store.find(tx, tenant_id, organization)
+    return None if known is None else WorkItemRef(known.id, known.name, known.is_active, number)
 
 
 def read(tx: sa.Connection, tenant_id: int, item: WorkItemRef) -> Summary:

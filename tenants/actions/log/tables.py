@@ -304,8 +304,8 @@ def _entity(action: Action, keys: LogKeys) -> TableEntity:
 
 def _copy(row: _Row, keys: LogKeys) -> TableEntity:
     """The row after the move."""
-    kept = {name: row.entity[name] for name in ("ActionType", "Page", "HappenedAt")}
-    return TableEntity(PartitionKey=_partition(keys), RowKey=row.key, User=row.user.hex, **kept)
+    facts = {name: row.entity[name] for name in ("ActionType", "Page", "HappenedAt")}
+    return TableEntity(PartitionKey=_partition(keys), RowKey=row.key, User=row.user.hex, **facts)
 
 
 def _new_row(entity: TableEntity) -> _Row:
@@ -339,9 +339,9 @@ def _action(tenant_id: int, number: int, row: _Row) -> Action:
 def _filter(
     partition: str, of_user: tuple[str, str] | None = None, after: str | None = None
 ) -> tuple[str, dict[str, str]]:
-    asked = {"PartitionKey eq @partition": ("partition", partition)}
+    conditions = {"PartitionKey eq @partition": ("partition", partition)}
     if of_user is not None:
-        asked[f"{of_user[0]} eq @user"] = ("user", of_user[1])
+        conditions[f"{of_user[0]} eq @user"] = ("user", of_user[1])
     if after is not None:
-        asked["RowKey gt @after"] = ("after", after)
-    return " and ".join(asked), dict(asked.values())
+        conditions["RowKey gt @after"] = ("after", after)
+    return " and ".join(conditions), dict(conditions.values())

@@ -61,7 +61,7 @@ def test_usage_is_late_from_the_24th_hour_on():
 
 
 @pytest.mark.parametrize("state", [PENDING, HELD])
-def test_what_is_not_told_of_stays_as_it_is(state):
+def test_an_event_without_a_result_keeps_its_state(state):
     assert verdict(usage_event(state=state), None, LATE) == Verdict(state, NOT_TOLD)
 
 

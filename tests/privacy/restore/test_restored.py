@@ -15,6 +15,8 @@ from privacy.rules import Hold
 from shared.clock import new_id
 from shared.db.schema import audit_log, users
 from shared.restore.model import PrivacyChange, PrivacyChangeKind
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from tests.support.budget import tries
 from tests.support.world import START
 
@@ -118,7 +120,9 @@ def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, 
     other = known(engine, world.tenant())
     held = known(engine, world.member(other.person))
     with app.transaction(tenant=held.tenant_id) as tx:
-        requests_service.hold_all(tx, held.tenant_id, Hold.LEGAL_CLAIM, now=START, new_id=new_id)
+        requests_service.set_legal_hold(
+            Work(tx, read_tenant(tx, held.tenant_id), OPERATOR, START, new_id), Hold.LEGAL_CLAIM
+        )
     last = known(engine, admin)
     again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
 

@@ -77,7 +77,7 @@ def claims_of(token: str):
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def test_a_sound_token_names_its_person(entra: Entra, validator: TokenValidator):
+def test_a_valid_token_names_its_person(entra: Entra, validator: TokenValidator):
     ada = PERSON["ada"]
 
     principal = validator.validate(f"Bearer {mint(entra, person='ada')}")
@@ -125,7 +125,7 @@ def test_two_people_with_one_e_mail_in_two_directories_are_two_people(entra: Ent
     assert mine.key != spoofed.key
 
 
-def test_what_is_shown_of_a_person_has_no_control_characters_and_an_end(entra: Entra, validator: TokenValidator):
+def test_the_displayed_texts_of_a_person_are_printable_and_short(entra: Entra, validator: TokenValidator):
     claims = {"name": "A\r\nda\ud800\x00" + "x" * 1000, "email": 7, "preferred_username": "", "uti": ["x"]}
 
     principal = validator.validate(f"Bearer {mint(entra, claims=claims)}")
@@ -217,7 +217,7 @@ def test_a_token_with_a_wrong_claim_is_refused(
 @pytest.mark.parametrize(
     "claims", [{"nbf": NOW + 61}, {"iat": NOW + 61}, {"nbf": NOW + 120, "iat": NOW + 120}, {"nbf": 10**399}]
 )
-def test_a_token_that_is_too_early_by_our_clock_is_to_be_sent_again(
+def test_a_token_that_is_too_early_by_our_clock_may_be_retried(
     entra: Entra, validator: TokenValidator, claims: dict[str, Any]
 ):
     """Either clock may be wrong; to sign in again would not help."""
@@ -312,7 +312,7 @@ def test_an_unsigned_token_is_refused(entra: Entra, validator: TokenValidator, a
 
 
 @pytest.mark.parametrize("kid", ["../../etc/passwd", "' OR 1=1--", "http://127.0.0.1/keys", "x" * 128, "\x00", "é"])
-def test_a_kid_is_nothing_but_a_name(entra: Entra, validator: TokenValidator, kid: str):
+def test_a_kid_is_only_looked_up(entra: Entra, validator: TokenValidator, kid: str):
     validator.validate(f"Bearer {mint(entra)}")
     before = entra.faults.hits()
 
@@ -322,7 +322,7 @@ def test_a_kid_is_nothing_but_a_name(entra: Entra, validator: TokenValidator, ki
     assert entra.faults.hits() == {**before, "keys": before["keys"] + 1}  # the one address there is
 
 
-def test_keys_and_addresses_in_the_header_are_not_looked_at(entra: Entra, validator: TokenValidator):
+def test_keys_and_addresses_in_the_header_are_ignored(entra: Entra, validator: TokenValidator):
     validator.validate(f"Bearer {mint(entra)}")
     before = entra.faults.hits()
     address = f"{entra.url}/organizations/discovery/v2.0/keys"
@@ -363,7 +363,7 @@ NO_TOKENS = {
 
 
 @pytest.mark.parametrize(("authorization", "reason"), NO_TOKENS.values(), ids=NO_TOKENS.keys())
-def test_what_is_no_token_is_refused(validator: TokenValidator, authorization: str | None, reason: str):
+def test_a_malformed_token_is_refused(validator: TokenValidator, authorization: str | None, reason: str):
     error = refusal(validator, authorization)
 
     assert reason == error.reason
@@ -421,7 +421,7 @@ def test_an_id_token_is_no_access_token(entra: Entra, validator: TokenValidator)
         ({"kind": "id", "claims": {"aud": TIMETRACKER_API.id, "azp": EXTENSION.id}}, "app_only"),
     ],
 )
-def test_a_sound_token_not_meant_for_people_using_the_extension_is_forbidden(
+def test_a_valid_token_of_another_client_or_without_a_person_is_forbidden(
     entra: Entra, validator: TokenValidator, order: dict[str, Any], reason: str
 ):
     error = refusal(validator, f"Bearer {mint(entra, **order)}", InsufficientScope)
@@ -469,7 +469,7 @@ def test_without_keys_a_valid_token_is_answered_503_and_not_401(settings: Settin
     assert (error.status, error.code, error.headers["Retry-After"]) == (503, "signing_keys_unavailable", "1")
 
 
-def test_a_key_that_is_rolled_without_notice_keeps_nobody_out(entra: Entra, validator: TokenValidator):
+def test_a_key_rollover_without_notice_locks_nobody_out(entra: Entra, validator: TokenValidator):
     former = f"Bearer {mint(entra)}"
     validator.validate(former)
     entra.keys.rotate(drop_old=True)
@@ -478,7 +478,7 @@ def test_a_key_that_is_rolled_without_notice_keeps_nobody_out(entra: Entra, vali
     assert validator.validate(former)  # until Entra's answers of an hour were without its key
 
 
-def test_a_key_that_cannot_be_asked_for_now_is_answered_503_and_not_401(entra: Entra, validator: TokenValidator):
+def test_a_key_that_cannot_be_looked_up_now_is_answered_503_and_not_401(entra: Entra, validator: TokenValidator):
     validator.validate(f"Bearer {mint(entra)}")
     for each in range(2):
         refusal(validator, f"Bearer {mint(entra, header={'kid': f'nobody-{each}'})}")
@@ -502,7 +502,7 @@ ODD_JSON = {
 
 @pytest.mark.parametrize("part_of", [0, 1], ids=["header", "payload"])
 @pytest.mark.parametrize("encoded", ODD_JSON.values(), ids=ODD_JSON.keys())
-def test_json_that_readers_take_differently_is_refused_whoever_signed_it(
+def test_json_that_parsers_read_differently_is_refused_also_when_signed(
     entra: Entra, validator: TokenValidator, encoded: Callable[[Any], bytes], part_of: int
 ):
     parts = mint(entra).split(".")[:2]

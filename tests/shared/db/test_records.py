@@ -143,7 +143,7 @@ def test_no_statement_reaches_many_rows_at_once(tx, table):
     assert MESSAGE in refusal(tx, table.update().values({name: table.c[name] + 1}))
 
 
-def test_a_change_to_what_is_there_already_is_let_through(tx, made):
+def test_a_change_to_the_present_value_is_allowed(tx, made):
     for table in RECORDS:
         where, row = made.one(tx, table)
 
@@ -263,7 +263,7 @@ def test_the_next_transaction_of_a_connection_finds_the_guard_closed(made):
             transaction.rollback()
 
 
-def test_a_refusal_is_a_fault_of_ours_and_no_duplicate_and_does_not_pass(made):
+def test_a_refused_statement_is_neither_a_duplicate_nor_transient(made):
     with pytest.raises(sa.exc.IntegrityError) as refused, made.engine.begin() as tx:
         tx.execute(erasures.delete())
 
@@ -291,7 +291,7 @@ def hollow(tx: sa.Connection, name: str) -> list[str]:
     return [f"CREATE OR REPLACE FUNCTION {name.removesuffix('_truncate')}() RETURNS trigger {body}"]
 
 
-def test_triggers_that_stand_are_left_alone(tx):
+def test_existing_triggers_are_left_unchanged(tx):
     before = find_unprotected_tables(tx)
     protect(tx)
 

@@ -1,4 +1,4 @@
-"""An invitation that nobody claimed is merged into its person: nothing is lost, and nothing counts twice."""
+"""An unclaimed invitation is merged into a person: nothing is lost or counted twice."""
 
 import datetime as dt
 import uuid
@@ -48,7 +48,7 @@ def changes(engine):
         return connection.execute(sa.select(write_back_changes).order_by(write_back_changes.c.id)).all()
 
 
-def test_the_time_of_an_invitation_becomes_its_persons_and_every_sum_is_as_it_was(split, engine):
+def test_the_person_gets_the_time_of_the_invitation_and_every_total_stays(split, engine):
     ada, ben, invitation = split
     before, sent = sums(ada), changes(engine)
     merged = merge(ada, invitation, ben)
@@ -64,7 +64,7 @@ def test_the_time_of_an_invitation_becomes_its_persons_and_every_sum_is_as_it_wa
     assert actions(ada)[:2] == ["user.merged", "user.merged"]
 
 
-def test_the_log_keeps_what_was_and_shows_it_as_the_persons(split, engine):
+def test_the_log_keeps_its_rows_and_shows_them_as_the_persons(split, engine):
     ada, ben, invitation = split
     with engine.connect() as connection:
         before = connection.execute(sa.select(timer_log).order_by(timer_log.c.id)).all()
@@ -89,7 +89,7 @@ def test_a_moved_entry_is_the_persons_to_correct_and_to_delete(split):
     assert ben.delete(f"entries/{second['id']}", version=second["version"], reason="by mistake").status == 204
 
 
-def test_accounts_that_people_have_signed_in_with_stay_apart(world):
+def test_accounts_that_people_have_signed_in_with_cannot_be_merged(world):
     ada = world.tenant()
     ben, twin = (world.member(ada, name="Ben", email="ben@contoso.example") for _ in range(2))
     ben.enter()
@@ -131,7 +131,7 @@ def test_a_second_merge_finds_nothing_to_do(split):
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_an_invitation_that_has_ended_is_merged_without_giving_its_seat_back_twice(split, app, world, clock):
+def test_an_expired_invitation_is_merged_without_giving_its_seat_back_twice(split, app, world, clock):
     ada, ben, invitation = split
     clock.tick(days=14)
     assert end_all_invitations(app).changed >= 1
@@ -144,7 +144,7 @@ def test_an_invitation_that_has_ended_is_merged_without_giving_its_seat_back_twi
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_nothing_is_merged_into_somebody_who_has_had_their_data_stopped(split):
+def test_nothing_is_merged_into_a_person_with_restricted_data(split):
     ada, ben, invitation = split
     assert ben.patch("privacy", {"restricted": True}).status == 200
     refused = merge(ada, invitation, ben)
@@ -153,7 +153,7 @@ def test_nothing_is_merged_into_somebody_who_has_had_their_data_stopped(split):
     assert len(ada.entries(user=invitation)) == 2
 
 
-def test_what_a_person_stops_is_stopped_for_what_was_merged_as_well(split):
+def test_a_restriction_includes_merged_invitations(split):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     ben.patch("privacy", {"restricted": True})
@@ -162,7 +162,7 @@ def test_what_a_person_stops_is_stopped_for_what_was_merged_as_well(split):
     assert ada.entries() == []
 
 
-def test_the_export_of_the_person_has_what_the_log_keeps_of_the_invitation(split):
+def test_the_export_of_the_person_has_the_log_rows_of_the_invitation(split):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     sections = ben.get("privacy/export").body["sections"]
@@ -171,7 +171,7 @@ def test_the_export_of_the_person_has_what_the_log_keeps_of_the_invitation(split
     assert len(sections["timerLog"]["rows"]) == len(ada.log())
 
 
-def test_an_erasure_of_the_person_forgets_the_invitation_as_well(split, app, clock, engine):
+def test_an_erasure_of_the_person_includes_the_invitation(split, app, clock, engine):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     assert ask(ben).status == 201
@@ -191,7 +191,7 @@ def test_an_erasure_of_the_person_forgets_the_invitation_as_well(split, app, clo
     ]
 
 
-def test_time_that_was_added_in_the_moment_of_a_merge_follows_it(split, app, clock):
+def test_time_added_during_a_merge_is_moved_later(split, app, clock):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     started = clock() - dt.timedelta(days=5)

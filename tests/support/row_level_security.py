@@ -1,4 +1,4 @@
-"""PostgreSQL as the app finds it in tests: behind row-level security, with the grants of `ops grant-access`."""
+"""Row-level security and a role for the app in the tests' PostgreSQL databases."""
 
 import sqlalchemy as sa
 
@@ -7,7 +7,7 @@ from ops import grant_access
 from ops.row_level_security import statements as rls_statements
 
 
-def put_up(url: str) -> None:
+def enable(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         for statement in [
@@ -19,12 +19,12 @@ def put_up(url: str) -> None:
 
 
 def app_role(url: str) -> str:
-    """The URL of a migrated database as the app enters it."""
+    """The URL of a migrated database with the app's role and grants."""
     name = "timetracker_app"
-    entered = postgres.make_role(url, name)
+    role_url = postgres.make_role(url, name)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         for statement in grant_access.postgresql(connection, name):
             connection.exec_driver_sql(statement)
     engine.dispose()
-    return entered
+    return role_url

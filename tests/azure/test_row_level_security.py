@@ -1,4 +1,4 @@
-"""How a connection to Azure SQL says which tenant it is about, through Microsoft's own driver, and forgets it again."""
+"""The tenant of a connection to Azure SQL: set in a transaction, and cleared on return to the pool."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
 
 
 ASK = sa.text("SELECT 42 AS answer")
-LEFT = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
+CLEARED = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
 
 
-def behind_the_wall(statement) -> Any:  # noqa: ANN401 - what a script may answer
+def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
     if "inside_tenant_wall" in statement.sql:
         return Rows(("",), [("1",)])
     if "SELECT 42" in statement.sql:
@@ -26,8 +26,8 @@ def behind_the_wall(statement) -> Any:  # noqa: ANN401 - what a script may answe
     return usual(statement)
 
 
-def told(azure):
-    """What was said about tenants and what was asked, in order."""
+def sent(azure):
+    """The statements about tenants and the queries, in order."""
     return [text for text in azure.texts if "tenant_id" in text or "SELECT 42" in text or text == COMMIT]
 
 
@@ -38,35 +38,35 @@ def ask(engine, *tenants):
         return tx.execute(ASK).scalar()
 
 
-def test_a_transaction_says_whose_rows_it_is_about_and_the_pool_takes_it_back(azure, azure_engine):
-    azure.script = behind_the_wall
+def test_a_transaction_sets_its_tenant_and_the_pool_clears_it(azure, azure_engine):
+    azure.script = with_policies
 
     assert ask(azure_engine, 7, 7) == 42
-    assert told(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, LEFT]
+    assert sent(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, CLEARED]
 
 
-def test_a_connection_that_named_nobody_has_nothing_to_take_back(azure, azure_engine):
-    azure.script = behind_the_wall
+def test_a_connection_without_a_tenant_is_not_cleared(azure, azure_engine):
+    azure.script = with_policies
     ask(azure_engine)
 
-    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
-def test_without_a_wall_nothing_is_said(azure, azure_engine):
-    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else behind_the_wall(statement)
+def test_without_policies_no_tenant_is_set(azure, azure_engine):
+    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else with_policies(statement)
 
     assert ask(azure_engine, 7) == 42
-    assert told(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
 @pytest.mark.parametrize("fault", [Lost, Error(40613)], ids=str)
-def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engine, fault):
+def test_a_connection_that_cannot_be_cleared_is_closed(azure, azure_engine, fault):
     def script(statement):
-        if statement.sql == LEFT:
+        if statement.sql == CLEARED:
             if fault is Lost:
                 raise Lost
             return fault
-        return behind_the_wall(statement)
+        return with_policies(statement)
 
     azure.script = script
     ask(azure_engine, 7)
@@ -75,16 +75,16 @@ def test_a_connection_that_cannot_be_told_goes_to_nobody_else(azure, azure_engin
     assert len(azure.logins) == 2
 
 
-def test_what_fails_in_a_transaction_is_taken_back_as_well(azure, azure_engine):
-    azure.script = lambda statement: Error(208) if "SELECT 42" in statement.sql else behind_the_wall(statement)
+def test_the_tenant_is_cleared_after_a_failed_transaction(azure, azure_engine):
+    azure.script = lambda statement: Error(208) if "SELECT 42" in statement.sql else with_policies(statement)
     with pytest.raises(sa.exc.DBAPIError):
         ask(azure_engine, ALL_TENANTS)
 
-    assert told(azure)[-1] == LEFT
+    assert sent(azure)[-1] == CLEARED
 
 
 @pytest.mark.parametrize("statement", [*rls_statements.drop("mssql"), *rls_statements.create("mssql")])
-def test_the_wall_is_built_of_t_sql(statement):
+def test_the_statements_of_the_policies_are_t_sql(statement):
     assert unreadable(statement) == []
 
 

@@ -1,4 +1,4 @@
-"""Reports of a client that was offline: in any order, repeated until they are acknowledged, they make the same time."""
+"""Late events in any order, repeated until they are acknowledged, yield the same entries."""
 
 import random
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.budget import tries
 from tests.support.world import START, Answer, Person
-from tests.timers.running.late import ENDED, HOUR, MS, RUNS, SWITCHED, Report, Timer, assert_true, reports_of
+from tests.timers.running.late import ENDED, HOUR, MS, RUNS, SWITCHED, LateEvent, Timer, assert_entries, events_of
 from timers.forgotten.jobs import stop_all_forgotten
 
 
@@ -24,35 +24,35 @@ def histories(draw) -> list[Timer]:
         if way == SWITCHED:
             length, gap = max(length, 1), 0
         elif length == 0:
-            gap = max(gap, 1)  # of two starts in the same millisecond nobody can say which was first
+            gap = max(gap, 1)  # starts of the same millisecond have no order
         stopped_at = None if way == RUNS else at + length * MS
         timers.append(Timer(str(draw(st.uuids(version=4))), at, stopped_at, way))
         at += (length + gap) * MS
     return timers
 
 
-def deliver(person: Person, reports: list[Report], *, luck: random.Random, meanwhile) -> list[Answer]:
-    """Sends every report again and again, in whatever order, until each is acknowledged, and some once more."""
-    open_ones, told = list(reports), []
-    for _ in range(len(reports) + 1):
-        luck.shuffle(open_ones)
+def deliver(person: Person, events: list[LateEvent], *, luck: random.Random, meanwhile) -> list[Answer]:
+    """Sends every event in the given order, repeatedly until each is acknowledged, and some once more."""
+    pending, answers = list(events), []
+    for _ in range(len(events) + 1):
+        luck.shuffle(pending)
         still = []
-        for report in open_ones:
+        for event in pending:
             meanwhile()
-            answer = report.send(person)
+            answer = event.send(person)
             assert answer.status in {200, 201, 409}, answer.raw
             if answer.status == 409:
-                still.append(report)
+                still.append(event)
             else:
-                told.append(answer)
+                answers.append(answer)
             if luck.random() < 0.3:
-                again = luck.choice(reports).send(person)
+                again = luck.choice(events).send(person)
                 assert again.status in {200, 201, 409}, again.raw
-        open_ones = still
-    assert open_ones == [], "every round acknowledges at least the earliest that is open"
-    for report in luck.sample(reports, len(reports)):
-        assert report.send(person).headers["Idempotent-Replayed"] == "true"
-    return told
+        pending = still
+    assert pending == [], "every round acknowledges at least the earliest that is open"
+    for event in luck.sample(events, len(events)):
+        assert event.send(person).headers["Idempotent-Replayed"] == "true"
+    return answers
 
 
 MANY = settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -60,19 +60,19 @@ MANY = settings(max_examples=tries(20), suppress_health_check=[HealthCheck.funct
 
 @MANY
 @given(timers=histories(), luck=st.randoms(use_true_random=False))
-def test_in_any_order_and_repeated_the_reports_make_the_time_that_was(world, clock, engine, timers, luck):
+def test_late_events_in_any_order_and_repeated_yield_the_real_times(world, clock, engine, timers, luck):
     clock.at = START - HOUR
     ada = world.tenant()
     clock.at = START + 12 * HOUR
-    reports = list(reports_of(timers))
-    deliver(ada, reports, luck=luck, meanwhile=lambda: clock.tick(seconds=luck.randrange(60)))
+    events = list(events_of(timers))
+    deliver(ada, events, luck=luck, meanwhile=lambda: clock.tick(seconds=luck.randrange(60)))
 
-    assert_true(engine, ada, timers, reports)
+    assert_entries(engine, ada, timers, events)
 
 
 @MANY
 @given(timers=histories(), luck=st.randoms(use_true_random=False))
-def test_the_job_for_forgotten_timers_in_between_changes_nothing_of_that(world, app, engine, timers, luck):
+def test_the_job_for_forgotten_timers_in_between_does_not_change_that(world, app, engine, timers, luck):
     clock = world.clock
     clock.at = START - HOUR
     ada = world.tenant()
@@ -81,13 +81,13 @@ def test_the_job_for_forgotten_timers_in_between_changes_nothing_of_that(world, 
         timers = timers[:-1]
     if timers and timers[-1].way == SWITCHED:
         timers[-1] = Timer(timers[-1].id, timers[-1].started_at, timers[-1].stopped_at, ENDED)
-    reports = list(reports_of(timers))
+    events = list(events_of(timers))
 
     def job_or_not() -> None:
         clock.tick(seconds=luck.randrange(120))
         if luck.random() < 0.5:
             stop_all_forgotten(app)
 
-    deliver(ada, reports, luck=luck, meanwhile=job_or_not)
+    deliver(ada, events, luck=luck, meanwhile=job_or_not)
 
-    assert_true(engine, ada, timers, reports)
+    assert_entries(engine, ada, timers, events)

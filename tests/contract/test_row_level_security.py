@@ -1,4 +1,4 @@
-"""The second wall between tenants: what is behind it, and that a query which forgets its tenant finds nothing there."""
+"""Row-level security: the tables with a policy, and the result of a query that forgets its tenant."""
 
 import uuid
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from tests.support.offenders import hold
 from tests.support.world import new_id
 
 
-# A visit belongs to nobody before its sign-in; the installation's row is about all.
+# A visit has no tenant before its sign-in; the installation's row belongs to all tenants.
 OUTSIDE = {"installation", "landing_visits"}
 FORGETFUL = [table for name, table in metadata.tables.items() if name not in OUTSIDE]
 
 
 @pytest.fixture
-def walled(app_engine, world) -> Iterator[tuple[sa.Connection, int, int]]:
-    """A transaction of the app's on PostgreSQL, and the rows of two tenants that have people and time."""
+def two_tenants(app_engine, world) -> Iterator[tuple[sa.Connection, int, int]]:
+    """A transaction of the app on PostgreSQL, and the ids of two tenants with people and entries."""
     found = []
     for _ in range(2):
         admin = world.tenant()
-        admin.set_tenant()
+        admin.enter()
         with app_engine.begin() as tx:
             found.append(tx.execute(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == admin.tid)).scalar_one())
     with app_engine.connect() as connection:
@@ -38,13 +38,13 @@ def owners(tx, table):
     return set(tx.execute(sa.select(column)).scalars())
 
 
-def test_every_table_of_a_tenants_is_behind_the_wall():
+def test_every_table_of_a_tenant_has_a_policy():
     assert rls_statements.tenant_columns().keys() | OUTSIDE == metadata.tables.keys()
 
 
 @on_postgresql
-def test_a_query_that_forgets_its_tenant_sees_the_tenant_at_hand_at_most(walled):
-    tx, mine, _ = walled
+def test_a_query_that_forgets_its_tenant_sees_only_the_tenant_of_the_transaction(two_tenants):
+    tx, mine, _ = two_tenants
     set_tenant(tx, mine)
 
     def holds(table: sa.Table) -> None:
@@ -54,8 +54,8 @@ def test_a_query_that_forgets_its_tenant_sees_the_tenant_at_hand_at_most(walled)
 
 
 @on_postgresql
-def test_a_query_before_any_tenant_is_known_returns_nothing(walled):
-    tx, _, _ = walled
+def test_a_query_before_a_tenant_is_set_returns_nothing(two_tenants):
+    tx, _, _ = two_tenants
 
     def holds(table: sa.Table) -> None:
         assert owners(tx, table) == set()
@@ -64,8 +64,8 @@ def test_a_query_before_any_tenant_is_known_returns_nothing(walled):
 
 
 @on_postgresql
-def test_only_the_named_way_round_leads_to_every_tenant(walled):
-    tx, mine, other = walled
+def test_only_all_tenants_shows_every_tenant(two_tenants):
+    tx, mine, other = two_tenants
     set_tenant(tx, ALL_TENANTS)
     everybody = owners(tx, time_entries)
     set_tenant(tx, other)
@@ -75,8 +75,8 @@ def test_only_the_named_way_round_leads_to_every_tenant(walled):
 
 
 @on_postgresql
-def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
-    tx, mine, other = walled
+def test_a_change_that_forgets_its_tenant_changes_no_other_tenant(two_tenants):
+    tx, mine, other = two_tenants
     set_tenant(tx, mine)
     tx.execute(time_entries.update().values(note="changed"))
     tx.execute(users.update().values(display_name="changed"))
@@ -87,8 +87,8 @@ def test_a_change_that_forgets_its_tenant_changes_nobody_elses(walled):
 
 
 @on_postgresql
-def test_a_row_of_another_tenant_cannot_be_written(walled):
-    tx, mine, other = walled
+def test_a_row_of_another_tenant_cannot_be_written(two_tenants):
+    tx, mine, other = two_tenants
     of_other = organizations.c.tenant_id == other
     set_tenant(tx, other)
     organization = tx.execute(sa.select(organizations.c.id).where(of_other)).scalar_one()
@@ -107,8 +107,8 @@ def test_a_row_of_another_tenant_cannot_be_written(walled):
 
 
 @on_postgresql
-def test_the_next_user_of_a_connection_begins_outside(walled):
-    tx, mine, _ = walled
+def test_the_next_transaction_of_a_connection_has_no_tenant(two_tenants):
+    tx, mine, _ = two_tenants
     set_tenant(tx, mine)
     tx.commit()
 
@@ -117,8 +117,8 @@ def test_the_next_user_of_a_connection_begins_outside(walled):
 
 
 @on_postgresql
-def test_a_savepoint_that_is_undone_leaves_nobody_in_the_wrong_tenant(walled):
-    tx, mine, other = walled
+def test_the_tenant_can_be_set_again_after_an_undone_savepoint(two_tenants):
+    tx, mine, other = two_tenants
     set_tenant(tx, mine)
     inner = tx.begin_nested()
     set_tenant(tx, other)
@@ -129,7 +129,7 @@ def test_a_savepoint_that_is_undone_leaves_nobody_in_the_wrong_tenant(walled):
 
 
 @on_postgresql
-def test_a_whole_request_costs_one_statement_more(app, world):
+def test_a_request_costs_one_statement_more(app, world):
     ada, sent = world.tenant(), list[str]()
     sa.event.listen(app.engine, "before_cursor_execute", (note := lambda _c, _k, text, *_: sent.append(text)))
     ada.start()
@@ -138,9 +138,9 @@ def test_a_whole_request_costs_one_statement_more(app, world):
     assert sum("set_config" in text for text in sent) == 1
 
 
-def test_where_there_is_no_wall_nothing_is_sent(engine):
+def test_without_policies_nothing_is_sent(engine):
     with engine.connect() as connection:
-        connection.info["wall_is_built"] = False
+        connection.info["rls_enabled"] = False
         set_tenant(connection, 7)
 
         assert not connection.in_transaction()
