@@ -67,7 +67,7 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
-        result = settings_service.change(call.work(tx), body.to_columns(), versions=versions)
+        result = settings_service.change(call.work(tx), body.to_change(), versions=versions)
         return _answer(call, tx, result.settings, result.notice)
 
 
