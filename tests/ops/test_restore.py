@@ -27,7 +27,7 @@ from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_back.write_backs import BUG, again, change, send
+from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
 
@@ -198,7 +198,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
         [(3, "accepted")],
     )
     with use(copy.app):
-        written = again(story.ada, stopped.body["id"], azure_devops.token())
+        written = retry(story.ada, stopped.body["id"], azure_devops.token())
         assert written.body["writeBack"] == "done"
         assert azure_devops.completed(BUG) == pytest.approx(3.5 + hours, abs=0.0002)
         assert story.grace.get("me").status == 403
