@@ -24,7 +24,7 @@ def test_the_published_schema_is_that_of_the_code():
 
 
 @pytest.mark.parametrize("version", PUBLISHED)
-def test_what_was_published_is_as_it_was(version):
+def test_published_schema_versions_are_unchanged(version):
     published = (DOCS / f"export-{version}.schema.json").read_bytes()
 
     assert hashlib.sha256(published).hexdigest() == PUBLISHED[version]

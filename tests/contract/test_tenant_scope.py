@@ -214,7 +214,7 @@ def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])
-def test_what_is_on_record_is_never_changed_or_removed(table):
+def test_records_are_never_changed_or_removed(table):
     changing = [
         where
         for where, statement in statements()
